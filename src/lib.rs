@@ -1,0 +1,5 @@
+//! Zurau: a Kafka broker in one binary.
+
+pub mod base;
+pub mod config;
+pub mod record;
