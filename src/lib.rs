@@ -2,4 +2,6 @@
 
 pub mod base;
 pub mod config;
+pub mod log;
+pub mod metadata;
 pub mod record;
