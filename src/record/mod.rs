@@ -1,9 +1,50 @@
 //! Floor 1: record batches (format 2) as bytes.
+//!
+//! A batch is at once what a producer sends, what a segment stores and what a consumer receives. This
+//! room is the only one that knows its bytes.
+//!
+//! ```text
+//!  0            8        12        16 17     21                                       61
+//!  +------------+--------+---------+--+------+----------------------------------------+---------- - -
+//!  | base       | length | leader  |2 | CRC  | attributes, last offset delta,         | records, one
+//!  | offset     |        | epoch   |  |      | timestamps, producer, sequence, count  | stream if
+//!  +------------+--------+---------+--+------+----------------------------------------+ compressed
+//!  |<- the leader sets these; the CRC ->|    |<- what the CRC covers ------------------------------ - -
+//!  |   does not cover them              |
+//!               |<- `length` counts from here
+//! ```
+//!
+//! What it owns:
+//! - [`batch`]: the header as a view, whole batches one after another, the checksum;
+//! - [`iter`]: the records of a batch, borrowed;
+//! - [`build`]: batches of our own (internal topics, the metadata log, compaction, recompression);
+//! - [`compress`]: the four codecs in the containers that Kafka uses;
+//! - [`control`]: transaction markers and the control records of the metadata log.
+//!
+//! What it must not do: wait, open files or sockets, know requests. It imports neither tokio nor
+//! `kafka_protocol`, whose record decoder allocates by the batch's own claims and merges headers of
+//! equal keys.
+//!
+//! What always holds:
+//! - Nothing that was read from outside makes it panic. Every length is compared with the bytes that
+//!   are there before it is used.
+//! - Record bytes are handed on as slices of the bytes they came in; only decompression copies.
+//!   Changing a header never copies the body: see [`Batch::crc_with_header`].
+//! - Iterating allocates nothing. Decompression allocates as output appears and stops at the caller's
+//!   limit, whatever the input says about its size.
+//! - A batch whose record count and bytes disagree ends in an error, never in fewer records.
+
 pub mod batch;
 pub mod build;
 pub mod compress;
 pub mod control;
 pub mod iter;
+mod lz4;
+mod snappy;
+#[cfg(test)]
+mod tests;
+mod varint;
+
 pub use batch::{Attributes, Batch, BatchError, BatchHeader, Batches, HEADER_SIZE};
 pub use build::{BatchBuilder, BatchOptions};
 pub use compress::{Codec, CodecError};
