@@ -1,2 +1,52 @@
-//! The binary.
-fn main() {}
+//! The binary: arguments, configuration, log, then the broker.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use zurau::cli::{Arguments, Command, logging, show};
+use zurau::config::{BrokerConfig, Settings};
+
+/// Reserves memory lazily, so that a hostile array count costs address space and not memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.log_format);
+    let (config, warnings) = match BrokerConfig::load(&arguments.sources()) {
+        Ok(loaded) => loaded,
+        Err(error) => return failure(&error),
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    match arguments.command {
+        Some(Command::Config) => print(&config.settings),
+        None => serve(config),
+    }
+}
+
+/// Serves until a signal ends it.
+fn serve(_config: BrokerConfig) -> ExitCode {
+    // PLACE OF THE BROKER: becomes `zurau::broker::run(config)`.
+    failure(&"this build has no broker yet")
+}
+
+/// Prints the configuration.
+fn print(settings: &Settings) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match show::settings(settings, &mut output).and_then(|()| output.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has read enough (`zurau config | head`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
+}
+
+/// Says in one line why the program ends.
+fn failure(reason: &dyn std::fmt::Display) -> ExitCode {
+    // Standard error may be closed, which is no reason to panic.
+    let _ = writeln!(io::stderr(), "zurau: {reason}");
+    ExitCode::FAILURE
+}

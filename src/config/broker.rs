@@ -1,11 +1,333 @@
-//! CONTRACT STUB. Field names are Kafka's keys with dots as underscores.
+//! The broker's configuration as the other rooms read it: one field for each setting of the table.
+//!
+//! A field is named like its key, with dots as underscores, and has the Rust type of the setting:
+//! SHORT `i16`, INT `i32`, LONG `i64`, DOUBLE `f64`, LIST `Vec<String>`, and `Option` where nothing
+//! gives a default. Settings that hang together (listeners, directories) are parsed further and
+//! checked against each other here. The configuration is read once at start; [`BrokerConfig::settings`]
+//! keeps the texts and their origins for whoever shows them.
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-/// Typed view of the broker's configuration (read once at start).
-#[derive(Clone, Debug)]
-pub struct BrokerConfig {
-    /// `node.id`
-    pub node_id: i32,
-    /// `log.dirs` (exactly one at this stage; `log.dir` is its synonym)
-    pub log_dirs: Vec<PathBuf>,
-    // ... every honoured key: see the helper's brief
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use super::InvalidConfig;
+use super::listeners::{AdvertisedAddress, Listener, Listeners};
+use super::parse::{self, Sources, Warning};
+use super::settings::Settings;
+use super::topic::TopicConfig;
+use super::value::list_items;
+
+/// Writes the struct and its reading from [`Settings`], so that a key stands in one place.
+macro_rules! broker_config {
+    (
+        plain { $($field:ident: $type:ty = $key:literal,)* }
+        derived { $($(#[$doc:meta])* $derived:ident: $derived_type:ty = [$($from:literal),+],)* }
+    ) => {
+        /// Typed view of the broker's configuration (read once at start).
+        #[derive(Clone, Debug)]
+        pub struct BrokerConfig {
+            $(#[doc = concat!("`", $key, "`")] pub $field: $type,)*
+            $($(#[$doc])* pub $derived: $derived_type,)*
+            /// Every setting as text with its origin.
+            pub settings: Arc<Settings>,
+        }
+
+        /// The fields that need more than reading one value.
+        struct Derived { $($derived: $derived_type,)* }
+
+        impl BrokerConfig {
+            fn assemble(settings: Arc<Settings>, derived: Derived) -> Result<Self, InvalidConfig> {
+                Ok(Self {
+                    $($field: settings.read($key)?,)*
+                    $($derived: derived.$derived,)*
+                    settings,
+                })
+            }
+
+            /// The keys that have a field of their own, and whether the field's type suits.
+            #[cfg(test)]
+            fn keys() -> Vec<(&'static str, bool)> {
+                use super::value::FromValue;
+                let suits = |key: &str, suits: fn(&super::definitions::Definition) -> bool| {
+                    super::definitions::broker(key).is_some_and(suits)
+                };
+                vec![
+                    $(($key, suits($key, <$type>::suits)),)*
+                    $($(($from, true),)+)*
+                ]
+            }
+        }
+    };
 }
+
+broker_config! {
+    plain {
+        node_id: i32 = "node.id",
+        process_roles: Vec<String> = "process.roles",
+        controller_listener_names: Vec<String> = "controller.listener.names",
+        broker_rack: Option<String> = "broker.rack",
+        controlled_shutdown_enable: bool = "controlled.shutdown.enable",
+        num_network_threads: i32 = "num.network.threads",
+        num_io_threads: i32 = "num.io.threads",
+        num_recovery_threads_per_data_dir: i32 = "num.recovery.threads.per.data.dir",
+        zurau_storage_lanes: i32 = "zurau.storage.lanes",
+        socket_send_buffer_bytes: i32 = "socket.send.buffer.bytes",
+        socket_receive_buffer_bytes: i32 = "socket.receive.buffer.bytes",
+        socket_listen_backlog_size: i32 = "socket.listen.backlog.size",
+        socket_request_max_bytes: i32 = "socket.request.max.bytes",
+        connections_max_idle_ms: i64 = "connections.max.idle.ms",
+        max_connections: i32 = "max.connections",
+        max_connections_per_ip: i32 = "max.connections.per.ip",
+        queued_max_requests: i32 = "queued.max.requests",
+        queued_max_request_bytes: i64 = "queued.max.request.bytes",
+        zurau_connection_max_requests_in_flight: i32 = "zurau.connection.max.requests.in.flight",
+        zurau_connection_max_request_bytes_in_flight: i64 = "zurau.connection.max.request.bytes.in.flight",
+        request_timeout_ms: i32 = "request.timeout.ms",
+        fetch_max_bytes: i32 = "fetch.max.bytes",
+        max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",
+        max_request_partition_size_limit: i32 = "max.request.partition.size.limit",
+        zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
+        auto_create_topics_enable: bool = "auto.create.topics.enable",
+        num_partitions: i32 = "num.partitions",
+        default_replication_factor: i32 = "default.replication.factor",
+        delete_topic_enable: bool = "delete.topic.enable",
+        min_insync_replicas: i32 = "min.insync.replicas",
+        message_max_bytes: i32 = "message.max.bytes",
+        unclean_leader_election_enable: bool = "unclean.leader.election.enable",
+        compression_type: String = "compression.type",
+        compression_gzip_level: i32 = "compression.gzip.level",
+        compression_lz4_level: i32 = "compression.lz4.level",
+        compression_zstd_level: i32 = "compression.zstd.level",
+        zurau_flush_before_ack: bool = "zurau.flush.before.ack",
+        log_segment_bytes: i32 = "log.segment.bytes",
+        log_roll_ms: Option<i64> = "log.roll.ms",
+        log_roll_hours: i32 = "log.roll.hours",
+        log_roll_jitter_ms: Option<i64> = "log.roll.jitter.ms",
+        log_roll_jitter_hours: i32 = "log.roll.jitter.hours",
+        log_retention_ms: Option<i64> = "log.retention.ms",
+        log_retention_minutes: Option<i32> = "log.retention.minutes",
+        log_retention_hours: i32 = "log.retention.hours",
+        log_retention_bytes: i64 = "log.retention.bytes",
+        log_retention_check_interval_ms: i64 = "log.retention.check.interval.ms",
+        log_segment_delete_delay_ms: i64 = "log.segment.delete.delay.ms",
+        log_cleanup_policy: Vec<String> = "log.cleanup.policy",
+        log_index_interval_bytes: i32 = "log.index.interval.bytes",
+        log_index_size_max_bytes: i32 = "log.index.size.max.bytes",
+        log_preallocate: bool = "log.preallocate",
+        log_flush_interval_messages: i64 = "log.flush.interval.messages",
+        log_flush_interval_ms: Option<i64> = "log.flush.interval.ms",
+        log_flush_scheduler_interval_ms: i64 = "log.flush.scheduler.interval.ms",
+        log_flush_offset_checkpoint_interval_ms: i32 = "log.flush.offset.checkpoint.interval.ms",
+        log_flush_start_offset_checkpoint_interval_ms: i32 = "log.flush.start.offset.checkpoint.interval.ms",
+        log_message_timestamp_type: String = "log.message.timestamp.type",
+        log_message_timestamp_before_max_ms: i64 = "log.message.timestamp.before.max.ms",
+        log_message_timestamp_after_max_ms: i64 = "log.message.timestamp.after.max.ms",
+        log_initial_task_delay_ms: i64 = "log.initial.task.delay.ms",
+        log_cleaner_delete_retention_ms: i64 = "log.cleaner.delete.retention.ms",
+        log_cleaner_min_cleanable_ratio: f64 = "log.cleaner.min.cleanable.ratio",
+        log_cleaner_min_compaction_lag_ms: i64 = "log.cleaner.min.compaction.lag.ms",
+        log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms",
+        log_local_retention_ms: i64 = "log.local.retention.ms",
+        log_local_retention_bytes: i64 = "log.local.retention.bytes",
+        replica_high_watermark_checkpoint_interval_ms: i64 = "replica.high.watermark.checkpoint.interval.ms",
+        producer_id_expiration_ms: i32 = "producer.id.expiration.ms",
+        producer_id_expiration_check_interval_ms: i32 = "producer.id.expiration.check.interval.ms",
+        group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms",
+        group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms",
+        group_initial_rebalance_delay_ms: i32 = "group.initial.rebalance.delay.ms",
+        group_max_size: i32 = "group.max.size",
+        offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes",
+        offsets_retention_minutes: i32 = "offsets.retention.minutes",
+        offsets_retention_check_interval_ms: i64 = "offsets.retention.check.interval.ms",
+        offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions",
+        offsets_topic_replication_factor: i16 = "offsets.topic.replication.factor",
+        offsets_topic_segment_bytes: i32 = "offsets.topic.segment.bytes",
+        offsets_topic_compression_codec: i32 = "offsets.topic.compression.codec",
+        offsets_load_buffer_size: i32 = "offsets.load.buffer.size",
+        offsets_commit_timeout_ms: i32 = "offsets.commit.timeout.ms",
+        metadata_log_segment_bytes: i32 = "metadata.log.segment.bytes",
+        metadata_log_max_record_bytes_between_snapshots: i64 = "metadata.log.max.record.bytes.between.snapshots",
+        metadata_log_max_snapshot_interval_ms: i64 = "metadata.log.max.snapshot.interval.ms",
+    }
+    derived {
+        /// `listeners` with what each speaks, without those of the controller; never empty
+        listeners: Vec<Listener> = ["listeners", "listener.security.protocol.map"],
+        /// `advertised.listeners` by listener name, without those of the controller. A listener that
+        /// is not here advertises the address that the client connected to.
+        advertised_listeners: BTreeMap<String, AdvertisedAddress> = ["advertised.listeners"],
+        /// `inter.broker.listener.name`, or what it means when unset; always one of `listeners`
+        inter_broker_listener_name: String = ["inter.broker.listener.name"],
+        /// `max.connections.per.ip.overrides` by host
+        max_connections_per_ip_overrides: BTreeMap<String, i32> = ["max.connections.per.ip.overrides"],
+        /// `log.dirs` (exactly one at this stage; `log.dir` is its synonym)
+        log_dirs: Vec<PathBuf> = ["log.dirs", "log.dir"],
+        /// `metadata.log.dir`, or the first of `log.dirs` when unset
+        metadata_log_dir: PathBuf = ["metadata.log.dir"],
+        /// `broker.id`: always equal to `node.id`
+        broker_id: i32 = ["broker.id"],
+    }
+}
+
+impl BrokerConfig {
+    /// Loads the configuration from these sources.
+    pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), InvalidConfig> {
+        let (settings, mut warnings) = parse::load(sources)?;
+        let (config, more) = Self::from_settings(settings)?;
+        warnings.extend(more);
+        Ok((config, warnings))
+    }
+
+    /// The defaults with these overrides, for tests and embedding. Here a key that is not honoured
+    /// is an error, since nobody would read a warning.
+    pub fn with(overrides: &[(&str, &str)]) -> Result<Self, InvalidConfig> {
+        let overrides = overrides.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let (config, warnings) = Self::load(&Sources { overrides, ..Sources::default() })?;
+        let fault = warnings.iter().find(|warning| !matches!(warning, Warning::Note(_)));
+        fault.map_or(Ok(config), |fault| Err(InvalidConfig(fault.to_string())))
+    }
+
+    /// Reads the settings and checks them against each other.
+    pub fn from_settings(settings: Settings) -> Result<(Self, Vec<Warning>), InvalidConfig> {
+        let Listeners { listeners, advertised, inter_broker, mut warnings } =
+            Listeners::from_settings(&settings)?;
+        let log_dirs: Vec<PathBuf> = list_items(settings.value("log.dirs").unwrap_or_default())
+            .into_iter()
+            .map(PathBuf::from)
+            .collect();
+        let [log_dir] = log_dirs.as_slice() else {
+            return Err(InvalidConfig(format!(
+                "log.dirs names {} directories: several are not served yet, use one",
+                log_dirs.len()
+            )));
+        };
+        let metadata_log_dir = settings
+            .value("metadata.log.dir")
+            .filter(|path| !path.is_empty())
+            .map_or_else(|| log_dir.clone(), PathBuf::from);
+        let max_connections_per_ip_overrides =
+            connection_overrides(settings.value("max.connections.per.ip.overrides"))?;
+        let derived = Derived {
+            listeners,
+            advertised_listeners: advertised,
+            inter_broker_listener_name: inter_broker,
+            max_connections_per_ip_overrides,
+            metadata_log_dir,
+            log_dirs,
+            broker_id: settings.read("broker.id")?,
+        };
+        let config = Self::assemble(Arc::new(settings), derived)?;
+        config.cross_check()?;
+        if config.process_roles.len() == 1 {
+            warnings.push(Warning::Note(format!(
+                "process.roles={} has no effect: broker and controller run in this one process",
+                config.process_roles.join(",")
+            )));
+        }
+        Ok((config, warnings))
+    }
+
+    /// What one value cannot tell: settings that contradict each other.
+    fn cross_check(&self) -> Result<(), InvalidConfig> {
+        let fail = |text: String| Err(InvalidConfig(text));
+        if self.group_min_session_timeout_ms > self.group_max_session_timeout_ms {
+            return fail(format!(
+                "group.min.session.timeout.ms ({}) is greater than group.max.session.timeout.ms \
+                 ({}): lower the one or raise the other",
+                self.group_min_session_timeout_ms, self.group_max_session_timeout_ms
+            ));
+        }
+        // One request must fit, or it would wait for ever.
+        if self.queued_max_request_bytes > 0
+            && self.queued_max_request_bytes < i64::from(self.socket_request_max_bytes)
+        {
+            return fail(format!(
+                "queued.max.request.bytes ({}) is less than socket.request.max.bytes ({}): raise \
+                 it, or use -1 for no limit",
+                self.queued_max_request_bytes, self.socket_request_max_bytes
+            ));
+        }
+        if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {
+            return fail(
+                "max.connections.per.ip cannot be 0 without max.connections.per.ip.overrides: \
+                 nobody could connect; raise it or name the hosts that may"
+                    .to_owned(),
+            );
+        }
+        if self.log_cleaner_min_compaction_lag_ms > self.log_cleaner_max_compaction_lag_ms {
+            return fail(format!(
+                "log.cleaner.min.compaction.lag.ms ({}) is greater than \
+                 log.cleaner.max.compaction.lag.ms ({}): lower the one or raise the other",
+                self.log_cleaner_min_compaction_lag_ms, self.log_cleaner_max_compaction_lag_ms
+            ));
+        }
+        let topics = TopicConfig::resolve(&BTreeMap::new(), self)?;
+        if topics.retention_ms == 0 {
+            return fail(
+                "log.retention.ms, log.retention.minutes or log.retention.hours cannot be 0: use \
+                 -1 to keep records for ever, or a time of at least 1"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How many threads serve connections and requests. Kafka has `num.network.threads` threads for
+    /// sockets and `num.io.threads` for requests; here one pool does both, so their sum bounds it,
+    /// and more threads than processor cores would only take turns.
+    pub fn serving_threads(&self) -> usize {
+        let wanted = self.num_network_threads.saturating_add(self.num_io_threads);
+        usize::try_from(wanted).unwrap_or(1).clamp(1, processor_cores())
+    }
+
+    /// How many storage lanes there are: `zurau.storage.lanes`, or by default one per processor
+    /// core and four at most.
+    pub fn storage_lanes(&self) -> usize {
+        match usize::try_from(self.zurau_storage_lanes) {
+            Ok(lanes) if lanes > 0 => lanes,
+            _ => processor_cores().min(4),
+        }
+    }
+}
+
+impl Default for BrokerConfig {
+    /// The embedded defaults.
+    ///
+    /// # Panics
+    /// Never: a test reads the same defaults.
+    fn default() -> Self {
+        match Self::from_settings(Settings::defaults()) {
+            Ok((config, _)) => config,
+            Err(error) => unreachable!("the embedded defaults contradict themselves: {error}"),
+        }
+    }
+}
+
+fn processor_cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// `max.connections.per.ip.overrides`: a list of `host:count`.
+fn connection_overrides(text: Option<&str>) -> Result<BTreeMap<String, i32>, InvalidConfig> {
+    list_items(text.unwrap_or_default())
+        .into_iter()
+        .map(|entry| {
+            entry
+                .rsplit_once(':')
+                .and_then(|(host, count)| {
+                    let count = count.trim().parse().ok().filter(|count| *count >= 0)?;
+                    let host = host.trim().trim_start_matches('[').trim_end_matches(']');
+                    (!host.is_empty()).then(|| (host.to_owned(), count))
+                })
+                .ok_or_else(|| {
+                    InvalidConfig(format!(
+                        "max.connections.per.ip.overrides cannot contain {entry:?}: use a list of \
+                         host:count"
+                    ))
+                })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

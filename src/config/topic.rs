@@ -1,13 +1,39 @@
-//! CONTRACT STUB. Field names are Kafka's topic keys with dots as underscores, in natural Rust types:
-//! sizes and times that may be "none/unlimited" (-1 or i64::MAX) stay i64 as Kafka has them.
+//! The configuration of one topic: its overrides over the broker's defaults.
+//!
+//! A topic's setting has, in this order, the topic's own override, the first of the broker's
+//! synonyms that is not null (`log.retention.ms`, else `.minutes`, else `.hours`), or its default.
+//! Overrides are stored as the texts that the client sent; [`TopicConfig::resolve`] makes of them
+//! what the log reads. [`validate_override`] refuses in Kafka's words, since people search for them.
+
 use std::collections::BTreeMap;
-/// What a topic's cleanup policy asks for.
+
+use super::broker::BrokerConfig;
+use super::definitions::{self, Definition};
+use super::value::FromValue;
+
+pub use super::InvalidConfig;
+
+/// What a topic's cleanup policy asks for. Neither keeps everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CleanupPolicy { /** delete */ pub delete: bool, /** compact */ pub compact: bool }
+pub struct CleanupPolicy {
+    /// Old segments are deleted.
+    pub delete: bool,
+    /// Segments are compacted.
+    pub compact: bool,
+}
+
 /// Which clock stamps records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimestampType { /** producer's */ CreateTime, /** broker's */ LogAppendTime }
-/// The effective configuration of one topic: its overrides over the broker's defaults.
+pub enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The broker's.
+    LogAppendTime,
+}
+
+/// The effective configuration of one topic. A field is named like its key, with dots as
+/// underscores; sizes and times that may be "none" or "unlimited" (-1 or the greatest number) stay
+/// `i64` as Kafka has them. The definitions say what each means.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub struct TopicConfig {
@@ -29,6 +55,7 @@ pub struct TopicConfig {
     pub preallocate: bool,
     pub retention_bytes: i64,
     pub retention_ms: i64,
+    /// `segment.bytes`, or `internal.segment.bytes` where a test sets it
     pub segment_bytes: i32,
     pub segment_index_bytes: i32,
     pub segment_jitter_ms: i64,
@@ -37,11 +64,133 @@ pub struct TopicConfig {
     /// `zurau.flush.before.ack`
     pub zurau_flush_before_ack: bool,
 }
+
 impl TopicConfig {
-    /// The effective configuration of a topic with these overrides. Errors name key, value and cure.
-    pub fn resolve(_overrides: &BTreeMap<String, String>, _broker: &super::BrokerConfig) -> Result<Self, super::topic::InvalidConfig> { todo!() }
+    /// The effective configuration of a topic with these overrides, all of them checked, also
+    /// against each other. Errors name key, value and reason.
+    pub fn resolve(
+        overrides: &BTreeMap<String, String>,
+        broker: &BrokerConfig,
+    ) -> Result<Self, InvalidConfig> {
+        for (name, value) in overrides {
+            validate_override(name, value)?;
+        }
+        let values = Values { overrides, broker };
+        let policies: Vec<String> = values.read("cleanup.policy")?;
+        let has = |policy: &str| policies.iter().any(|listed| listed == policy);
+        let segment_bytes = match values.read("internal.segment.bytes")? {
+            Some(bytes) => bytes,
+            None => values.read("segment.bytes")?,
+        };
+        let stamp: String = values.read("message.timestamp.type")?;
+        let config = Self {
+            cleanup_policy: CleanupPolicy { delete: has("delete"), compact: has("compact") },
+            compression_type: values.read("compression.type")?,
+            delete_retention_ms: values.read("delete.retention.ms")?,
+            file_delete_delay_ms: values.read("file.delete.delay.ms")?,
+            flush_messages: values.read("flush.messages")?,
+            flush_ms: values.read("flush.ms")?,
+            index_interval_bytes: values.read("index.interval.bytes")?,
+            max_compaction_lag_ms: values.read("max.compaction.lag.ms")?,
+            max_message_bytes: values.read("max.message.bytes")?,
+            message_timestamp_after_max_ms: values.read("message.timestamp.after.max.ms")?,
+            message_timestamp_before_max_ms: values.read("message.timestamp.before.max.ms")?,
+            message_timestamp_type: match stamp.as_str() {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            min_cleanable_dirty_ratio: values.read("min.cleanable.dirty.ratio")?,
+            min_compaction_lag_ms: values.read("min.compaction.lag.ms")?,
+            min_insync_replicas: values.read("min.insync.replicas")?,
+            preallocate: values.read("preallocate")?,
+            retention_bytes: values.read("retention.bytes")?,
+            retention_ms: values.read("retention.ms")?,
+            segment_bytes,
+            segment_index_bytes: values.read("segment.index.bytes")?,
+            segment_jitter_ms: values.read("segment.jitter.ms")?,
+            segment_ms: values.read("segment.ms")?,
+            unclean_leader_election_enable: values.read("unclean.leader.election.enable")?,
+            zurau_flush_before_ack: values.read("zurau.flush.before.ack")?,
+        };
+        if values.read("remote.storage.enable")? {
+            return Err(InvalidConfig(
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be \
+                 configured with remote log storage."
+                    .to_owned(),
+            ));
+        }
+        if config.min_compaction_lag_ms > config.max_compaction_lag_ms {
+            return Err(InvalidConfig(format!(
+                "conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms \
+                 ({})",
+                config.min_compaction_lag_ms, config.max_compaction_lag_ms
+            )));
+        }
+        Ok(config)
+    }
 }
-/// A configuration value that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidConfig(pub String);
+
+impl Default for TopicConfig {
+    /// The configuration of a topic without overrides on a broker with the embedded defaults.
+    ///
+    /// # Panics
+    /// Never: a test resolves the same defaults.
+    fn default() -> Self {
+        match Self::resolve(&BTreeMap::new(), &BrokerConfig::default()) {
+            Ok(config) => config,
+            Err(error) => unreachable!("the embedded defaults contradict themselves: {error}"),
+        }
+    }
+}
+
+/// Whether a topic may have this override, taken by itself. Wrong ones are refused in Kafka's words.
+pub fn validate_override(name: &str, value: &str) -> Result<(), InvalidConfig> {
+    canonical_override(name, value).map(|_| ())
+}
+
+/// A topic's override in its canonical text.
+pub(super) fn canonical_override(name: &str, value: &str) -> Result<String, InvalidConfig> {
+    let definition = definitions::topic(name)
+        .ok_or_else(|| InvalidConfig(format!("Unknown topic config name: {name}")))?;
+    definition.canonical(value).map_err(|reason| {
+        InvalidConfig(format!("Invalid value {value} for configuration {name}: {reason}"))
+    })
+}
+
+/// The value that the broker gives a topic's setting, or the setting's own default.
+pub(super) fn inherited(definition: &Definition, broker: &BrokerConfig) -> Option<String> {
+    let from_broker = definition.synonyms.iter().find_map(|(name, factor)| {
+        let value = broker.settings.value(name)?;
+        match (*factor, value.parse::<i64>()) {
+            (1, _) | (_, Err(_)) => Some(value.to_owned()),
+            // A negative number of hours is "for ever", whatever the number.
+            (factor, Ok(number)) => Some(number.saturating_mul(factor).max(-1).to_string()),
+        }
+    });
+    from_broker.or_else(|| definition.default.map(str::to_owned))
+}
+
+/// The effective values of one topic as texts.
+struct Values<'a> {
+    overrides: &'a BTreeMap<String, String>,
+    broker: &'a BrokerConfig,
+}
+
+impl Values<'_> {
+    fn read<T: FromValue>(&self, name: &str) -> Result<T, InvalidConfig> {
+        let value = match self.overrides.get(name) {
+            Some(value) => Some(canonical_override(name, value)?),
+            None => {
+                definitions::topic(name).and_then(|definition| inherited(definition, self.broker))
+            }
+        };
+        // The definitions of topics and brokers agree, so that this fails for no input.
+        T::from_value(value.as_deref()).ok_or_else(|| {
+            let value = value.unwrap_or_default();
+            InvalidConfig(format!("Invalid value {value} for configuration {name}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

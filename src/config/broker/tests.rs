@@ -1,0 +1,87 @@
+//! The typed view and its cross-checks.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::BrokerConfig;
+use crate::config::{InvalidConfig, definitions};
+
+fn refusal(overrides: &[(&str, &str)]) -> String {
+    let InvalidConfig(text) = BrokerConfig::with(overrides).unwrap_err();
+    text
+}
+
+#[test]
+fn every_key_of_the_table_has_a_field_of_its_type() {
+    let keys = BrokerConfig::keys();
+    for (key, suits) in &keys {
+        assert!(suits, "{key} has a field of the wrong type, or no definition");
+    }
+    let fields: BTreeSet<_> = keys.iter().map(|(key, _)| *key).collect();
+    let table: BTreeSet<_> = definitions::BROKER.iter().map(|row| row.name).collect();
+    assert_eq!(fields, table);
+}
+
+#[test]
+fn the_defaults_are_usable() {
+    let config = BrokerConfig::default();
+    assert_eq!((config.node_id, config.broker_id), (1, 1));
+    assert_eq!(config.log_dirs, [PathBuf::from("./data")]);
+    assert_eq!(config.metadata_log_dir, PathBuf::from("./data"));
+    assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
+    assert_eq!(config.log_retention_ms, None);
+    assert_eq!(config.offsets_topic_replication_factor, 3);
+    assert_eq!(config.zurau_disk_reserve_bytes, 268_435_456);
+    assert!(config.serving_threads() >= 1);
+    assert!((1..=4).contains(&config.storage_lanes()));
+    let three = BrokerConfig::with(&[("zurau.storage.lanes", "3")]).unwrap();
+    assert_eq!(three.storage_lanes(), 3);
+}
+
+#[test]
+fn settings_that_contradict_each_other_stop_the_start() {
+    for (overrides, reason) in [
+        (&[("group.min.session.timeout.ms", "1800001")][..], "group.max.session.timeout.ms"),
+        (&[("queued.max.request.bytes", "1000")], "socket.request.max.bytes"),
+        (&[("max.connections.per.ip", "0")], "max.connections.per.ip.overrides"),
+        (&[("log.retention.hours", "0")], "cannot be 0"),
+        (
+            &[
+                ("log.cleaner.min.compaction.lag.ms", "2"),
+                ("log.cleaner.max.compaction.lag.ms", "1"),
+            ],
+            "log.cleaner.max.compaction.lag.ms",
+        ),
+        (&[("log.dirs", "/a,/b")], "names 2 directories"),
+        (&[("log.dirs", "")], "at least one"),
+        (&[("max.connections.per.ip.overrides", "host")], "host:count"),
+    ] {
+        let text = refusal(overrides);
+        assert!(text.contains(reason) && !text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn connection_overrides_are_read_by_host() {
+    let config = BrokerConfig::with(&[
+        ("max.connections.per.ip", "0"),
+        ("max.connections.per.ip.overrides", "127.0.0.1:5, [::1]:7"),
+    ])
+    .unwrap();
+    assert_eq!(config.max_connections_per_ip_overrides["127.0.0.1"], 5);
+    assert_eq!(config.max_connections_per_ip_overrides["::1"], 7);
+}
+
+#[test]
+fn other_roles_are_accepted_with_a_word() {
+    let load = |roles: &str| {
+        let overrides = vec![format!("process.roles={roles}")];
+        let sources = crate::config::Sources { overrides, ..Default::default() };
+        BrokerConfig::load(&sources).unwrap().1.len()
+    };
+    assert_eq!(load("controller,broker"), 0);
+    assert_eq!(load(""), 0);
+    assert_eq!(load("broker"), 1);
+    assert!(refusal(&[("process.roles", "king")]).contains("broker, controller"));
+}

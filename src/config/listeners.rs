@@ -1,0 +1,302 @@
+//! Where the broker listens and what it tells clients to connect to.
+//!
+//! `listeners` names the sockets, `listener.security.protocol.map` says what each name speaks, and
+//! `advertised.listeners` says which address clients are given. Names are upper case, as in Kafka.
+//! Listeners of `controller.listener.names` are left out everywhere: the controller runs inside this
+//! process and needs no socket, while a stock KRaft `server.properties` names one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::InvalidConfig;
+use super::parse::Warning;
+use super::settings::Settings;
+use super::value::list_items;
+
+/// What a listener speaks below Kafka's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityProtocol {
+    /// Plain TCP, no authentication.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// SASL over plain TCP.
+    SaslPlaintext,
+    /// SASL over TLS.
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    /// Kafka's number of this protocol in metadata records.
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Plaintext => 0,
+            Self::Ssl => 1,
+            Self::SaslPlaintext => 2,
+            Self::SaslSsl => 3,
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "PLAINTEXT" => Self::Plaintext,
+            "SSL" => Self::Ssl,
+            "SASL_PLAINTEXT" => Self::SaslPlaintext,
+            "SASL_SSL" => Self::SaslSsl,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for SecurityProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => "PLAINTEXT",
+            Self::Ssl => "SSL",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+            Self::SaslSsl => "SASL_SSL",
+        })
+    }
+}
+
+/// A socket to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name, upper case.
+    pub name: String,
+    /// What it speaks.
+    pub protocol: SecurityProtocol,
+    /// The address or host name to bind, without brackets; empty for every interface.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl Listener {
+    /// Whether this listens on every interface, so that its host is no address for clients.
+    pub fn is_wildcard(&self) -> bool {
+        self.host.is_empty() || is_wildcard(&self.host)
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "{}://[{}]:{}", self.name, self.host, self.port)
+        } else {
+            write!(f, "{}://{}:{}", self.name, self.host, self.port)
+        }
+    }
+}
+
+/// What clients of a listener are told to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvertisedAddress {
+    /// The host, never a wildcard; `None` for the address that the client connected to.
+    pub host: Option<String>,
+    /// The port; 0 for the port that the listener really has.
+    pub port: u16,
+}
+
+/// The listener settings, parsed and checked against each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listeners {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) advertised: BTreeMap<String, AdvertisedAddress>,
+    pub(super) inter_broker: String,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Listeners {
+    /// Reads them from the settings.
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self, InvalidConfig> {
+        let controllers: Vec<String> =
+            items(settings, "controller.listener.names").map(str::to_ascii_uppercase).collect();
+        let mut warnings = Vec::new();
+        let listeners = bound(settings, &controllers, &mut warnings)?;
+        let advertised = advertised(settings, &controllers, &listeners)?;
+        let inter_broker = inter_broker(settings, &controllers, &listeners)?;
+        Ok(Self { listeners, advertised, inter_broker, warnings })
+    }
+}
+
+/// `listeners` without those of the controller.
+fn bound(
+    settings: &Settings,
+    controllers: &[String],
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Listener>, InvalidConfig> {
+    let protocols = protocols(settings)?;
+    let mut listeners: Vec<Listener> = Vec::new();
+    for text in items(settings, "listeners") {
+        let Endpoint { name, host, port } = Endpoint::parse("listeners", text)?;
+        if controllers.contains(&name) {
+            warnings.push(Warning::Note(format!(
+                "listener {text} is not opened: the controller runs inside this process"
+            )));
+            continue;
+        }
+        let protocol = *protocols.get(&name).ok_or_else(|| {
+            InvalidConfig(format!(
+                "listener {name} has no security protocol: add {name}:PLAINTEXT to \
+                 listener.security.protocol.map"
+            ))
+        })?;
+        if protocol != SecurityProtocol::Plaintext {
+            return Err(InvalidConfig(format!(
+                "listener {text} would speak {protocol}, which is not served yet: map {name} to \
+                 PLAINTEXT in listener.security.protocol.map or remove it from listeners"
+            )));
+        }
+        for other in &listeners {
+            if other.name == name {
+                return Err(InvalidConfig(format!(
+                    "listeners names {name} twice: give every listener its own name"
+                )));
+            }
+            if port != 0 && (&other.host, other.port) == (&host, port) {
+                return Err(InvalidConfig(format!(
+                    "listeners {} and {name} share port {port}: give every listener its own port",
+                    other.name
+                )));
+            }
+        }
+        listeners.push(Listener { name, protocol, host, port });
+    }
+    if listeners.is_empty() {
+        return Err(InvalidConfig(
+            "listeners names no listener for clients: add one such as \
+             PLAINTEXT://127.0.0.1:9092"
+                .to_owned(),
+        ));
+    }
+    Ok(listeners)
+}
+
+/// `listener.security.protocol.map`.
+fn protocols(settings: &Settings) -> Result<BTreeMap<String, SecurityProtocol>, InvalidConfig> {
+    items(settings, "listener.security.protocol.map")
+        .map(|entry| {
+            entry
+                .split_once(':')
+                .and_then(|(name, protocol)| {
+                    let protocol = SecurityProtocol::from_name(protocol.trim())?;
+                    Some((name.trim().to_ascii_uppercase(), protocol))
+                })
+                .ok_or_else(|| {
+                    InvalidConfig(format!(
+                        "listener.security.protocol.map cannot contain {entry:?}: use a list of \
+                         NAME:PROTOCOL with PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+                    ))
+                })
+        })
+        .collect()
+}
+
+/// `advertised.listeners` without those of the controller, by listener name.
+fn advertised(
+    settings: &Settings,
+    controllers: &[String],
+    listeners: &[Listener],
+) -> Result<BTreeMap<String, AdvertisedAddress>, InvalidConfig> {
+    let mut advertised = BTreeMap::new();
+    for text in items(settings, "advertised.listeners") {
+        let Endpoint { name, host, port } = Endpoint::parse("advertised.listeners", text)?;
+        if controllers.contains(&name) {
+            continue;
+        }
+        if is_wildcard(&host) {
+            return Err(InvalidConfig(format!(
+                "advertised.listeners cannot contain {text}: clients cannot connect to a wildcard \
+                 address; use a host name or address that they can reach, or remove the entry to \
+                 give them the address they connected to"
+            )));
+        }
+        if !listeners.iter().any(|listener| listener.name == name) {
+            return Err(InvalidConfig(format!(
+                "advertised.listeners contains {text}, but listeners has no listener {name}: add \
+                 it there or remove it here"
+            )));
+        }
+        let host = (!host.is_empty()).then_some(host);
+        if advertised.insert(name.clone(), AdvertisedAddress { host, port }).is_some() {
+            return Err(InvalidConfig(format!(
+                "advertised.listeners names {name} twice: keep one entry"
+            )));
+        }
+    }
+    Ok(advertised)
+}
+
+/// The listener that brokers use among themselves.
+fn inter_broker(
+    settings: &Settings,
+    controllers: &[String],
+    listeners: &[Listener],
+) -> Result<String, InvalidConfig> {
+    let exists = |name: &str| listeners.iter().any(|listener| listener.name == name);
+    let set = settings.value("inter.broker.listener.name").unwrap_or_default().to_ascii_uppercase();
+    if controllers.contains(&set) {
+        return Err(InvalidConfig(format!(
+            "inter.broker.listener.name cannot be {set}, which controller.listener.names keeps for \
+             controllers: use the name of another listener"
+        )));
+    }
+    if exists(&set) {
+        return Ok(set);
+    }
+    if !set.is_empty() {
+        return Err(InvalidConfig(format!(
+            "inter.broker.listener.name cannot be {set}: use the name of one of the listeners"
+        )));
+    }
+    if exists("PLAINTEXT") {
+        return Ok("PLAINTEXT".to_owned());
+    }
+    Ok(listeners.first().map(|listener| listener.name.clone()).unwrap_or_default())
+}
+
+/// A `NAME://host:port` in parts.
+struct Endpoint {
+    name: String,
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    fn parse(key: &str, text: &str) -> Result<Self, InvalidConfig> {
+        Self::split(text).ok_or_else(|| {
+            InvalidConfig(format!("{key} cannot contain {text:?}: use NAME://host:port"))
+        })
+    }
+
+    fn split(text: &str) -> Option<Self> {
+        let (name, address) = text.split_once("://")?;
+        let (host, port) = address.rsplit_once(':')?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_name) || !bare.bytes().all(is_host) {
+            return None;
+        }
+        // The name's case does not count: everything compares the upper case.
+        Some(Self {
+            name: name.to_ascii_uppercase(),
+            host: bare.to_owned(),
+            port: port.parse().ok()?,
+        })
+    }
+}
+
+/// Whether `host` is an address that stands for every interface.
+fn is_wildcard(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
+/// The items of a list setting.
+fn items<'a>(settings: &'a Settings, name: &str) -> impl Iterator<Item = &'a str> {
+    settings.value(name).map(list_items).unwrap_or_default().into_iter()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Loading: from the properties file, the environment and the command line to [`Settings`].
+//!
+//! The `config` crate merges the layers; it takes dots in keys for paths into tables, so every layer
+//! hands it one table under a single name, in which keys are plain text. A value carries its origin
+//! through the merge. Afterwards every value that the table of definitions knows is checked, and
+//! every key that it does not know becomes a [`Warning`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use config::{Config, ConfigError, File, Map, Source, Value, ValueKind};
+
+use super::properties::{Properties, decode};
+use super::settings::{Origin, Settings};
+use super::{InvalidConfig, definitions, environment, kafka_keys};
+
+/// Where settings come from, besides the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A file of Java properties.
+    pub file: Option<PathBuf>,
+    /// The environment: names and values.
+    pub environment: Vec<(String, String)>,
+    /// `key=value`, as on the command line; later ones prevail.
+    pub overrides: Vec<String>,
+}
+
+/// Something in the configuration that stops nothing but that its author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A setting of Kafka's that has no effect here.
+    NotHonoured {
+        /// The key.
+        key: String,
+        /// Who set it.
+        origin: Origin,
+    },
+    /// A key that neither Kafka nor this broker has.
+    Unknown {
+        /// The key.
+        key: String,
+        /// Who set it.
+        origin: Origin,
+        /// A key that was perhaps meant.
+        nearest: Option<&'static str>,
+    },
+    /// Anything else, as a sentence.
+    Note(String),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotHonoured { key, origin } => {
+                write!(f, "{key} ({origin}) has no effect: this setting of Kafka is not served yet")
+            }
+            Self::Unknown { key, origin, nearest: Some(nearest) } => {
+                write!(f, "{key} ({origin}) is no known setting: did you mean {nearest}?")
+            }
+            Self::Unknown { key, origin, nearest: None } => {
+                write!(f, "{key} ({origin}) is no known setting")
+            }
+            Self::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Loads all settings.
+pub fn load(sources: &Sources) -> Result<(Settings, Vec<Warning>), InvalidConfig> {
+    let mut settings = Settings::defaults();
+    let mut warnings = Vec::new();
+    for (key, (value, origin)) in merged(sources)? {
+        match definitions::broker(&key) {
+            Some(definition) => settings.set(definition, &value, origin)?,
+            None if kafka_keys::is_known(&key) => {
+                warnings.push(Warning::NotHonoured { key, origin });
+            }
+            None => {
+                let nearest = nearest(&key);
+                warnings.push(Warning::Unknown { key, origin, nearest });
+            }
+        }
+    }
+    unite_synonyms(&mut settings)?;
+    Ok((settings, warnings))
+}
+
+/// Keys that mean the same: `broker.id` is `node.id`, and `log.dir` is `log.dirs` unless that is set.
+fn unite_synonyms(settings: &mut Settings) -> Result<(), InvalidConfig> {
+    if !settings.is_explicit("node.id") && settings.is_explicit("broker.id") {
+        if settings.value("broker.id").is_some_and(|id| id.starts_with('-')) {
+            return Err(InvalidConfig(
+                "broker.id cannot be negative: use a whole number of at least 0".to_owned(),
+            ));
+        }
+        settings.copy("broker.id", "node.id");
+    }
+    let ids = (settings.value("node.id"), settings.value("broker.id"));
+    if settings.is_explicit("broker.id") && ids.0 != ids.1 {
+        return Err(InvalidConfig(format!(
+            "node.id ({}) and broker.id ({}) differ: set only node.id",
+            ids.0.unwrap_or_default(),
+            ids.1.unwrap_or_default()
+        )));
+    }
+    settings.copy("node.id", "broker.id");
+    if !settings.is_explicit("log.dirs") && settings.is_explicit("log.dir") {
+        settings.copy("log.dir", "log.dirs");
+    }
+    Ok(())
+}
+
+/// The known key that is nearest to `key`, if any is near enough to have been meant. A topic's key
+/// leads to the broker's default of it.
+fn nearest(key: &str) -> Option<&'static str> {
+    if let Some((synonym, _)) =
+        definitions::topic(key).and_then(|definition| definition.synonyms.first())
+    {
+        return Some(*synonym);
+    }
+    let ours = definitions::BROKER.iter().map(|definition| definition.name);
+    ours.chain(kafka_keys::names())
+        .map(|name| (strsim::damerau_levenshtein(key, name), name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, name)| *distance <= (name.len() / 4).max(2))
+        .map(|(_, name)| name)
+}
+
+/// The layers above the defaults, merged: each key with its value and origin.
+fn merged(sources: &Sources) -> Result<BTreeMap<String, (String, Origin)>, InvalidConfig> {
+    let mut builder = Config::builder();
+    if let Some(path) = &sources.file {
+        let path_text = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            InvalidConfig(format!("cannot read the configuration file {path_text}: {error}"))
+        })?;
+        builder =
+            builder.add_source(File::from_str(&decode(bytes), Properties { path: path_text }));
+    }
+    let environment = sources.environment.iter().filter_map(|(name, value)| {
+        let key = environment::key_of(name)?;
+        Some((key, value.clone(), Origin::Environment(name.clone())))
+    });
+    builder = builder.add_source(Layer(environment.collect()));
+    let overrides: Result<Vec<_>, _> = sources.overrides.iter().map(|text| split(text)).collect();
+    builder = builder.add_source(Layer(overrides?));
+    let unusable = |error: ConfigError| {
+        InvalidConfig(format!("cannot use the configuration: {}", one_line(&error)))
+    };
+    let mut layers = builder.build().and_then(|merged| merged.collect()).map_err(unusable)?;
+    let table = layers.remove(ROOT).map_or_else(|| Ok(Map::new()), Value::into_table);
+    table
+        .map_err(unusable)?
+        .into_iter()
+        .map(|(key, value)| {
+            let origin = origin_of(value.origin());
+            Ok((key, (value.into_string().map_err(unusable)?, origin)))
+        })
+        .collect()
+}
+
+/// `key=value` of the command line in parts.
+fn split(text: &str) -> Result<(String, String, Origin), InvalidConfig> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned(), Origin::Override))
+        }
+        _ => Err(InvalidConfig(format!("--override cannot be {text:?}: use key=value"))),
+    }
+}
+
+fn one_line(error: &ConfigError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The name under which every layer keeps its table.
+const ROOT: &str = "settings";
+
+/// Settings as a source of the `config` crate.
+#[derive(Clone, Debug)]
+struct Layer(Vec<(String, String, Origin)>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(layer(self.0.clone()))
+    }
+}
+
+/// The table of one layer under its single name; later values of a key prevail.
+pub(super) fn layer(values: Vec<(String, String, Origin)>) -> Map<String, Value> {
+    let table: Map<String, Value> = values
+        .into_iter()
+        .map(|(key, value, origin)| {
+            (key, Value::new(Some(&tag(&origin)), ValueKind::String(value)))
+        })
+        .collect();
+    Map::from_iter([(ROOT.to_owned(), Value::new(None, ValueKind::Table(table)))])
+}
+
+/// An origin as the text that the `config` crate carries along with a value.
+fn tag(origin: &Origin) -> String {
+    match origin {
+        Origin::Default => "default:".to_owned(),
+        Origin::File(path) => format!("file:{path}"),
+        Origin::Environment(variable) => format!("environment:{variable}"),
+        Origin::Override => "override:".to_owned(),
+    }
+}
+
+/// The origin of a [`tag`].
+fn origin_of(tag: Option<&str>) -> Origin {
+    match tag.and_then(|tag| tag.split_once(':')) {
+        Some(("file", path)) => Origin::File(path.to_owned()),
+        Some(("environment", variable)) => Origin::Environment(variable.to_owned()),
+        Some(("override", _)) => Origin::Override,
+        _ => Origin::Default,
+    }
+}
+
+#[cfg(test)]
+mod tests;
