@@ -45,11 +45,12 @@ pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError
 pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> {
     let mut cursor = Cursor::new(bytes);
     let mut out = Vec::with_capacity(bytes.len().saturating_mul(2).min(limit));
-    loop {
-        frame(&mut cursor, limit, &mut out)?;
-        if cursor.rest.is_empty() {
-            return Ok(out);
-        }
+    frame(&mut cursor, limit, &mut out)?;
+    if cursor.rest.is_empty() {
+        Ok(out)
+    } else {
+        // Kafka's reader ends with the first frame: what follows could be acknowledged, never read.
+        Err(malformed("bytes after the frame"))
     }
 }
 
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_sizes_and_joined_frames_are_understood() {
+    fn checks_and_sizes_are_understood_and_a_second_frame_is_refused() {
         let text: Vec<u8> = (0..200_000_u32)
             .flat_map(|n| (n / 7).to_be_bytes())
             .collect();
@@ -265,14 +266,10 @@ mod tests {
             .block_checksums(true)
             .content_checksum(true)
             .content_size(u64::try_from(text.len()).ok());
-        let mut frames = encode(info, &text);
-        compress(&text, &mut frames).expect("compresses");
-        assert_eq!(
-            decompress(&frames, usize::MAX).expect("decodes"),
-            text.repeat(2)
-        );
+        let frame = encode(info, &text);
+        assert_eq!(decompress(&frame, usize::MAX).expect("decodes"), text);
         assert!(matches!(
-            decompress(&frames, text.len() * 2 - 1),
+            decompress(&frame, text.len() - 1),
             Err(CodecError::TooLarge { .. })
         ));
         for cut in [
@@ -280,15 +277,18 @@ mod tests {
             3,
             6,
             12,
-            frames.len() / 2,
-            frames.len() - 4,
-            frames.len() - 1,
+            frame.len() / 2,
+            frame.len() - 4,
+            frame.len() - 1,
         ] {
             assert!(
-                decompress(&frames[..cut], usize::MAX).is_err(),
+                decompress(&frame[..cut], usize::MAX).is_err(),
                 "cut at {cut}"
             );
         }
+        let mut joined = frame;
+        compress(&text, &mut joined).expect("compresses");
+        assert!(decompress(&joined, usize::MAX).is_err());
     }
 
     #[test]
