@@ -1,0 +1,349 @@
+//! Size-prefixed frames out of a byte stream.
+//!
+//! ```text
+//!   ┌────────┬─────────────── size bytes ───────────────┐
+//!   │ i32    │ api key, version, correlation id, ...    │
+//!   └────────┴──────────────────────────────────────────┘
+//! ```
+//!
+//! The size is checked as soon as its four bytes are there. The buffer then grows by what has
+//! arrived (doubling), not by what the size claims: a claim of 100 MB with ten bytes behind it
+//! costs one chunk. A connection that has already delivered a frame of some size gets that much at
+//! once for its next one, so that a producer's megabyte frames are read without moving bytes from
+//! buffer to buffer.
+
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::header::RequestPrefix;
+
+/// Bytes of the size field.
+const SIZE_FIELD: usize = 4;
+/// Space for one read of a quiet connection, which is most of what an idle connection costs.
+const SMALL_CHUNK: usize = 8 * 1024;
+/// Space for one read of a busy connection.
+const LARGE_CHUNK: usize = 64 * 1024;
+/// Up to here, a size that the peer has delivered before is believed.
+const PROVEN_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A size field that no request can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FrameError {
+    /// Larger than `socket.request.max.bytes`.
+    #[error("a request of {size} bytes is larger than the limit of {limit}{}", hint(*size))]
+    TooLarge {
+        /// What the size field says.
+        size: i32,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Negative, or too small for a request's prefix.
+    #[error("{size} is not the size of a request{}", hint(*size))]
+    TooSmall {
+        /// What the size field says.
+        size: i32,
+    },
+}
+
+/// The usual strangers by their first four bytes: it saves somebody an hour.
+fn hint(size: i32) -> &'static str {
+    match &size.to_be_bytes() {
+        [0x16, 0x03, ..] => " (it looks like TLS)",
+        b"GET " | b"POST" | b"PUT " | b"HEAD" => " (it looks like HTTP)",
+        _ => "",
+    }
+}
+
+/// Takes frames off one connection.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    buffer: BytesMut,
+    limit: usize,
+    /// Space for the next read: it follows how full the last reads were.
+    chunk: usize,
+    /// Size of the largest frame so far, up to a limit: reserved without waiting for the bytes.
+    proven: usize,
+}
+
+impl FrameReader {
+    /// Reads frames of up to `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+            chunk: SMALL_CHUNK,
+            proven: 0,
+        }
+    }
+
+    /// The size of the frame at the front, once its size field has arrived.
+    pub(super) fn next_size(&self) -> Result<Option<usize>, FrameError> {
+        let Some(field) = self.buffer.first_chunk::<SIZE_FIELD>() else {
+            return Ok(None);
+        };
+        let claimed = i32::from_be_bytes(*field);
+        match usize::try_from(claimed) {
+            Ok(size) if size > self.limit => Err(FrameError::TooLarge {
+                size: claimed,
+                limit: self.limit,
+            }),
+            Ok(size) if size >= RequestPrefix::SIZE => Ok(Some(size)),
+            _ => Err(FrameError::TooSmall { size: claimed }),
+        }
+    }
+
+    /// Bytes that have arrived and are not part of a frame that was taken.
+    pub(super) fn arrived(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether the frame at the front, of `size` bytes, is complete.
+    pub(super) fn is_complete(&self, size: usize) -> bool {
+        self.buffer
+            .len()
+            .checked_sub(SIZE_FIELD)
+            .is_some_and(|arrived| arrived >= size)
+    }
+
+    /// Takes the frame at the front, of `size` bytes, if it is complete. It shares the buffer's
+    /// memory.
+    pub(super) fn take(&mut self, size: usize) -> Option<Bytes> {
+        if !self.is_complete(size) {
+            return None;
+        }
+        self.buffer.advance(SIZE_FIELD);
+        self.proven = self.proven.max(size).min(PROVEN_LIMIT);
+        Some(self.buffer.split_to(size).freeze())
+    }
+
+    /// Reads once. Zero bytes mean the end of the stream.
+    pub(super) fn poll_fill<S>(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<usize>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        self.make_room();
+        let room = self.buffer.capacity().saturating_sub(self.buffer.len());
+        // The future has no state of its own, so it can be made anew for each poll.
+        let count = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(context))?;
+        if count == room {
+            self.chunk = self.chunk.saturating_mul(2).min(LARGE_CHUNK);
+        } else if count < self.chunk / 4 {
+            self.chunk = (self.chunk / 2).max(SMALL_CHUNK);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Makes room for the next read, bounded by what has arrived, what was proven, and a chunk.
+    fn make_room(&mut self) {
+        let arrived = self.buffer.len();
+        let room = self.buffer.capacity().saturating_sub(arrived);
+        let missing = match self.next_size() {
+            Ok(Some(size)) => size.saturating_add(SIZE_FIELD).saturating_sub(arrived),
+            _ => 0,
+        };
+        let (least, wanted) = if missing <= self.chunk {
+            // Nearly done, or nothing known yet: read ahead, unless that would move a large frame
+            // to a new buffer for the sake of its last bytes.
+            let least = if arrived > self.chunk {
+                missing.max(1)
+            } else {
+                missing.max(self.chunk / 2)
+            };
+            (least, self.chunk)
+        } else {
+            (
+                self.chunk,
+                missing.min(arrived.max(self.proven).max(self.chunk)),
+            )
+        };
+        if room < least {
+            self.buffer.reserve(wanted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FrameError, FrameReader, LARGE_CHUNK};
+    use bytes::{BufMut as _, Bytes, BytesMut};
+    use proptest::prelude::*;
+    use std::future::poll_fn;
+    use tokio_test_stream::Chopped;
+
+    /// A stream that gives its bytes in the pieces that a test wants.
+    mod tokio_test_stream {
+        use std::collections::VecDeque;
+        use std::io;
+        use std::pin::Pin;
+        use std::task::{Context, Poll};
+        use tokio::io::{AsyncRead, ReadBuf};
+
+        pub(super) struct Chopped(pub(super) VecDeque<Vec<u8>>);
+
+        impl AsyncRead for Chopped {
+            fn poll_read(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                target: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                if let Some(mut piece) = self.0.pop_front() {
+                    let count = piece.len().min(target.remaining());
+                    let rest = piece.split_off(count);
+                    target.put_slice(&piece);
+                    if !rest.is_empty() {
+                        self.0.push_front(rest);
+                    }
+                }
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn encode(frames: &[Vec<u8>]) -> Vec<u8> {
+        let mut stream = Vec::new();
+        for frame in frames {
+            stream.put_i32(i32::try_from(frame.len()).unwrap());
+            stream.extend_from_slice(frame);
+        }
+        stream
+    }
+
+    /// All frames of `stream`, and the reader's largest buffer.
+    async fn read_all(
+        stream: &mut Chopped,
+        limit: usize,
+    ) -> (Result<Vec<Bytes>, FrameError>, usize) {
+        let mut reader = FrameReader::new(limit);
+        let mut frames = Vec::new();
+        let mut capacity = 0;
+        loop {
+            match reader.next_size() {
+                Err(error) => return (Err(error), capacity),
+                Ok(Some(size)) => {
+                    if let Some(frame) = reader.take(size) {
+                        frames.push(frame);
+                        continue;
+                    }
+                }
+                Ok(None) => {}
+            }
+            let count = poll_fn(|context| reader.poll_fill(context, stream))
+                .await
+                .unwrap();
+            capacity = capacity.max(reader.buffer.capacity());
+            if count == 0 {
+                return (Ok(frames), capacity);
+            }
+        }
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_any_chopping(
+            lengths in prop::collection::vec(prop_oneof![8usize..300, 8usize..200_000], 0..12),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        ) {
+            let frames: Vec<Vec<u8>> = lengths
+                .iter()
+                .enumerate()
+                .map(|(number, length)| (0..*length).map(|at| (at * 31 + number) as u8).collect())
+                .collect();
+            let stream = encode(&frames);
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            cuts.push(stream.len());
+            cuts.sort_unstable();
+            let mut from = 0;
+            let mut pieces = Vec::new();
+            for cut in cuts {
+                if cut > from {
+                    pieces.push(stream[from..cut].to_vec());
+                    from = cut;
+                }
+            }
+            let (read, _) = run(read_all(&mut Chopped(pieces.into()), 1 << 20));
+            prop_assert_eq!(read.unwrap(), frames);
+        }
+
+        #[test]
+        fn any_bytes_are_frames_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = run(read_all(&mut Chopped([bytes].into()), 1 << 20));
+        }
+    }
+
+    #[test]
+    fn a_claim_without_bytes_costs_one_chunk() {
+        let mut stream = BytesMut::new();
+        stream.put_i32(100 * 1024 * 1024);
+        stream.put_bytes(1, 100);
+        let (frames, capacity) = run(read_all(
+            &mut Chopped([stream.to_vec()].into()),
+            100 * 1024 * 1024,
+        ));
+        assert!(frames.unwrap().is_empty());
+        assert!(capacity <= LARGE_CHUNK, "{capacity} bytes for a hundred");
+    }
+
+    #[test]
+    fn the_buffer_stays_near_what_has_arrived() {
+        let mut stream = BytesMut::new();
+        stream.put_i32(100 * 1024 * 1024);
+        stream.put_bytes(1, 1_000_000);
+        let (_, capacity) = run(read_all(
+            &mut Chopped([stream.to_vec()].into()),
+            100 * 1024 * 1024,
+        ));
+        assert!(capacity <= 4_000_000, "{capacity} bytes for a million");
+    }
+
+    #[test]
+    fn sizes_that_no_request_has_are_refused() {
+        for (size, expected) in [
+            (-1, FrameError::TooSmall { size: -1 }),
+            (i32::MIN, FrameError::TooSmall { size: i32::MIN }),
+            (0, FrameError::TooSmall { size: 0 }),
+            (7, FrameError::TooSmall { size: 7 }),
+            (
+                1001,
+                FrameError::TooLarge {
+                    size: 1001,
+                    limit: 1000,
+                },
+            ),
+            (
+                i32::MAX,
+                FrameError::TooLarge {
+                    size: i32::MAX,
+                    limit: 1000,
+                },
+            ),
+        ] {
+            let (read, _) = run(read_all(
+                &mut Chopped([size.to_be_bytes().to_vec()].into()),
+                1000,
+            ));
+            assert_eq!(read, Err(expected));
+        }
+    }
+
+    #[test]
+    fn strangers_are_named() {
+        let size = i32::from_be_bytes(*b"GET ");
+        let text = FrameError::TooLarge { size, limit: 1000 }.to_string();
+        assert!(text.ends_with("(it looks like HTTP)"), "{text}");
+    }
+}

@@ -1,0 +1,311 @@
+//! Listeners: binding, accepting, stopping.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use super::admission::Admission;
+use super::connection::{Connection, Shared, Stage};
+use super::service::{Peer, Service};
+use super::settings::Settings;
+
+/// First and last pause after an accept that failed for want of something (file descriptors,
+/// mostly).
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// How long connections may take to notice that they have been cut.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The listener's name.
+    pub name: Arc<str>,
+    /// Host name or address; empty for all addresses of the machine.
+    pub host: String,
+    /// Port; 0 for one that the system chooses.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "{}://[{}]:{}", self.name, self.host, self.port)
+        } else {
+            write!(f, "{}://{}:{}", self.name, self.host, self.port)
+        }
+    }
+}
+
+/// A listener that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {endpoint}: {source}")]
+pub struct BindError {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// Open listeners that do not accept yet: clients that connect now wait until `serve`.
+#[derive(Debug)]
+pub struct Listeners {
+    settings: Settings,
+    bound: Vec<Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    name: Arc<str>,
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Listeners {
+    /// Opens all `endpoints`, or none.
+    pub async fn bind(settings: Settings, endpoints: Vec<Endpoint>) -> Result<Self, BindError> {
+        let mut bound = Vec::with_capacity(endpoints.len());
+        for endpoint in endpoints {
+            match bind(&settings, &endpoint).await {
+                Ok((listener, address)) => bound.push(Bound {
+                    name: endpoint.name,
+                    address,
+                    listener,
+                }),
+                Err(source) => return Err(BindError { endpoint, source }),
+            }
+        }
+        Ok(Self { settings, bound })
+    }
+
+    /// Name and real address of each listener, in the order of the endpoints.
+    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
+        self.bound
+            .iter()
+            .map(|bound| (Arc::clone(&bound.name), bound.address))
+            .collect()
+    }
+
+    /// Accepts and serves connections from now on, on tasks of the current runtime.
+    pub fn serve<V: Service>(self, service: Arc<V>) -> ServerHandle {
+        let addresses = self.addresses();
+        let (stage, _) = watch::channel(Stage::Serving);
+        let admission = Arc::new(Admission::new(&self.settings));
+        let shared = Arc::new(Shared::new(self.settings));
+        for Bound {
+            name,
+            address,
+            listener,
+        } in self.bound
+        {
+            let acceptor = Acceptor {
+                name,
+                service: Arc::clone(&service),
+                shared: Arc::clone(&shared),
+                admission: Arc::clone(&admission),
+                stage: stage.subscribe(),
+            };
+            info!(listener = %acceptor.name, %address, "listening");
+            tokio::spawn(acceptor.run(listener));
+        }
+        ServerHandle {
+            stage,
+            addresses,
+            admission,
+        }
+    }
+}
+
+/// Opens one listener.
+async fn bind(settings: &Settings, endpoint: &Endpoint) -> io::Result<(TcpListener, SocketAddr)> {
+    let candidates: Vec<SocketAddr> = if endpoint.host.is_empty() {
+        // IPv6 takes IPv4 too; a machine without IPv6 gets the second.
+        [
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ]
+        .map(|ip| SocketAddr::new(ip, endpoint.port))
+        .into()
+    } else {
+        let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
+        lookup_host((host, endpoint.port)).await?.collect()
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for candidate in candidates {
+        match open(settings, candidate) {
+            Ok(listener) => {
+                let address = listener.local_addr()?;
+                return Ok((listener, address));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn open(settings: &Settings, address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the old connections' last packets.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    if let Some(size) = settings.receive_buffer_bytes {
+        // On the listener: the window of a connection is agreed before it is accepted.
+        socket.set_recv_buffer_size(size)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(settings.listen_backlog)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts the connections of one listener.
+struct Acceptor<V> {
+    name: Arc<str>,
+    service: Arc<V>,
+    shared: Arc<Shared>,
+    admission: Arc<Admission>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl<V: Service> Acceptor<V> {
+    async fn run(mut self, listener: TcpListener) {
+        let mut pause = BACK_OFF.0;
+        while *self.stage.borrow_and_update() == Stage::Serving {
+            let accepted = tokio::select! {
+                biased;
+                changed = self.stage.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    pause = BACK_OFF.0;
+                    self.admit(stream, address);
+                }
+                // The peer was gone before we looked: its trouble, not ours.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted
+                            | io::ErrorKind::ConnectionReset
+                            | io::ErrorKind::Interrupted
+                    ) =>
+                {
+                    debug!(listener = %self.name, %error, "connection lost before it was accepted");
+                }
+                Err(error) => {
+                    if let Some(suppressed) = self.shared.warnings.admit() {
+                        warn!(listener = %self.name, %error, suppressed, "cannot accept connections, pausing");
+                    }
+                    tokio::select! {
+                        _ = self.stage.changed() => {}
+                        () = sleep(pause) => {}
+                    }
+                    pause = pause.saturating_mul(2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    /// Serves an accepted connection on a task of its own, or closes it.
+    fn admit(&self, stream: TcpStream, address: SocketAddr) {
+        let address = canonical(address);
+        let admitted = match self.admission.admit(address.ip()) {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                if let Some(suppressed) = self.shared.warnings.admit() {
+                    let listener = &*self.name;
+                    warn!(peer = %address, listener, reason = %refused, suppressed, "closing connection");
+                }
+                return;
+            }
+        };
+        let local = match self.prepare(&stream) {
+            Ok(local) => canonical(local),
+            Err(error) => {
+                debug!(peer = %address, listener = %self.name, %error, "connection lost as it was accepted");
+                return;
+            }
+        };
+        let peer = Peer {
+            address,
+            local,
+            listener: Arc::clone(&self.name),
+        };
+        let (service, shared) = (Arc::clone(&self.service), Arc::clone(&self.shared));
+        let stage = self.stage.clone();
+        tokio::spawn(async move {
+            let connection = Connection::new(stream, peer, service, shared);
+            connection.run(stage).await;
+            drop(admitted);
+        });
+    }
+
+    /// Sets the options of an accepted socket; says which of our addresses it came to.
+    fn prepare(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        stream.set_nodelay(true)?;
+        if let Some(size) = self.shared.settings.send_buffer_bytes {
+            SockRef::from(stream).set_send_buffer_size(size)?;
+        }
+        stream.local_addr()
+    }
+}
+
+/// IPv4 as IPv4, also where it came through an IPv6 socket.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// A server that runs. Dropping it cuts all connections; `stop` is kinder.
+#[derive(Debug)]
+pub struct ServerHandle {
+    /// Every acceptor and every connection holds a receiver, so that the last of them to end is
+    /// noticed here.
+    stage: watch::Sender<Stage>,
+    addresses: Vec<(Arc<str>, SocketAddr)>,
+    admission: Arc<Admission>,
+}
+
+impl ServerHandle {
+    /// Name and real address of each listener.
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> usize {
+        self.admission.connections()
+    }
+
+    /// Stops accepting and starting requests, lets the requests that were started be answered for
+    /// up to `deadline`, then closes. Returns how many connections had to be cut.
+    pub async fn stop(self, deadline: Duration) -> usize {
+        self.stage.send_replace(Stage::Draining);
+        if timeout(deadline, self.stage.closed()).await.is_ok() {
+            return 0;
+        }
+        let cut = self.connections();
+        self.stage.send_replace(Stage::Cut);
+        // Only a task that is stuck in a handler can let this lapse; the runtime's end will have it.
+        let _ = timeout(LAST_WORDS, self.stage.closed()).await;
+        cut
+    }
+}

@@ -1,0 +1,167 @@
+//! Listeners on loopback.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
+
+use super::{Endpoint, Listeners, ServerHandle};
+use crate::wire::{Parts, Peer, Request, Service, Settings, Started};
+
+/// Answers with listener and local address, each reply for one permit.
+struct Named {
+    replies: Arc<Semaphore>,
+    started: Arc<Notify>,
+}
+
+impl Service for Named {
+    type Session = Peer;
+
+    fn open(&self, peer: Peer) -> Peer {
+        peer
+    }
+
+    fn start(&self, session: &mut Peer, request: Request) -> Started {
+        let replies = Arc::clone(&self.replies);
+        let text = format!("{} {}", session.listener, session.local);
+        let id = request.prefix.correlation_id;
+        self.started.notify_one();
+        Started::reply(async move {
+            replies.acquire().await.unwrap().forget();
+            Parts::message(id, 0, Bytes::from(text)).into()
+        })
+    }
+}
+
+struct Running {
+    handle: ServerHandle,
+    replies: Arc<Semaphore>,
+    started: Arc<Notify>,
+}
+
+async fn serve(settings: Settings, hosts: &[&str]) -> Running {
+    let endpoints = hosts
+        .iter()
+        .enumerate()
+        .map(|(number, host)| Endpoint {
+            name: format!("L{number}").into(),
+            host: (*host).to_owned(),
+            port: 0,
+        })
+        .collect();
+    let listeners = Listeners::bind(settings, endpoints).await.unwrap();
+    let replies = Arc::new(Semaphore::new(0));
+    let started = Arc::new(Notify::new());
+    let service = Named {
+        replies: Arc::clone(&replies),
+        started: Arc::clone(&started),
+    };
+    Running {
+        handle: listeners.serve(Arc::new(service)),
+        replies,
+        started,
+    }
+}
+
+impl Running {
+    async fn connect(&self, listener: usize) -> TcpStream {
+        let port = self.handle.addresses()[listener].1.port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap()
+    }
+}
+
+const REQUEST: [u8; 12] = [0, 0, 0, 8, 0, 18, 0, 0, 0, 0, 0, 9];
+
+async fn receive(stream: &mut TcpStream) -> String {
+    let size = usize::try_from(stream.read_i32().await.unwrap()).unwrap();
+    assert_eq!(stream.read_i32().await.unwrap(), 9);
+    let mut text = vec![0; size - 4];
+    stream.read_exact(&mut text).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn every_listener_knows_its_name_and_the_address_that_was_connected_to() {
+    let server = serve(Settings::default(), &["127.0.0.1", "", "localhost"]).await;
+    server.replies.add_permits(3);
+    for listener in 0..2 {
+        let mut stream = server.connect(listener).await;
+        stream.write_all(&REQUEST).await.unwrap();
+        let port = server.handle.addresses()[listener].1.port();
+        assert_eq!(
+            receive(&mut stream).await,
+            format!("L{listener} 127.0.0.1:{port}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_above_the_limit_of_its_address_is_closed() {
+    let server = serve(
+        Settings {
+            max_connections_per_ip: 2,
+            ..Settings::default()
+        },
+        &["127.0.0.1"],
+    )
+    .await;
+    server.replies.add_permits(10);
+    let mut connections = [server.connect(0).await, server.connect(0).await];
+    for connection in &mut connections {
+        connection.write_all(&REQUEST).await.unwrap();
+        receive(connection).await;
+    }
+    let mut third = server.connect(0).await;
+    assert_eq!(third.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(server.handle.connections(), 2);
+    connections[1].write_all(&REQUEST).await.unwrap();
+    receive(&mut connections[1]).await;
+}
+
+#[tokio::test]
+async fn stop_answers_requests_in_flight_and_takes_no_more() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut idle = server.connect(0).await;
+    let mut busy = server.connect(0).await;
+    let address = server.handle.addresses()[0].1;
+    busy.write_all(&REQUEST).await.unwrap();
+    server.started.notified().await;
+    let stop = tokio::spawn(server.handle.stop(Duration::from_secs(60)));
+    assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0, "closed at once");
+    server.replies.add_permits(1);
+    receive(&mut busy).await;
+    assert_eq!(busy.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(stop.await.unwrap(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn stop_cuts_at_the_deadline() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut busy = server.connect(0).await;
+    busy.write_all(&REQUEST).await.unwrap();
+    server.started.notified().await;
+    assert_eq!(server.handle.stop(Duration::from_millis(20)).await, 1);
+    assert_eq!(busy.read(&mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_with_the_endpoint() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let endpoint = Endpoint {
+        name: "PLAINTEXT".into(),
+        host: "127.0.0.1".to_owned(),
+        port: server.handle.addresses()[0].1.port(),
+    };
+    let error = Listeners::bind(Settings::default(), vec![endpoint.clone()])
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("cannot listen on {endpoint}: ")),
+        "{text}"
+    );
+}

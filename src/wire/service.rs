@@ -1,0 +1,88 @@
+//! What the floors above give to a connection: a session per connection, and a reply per request.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::header::RequestPrefix;
+use super::reply::Reply;
+
+/// Who is at the other end of a connection, and where it came in.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The peer's address; an IPv4 peer of an IPv6 listener is shown as IPv4.
+    pub address: SocketAddr,
+    /// Our address as the peer sees it: the one to advertise when none is configured.
+    pub local: SocketAddr,
+    /// The name of the listener.
+    pub listener: Arc<str>,
+}
+
+/// One request as it came off the socket.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The beginning of the frame, parsed.
+    pub prefix: RequestPrefix,
+    /// The whole frame after the size field, prefix included: which header version follows depends
+    /// on the API, which this room does not know.
+    pub frame: Bytes,
+    /// When the frame was complete.
+    pub received: Instant,
+}
+
+/// A reply to come.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// What became of a request when it was started.
+pub enum Started {
+    /// Its place is fixed; this is its reply.
+    Reply(ReplyFuture),
+    /// It cannot be answered: earlier requests are answered, then the connection closes. This is
+    /// what Kafka does with an API or a version that it does not serve.
+    Close,
+}
+
+impl Started {
+    /// A reply that `future` will give.
+    pub fn reply(future: impl Future<Output = Reply> + Send + 'static) -> Self {
+        Self::Reply(Box::pin(future))
+    }
+
+    /// A reply that is known already. It still leaves in its turn.
+    pub fn ready(reply: Reply) -> Self {
+        Self::Reply(Box::pin(std::future::ready(reply)))
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reply(_) => "Started::Reply",
+            Self::Close => "Started::Close",
+        })
+    }
+}
+
+/// Answers requests.
+pub trait Service: Send + Sync + 'static {
+    /// What is known about one connection. Dropped when the connection has ended, after its last
+    /// reply.
+    type Session: Send + 'static;
+
+    /// A new connection.
+    fn open(&self, peer: Peer) -> Self::Session;
+
+    /// Takes a request. Synchronous and quick: when it returns, the request's place in any order is
+    /// fixed (a produce has been handed to its storage lane). The returned future is the reply; it
+    /// is polled only when all earlier requests of this connection have been answered, so what is
+    /// not order-fixed here happens strictly in request order, as on Kafka's muted connections.
+    ///
+    /// It may be called while earlier requests are unanswered, so the session shows what earlier
+    /// *starts* have done, not what earlier futures will do.
+    fn start(&self, session: &mut Self::Session, request: Request) -> Started;
+}

@@ -1,0 +1,63 @@
+//! The limits of connections, as plain values: this room does not know where configuration comes
+//! from.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Limits and socket options of all listeners. The defaults are Kafka's where Kafka has the
+/// setting.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `socket.request.max.bytes`: a larger frame closes the connection before it is read.
+    pub max_request_bytes: usize,
+    /// `connections.max.idle.ms`; `None` (Kafka: negative) keeps idle connections.
+    pub max_idle: Option<Duration>,
+    /// `max.connections`. Kafka stops accepting at the limit, which leaves clients hanging in the
+    /// backlog; here the new connection is closed with a warning, so that both sides can see why.
+    pub max_connections: usize,
+    /// `max.connections.per.ip`: a new connection above it is closed.
+    pub max_connections_per_ip: usize,
+    /// `max.connections.per.ip.overrides`, resolved to addresses.
+    pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
+    /// `queued.max.requests`: requests of all connections that run ahead, started behind an
+    /// unanswered one.
+    pub queued_max_requests: usize,
+    /// `queued.max.request.bytes`: bytes of all unanswered requests, apart from each connection's
+    /// oldest when it has up to 64 KiB. `None` (Kafka: -1) is no limit.
+    pub queued_max_request_bytes: Option<usize>,
+    /// `socket.listen.backlog.size`
+    pub listen_backlog: i32,
+    /// `socket.send.buffer.bytes`; `None` (Kafka: -1) leaves it to the system.
+    pub send_buffer_bytes: Option<usize>,
+    /// `socket.receive.buffer.bytes`; `None` (Kafka: -1) leaves it to the system.
+    pub receive_buffer_bytes: Option<usize>,
+    /// Unanswered requests of one connection at which it is read no further. Ours: Kafka has one.
+    pub pipeline_max_requests: usize,
+    /// Bytes of unanswered requests of one connection at which it is read no further; one request
+    /// may always be larger. Ours.
+    pub pipeline_max_bytes: usize,
+    /// How long requests that were started are carried through after their peer has closed. Ours:
+    /// Kafka has no limit, since nobody can see that the peer of a muted connection has gone.
+    pub finish_after_close: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: 100 * 1024 * 1024,
+            max_idle: Some(Duration::from_secs(600)),
+            max_connections: i32::MAX as usize,
+            max_connections_per_ip: i32::MAX as usize,
+            max_connections_per_ip_overrides: HashMap::new(),
+            queued_max_requests: 500,
+            queued_max_request_bytes: None,
+            listen_backlog: 50,
+            send_buffer_bytes: Some(100 * 1024),
+            receive_buffer_bytes: Some(100 * 1024),
+            pipeline_max_requests: 64,
+            pipeline_max_bytes: 16 * 1024 * 1024,
+            finish_after_close: Duration::from_secs(10),
+        }
+    }
+}
