@@ -1,5 +1,103 @@
-//! Floor 2: one partition on one disk. CONTRACT STUB.
-pub mod partition_log;
-pub mod reader;
-pub use partition_log::{AppendError, AppendInfo, AppendOrigin, LogError, OpenOptions, PartitionLog, RecoveryReport};
+//! Floor 2: one partition on one disk, in Apache Kafka's layout byte for byte.
+//!
+//! A [`PartitionLog`] is the single writer of one partition. It appends whole record batches, starts new
+//! segments, lets old ones go, and after a crash finds out what is left. Readers hold [`LogView`]s, which
+//! are immutable, and need no lock.
+//!
+//! # On disk
+//!
+//! ```text
+//! <log directory>/                          LogDirectory
+//!   .lock                                   held while a process uses the directory
+//!   meta.properties                         cluster, node, directory id
+//!   .kafka_cleanshutdown                    the last stop was a clean one; removed at start
+//!   recovery-point-offset-checkpoint        everything below is synced
+//!   log-start-offset-checkpoint             log starts above the first segment's base
+//!   replication-offset-checkpoint           high watermarks
+//!   <topic>-<partition>/                    one replica: PartitionLog
+//!     partition.metadata                    topic id
+//!     leader-epoch-checkpoint               first offset of each leadership
+//!     00000000000000000000.log              a segment, named by its first offset: batches end to end
+//!     00000000000000000000.index            offset to position, sparse
+//!     00000000000000000000.timeindex        timestamp to offset, sparse
+//!     00000000000000000000.txnindex         aborted transactions (not written yet, kept with its segment)
+//!     00000000000000001042.log              the next segment, and so on; the last one is active
+//!     00000000000000001042.snapshot         the producers as everything below 1042 left them
+//!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray, -future
+//! ```
+//!
+//! # Positions
+//!
+//! ```text
+//!  first segment's base   log start      recovery point     log end
+//!        |--------------------|----------------|---------------|
+//!        gone with the next   readable         synced up to    next record
+//!        retention                             here
+//! ```
+//! `log start <= log end` and `recovery point <= log end`; every position that readers are given as an upper
+//! bound is a batch boundary.
+//!
+//! # What a crash leaves, and why that is enough
+//!
+//! - A segment that reaches the recovery point is not trusted: it is read whole, cut at the first bad batch,
+//!   and its indexes are made anew. When it ends before the next one begins, its tail is lost, and the next
+//!   one goes as well: the log has no holes that a crash made. (So compaction may touch only segments below
+//!   the recovery point.) All others were synced with their indexes before the recovery point
+//!   passed them ([`PartitionLog::flush`] syncs content, then names, then moves the point).
+//! - Small files are replaced as a whole: written beside, synced, renamed, directory synced.
+//! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
+//!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
+//! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place.
+//! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay.
+//! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
+//!   ([`disk::Disk`]).
+//!
+//! # What this room owns, and what it must not do
+//!
+//! It owns the format of everything drawn above, the checks that make a batch fit to be stored, and the
+//! rules of rolling, retention and recovery. It knows no requests, no high watermark of its own, no clock
+//! (`now` is an argument) and no runtime: every method may block on the disk, and is called from a thread
+//! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
+//!
+//! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `recover`, `catalogue`,
+//! `rebuild`, `producer`, `retention`, `truncate`, [`LogDirectory`].
+
+mod active;
+mod append;
+mod catalogue;
+pub mod checkpoint;
+mod directory;
+pub mod disk;
+mod durable;
+pub mod epochs;
+mod lookup;
+mod meta;
+pub mod names;
+mod offset_index;
+mod partition_log;
+mod partition_metadata;
+mod producer;
+mod reader;
+mod rebuild;
+mod recover;
+mod retention;
+mod roll;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod time_index;
+mod truncate;
+mod validate;
+
+pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
+pub use checkpoint::PartitionOffsets;
+pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory};
+pub use disk::{DirectoryOffline, Disk};
+pub use meta::MetaProperties;
+pub use names::ReplicaState;
+pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
+pub use partition_metadata::read_topic_id;
 pub use reader::{LogView, ReadError, ReadSlice};

@@ -1,97 +1,309 @@
-//! CONTRACT STUB: the single writer of one partition.
-use std::path::Path;
-use std::sync::Arc;
-use bytes::Bytes;
-use crate::base::{LeaderEpoch, Offset, TopicId, TopicPartition, Timestamp};
-use crate::config::TopicConfig;
-use super::reader::LogView;
+//! The single writer of one partition. This file only holds the state and dispatches; the operations
+//! live in `append`, `roll`, `durable`, `truncate`, `retention` and `recover`.
 
-/// Who appends: decides which checks apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum AppendOrigin { Client, Coordinator, Raft }
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::config::TopicConfig;
+
+use super::active::ActiveSegment;
+use super::append::{AppendError, AppendInfo, AppendOrigin};
+use super::disk::{DirectoryOffline, Disk};
+use super::epochs::LeaderEpochs;
+use super::producer::ProducerTable;
+use super::reader::{LogView, RecentBatches};
+use super::recover;
+use super::roll::Jitter;
+use super::segment::{Segment, SegmentFiles};
 
 /// How to open a replica directory.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct OpenOptions {
+    /// The topic's effective configuration.
     pub config: Arc<TopicConfig>,
-    /// the log directory's clean-shutdown marker was there
+    /// The log directory's clean-shutdown marker was there.
     pub clean_shutdown: bool,
-    /// from recovery-point-offset-checkpoint (0 when absent)
+    /// From recovery-point-offset-checkpoint (0 when absent).
     pub recovery_point: Offset,
-    /// from log-start-offset-checkpoint (0 when absent)
+    /// From log-start-offset-checkpoint (0 when absent).
     pub log_start: Offset,
+    /// Written to, or compared with, `partition.metadata`; the zero id does neither.
     pub topic_id: TopicId,
+    /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// The time now.
     pub now: Timestamp,
+    /// The log directory's disk ([`super::LogDirectory::disk`]).
+    pub disk: Disk,
+    /// Any number that differs from partition to partition: where the jitter of rolling comes from.
+    pub jitter_seed: u64,
 }
-/// What opening found and mended.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
-pub struct RecoveryReport { pub segments_scanned: usize, pub bytes_scanned: u64, pub bytes_truncated: u64, pub segments_deleted: usize }
 
-/// A successful append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct AppendInfo {
-    pub first_offset: Offset,
-    pub last_offset: Offset,
-    /// set under LogAppendTime, else Timestamp::NONE
-    pub log_append_time: Timestamp,
-    pub log_start: Offset,
-    /// the batch was stored before; offsets are the original ones and nothing was written
-    pub duplicate: bool,
+/// What opening found and mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Segments that were read whole.
+    pub segments_scanned: usize,
+    /// Bytes of those.
+    pub bytes_scanned: u64,
+    /// Bytes cut off because no good batch began there.
+    pub bytes_truncated: u64,
+    /// Segments removed: behind a cut, or below the log start.
+    pub segments_deleted: usize,
+    /// Segments whose indexes were missing or useless although the stop was clean.
+    pub indexes_rebuilt: usize,
 }
-/// Why an append was refused; nothing of it was stored. (helper: one variant per Kafka error; `Io` is fatal for the directory)
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum AppendError { #[error("placeholder")] Placeholder, #[error(transparent)] Io(#[from] std::io::Error) }
+
 /// A failure of the disk or of its content.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum LogError { #[error(transparent)] Io(#[from] std::io::Error), #[error("{0}")] Corrupt(String) }
+pub enum LogError {
+    /// The disk has just failed; if it was a change, the directory is offline from now on.
+    #[error(transparent)]
+    Io(std::io::Error),
+    /// The directory is offline since an earlier failure.
+    #[error(transparent)]
+    Offline(#[from] DirectoryOffline),
+    /// What the disk holds makes no sense.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The directory belongs to another life of the topic.
+    #[error("{directory:?} belongs to topic id {found}, not {expected}")]
+    InconsistentTopicId {
+        /// The replica directory.
+        directory: PathBuf,
+        /// The id in `partition.metadata`.
+        found: TopicId,
+        /// The id that was asked for.
+        expected: TopicId,
+    },
+    /// A log start that the log does not reach.
+    #[error("offset {wanted} is above the high watermark {high_watermark}")]
+    OutOfRange {
+        /// The offset that was asked for.
+        wanted: Offset,
+        /// The high watermark.
+        high_watermark: Offset,
+    },
+}
+
+impl From<std::io::Error> for LogError {
+    fn from(error: std::io::Error) -> Self {
+        if DirectoryOffline::caused(&error) {
+            Self::Offline(DirectoryOffline)
+        } else {
+            Self::Io(error)
+        }
+    }
+}
 
 /// One partition's log; exactly one owner, not shared. All methods are synchronous and may block on the disk.
-pub struct PartitionLog {}
+#[derive(Debug)]
+pub struct PartitionLog {
+    pub(super) directory: Arc<Path>,
+    pub(super) topic_partition: TopicPartition,
+    pub(super) config: Arc<TopicConfig>,
+    pub(super) disk: Disk,
+
+    /// All segments but the last; shared with views, so replaced rather than changed while one holds it.
+    pub(super) sealed: Arc<Vec<Segment>>,
+    pub(super) sealed_bytes: u64,
+    pub(super) active: ActiveSegment,
+    pub(super) recent: RecentBatches,
+
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    /// Everything below is synced.
+    pub(super) recovery_point: Offset,
+    pub(super) epochs: Arc<LeaderEpochs>,
+    pub(super) producers: ProducerTable,
+
+    /// Producer snapshots on disk, by the offset in their names.
+    pub(super) snapshots: BTreeSet<Offset>,
+    /// Snapshots that were written and not synced yet.
+    pub(super) unsynced_snapshots: Vec<Offset>,
+    /// Segments that were sealed and not synced since.
+    pub(super) unsynced_segments: Vec<Arc<SegmentFiles>>,
+    /// Names in the directory were changed and not synced yet.
+    pub(super) directory_changed: bool,
+    /// Renamed to `.deleted`, with the time from which they may be unlinked.
+    pub(super) doomed: Vec<(Timestamp, PathBuf)>,
+
+    pub(super) last_flush: Timestamp,
+    /// The newest `now` that was passed in.
+    pub(super) latest_time: Timestamp,
+    pub(super) producer_id_expiration_ms: i64,
+    pub(super) jitter: Jitter,
+}
+
 impl PartitionLog {
     /// Creates the directory when it is not there, else loads and recovers it in numbered passes.
-    pub fn open(_directory: &Path, _topic_partition: TopicPartition, _options: OpenOptions) -> Result<(Self, RecoveryReport), LogError> { todo!() }
-    /// Validates, assigns offsets and epoch, checks producers, rolls, writes. Not synced (see `flush`).
-    /// `records` = a produce request's record set: one batch from clients (Kafka refuses more), any number from others.
-    pub fn append_as_leader(&mut self, _records: &Bytes, _epoch: LeaderEpoch, _origin: AppendOrigin, _now: Timestamp) -> Result<AppendInfo, AppendError> { todo!() }
-    /// Makes everything below log end durable (fsync), moves the recovery point.
-    pub fn flush(&mut self) -> Result<Offset, LogError> { todo!() }
-    /// An immutable view for readers, cheap to clone; a later append needs a new view to be seen.
-    pub fn view(&self) -> Arc<LogView> { todo!() }
+    pub fn open(
+        directory: &Path,
+        topic_partition: TopicPartition,
+        options: OpenOptions,
+    ) -> Result<(Self, RecoveryReport), LogError> {
+        recover::open(directory, topic_partition, options)
+    }
+
+    /// Validates, assigns offsets and epoch, checks producers, rolls, writes. Not synced (see [`Self::flush`]).
+    /// `records` is a produce request's record set: one batch from clients, any number from others.
+    pub fn append_as_leader(
+        &mut self,
+        records: &Bytes,
+        epoch: LeaderEpoch,
+        origin: AppendOrigin,
+        now: Timestamp,
+    ) -> Result<AppendInfo, AppendError> {
+        self.append(records, epoch, origin, now)
+    }
+
+    /// Makes everything below log end durable (fsync), moves the recovery point and returns it.
+    pub fn flush(&mut self) -> Result<Offset, LogError> {
+        self.sync_all()
+    }
+
+    /// An immutable view for readers, cheap to make; a later append needs a new view to be seen.
+    pub fn view(&self) -> Arc<LogView> {
+        Arc::new(LogView {
+            sealed: Arc::clone(&self.sealed),
+            active: self.active.segment.clone(),
+            recent: self.recent,
+            log_start: self.log_start,
+            log_end: self.log_end,
+            epochs: Arc::clone(&self.epochs),
+            size: self.size(),
+        })
+    }
+
     /// First offset that may be read.
-    pub fn log_start(&self) -> Offset { todo!() }
+    pub const fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
     /// Next offset.
-    pub fn log_end(&self) -> Offset { todo!() }
+    pub const fn log_end(&self) -> Offset {
+        self.log_end
+    }
+
     /// First offset of the oldest open transaction, or `None`.
-    pub fn first_unstable(&self) -> Option<Offset> { todo!() }
+    pub fn first_unstable(&self) -> Option<Offset> {
+        self.producers
+            .first_open_transaction()
+            .map(|first| first.max(self.log_start))
+    }
+
     /// Everything below is synced.
-    pub fn recovery_point(&self) -> Offset { todo!() }
+    pub const fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
     /// Bytes in all segments.
-    pub fn size(&self) -> u64 { todo!() }
+    pub const fn size(&self) -> u64 {
+        self.sealed_bytes.saturating_add(self.active.segment.length)
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.sealed.len() + 1
+    }
+
+    /// Base offset of the oldest segment: a log start above it belongs into the log-start checkpoint.
+    pub fn first_segment_base(&self) -> Offset {
+        self.sealed.first().unwrap_or(&self.active.segment).base()
+    }
+
+    /// How many producers are remembered.
+    pub fn producer_count(&self) -> usize {
+        self.producers.len()
+    }
+
+    /// The partition.
+    pub const fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    /// The replica directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The configuration in force.
+    pub const fn config(&self) -> &Arc<TopicConfig> {
+        &self.config
+    }
+
     /// Records a new leadership starting at log end.
-    pub fn assign_epoch(&mut self, _epoch: LeaderEpoch) -> Result<(), LogError> { todo!() }
+    pub fn assign_epoch(&mut self, epoch: LeaderEpoch) -> Result<(), LogError> {
+        self.assign_epoch_at(epoch, self.log_end)
+    }
+
     /// Replaces the configuration.
-    pub fn set_config(&mut self, _config: Arc<TopicConfig>) { todo!() }
-    /// Retention by time, size and log start: renames the segments that may go to `.deleted`; they are unlinked by `delete_expired_files`.
-    pub fn apply_retention(&mut self, _high_watermark: Offset, _now: Timestamp) -> Result<usize, LogError> { todo!() }
-    /// Unlinks `.deleted` files older than file.delete.delay.ms.
-    pub fn delete_expired_files(&mut self, _now: Timestamp) -> Result<(), LogError> { todo!() }
-    /// Raises the log start offset (DeleteRecords, retention).
-    pub fn raise_log_start(&mut self, _to: Offset, _high_watermark: Offset) -> Result<(), LogError> { todo!() }
-    /// Cuts everything at and above `to`.
-    pub fn truncate(&mut self, _to: Offset) -> Result<(), LogError> { todo!() }
+    pub fn set_config(&mut self, config: Arc<TopicConfig>) {
+        self.config = config;
+    }
+
+    /// Retention by time, size and log start: renames the segments that may go to `.deleted` and returns how
+    /// many they were; they are unlinked by [`Self::delete_expired_files`].
+    pub fn apply_retention(
+        &mut self,
+        high_watermark: Offset,
+        now: Timestamp,
+    ) -> Result<usize, LogError> {
+        self.latest_time = self.latest_time.max(now);
+        self.remove_expired_segments(high_watermark, now)
+    }
+
+    /// Unlinks `.deleted` files older than `file.delete.delay.ms`.
+    pub fn delete_expired_files(&mut self, now: Timestamp) -> Result<(), LogError> {
+        self.latest_time = self.latest_time.max(now);
+        self.unlink_doomed(now)
+    }
+
+    /// Raises the log start offset (DeleteRecords). Segments below it go with the next retention.
+    pub fn raise_log_start(&mut self, to: Offset, high_watermark: Offset) -> Result<(), LogError> {
+        if to > high_watermark || to > self.log_end {
+            return Err(LogError::OutOfRange {
+                wanted: to,
+                high_watermark,
+            });
+        }
+        self.set_log_start(to)
+    }
+
+    /// Cuts everything at and above `to`. A batch that `to` falls into goes as a whole.
+    pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
+        self.truncate_to(to)
+    }
+
+    /// Cuts everything; the log goes on at `at`.
+    pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
+        self.restart_at(at)
+    }
+
     /// Forgets producers that have been silent for too long.
-    pub fn expire_producers(&mut self, _now: Timestamp) { todo!() }
-    /// flush.messages / flush.ms: whether a sync is due.
-    pub fn flush_due(&self, _now: Timestamp) -> bool { todo!() }
-    /// Clean stop: flush, trim indexes, producer snapshot at log end.
-    pub fn close(self) -> Result<Offset, LogError> { todo!() }
+    pub fn expire_producers(&mut self, now: Timestamp) {
+        self.producers.expire(now, self.producer_id_expiration_ms);
+    }
+
+    /// `flush.messages` / `flush.ms`: whether a sync is due.
+    pub fn flush_due(&self, now: Timestamp) -> bool {
+        let unsynced = self.log_end.since(self.recovery_point);
+        unsynced > 0
+            && (unsynced >= self.config.flush_messages
+                || now.millis_since(self.last_flush) >= self.config.flush_ms)
+    }
+
+    /// Clean stop: flush, last time-index entry, producer snapshot at log end.
+    pub fn close(mut self) -> Result<Offset, LogError> {
+        self.finish()
+    }
+
     /// Renames the directory to its `-delete` form; returns the new path.
-    pub fn mark_deleted(self) -> Result<std::path::PathBuf, LogError> { todo!() }
+    pub fn mark_deleted(self) -> Result<PathBuf, LogError> {
+        self.rename_deleted()
+    }
 }

@@ -1,47 +1,393 @@
-//! CONTRACT STUB: what readers hold while the writer goes on.
+//! What readers hold while the writer goes on.
+//!
+//! A [`LogView`] is a snapshot of positions over shared files. Nothing that it says changes: files grow
+//! behind its back, but it never looks beyond the lengths that it was made with, and a segment that
+//! retention removes stays readable through the view as long as its file is open.
+
 use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+
 use bytes::Bytes;
+
 use crate::base::{LeaderEpoch, Offset, Timestamp};
+
+use super::epochs::LeaderEpochs;
+use super::scan::{HeaderWalk, Located, read_batch};
+use super::segment::Segment;
+use super::time_index;
+use super::validate::MOST_DECOMPRESSED;
+
+/// Batches of the active segment's tail whose places a view knows by heart.
+const RECENT: usize = 16;
+
+/// Where the last few batches of the active segment start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RecentBatches {
+    /// Oldest first from `next`, wrapping round.
+    places: [(Offset, u64); RECENT],
+    next: usize,
+    count: usize,
+}
+
+impl RecentBatches {
+    /// Notes a batch behind the others.
+    pub(crate) fn push(&mut self, base_offset: Offset, position: u64) {
+        if let Some(place) = self.places.get_mut(self.next) {
+            *place = (base_offset, position);
+        }
+        self.next = (self.next + 1) % RECENT;
+        self.count = (self.count + 1).min(RECENT);
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Where the batch starts that `offset` is in (or, in a gap, the one before it).
+    fn floor(&self, offset: Offset) -> Option<u64> {
+        let newest_first = (1..=self.count).map(|back| (self.next + RECENT - back) % RECENT);
+        newest_first
+            .filter_map(|at| self.places.get(at))
+            .find(|(base_offset, _)| *base_offset <= offset)
+            .map(|(_, position)| *position)
+    }
+}
+
 /// An immutable view: segments with their files and lengths, log start, log end, leader epochs.
-pub struct LogView {}
+#[derive(Debug)]
+pub struct LogView {
+    pub(super) sealed: Arc<Vec<Segment>>,
+    pub(super) active: Segment,
+    pub(super) recent: RecentBatches,
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    pub(super) epochs: Arc<LeaderEpochs>,
+    pub(super) size: u64,
+}
+
 /// Whole batches in one segment file, starting with the batch that contains the wanted offset.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct ReadSlice { pub file: Arc<File>, pub position: u64, pub length: usize }
+pub struct ReadSlice {
+    /// The segment's `.log`.
+    pub file: Arc<File>,
+    /// Where the first batch starts.
+    pub position: u64,
+    /// Bytes to the end of the last batch.
+    pub length: usize,
+}
+
 impl ReadSlice {
     /// Reads the bytes (page cache or disk: may block).
-    pub fn read(&self) -> std::io::Result<Bytes> { todo!() }
-    /// Reads only if the page cache has all of it (preadv2 RWF_NOWAIT); `None` when it would block.
-    pub fn read_without_blocking(&self) -> std::io::Result<Option<Bytes>> { todo!() }
+    pub fn read(&self) -> io::Result<Bytes> {
+        let mut bytes = vec![0; self.length];
+        self.file.read_exact_at(&mut bytes, self.position)?;
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Reads only if the page cache has all of it; `None` when it would block, or when the system or
+    /// the file system cannot tell.
+    #[cfg(target_os = "linux")]
+    pub fn read_without_blocking(&self) -> io::Result<Option<Bytes>> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let mut bytes = vec![0; self.length];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let position = self.position.saturating_add(filled as u64);
+            match preadv2(
+                &*self.file,
+                &mut [IoSliceMut::new(rest)],
+                position,
+                ReadWriteFlags::NOWAIT,
+            ) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                    return Ok(None);
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(Some(Bytes::from(bytes)))
+    }
+
+    /// Reads only if that cannot block, which cannot be told here.
+    #[cfg(not(target_os = "linux"))]
+    pub fn read_without_blocking(&self) -> io::Result<Option<Bytes>> {
+        Ok(None)
+    }
 }
+
 /// Why nothing can be read at an offset.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum ReadError {
-    #[error("offset {wanted} is outside {log_start}..={log_end}")] OutOfRange { wanted: Offset, log_start: Offset, log_end: Offset },
-    #[error(transparent)] Io(#[from] std::io::Error),
+    /// Below the log start or above the log end.
+    #[error("offset {wanted} is outside {log_start}..={log_end}")]
+    OutOfRange {
+        /// The offset that was asked for.
+        wanted: Offset,
+        /// First readable offset.
+        log_start: Offset,
+        /// Log end of the view.
+        log_end: Offset,
+    },
+    /// The disk failed, or what it holds is not a log any more.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
+
 impl LogView {
     /// First readable offset.
-    pub fn log_start(&self) -> Offset { todo!() }
+    pub const fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
     /// Log end of this view.
-    pub fn log_end(&self) -> Offset { todo!() }
-    /// Where to read from `from`: whole batches, at most `max_bytes` (but the first batch whole when `at_least_one`),
-    /// none at or above `upper`. `None`: nothing to read below `upper`. May read batch headers from disk (locating by index + scan).
-    pub fn locate(&self, _from: Offset, _upper: Offset, _max_bytes: usize, _at_least_one: bool) -> Result<Option<ReadSlice>, ReadError> { todo!() }
-    /// Estimate of bytes from `from` to `upper`, without I/O when it is in the active segment's tail; used for min_bytes.
-    pub fn bytes_between(&self, _from: Offset, _upper: Offset) -> u64 { todo!() }
-    /// The first record at or after this time: (offset, its timestamp, leader epoch). ListOffsets by timestamp.
-    pub fn offset_for_timestamp(&self, _timestamp: Timestamp, _upper: Offset) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> { todo!() }
-    /// The record with the largest timestamp. ListOffsets -3.
-    pub fn offset_of_max_timestamp(&self) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> { todo!() }
-    /// (epoch, end offset) per the rule in log-format.md section 7; `None`: undefined.
-    pub fn end_of_epoch(&self, _epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> { todo!() }
-    /// The epoch in force at log start / at an offset / the latest.
-    pub fn epoch_at(&self, _offset: Offset) -> Option<LeaderEpoch> { todo!() }
-    /// The latest leader epoch.
-    pub fn latest_epoch(&self) -> Option<LeaderEpoch> { todo!() }
+    pub const fn log_end(&self) -> Offset {
+        self.log_end
+    }
+
     /// Bytes in all segments.
-    pub fn size(&self) -> u64 { todo!() }
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where to read from `from`: whole batches of one segment, at most `max_bytes` (but the first batch whole
+    /// when `at_least_one`), none at or above `upper`, which is a batch boundary. `None`: nothing to read below
+    /// `upper`, or the first batch is larger than `max_bytes`. May read batch headers from disk.
+    pub fn locate(
+        &self,
+        from: Offset,
+        upper: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<ReadSlice>, ReadError> {
+        if from < self.log_start || from > self.log_end {
+            return Err(ReadError::OutOfRange {
+                wanted: from,
+                log_start: self.log_start,
+                log_end: self.log_end,
+            });
+        }
+        if from >= upper.min(self.log_end) {
+            return Ok(None);
+        }
+        for segment in self.segments_from(from) {
+            let Some(first) = self.find(segment, from)? else {
+                continue;
+            };
+            if first.header.base_offset >= upper {
+                return Ok(None);
+            }
+            let first_size = first.header.size();
+            if first_size > max_bytes && !at_least_one {
+                return Ok(None);
+            }
+            let most = first
+                .position
+                .saturating_add(max_bytes.max(first_size) as u64);
+            let limit = if upper >= segment.end {
+                segment.length
+            } else {
+                self.position_of(segment, upper)?
+            };
+            let end = if limit <= most {
+                limit
+            } else {
+                last_boundary(segment, &first, most)?
+            };
+            let length = usize::try_from(end.saturating_sub(first.position)).unwrap_or(usize::MAX);
+            return Ok(Some(ReadSlice {
+                file: segment.files.log()?,
+                position: first.position,
+                length,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Estimate of the bytes from `from` to `upper`. Without I/O when both are in the tail of the log or at
+    /// segment bounds; elsewhere one or two reads of an index.
+    pub fn bytes_between(&self, from: Offset, upper: Offset) -> u64 {
+        let upper = upper.min(self.log_end);
+        if from >= upper {
+            return 0;
+        }
+        let from = from.max(self.log_start);
+        let mut bytes = 0;
+        for segment in self
+            .segments_from(from)
+            .take_while(|segment| segment.base() < upper)
+        {
+            let start = if from <= segment.base() {
+                0
+            } else {
+                self.estimate(segment, from)
+            };
+            let end = if upper >= segment.end {
+                segment.length
+            } else {
+                self.estimate(segment, upper)
+            };
+            bytes += end.saturating_sub(start);
+        }
+        bytes
+    }
+
+    /// The first record below `upper` at or after this time: (offset, its timestamp, leader epoch).
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp: Timestamp,
+        upper: Offset,
+    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> {
+        for segment in self.segments_from(self.log_start) {
+            if segment.base() >= upper {
+                break;
+            }
+            if segment.largest()?.timestamp < timestamp {
+                continue;
+            }
+            if let Some(found) = self.first_record(segment, timestamp)? {
+                return Ok(Some(found).filter(|(offset, ..)| *offset < upper));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp.
+    pub fn offset_of_max_timestamp(
+        &self,
+    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> {
+        let mut best: Option<(&Segment, Timestamp)> = None;
+        for segment in self.segments_from(self.log_start) {
+            let largest = segment.largest()?.timestamp;
+            if largest >= Timestamp(0) && best.is_none_or(|(_, timestamp)| timestamp < largest) {
+                best = Some((segment, largest));
+            }
+        }
+        match best {
+            Some((segment, timestamp)) => Ok(self.first_record(segment, timestamp)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Where `epoch` ended, with the greatest known epoch not above it; `None`: `epoch` is above all known ones.
+    pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        self.epochs.end_of(epoch, self.log_end)
+    }
+
+    /// The epoch in force at an offset.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs.at(offset)
+    }
+
+    /// The latest leader epoch.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs.latest()
+    }
+
+    /// The segment that `offset` is in, and those after it.
+    fn segments_from(&self, offset: Offset) -> impl Iterator<Item = &Segment> {
+        let first = self.sealed.partition_point(|segment| segment.end <= offset);
+        self.sealed
+            .get(first..)
+            .unwrap_or_default()
+            .iter()
+            .chain(std::iter::once(&self.active))
+    }
+
+    fn is_active(&self, segment: &Segment) -> bool {
+        segment.base() == self.active.base()
+    }
+
+    fn find(&self, segment: &Segment, offset: Offset) -> io::Result<Option<Located>> {
+        if self.is_active(segment)
+            && let Some(start) = self.recent.floor(offset)
+        {
+            return segment.find_from(start, offset);
+        }
+        segment.find(offset)
+    }
+
+    /// Where the first batch at or above `offset` starts, or where the segment ends.
+    fn position_of(&self, segment: &Segment, offset: Offset) -> io::Result<u64> {
+        Ok(self
+            .find(segment, offset)?
+            .map_or(segment.length, |located| located.position))
+    }
+
+    fn estimate(&self, segment: &Segment, offset: Offset) -> u64 {
+        if offset >= segment.end {
+            return segment.length;
+        }
+        let recent = if self.is_active(segment) {
+            self.recent.floor(offset)
+        } else {
+            None
+        };
+        recent.unwrap_or_else(|| segment.walk_start(offset))
+    }
+
+    /// The first record of the segment that is at or above the log start and at or after `timestamp`.
+    fn first_record(
+        &self,
+        segment: &Segment,
+        timestamp: Timestamp,
+    ) -> io::Result<Option<(Offset, Timestamp, LeaderEpoch)>> {
+        let earlier = match segment.time_entries {
+            0 => None,
+            entries => time_index::before(
+                &*segment.files.time_index()?,
+                segment.base(),
+                entries,
+                timestamp,
+            )?,
+        };
+        let start = segment
+            .walk_start(earlier.map_or(self.log_start, |entry| entry.offset.max(self.log_start)));
+        let log = segment.files.log()?;
+        let mut walk = HeaderWalk::new(&log, start, segment.length);
+        while let Some(located) = walk.next_good()? {
+            let header = &located.header;
+            if header.max_timestamp < timestamp || header.last_offset() < self.log_start {
+                continue;
+            }
+            let batch = read_batch(&log, &located)?;
+            let invalid = |error: &dyn std::fmt::Display| {
+                io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+            };
+            let records = batch
+                .record_bytes(MOST_DECOMPRESSED)
+                .map_err(|error| invalid(&error))?;
+            for record in batch.records(&records) {
+                let record = record.map_err(|error| invalid(&error))?;
+                if record.timestamp >= timestamp && record.offset >= self.log_start {
+                    return Ok(Some((record.offset, record.timestamp, header.leader_epoch)));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The last batch boundary at or below `most`, not before the end of `first`.
+fn last_boundary(segment: &Segment, first: &Located, most: u64) -> io::Result<u64> {
+    let mut boundary = first.end();
+    if boundary >= most {
+        return Ok(boundary);
+    }
+    let start = segment.boundary_at_or_below(most).max(boundary);
+    let log = segment.files.log()?;
+    let mut walk = HeaderWalk::new(&log, start, segment.length);
+    boundary = start;
+    while let Some(located) = walk.next_good()? {
+        if located.end() > most {
+            break;
+        }
+        boundary = located.end();
+    }
+    Ok(boundary)
 }

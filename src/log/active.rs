@@ -1,0 +1,226 @@
+//! The segment that grows: appending, its index rule, when it is full.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{Offset, Timestamp};
+use crate::config::TopicConfig;
+use crate::record::{BatchHeader, HEADER_SIZE};
+
+use super::disk::Disk;
+use super::offset_index::{self, OffsetEntry};
+use super::segment::Segment;
+use super::time_index::{self, TimeEntry};
+
+/// A batch that is ready to be written: the header as it will be stored, and the records as they came.
+#[derive(Debug)]
+pub(crate) struct ReadyBatch {
+    pub(crate) header: BatchHeader,
+    pub(crate) body: Bytes,
+}
+
+/// Which batches get index entries. One rule for appending and for rebuilding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IndexMarks {
+    /// Where the batch of the last offset-index entry starts.
+    pub(crate) last_entry_position: u64,
+    /// The timestamp of the last time-index entry.
+    pub(crate) last_time_entry: Timestamp,
+    /// The largest timestamp so far.
+    pub(crate) largest: TimeEntry,
+}
+
+impl IndexMarks {
+    /// The marks of an empty segment.
+    pub(crate) const EMPTY: Self = Self {
+        last_entry_position: 0,
+        last_time_entry: Timestamp::NONE,
+        largest: TimeEntry::NONE,
+    };
+
+    /// Takes note of the batch at `position`; returns its entries, if it gets any.
+    pub(crate) fn note(
+        &mut self,
+        position: u64,
+        header: &BatchHeader,
+        interval: u64,
+    ) -> Option<(OffsetEntry, Option<TimeEntry>)> {
+        if header.max_timestamp > self.largest.timestamp {
+            self.largest = TimeEntry {
+                timestamp: header.max_timestamp,
+                offset: header.last_offset(),
+            };
+        }
+        if position.saturating_sub(self.last_entry_position) <= interval {
+            return None;
+        }
+        self.last_entry_position = position;
+        let entry = OffsetEntry {
+            offset: header.last_offset(),
+            position,
+        };
+        Some((entry, self.time_entry()))
+    }
+
+    /// A time-index entry for the largest timestamp so far, unless there is one.
+    pub(crate) fn time_entry(&mut self) -> Option<TimeEntry> {
+        let news = self.largest.timestamp > self.last_time_entry;
+        news.then(|| {
+            self.last_time_entry = self.largest.timestamp;
+            self.largest
+        })
+    }
+}
+
+/// `index.interval.bytes` as a distance in a file.
+pub(crate) fn index_interval(config: &TopicConfig) -> u64 {
+    u64::try_from(config.index_interval_bytes).unwrap_or(0)
+}
+
+/// What an append brings, for the question whether it still fits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming {
+    pub(crate) bytes: u64,
+    pub(crate) max_timestamp: Timestamp,
+    pub(crate) last_offset: Offset,
+}
+
+/// The last segment of a log.
+#[derive(Debug)]
+pub(crate) struct ActiveSegment {
+    pub(crate) segment: Segment,
+    pub(crate) marks: IndexMarks,
+    /// Max timestamp of the first batch.
+    pub(crate) first_timestamp: Option<Timestamp>,
+    /// When the segment was created or loaded.
+    pub(crate) created: Timestamp,
+    /// How much earlier than `segment.ms` it rolls, so that not all partitions roll at once.
+    pub(crate) jitter_ms: i64,
+}
+
+impl ActiveSegment {
+    /// A new, empty segment.
+    pub(crate) fn create(
+        disk: &Disk,
+        directory: &Arc<Path>,
+        base: Offset,
+        config: &TopicConfig,
+        now: Timestamp,
+        jitter_ms: i64,
+    ) -> io::Result<Self> {
+        let segment = Segment::create(disk, directory, base)?;
+        if config.preallocate {
+            let length = u64::try_from(config.segment_bytes).unwrap_or(0);
+            disk.set_length(&*segment.files.log()?, length)?;
+        }
+        Ok(Self {
+            segment,
+            marks: IndexMarks::EMPTY,
+            first_timestamp: None,
+            created: now,
+            jitter_ms,
+        })
+    }
+
+    /// Whether `incoming` belongs into a new segment.
+    pub(crate) fn should_roll(
+        &self,
+        incoming: &Incoming,
+        config: &TopicConfig,
+        now: Timestamp,
+    ) -> bool {
+        let segment = &self.segment;
+        if i32::try_from(incoming.last_offset.since(segment.base())).is_err() {
+            return true;
+        }
+        // an empty segment would be followed by one of the same name
+        if segment.length == 0 {
+            return false;
+        }
+        let waited = match self.first_timestamp {
+            Some(first) if first >= Timestamp(0) => incoming.max_timestamp.millis_since(first),
+            _ => now.millis_since(self.created),
+        };
+        let capacity = |entry_size: usize| {
+            u32::try_from(config.segment_index_bytes).unwrap_or(0) / entry_size as u32
+        };
+        segment.length.saturating_add(incoming.bytes) > u64::try_from(config.segment_bytes).unwrap_or(0)
+            || waited > config.segment_ms.saturating_sub(self.jitter_ms)
+            || segment.offset_entries >= capacity(offset_index::ENTRY_SIZE)
+            // one place is kept for the entry that sealing adds
+            || segment.time_entries.saturating_add(1) >= capacity(time_index::ENTRY_SIZE)
+    }
+
+    /// Writes the batches behind one another in one go, then the index entries that they get.
+    pub(crate) fn append(
+        &mut self,
+        disk: &Disk,
+        batches: &[ReadyBatch],
+        config: &TopicConfig,
+    ) -> io::Result<()> {
+        let headers: Vec<[u8; HEADER_SIZE]> =
+            batches.iter().map(|batch| batch.header.encode()).collect();
+        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(2 * batches.len());
+        for (header, batch) in headers.iter().zip(batches) {
+            slices.push(IoSlice::new(header));
+            slices.push(IoSlice::new(&batch.body));
+        }
+        let log = self.segment.files.log()?;
+        disk.write_vectored_at(&log, &mut slices, self.segment.length)?;
+
+        for batch in batches {
+            let position = self.segment.length;
+            if position == 0 {
+                self.first_timestamp = Some(batch.header.max_timestamp);
+            }
+            if let Some((offset_entry, time_entry)) =
+                self.marks
+                    .note(position, &batch.header, index_interval(config))
+            {
+                self.add_offset_entry(disk, offset_entry)?;
+                if let Some(time_entry) = time_entry {
+                    self.add_time_entry(disk, time_entry)?;
+                }
+            }
+            self.segment.length += batch.header.size() as u64;
+            self.segment.end = batch.header.next_offset();
+        }
+        self.segment.known_largest = Some(self.marks.largest);
+        Ok(())
+    }
+
+    fn add_offset_entry(&mut self, disk: &Disk, entry: OffsetEntry) -> io::Result<()> {
+        let bytes = entry
+            .encode(self.segment.base())
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let position = u64::from(self.segment.offset_entries) * bytes.len() as u64;
+        disk.write_at(&*self.segment.files.offset_index()?, &bytes, position)?;
+        self.segment.offset_entries += 1;
+        Ok(())
+    }
+
+    fn add_time_entry(&mut self, disk: &Disk, entry: TimeEntry) -> io::Result<()> {
+        let bytes = entry
+            .encode(self.segment.base())
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let position = u64::from(self.segment.time_entries) * bytes.len() as u64;
+        disk.write_at(&*self.segment.files.time_index()?, &bytes, position)?;
+        self.segment.time_entries += 1;
+        Ok(())
+    }
+
+    /// Brings the files into the form that they have once they do not grow any more: a time-index entry
+    /// for the largest timestamp, nothing behind the last batch.
+    pub(crate) fn finish(&mut self, disk: &Disk, config: &TopicConfig) -> io::Result<()> {
+        if let Some(entry) = self.marks.time_entry() {
+            self.add_time_entry(disk, entry)?;
+        }
+        if config.preallocate {
+            disk.set_length(&*self.segment.files.log()?, self.segment.length)?;
+        }
+        Ok(())
+    }
+}

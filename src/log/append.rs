@@ -1,0 +1,350 @@
+//! Appending as the leader: validate, check producers, assign, roll, write, publish.
+//!
+//! Everything that can refuse comes before everything that changes something, so that a refused append
+//! leaves no trace.
+
+use bytes::Bytes;
+
+use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::config::topic::TimestampType;
+use crate::record::control::EndTransactionMarker;
+use crate::record::{BatchHeader, Records};
+
+use super::active::{Incoming, ReadyBatch};
+use super::disk::DirectoryOffline;
+use super::partition_log::{LogError, PartitionLog};
+use super::producer::check::ProducerRefusal;
+use super::producer::{CheckedProducers, ProducerCheck};
+use super::validate::{self, MOST_DECOMPRESSED};
+
+/// Who appends: decides which checks apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendOrigin {
+    /// A produce request: everything is checked.
+    Client,
+    /// A coordinator of this broker: record sets of our own making.
+    Coordinator,
+    /// The leader of the metadata log: as `Coordinator`, and no limit of size.
+    Raft,
+}
+
+/// A successful append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendInfo {
+    /// Offset of the first record.
+    pub first_offset: Offset,
+    /// Offset of the last record.
+    pub last_offset: Offset,
+    /// Set under LogAppendTime, else [`Timestamp::NONE`].
+    pub log_append_time: Timestamp,
+    /// The log start at the time of the append.
+    pub log_start: Offset,
+    /// The batch was stored before; offsets are the original ones and nothing was written.
+    pub duplicate: bool,
+}
+
+/// What is wrong with one record of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFailure {
+    /// The record's place in its batch, from 0.
+    pub batch_index: i32,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Why an append was refused; nothing of it was stored. One variant per error of Kafka's.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// `CORRUPT_MESSAGE`: not a record batch, or not the one that was sent.
+    #[error("corrupt record batch: {0}")]
+    CorruptMessage(String),
+    /// `MESSAGE_TOO_LARGE`: above `max.message.bytes`.
+    #[error("a record batch of {size} bytes, but max.message.bytes is {most}")]
+    MessageTooLarge {
+        /// Size of the batch with its header.
+        size: usize,
+        /// The configured maximum.
+        most: usize,
+    },
+    /// `RECORD_LIST_TOO_LARGE`: larger than a segment.
+    #[error("a record set of {size} bytes, but segment.bytes is {most}")]
+    RecordListTooLarge {
+        /// Size of the record set.
+        size: u64,
+        /// The configured maximum.
+        most: u64,
+    },
+    /// `INVALID_RECORD`: well-formed bytes that may not be stored.
+    #[error("{message}")]
+    InvalidRecord {
+        /// What is wrong with the batch.
+        message: String,
+        /// What is wrong with single records; empty when the batch itself is wrong.
+        record_errors: Vec<RecordFailure>,
+    },
+    /// `INVALID_TIMESTAMP`: a record is too old, too new, or not of the topic's kind.
+    #[error("{message}")]
+    InvalidTimestamp {
+        /// What is wrong with the batch.
+        message: String,
+        /// What is wrong with single records.
+        record_errors: Vec<RecordFailure>,
+    },
+    /// `UNSUPPORTED_COMPRESSION_TYPE`: a codec that nobody knows.
+    #[error("{0}")]
+    UnsupportedCompressionType(String),
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`: a batch of this producer is missing before this one, or this one
+    /// is older than those that are remembered.
+    #[error(
+        "producer {producer_id} (epoch {epoch}) sent sequence {found} where {expected} was expected"
+    )]
+    OutOfOrderSequence {
+        /// The producer.
+        producer_id: ProducerId,
+        /// The epoch that it sent.
+        epoch: ProducerEpoch,
+        /// The next sequence.
+        expected: i32,
+        /// The sequence that it sent.
+        found: i32,
+    },
+    /// `INVALID_PRODUCER_EPOCH`: a newer instance of this producer has written.
+    #[error("producer {producer_id} sent epoch {epoch}, but epoch {known_epoch} was seen already")]
+    InvalidProducerEpoch {
+        /// The producer.
+        producer_id: ProducerId,
+        /// The epoch that it sent.
+        epoch: ProducerEpoch,
+        /// The newest epoch.
+        known_epoch: ProducerEpoch,
+    },
+    /// `INVALID_TXN_STATE`: a plain batch of a producer whose transaction is open.
+    #[error("producer {producer_id} sent a batch outside of its open transaction")]
+    InvalidTransactionState {
+        /// The producer.
+        producer_id: ProducerId,
+    },
+    /// `TRANSACTION_COORDINATOR_FENCED`: a marker of an old coordinator.
+    #[error("coordinator epoch {epoch} is older than {known_epoch} for producer {producer_id}")]
+    CoordinatorFenced {
+        /// The producer.
+        producer_id: ProducerId,
+        /// Epoch of the coordinator that sent the marker.
+        epoch: i32,
+        /// The newest epoch.
+        known_epoch: i32,
+    },
+    /// `KAFKA_STORAGE_ERROR`: the directory is offline since an earlier failure.
+    #[error(transparent)]
+    Offline(#[from] DirectoryOffline),
+    /// `KAFKA_STORAGE_ERROR`: the disk has just failed; the directory is offline from now on.
+    #[error(transparent)]
+    Io(std::io::Error),
+}
+
+impl AppendError {
+    pub(crate) const fn invalid_record(message: String) -> Self {
+        Self::InvalidRecord {
+            message,
+            record_errors: Vec::new(),
+        }
+    }
+}
+
+impl From<std::io::Error> for AppendError {
+    fn from(error: std::io::Error) -> Self {
+        LogError::from(error).into()
+    }
+}
+
+impl From<LogError> for AppendError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Io(error) => Self::Io(error),
+            LogError::Offline(error) => Self::Offline(error),
+            other => Self::Io(std::io::Error::other(other)),
+        }
+    }
+}
+
+impl From<ProducerRefusal> for AppendError {
+    fn from(refusal: ProducerRefusal) -> Self {
+        match refusal {
+            ProducerRefusal::OutOfOrderSequence {
+                producer_id,
+                epoch,
+                expected,
+                found,
+                ..
+            } => Self::OutOfOrderSequence {
+                producer_id,
+                epoch,
+                expected,
+                found,
+            },
+            ProducerRefusal::InvalidProducerEpoch {
+                producer_id,
+                epoch,
+                known_epoch,
+            } => Self::InvalidProducerEpoch {
+                producer_id,
+                epoch,
+                known_epoch,
+            },
+            ProducerRefusal::InvalidTransactionState { producer_id } => {
+                Self::InvalidTransactionState { producer_id }
+            }
+            ProducerRefusal::CoordinatorFenced {
+                producer_id,
+                epoch,
+                known_epoch,
+            } => Self::CoordinatorFenced {
+                producer_id,
+                epoch,
+                known_epoch,
+            },
+        }
+    }
+}
+
+/// What an append would do to the producers.
+enum Producers {
+    Checked(CheckedProducers),
+    Duplicate(AppendInfo),
+}
+
+impl PartitionLog {
+    pub(super) fn append(
+        &mut self,
+        records: &Bytes,
+        epoch: LeaderEpoch,
+        origin: AppendOrigin,
+        now: Timestamp,
+    ) -> Result<AppendInfo, AppendError> {
+        if self.disk.is_offline() {
+            return Err(DirectoryOffline.into());
+        }
+        self.latest_time = self.latest_time.max(now);
+        let mut batches = validate::validate(records, origin, epoch, &self.config, now)?;
+
+        let first_offset = self.log_end;
+        let mut next = first_offset;
+        for batch in &mut batches {
+            batch.header.base_offset = next;
+            batch.header.leader_epoch = epoch;
+            next = batch.header.next_offset();
+        }
+        let incoming = self.incoming(&batches, next)?;
+        let producers = match self.check_producers(&batches, origin)? {
+            Producers::Checked(producers) => producers,
+            Producers::Duplicate(info) => return Ok(info),
+        };
+
+        self.assign_epoch_at(epoch, first_offset)?;
+        if self.active.should_roll(&incoming, &self.config, now) {
+            self.roll(first_offset, now)?;
+        }
+        let start = self.active.segment.length;
+        self.active.append(&self.disk, &batches, &self.config)?;
+        for (batch, position) in batches.iter().zip(positions(start, &batches)) {
+            self.recent.push(batch.header.base_offset, position);
+        }
+        self.log_end = next;
+        producers.publish(&mut self.producers, next);
+
+        let by_broker = self.config.message_timestamp_type == TimestampType::LogAppendTime;
+        Ok(AppendInfo {
+            first_offset,
+            last_offset: next.plus(-1),
+            log_append_time: if by_broker { now } else { Timestamp::NONE },
+            log_start: self.log_start,
+            duplicate: false,
+        })
+    }
+
+    fn incoming(&self, batches: &[ReadyBatch], next: Offset) -> Result<Incoming, AppendError> {
+        let bytes = batches.iter().map(|batch| batch.header.size() as u64).sum();
+        let most = u64::try_from(self.config.segment_bytes).unwrap_or(0);
+        if bytes > most {
+            return Err(AppendError::RecordListTooLarge { size: bytes, most });
+        }
+        let max_timestamp = batches.iter().map(|batch| batch.header.max_timestamp).max();
+        if next == Offset(i64::MAX) {
+            return Err(AppendError::invalid_record(
+                "the partition is full".to_owned(),
+            ));
+        }
+        Ok(Incoming {
+            bytes,
+            max_timestamp: max_timestamp.unwrap_or(Timestamp::NONE),
+            last_offset: next.plus(-1),
+        })
+    }
+
+    fn check_producers(
+        &self,
+        batches: &[ReadyBatch],
+        origin: AppendOrigin,
+    ) -> Result<Producers, AppendError> {
+        let mut checked = CheckedProducers::default();
+        for batch in batches {
+            let header = &batch.header;
+            if !header.producer_id.is_some() {
+                continue;
+            }
+            if header.attributes.is_control() {
+                if let Some((marker, timestamp)) = marker(batch) {
+                    checked.check_marker(&self.producers, header, &marker, timestamp)?;
+                }
+                continue;
+            }
+            match checked.check_data(&self.producers, header, origin == AppendOrigin::Client)? {
+                ProducerCheck::Accepted => {}
+                ProducerCheck::Duplicate(original) => {
+                    let by_broker =
+                        self.config.message_timestamp_type == TimestampType::LogAppendTime;
+                    return Ok(Producers::Duplicate(AppendInfo {
+                        first_offset: original.first_offset(),
+                        last_offset: original.last_offset,
+                        log_append_time: if by_broker {
+                            original.timestamp
+                        } else {
+                            Timestamp::NONE
+                        },
+                        log_start: self.log_start,
+                        duplicate: true,
+                    }));
+                }
+            }
+        }
+        Ok(Producers::Checked(checked))
+    }
+}
+
+/// Where each of `batches` starts when they are written from `start` on.
+fn positions(start: u64, batches: &[ReadyBatch]) -> impl Iterator<Item = u64> {
+    batches.iter().scan(start, |position, batch| {
+        let at = *position;
+        *position += batch.header.size() as u64;
+        Some(at)
+    })
+}
+
+/// The transaction marker in a control batch of ours.
+fn marker(batch: &ReadyBatch) -> Option<(EndTransactionMarker, Timestamp)> {
+    let codec = batch.header.attributes.codec().ok()?;
+    let records = codec.decompress(&batch.body, MOST_DECOMPRESSED).ok()?;
+    marker_in(&batch.header, &records)
+}
+
+/// The transaction marker in the decompressed records of a control batch.
+pub(super) fn marker_in(
+    header: &BatchHeader,
+    records: &[u8],
+) -> Option<(EndTransactionMarker, Timestamp)> {
+    let record = Records::new(header, records).next()?.ok()?;
+    Some((
+        EndTransactionMarker::parse(&record).ok()??,
+        record.timestamp,
+    ))
+}

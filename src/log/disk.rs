@@ -1,0 +1,376 @@
+//! The seam to the disk: everything that changes a log directory passes here.
+//!
+//! Two things hang on that. A failed change is final: after the first one every later change of the
+//! same directory is refused, since nobody knows what a disk holds after a failed write or sync.
+//! And a [`Probe`] sees every change before it happens, so that a test can fail, tear or crash the
+//! log at any of them.
+
+use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A change that is about to be made.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Operation<'a> {
+    CreateDirectory(&'a Path),
+    Create(&'a Path),
+    Write {
+        file: &'a File,
+        position: u64,
+        length: usize,
+    },
+    SetLength {
+        file: &'a File,
+        length: u64,
+    },
+    Sync(&'a File),
+    SyncDirectory(&'a Path),
+    Rename {
+        from: &'a Path,
+        to: &'a Path,
+    },
+    Remove(&'a Path),
+}
+
+/// What a probe lets happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The change itself.
+    Go,
+    /// Nothing, and an error.
+    Fail,
+    /// The first bytes of a write, and an error.
+    Tear(usize),
+    /// Nothing, and no error, where the change is a sync.
+    Pretend,
+}
+
+/// Watches changes and may stop them. For tests.
+pub trait Probe: Send + Sync + std::fmt::Debug {
+    /// Called before each change.
+    fn before(&self, operation: &Operation<'_>) -> Verdict;
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    offline: AtomicBool,
+    probe: Option<Arc<dyn Probe>>,
+}
+
+/// The disk under one log directory; clones share its fate.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    shared: Arc<Shared>,
+}
+
+/// Stands inside the `io::Error` of every change that is refused after a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("the log directory is offline after an earlier disk error")]
+pub struct DirectoryOffline;
+
+impl DirectoryOffline {
+    /// Whether this is why `error` came about.
+    pub(crate) fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl Disk {
+    /// A disk whose changes `probe` watches.
+    pub fn with_probe(probe: Arc<dyn Probe>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                offline: AtomicBool::new(false),
+                probe: Some(probe),
+            }),
+        }
+    }
+
+    /// Whether a change has failed: nothing may be changed any more.
+    pub fn is_offline(&self) -> bool {
+        self.shared.offline.load(Ordering::Acquire)
+    }
+
+    /// Takes the directory offline, for a failure that was noticed elsewhere.
+    pub fn take_offline(&self) {
+        self.shared.offline.store(true, Ordering::Release);
+    }
+
+    /// A change that a probe may leave out: syncs are slow, and tests are many.
+    fn sync_change(
+        &self,
+        operation: &Operation<'_>,
+        run: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let pretend = Cell::new(false);
+        let verdict = |probe: &dyn Probe| {
+            let verdict = probe.before(operation);
+            pretend.set(verdict == Verdict::Pretend);
+            verdict
+        };
+        self.change_as(operation, verdict, || {
+            if pretend.get() { Ok(()) } else { run() }
+        })
+    }
+
+    fn change<T>(
+        &self,
+        operation: &Operation<'_>,
+        run: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.change_as(operation, |probe| probe.before(operation), run)
+    }
+
+    fn change_as<T>(
+        &self,
+        operation: &Operation<'_>,
+        verdict: impl FnOnce(&dyn Probe) -> Verdict,
+        run: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.is_offline() {
+            return Err(io::Error::other(DirectoryOffline));
+        }
+        let verdict = match &self.shared.probe {
+            Some(probe) => verdict(&**probe),
+            None => Verdict::Go,
+        };
+        let result = match verdict {
+            Verdict::Go | Verdict::Pretend => run(),
+            Verdict::Fail => Err(io::Error::other("failed by the probe")),
+            Verdict::Tear(length) => {
+                // the caller's closure writes everything, so a torn write is made of what it leaves
+                run().and_then(|_| tear(operation, length))
+            }
+        };
+        if let Err(error) = &result {
+            tracing::error!(?operation, %error, "disk failure: the log directory goes offline");
+            self.take_offline();
+        }
+        result
+    }
+
+    /// Creates a directory (not its parents).
+    pub fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.change(&Operation::CreateDirectory(path), || {
+            std::fs::create_dir(path)
+        })
+    }
+
+    /// Creates an empty file for reading and writing, in place of one that may be there.
+    pub fn create(&self, path: &Path) -> io::Result<File> {
+        self.change(&Operation::Create(path), || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(path)
+        })
+    }
+
+    /// Opens a file that is there, for reading and writing.
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(path)
+    }
+
+    /// Writes all of `bytes` at `position`.
+    pub fn write_at(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<()> {
+        let operation = Operation::Write {
+            file,
+            position,
+            length: bytes.len(),
+        };
+        self.change(&operation, || file.write_all_at(bytes, position))
+    }
+
+    /// Writes all of `slices` at `position`, with as few calls as the system allows.
+    pub fn write_vectored_at(
+        &self,
+        file: &File,
+        slices: &mut [IoSlice<'_>],
+        position: u64,
+    ) -> io::Result<()> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        self.change(
+            &Operation::Write {
+                file,
+                position,
+                length,
+            },
+            || write_all_vectored_at(file, slices, position),
+        )
+    }
+
+    /// Cuts or extends a file.
+    pub fn set_length(&self, file: &File, length: u64) -> io::Result<()> {
+        self.change(&Operation::SetLength { file, length }, || {
+            file.set_len(length)
+        })
+    }
+
+    /// Makes a file's content durable.
+    pub fn sync(&self, file: &File) -> io::Result<()> {
+        self.sync_change(&Operation::Sync(file), || file.sync_data())
+    }
+
+    /// Makes the names in a directory durable.
+    pub fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.sync_change(&Operation::SyncDirectory(path), || {
+            File::open(path)?.sync_all()
+        })
+    }
+
+    /// Renames a file or directory, over one that may be there.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change(&Operation::Rename { from, to }, || {
+            std::fs::rename(from, to)
+        })
+    }
+
+    /// Renames a file if it is there.
+    pub fn rename_if_present(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        self.change(&Operation::Rename { from, to }, || {
+            match std::fs::rename(from, to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                result => result.map(|()| true),
+            }
+        })
+    }
+
+    /// Removes a file, which may be gone already.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        self.change(&Operation::Remove(path), || {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            }
+        })
+    }
+
+    /// Removes a directory and everything in it.
+    pub fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.change(&Operation::Remove(path), || {
+            match std::fs::remove_dir_all(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            }
+        })
+    }
+
+    /// Replaces a small file as a whole: a reader after a crash finds the old or the new content.
+    pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = Path::new(&temporary);
+        let file = self.create(temporary)?;
+        self.write_at(&file, content, 0)?;
+        self.sync(&file)?;
+        self.rename(temporary, path)?;
+        path.parent()
+            .map_or(Ok(()), |parent| self.sync_directory(parent))
+    }
+}
+
+/// Cuts a write that has just been made down to its first `kept` bytes.
+fn tear<T>(operation: &Operation<'_>, kept: usize) -> io::Result<T> {
+    if let Operation::Write {
+        file,
+        position,
+        length,
+    } = *operation
+        && file.metadata()?.len() == position.saturating_add(length as u64)
+    {
+        file.set_len(position.saturating_add(kept.min(length) as u64))?;
+    }
+    Err(io::Error::other("torn by the probe"))
+}
+
+fn write_all_vectored_at(
+    file: &File,
+    mut slices: &mut [IoSlice<'_>],
+    mut position: u64,
+) -> io::Result<()> {
+    // the kernel takes at most this many slices in one call
+    const MOST_SLICES: usize = 1024;
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        let window = &slices[..slices.len().min(MOST_SLICES)];
+        match rustix::io::pwritev(file, window, position) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                IoSlice::advance_slices(&mut slices, written);
+                position += written as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct FailSyncs;
+    impl Probe for FailSyncs {
+        fn before(&self, operation: &Operation<'_>) -> Verdict {
+            match operation {
+                Operation::Sync(_) => Verdict::Fail,
+                Operation::Write { length: 5, .. } => Verdict::Tear(2),
+                _ => Verdict::Go,
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_final() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::with_probe(Arc::new(FailSyncs));
+        let file = disk.create(&directory.path().join("file")).unwrap();
+        disk.write_at(&file, b"abc", 0).unwrap();
+        assert!(disk.sync(&file).is_err());
+        assert!(disk.is_offline());
+        let refused = disk.write_at(&file, b"abc", 3).unwrap_err();
+        assert!(
+            refused
+                .get_ref()
+                .is_some_and(|inner| inner.is::<DirectoryOffline>())
+        );
+        assert_eq!(file.metadata().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_write_can_be_torn() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::with_probe(Arc::new(FailSyncs));
+        let file = disk.create(&directory.path().join("file")).unwrap();
+        disk.write_at(&file, b"abc", 0).unwrap();
+        assert!(disk.write_at(&file, b"defgh", 3).is_err());
+        assert_eq!(
+            std::fs::read(directory.path().join("file")).unwrap(),
+            b"abcde"
+        );
+    }
+
+    #[test]
+    fn vectored_writes_of_any_number_of_slices() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let path = directory.path().join("file");
+        let file = disk.create(&path).unwrap();
+        let parts: Vec<Vec<u8>> = (0..3000u32)
+            .map(|n| n.to_be_bytes()[..(n % 5) as usize].to_vec())
+            .collect();
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        disk.write_vectored_at(&file, &mut slices, 0).unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), parts.concat());
+    }
+}

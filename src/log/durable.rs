@@ -1,0 +1,119 @@
+//! Making things durable, stopping, and taking files away.
+//!
+//! The order of [`PartitionLog::flush`]: content of sealed segments, of snapshots, of the active segment,
+//! then the directory's names; only then the recovery point moves. Indexes of the active segment are not
+//! synced: a segment that holds the recovery point is scanned after a crash anyway.
+
+use std::path::PathBuf;
+
+use crate::base::{Offset, Timestamp};
+
+use super::names::{self, ReplicaState, SegmentFile, Suffix, with_suffix};
+use super::partition_log::{LogError, PartitionLog};
+use super::segment::Segment;
+
+impl PartitionLog {
+    pub(super) fn sync_all(&mut self) -> Result<Offset, LogError> {
+        for files in &self.unsynced_segments {
+            files.sync(&self.disk)?;
+        }
+        self.unsynced_segments.clear();
+        for offset in &self.unsynced_snapshots {
+            let file = self
+                .disk
+                .open(&SegmentFile::ProducerSnapshot.path(&self.directory, *offset))?;
+            self.disk.sync(&file)?;
+        }
+        self.unsynced_snapshots.clear();
+        if self.recovery_point < self.log_end {
+            self.disk.sync(&*self.active.segment.files.log()?)?;
+        }
+        self.sync_names()?;
+        self.recovery_point = self.log_end;
+        self.last_flush = self.latest_time;
+        Ok(self.recovery_point)
+    }
+
+    pub(super) fn sync_names(&mut self) -> Result<(), LogError> {
+        if self.directory_changed {
+            self.disk.sync_directory(&self.directory)?;
+            self.directory_changed = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
+        self.active.finish(&self.disk, &self.config)?;
+        if self.log_end > self.first_segment_base() || self.producers.len() > 0 {
+            self.write_producer_snapshot()?;
+        }
+        // after a clean stop nothing is scanned, so this segment's indexes count as well
+        self.active.segment.files.sync(&self.disk)?;
+        self.sync_all()
+    }
+
+    pub(super) fn rename_deleted(self) -> Result<PathBuf, LogError> {
+        let name = names::marked_directory_name(
+            &self.topic_partition,
+            uuid::Uuid::new_v4(),
+            ReplicaState::Deleted,
+        );
+        let to = self.directory.with_file_name(name);
+        self.disk.rename(&self.directory, &to)?;
+        if let Some(parent) = to.parent() {
+            self.disk.sync_directory(parent)?;
+        }
+        Ok(to)
+    }
+
+    /// Renames the segments' files to `.deleted`, in the given order, and their snapshots with them. The log
+    /// goes first: what is left of a segment after a crash are indexes without a log.
+    pub(super) fn doom(
+        &mut self,
+        segments: impl IntoIterator<Item = Segment>,
+    ) -> Result<(), LogError> {
+        let due = self
+            .latest_time
+            .plus_millis(self.config.file_delete_delay_ms);
+        for segment in segments {
+            // readers of older views find the file by its descriptor only
+            segment.files.log()?;
+            for kind in SegmentFile::OF_SEGMENT {
+                self.doom_file(&segment.files.path(kind), due)?;
+            }
+            self.doom_snapshot(segment.base(), due)?;
+            self.unsynced_segments
+                .retain(|files| files.base != segment.base());
+        }
+        Ok(())
+    }
+
+    pub(super) fn doom_snapshot(&mut self, offset: Offset, due: Timestamp) -> Result<(), LogError> {
+        if self.snapshots.remove(&offset) {
+            self.unsynced_snapshots
+                .retain(|unsynced| *unsynced != offset);
+            self.doom_file(
+                &SegmentFile::ProducerSnapshot.path(&self.directory, offset),
+                due,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn doom_file(&mut self, path: &std::path::Path, due: Timestamp) -> Result<(), LogError> {
+        let to = with_suffix(path, Suffix::Deleted);
+        if self.disk.rename_if_present(path, &to)? {
+            self.doomed.push((due, to));
+            self.directory_changed = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn unlink_doomed(&mut self, now: Timestamp) -> Result<(), LogError> {
+        while let Some(at) = self.doomed.iter().position(|(due, _)| *due <= now) {
+            let (_, path) = self.doomed.swap_remove(at);
+            self.disk.remove(&path)?;
+        }
+        Ok(())
+    }
+}

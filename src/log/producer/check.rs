@@ -1,0 +1,291 @@
+//! Whether a producer may write a batch now: fencing, duplicates, gaps.
+
+use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::record::BatchHeader;
+use crate::record::control::EndTransactionMarker;
+
+use super::state::{BatchTrace, ProducerEntry, ProducerTable};
+
+/// A producer that may not write this batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProducerRefusal {
+    #[error(
+        "producer {producer_id} sent sequence {found} where {expected} was expected (epoch {epoch}, known epoch {known_epoch})"
+    )]
+    OutOfOrderSequence {
+        producer_id: ProducerId,
+        epoch: ProducerEpoch,
+        known_epoch: ProducerEpoch,
+        expected: i32,
+        found: i32,
+    },
+    #[error("producer {producer_id} sent epoch {epoch}, but epoch {known_epoch} was seen already")]
+    InvalidProducerEpoch {
+        producer_id: ProducerId,
+        epoch: ProducerEpoch,
+        known_epoch: ProducerEpoch,
+    },
+    #[error("producer {producer_id} sent a batch outside of its open transaction")]
+    InvalidTransactionState { producer_id: ProducerId },
+    #[error("coordinator epoch {epoch} is older than {known_epoch} for producer {producer_id}")]
+    CoordinatorFenced {
+        producer_id: ProducerId,
+        epoch: i32,
+        known_epoch: i32,
+    },
+}
+
+/// What a check found.
+pub(crate) enum ProducerCheck {
+    /// The batch was written before.
+    Duplicate(BatchTrace),
+    /// The batch is noted in the [`CheckedProducers`].
+    Accepted,
+}
+
+/// Entries as they will be once the batches that were checked are written.
+#[derive(Debug, Default)]
+pub(crate) struct CheckedProducers {
+    entries: Vec<(ProducerId, ProducerEntry)>,
+}
+
+impl CheckedProducers {
+    fn current(&self, table: &ProducerTable, id: ProducerId) -> ProducerEntry {
+        let checked = self
+            .entries
+            .iter()
+            .rev()
+            .find(|(checked, _)| *checked == id)
+            .map(|(_, entry)| entry);
+        checked
+            .or_else(|| table.get(id))
+            .copied()
+            .unwrap_or(ProducerEntry::UNKNOWN)
+    }
+
+    /// Checks a batch of data, whose offsets are assigned already. Only clients have sequences to check:
+    /// coordinators write offset commits of transactions without them.
+    pub(crate) fn check_data(
+        &mut self,
+        table: &ProducerTable,
+        header: &BatchHeader,
+        from_client: bool,
+    ) -> Result<ProducerCheck, ProducerRefusal> {
+        let producer_id = header.producer_id;
+        if !producer_id.is_some() {
+            return Ok(ProducerCheck::Accepted);
+        }
+        let mut entry = self.current(table, producer_id);
+        if from_client && let Some(original) = entry.duplicate_of(header) {
+            return Ok(ProducerCheck::Duplicate(original));
+        }
+        check_epoch(&entry, header)?;
+        if from_client {
+            check_sequence(&entry, header)?;
+        }
+        if entry.transaction_start.is_some() && !header.attributes.is_transactional() {
+            return Err(ProducerRefusal::InvalidTransactionState { producer_id });
+        }
+        entry.add_batch(header);
+        self.entries.push((producer_id, entry));
+        Ok(ProducerCheck::Accepted)
+    }
+
+    /// Checks the end of a transaction.
+    pub(crate) fn check_marker(
+        &mut self,
+        table: &ProducerTable,
+        header: &BatchHeader,
+        marker: &EndTransactionMarker,
+        timestamp: Timestamp,
+    ) -> Result<(), ProducerRefusal> {
+        let producer_id = header.producer_id;
+        let mut entry = self.current(table, producer_id);
+        check_epoch(&entry, header)?;
+        if marker.coordinator_epoch < entry.coordinator_epoch {
+            return Err(ProducerRefusal::CoordinatorFenced {
+                producer_id,
+                epoch: marker.coordinator_epoch,
+                known_epoch: entry.coordinator_epoch,
+            });
+        }
+        entry.add_marker(header, marker, timestamp);
+        self.entries.push((producer_id, entry));
+        Ok(())
+    }
+
+    /// Puts the checked entries in place, now that the log ends at `end`.
+    pub(crate) fn publish(self, table: &mut ProducerTable, end: Offset) {
+        for (id, entry) in self.entries {
+            table.publish(id, entry);
+        }
+        table.advance_end(end);
+    }
+}
+
+fn check_epoch(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), ProducerRefusal> {
+    if header.producer_epoch < entry.epoch {
+        return Err(ProducerRefusal::InvalidProducerEpoch {
+            producer_id: header.producer_id,
+            epoch: header.producer_epoch,
+            known_epoch: entry.epoch,
+        });
+    }
+    Ok(())
+}
+
+/// A producer that is not known may begin anywhere: its state may have expired or gone with the
+/// records, and it cannot know. A known one begins a new epoch at 0 and goes on without gaps.
+fn check_sequence(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), ProducerRefusal> {
+    if entry.epoch == ProducerEpoch::NONE {
+        return Ok(());
+    }
+    let expected = if header.producer_epoch == entry.epoch {
+        crate::record::batch::sequence_after(entry.last_sequence(), 1)
+    } else {
+        0
+    };
+    if header.base_sequence == expected {
+        return Ok(());
+    }
+    Err(ProducerRefusal::OutOfOrderSequence {
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        known_epoch: entry.epoch,
+        expected,
+        found: header.base_sequence,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::base::LeaderEpoch;
+    use crate::record::Attributes;
+
+    fn header(epoch: i16, sequence: i32, count: i32, offset: i64) -> BatchHeader {
+        BatchHeader {
+            base_offset: Offset(offset),
+            length: 49,
+            leader_epoch: LeaderEpoch(0),
+            magic: 2,
+            crc: 0,
+            attributes: Attributes(0),
+            last_offset_delta: count - 1,
+            base_timestamp: Timestamp(1),
+            max_timestamp: Timestamp(1),
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(epoch),
+            base_sequence: sequence,
+            record_count: count,
+        }
+    }
+
+    fn write(
+        table: &mut ProducerTable,
+        header: &BatchHeader,
+    ) -> Result<Option<Offset>, ProducerRefusal> {
+        let mut checked = CheckedProducers::default();
+        Ok(match checked.check_data(table, header, true)? {
+            ProducerCheck::Duplicate(original) => Some(original.first_offset()),
+            ProducerCheck::Accepted => {
+                checked.publish(table, header.next_offset());
+                None
+            }
+        })
+    }
+
+    #[test]
+    fn duplicates_gaps_and_wrap() {
+        let mut table = ProducerTable::default();
+        assert_eq!(
+            write(&mut table, &header(0, i32::MAX - 4, 3, 0)),
+            Ok(None),
+            "unknown producers begin anywhere"
+        );
+        assert_eq!(write(&mut table, &header(0, i32::MAX - 1, 4, 3)), Ok(None));
+        assert_eq!(
+            write(&mut table, &header(0, 2, 1, 7)),
+            Ok(None),
+            "the sequence has wrapped"
+        );
+        assert_eq!(
+            write(&mut table, &header(0, i32::MAX - 1, 4, 8)),
+            Ok(Some(Offset(3)))
+        );
+        assert!(matches!(
+            write(&mut table, &header(0, 4, 1, 8)),
+            Err(ProducerRefusal::OutOfOrderSequence {
+                expected: 3,
+                found: 4,
+                ..
+            })
+        ));
+        for n in 3..9 {
+            assert_eq!(
+                write(&mut table, &header(0, n, 1, 5 + i64::from(n))),
+                Ok(None)
+            );
+        }
+        assert!(
+            write(&mut table, &header(0, 2, 1, 14)).is_err(),
+            "older than the last five"
+        );
+        assert_eq!(write(&mut table, &header(0, 4, 1, 14)), Ok(Some(Offset(9))));
+    }
+
+    #[test]
+    fn epochs_fence_and_begin_at_zero() {
+        let mut table = ProducerTable::default();
+        assert_eq!(write(&mut table, &header(3, 0, 2, 0)), Ok(None));
+        assert!(matches!(
+            write(&mut table, &header(2, 2, 1, 2)),
+            Err(ProducerRefusal::InvalidProducerEpoch {
+                known_epoch: ProducerEpoch(3),
+                ..
+            })
+        ));
+        assert!(write(&mut table, &header(4, 2, 1, 2)).is_err());
+        assert_eq!(write(&mut table, &header(4, 0, 1, 2)), Ok(None));
+    }
+
+    #[test]
+    fn a_marker_ends_the_transaction() {
+        let mut table = ProducerTable::default();
+        let data = BatchHeader {
+            attributes: Attributes(0).with_transactional(true),
+            ..header(0, 0, 2, 5)
+        };
+        assert_eq!(write(&mut table, &data), Ok(None));
+        assert_eq!(table.first_open_transaction(), Some(Offset(5)));
+        assert!(matches!(
+            write(&mut table, &header(0, 2, 1, 7)),
+            Err(ProducerRefusal::InvalidTransactionState { .. })
+        ));
+        let marker = EndTransactionMarker {
+            committed: true,
+            coordinator_epoch: 4,
+        };
+        let mut checked = CheckedProducers::default();
+        checked
+            .check_marker(&table, &header(0, -1, 1, 7), &marker, Timestamp(2))
+            .unwrap();
+        checked.publish(&mut table, Offset(8));
+        assert_eq!(table.first_open_transaction(), None);
+        let older = EndTransactionMarker {
+            committed: true,
+            coordinator_epoch: 3,
+        };
+        let refused = CheckedProducers::default().check_marker(
+            &table,
+            &header(0, -1, 1, 8),
+            &older,
+            Timestamp(2),
+        );
+        assert!(matches!(
+            refused,
+            Err(ProducerRefusal::CoordinatorFenced { .. })
+        ));
+    }
+}

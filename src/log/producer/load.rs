@@ -1,0 +1,114 @@
+//! Deriving the producers of a log from its snapshots and batches.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::base::{Offset, Timestamp};
+use crate::log::append::marker_in;
+use crate::log::disk::Disk;
+use crate::log::names::SegmentFile;
+use crate::log::partition_log::LogError;
+use crate::log::scan::{HeaderWalk, Located, read_batch};
+use crate::log::segment::Segment;
+use crate::log::validate::MOST_DECOMPRESSED;
+
+use super::snapshot;
+use super::state::ProducerTable;
+
+/// What loading needs.
+pub(crate) struct ProducerLoader<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) directory: &'a Path,
+    /// All segments, the active one last.
+    pub(crate) segments: &'a [Segment],
+    /// Snapshots on disk; those that turn out to be bad are removed.
+    pub(crate) snapshots: &'a mut BTreeSet<Offset>,
+    pub(crate) now: Timestamp,
+    pub(crate) expiration_ms: i64,
+}
+
+impl ProducerLoader<'_> {
+    /// The producers as they are at `log_end`. New snapshots are taken where the replayed segments begin
+    /// and at the end, as if they had been rolled one after the other.
+    ///
+    /// Batches below the log start count as long as they are there: deleting records does not make their
+    /// producers forget what they sent.
+    pub(crate) fn load(&mut self, log_end: Offset) -> Result<ProducerTable, LogError> {
+        let first_base = self.segments.first().map_or(log_end, Segment::base);
+        let mut table = self
+            .newest_snapshot(log_end)?
+            .unwrap_or_else(|| ProducerTable::empty_at(first_base));
+        table.expire(self.now, self.expiration_ms);
+        if table.end() >= log_end {
+            return Ok(table);
+        }
+        let segments = self.segments;
+        let first = segments.partition_point(|segment| segment.end <= table.end());
+        for (number, segment) in segments.iter().enumerate().skip(first) {
+            table.advance_end(segment.base().max(table.end()));
+            if number > first {
+                self.take_snapshot(&table)?;
+            }
+            replay(segment, table.end(), &mut table)?;
+        }
+        table.advance_end(log_end);
+        self.take_snapshot(&table)?;
+        Ok(table)
+    }
+
+    fn newest_snapshot(&mut self, log_end: Offset) -> Result<Option<ProducerTable>, LogError> {
+        while let Some(offset) = self.snapshots.range(..=log_end).next_back().copied() {
+            let path = SegmentFile::ProducerSnapshot.path(self.directory, offset);
+            match snapshot::decode(&std::fs::read(&path)?, offset) {
+                Ok(table) => return Ok(Some(table)),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "dropping a producer snapshot");
+                    self.snapshots.remove(&offset);
+                    self.disk.remove(&path)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_snapshot(&mut self, table: &ProducerTable) -> Result<(), LogError> {
+        if self.snapshots.insert(table.end()) {
+            let file = self
+                .disk
+                .create(&SegmentFile::ProducerSnapshot.path(self.directory, table.end()))?;
+            self.disk.write_at(&file, &snapshot::encode(table), 0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Applies the batches of a segment from `from` on.
+fn replay(segment: &Segment, from: Offset, table: &mut ProducerTable) -> Result<(), LogError> {
+    let log = segment.files.log()?;
+    let mut walk = HeaderWalk::new(&log, segment.walk_start(from), segment.length);
+    while let Some(located) = walk.next_good()? {
+        if located.header.last_offset() < from {
+            continue;
+        }
+        let is_marker =
+            located.header.attributes.is_control() && located.header.producer_id.is_some();
+        let marker = if is_marker {
+            read_marker(&log, &located)?
+        } else {
+            None
+        };
+        table.replay(&located.header, marker);
+    }
+    Ok(())
+}
+
+fn read_marker(
+    log: &std::fs::File,
+    located: &Located,
+) -> Result<Option<(crate::record::control::EndTransactionMarker, Timestamp)>, LogError> {
+    let batch = read_batch(log, located)?;
+    let records = batch
+        .record_bytes(MOST_DECOMPRESSED)
+        .map_err(|error| LogError::Corrupt(error.to_string()))?;
+    Ok(marker_in(&located.header, &records))
+}

@@ -1,0 +1,327 @@
+//! The table of producers and its entries.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::record::BatchHeader;
+use crate::record::batch::NO_SEQUENCE;
+use crate::record::control::EndTransactionMarker;
+
+/// Batches remembered per producer: as many as an idempotent client may have in flight.
+const BATCHES_KEPT: usize = 5;
+
+/// Kafka's "no coordinator has ended a transaction yet".
+pub(crate) const NO_COORDINATOR_EPOCH: i32 = -1;
+
+/// A batch as far as finding its duplicates needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchTrace {
+    /// Sequence of the last record.
+    pub(crate) last_sequence: i32,
+    /// Offset of the last record.
+    pub(crate) last_offset: Offset,
+    /// Distance from the first to the last offset, and so to the last sequence.
+    pub(crate) offset_delta: i32,
+    /// The batch's max timestamp.
+    pub(crate) timestamp: Timestamp,
+}
+
+impl BatchTrace {
+    const EMPTY: Self = Self {
+        last_sequence: NO_SEQUENCE,
+        last_offset: Offset::NONE,
+        offset_delta: 0,
+        timestamp: Timestamp::NONE,
+    };
+
+    /// Sequence of the first record; sequences wrap from 2^31-1 to 0.
+    fn first_sequence(&self) -> i32 {
+        match self.last_sequence.checked_sub(self.offset_delta) {
+            Some(first) if first >= 0 => first,
+            _ => {
+                let wrapped =
+                    i64::from(self.last_sequence) - i64::from(self.offset_delta) + (1 << 31);
+                i32::try_from(wrapped).unwrap_or(NO_SEQUENCE)
+            }
+        }
+    }
+
+    /// Offset of the first record.
+    pub(crate) fn first_offset(&self) -> Offset {
+        self.last_offset.plus(-i64::from(self.offset_delta))
+    }
+}
+
+/// What is known of one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerEntry {
+    /// The newest epoch seen.
+    pub(crate) epoch: ProducerEpoch,
+    /// The newest coordinator that ended a transaction of this producer.
+    pub(crate) coordinator_epoch: i32,
+    /// Timestamp of the last batch or marker.
+    pub(crate) last_timestamp: Timestamp,
+    /// First offset of the open transaction.
+    pub(crate) transaction_start: Option<Offset>,
+    /// The last batches of this epoch, oldest first; the first `count` are set.
+    pub(super) batches: [BatchTrace; BATCHES_KEPT],
+    pub(super) count: u8,
+}
+
+impl ProducerEntry {
+    /// A producer of which nothing is known.
+    pub(crate) const UNKNOWN: Self = Self {
+        epoch: ProducerEpoch::NONE,
+        coordinator_epoch: NO_COORDINATOR_EPOCH,
+        last_timestamp: Timestamp::NONE,
+        transaction_start: None,
+        batches: [BatchTrace::EMPTY; BATCHES_KEPT],
+        count: 0,
+    };
+
+    /// The remembered batches, oldest first.
+    pub(crate) fn batches(&self) -> &[BatchTrace] {
+        self.batches
+            .get(..usize::from(self.count))
+            .unwrap_or_default()
+    }
+
+    /// Sequence of the last record, or [`NO_SEQUENCE`].
+    pub(crate) fn last_sequence(&self) -> i32 {
+        self.batches()
+            .last()
+            .map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    /// The remembered batch with exactly the epoch and sequences of `header`.
+    pub(crate) fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchTrace> {
+        if header.producer_epoch != self.epoch {
+            return None;
+        }
+        let (first, last) = (header.base_sequence, header.last_sequence());
+        self.batches()
+            .iter()
+            .copied()
+            .find(|batch| batch.first_sequence() == first && batch.last_sequence == last)
+    }
+
+    /// Begins `epoch`; the batches of an older one are of no use any more.
+    fn enter_epoch(&mut self, epoch: ProducerEpoch) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.count = 0;
+        }
+    }
+
+    /// Adds a batch of data.
+    pub(crate) fn add_batch(&mut self, header: &BatchHeader) {
+        self.enter_epoch(header.producer_epoch);
+        self.last_timestamp = header.max_timestamp;
+        self.push(BatchTrace {
+            last_sequence: header.last_sequence(),
+            last_offset: header.last_offset(),
+            offset_delta: header.last_offset_delta,
+            timestamp: header.max_timestamp,
+        });
+        if header.attributes.is_transactional() && self.transaction_start.is_none() {
+            self.transaction_start = Some(header.base_offset);
+        }
+    }
+
+    /// Adds a batch that may push out the oldest one.
+    pub(crate) fn push(&mut self, batch: BatchTrace) {
+        if usize::from(self.count) == BATCHES_KEPT {
+            self.batches.rotate_left(1);
+            self.count -= 1;
+        }
+        if let Some(slot) = self.batches.get_mut(usize::from(self.count)) {
+            *slot = batch;
+            self.count += 1;
+        }
+    }
+
+    /// Ends the open transaction.
+    pub(crate) fn add_marker(
+        &mut self,
+        header: &BatchHeader,
+        marker: &EndTransactionMarker,
+        timestamp: Timestamp,
+    ) {
+        self.enter_epoch(header.producer_epoch);
+        self.coordinator_epoch = marker.coordinator_epoch;
+        self.transaction_start = None;
+        self.last_timestamp = timestamp;
+    }
+
+    fn is_expired(&self, now: Timestamp, expiration_ms: i64) -> bool {
+        self.transaction_start.is_none() && now.millis_since(self.last_timestamp) >= expiration_ms
+    }
+}
+
+/// All producers of a partition, and the end of the log up to which they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProducerTable {
+    entries: HashMap<ProducerId, ProducerEntry>,
+    /// Open transactions by their first offset.
+    open: BTreeMap<Offset, ProducerId>,
+    /// Every batch below has been applied.
+    end: Offset,
+}
+
+impl ProducerTable {
+    /// A table that knows of nothing below `end`.
+    pub(crate) fn empty_at(end: Offset) -> Self {
+        Self {
+            end,
+            ..Self::default()
+        }
+    }
+
+    /// A table with these entries.
+    pub(crate) fn from_entries(
+        entries: impl IntoIterator<Item = (ProducerId, ProducerEntry)>,
+        end: Offset,
+    ) -> Self {
+        let mut table = Self::empty_at(end);
+        for (id, entry) in entries {
+            table.publish(id, entry);
+        }
+        table
+    }
+
+    /// Every batch below has been applied.
+    pub(crate) const fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// Notes that everything below `end` has been applied.
+    pub(crate) fn advance_end(&mut self, end: Offset) {
+        self.end = end;
+    }
+
+    /// What is known of `id`.
+    pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
+        self.entries.get(&id)
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerEntry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// How many producers are known.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Puts an entry in place.
+    pub(crate) fn publish(&mut self, id: ProducerId, entry: ProducerEntry) {
+        let before = self
+            .entries
+            .insert(id, entry)
+            .and_then(|before| before.transaction_start);
+        if before != entry.transaction_start {
+            if let Some(start) = before {
+                self.open.remove(&start);
+            }
+            if let Some(start) = entry.transaction_start {
+                self.open.insert(start, id);
+            }
+        }
+    }
+
+    /// First offset of the oldest open transaction.
+    pub(crate) fn first_open_transaction(&self) -> Option<Offset> {
+        self.open.keys().next().copied()
+    }
+
+    /// Applies a batch that is in the log already, without any check. `marker` is what a control batch
+    /// says.
+    pub(crate) fn replay(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<(EndTransactionMarker, Timestamp)>,
+    ) {
+        if header.producer_id.is_some() {
+            let mut entry = self
+                .get(header.producer_id)
+                .copied()
+                .unwrap_or(ProducerEntry::UNKNOWN);
+            match marker {
+                Some((marker, timestamp)) => entry.add_marker(header, &marker, timestamp),
+                None if header.attributes.is_control() => {}
+                None => entry.add_batch(header),
+            }
+            if !header.attributes.is_control() || marker.is_some() {
+                self.publish(header.producer_id, entry);
+            }
+        }
+        self.end = header.next_offset();
+    }
+
+    /// Forgets producers that have been silent for `expiration_ms` and have no transaction open.
+    pub(crate) fn expire(&mut self, now: Timestamp, expiration_ms: i64) {
+        self.entries
+            .retain(|_, entry| !entry.is_expired(now, expiration_ms));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn trace(last_sequence: i32, offset_delta: i32) -> BatchTrace {
+        BatchTrace {
+            last_sequence,
+            last_offset: Offset(100),
+            offset_delta,
+            timestamp: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn sequences_wrap() {
+        assert_eq!(trace(9, 9).first_sequence(), 0);
+        assert_eq!(trace(2, 5).first_sequence(), i32::MAX - 2);
+        assert_eq!(trace(i32::MAX, 0).first_sequence(), i32::MAX);
+    }
+
+    #[test]
+    fn five_batches_are_kept() {
+        let mut entry = ProducerEntry::UNKNOWN;
+        for sequence in 0..8 {
+            entry.push(trace(sequence, 0));
+        }
+        let kept: Vec<i32> = entry
+            .batches()
+            .iter()
+            .map(|batch| batch.last_sequence)
+            .collect();
+        assert_eq!(kept, [3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn silent_producers_expire_unless_a_transaction_is_open() {
+        let mut table = ProducerTable::default();
+        let entry = ProducerEntry {
+            last_timestamp: Timestamp(1000),
+            ..ProducerEntry::UNKNOWN
+        };
+        table.publish(ProducerId(1), entry);
+        table.publish(
+            ProducerId(2),
+            ProducerEntry {
+                transaction_start: Some(Offset(7)),
+                ..entry
+            },
+        );
+        table.expire(Timestamp(1999), 1000);
+        assert_eq!(table.len(), 2);
+        table.expire(Timestamp(2000), 1000);
+        assert_eq!(table.len(), 1);
+        assert_eq!(table.first_open_transaction(), Some(Offset(7)));
+        table.publish(ProducerId(2), entry);
+        assert_eq!(table.first_open_transaction(), None);
+    }
+}

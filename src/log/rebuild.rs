@@ -1,0 +1,256 @@
+//! Reading segments as they are found on disk: the whole of one that is not trusted, the tail of the
+//! active one.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use crate::base::{Offset, Timestamp};
+use crate::config::TopicConfig;
+use crate::record::BatchHeader;
+
+use super::active::{ActiveSegment, IndexMarks, index_interval};
+use super::disk::Disk;
+use super::names::SegmentFile;
+use super::offset_index;
+use super::partition_log::LogError;
+use super::reader::RecentBatches;
+use super::scan::{BatchScan, HeaderWalk, Step, is_old_format};
+use super::segment::{Segment, SegmentFiles};
+use super::time_index::{self, TimeEntry};
+
+/// A segment that was read whole, and its indexes made anew.
+pub(super) struct Rebuilt {
+    pub(super) segment: Segment,
+    marks: IndexMarks,
+    recent: RecentBatches,
+    first_timestamp: Option<Timestamp>,
+}
+
+/// Reads `length` bytes of a segment, cuts it at the first bad batch and rebuilds its indexes. `note` is
+/// told of every good batch. `buffer` is only there to be used again.
+pub(super) fn rebuild(
+    disk: &Disk,
+    files: SegmentFiles,
+    length: u64,
+    config: &TopicConfig,
+    buffer: &mut Vec<u8>,
+    note: &mut dyn FnMut(&BatchHeader),
+) -> Result<Rebuilt, LogError> {
+    let base = files.base;
+    let log = files.log()?;
+    let mut marks = IndexMarks::EMPTY;
+    let mut recent = RecentBatches::default();
+    let mut first_timestamp = None;
+    let mut end = base;
+    let (mut offset_entries, mut time_entries) = (Vec::new(), Vec::new());
+    let mut add_time_entry =
+        |entry: TimeEntry| time_entries.extend(entry.encode(base).into_iter().flatten());
+
+    let mut scan = BatchScan::new(&log, length, base, std::mem::take(buffer));
+    let good = loop {
+        match scan.step()? {
+            Step::Batch(located) => {
+                let header = &located.header;
+                if let Some((entry, time_entry)) =
+                    marks.note(located.position, header, index_interval(config))
+                {
+                    offset_entries.extend(entry.encode(base).into_iter().flatten());
+                    time_entry.into_iter().for_each(&mut add_time_entry);
+                }
+                first_timestamp.get_or_insert(header.max_timestamp);
+                recent.push(header.base_offset, located.position);
+                end = header.next_offset();
+                note(header);
+            }
+            Step::End => break length,
+            Step::Bad { position, reason } => {
+                cut(disk, &files, &log, position, length, &reason)?;
+                break position;
+            }
+        }
+    };
+    *buffer = scan.into_buffer();
+    marks.time_entry().into_iter().for_each(&mut add_time_entry);
+
+    for (kind, bytes) in [
+        (SegmentFile::OffsetIndex, &offset_entries),
+        (SegmentFile::TimeIndex, &time_entries),
+    ] {
+        let file = disk.create(&files.path(kind))?;
+        disk.write_at(&file, bytes, 0)?;
+    }
+    let segment = Segment {
+        files: Arc::new(files.closed()),
+        length: good,
+        offset_entries: count(offset_entries.len() as u64, offset_index::ENTRY_SIZE),
+        time_entries: count(time_entries.len() as u64, time_index::ENTRY_SIZE),
+        end,
+        known_largest: Some(marks.largest),
+    };
+    Ok(Rebuilt {
+        segment,
+        marks,
+        recent,
+        first_timestamp,
+    })
+}
+
+fn count(size: u64, entry_size: usize) -> u32 {
+    u32::try_from(size / entry_size as u64).unwrap_or(u32::MAX)
+}
+
+/// Cuts a log at a bad batch; refuses where that would throw away records of an old format.
+fn cut(
+    disk: &Disk,
+    files: &SegmentFiles,
+    log: &File,
+    position: u64,
+    length: u64,
+    reason: &str,
+) -> Result<(), LogError> {
+    let path = files.path(SegmentFile::Log);
+    if is_old_format(log, position, length)? {
+        let message = format!(
+            "{} holds records of message format 0 or 1 at byte {position}, which are not read",
+            path.display()
+        );
+        return Err(LogError::Corrupt(message));
+    }
+    tracing::warn!(path = %path.display(), position, length, reason, "cutting the log at a bad batch");
+    Ok(disk.set_length(log, position)?)
+}
+
+/// The active segment and what views know of its tail.
+pub(super) struct Tail {
+    pub(super) active: ActiveSegment,
+    pub(super) recent: RecentBatches,
+}
+
+/// Loads the segment that will be active: its log from the last index entry on. What does not fit
+/// together is rebuilt.
+pub(super) fn load_tail(
+    disk: &Disk,
+    files: SegmentFiles,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Tail, LogError> {
+    let tail = |segment: Segment, marks: IndexMarks, first_timestamp, recent| {
+        let segment = Segment {
+            known_largest: Some(marks.largest),
+            ..segment
+        };
+        Tail {
+            active: ActiveSegment {
+                segment,
+                marks,
+                first_timestamp,
+                created: now,
+                jitter_ms: 0,
+            },
+            recent,
+        }
+    };
+    let length = files.log()?.metadata()?.len();
+    if let Some(read) = read_tail(&files, length)? {
+        let segment = Segment {
+            files: Arc::new(files.closed()),
+            length,
+            offset_entries: read.offset_entries,
+            time_entries: read.time_entries,
+            end: read.end,
+            known_largest: None,
+        };
+        return Ok(tail(segment, read.marks, read.first_timestamp, read.recent));
+    }
+    tracing::warn!(path = %files.path(SegmentFile::Log).display(), "log and indexes do not fit: rebuilding");
+    let rebuilt = rebuild(disk, files, length, config, &mut Vec::new(), &mut |_| {})?;
+    Ok(tail(
+        rebuilt.segment,
+        rebuilt.marks,
+        rebuilt.first_timestamp,
+        rebuilt.recent,
+    ))
+}
+
+struct ReadTail {
+    offset_entries: u32,
+    time_entries: u32,
+    end: Offset,
+    marks: IndexMarks,
+    first_timestamp: Option<Timestamp>,
+    recent: RecentBatches,
+}
+
+/// `None` when the indexes are missing, malformed, or do not fit the log, or the log does not end with a
+/// whole batch.
+fn read_tail(files: &SegmentFiles, length: u64) -> Result<Option<ReadTail>, LogError> {
+    let (Ok(offset_file), Ok(time_file)) = (files.offset_index(), files.time_index()) else {
+        return Ok(None);
+    };
+    let (offset_size, time_size) = (offset_file.metadata()?.len(), time_file.metadata()?.len());
+    if offset_size % offset_index::ENTRY_SIZE as u64 != 0
+        || time_size % time_index::ENTRY_SIZE as u64 != 0
+    {
+        return Ok(None);
+    }
+    let offset_entries = count(offset_size, offset_index::ENTRY_SIZE);
+    let time_entries = count(time_size, time_index::ENTRY_SIZE);
+    let last_entry = match offset_entries.checked_sub(1) {
+        Some(number) => Some(offset_index::entry(&offset_file, files.base, number)?),
+        None => None,
+    };
+    let largest = time_index::last(&time_file, files.base, time_entries)?;
+    let start = last_entry.map_or(0, |entry| entry.position);
+    if start > length || (last_entry.is_some() && start == length) {
+        return Ok(None);
+    }
+    let mut marks = IndexMarks {
+        last_entry_position: start,
+        last_time_entry: largest.timestamp,
+        largest,
+    };
+    let mut recent = RecentBatches::default();
+    let mut end = files.base;
+    let mut expected = last_entry.map(|entry| entry.offset);
+    let log = files.log()?;
+    let mut walk = HeaderWalk::new(&log, start, length);
+    loop {
+        match walk.step()? {
+            Step::End => break,
+            Step::Bad { .. } => return Ok(None),
+            Step::Batch(located) => {
+                let header = &located.header;
+                if expected
+                    .take()
+                    .is_some_and(|offset| offset != header.last_offset())
+                    || header.base_offset < end
+                {
+                    return Ok(None);
+                }
+                if header.max_timestamp > marks.largest.timestamp {
+                    marks.largest = TimeEntry {
+                        timestamp: header.max_timestamp,
+                        offset: header.last_offset(),
+                    };
+                }
+                recent.push(header.base_offset, located.position);
+                end = header.next_offset();
+            }
+        }
+    }
+    if marks.largest.offset >= end {
+        return Ok(None);
+    }
+    let first_timestamp = match HeaderWalk::new(&log, 0, length).step()? {
+        Step::Batch(located) => Some(located.header.max_timestamp),
+        Step::End | Step::Bad { .. } => None,
+    };
+    Ok(Some(ReadTail {
+        offset_entries,
+        time_entries,
+        end,
+        marks,
+        first_timestamp,
+        recent,
+    }))
+}

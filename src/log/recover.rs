@@ -1,0 +1,320 @@
+//! Opening a replica directory: load what a clean stop left, mend what a crash left.
+//!
+//! 1. Sweep: remove `.deleted` and `.cleaned` files, and `.swap` files that belong to an unfinished set.
+//! 2. Complete swaps: remove the segments that a finished compaction replaces, put its output in place.
+//! 3. Catalogue: list the segments by their logs; remove indexes without a log.
+//! 4. Scan, after an unclean stop, every segment that reaches the recovery point: check each batch,
+//!    rebuild the indexes, cut at the first bad one and remove the segments behind it. Indexes that are
+//!    missing or malformed are rebuilt after a clean stop as well.
+//! 5. Start anew at the log start when the log ends below it.
+//! 6. Load the tail of the active segment.
+//! 7. Bring the leader epochs in line with what is there.
+//! 8. Load the producers from the highest good snapshot and replay the batches above it.
+//!
+//! The recovery point is never raised here: nothing was synced.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::{Offset, TopicPartition};
+use crate::record::BatchHeader;
+
+use super::active::ActiveSegment;
+use super::catalogue::{Files, Found};
+use super::epochs::{self, LeaderEpochs};
+use super::names::SegmentFile;
+use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
+use super::partition_metadata;
+use super::producer::{ProducerLoader, ProducerTable};
+use super::reader::RecentBatches;
+use super::rebuild::{Tail, load_tail, rebuild};
+use super::roll::{Jitter, store_epochs};
+use super::segment::{Segment, SegmentFiles};
+
+pub(super) fn open(
+    directory: &Path,
+    topic_partition: TopicPartition,
+    options: OpenOptions,
+) -> Result<(PartitionLog, RecoveryReport), LogError> {
+    let disk = options.disk.clone();
+    if !directory.is_dir() {
+        disk.create_directory(directory)?;
+        if let Some(parent) = directory.parent() {
+            disk.sync_directory(parent)?;
+        }
+    }
+    let directory: Arc<Path> = Arc::from(directory);
+    partition_metadata::ensure(&disk, &directory, options.topic_id)?;
+    let mut recovery = Recovery {
+        directory,
+        options,
+        report: RecoveryReport::default(),
+        unsynced: Vec::new(),
+    };
+    let log = recovery.run(topic_partition)?;
+    Ok((log, recovery.report))
+}
+
+struct Recovery {
+    directory: Arc<Path>,
+    options: OpenOptions,
+    report: RecoveryReport,
+    /// Segments whose files were changed here.
+    unsynced: Vec<Arc<SegmentFiles>>,
+}
+
+impl Recovery {
+    fn run(&mut self, topic_partition: TopicPartition) -> Result<PartitionLog, LogError> {
+        let files = Files {
+            disk: &self.options.disk,
+            directory: &self.directory,
+        };
+        files.sweep()?;
+        files.complete_swaps()?;
+        let (found, mut snapshots) = files.catalogue()?;
+        let stored_epochs = self.load_epochs()?;
+        let mut epochs = stored_epochs.clone();
+        let mut segments = self.scan(&found, &mut snapshots, &mut epochs)?;
+        let mut tail = match segments.pop() {
+            Some(last) => {
+                self.unsynced.retain(|files| files.base != last.base());
+                let files = SegmentFiles::new(Arc::clone(&self.directory), last.base(), true);
+                Some(load_tail(
+                    &self.options.disk,
+                    files,
+                    &self.options.config,
+                    self.options.now,
+                )?)
+            }
+            None => None,
+        };
+
+        // 5.
+        let checkpointed = self.options.log_start;
+        if let Some(ended) = tail.take_if(|tail| tail.active.segment.end < checkpointed) {
+            segments.push(ended.active.segment);
+            self.start_anew(&mut segments, &mut snapshots)?;
+            epochs = LeaderEpochs::default();
+        }
+
+        // 6.
+        let OpenOptions {
+            config,
+            disk,
+            now,
+            producer_id_expiration_ms,
+            clean_shutdown,
+            ..
+        } = self.options.clone();
+        let mut jitter = Jitter::new(self.options.jitter_seed);
+        let jitter_ms = jitter.next_ms(&config);
+        let Tail { active, recent } = match tail {
+            Some(tail) => Tail {
+                active: ActiveSegment {
+                    jitter_ms,
+                    ..tail.active
+                },
+                recent: tail.recent,
+            },
+            None => Tail {
+                active: ActiveSegment::create(
+                    &disk,
+                    &self.directory,
+                    checkpointed,
+                    &config,
+                    now,
+                    jitter_ms,
+                )?,
+                recent: RecentBatches::default(),
+            },
+        };
+        let log_end = active.segment.end;
+        let log_start = checkpointed.max(segments.first().unwrap_or(&active.segment).base());
+
+        // 7.
+        epochs.truncate_from_end(log_end);
+        epochs.truncate_from_start(log_start);
+        if epochs != stored_epochs {
+            store_epochs(&disk, &self.directory, &epochs)?;
+        }
+
+        // 8.
+        segments.push(active.segment.clone());
+        let mut loader = ProducerLoader {
+            disk: &disk,
+            directory: &self.directory,
+            segments: &segments,
+            snapshots: &mut snapshots,
+            now,
+            expiration_ms: producer_id_expiration_ms,
+        };
+        let producers = if clean_shutdown && loader.snapshots.is_empty() {
+            // written by a broker that kept no such state: scanning everything would find nothing
+            ProducerTable::empty_at(log_end)
+        } else {
+            loader.load(log_end)?
+        };
+        segments.pop();
+
+        let recovery_point = if clean_shutdown {
+            log_end
+        } else {
+            self.options.recovery_point.min(log_end)
+        };
+        Ok(PartitionLog {
+            directory: Arc::clone(&self.directory),
+            topic_partition,
+            disk,
+            sealed_bytes: segments.iter().map(|segment| segment.length).sum(),
+            sealed: Arc::new(segments),
+            active,
+            recent,
+            log_start,
+            log_end,
+            recovery_point,
+            epochs: Arc::new(epochs),
+            producers,
+            unsynced_segments: std::mem::take(&mut self.unsynced),
+            unsynced_snapshots: snapshots
+                .iter()
+                .copied()
+                .filter(|offset| *offset > recovery_point)
+                .collect(),
+            snapshots,
+            directory_changed: true,
+            doomed: Vec::new(),
+            last_flush: now,
+            latest_time: now,
+            producer_id_expiration_ms,
+            jitter,
+            config,
+        })
+    }
+
+    /// Pass 5: removes everything.
+    fn start_anew(
+        &mut self,
+        segments: &mut Vec<Segment>,
+        snapshots: &mut BTreeSet<Offset>,
+    ) -> Result<(), LogError> {
+        tracing::warn!(
+            directory = %self.directory.display(), log_start = %self.options.log_start,
+            "the log ends below its start: starting anew"
+        );
+        for segment in segments.drain(..).rev() {
+            for kind in SegmentFile::OF_SEGMENT {
+                self.options.disk.remove(&segment.files.path(kind))?;
+            }
+            self.report.segments_deleted += 1;
+        }
+        for offset in std::mem::take(snapshots) {
+            self.options
+                .disk
+                .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, offset))?;
+        }
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    fn load_epochs(&self) -> Result<LeaderEpochs, LogError> {
+        let path = self.directory.join(epochs::FILE_NAME);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => LeaderEpochs::decode(&text)
+                .map_err(|error| LogError::Corrupt(format!("{}: {error}", path.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LeaderEpochs::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Pass 4.
+    fn scan(
+        &mut self,
+        found: &[Found],
+        snapshots: &mut BTreeSet<Offset>,
+        epochs: &mut LeaderEpochs,
+    ) -> Result<Vec<Segment>, LogError> {
+        let first_unsynced = if self.options.clean_shutdown {
+            found.len()
+        } else {
+            // the segment that holds the recovery point, and all behind it
+            let above =
+                found.partition_point(|segment| segment.base <= self.options.recovery_point);
+            above.saturating_sub(1)
+        };
+        if let Some(first) = found.get(first_unsynced) {
+            // later snapshots may speak of batches that are lost
+            for offset in snapshots.split_off(&first.base.next()) {
+                self.options
+                    .disk
+                    .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, offset))?;
+            }
+        }
+        let mut buffer = Vec::new();
+        let mut segments = Vec::with_capacity(found.len());
+        for (number, segment) in found.iter().enumerate() {
+            let end = found
+                .get(number + 1)
+                .map_or(Offset(i64::MAX), |next| next.base);
+            let unsynced = number >= first_unsynced;
+            if !unsynced && segment.indexes_are_plausible() {
+                segments.push(segment.load(&self.directory, end));
+                continue;
+            }
+            if !unsynced {
+                tracing::warn!(directory = %self.directory.display(), base = %segment.base, "rebuilding indexes");
+                self.report.indexes_rebuilt += 1;
+            }
+            let mut note = |header: &BatchHeader| {
+                if epochs
+                    .latest()
+                    .is_none_or(|latest| header.leader_epoch > latest)
+                {
+                    epochs.assign(header.leader_epoch, header.base_offset);
+                }
+            };
+            let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base, false);
+            let OpenOptions { disk, config, .. } = &self.options;
+            let rebuilt =
+                rebuild(disk, files, segment.length, config, &mut buffer, &mut note)?.segment;
+            self.unsynced.push(Arc::clone(&rebuilt.files));
+            self.report.segments_scanned += usize::from(unsynced);
+            self.report.bytes_scanned += segment.length;
+            let cut = segment.length.saturating_sub(rebuilt.length);
+            self.report.bytes_truncated += cut;
+            // A file can lose its tail at a batch boundary while the next one keeps its name. Nothing
+            // that was compacted shows such a gap above the recovery point: see the module's doc.
+            let gap =
+                number + 1 < found.len() && rebuilt.end < end && end > self.options.recovery_point;
+            segments.push(Segment { end, ..rebuilt });
+            if unsynced && (cut > 0 || gap) {
+                self.delete_from(found.get(number + 1..).unwrap_or_default(), snapshots)?;
+                break;
+            }
+        }
+        Ok(segments)
+    }
+
+    fn delete_from(
+        &mut self,
+        found: &[Found],
+        snapshots: &mut BTreeSet<Offset>,
+    ) -> Result<(), LogError> {
+        for segment in found.iter().rev() {
+            for kind in SegmentFile::OF_SEGMENT {
+                self.options
+                    .disk
+                    .remove(&kind.path(&self.directory, segment.base))?;
+            }
+            if snapshots.remove(&segment.base) {
+                self.options
+                    .disk
+                    .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, segment.base))?;
+            }
+            self.report.segments_deleted += 1;
+            self.report.bytes_truncated += segment.length;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Starting a new segment, and the state that is kept beside the segments: epochs, log start, producer
+//! snapshots.
+
+use std::sync::Arc;
+
+use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::config::TopicConfig;
+
+use super::active::ActiveSegment;
+use super::disk::Disk;
+use super::epochs::{self, LeaderEpochs};
+use super::names::SegmentFile;
+use super::partition_log::{LogError, PartitionLog};
+use super::producer::snapshot;
+
+/// A series of numbers that look random, from one seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Jitter(u64);
+
+impl Jitter {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// How much earlier than `segment.ms` the next segment rolls.
+    pub(crate) fn next_ms(&mut self, config: &TopicConfig) -> i64 {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let most = config.segment_jitter_ms.min(config.segment_ms);
+        i64::try_from(mixed >> 1)
+            .unwrap_or(0)
+            .checked_rem(most)
+            .unwrap_or(0)
+            .max(0)
+    }
+}
+
+/// Stores the leader epochs beside the segments.
+pub(super) fn store_epochs(
+    disk: &Disk,
+    directory: &std::path::Path,
+    epochs: &LeaderEpochs,
+) -> std::io::Result<()> {
+    disk.replace(
+        &directory.join(epochs::FILE_NAME),
+        epochs.encode().as_bytes(),
+    )
+}
+
+impl PartitionLog {
+    /// Seals the active segment and starts one at `base`, the log end.
+    pub(super) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), LogError> {
+        self.active.finish(&self.disk, &self.config)?;
+        self.write_producer_snapshot()?;
+        let jitter_ms = self.jitter.next_ms(&self.config);
+        let next = ActiveSegment::create(
+            &self.disk,
+            &self.directory,
+            base,
+            &self.config,
+            now,
+            jitter_ms,
+        )?;
+        self.directory_changed = true;
+        let before = std::mem::replace(&mut self.active, next);
+        let sealed = before.segment.sealed(base);
+        self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.length);
+        self.unsynced_segments.push(Arc::clone(&sealed.files));
+        Arc::make_mut(&mut self.sealed).push(sealed);
+        self.recent.clear();
+        Ok(())
+    }
+
+    /// Writes the producers as they are at the log end, unless there is such a snapshot.
+    pub(super) fn write_producer_snapshot(&mut self) -> Result<(), LogError> {
+        let end = self.producers.end();
+        if self.snapshots.contains(&end) {
+            return Ok(());
+        }
+        let file = self
+            .disk
+            .create(&SegmentFile::ProducerSnapshot.path(&self.directory, end))?;
+        self.disk
+            .write_at(&file, &snapshot::encode(&self.producers), 0)?;
+        self.snapshots.insert(end);
+        self.unsynced_snapshots.push(end);
+        self.directory_changed = true;
+        Ok(())
+    }
+
+    pub(super) fn assign_epoch_at(
+        &mut self,
+        epoch: LeaderEpoch,
+        start: Offset,
+    ) -> Result<(), LogError> {
+        if self.epochs.is_news(epoch, start) {
+            self.change_epochs(|epochs| epochs.assign(epoch, start))?;
+        }
+        Ok(())
+    }
+
+    /// Changes the leader epochs, and stores them if `change` says that they are new.
+    pub(super) fn change_epochs(
+        &mut self,
+        change: impl FnOnce(&mut LeaderEpochs) -> bool,
+    ) -> Result<(), LogError> {
+        let mut epochs = LeaderEpochs::clone(&self.epochs);
+        if change(&mut epochs) {
+            store_epochs(&self.disk, &self.directory, &epochs)?;
+            self.epochs = Arc::new(epochs);
+        }
+        Ok(())
+    }
+
+    /// Lets the log begin at `to`, if that is above where it begins now.
+    pub(super) fn set_log_start(&mut self, to: Offset) -> Result<(), LogError> {
+        if to > self.log_start {
+            self.log_start = to;
+            self.change_epochs(|epochs| epochs.truncate_from_start(to))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::testing::config;
+
+    #[test]
+    fn jitter_stays_below_both_limits() {
+        let mut jitter = Jitter::new(7);
+        let mut config = config();
+        assert_eq!(jitter.next_ms(&config), 0, "no jitter is the default");
+        config.segment_jitter_ms = 1000;
+        config.segment_ms = 50;
+        let values: Vec<i64> = (0..100).map(|_| jitter.next_ms(&config)).collect();
+        assert!(values.iter().all(|value| (0..50).contains(value)));
+        assert!(values.iter().any(|value| *value != values[0]));
+    }
+}

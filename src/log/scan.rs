@@ -1,0 +1,265 @@
+//! Walks over the batches of a segment file with a small buffer.
+//!
+//! [`HeaderWalk`] reads headers and jumps over bodies; [`BatchScan`] reads everything and checks the
+//! checksum. Neither takes a length on trust: what a header claims must lie within the given end.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use bytes::Bytes;
+
+use crate::base::Offset;
+use crate::record::batch::LENGTH_OVERHEAD;
+use crate::record::{Batch, BatchHeader, HEADER_SIZE};
+
+/// Read at once by a header walk: room for an index interval of small batches.
+const WALK_CHUNK: u64 = 8 * 1024;
+
+/// Read at once by a full scan.
+const SCAN_CHUNK: usize = 1024 * 1024;
+
+/// A batch's header and where the batch starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located {
+    pub(crate) position: u64,
+    pub(crate) header: BatchHeader,
+}
+
+impl Located {
+    /// Where the next batch starts.
+    pub(crate) fn end(&self) -> u64 {
+        self.position.saturating_add(self.header.size() as u64)
+    }
+}
+
+/// The next thing in a file.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A whole batch.
+    Batch(Located),
+    /// The end was reached at a batch boundary.
+    End,
+    /// What stands here is not a batch of this segment.
+    Bad { position: u64, reason: String },
+}
+
+/// Walks from header to header.
+pub(crate) struct HeaderWalk<'f> {
+    file: &'f File,
+    position: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    buffer_start: u64,
+}
+
+impl<'f> HeaderWalk<'f> {
+    /// Over the batches of `file` from `position` to `end`.
+    pub(crate) const fn new(file: &'f File, position: u64, end: u64) -> Self {
+        Self {
+            file,
+            position,
+            end,
+            buffer: Vec::new(),
+            buffer_start: 0,
+        }
+    }
+
+    /// The next batch.
+    pub(crate) fn step(&mut self) -> io::Result<Step> {
+        let left = self.end.saturating_sub(self.position);
+        if left == 0 {
+            return Ok(Step::End);
+        }
+        if left < HEADER_SIZE as u64 {
+            return Ok(Step::Bad {
+                position: self.position,
+                reason: format!("{left} bytes are no header"),
+            });
+        }
+        let parsed = BatchHeader::parse(self.header_bytes()?);
+        Ok(match parsed {
+            Ok(header) if header.size() as u64 > left => Step::Bad {
+                position: self.position,
+                reason: format!("a batch of {} bytes where {left} are left", header.size()),
+            },
+            Ok(header) => {
+                let located = Located {
+                    position: self.position,
+                    header,
+                };
+                self.position = located.end();
+                Step::Batch(located)
+            }
+            Err(error) => Step::Bad {
+                position: self.position,
+                reason: error.to_string(),
+            },
+        })
+    }
+
+    /// Like [`Self::step`] where the file is known to be good: anything else is an error.
+    pub(crate) fn next_good(&mut self) -> io::Result<Option<Located>> {
+        match self.step()? {
+            Step::Batch(located) => Ok(Some(located)),
+            Step::End => Ok(None),
+            Step::Bad { position, reason } => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("bad batch at position {position}: {reason}"),
+            )),
+        }
+    }
+
+    fn header_bytes(&mut self) -> io::Result<&[u8]> {
+        let buffered_end = self.buffer_start + self.buffer.len() as u64;
+        if self.position < self.buffer_start || self.position + HEADER_SIZE as u64 > buffered_end {
+            let length = WALK_CHUNK.min(self.end - self.position);
+            self.buffer
+                .resize(usize::try_from(length).unwrap_or(HEADER_SIZE), 0);
+            self.file.read_exact_at(&mut self.buffer, self.position)?;
+            self.buffer_start = self.position;
+        }
+        let at = usize::try_from(self.position - self.buffer_start).unwrap_or(usize::MAX);
+        self.buffer
+            .get(at..)
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Reads the batch at `located` whole.
+pub(crate) fn read_batch(file: &File, located: &Located) -> io::Result<Batch> {
+    let mut bytes = vec![0; located.header.size()];
+    file.read_exact_at(&mut bytes, located.position)?;
+    Ok(Batch {
+        header: located.header,
+        bytes: Bytes::from(bytes),
+    })
+}
+
+/// Reads every byte and checks every batch, as after an unclean stop.
+pub(crate) struct BatchScan<'f> {
+    file: &'f File,
+    position: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    buffer_start: u64,
+    base: Offset,
+    least_offset: Offset,
+}
+
+impl<'f> BatchScan<'f> {
+    /// Over `file` from its start to `end`, in `buffer` (reused from segment to segment). No batch may
+    /// begin below `base`.
+    pub(crate) fn new(file: &'f File, end: u64, base: Offset, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            file,
+            position: 0,
+            end,
+            buffer,
+            buffer_start: 0,
+            base,
+            least_offset: base,
+        }
+    }
+
+    /// Gives the buffer back.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// The next batch, checked: length, format, checksum, offsets above those before it.
+    pub(crate) fn step(&mut self) -> io::Result<Step> {
+        let position = self.position;
+        let left = self.end.saturating_sub(position);
+        if left == 0 {
+            return Ok(Step::End);
+        }
+        let bad = |reason: String| Ok(Step::Bad { position, reason });
+        if left < HEADER_SIZE as u64 {
+            return bad(format!("{left} bytes are no header"));
+        }
+        let header = match BatchHeader::parse(self.fill(HEADER_SIZE)?) {
+            Ok(header) => header,
+            Err(error) => return bad(error.to_string()),
+        };
+        if header.size() as u64 > left {
+            return bad(format!(
+                "a batch of {} bytes where {left} are left",
+                header.size()
+            ));
+        }
+        let least_offset = self.least_offset;
+        let body = self
+            .fill(header.size())?
+            .get(HEADER_SIZE..header.size())
+            .unwrap_or_default();
+        let crc = header.crc_over(body);
+        if crc != header.crc {
+            return bad(format!(
+                "stored crc {:#010x} differs from {crc:#010x}",
+                header.crc
+            ));
+        }
+        if header.base_offset < least_offset || header.last_offset_delta < 0 {
+            return bad(format!(
+                "offset {} where at least {least_offset} was expected",
+                header.base_offset
+            ));
+        }
+        if i32::try_from(header.last_offset().since(self.base)).is_err() {
+            return bad(format!(
+                "offset {} is too far from the segment's base",
+                header.last_offset()
+            ));
+        }
+        let located = Located { position, header };
+        self.position = located.end();
+        self.least_offset = header.next_offset();
+        Ok(Step::Batch(located))
+    }
+
+    /// At least `length` bytes from the current position, which are known to be in the file.
+    fn fill(&mut self, length: usize) -> io::Result<&[u8]> {
+        let at = usize::try_from(self.position - self.buffer_start).unwrap_or(usize::MAX);
+        if self.buffer.len() < at.saturating_add(length) {
+            let kept = self.buffer.len().saturating_sub(at);
+            if kept > 0 {
+                self.buffer.copy_within(at.., 0);
+            }
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            let wanted = length.max(SCAN_CHUNK).min(left);
+            self.buffer.resize(wanted, 0);
+            let tail = self.buffer.get_mut(kept..).unwrap_or_default();
+            self.file.read_exact_at(tail, self.position + kept as u64)?;
+            self.buffer_start = self.position;
+            return Ok(&self.buffer);
+        }
+        Ok(self.buffer.get(at..).unwrap_or_default())
+    }
+}
+
+/// Whether the bytes at `position` are a message of one of the old formats (magic 0 or 1) with a good
+/// checksum: data, and not a torn write.
+pub(crate) fn is_old_format(file: &File, position: u64, end: u64) -> io::Result<bool> {
+    /// offset, size, CRC, magic
+    const OLD_HEADER: usize = LENGTH_OVERHEAD + 4 + 1;
+    let left = end.saturating_sub(position);
+    let mut header = [0; OLD_HEADER];
+    if left < OLD_HEADER as u64 {
+        return Ok(false);
+    }
+    file.read_exact_at(&mut header, position)?;
+    let [.., s0, s1, s2, s3, c0, c1, c2, c3, magic] = header;
+    let size = u64::from(u32::from_be_bytes([s0, s1, s2, s3]));
+    let stored = u32::from_be_bytes([c0, c1, c2, c3]);
+    // an old message is at least CRC, magic, attributes, key length and value length
+    if magic > 1 || size < 14 || size > left - LENGTH_OVERHEAD as u64 {
+        return Ok(false);
+    }
+    let mut rest = vec![0; usize::try_from(size - 4).unwrap_or(0)];
+    file.read_exact_at(&mut rest, position + LENGTH_OVERHEAD as u64 + 4)?;
+    let mut crc = flate2::Crc::new();
+    crc.update(&rest);
+    Ok(crc.sum() == stored)
+}

@@ -1,0 +1,326 @@
+//! The log against a list of batches, under random operations and damage.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::log::names::SegmentFile;
+use crate::log::testing::{TestLog, config, producer_batch, read_all};
+use crate::record::Batches;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append {
+        producer: i64,
+        timestamps: Vec<i64>,
+        size: usize,
+    },
+    Resend {
+        producer: i64,
+    },
+    Flush,
+    Retention {
+        older_than: i64,
+    },
+    RaiseLogStart {
+        part: u8,
+    },
+    Truncate {
+        part: u8,
+    },
+    NewEpoch,
+    Reopen,
+    Crash {
+        part: u8,
+        flip: bool,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let timestamp = 900_000i64..1_000_000;
+    let step = prop_oneof![
+        12 => (0i64..3, prop::collection::vec(timestamp, 1..4), 0usize..200)
+            .prop_map(|(producer, timestamps, size)| Step::Append { producer, timestamps, size }),
+        2 => (0i64..3).prop_map(|producer| Step::Resend { producer }),
+        2 => Just(Step::Flush),
+        1 => (0i64..100_000).prop_map(|older_than| Step::Retention { older_than }),
+        1 => any::<u8>().prop_map(|part| Step::RaiseLogStart { part }),
+        1 => any::<u8>().prop_map(|part| Step::Truncate { part }),
+        1 => Just(Step::NewEpoch),
+        1 => Just(Step::Reopen),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(part, flip)| Step::Crash { part, flip }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    base: i64,
+    timestamps: Vec<i64>,
+    bytes: Bytes,
+    producer: i64,
+    sequence: i32,
+}
+
+impl Sent {
+    fn next(&self) -> i64 {
+        self.base + self.timestamps.len() as i64
+    }
+}
+
+/// What must be in the log, and what its producers must know.
+#[derive(Default)]
+struct Model {
+    /// Every batch below the log end, also those that retention took.
+    sent: Vec<Sent>,
+    log_start: i64,
+    end: i64,
+    /// Bytes of the active segment that were synced.
+    synced: u64,
+    epoch: i32,
+}
+
+impl Model {
+    fn cut(&mut self, end: i64) {
+        self.sent.retain(|sent| sent.next() <= end);
+        self.end = end;
+    }
+
+    fn last_of(&self, producer: i64) -> Option<&Sent> {
+        self.sent
+            .iter()
+            .rev()
+            .find(|sent| sent.producer == producer)
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &Sent> {
+        self.sent.iter().filter(|sent| sent.next() > self.log_start)
+    }
+
+    fn check(&self, test: &TestLog) {
+        let view = test.log.view();
+        assert_eq!(
+            (view.log_start().0, view.log_end().0),
+            (self.log_start, self.end)
+        );
+        let expected: Vec<&Sent> = self.readable().collect();
+        let batches = read_all(&view, Offset(self.log_start), 500);
+        assert_eq!(batches.len(), expected.len());
+        for (batch, sent) in batches.iter().zip(&expected) {
+            assert_eq!(
+                (batch.header.base_offset.0, &batch.bytes[17..]),
+                (sent.base, &sent.bytes[17..])
+            );
+        }
+        for offset in self.log_start..self.end {
+            let slice = view
+                .locate(Offset(offset), Offset(self.end), 1, true)
+                .unwrap()
+                .unwrap();
+            let batch = Batches::new(slice.read().unwrap()).next().unwrap().unwrap();
+            assert!(batch.header.base_offset.0 <= offset && offset <= batch.header.last_offset().0);
+            assert_eq!(slice.length, batch.bytes.len());
+        }
+        let records = || {
+            expected.iter().flat_map(|sent| {
+                let offsets = sent.base..;
+                offsets
+                    .zip(sent.timestamps.iter().copied())
+                    .filter(|(offset, _)| *offset >= self.log_start)
+            })
+        };
+        for timestamp in (899_990..1_000_010).step_by(9_973) {
+            let first = records().find(|(_, time)| *time >= timestamp);
+            let found = view
+                .offset_for_timestamp(Timestamp(timestamp), Offset(self.end))
+                .unwrap();
+            assert_eq!(
+                found.map(|(offset, time, _)| (offset.0, time.0)),
+                first,
+                "at {timestamp}"
+            );
+        }
+        let mut producers = BTreeMap::new();
+        for sent in &self.sent {
+            producers.insert(
+                sent.producer,
+                (
+                    sent.sequence + sent.timestamps.len() as i32 - 1,
+                    sent.next() - 1,
+                ),
+            );
+        }
+        let known: BTreeMap<i64, (i32, i64)> = test
+            .log
+            .producers
+            .iter()
+            .map(|(id, entry)| {
+                (
+                    id.0,
+                    (
+                        entry.last_sequence(),
+                        entry.batches().last().unwrap().last_offset.0,
+                    ),
+                )
+            })
+            .collect();
+        assert_eq!(known, producers);
+    }
+}
+
+fn run(steps: Vec<Step>) {
+    let mut config = config();
+    config.segment_bytes = 700;
+    config.index_interval_bytes = 150;
+    config.retention_ms = 1;
+    let mut test = TestLog::new(config);
+    let mut model = Model::default();
+    for step in steps {
+        match step {
+            Step::Append {
+                producer,
+                timestamps,
+                size,
+            } => {
+                let last = model.last_of(producer);
+                let sequence = last.map_or(0, |sent| sent.sequence + sent.timestamps.len() as i32);
+                let bytes = producer_batch(producer, 0, sequence, &timestamps, &vec![b'v'; size]);
+                let segments = test.log.segment_count();
+                let info = test
+                    .log
+                    .append_as_leader(
+                        &bytes,
+                        LeaderEpoch(model.epoch),
+                        crate::log::AppendOrigin::Client,
+                        test.now,
+                    )
+                    .unwrap();
+                assert_eq!((info.first_offset.0, info.duplicate), (model.end, false));
+                if test.log.segment_count() != segments {
+                    model.synced = 0;
+                }
+                model.end = info.last_offset.0 + 1;
+                model.sent.push(Sent {
+                    base: info.first_offset.0,
+                    timestamps,
+                    bytes,
+                    producer,
+                    sequence,
+                });
+                continue;
+            }
+            Step::Resend { producer } => {
+                if let Some(sent) = model.last_of(producer) {
+                    let info = test.append(&sent.bytes).unwrap();
+                    assert_eq!((info.first_offset.0, info.duplicate), (sent.base, true));
+                }
+                continue;
+            }
+            Step::Flush => {
+                assert_eq!(test.log.flush().unwrap(), Offset(model.end));
+                model.synced = test.log.active.segment.length;
+            }
+            Step::Retention { older_than } => {
+                let segments = test.log.segment_count();
+                let active = test.log.active.segment.base();
+                let removed = test
+                    .log
+                    .apply_retention(test.log.log_end(), Timestamp(900_000 + older_than))
+                    .unwrap();
+                assert!(test.log.segment_count() + removed <= segments + 1);
+                test.log
+                    .delete_expired_files(Timestamp(900_000 + older_than))
+                    .unwrap();
+                model.log_start = model.log_start.max(test.log.first_segment_base().0);
+                if removed > 0 || test.log.active.segment.base() != active {
+                    model.synced = test.log.active.segment.length;
+                }
+            }
+            Step::RaiseLogStart { part } => {
+                let to = model.log_start + (model.end - model.log_start) * i64::from(part) / 255;
+                test.log
+                    .raise_log_start(Offset(to), Offset(model.end))
+                    .unwrap();
+                model.log_start = to;
+            }
+            Step::Truncate { part } => {
+                let first = test.log.first_segment_base().0;
+                let to = first + (model.end - first) * i64::from(part) / 255;
+                test.log.truncate(Offset(to)).unwrap();
+                let boundary = model
+                    .sent
+                    .iter()
+                    .find(|sent| sent.next() > to)
+                    .map_or(model.end, |sent| sent.base);
+                model.cut(boundary);
+                model.log_start = model.log_start.min(to);
+                // the truncation itself is only as durable as what comes after it
+                model.synced = 0;
+                test.log.flush().unwrap();
+                model.synced = test.log.active.segment.length;
+                if boundary < model.log_start {
+                    return;
+                }
+            }
+            Step::NewEpoch => {
+                model.epoch += 1;
+                test.log.assign_epoch(LeaderEpoch(model.epoch)).unwrap();
+                assert_eq!(
+                    test.log.view().latest_epoch(),
+                    Some(LeaderEpoch(model.epoch))
+                );
+            }
+            Step::Reopen => {
+                test = test.reopen();
+                assert_eq!(test.report.bytes_scanned, 0);
+                model.synced = test.log.active.segment.length;
+            }
+            Step::Crash { part, flip } => {
+                let segment = &test.log.active.segment;
+                let (base, length) = (segment.base(), segment.length);
+                let kept = model.synced + (length - model.synced) * u64::from(part) / 255;
+                test = test.crash(|path| {
+                    let path = SegmentFile::Log.path(path, base);
+                    let mut bytes = std::fs::read(&path).unwrap();
+                    if flip {
+                        bytes[kept as usize..]
+                            .iter_mut()
+                            .for_each(|byte| *byte ^= 0x5a);
+                    } else {
+                        bytes.truncate(kept as usize);
+                    }
+                    std::fs::write(&path, bytes).unwrap();
+                });
+                let mut position = 0;
+                let mut end = base.0;
+                for sent in model.sent.iter().filter(|sent| sent.base >= base.0) {
+                    position += sent.bytes.len() as u64;
+                    if position > kept {
+                        break;
+                    }
+                    end = sent.next();
+                }
+                if end < model.log_start {
+                    // the log start is beyond what is left: everything starts anew there
+                    assert_eq!(test.log.log_end().0, model.log_start);
+                    return;
+                }
+                model.cut(end);
+            }
+        }
+        model.check(&test);
+    }
+    model.check(&test);
+    model.check(&test.reopen());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_log_is_a_list_of_batches(steps in steps()) {
+        run(steps);
+    }
+}

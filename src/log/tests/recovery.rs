@@ -1,0 +1,290 @@
+//! Stopping, crashing, and starting again.
+
+use crate::base::{LeaderEpoch, Offset};
+use crate::log::testing::{TestLog, batch, config, producer_batch, read_all};
+use crate::log::{AppendOrigin, RecoveryReport};
+
+fn small_segments() -> TestLog {
+    let mut config = config();
+    config.segment_bytes = 400;
+    config.index_interval_bytes = 100;
+    TestLog::new(config)
+}
+
+fn filled(batches: i64) -> TestLog {
+    let mut test = small_segments();
+    for n in 0..batches {
+        test.append(&producer_batch(
+            n % 3,
+            0,
+            (n / 3) as i32,
+            &[900_000 + n],
+            &[0; 50],
+        ))
+        .unwrap();
+    }
+    test
+}
+
+fn offsets(test: &TestLog) -> Vec<i64> {
+    read_all(&test.log.view(), test.log.log_start(), 1000)
+        .iter()
+        .map(|batch| batch.header.base_offset.0)
+        .collect()
+}
+
+#[test]
+fn a_clean_stop_needs_no_scan() {
+    let test = filled(20);
+    let producers = test.log.producers.clone();
+    let test = test.reopen();
+    assert_eq!(test.report, RecoveryReport::default());
+    assert_eq!(
+        (test.log.log_end(), test.log.recovery_point()),
+        (Offset(20), Offset(20))
+    );
+    assert_eq!(offsets(&test), (0..20).collect::<Vec<_>>());
+    assert_eq!(test.log.producers.len(), producers.len());
+    let mut again = test.reopen();
+    assert_eq!(again.log.log_end(), Offset(20));
+    again
+        .append(&producer_batch(20 % 3, 0, 20 / 3, &[900_020], &[0; 50]))
+        .unwrap();
+}
+
+#[test]
+fn a_crash_is_scanned_from_the_recovery_point() {
+    let mut test = filled(10);
+    test.log.flush().unwrap();
+    for n in 10..20 {
+        test.append(&producer_batch(
+            n % 3,
+            0,
+            (n / 3) as i32,
+            &[900_000 + n],
+            &[0; 50],
+        ))
+        .unwrap();
+    }
+    let before = test.log.producers.clone();
+    let segments = test.log.segment_count();
+    let test = test.crash(|_| ());
+    assert_eq!(test.log.log_end(), Offset(20));
+    assert!(test.report.segments_scanned < segments);
+    assert_eq!(test.report.bytes_truncated, 0);
+    assert_eq!(
+        test.log.recovery_point(),
+        Offset(10),
+        "nothing was synced by recovering"
+    );
+    assert_eq!(offsets(&test), (0..20).collect::<Vec<_>>());
+    for (id, entry) in before.iter() {
+        let recovered = test.log.producers.get(id).unwrap();
+        assert_eq!(recovered.batches().last(), entry.batches().last());
+    }
+}
+
+#[test]
+fn replay_gives_the_same_producers_and_indexes() {
+    let test = filled(40);
+    let producers = test.log.producers.clone();
+    let read = |test: &TestLog| -> Vec<Vec<u8>> {
+        let names = test
+            .files()
+            .into_iter()
+            .filter(|name| name.ends_with("index"));
+        names
+            .map(|name| std::fs::read(test.path().join(name)).unwrap())
+            .collect()
+    };
+    let mut before = read(&test);
+    let test = test.crash(|path| {
+        for name in crate::log::testing::file_names(path) {
+            if name.ends_with(".snapshot") || name.ends_with("index") {
+                std::fs::remove_file(path.join(name)).unwrap();
+            }
+        }
+    });
+    assert_eq!(test.log.producers, producers);
+    let mut after = read(&test);
+    // recovery closes the last time index, as a clean stop would
+    before.pop();
+    after.pop();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_torn_tail_is_cut() {
+    for torn in [1, 60, 61, 100] {
+        let mut test = filled(10);
+        test.log.flush().unwrap();
+        let end = test.log.active.segment.length;
+        let file = test
+            .log
+            .active
+            .segment
+            .files
+            .path(crate::log::names::SegmentFile::Log);
+        test.append(&producer_batch(9, 0, 0, &[900_000], &[0; 50]))
+            .unwrap();
+        let mut test = test.crash(|_| {
+            std::fs::File::options()
+                .write(true)
+                .open(&file)
+                .unwrap()
+                .set_len(end + torn)
+                .unwrap();
+        });
+        assert_eq!(test.log.log_end(), Offset(10));
+        assert_eq!(test.report.bytes_truncated, torn);
+        assert_eq!(offsets(&test), (0..10).collect::<Vec<_>>());
+        let info = test
+            .append(&producer_batch(9, 0, 0, &[900_000], &[0; 50]))
+            .unwrap();
+        assert!(!info.duplicate, "the lost batch is not remembered");
+        assert_eq!(offsets(&test).len(), 11);
+    }
+}
+
+#[test]
+fn a_bad_batch_in_the_middle_takes_what_follows_with_it() {
+    let test = filled(20);
+    let name = test
+        .files()
+        .into_iter()
+        .filter(|name| name.ends_with(".log"))
+        .nth(1)
+        .unwrap();
+    let segments = test.log.segment_count();
+    let test = test.crash(|path| {
+        let mut bytes = std::fs::read(path.join(&name)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(path.join(&name), bytes).unwrap();
+    });
+    assert_eq!(test.report.segments_deleted, segments - 2);
+    assert_eq!(test.log.segment_count(), 2);
+    let end = test.log.log_end().0;
+    assert!(end < 10);
+    assert_eq!(offsets(&test), (0..end).collect::<Vec<_>>());
+    let test = test.crash(|_| ());
+    assert_eq!(test.log.log_end(), Offset(end));
+}
+
+#[test]
+fn missing_indexes_are_rebuilt_after_a_clean_stop() {
+    let test = filled(20);
+    let path = test.path();
+    let config = test.config.clone();
+    let now = test.now;
+    let directory = test.directory;
+    let end = test.log.close().unwrap();
+    let names = crate::log::testing::file_names(&path);
+    let indexes: Vec<&String> = names
+        .iter()
+        .filter(|name| name.ends_with("index"))
+        .collect();
+    std::fs::remove_file(path.join(indexes[0])).unwrap();
+    std::fs::remove_file(path.join(indexes[3])).unwrap();
+    std::fs::remove_file(path.join(indexes[indexes.len() - 1])).unwrap();
+    let disk = crate::log::testing::quick_disk();
+    let (log, report) =
+        crate::log::testing::open(directory.path(), &config, true, end, Offset(0), now, &disk)
+            .unwrap();
+    assert_eq!((report.indexes_rebuilt, report.segments_scanned), (3, 0));
+    assert_eq!(log.log_end(), Offset(20));
+    assert_eq!(read_all(&log.view(), Offset(0), 500).len(), 20);
+}
+
+#[test]
+fn a_log_that_ends_below_its_start_starts_anew() {
+    let test = filled(10);
+    let directory = test.directory;
+    let config = test.config;
+    drop(test.log);
+    let disk = crate::log::testing::quick_disk();
+    let (mut log, report) = crate::log::testing::open(
+        directory.path(),
+        &config,
+        false,
+        Offset(0),
+        Offset(50),
+        test.now,
+        &disk,
+    )
+    .unwrap();
+    assert!(report.segments_deleted > 0);
+    assert_eq!(
+        (log.log_start(), log.log_end(), log.size()),
+        (Offset(50), Offset(50), 0)
+    );
+    let info = log
+        .append_as_leader(
+            &batch(&[900_000], b"v"),
+            LeaderEpoch(1),
+            AppendOrigin::Client,
+            test.now,
+        )
+        .unwrap();
+    assert_eq!(info.first_offset, Offset(50));
+}
+
+#[test]
+fn truncation_cuts_everything_above() {
+    for to in [0, 1, 7, 10, 19] {
+        let mut test = filled(20);
+        test.log.assign_epoch(LeaderEpoch(5)).unwrap();
+        test.log.truncate(Offset(20)).unwrap();
+        assert_eq!(test.log.view().latest_epoch(), Some(LeaderEpoch(0)));
+        test.log.truncate(Offset(to)).unwrap();
+        assert_eq!(test.log.log_end(), Offset(to));
+        assert_eq!(offsets(&test), (0..to).collect::<Vec<_>>());
+        let next = producer_batch(to % 3, 0, (to / 3) as i32, &[900_000], &[0; 50]);
+        assert!(!test.append(&next).unwrap().duplicate);
+        let test = test.crash(|_| ());
+        assert_eq!(offsets(&test), (0..=to).collect::<Vec<_>>());
+        assert_eq!(test.report.bytes_truncated, 0);
+    }
+}
+
+#[test]
+fn a_log_can_restart_elsewhere() {
+    let mut test = filled(10);
+    test.log.truncate_fully(Offset(100)).unwrap();
+    assert_eq!(
+        (test.log.log_start(), test.log.log_end()),
+        (Offset(100), Offset(100))
+    );
+    assert_eq!(test.log.view().latest_epoch(), None);
+    test.append(&producer_batch(0, 0, 77, &[900_000], b"v"))
+        .unwrap();
+    let test = test.crash(|_| ());
+    assert_eq!(offsets(&test), [100]);
+}
+
+#[test]
+fn interrupted_compaction_is_finished_or_forgotten() {
+    let test = filled(20);
+    let mut test = test.crash(|path| {
+        let copy = |from: &str, to: &str| std::fs::copy(path.join(from), path.join(to)).unwrap();
+        // finished output that replaces the first segment
+        for kind in ["log", "index", "timeindex"] {
+            copy(
+                &format!("00000000000000000000.{kind}"),
+                &format!("00000000000000000000.{kind}.swap"),
+            );
+        }
+        // unfinished output of a later one
+        copy(
+            "00000000000000000000.log",
+            "00000000000000000009.log.cleaned",
+        );
+        copy("00000000000000000000.log", "00000000000000000012.log.swap");
+        copy(
+            "00000000000000000000.log",
+            "00000000000000000012.log.deleted",
+        );
+    });
+    assert_eq!(offsets(&test), (0..20).collect::<Vec<_>>());
+    assert!(!test.files().iter().any(|name| name.contains(".log.")));
+    test.append(&batch(&[900_000], b"v")).unwrap();
+}

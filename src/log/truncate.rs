@@ -1,0 +1,143 @@
+//! Cutting the log at its end.
+
+use std::sync::Arc;
+
+use crate::base::Offset;
+
+use super::active::ActiveSegment;
+use super::partition_log::{LogError, PartitionLog};
+use super::producer::ProducerLoader;
+use super::segment::{Segment, SegmentFiles};
+use super::{offset_index, rebuild, time_index};
+
+impl PartitionLog {
+    pub(super) fn truncate_to(&mut self, to: Offset) -> Result<(), LogError> {
+        if to >= self.log_end {
+            // a leadership that began at the log end and wrote nothing may contradict the next one
+            let log_end = self.log_end;
+            return self.change_epochs(|epochs| epochs.truncate_from_end(log_end));
+        }
+        if to < self.first_segment_base() {
+            return self.restart_at(to);
+        }
+        self.doom_above(to)?;
+        let log_end = self.cut_active(to)?;
+
+        self.log_end = log_end;
+        self.recovery_point = self.recovery_point.min(log_end);
+        self.log_start = self.log_start.min(to);
+        self.change_epochs(|epochs| epochs.truncate_from_end(log_end))?;
+        self.reload_producers()
+    }
+
+    /// Takes away the segments that begin above `to`, the newest first, so that a crash leaves no gap.
+    fn doom_above(&mut self, to: Offset) -> Result<(), LogError> {
+        if self.active.segment.base() <= to {
+            return Ok(());
+        }
+        let kept = self.sealed.partition_point(|segment| segment.base() <= to);
+        let mut doomed = vec![self.active.segment.clone()];
+        let sealed = Arc::make_mut(&mut self.sealed);
+        doomed.extend(sealed.drain(kept..).rev());
+        let Some(last) = sealed.pop() else {
+            return Err(LogError::Corrupt(format!("no segment holds offset {to}")));
+        };
+        self.sealed_bytes = self.sealed.iter().map(|segment| segment.length).sum();
+        // what was the active segment is looked at afresh, with indexes that stay open
+        let files = SegmentFiles::new(Arc::clone(&self.directory), last.base(), true);
+        self.active.segment = Segment {
+            files: Arc::new(files),
+            ..last
+        };
+        self.doom(doomed)
+    }
+
+    /// Cuts the last segment; returns the new log end.
+    fn cut_active(&mut self, to: Offset) -> Result<Offset, LogError> {
+        let segment = self.active.segment.clone();
+        let found = segment.find(to)?;
+        let length = found.map_or(segment.length, |located| located.position);
+        let log_end = found.map_or(to, |located| located.header.base_offset.min(to));
+
+        let cut_index = |kept: u32, entry_size: usize| u64::from(kept) * entry_size as u64;
+        let index = segment.files.offset_index()?;
+        let kept =
+            offset_index::count_up_to(&index, segment.base(), segment.offset_entries, to.plus(-1))?;
+        self.disk
+            .set_length(&index, cut_index(kept, offset_index::ENTRY_SIZE))?;
+        let index = segment.files.time_index()?;
+        let kept = time_index::count_below(&index, segment.base(), segment.time_entries, to)?;
+        self.disk
+            .set_length(&index, cut_index(kept, time_index::ENTRY_SIZE))?;
+        self.disk.set_length(&*segment.files.log()?, length)?;
+        // flushing looks at the log end only, and that has just come down
+        self.disk.sync(&*segment.files.log()?)?;
+
+        let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base(), true);
+        let tail = rebuild::load_tail(&self.disk, files, &self.config, self.latest_time)?;
+        let jitter_ms = self.active.jitter_ms;
+        self.active = ActiveSegment {
+            jitter_ms,
+            ..tail.active
+        };
+        self.active.segment.end = log_end;
+        self.recent = tail.recent;
+        Ok(log_end)
+    }
+
+    pub(super) fn restart_at(&mut self, at: Offset) -> Result<(), LogError> {
+        let mut doomed = vec![self.active.segment.clone()];
+        doomed.extend(Arc::make_mut(&mut self.sealed).drain(..).rev());
+        self.doom(doomed)?;
+        let due = self
+            .latest_time
+            .plus_millis(self.config.file_delete_delay_ms);
+        for offset in self.snapshots.clone() {
+            self.doom_snapshot(offset, due)?;
+        }
+        self.sealed_bytes = 0;
+        let jitter_ms = self.jitter.next_ms(&self.config);
+        self.active = ActiveSegment::create(
+            &self.disk,
+            &self.directory,
+            at,
+            &self.config,
+            self.latest_time,
+            jitter_ms,
+        )?;
+        self.directory_changed = true;
+        self.recent.clear();
+        (self.log_start, self.log_end) = (at, at);
+        self.recovery_point = self.recovery_point.min(at);
+        self.change_epochs(|epochs| epochs.truncate_from_end(Offset(i64::MIN)))?;
+        self.reload_producers()
+    }
+
+    /// Derives the producers anew from snapshots and log, after the log was cut.
+    fn reload_producers(&mut self) -> Result<(), LogError> {
+        let due = self
+            .latest_time
+            .plus_millis(self.config.file_delete_delay_ms);
+        let above: Vec<Offset> = self
+            .snapshots
+            .iter()
+            .copied()
+            .filter(|offset| *offset > self.log_end)
+            .collect();
+        for offset in above {
+            self.doom_snapshot(offset, due)?;
+        }
+        let mut segments: Vec<Segment> = self.sealed.to_vec();
+        segments.push(self.active.segment.clone());
+        let mut loader = ProducerLoader {
+            disk: &self.disk,
+            directory: &self.directory,
+            segments: &segments,
+            snapshots: &mut self.snapshots,
+            now: self.latest_time,
+            expiration_ms: self.producer_id_expiration_ms,
+        };
+        self.producers = loader.load(self.log_end)?;
+        Ok(())
+    }
+}
