@@ -1,43 +1,158 @@
-//! CONTRACT STUB: image.
+//! The image: the cluster's metadata at one offset of the metadata log.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use crate::base::{DirectoryId, LeaderEpoch, NodeId, Offset, TopicId};
-/// Everything the cluster has agreed on, at one offset of the metadata log. Never changed once published; cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Image {}
-/// One topic.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct TopicImage { pub name: Arc<str>, pub id: TopicId, /** index = partition number */ pub partitions: Vec<PartitionImage> }
-/// One partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct PartitionImage {
-    pub replicas: Vec<NodeId>, pub isr: Vec<NodeId>, pub removing_replicas: Vec<NodeId>, pub adding_replicas: Vec<NodeId>,
-    pub leader: NodeId, pub leader_epoch: LeaderEpoch, pub partition_epoch: i32, pub leader_recovery_state: i8,
-    pub directories: Vec<DirectoryId>, pub eligible_leader_replicas: Vec<NodeId>, pub last_known_elr: Vec<NodeId>,
+
+use crate::base::{LeaderEpoch, NodeId, Offset, ProducerId, TopicId};
+
+use super::brokers::BrokerImage;
+use super::configs::{ConfigResourceType, Configs};
+use super::delta::Delta;
+use super::draft::{ApplyError, Draft};
+use super::features;
+use super::record::{MetadataRecord, RegisterController, Unmodelled};
+use super::topics::{TopicImage, Topics};
+
+/// Everything the cluster has agreed on, at one offset of the metadata log. Never changed once
+/// published; cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    pub(super) offset: Offset,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) features: Arc<BTreeMap<String, i16>>,
+    pub(super) brokers: Arc<BTreeMap<NodeId, Arc<BrokerImage>>>,
+    pub(super) controllers: Arc<BTreeMap<NodeId, RegisterController>>,
+    pub(super) topics: Topics,
+    pub(super) configs: Configs,
+    pub(super) next_producer_id: ProducerId,
+    /// What this release does not interpret, by place in a snapshot, then in the order of the log:
+    /// an image is the same whether it was read from the log or from a snapshot.
+    pub(super) unknown: Arc<Vec<Arc<Unmodelled>>>,
 }
-/// One registered broker.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct BrokerImage { pub id: NodeId, pub epoch: i64, pub endpoints: Vec<BrokerEndpoint>, pub rack: Option<String>, pub fenced: bool, pub directories: Vec<DirectoryId>, pub in_controlled_shutdown: bool }
-/// One advertised listener of a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct BrokerEndpoint { pub name: String, pub host: String, pub port: u16, pub security_protocol: i16 }
+
+impl Default for Image {
+    /// The image before the first record.
+    fn default() -> Self {
+        Self {
+            offset: Offset::NONE,
+            epoch: LeaderEpoch::NONE,
+            features: Arc::default(),
+            brokers: Arc::default(),
+            controllers: Arc::default(),
+            topics: Topics::default(),
+            configs: Configs::default(),
+            next_producer_id: ProducerId(0),
+            unknown: Arc::default(),
+        }
+    }
+}
+
 impl Image {
-    /// Offset of the last record applied.
-    pub fn offset(&self) -> Offset { todo!() }
-    /// By name.
-    pub fn topic(&self, _name: &str) -> Option<&Arc<TopicImage>> { todo!() }
-    /// By id.
-    pub fn topic_by_id(&self, _id: TopicId) -> Option<&Arc<TopicImage>> { todo!() }
+    /// The image after `records`, of which the last stands at `offset` in the epoch `epoch`, and
+    /// what they changed. Transactions are the [`super::Loader`]'s business: their records are
+    /// refused here.
+    pub fn apply(
+        &self,
+        records: &[MetadataRecord],
+        offset: Offset,
+        epoch: LeaderEpoch,
+    ) -> Result<(Self, Delta), ApplyError> {
+        let mut draft = Draft::new(self);
+        for record in records {
+            draft.apply(record)?;
+        }
+        draft.finish(offset, epoch)
+    }
+
+    /// Offset of the last record applied; [`Offset::NONE`] before the first.
+    pub const fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// Epoch of the last record applied.
+    pub const fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
+    /// The topic of this name.
+    pub fn topic(&self, name: &str) -> Option<&Arc<TopicImage>> {
+        self.topics.by_name(name)
+    }
+
+    /// The topic of this id.
+    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<TopicImage>> {
+        self.topics.by_id(id)
+    }
+
     /// All topics, ordered by name.
-    pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicImage>> { std::iter::empty() }
-    /// Dynamic config overrides of a topic (name -> value), empty when none.
-    pub fn topic_configs(&self, _name: &str) -> &BTreeMap<String, String> { todo!() }
-    /// Registered brokers by id.
-    pub fn brokers(&self) -> impl Iterator<Item = &BrokerImage> { std::iter::empty() }
-    /// Finalized feature levels (name -> level).
-    pub fn features(&self) -> &BTreeMap<String, i16> { todo!() }
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicImage>> {
+        self.topics.iter()
+    }
+
+    /// How many topics there are.
+    pub const fn topic_count(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Dynamic configuration of a topic (key to value), empty when there is none.
+    pub fn topic_configs(&self, name: &str) -> &BTreeMap<String, String> {
+        self.configs.of(ConfigResourceType::TOPIC, name)
+    }
+
+    /// Dynamic configuration of a resource (key to value), empty when there is none.
+    pub fn configs(
+        &self,
+        resource_type: ConfigResourceType,
+        name: &str,
+    ) -> &BTreeMap<String, String> {
+        self.configs.of(resource_type, name)
+    }
+
+    /// Everything that has dynamic configuration, by kind and name.
+    pub fn all_configs(
+        &self,
+    ) -> impl Iterator<Item = (ConfigResourceType, &str, &BTreeMap<String, String>)> {
+        self.configs.iter()
+    }
+
+    /// Registered brokers, ordered by id, fenced ones included.
+    pub fn brokers(&self) -> impl Iterator<Item = &BrokerImage> {
+        self.brokers.values().map(|broker| &**broker)
+    }
+
+    /// The broker of this id.
+    pub fn broker(&self, id: NodeId) -> Option<&BrokerImage> {
+        self.brokers.get(&id).map(|broker| &**broker)
+    }
+
+    /// Whether this broker is registered and may lead partitions.
+    pub fn is_active(&self, id: NodeId) -> bool {
+        self.broker(id).is_some_and(BrokerImage::is_active)
+    }
+
+    /// Registered controllers, ordered by id.
+    pub fn controllers(&self) -> impl Iterator<Item = &RegisterController> {
+        self.controllers.values()
+    }
+
+    /// Finalized feature levels (name to level); features that are off are not listed.
+    pub fn features(&self) -> &BTreeMap<String, i16> {
+        &self.features
+    }
+
+    /// The level of `metadata.version`, once the log has said it.
+    pub fn metadata_version(&self) -> Option<i16> {
+        self.features.get(features::METADATA_VERSION).copied()
+    }
+
+    /// The lowest producer id that has not been given out.
+    pub const fn next_producer_id(&self) -> ProducerId {
+        self.next_producer_id
+    }
+
+    /// Records that this release keeps but does not interpret, by place in a snapshot and then in
+    /// the order of the log.
+    pub fn unknown_records(&self) -> impl Iterator<Item = &Unmodelled> {
+        self.unknown.iter().map(|record| &**record)
+    }
 }

@@ -1,0 +1,24 @@
+//! The names of features and the levels at which something changes for us.
+//!
+//! An image holds the finalized level of each feature that is on; a feature at level 0 is off and
+//! not listed.
+
+/// The feature that decides which metadata records and inter-broker versions may be used.
+pub const METADATA_VERSION: &str = "metadata.version";
+/// Classic and KIP-848 consumer groups: level 1 for the latter.
+pub const GROUP_VERSION: &str = "group.version";
+/// Transactions: level 2 for KIP-890 part 2.
+pub const TRANSACTION_VERSION: &str = "transaction.version";
+/// Eligible leader replicas (KIP-966).
+pub const ELIGIBLE_LEADER_REPLICAS_VERSION: &str = "eligible.leader.replicas.version";
+/// Share groups.
+pub const SHARE_VERSION: &str = "share.version";
+/// Streams groups.
+pub const STREAMS_VERSION: &str = "streams.version";
+/// The raft layer's own feature; its level lives in control records, not in feature records.
+pub const KRAFT_VERSION: &str = "kraft.version";
+
+/// `metadata.version` 3.3-IV3, the oldest that Kafka 4.3 reads.
+pub const METADATA_VERSION_3_3_IV3: i16 = 7;
+/// `metadata.version` 4.3-IV0, the level whose record versions are written here.
+pub const METADATA_VERSION_4_3_IV0: i16 = 30;

@@ -1,0 +1,209 @@
+//! An ordered map whose clones share what does not change.
+//!
+//! ```text
+//!   chunks:   [ a..f ] [ g..k ] [ m..z ]       each at most 128 entries, none empty
+//!   a clone:     │        │        │
+//!   after m':  [ a..f ] [ g..k ] [ m'..z ]     the first two are the same chunks in memory
+//! ```
+//!
+//! The image of a cluster with ten thousand topics is published anew for each topic that changes.
+//! Copying a map of ten thousand pointers takes milliseconds, copying the list of its chunks and one
+//! chunk takes microseconds. Lookups are two binary searches. A map that is not shared is changed in
+//! place, so that loading a log copies nothing.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+/// The most entries that a chunk has.
+const CHUNK: usize = 128;
+
+type Chunk<K, V> = Vec<(K, V)>;
+
+/// An ordered map whose clones share what does not change.
+#[derive(Clone, Debug)]
+pub(super) struct SharedMap<K, V> {
+    /// In the order of their keys, none empty.
+    chunks: Arc<Vec<Arc<Chunk<K, V>>>>,
+    length: usize,
+}
+
+impl<K, V> Default for SharedMap<K, V> {
+    fn default() -> Self {
+        Self {
+            chunks: Arc::default(),
+            length: 0,
+        }
+    }
+}
+
+/// Maps are equal when their entries are; how these fell into chunks does not matter.
+impl<K: PartialEq, V: PartialEq> PartialEq for SharedMap<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length && self.iter().eq(other.iter())
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for SharedMap<K, V> {}
+
+impl<K, V> SharedMap<K, V> {
+    pub(super) const fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.chunks
+            .iter()
+            .flat_map(|chunk| chunk.iter().map(|(key, value)| (key, value)))
+    }
+
+    /// Which chunk holds `key` if any does: the last that does not begin after it.
+    fn chunk_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
+    where
+        K: Borrow<Q>,
+    {
+        let begins_before = |chunk: &Chunk<K, V>| {
+            chunk
+                .first()
+                .is_some_and(|(first, _)| first.borrow() <= key)
+        };
+        self.chunks
+            .partition_point(|chunk| begins_before(chunk))
+            .saturating_sub(1)
+    }
+
+    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let chunk = self.chunks.get(self.chunk_of(key))?;
+        let index = place(chunk, key).ok()?;
+        chunk.get(index).map(|(_, value)| value)
+    }
+}
+
+/// Where `key` is in `chunk`, or would be.
+fn place<K: Borrow<Q>, V, Q: Ord + ?Sized>(chunk: &Chunk<K, V>, key: &Q) -> Result<usize, usize> {
+    chunk.binary_search_by(|(other, _)| other.borrow().cmp(key))
+}
+
+impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
+    /// Gives `key` a value, whether it had one or not.
+    pub(super) fn insert(&mut self, key: K, value: V) {
+        let at = self.chunk_of(&key);
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let Some(chunk) = chunks.get_mut(at) else {
+            chunks.push(Arc::new(vec![(key, value)]));
+            self.length = 1;
+            return;
+        };
+        let chunk = Arc::make_mut(chunk);
+        match place(chunk, &key) {
+            Ok(index) => {
+                if let Some((_, present)) = chunk.get_mut(index) {
+                    *present = value;
+                }
+            }
+            Err(index) => {
+                chunk.insert(index, (key, value));
+                self.length += 1;
+                if chunk.len() > CHUNK {
+                    let rest = chunk.split_off(CHUNK / 2);
+                    chunks.insert(at + 1, Arc::new(rest));
+                }
+            }
+        }
+    }
+
+    /// Takes out `key` and its value.
+    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let at = self.chunk_of(key);
+        let index = place(self.chunks.get(at)?, key).ok()?;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let chunk = Arc::make_mut(chunks.get_mut(at)?);
+        let (_, value) = chunk.remove(index);
+        self.length -= 1;
+        let left = chunk.len();
+        if left == 0 {
+            chunks.remove(at);
+        } else if left < CHUNK / 4
+            && chunks
+                .get(at + 1)
+                .is_some_and(|next| left + next.len() <= CHUNK / 2)
+        {
+            // Deleting most of the entries must not leave a list of tiny chunks.
+            let next = chunks.remove(at + 1);
+            if let Some(chunk) = chunks.get_mut(at) {
+                Arc::make_mut(chunk).extend(next.iter().cloned());
+            }
+        }
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{Arc, CHUNK, SharedMap};
+
+    proptest! {
+        #[test]
+        fn it_behaves_as_an_ordered_map_does(
+            steps in vec((0..600_u16, proptest::option::weighted(0.6, any::<u8>())), 0..2_000),
+        ) {
+            let mut map = SharedMap::default();
+            let mut model = BTreeMap::new();
+            let mut earlier = Vec::new();
+            for (number, (key, value)) in steps.into_iter().enumerate() {
+                if number % 400 == 0 {
+                    earlier.push((map.clone(), model.clone()));
+                }
+                match value {
+                    Some(value) => {
+                        map.insert(key, value);
+                        model.insert(key, value);
+                    }
+                    None => prop_assert_eq!(map.remove(&key), model.remove(&key)),
+                }
+                prop_assert_eq!(map.get(&key), model.get(&key));
+            }
+            earlier.push((map, model));
+            for (map, model) in earlier {
+                prop_assert_eq!(map.len(), model.len());
+                prop_assert_eq!(map.is_empty(), model.is_empty());
+                prop_assert!(map.iter().eq(model.iter()));
+                prop_assert!(map.chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.len())));
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_copies_one_chunk() {
+        let mut map = SharedMap::default();
+        for key in 0..10_000 {
+            map.insert(key, key);
+        }
+        let before = map.clone();
+        map.insert(5_000, 0);
+        let shared = before
+            .chunks
+            .iter()
+            .zip(&*map.chunks)
+            .filter(|(one, two)| Arc::ptr_eq(one, two));
+        assert_eq!(shared.count(), map.chunks.len() - 1);
+        assert_eq!(
+            (before.get(&5_000), map.get(&5_000)),
+            (Some(&5_000), Some(&0))
+        );
+    }
+}
