@@ -1,0 +1,124 @@
+//! What becomes of partitions when a broker comes or goes.
+//!
+//! A broker that goes leaves every in-sync set, except where it is the last member: that set keeps
+//! it, without a leader, because only this broker holds what was acknowledged. A partition that has
+//! lost its leader gets the first replica that is in sync and active; a partition without a leader
+//! gets one as soon as a broker comes that qualifies. Each change of leader, to nobody as well,
+//! raises the leader epoch, so that a broker that stops and starts again always leads in a new epoch.
+//!
+//! A leader from outside the in-sync set may lose acknowledged records; it is chosen only where
+//! `unclean.leader.election.enable` says so for the topic, and then is marked as recovering.
+
+use crate::base::{NodeId, TopicId};
+use crate::config::TopicConfig;
+use crate::metadata::record::{MetadataRecord, PartitionChange};
+use crate::metadata::{Image, PartitionImage, TopicImage};
+
+use super::Situation;
+
+/// A broker's coming or going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// The broker may lead from now on, whatever the image says.
+    Comes(NodeId),
+    /// The broker leads no more and is no longer in sync.
+    Goes(NodeId),
+}
+
+impl Move {
+    fn concerns(self, partition: &PartitionImage) -> bool {
+        match self {
+            Self::Comes(_) => partition.leader == NodeId::NONE,
+            Self::Goes(broker) => partition.isr.contains(&broker) || partition.leader == broker,
+        }
+    }
+
+    fn may_lead(self, image: &Image, broker: NodeId) -> bool {
+        match self {
+            Self::Comes(new) => broker == new || image.is_active(broker),
+            Self::Goes(old) => broker != old && image.is_active(broker),
+        }
+    }
+}
+
+/// The changes that `change` makes to all partitions.
+pub fn changes(situation: &Situation<'_>, change: Move) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    for topic in situation.image.topics() {
+        let concerned = topic
+            .numbered_partitions()
+            .filter(|(_, partition)| change.concerns(partition))
+            .collect::<Vec<_>>();
+        if concerned.is_empty() {
+            continue;
+        }
+        let unclean = allows_unclean_election(situation, topic);
+        for (number, partition) in concerned {
+            records.extend(
+                change_of(
+                    situation.image,
+                    change,
+                    topic.id,
+                    number,
+                    partition,
+                    unclean,
+                )
+                .map(MetadataRecord::PartitionChange),
+            );
+        }
+    }
+    records
+}
+
+fn allows_unclean_election(situation: &Situation<'_>, topic: &TopicImage) -> bool {
+    // Overrides that do not resolve came from another controller; then loss is not risked.
+    TopicConfig::resolve(situation.image.topic_configs(&topic.name), situation.config)
+        .is_ok_and(|config| config.unclean_leader_election_enable)
+}
+
+fn change_of(
+    image: &Image,
+    change: Move,
+    topic_id: TopicId,
+    number: i32,
+    partition: &PartitionImage,
+    unclean: bool,
+) -> Option<PartitionChange> {
+    let mut isr = partition.isr.clone();
+    if let Move::Goes(broker) = change {
+        isr.retain(|member| *member != broker);
+    }
+    let may_lead = |broker: NodeId| change.may_lead(image, broker);
+    let in_sync = |broker: &NodeId| isr.contains(broker) && may_lead(*broker);
+    let clean = if in_sync(&partition.leader) {
+        Some(partition.leader)
+    } else {
+        partition.replicas.iter().copied().find(in_sync)
+    };
+    let mut record = PartitionChange::none(topic_id, number);
+    let leader = match clean {
+        Some(leader) => leader,
+        None if unclean => {
+            match partition
+                .replicas
+                .iter()
+                .copied()
+                .find(|replica| may_lead(*replica))
+            {
+                Some(leader) => {
+                    isr = vec![leader];
+                    record.leader_recovery_state =
+                        (partition.leader_recovery_state == 0).then_some(1);
+                    leader
+                }
+                None => NodeId::NONE,
+            }
+        }
+        None => NodeId::NONE,
+    };
+    record.leader = (leader != partition.leader).then_some(leader);
+    record.isr = (!isr.is_empty() && isr != partition.isr).then_some(isr);
+    let differs =
+        record.leader.is_some() || record.isr.is_some() || record.leader_recovery_state.is_some();
+    differs.then_some(record)
+}

@@ -1,0 +1,29 @@
+//! Which function decides about which command.
+
+use super::command::{Command, Decision, Reply};
+use super::{Situation, brokers, partitions, producer_ids, topics};
+
+/// Decides about `command`.
+pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
+    match command {
+        Command::CreateTopics(command) => {
+            topics::create(situation, command).map(Reply::CreateTopics)
+        }
+        Command::DeleteTopics(command) => {
+            topics::delete(situation, command).map(Reply::DeleteTopics)
+        }
+        Command::CreatePartitions(command) => {
+            partitions::create(situation, command).map(Reply::CreatePartitions)
+        }
+        Command::RegisterBroker(command) => {
+            brokers::register(situation, command).map(Reply::RegisterBroker)
+        }
+        Command::UnfenceBroker(command) => {
+            brokers::unfence(situation, command).map(Reply::UnfenceBroker)
+        }
+        Command::FenceBroker(command) => brokers::fence(situation, command).map(Reply::FenceBroker),
+        Command::AllocateProducerIds(command) => {
+            producer_ids::allocate(situation, command).map(Reply::AllocateProducerIds)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Floor 4: the controller, which decides about the cluster's metadata.
+//!
+//! ```text
+//!   Command ──> machine::decide(situation) ──> Decision { records, reply }
+//!                    │ reads                        │
+//!                    └── the image             the host writes the records, replays them into the
+//!                        (which the decision   image, publishes it, and only then gives the reply
+//!                        does not change)
+//! ```
+//!
+//! A decision is a function of the [`Situation`] (the image, the broker's configuration, the offset
+//! at which the records will stand, a source of chance) and the command. There is no state besides
+//! the image, so that one decision must be replayed before the next is made: the host takes commands
+//! one at a time. The records of a decision are written as one batch and count as a whole.
+//!
+//! What Kafka's tools show to people is said in Kafka's words, since people search for them.
+//!
+//! * [`command`]: commands, replies, refusals. [`machine`]: which function decides what.
+//! * [`topics`], [`partitions`]: creating and deleting; [`names`], [`configs`], [`placement`] are the
+//!   rules that they use.
+//! * [`brokers`]: registering, unfencing and fencing, with [`leaders`] for what that does to
+//!   partitions. [`producer_ids`], [`features`]: as they say.
+//!
+//! This room does no I/O and has no clock; chance comes in as an argument.
+
+pub mod brokers;
+pub mod command;
+pub mod configs;
+pub mod features;
+pub mod leaders;
+pub mod machine;
+pub mod names;
+pub mod partitions;
+pub mod placement;
+pub mod producer_ids;
+pub mod topics;
+
+#[cfg(test)]
+mod tests;
+
+use crate::base::{Offset, TopicId};
+use crate::config::BrokerConfig;
+use crate::metadata::Image;
+
+pub use command::{
+    AllocateProducerIds, Command, CreatePartitions, CreateTopics, CreatedTopic, Decision,
+    DeleteTopics, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal, RegisterBroker,
+    Reply, TopicReference, UnfenceBroker,
+};
+pub use machine::decide;
+pub use names::is_internal;
+
+/// Where a decision takes what must not be decided by rule.
+pub trait Chance {
+    /// An id that no topic has had.
+    fn topic_id(&mut self) -> TopicId;
+
+    /// A number below `bound`, which is not 0.
+    fn below(&mut self, bound: usize) -> usize;
+}
+
+/// What a decision is made from.
+pub struct Situation<'a> {
+    /// The metadata, with every earlier decision replayed.
+    pub image: &'a Image,
+    /// The configuration of this node.
+    pub config: &'a BrokerConfig,
+    /// The offset at which the first record of this decision will stand.
+    pub next_offset: Offset,
+    /// Chance.
+    pub chance: &'a mut dyn Chance,
+}
+
+impl std::fmt::Debug for Situation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Situation")
+            .field("image", &self.image.offset())
+            .field("next_offset", &self.next_offset)
+            .finish_non_exhaustive()
+    }
+}

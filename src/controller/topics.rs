@@ -1,0 +1,298 @@
+//! Creating and deleting topics.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::base::{ErrorCode, NodeId, TopicId};
+use crate::metadata::PartitionImage;
+use crate::metadata::record::{MetadataRecord, RemoveTopic, Topic};
+
+use super::command::{
+    CreateTopics, CreatedTopic, Decision, DeleteTopics, DeletedTopic, NewTopic, Refusal,
+    TopicReference,
+};
+use super::names::Collisions;
+use super::placement::Placement;
+use super::{Situation, configs, names, placement};
+
+/// How many partitions one request may create. The records of a request are one batch.
+pub(super) const MAXIMUM_PARTITIONS_PER_REQUEST: i64 = 10_000;
+
+pub(super) fn too_many_partitions() -> Refusal {
+    Refusal::new(
+        ErrorCode::POLICY_VIOLATION,
+        "Excessively large number of partitions per request.",
+    )
+}
+
+/// Decides about new topics.
+pub fn create(
+    situation: &mut Situation<'_>,
+    command: &CreateTopics,
+) -> Decision<Vec<(String, Result<CreatedTopic, Refusal>)>> {
+    let requested: i64 = command
+        .topics
+        .iter()
+        .map(|topic| requested_partitions(situation, topic))
+        .sum();
+    let mut records = Vec::new();
+    let mut collisions = Collisions::new(situation.image);
+    let mut seen = HashSet::new();
+    let reply = command
+        .topics
+        .iter()
+        .map(|topic| {
+            let result = if requested > MAXIMUM_PARTITIONS_PER_REQUEST {
+                Err(too_many_partitions())
+            } else if seen.insert(topic.name.as_str()) {
+                create_topic(situation, &mut collisions, topic, &mut records)
+            } else {
+                Err(Refusal::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "Duplicate topic name.",
+                ))
+            };
+            (topic.name.clone(), result)
+        })
+        .collect();
+    if command.validate_only {
+        records.clear();
+    }
+    Decision { records, reply }
+}
+
+/// How many partitions a topic asks for; 0 where the number is wrong and will be refused.
+fn requested_partitions(situation: &Situation<'_>, topic: &NewTopic) -> i64 {
+    let assigned = i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX);
+    match topic.partitions {
+        _ if assigned > 0 => assigned,
+        -1 => i64::from(situation.config.num_partitions),
+        partitions => i64::from(partitions.max(0)),
+    }
+}
+
+fn create_topic(
+    situation: &mut Situation<'_>,
+    collisions: &mut Collisions<'_>,
+    topic: &NewTopic,
+    records: &mut Vec<MetadataRecord>,
+) -> Result<CreatedTopic, Refusal> {
+    let name = topic.name.as_str();
+    names::validate(name)?;
+    if situation.image.topic(name).is_some() {
+        return Err(Refusal::new(
+            ErrorCode::TOPIC_ALREADY_EXISTS,
+            format!("Topic '{name}' already exists."),
+        ));
+    }
+    collisions.check(name)?;
+    let overrides = configs::validate(&topic.configs, situation.config)?;
+    let partitions = if topic.assignments.is_empty() {
+        placed(situation, topic)?
+    } else {
+        assigned(situation, topic)?
+    };
+
+    let topic_id = situation.chance.topic_id();
+    let created = CreatedTopic {
+        topic_id,
+        partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+        replication_factor: partitions.first().map_or(0, |first| {
+            i16::try_from(first.replicas.len()).unwrap_or(i16::MAX)
+        }),
+        configs: configs::effective(&overrides, situation.config),
+    };
+    records.push(MetadataRecord::Topic(Topic {
+        name: name.to_owned(),
+        topic_id,
+    }));
+    records.extend(configs::records(name, &overrides));
+    let numbered = (0_i32..).zip(&partitions);
+    records.extend(numbered.map(|(number, partition)| {
+        MetadataRecord::Partition(partition.to_record(topic_id, number))
+    }));
+    Ok(created)
+}
+
+/// The partitions of a topic whose replicas the controller chooses.
+fn placed(situation: &mut Situation<'_>, topic: &NewTopic) -> Result<Vec<PartitionImage>, Refusal> {
+    let replication_factor = match topic.replication_factor {
+        -1 => i16::try_from(situation.config.default_replication_factor).unwrap_or(i16::MAX),
+        factor @ 1.. => factor,
+        _ => {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_REPLICATION_FACTOR,
+                "Replication factor must be larger than 0, or -1 to use the default value.",
+            ));
+        }
+    };
+    let partitions = match topic.partitions {
+        -1 => situation.config.num_partitions,
+        partitions @ 1.. => partitions,
+        _ => {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_PARTITIONS,
+                "Number of partitions was set to an invalid non-positive value.",
+            ));
+        }
+    };
+    place(situation, 0, partitions, replication_factor)
+}
+
+/// `count` new partitions, of which the first has the number `first`.
+pub(super) fn place(
+    situation: &mut Situation<'_>,
+    first: usize,
+    count: i32,
+    replication_factor: i16,
+) -> Result<Vec<PartitionImage>, Refusal> {
+    let unable = |reason: &str| {
+        Refusal::new(
+            ErrorCode::INVALID_REPLICATION_FACTOR,
+            format!("Unable to replicate the partition {replication_factor} time(s): {reason}"),
+        )
+    };
+    let image = situation.image;
+    let placement = Placement::new(image, situation.chance);
+    let replicas = placement
+        .check(replication_factor)
+        .map_err(|reason| unable(&reason))?;
+    let count = usize::try_from(count).unwrap_or(0);
+    (first..first.saturating_add(count))
+        .map(|partition| {
+            placement::new_partition(image, placement.replicas(partition, replicas)).ok_or_else(
+                || unable("All brokers are currently fenced or in controlled shutdown."),
+            )
+        })
+        .collect()
+}
+
+/// The partitions of a topic whose replicas the client chooses.
+fn assigned(situation: &Situation<'_>, topic: &NewTopic) -> Result<Vec<PartitionImage>, Refusal> {
+    let refuse = |code, message: String| Err(Refusal::new(code, message));
+    if topic.replication_factor != -1 {
+        return refuse(
+            ErrorCode::INVALID_REQUEST,
+            "A manual partition assignment was specified, but replication factor was not set to -1."
+                .to_owned(),
+        );
+    }
+    if topic.partitions != -1 {
+        return refuse(
+            ErrorCode::INVALID_REQUEST,
+            "A manual partition assignment was specified, but numPartitions was not set to -1."
+                .to_owned(),
+        );
+    }
+    let mut partitions = BTreeMap::new();
+    let mut replication_factor = None;
+    for (number, replicas) in &topic.assignments {
+        if partitions.contains_key(number) {
+            return refuse(
+                ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+                format!("Found multiple manual partition assignments for partition {number}"),
+            );
+        }
+        partitions.insert(
+            *number,
+            assign(situation, *number, replicas, replication_factor)?,
+        );
+        replication_factor = Some(replicas.len());
+    }
+    let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+    if !partitions.keys().copied().eq(0..count) {
+        return refuse(
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            "partitions should be a consecutive 0-based integer sequence".to_owned(),
+        );
+    }
+    Ok(partitions.into_values().collect())
+}
+
+/// The new partition `number` with the replicas that a client chose.
+pub(super) fn assign(
+    situation: &Situation<'_>,
+    number: i32,
+    replicas: &[NodeId],
+    replication_factor: Option<usize>,
+) -> Result<PartitionImage, Refusal> {
+    placement::validate(situation.image, replicas, replication_factor)?;
+    placement::new_partition(situation.image, replicas.to_vec()).ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            format!(
+                "All brokers specified in the manual partition assignment for partition {number} are \
+                 fenced or in controlled shutdown."
+            ),
+        )
+    })
+}
+
+/// Decides about topics that are to go.
+pub fn delete(situation: &Situation<'_>, command: &DeleteTopics) -> Decision<Vec<DeletedTopic>> {
+    let mut records = Vec::new();
+    let mut deleted = HashSet::new();
+    let reply = command
+        .topics
+        .iter()
+        .map(|reference| {
+            let (name, topic_id, result) = find(situation, reference, &mut deleted);
+            if result.is_ok() {
+                records.push(MetadataRecord::RemoveTopic(RemoveTopic { topic_id }));
+            }
+            DeletedTopic {
+                name,
+                topic_id,
+                result,
+            }
+        })
+        .collect();
+    Decision { records, reply }
+}
+
+fn find(
+    situation: &Situation<'_>,
+    reference: &TopicReference,
+    deleted: &mut HashSet<TopicId>,
+) -> (Option<String>, TopicId, Result<(), Refusal>) {
+    let (found, mut name, mut id, unknown) = match reference {
+        TopicReference::Name(name) => (
+            situation.image.topic(name),
+            Some(name.clone()),
+            TopicId::ZERO,
+            Refusal::new(
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                "This server does not host this topic-partition.",
+            ),
+        ),
+        TopicReference::Id(id) => (
+            situation.image.topic_by_id(*id),
+            None,
+            *id,
+            Refusal::new(
+                ErrorCode::UNKNOWN_TOPIC_ID,
+                "This server does not host this topic ID.",
+            ),
+        ),
+    };
+    if !situation.config.delete_topic_enable {
+        let refusal = Refusal::new(
+            ErrorCode::TOPIC_DELETION_DISABLED,
+            "Topic deletion is disabled.",
+        );
+        return (name, id, Err(refusal));
+    }
+    let Some(topic) = found else {
+        return (name, id, Err(unknown));
+    };
+    name.get_or_insert_with(|| topic.name.as_ref().to_owned());
+    id = topic.id;
+    let result = if deleted.insert(id) {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            ErrorCode::INVALID_REQUEST,
+            "The provided topic name maps to an ID that was already supplied.",
+        ))
+    };
+    (name, id, result)
+}
