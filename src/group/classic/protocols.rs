@@ -1,0 +1,94 @@
+//! Which protocols a group can use, which it chooses, and which topics it reads.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Group, Member};
+use crate::group::command::Protocol;
+use crate::group::subscription;
+
+/// The protocol type of consumers, the only one whose metadata we understand.
+const CONSUMER: &str = "consumer";
+
+impl Group {
+    /// Whether somebody with these protocols could be a member: of the same kind as the others, and
+    /// with at least one protocol that all others know.
+    pub(super) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
+        if self.members.is_empty() {
+            return !protocol_type.is_empty() && !protocols.is_empty();
+        }
+        self.protocol_type.as_deref() == Some(protocol_type)
+            && protocols
+                .iter()
+                .any(|protocol| self.all_know(&protocol.name))
+    }
+
+    fn all_know(&self, protocol: &str) -> bool {
+        self.members.values().all(|member| member.knows(protocol))
+    }
+
+    /// The protocol with most votes, where each member votes for the dearest of those that all
+    /// know; among equals the one that the leader likes best.
+    pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
+        let leader = self
+            .leader
+            .as_ref()
+            .and_then(|leader| self.members.get(leader));
+        let voter = leader.or_else(|| self.members.values().next())?;
+        let candidates: Vec<_> = voter
+            .protocols
+            .iter()
+            .map(|protocol| &protocol.name)
+            .filter(|name| self.all_know(name))
+            .collect();
+        let vote = |member: &Member| {
+            let dearest = member
+                .protocols
+                .iter()
+                .find(|known| candidates.contains(&&known.name));
+            dearest.map(|known| Arc::clone(&known.name))
+        };
+        let votes: Vec<_> = self.members.values().filter_map(vote).collect();
+        let count = |name: &Arc<str>| votes.iter().filter(|vote| *vote == name).count();
+        let best = candidates
+            .iter()
+            .enumerate()
+            .max_by_key(|(place, name)| (count(name), Reverse(*place)));
+        best.map(|(_, name)| Arc::clone(name))
+    }
+
+    pub(crate) fn is_consumer_group(&self) -> bool {
+        self.protocol_type.as_deref() == Some(CONSUMER)
+    }
+
+    /// Whether the topics that the group reads are known.
+    pub(crate) const fn knows_subscription(&self) -> bool {
+        self.subscribed.is_some()
+    }
+
+    /// Whether the group reads `topic`. A consumer group whose subscription cannot be read is taken
+    /// to read everything.
+    pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
+        match &self.subscribed {
+            Some(topics) => topics.contains(topic),
+            None => self.is_consumer_group(),
+        }
+    }
+
+    /// The topics that the members read under the chosen protocol, where that can be known.
+    pub(super) fn read_subscription(&self) -> Option<BTreeSet<Arc<str>>> {
+        if !self.is_consumer_group() {
+            return None;
+        }
+        let mut topics = BTreeSet::new();
+        if self.members.is_empty() {
+            return Some(topics);
+        }
+        let protocol = Some(self.protocol.as_ref()?);
+        for member in self.members.values() {
+            subscription::add_topics(&member.metadata(protocol), &mut topics)?;
+        }
+        Some(topics)
+    }
+}

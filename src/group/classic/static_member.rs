@@ -1,0 +1,110 @@
+//! A static member came back without its id: it takes the place of its former self.
+
+use std::sync::Arc;
+
+use super::{Group, Member, StateName};
+use crate::base::{ErrorCode, Token};
+use crate::group::command::{Join, JoinReply, Reply};
+use crate::group::registry::Turn;
+
+impl Group {
+    /// Puts `new_id` in the place of `old_id`, which is fenced from now on.
+    ///
+    /// In a stable group nobody else notices, as long as the choice of protocol stays the same:
+    /// that is what static members are for. The new id is written at once, since a coordinator that
+    /// is loaded later must know it.
+    pub(super) fn replace_static(
+        &mut self,
+        token: Token,
+        old_id: &Arc<str>,
+        new_id: Arc<str>,
+        join: Join,
+        turn: &mut Turn<'_>,
+    ) {
+        let old_leader = self.leader.clone();
+        let can_skip_assignment = join.can_skip_assignment;
+        self.move_in(token, old_id, &new_id, join, turn);
+        self.renew_session(&new_id, turn);
+        match self.state() {
+            StateName::Stable if self.select_protocol() == self.protocol => {
+                self.rejoin_unnoticed(&new_id, old_leader, can_skip_assignment, turn);
+            }
+            StateName::Stable | StateName::CompletingRebalance => self.prepare_rebalance(turn),
+            StateName::PreparingRebalance | StateName::Empty | StateName::Dead => {
+                self.maybe_complete_join(turn);
+            }
+        }
+    }
+
+    fn move_in(
+        &mut self,
+        token: Token,
+        old_id: &Arc<str>,
+        new_id: &Arc<str>,
+        join: Join,
+        turn: &mut Turn<'_>,
+    ) {
+        turn.cancel(self.session_key(old_id));
+        let mut member = Member::joining(Arc::clone(new_id), token, join);
+        member.is_new = false;
+        if let Some(instance) = &member.instance {
+            self.instances
+                .insert(Arc::clone(instance), Arc::clone(new_id));
+        }
+        if let Some(mut old) = self.members.remove(old_id) {
+            old.dismiss(old_id, ErrorCode::FENCED_INSTANCE_ID, turn);
+            member.assignment = old.assignment;
+        }
+        self.members.insert(Arc::clone(new_id), member);
+        if self.is_leader(old_id) {
+            self.leader = Some(Arc::clone(new_id));
+        }
+        if let Some(awaited) = self.state.awaited()
+            && awaited.remove(old_id)
+        {
+            awaited.insert(Arc::clone(new_id));
+        }
+    }
+
+    /// Answers with the generation as it is.
+    ///
+    /// A leader must not share out the work anew, or it would do so from what it alone knows. One
+    /// that can be told so is told; one that cannot is told the former id of the leader, so that it
+    /// does not recognise itself.
+    fn rejoin_unnoticed(
+        &mut self,
+        new_id: &Arc<str>,
+        old_leader: Option<Arc<str>>,
+        can_skip_assignment: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        turn.write(self.generation_record(self.since, |member| member.assignment.clone()));
+        let leads = can_skip_assignment && self.is_leader(new_id);
+        let leader = if can_skip_assignment {
+            self.leader.clone()
+        } else {
+            old_leader
+        };
+        let reply = JoinReply {
+            error: ErrorCode::NONE,
+            generation: self.generation,
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            leader: leader.unwrap_or_else(|| "".into()),
+            skip_assignment: leads,
+            member: Arc::clone(new_id),
+            members: if leads {
+                self.joined_members()
+            } else {
+                Vec::new()
+            },
+        };
+        let joining = self
+            .members
+            .get_mut(new_id)
+            .and_then(|member| member.joining.take());
+        if let Some(token) = joining {
+            turn.reply(token, Reply::Join(reply));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! OffsetCommit.
+
+use std::sync::Arc;
+
+use crate::base::{ErrorCode, TopicPartition};
+use crate::group::bytes::MAX_STRING;
+use crate::group::classic::{Group, StateName};
+use crate::group::command::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
+use crate::group::records::{CommittedOffset, offset_record};
+use crate::group::registry::{Registry, Turn};
+
+impl Registry {
+    pub(crate) fn commit_offsets(
+        &self,
+        commit: CommitOffsets,
+        turn: &mut Turn<'_>,
+    ) -> CommitOffsetsReply {
+        if let Err(error) = self.validate_commit(&commit) {
+            let refused = commit.offsets.into_iter().map(|offset| (offset.at, error));
+            return CommitOffsetsReply {
+                partitions: refused.collect(),
+            };
+        }
+        if let Some(group) = self.groups.get(&commit.group)
+            && matches!(
+                group.state(),
+                StateName::Stable | StateName::PreparingRebalance
+            )
+        {
+            group.renew_session(&commit.member, turn);
+        }
+        let mut partitions = Vec::with_capacity(commit.offsets.len());
+        for offset in commit.offsets {
+            partitions.push(commit_one(&commit.group, commit.retention_ms, offset, turn));
+        }
+        CommitOffsetsReply { partitions }
+    }
+
+    /// Who may commit: a member of the generation, unless an assignment is on its way (what it
+    /// commits could be somebody else's by then), and anybody outside of a group's management as
+    /// long as the group has no members.
+    fn validate_commit(&self, commit: &CommitOffsets) -> Result<(), ErrorCode> {
+        if commit.group.len() > MAX_STRING {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let Some(group) = self.groups.get(&commit.group) else {
+            let is_managed = commit.generation >= 0;
+            return if is_managed {
+                Err(ErrorCode::GROUP_ID_NOT_FOUND)
+            } else {
+                Ok(())
+            };
+        };
+        if commit.generation < 0 && group.state() == StateName::Empty {
+            return Ok(());
+        }
+        validate_member(group, commit)?;
+        if group.state() == StateName::CompletingRebalance {
+            return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+        }
+        Ok(())
+    }
+}
+
+fn validate_member(group: &Group, commit: &CommitOffsets) -> Result<(), ErrorCode> {
+    let is_member =
+        commit.generation >= 0 || !commit.member.is_empty() || commit.instance.is_some();
+    if !is_member {
+        return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+    }
+    group.validate(&commit.member, commit.instance.as_ref())?;
+    if commit.generation == group.generation() {
+        Ok(())
+    } else {
+        Err(ErrorCode::ILLEGAL_GENERATION)
+    }
+}
+
+fn commit_one(
+    group: &Arc<str>,
+    retention_ms: Option<i64>,
+    commit: OffsetToCommit,
+    turn: &mut Turn<'_>,
+) -> (TopicPartition, ErrorCode) {
+    let metadata = commit.metadata.unwrap_or_else(|| "".into());
+    if commit.at.topic.len() > MAX_STRING {
+        return (commit.at, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    // Kafka counts in the unit of its strings, and so clients know the limit.
+    let length = metadata.encode_utf16().count();
+    let allowed = usize::try_from(turn.settings.offset_metadata_max_bytes).unwrap_or(0);
+    if length > allowed || metadata.len() > MAX_STRING {
+        return (commit.at, ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    }
+    let committed = CommittedOffset {
+        offset: commit.offset,
+        leader_epoch: commit.leader_epoch,
+        metadata,
+        committed: turn.now,
+        expires: retention_ms.map(|retention_ms| turn.now.plus_millis(retention_ms)),
+        topic_id: commit.topic_id,
+    };
+    turn.write(offset_record(group, &commit.at, &committed));
+    (commit.at, ErrorCode::NONE)
+}

@@ -1,0 +1,113 @@
+//! Committed offsets: where they are kept, and reading them.
+
+mod commit;
+mod delete;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::records::CommittedOffset;
+use super::registry::Registry;
+use crate::base::{LeaderEpoch, Offset, TopicId, TopicPartition};
+
+/// The offsets of one group.
+pub(crate) type GroupOffsets = BTreeMap<TopicPartition, CommittedOffset>;
+
+/// The offsets of all groups. Hard state: only replay changes it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    by_group: BTreeMap<Arc<str>, GroupOffsets>,
+}
+
+impl Offsets {
+    pub(crate) fn insert(&mut self, group: Arc<str>, at: TopicPartition, offset: CommittedOffset) {
+        self.by_group.entry(group).or_default().insert(at, offset);
+    }
+
+    pub(crate) fn remove(&mut self, group: &str, at: &TopicPartition) {
+        if let Some(offsets) = self.by_group.get_mut(group) {
+            offsets.remove(at);
+            if offsets.is_empty() {
+                self.by_group.remove(group);
+            }
+        }
+    }
+
+    pub(crate) fn has_any(&self, group: &str) -> bool {
+        self.by_group.contains_key(group)
+    }
+
+    pub(crate) fn of_group(&self, group: &str) -> Option<&GroupOffsets> {
+        self.by_group.get(group)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &GroupOffsets)> {
+        self.by_group.iter()
+    }
+}
+
+/// An offset as OffsetFetch tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedOffset {
+    /// Where it is an offset of.
+    pub at: TopicPartition,
+    /// The life of the topic that was asked for, or the one that was committed; zero if unknown.
+    pub topic_id: TopicId,
+    /// The offset, or [`Offset::NONE`] where nothing is committed, which is no error.
+    pub offset: Offset,
+    /// The leader epoch that was committed with it.
+    pub leader_epoch: LeaderEpoch,
+    /// The metadata that was committed with it.
+    pub metadata: Arc<str>,
+}
+
+impl Registry {
+    /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order;
+    /// without `partitions` all that there are. An offset of another life of the topic counts as
+    /// none.
+    ///
+    /// Every offset here is stable: while transactions do not commit offsets through this room, a
+    /// reader that asks for stable offsets need not wait for anything.
+    pub fn fetch_offsets(
+        &self,
+        group: &str,
+        partitions: Option<&[(TopicPartition, TopicId)]>,
+    ) -> Vec<FetchedOffset> {
+        let committed = self.offsets.of_group(group);
+        let Some(partitions) = partitions else {
+            let all = committed.into_iter().flatten();
+            return all
+                .map(|(at, offset)| found(at, offset.topic_id, offset))
+                .collect();
+        };
+        let fetch = |(at, topic_id): &(TopicPartition, TopicId)| {
+            let offset = committed.and_then(|offsets| offsets.get(at));
+            match offset.filter(|offset| is_same_life(offset.topic_id, *topic_id)) {
+                Some(offset) => found(at, *topic_id, offset),
+                None => FetchedOffset {
+                    at: at.clone(),
+                    topic_id: *topic_id,
+                    offset: Offset::NONE,
+                    leader_epoch: LeaderEpoch::NONE,
+                    metadata: "".into(),
+                },
+            }
+        };
+        partitions.iter().map(fetch).collect()
+    }
+}
+
+fn found(at: &TopicPartition, topic_id: TopicId, committed: &CommittedOffset) -> FetchedOffset {
+    FetchedOffset {
+        at: at.clone(),
+        topic_id,
+        offset: committed.offset,
+        leader_epoch: committed.leader_epoch,
+        metadata: Arc::clone(&committed.metadata),
+    }
+}
+
+/// Whether two ids can be those of one life of a topic, where zero is not known.
+fn is_same_life(one: TopicId, other: TopicId) -> bool {
+    one.is_zero() || other.is_zero() || one == other
+}

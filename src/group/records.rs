@@ -1,0 +1,582 @@
+//! The records of `__consumer_offsets` that this room writes and reads, in Kafka's own schemas.
+//!
+//! A key is a type (16 bits) and the key's fields; a value is a version (16 bits) and the value's
+//! fields; no value is a tombstone. Kafka 4.3 writes group metadata in version 3, and offsets in
+//! version 4, or in version 1 when the client asked for a retention of its own, since only that
+//! version can say when an offset expires. Every version from 0 to 4 is read.
+//!
+//! ```text
+//! key 0, 1   group, topic, partition                              an offset (1 is what is written)
+//! value 0-4  offset, leader epoch (3+), metadata, commit time, expiry (1), topic id (4+, tag 0)
+//! key 2      group                                                a generation of a classic group
+//! value 0-4  protocol type, generation, protocol, leader, since (2+), members:
+//!            id, instance (3+), client id, client host, rebalance timeout (1+), session timeout,
+//!            subscription, assignment
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::bytes::{Reader, Writer};
+use super::replay::ReplayError;
+use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+
+const LEGACY_OFFSET_KEY: i16 = 0;
+const OFFSET_KEY: i16 = 1;
+const GROUP_KEY: i16 = 2;
+const OFFSET_VALUE: i16 = 4;
+const OFFSET_VALUE_WITH_EXPIRY: i16 = 1;
+const GROUP_VALUE: i16 = 3;
+const LATEST_VALUE: i16 = 4;
+const TOPIC_ID_TAG: u32 = 0;
+
+/// A record for the log, encoded. Without a value it is a tombstone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What the record is about.
+    pub key: Vec<u8>,
+    /// What is so from now on, or nothing when it is over.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The key of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A committed offset.
+    Offset {
+        /// The group that committed it.
+        group: Arc<str>,
+        /// Where it is an offset of.
+        at: TopicPartition,
+    },
+    /// A classic group.
+    Group {
+        /// The group's id.
+        group: Arc<str>,
+    },
+    /// Something of another kind of group, by its type.
+    Other(i16),
+}
+
+/// A committed offset, as the log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The next offset to consume.
+    pub offset: Offset,
+    /// The leader epoch of the record before it, where the client knew it.
+    pub leader_epoch: LeaderEpoch,
+    /// Whatever the client wanted to have kept with it.
+    pub metadata: Arc<str>,
+    /// When it was committed.
+    pub committed: Timestamp,
+    /// When it expires, where the client asked for a retention of its own.
+    pub expires: Option<Timestamp>,
+    /// The life of the topic it belongs to; zero where that was not known.
+    pub topic_id: TopicId,
+}
+
+/// A generation of a classic group, as the log has it. Without members the group is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// What kind of group it is ("consumer", "connect"); empty where no member ever said.
+    pub protocol_type: Arc<str>,
+    /// The number of the generation.
+    pub generation: i32,
+    /// The protocol that the members agreed on.
+    pub protocol: Option<Arc<str>>,
+    /// The member that made the assignment.
+    pub leader: Option<Arc<str>>,
+    /// When the group came into its state; [`Timestamp::NONE`] where the record does not say.
+    pub since: Timestamp,
+    /// The members.
+    pub members: Vec<GenerationMember>,
+}
+
+/// A member of a [`Generation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerationMember {
+    /// The member's id.
+    pub member: Arc<str>,
+    /// The name that a static member keeps over restarts.
+    pub instance: Option<Arc<str>>,
+    /// The name that the client gave itself.
+    pub client_id: Arc<str>,
+    /// Where the client connected from.
+    pub client_host: Arc<str>,
+    /// How long the member may take to join again; -1 where the record does not say.
+    pub rebalance_timeout_ms: i32,
+    /// How long the member may be silent.
+    pub session_timeout_ms: i32,
+    /// The member's metadata for the chosen protocol.
+    pub subscription: Bytes,
+    /// What the leader gave to the member.
+    pub assignment: Bytes,
+}
+
+/// Reads a key.
+pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
+    let mut reader = Reader::new(bytes);
+    match reader.i16()? {
+        LEGACY_OFFSET_KEY | OFFSET_KEY => {
+            let group = reader.string()?;
+            let topic = reader.string()?;
+            Ok(Key::Offset {
+                group,
+                at: TopicPartition {
+                    topic,
+                    partition: reader.i32()?,
+                },
+            })
+        }
+        GROUP_KEY => Ok(Key::Group {
+            group: reader.string()?,
+        }),
+        other => Ok(Key::Other(other)),
+    }
+}
+
+fn value_reader<'a>(
+    record: &'static str,
+    bytes: &'a [u8],
+) -> Result<(i16, Reader<'a>), ReplayError> {
+    let mut reader = Reader::new(bytes);
+    let version = reader.i16()?;
+    if !(0..=LATEST_VALUE).contains(&version) {
+        return Err(ReplayError::UnknownVersion { record, version });
+    }
+    reader.set_flexible(version >= 4);
+    Ok((version, reader))
+}
+
+/// Reads the value of an offset.
+pub fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
+    let (version, mut reader) = value_reader("offset commit", bytes)?;
+    let offset = Offset(reader.i64()?);
+    let leader_epoch = if version >= 3 {
+        LeaderEpoch(reader.i32()?)
+    } else {
+        LeaderEpoch::NONE
+    };
+    let metadata = reader.string()?;
+    let committed = Timestamp(reader.i64()?);
+    let expires = if version == 1 {
+        Some(Timestamp(reader.i64()?))
+    } else {
+        None
+    };
+    let expires = expires.filter(|expires| *expires != Timestamp::NONE);
+    let mut topic_id = TopicId::ZERO;
+    for (tag, field) in reader.tagged_fields()? {
+        if tag == TOPIC_ID_TAG {
+            topic_id = Reader::new(field).uuid()?;
+        }
+    }
+    Ok(CommittedOffset {
+        offset,
+        leader_epoch,
+        metadata,
+        committed,
+        expires,
+        topic_id,
+    })
+}
+
+/// Reads the value of a group.
+pub fn decode_generation(bytes: &[u8]) -> Result<Generation, ReplayError> {
+    let (version, mut reader) = value_reader("group metadata", bytes)?;
+    let protocol_type = reader.string()?;
+    let generation = reader.i32()?;
+    let protocol = reader.nullable_string()?;
+    let leader = reader.nullable_string()?;
+    let since = if version >= 2 {
+        Timestamp(reader.i64()?)
+    } else {
+        Timestamp::NONE
+    };
+    let mut members = Vec::new();
+    for _ in 0..reader.array_count()? {
+        members.push(decode_member(version, &mut reader)?);
+    }
+    reader.tagged_fields()?;
+    Ok(Generation {
+        protocol_type,
+        generation,
+        protocol,
+        leader,
+        since,
+        members,
+    })
+}
+
+fn decode_member(version: i16, reader: &mut Reader<'_>) -> Result<GenerationMember, ReplayError> {
+    let member = GenerationMember {
+        member: reader.string()?,
+        instance: if version >= 3 {
+            reader.nullable_string()?
+        } else {
+            None
+        },
+        client_id: reader.string()?,
+        client_host: reader.string()?,
+        rebalance_timeout_ms: if version >= 1 { reader.i32()? } else { -1 },
+        session_timeout_ms: reader.i32()?,
+        subscription: reader.bytes()?,
+        assignment: reader.bytes()?,
+    };
+    reader.tagged_fields()?;
+    Ok(member)
+}
+
+fn offset_key(group: &str, at: &TopicPartition) -> Vec<u8> {
+    let mut writer = Writer::starting_with(OFFSET_KEY, false);
+    writer.string(group);
+    writer.string(&at.topic);
+    writer.i32(at.partition);
+    writer.into_bytes()
+}
+
+fn group_key(group: &str) -> Vec<u8> {
+    let mut writer = Writer::starting_with(GROUP_KEY, false);
+    writer.string(group);
+    writer.into_bytes()
+}
+
+fn encode_offset(value: &CommittedOffset) -> Vec<u8> {
+    let version = if value.expires.is_some() {
+        OFFSET_VALUE_WITH_EXPIRY
+    } else {
+        OFFSET_VALUE
+    };
+    let mut writer = Writer::starting_with(version, version >= 4);
+    writer.i64(value.offset.0);
+    if version >= 3 {
+        writer.i32(value.leader_epoch.0);
+    }
+    writer.string(&value.metadata);
+    writer.i64(value.committed.0);
+    if let Some(expires) = value.expires {
+        writer.i64(expires.0);
+    } else if value.topic_id.is_zero() {
+        writer.no_tagged_fields();
+    } else {
+        writer.tagged_uuid(TOPIC_ID_TAG, value.topic_id);
+    }
+    writer.into_bytes()
+}
+
+fn encode_generation(value: &Generation) -> Vec<u8> {
+    let mut writer = Writer::starting_with(GROUP_VALUE, false);
+    writer.string(&value.protocol_type);
+    writer.i32(value.generation);
+    writer.nullable_string(value.protocol.as_deref());
+    writer.nullable_string(value.leader.as_deref());
+    writer.i64(value.since.0);
+    writer.array_count(value.members.len());
+    for member in &value.members {
+        writer.string(&member.member);
+        writer.nullable_string(member.instance.as_deref());
+        writer.string(&member.client_id);
+        writer.string(&member.client_host);
+        writer.i32(member.rebalance_timeout_ms);
+        writer.i32(member.session_timeout_ms);
+        writer.bytes(&member.subscription);
+        writer.bytes(&member.assignment);
+    }
+    writer.into_bytes()
+}
+
+/// The record that `group` committed `value` for `at`.
+pub(crate) fn offset_record(group: &str, at: &TopicPartition, value: &CommittedOffset) -> Record {
+    Record {
+        key: offset_key(group, at),
+        value: Some(encode_offset(value)),
+    }
+}
+
+/// The record that `group` has no offset for `at` any more.
+pub(crate) fn offset_tombstone(group: &str, at: &TopicPartition) -> Record {
+    Record {
+        key: offset_key(group, at),
+        value: None,
+    }
+}
+
+/// The record that `group` is in this generation.
+pub(crate) fn group_record(group: &str, value: &Generation) -> Record {
+    Record {
+        key: group_key(group),
+        value: Some(encode_generation(value)),
+    }
+}
+
+/// The record that `group` is no more.
+pub(crate) fn group_tombstone(group: &str) -> Record {
+    Record {
+        key: group_key(group),
+        value: None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that meets nothing has failed")]
+mod tests {
+    use bytes::Bytes;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::base::KafkaUuid;
+
+    // Written by Kafka 4.3.1's own record classes.
+    const KEYS: [&str; 2] = ["00010001670005746f70696300000003", "0002000167"];
+    const OFFSETS: [&str; 5] = [
+        "0000000000000000002a00036dc3a90000018bcfe56800",
+        "0001000000000000002a00036dc3a90000018bcfe568000000018bcfe65260",
+        "0002000000000000002a00036dc3a90000018bcfe56800",
+        "0003000000000000002a0000000700036dc3a90000018bcfe56800",
+        "0004000000000000002a00000007046dc3a90000018bcfe5680001001001\
+         23456789abcdef0011223344556677",
+    ];
+    const OFFSET_WITHOUT_ID: &str = "0004000000000000002a00000007010000018bcfe5680000";
+    const GROUPS: [&str; 5] = [
+        "00000008636f6e73756d657200000005000572616e67650003632d31000000010003632d31000163000a2f\
+         3132372e302e302e31000027100000000201020000000103",
+        "00010008636f6e73756d657200000005000572616e67650003632d31000000010003632d31000163000a2f\
+         3132372e302e302e3100007530000027100000000201020000000103",
+        "00020008636f6e73756d657200000005000572616e67650003632d310000018bcfe5680000000001000363\
+         2d31000163000a2f3132372e302e302e3100007530000027100000000201020000000103",
+        "00030008636f6e73756d657200000005000572616e67650003632d310000018bcfe5680000000001000363\
+         2d31000169000163000a2f3132372e302e302e3100007530000027100000000201020000000103",
+        "000409636f6e73756d6572000000050672616e676504632d310000018bcfe568000204632d31026902630b\
+         2f3132372e302e302e31000075300000271003010202030000",
+    ];
+    const EMPTY_GROUP: &str = "0003000000000000ffffffff0000018bcfe5680000000000";
+    const THEN: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+            .collect()
+    }
+
+    fn offset() -> CommittedOffset {
+        let id = Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        CommittedOffset {
+            offset: Offset(42),
+            leader_epoch: LeaderEpoch(7),
+            metadata: "mé".into(),
+            committed: THEN,
+            expires: None,
+            topic_id: KafkaUuid(id),
+        }
+    }
+
+    fn generation() -> Generation {
+        Generation {
+            protocol_type: "consumer".into(),
+            generation: 5,
+            protocol: Some("range".into()),
+            leader: Some("c-1".into()),
+            since: THEN,
+            members: vec![GenerationMember {
+                member: "c-1".into(),
+                instance: Some("i".into()),
+                client_id: "c".into(),
+                client_host: "/127.0.0.1".into(),
+                rebalance_timeout_ms: 30_000,
+                session_timeout_ms: 10_000,
+                subscription: Bytes::from_static(&[1, 2]),
+                assignment: Bytes::from_static(&[3]),
+            }],
+        }
+    }
+
+    #[test]
+    fn keys_are_kafkas() {
+        let at = TopicPartition::new("topic", 3);
+        assert_eq!(offset_tombstone("g", &at).key, unhex(KEYS[0]));
+        assert_eq!(group_tombstone("g").key, unhex(KEYS[1]));
+        let offset = Key::Offset {
+            group: "g".into(),
+            at,
+        };
+        assert_eq!(decode_key(&unhex(KEYS[0])), Ok(offset.clone()));
+        assert_eq!(
+            decode_key(&[&[0, 0], &unhex(KEYS[0])[2..]].concat()),
+            Ok(offset)
+        );
+        assert_eq!(
+            decode_key(&unhex(KEYS[1])),
+            Ok(Key::Group { group: "g".into() })
+        );
+        assert_eq!(decode_key(&[0, 5, 1, 2]), Ok(Key::Other(5)));
+        assert_eq!(decode_key(&[0]), Err(ReplayError::Truncated));
+    }
+
+    #[test]
+    fn offsets_of_every_version_are_read_and_kafkas_version_is_written() {
+        for (version, bytes) in OFFSETS.iter().enumerate() {
+            let mut expected = offset();
+            if version < 3 {
+                expected.leader_epoch = LeaderEpoch::NONE;
+            }
+            if version < 4 {
+                expected.topic_id = TopicId::ZERO;
+            }
+            if version == 1 {
+                expected.expires = Some(THEN.plus_millis(60_000));
+            }
+            assert_eq!(
+                decode_offset(&unhex(bytes)),
+                Ok(expected.clone()),
+                "version {version}"
+            );
+            if version == 1 || version == 4 {
+                assert_eq!(encode_offset(&expected), unhex(bytes), "version {version}");
+            }
+        }
+        let plain = CommittedOffset {
+            metadata: "".into(),
+            topic_id: TopicId::ZERO,
+            ..offset()
+        };
+        assert_eq!(encode_offset(&plain), unhex(OFFSET_WITHOUT_ID));
+        assert_eq!(decode_offset(&unhex(OFFSET_WITHOUT_ID)), Ok(plain));
+    }
+
+    #[test]
+    fn groups_of_every_version_are_read_and_kafkas_version_is_written() {
+        for (version, bytes) in GROUPS.iter().enumerate() {
+            let mut expected = generation();
+            if version < 3 {
+                expected.members[0].instance = None;
+            }
+            if version < 2 {
+                expected.since = Timestamp::NONE;
+            }
+            if version < 1 {
+                expected.members[0].rebalance_timeout_ms = -1;
+            }
+            assert_eq!(
+                decode_generation(&unhex(bytes)),
+                Ok(expected),
+                "version {version}"
+            );
+        }
+        assert_eq!(encode_generation(&generation()), unhex(GROUPS[3]));
+        let empty = Generation {
+            protocol_type: "".into(),
+            generation: 0,
+            protocol: None,
+            leader: None,
+            members: Vec::new(),
+            ..generation()
+        };
+        assert_eq!(encode_generation(&empty), unhex(EMPTY_GROUP));
+        assert_eq!(decode_generation(&unhex(EMPTY_GROUP)), Ok(empty));
+    }
+
+    #[test]
+    fn records_cut_anywhere_and_versions_of_the_future_are_refused() {
+        for bytes in OFFSETS.map(unhex) {
+            for end in 0..bytes.len() {
+                assert!(decode_offset(&bytes[..end]).is_err());
+            }
+        }
+        for bytes in GROUPS.map(unhex) {
+            for end in 0..bytes.len() {
+                assert!(decode_generation(&bytes[..end]).is_err());
+            }
+        }
+        let unknown = |record, version| Err(ReplayError::UnknownVersion { record, version });
+        assert_eq!(decode_offset(&[0, 5]), unknown("offset commit", 5));
+        assert_eq!(
+            decode_generation(&[0xff, 0xff]).err(),
+            Some(ReplayError::UnknownVersion {
+                record: "group metadata",
+                version: -1
+            })
+        );
+    }
+
+    fn text() -> impl Strategy<Value = Arc<str>> {
+        any::<String>().prop_map(Into::into)
+    }
+
+    fn member() -> impl Strategy<Value = GenerationMember> {
+        let names = (text(), option::of(text()), text(), text());
+        let data = (vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..200));
+        (names, any::<i32>(), any::<i32>(), data).prop_map(|(names, rebalance, session, data)| {
+            GenerationMember {
+                member: names.0,
+                instance: names.1,
+                client_id: names.2,
+                client_host: names.3,
+                rebalance_timeout_ms: rebalance,
+                session_timeout_ms: session,
+                subscription: data.0.into(),
+                assignment: data.1.into(),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn offsets_survive_the_round_trip(
+            offset in any::<i64>(),
+            epoch in any::<i32>(),
+            metadata in text(),
+            committed in any::<i64>(),
+            expires in option::of(0..i64::MAX),
+            topic_id in any::<u128>(),
+        ) {
+            let mut value = CommittedOffset {
+                offset: Offset(offset),
+                leader_epoch: LeaderEpoch(epoch),
+                metadata,
+                committed: Timestamp(committed),
+                expires: expires.map(Timestamp),
+                topic_id: KafkaUuid(Uuid::from_u128(topic_id)),
+            };
+            let decoded = decode_offset(&encode_offset(&value));
+            if expires.is_some() {
+                value.leader_epoch = LeaderEpoch::NONE;
+                value.topic_id = TopicId::ZERO;
+            }
+            prop_assert_eq!(decoded, Ok(value));
+        }
+
+        #[test]
+        fn groups_survive_the_round_trip(
+            names in (text(), option::of(text()), option::of(text())),
+            generation in any::<i32>(),
+            since in any::<i64>(),
+            members in vec(member(), 0..5),
+        ) {
+            let value = Generation {
+                protocol_type: names.0,
+                generation,
+                protocol: names.1,
+                leader: names.2,
+                since: Timestamp(since),
+                members,
+            };
+            prop_assert_eq!(decode_generation(&encode_generation(&value)), Ok(value));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
+            let _ = decode_key(&bytes);
+            for version in 0..=4 {
+                let bytes = [&[0, version], &bytes[..]].concat();
+                let _ = decode_offset(&bytes);
+                let _ = decode_generation(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Which groups there are, and who answers what. Only dispatch: an operation has a file of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bytes::MAX_STRING;
+use super::classic::Group;
+use super::command::{
+    Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
+};
+use super::offsets::Offsets;
+use super::records::Record;
+use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
+
+/// What the machine answers to a command.
+pub type Outcome = base::Outcome<Record, Reply, TimerKey>;
+
+/// What the broker's configuration says about groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The shortest session that a member may ask for (`group.min.session.timeout.ms`).
+    pub min_session_timeout_ms: i32,
+    /// The longest session that a member may ask for (`group.max.session.timeout.ms`).
+    pub max_session_timeout_ms: i32,
+    /// How long an empty group waits for more members (`group.initial.rebalance.delay.ms`).
+    pub initial_rebalance_delay_ms: i32,
+    /// How many members a group may have (`group.max.size`).
+    pub max_size: i32,
+    /// How long the metadata of a committed offset may be (`offset.metadata.max.bytes`).
+    pub offset_metadata_max_bytes: i32,
+    /// How long offsets are kept that nobody uses (`offsets.retention.minutes`).
+    pub offsets_retention_ms: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            min_session_timeout_ms: 6_000,
+            max_session_timeout_ms: 1_800_000,
+            initial_rebalance_delay_ms: 3_000,
+            max_size: i32::MAX,
+            offset_metadata_max_bytes: 4_096,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
+        }
+    }
+}
+
+/// Names a timer of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TimerKey {
+    /// A member's silence, or the time until an id that was given out is used.
+    Session {
+        /// The group's id.
+        group: Arc<str>,
+        /// The member's id.
+        member: Arc<str>,
+    },
+    /// The time for members to join.
+    Join {
+        /// The group's id.
+        group: Arc<str>,
+    },
+    /// The time for members to ask for their assignment.
+    Sync {
+        /// The group's id.
+        group: Arc<str>,
+    },
+}
+
+/// One decision in the making: what it may know, and what came of it so far.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: Timestamp,
+    outcome: Outcome,
+}
+
+impl<'a> Turn<'a> {
+    fn new(settings: &'a Settings, now: Timestamp) -> Self {
+        Self {
+            settings,
+            now,
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub(crate) fn reply(&mut self, token: Token, reply: Reply) {
+        self.outcome.replies.push((token, reply));
+    }
+
+    pub(crate) fn write(&mut self, record: Record) {
+        self.outcome.records.push(record);
+    }
+
+    /// Sets a timer. Times come from clients and may be negative.
+    pub(crate) fn set(&mut self, key: TimerKey, milliseconds: i32) {
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(0);
+        self.outcome
+            .timers
+            .push(TimerChange::Set(key, Duration::from_millis(milliseconds)));
+    }
+
+    pub(crate) fn cancel(&mut self, key: TimerKey) {
+        self.outcome.timers.push(TimerChange::Cancel(key));
+    }
+}
+
+/// All groups and offsets of one partition of `__consumer_offsets`.
+#[derive(Debug)]
+pub struct Registry {
+    pub(super) settings: Settings,
+    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) offsets: Offsets,
+    /// Whether the log is still being read. Then a record says what a group is; afterwards it
+    /// confirms what the group decided.
+    pub(super) is_loading: bool,
+}
+
+impl Registry {
+    /// A registry of an empty partition, ready to replay.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            groups: BTreeMap::new(),
+            offsets: Offsets::default(),
+            is_loading: true,
+        }
+    }
+
+    /// The configuration changed: it holds from the next command on.
+    pub const fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// The log has been read. Members of restored groups have their sessions begin now.
+    pub fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
+        self.is_loading = false;
+        let mut turn = Turn::new(&self.settings, now);
+        for group in self.groups.values_mut() {
+            group.resume(&mut turn);
+        }
+        turn.outcome.timers
+    }
+
+    /// Decides on a command, which `token` names when it is answered, now or later.
+    pub fn decide(&mut self, token: Token, command: Command, now: Timestamp) -> Outcome {
+        self.is_loading = false;
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        match command {
+            Command::Join(join) => self.join(token, join, &mut turn),
+            Command::Sync(sync) => self.sync(token, sync, &mut turn),
+            Command::Heartbeat(heartbeat) => {
+                let error = self.heartbeat(&heartbeat, &mut turn);
+                turn.reply(token, Reply::Heartbeat(error));
+            }
+            Command::Leave(leave) => {
+                let reply = self.leave(leave, &mut turn);
+                turn.reply(token, Reply::Leave(reply));
+            }
+            Command::CommitOffsets(commit) => {
+                let reply = self.commit_offsets(commit, &mut turn);
+                turn.reply(token, Reply::CommitOffsets(reply));
+            }
+            Command::DeleteOffsets(delete) => {
+                let reply = self.delete_offsets(delete, &mut turn);
+                turn.reply(token, Reply::DeleteOffsets(reply));
+            }
+            Command::DeleteGroup(delete) => {
+                let error = self.delete_group(&delete, &mut turn);
+                turn.reply(token, Reply::DeleteGroup(error));
+            }
+            Command::ExpireOffsets => {
+                self.expire_offsets(&mut turn);
+                turn.reply(token, Reply::Done);
+            }
+            Command::TopicsDeleted(topics) => {
+                self.forget_topics(&topics, &mut turn);
+                turn.reply(token, Reply::Done);
+            }
+        }
+        turn.outcome
+    }
+
+    /// Decides on what follows from a timer that fired. A timer of a group or member that is gone
+    /// does nothing.
+    pub fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
+        let mut turn = Turn::new(&self.settings, now);
+        let (TimerKey::Session { group, .. } | TimerKey::Join { group } | TimerKey::Sync { group }) =
+            &key;
+        if let Some(group) = self.groups.get_mut(group) {
+            match &key {
+                TimerKey::Session { member, .. } => group.session_timeout(member, &mut turn),
+                TimerKey::Join { .. } => group.join_timeout(&mut turn),
+                TimerKey::Sync { .. } => group.sync_timeout(&mut turn),
+            }
+        }
+        turn.outcome
+    }
+
+    fn join(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+        if let Err(error) = check_join(&join, turn.settings) {
+            return turn.reply(token, Reply::Join(JoinReply::refused(join.member, error)));
+        }
+        let id = Arc::clone(&join.group);
+        if let Some(group) = self.groups.get_mut(&id) {
+            return group.join(token, join, turn);
+        }
+        if !join.member.is_empty() {
+            let reply = JoinReply::refused(join.member, ErrorCode::UNKNOWN_MEMBER_ID);
+            return turn.reply(token, Reply::Join(reply));
+        }
+        let mut group = Group::new(Arc::clone(&id), turn.now);
+        group.join(token, join, turn);
+        if !group.is_deserted() {
+            turn.write(group.birth_record(turn.now));
+            self.groups.insert(id, group);
+        }
+    }
+
+    fn sync(&mut self, token: Token, sync: Sync, turn: &mut Turn<'_>) {
+        let refusal = |error| Reply::Sync(SyncReply::refused(error));
+        if sync.group.is_empty() {
+            return turn.reply(token, refusal(ErrorCode::INVALID_GROUP_ID));
+        }
+        match self.groups.get_mut(&sync.group) {
+            Some(group) => group.sync(token, sync, turn),
+            None => turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID)),
+        }
+    }
+
+    fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
+        if heartbeat.group.is_empty() {
+            return ErrorCode::INVALID_GROUP_ID;
+        }
+        match self.groups.get(&heartbeat.group) {
+            Some(group) => group.heartbeat(heartbeat, turn),
+            None => ErrorCode::UNKNOWN_MEMBER_ID,
+        }
+    }
+
+    fn leave(&mut self, leave: Leave, turn: &mut Turn<'_>) -> LeaveReply {
+        if leave.group.is_empty() {
+            return LeaveReply {
+                error: ErrorCode::INVALID_GROUP_ID,
+                members: Vec::new(),
+            };
+        }
+        match self.groups.get_mut(&leave.group) {
+            Some(group) => LeaveReply {
+                error: ErrorCode::NONE,
+                members: group.leave(leave.members, turn),
+            },
+            None => {
+                let unknown = |leaver| (leaver, ErrorCode::UNKNOWN_MEMBER_ID);
+                let members = leave.members.into_iter().map(unknown).collect();
+                LeaveReply {
+                    error: ErrorCode::NONE,
+                    members,
+                }
+            }
+        }
+    }
+}
+
+/// Refuses what no group would take, whatever its state.
+fn check_join(join: &Join, settings: &Settings) -> Result<(), ErrorCode> {
+    let allowed = settings.min_session_timeout_ms..=settings.max_session_timeout_ms;
+    if join.group.is_empty() || join.group.len() > MAX_STRING {
+        return Err(ErrorCode::INVALID_GROUP_ID);
+    }
+    if !allowed.contains(&join.session_timeout_ms) {
+        return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
+    }
+    // Flexible versions can carry texts that do not fit into a record. Room is left in the client's
+    // and the instance's name for the rest of a member id.
+    let long = MAX_STRING / 2;
+    let instance = join.instance.as_ref().map_or(0, |instance| instance.len());
+    let is_long = join.client_id.len() > long
+        || instance > long
+        || join.client_host.len() > long
+        || join.member.len() > MAX_STRING
+        || join.protocol_type.len() > long
+        || join
+            .protocols
+            .iter()
+            .any(|protocol| protocol.name.len() > long);
+    if is_long {
+        Err(ErrorCode::INVALID_REQUEST)
+    } else {
+        Ok(())
+    }
+}

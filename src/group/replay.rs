@@ -1,0 +1,96 @@
+//! Replay: the one place where what the log says becomes what the registry holds, while loading and
+//! afterwards alike.
+
+use std::sync::Arc;
+
+use super::classic::Group;
+use super::records::{self, Generation, Key};
+use super::registry::Registry;
+use crate::base::{Timestamp, TopicPartition};
+
+/// Why a record could not be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The bytes end before the record does.
+    #[error("the record ends early")]
+    Truncated,
+    /// A length that no text or array can have.
+    #[error("a length in the record is out of range")]
+    InvalidLength,
+    /// A text that is not UTF-8.
+    #[error("a text in the record is not UTF-8")]
+    InvalidText,
+    /// Nothing where there must be something.
+    #[error("a field of the record is null that must not be")]
+    UnexpectedNull,
+    /// A version that is not known here.
+    #[error("{record} version {version} is not known")]
+    UnknownVersion {
+        /// What the record is.
+        record: &'static str,
+        /// Its version.
+        version: i16,
+    },
+}
+
+impl Registry {
+    /// Takes over what a record says. A record that cannot be read changes nothing; one about
+    /// another kind of group is passed over.
+    pub fn replay(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), ReplayError> {
+        match (records::decode_key(key)?, value) {
+            (Key::Offset { group, at }, Some(value)) => {
+                let committed = records::decode_offset(value)?;
+                self.group_of_offsets(&group, now);
+                self.offsets.insert(group, at, committed);
+            }
+            (Key::Offset { group, at }, None) => self.replay_offset_gone(&group, &at),
+            (Key::Group { group }, Some(value)) => {
+                let generation = records::decode_generation(value)?;
+                self.replay_generation(group, generation);
+            }
+            (Key::Group { group }, None) => {
+                self.groups.remove(&group);
+                // A classic group can end and leave its offsets to a group of another kind.
+                if self.offsets.has_any(&group) {
+                    self.group_of_offsets(&group, now);
+                }
+            }
+            (Key::Other(_), _) => {}
+        }
+        Ok(())
+    }
+
+    /// A group that has offsets exists, even if it never had a member.
+    fn group_of_offsets(&mut self, group: &Arc<str>, now: Timestamp) {
+        if !self.groups.contains_key(group) {
+            self.groups
+                .insert(Arc::clone(group), Group::new(Arc::clone(group), now));
+        }
+    }
+
+    /// A group that only its offsets made goes with the last of them.
+    fn replay_offset_gone(&mut self, group: &Arc<str>, at: &TopicPartition) {
+        self.offsets.remove(group, at);
+        let only_offsets = |group: &Group| group.written().is_none() && group.is_deserted();
+        if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(only_offsets) {
+            self.groups.remove(group);
+        }
+    }
+
+    fn replay_generation(&mut self, id: Arc<str>, generation: Generation) {
+        let known = self.groups.get_mut(&id).filter(|_| !self.is_loading);
+        let unexpected = match known {
+            Some(group) => group.adopt(generation).err(),
+            None => Some(generation),
+        };
+        if let Some(generation) = unexpected {
+            self.groups
+                .insert(Arc::clone(&id), Group::restored(id, generation));
+        }
+    }
+}

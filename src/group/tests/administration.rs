@@ -1,0 +1,102 @@
+//! Listing, describing and deleting groups.
+
+use super::fixture::{Fixture, GROUP, commit_of, join, join_as, subscription};
+use crate::base::ErrorCode;
+use crate::group::{Command, CommitOffsets, DeleteGroup, ListFilter, Reply, StateName};
+
+fn delete(host: &mut Fixture, group: &str) -> ErrorCode {
+    let token = host.send(Command::DeleteGroup(DeleteGroup {
+        group: group.into(),
+    }));
+    match host.answer(token) {
+        Some(Reply::DeleteGroup(error)) => error,
+        other => panic!("{token:?} is answered with {other:?}"),
+    }
+}
+
+#[test]
+fn groups_are_listed_by_state_and_type() {
+    let mut host = Fixture::new();
+    host.stable_group(1);
+    host.commit(CommitOffsets {
+        group: "simple".into(),
+        ..commit_of("", -1, "t", 1)
+    });
+    let list = |states: &[&str], types: &[&str]| {
+        let own = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        let listed = host.registry.list(&ListFilter {
+            states: own(states),
+            types: own(types),
+        });
+        listed
+            .iter()
+            .map(|listed| listed.group.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(&[], &[]), [GROUP, "simple"]);
+    assert_eq!(list(&["stable"], &[]), [GROUP]);
+    assert_eq!(list(&["Empty ", "Dead"], &["Classic"]), ["simple"]);
+    assert_eq!(list(&[], &["consumer"]), [""; 0]);
+}
+
+#[test]
+fn a_description_tells_protocol_and_metadata_only_of_stable_groups() {
+    let mut host = Fixture::new();
+    assert_eq!(host.registry.describe(GROUP), None);
+    let ids = host.stable_group(2);
+    let stable = host.registry.describe(GROUP).unwrap();
+    assert_eq!(stable.state, StateName::Stable);
+    assert_eq!(
+        (&*stable.protocol_type, &*stable.protocol),
+        ("consumer", "range")
+    );
+    assert_eq!(stable.members.len(), 2);
+    let member = &stable.members[0];
+    assert_eq!(member.metadata, subscription(&["t"]));
+    assert_eq!(member.assignment, member.member.as_bytes());
+    assert_eq!(
+        (&*member.client_id, &*member.client_host),
+        ("client", "/127.0.0.1")
+    );
+    host.join(join_as(&ids[0]));
+    let preparing = host.registry.describe(GROUP).unwrap();
+    assert_eq!(preparing.state, StateName::PreparingRebalance);
+    assert_eq!(&*preparing.protocol, "");
+    assert!(
+        preparing
+            .members
+            .iter()
+            .all(|member| member.metadata.is_empty())
+    );
+}
+
+#[test]
+fn only_empty_groups_can_be_deleted_and_their_offsets_go_with_them() {
+    let mut host = Fixture::new();
+    assert_eq!(delete(&mut host, GROUP), ErrorCode::GROUP_ID_NOT_FOUND);
+    let ids = host.stable_group(1);
+    host.commit_as(&ids[0], 1, "t", 1);
+    assert_eq!(delete(&mut host, GROUP), ErrorCode::NON_EMPTY_GROUP);
+    host.leave(&[(&ids[0], None)]);
+    let token = host.join(join());
+    let pending = host.joined(token).member;
+    assert_eq!(delete(&mut host, GROUP), ErrorCode::NONE);
+    assert_eq!(host.state(), StateName::Dead);
+    assert!(host.registry.fetch_offsets(GROUP, None).is_empty());
+    assert!(host.timers.is_empty());
+    assert_eq!(
+        host.join_error(join_as(&pending)),
+        ErrorCode::UNKNOWN_MEMBER_ID
+    );
+    assert_eq!(delete(&mut host, GROUP), ErrorCode::GROUP_ID_NOT_FOUND);
+}
+
+#[test]
+fn a_group_that_is_made_anew_begins_from_the_first_generation() {
+    let mut host = Fixture::new();
+    let ids = host.stable_group(1);
+    host.leave(&[(&ids[0], None)]);
+    assert_eq!(delete(&mut host, GROUP), ErrorCode::NONE);
+    host.stable_group(1);
+    assert_eq!(host.written().generation, 1);
+}

@@ -1,0 +1,415 @@
+//! A host in miniature: applies what comes back, keeps the log, the timers and the replies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{
+    ErrorCode, LeaderEpoch, Offset, TimerChange, Timestamp, Token, TopicId, TopicPartition,
+};
+use crate::group::offsets::Offsets;
+use crate::group::{
+    Command, CommitOffsets, Generation, Heartbeat, Join, JoinReply, Leave, LeaveReply, Leaver,
+    OffsetToCommit, Outcome, Protocol, Record, Registry, Reply, Settings, StateName, Sync,
+    SyncReply, TimerKey,
+};
+
+pub(super) const GROUP: &str = "g";
+pub(super) const SESSION_MS: i32 = 10_000;
+pub(super) const REBALANCE_MS: i32 = 60_000;
+
+/// What a restart must bring back.
+#[derive(Debug, PartialEq)]
+pub(super) struct HardState<'a> {
+    groups: BTreeMap<&'a str, &'a Generation>,
+    offsets: &'a Offsets,
+}
+
+pub(super) struct Fixture {
+    pub(super) registry: Registry,
+    pub(super) settings: Settings,
+    pub(super) now: Timestamp,
+    pub(super) log: Vec<Record>,
+    pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
+    pub(super) open: BTreeSet<Token>,
+    replies: BTreeMap<Token, Reply>,
+    counter: u64,
+}
+
+impl Fixture {
+    pub(super) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let mut registry = Registry::new(settings);
+        let now = Timestamp(1_700_000_000_000);
+        assert_eq!(registry.loaded(now), []);
+        Self {
+            registry,
+            settings,
+            now,
+            log: Vec::new(),
+            timers: BTreeMap::new(),
+            open: BTreeSet::new(),
+            replies: BTreeMap::new(),
+            counter: 0,
+        }
+    }
+
+    pub(super) fn count(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    pub(super) fn send(&mut self, command: Command) -> Token {
+        let token = Token(self.count());
+        self.open.insert(token);
+        let outcome = self.registry.decide(token, command, self.now);
+        self.apply(outcome);
+        token
+    }
+
+    fn apply(&mut self, outcome: Outcome) {
+        for record in outcome.records {
+            let value = record.value.as_deref();
+            self.registry.replay(&record.key, value, self.now).unwrap();
+            self.log.push(record);
+        }
+        self.change_timers(outcome.timers);
+        for (token, reply) in outcome.replies {
+            assert!(self.open.remove(&token), "{token:?} is not open: {reply:?}");
+            self.replies.insert(token, reply);
+        }
+    }
+
+    fn change_timers(&mut self, changes: Vec<TimerChange<TimerKey>>) {
+        for change in changes {
+            match change {
+                TimerChange::Set(key, after) => {
+                    let order = self.count();
+                    let at = self
+                        .now
+                        .plus_millis(i64::try_from(after.as_millis()).unwrap());
+                    self.timers.insert(key, (at, order));
+                }
+                TimerChange::Cancel(key) => {
+                    self.timers.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Lets time pass, and timers fire in their order.
+    pub(super) fn advance(&mut self, milliseconds: i64) {
+        let end = self.now.plus_millis(milliseconds);
+        loop {
+            let due = self.timers.iter().filter(|(_, (at, _))| *at <= end);
+            let Some((key, (at, _))) = due.min_by_key(|(_, when)| **when) else {
+                break;
+            };
+            let (key, at) = (key.clone(), *at);
+            self.timers.remove(&key);
+            self.now = self.now.max(at);
+            let outcome = self.registry.timer_fired(key, self.now);
+            self.apply(outcome);
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass while `members` send heartbeats.
+    pub(super) fn advance_alive(&mut self, milliseconds: i64, members: &[(&str, i32)]) {
+        for _ in 0..milliseconds / 1_000 {
+            self.advance(1_000);
+            for (member, generation) in members {
+                self.heartbeat(member, *generation);
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, token: Token) -> Option<Reply> {
+        self.replies.remove(&token)
+    }
+
+    /// A new process on the same log. Nobody will answer what is open.
+    pub(super) fn reload(&mut self) {
+        self.registry = self.replayed();
+        self.open.clear();
+        self.timers.clear();
+        let timers = self.registry.loaded(self.now);
+        self.change_timers(timers);
+    }
+
+    fn replayed(&self) -> Registry {
+        let mut registry = Registry::new(self.settings);
+        for record in &self.log {
+            registry
+                .replay(&record.key, record.value.as_deref(), self.now)
+                .unwrap();
+        }
+        registry
+    }
+
+    pub(super) fn check(&self) {
+        assert_eq!(hard_state(&self.registry), hard_state(&self.replayed()));
+    }
+
+    pub(super) fn state(&self) -> StateName {
+        self.registry
+            .describe(GROUP)
+            .map_or(StateName::Dead, |described| described.state)
+    }
+
+    pub(super) fn written(&self) -> &Generation {
+        self.registry.groups[GROUP].written().unwrap()
+    }
+
+    pub(super) fn join(&mut self, join: Join) -> Token {
+        self.send(Command::Join(join))
+    }
+
+    /// The answer to a join that must be there.
+    pub(super) fn joined(&mut self, token: Token) -> JoinReply {
+        match self.answer(token) {
+            Some(Reply::Join(reply)) => reply,
+            other => panic!("{token:?} is answered with {other:?}"),
+        }
+    }
+
+    pub(super) fn join_error(&mut self, join: Join) -> ErrorCode {
+        let token = self.join(join);
+        self.joined(token).error
+    }
+
+    /// Gets a member id as new clients do, and joins with it.
+    pub(super) fn join_with_new_id(&mut self, join: Join) -> (Arc<str>, Token) {
+        let token = self.join(join.clone());
+        let reply = self.joined(token);
+        assert_eq!(reply.error, ErrorCode::MEMBER_ID_REQUIRED);
+        let token = self.join(Join {
+            member: Arc::clone(&reply.member),
+            ..join
+        });
+        (reply.member, token)
+    }
+
+    pub(super) fn sync(&mut self, member: &str, generation: i32, parts: &[(&str, &str)]) -> Token {
+        self.send(Command::Sync(sync_of(member, generation, parts)))
+    }
+
+    pub(super) fn synced(&mut self, token: Token) -> SyncReply {
+        match self.answer(token) {
+            Some(Reply::Sync(reply)) => reply,
+            other => panic!("{token:?} is answered with {other:?}"),
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
+        self.heartbeat_as(member, None, generation)
+    }
+
+    pub(super) fn heartbeat_as(
+        &mut self,
+        member: &str,
+        instance: Option<&str>,
+        generation: i32,
+    ) -> ErrorCode {
+        let token = self.send(Command::Heartbeat(Heartbeat {
+            group: GROUP.into(),
+            member: member.into(),
+            instance: instance.map(Into::into),
+            generation,
+        }));
+        match self.answer(token) {
+            Some(Reply::Heartbeat(error)) => error,
+            other => panic!("{token:?} is answered with {other:?}"),
+        }
+    }
+
+    pub(super) fn leave(&mut self, leavers: &[(&str, Option<&str>)]) -> LeaveReply {
+        let leaver = |(member, instance): &(&str, Option<&str>)| Leaver {
+            member: (*member).into(),
+            instance: instance.map(Into::into),
+            reason: None,
+        };
+        let members = leavers.iter().map(leaver).collect();
+        let token = self.send(Command::Leave(Leave {
+            group: GROUP.into(),
+            members,
+        }));
+        match self.answer(token) {
+            Some(Reply::Leave(reply)) => reply,
+            other => panic!("{token:?} is answered with {other:?}"),
+        }
+    }
+
+    pub(super) fn commit_as(
+        &mut self,
+        member: &str,
+        generation: i32,
+        topic: &str,
+        offset: i64,
+    ) -> ErrorCode {
+        let commit = commit_of(member, generation, topic, offset);
+        self.commit(commit)
+            .first()
+            .map(|(_, error)| *error)
+            .unwrap()
+    }
+
+    pub(super) fn commit(&mut self, commit: CommitOffsets) -> Vec<(TopicPartition, ErrorCode)> {
+        let token = self.send(Command::CommitOffsets(commit));
+        match self.answer(token) {
+            Some(Reply::CommitOffsets(reply)) => reply.partitions,
+            other => panic!("{token:?} is answered with {other:?}"),
+        }
+    }
+
+    pub(super) fn expire(&mut self) {
+        let token = self.send(Command::ExpireOffsets);
+        assert_eq!(self.answer(token), Some(Reply::Done));
+    }
+
+    pub(super) fn offset(&self, topic: &str) -> Offset {
+        let at = [(TopicPartition::new(topic, 0), TopicId::ZERO)];
+        self.registry.fetch_offsets(GROUP, Some(&at))[0].offset
+    }
+
+    /// A stable group of so many members in its first generation; the leader comes first.
+    pub(super) fn stable_group(&mut self, members: usize) -> Vec<Arc<str>> {
+        let joins: Vec<_> = (0..members)
+            .map(|_| self.join_with_new_id(join()))
+            .collect();
+        self.advance(i64::from(self.settings.initial_rebalance_delay_ms) * 2);
+        let mut ids = Vec::new();
+        let mut leader = None;
+        for (id, token) in joins {
+            let reply = self.joined(token);
+            assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
+            leader = Some(reply.leader);
+            ids.push(id);
+        }
+        let leader = leader.unwrap();
+        ids.sort_by_key(|id| *id != leader);
+        self.sync_all(&ids, 1);
+        ids
+    }
+
+    /// The leader, who comes first, gives each member its own id for an assignment.
+    pub(super) fn sync_all(&mut self, ids: &[Arc<str>], generation: i32) {
+        let parts: Vec<_> = ids.iter().map(|id| (&**id, &**id)).collect();
+        for id in ids {
+            let token = self.sync(id, generation, &parts);
+            let reply = self.synced(token);
+            assert_eq!(reply.error, ErrorCode::NONE);
+            assert_eq!(reply.assignment, id.as_bytes());
+        }
+        assert_eq!(self.state(), StateName::Stable);
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check();
+        }
+    }
+}
+
+fn hard_state(registry: &Registry) -> HardState<'_> {
+    let written = registry
+        .groups
+        .iter()
+        .filter_map(|(id, group)| Some((&**id, group.written()?)));
+    HardState {
+        groups: written.collect(),
+        offsets: &registry.offsets,
+    }
+}
+
+/// The metadata of a consumer that reads `topics`.
+pub(super) fn subscription(topics: &[&str]) -> Bytes {
+    let mut bytes = vec![0, 0];
+    bytes.extend_from_slice(&i32::try_from(topics.len()).unwrap().to_be_bytes());
+    for topic in topics {
+        bytes.extend_from_slice(&i16::try_from(topic.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(topic.as_bytes());
+    }
+    bytes.extend_from_slice(&[0xff; 4]);
+    bytes.into()
+}
+
+pub(super) fn protocols(names: &[&str], topics: &[&str]) -> Vec<Protocol> {
+    let protocol = |name: &&str| Protocol {
+        name: (*name).into(),
+        metadata: subscription(topics),
+    };
+    names.iter().map(protocol).collect()
+}
+
+/// A new consumer of topic "t", as today's clients are.
+pub(super) fn join() -> Join {
+    // Ids need only differ from each other.
+    static SEED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let seed = SEED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Join {
+        group: GROUP.into(),
+        member: "".into(),
+        instance: None,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout_ms: SESSION_MS,
+        rebalance_timeout_ms: REBALANCE_MS,
+        protocol_type: "consumer".into(),
+        protocols: protocols(&["range"], &["t"]),
+        member_id_seed: u128::from(seed) << 64,
+        needs_known_member_id: true,
+        can_skip_assignment: true,
+        reason: None,
+    }
+}
+
+pub(super) fn join_as(member: &str) -> Join {
+    Join {
+        member: member.into(),
+        ..join()
+    }
+}
+
+pub(super) fn static_join(instance: &str) -> Join {
+    Join {
+        instance: Some(instance.into()),
+        ..join()
+    }
+}
+
+pub(super) fn sync_of(member: &str, generation: i32, parts: &[(&str, &str)]) -> Sync {
+    let part = |(id, part): &(&str, &str)| ((*id).into(), Bytes::copy_from_slice(part.as_bytes()));
+    Sync {
+        group: GROUP.into(),
+        member: member.into(),
+        instance: None,
+        generation,
+        protocol_type: Some("consumer".into()),
+        protocol: Some("range".into()),
+        assignments: parts.iter().map(part).collect(),
+    }
+}
+
+pub(super) fn commit_of(member: &str, generation: i32, topic: &str, offset: i64) -> CommitOffsets {
+    CommitOffsets {
+        group: GROUP.into(),
+        member: member.into(),
+        instance: None,
+        generation,
+        retention_ms: None,
+        offsets: vec![OffsetToCommit {
+            at: TopicPartition::new(topic, 0),
+            topic_id: TopicId::ZERO,
+            offset: Offset(offset),
+            leader_epoch: LeaderEpoch(3),
+            metadata: Some("note".into()),
+        }],
+    }
+}

@@ -1,0 +1,11 @@
+//! Scenarios on a manual clock. Every one ends with replaying what was written into a fresh
+//! registry, which must then hold the same hard state.
+
+mod administration;
+mod fixture;
+mod joining;
+mod offsets;
+mod random;
+mod restart;
+mod static_members;
+mod syncing;
