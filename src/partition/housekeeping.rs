@@ -1,0 +1,94 @@
+//! What keeps logs within their bounds while nobody asks for anything: retention, due syncs,
+//! checkpoints, silent producers, free space. One thread keeps the times; the work on a log is done
+//! by the lane that owns it, in turn with its appends.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::manager::Partitions;
+
+/// How often due syncs (`flush.ms`) and free space are looked at. Both cost what was written since.
+const SHORT_ROUND: Duration = Duration::from_secs(1);
+
+/// The running housekeeper; dropping it (or [`Housekeeper::stop`]) ends it.
+#[derive(Debug)]
+pub(super) struct Housekeeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How often each of the longer rounds is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Periods {
+    pub(super) retention: Duration,
+    pub(super) checkpoints: Duration,
+    pub(super) producers: Duration,
+}
+
+impl Housekeeper {
+    pub(super) fn start(partitions: Partitions, periods: Periods) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("housekeeping".to_owned())
+            .spawn(move || keep_house(&partitions, periods, &stopped))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends the rounds and waits for the one that is under way.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>) {
+    let started = Instant::now();
+    let mut retention = Round {
+        every: periods.retention,
+        due: started + periods.retention.min(Duration::from_secs(30)),
+    };
+    let mut checkpoints = Round {
+        every: periods.checkpoints,
+        due: started + periods.checkpoints,
+    };
+    let mut producers = Round {
+        every: periods.producers,
+        due: started + periods.producers,
+    };
+    // A wait for the end that is bounded by the next round: the end is noticed at once.
+    while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
+        let now = Instant::now();
+        partitions.check_space();
+        partitions.sync_due();
+        if retention.is_due(now) {
+            partitions.apply_retention();
+        }
+        if producers.is_due(now) {
+            partitions.expire_producers();
+        }
+        if checkpoints.is_due(now) {
+            partitions.write_checkpoints();
+        }
+    }
+}
+
+struct Round {
+    every: Duration,
+    due: Instant,
+}
+
+impl Round {
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = now + self.every;
+        }
+        is_due
+    }
+}

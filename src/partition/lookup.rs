@@ -1,0 +1,104 @@
+//! Questions about offsets that need more than the published positions: by time, by largest
+//! timestamp. They may read old segments, so they run where blocking is allowed.
+
+use std::sync::Arc;
+
+use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::log::{LogView, ReadError};
+
+use super::read::ReadFailure;
+use super::replica::Replica;
+
+/// Which offset is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetQuery {
+    /// The end of what the reader may see.
+    Latest,
+    /// The first offset that may be read.
+    Earliest,
+    /// The record with the largest timestamp.
+    MaxTimestamp,
+    /// The first record at or after this time.
+    ByTime(Timestamp),
+}
+
+/// An offset that was found, with the time of its record (none for positions) and its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundOffset {
+    /// The offset.
+    pub offset: Offset,
+    /// When the record was written, by its own account.
+    pub timestamp: Timestamp,
+    /// The leadership that wrote it.
+    pub epoch: LeaderEpoch,
+}
+
+/// Looks up an offset; `None` when no record answers the question.
+///
+/// # Errors
+/// When the partition cannot be read here, or not in the client's epoch.
+pub async fn look_up(
+    replica: &Replica,
+    query: OffsetQuery,
+    client_epoch: LeaderEpoch,
+    read_committed: bool,
+) -> Result<Option<FoundOffset>, ReadFailure> {
+    replica.check_epoch(client_epoch)?;
+    if replica.directory().is_offline() {
+        return Err(ReadFailure::Storage(
+            "the log directory is offline".to_owned(),
+        ));
+    }
+    let published = replica.published();
+    let positions = published.positions;
+    let upper = if read_committed {
+        positions.last_stable
+    } else {
+        positions.high_watermark
+    };
+    let position = |offset, epoch| {
+        Ok(Some(FoundOffset {
+            offset,
+            timestamp: Timestamp::NONE,
+            epoch,
+        }))
+    };
+    match query {
+        OffsetQuery::Latest => position(upper, replica.leadership().epoch),
+        OffsetQuery::Earliest => position(
+            positions.log_start,
+            published
+                .view
+                .epoch_at(positions.log_start)
+                .unwrap_or(LeaderEpoch::NONE),
+        ),
+        OffsetQuery::MaxTimestamp => {
+            search(&published.view, |view| view.offset_of_max_timestamp()).await
+        }
+        OffsetQuery::ByTime(time) => {
+            search(&published.view, move |view| {
+                view.offset_for_timestamp(time, upper)
+            })
+            .await
+        }
+    }
+}
+
+async fn search(
+    view: &Arc<LogView>,
+    look: impl FnOnce(&LogView) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError>
+    + Send
+    + 'static,
+) -> Result<Option<FoundOffset>, ReadFailure> {
+    let view = Arc::clone(view);
+    let found = tokio::task::spawn_blocking(move || look(&view)).await;
+    match found {
+        Ok(Ok(found)) => Ok(found.map(|(offset, timestamp, epoch)| FoundOffset {
+            offset,
+            timestamp,
+            epoch,
+        })),
+        Ok(Err(error)) => Err(ReadFailure::Storage(error.to_string())),
+        Err(stopped) => Err(ReadFailure::Storage(stopped.to_string())),
+    }
+}

@@ -1,0 +1,582 @@
+//! Which partitions this broker hosts: opened at the start, changed as the image changes, closed at
+//! the end. This file decides who does it; the doing is in [`opening`](super::opening), the lanes and
+//! the housekeeper.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::{Clock, LeaderEpoch, NodeId, Timestamp, TopicId, TopicPartition};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
+use crate::metadata::{Delta, Image, TopicImage};
+
+use super::directory::DirectoryState;
+use super::housekeeping::{Housekeeper, Periods};
+use super::lane::{self, Hosted, LaneHandle, Slot};
+use super::opening::{self, Opened, ToOpen};
+use super::replica::{Leadership, Replica, ReplicaParts};
+
+/// Why hosting cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread could not be started.
+    #[error("cannot start a storage thread: {0}")]
+    Thread(std::io::Error),
+    /// The log directory could not be read or put in order.
+    #[error("log directory {directory}: {reason}")]
+    Directory {
+        /// Which one.
+        directory: String,
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// The hosted partitions. Cheap to clone; all clones are the same set.
+#[derive(Clone)]
+pub struct Partitions {
+    shared: Arc<Shared>,
+}
+
+/// By topic id, then by partition number; a missing entry is a partition that is not hosted here.
+type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
+
+/// A partition that belongs here.
+#[derive(Clone)]
+enum Place {
+    Open(Arc<Replica>),
+    /// Its log could not be opened.
+    Unreadable,
+}
+
+impl Place {
+    const fn open(&self) -> Option<&Arc<Replica>> {
+        match self {
+            Self::Open(replica) => Some(replica),
+            Self::Unreadable => None,
+        }
+    }
+}
+
+/// Why a partition cannot be used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHosted {
+    /// There is no such partition on this broker.
+    #[error("no such partition")]
+    Unknown,
+    /// Its log could not be opened.
+    #[error("the partition's log cannot be opened")]
+    Unreadable,
+}
+
+struct Shared {
+    node: NodeId,
+    config: Arc<BrokerConfig>,
+    clock: Arc<dyn Clock>,
+    log_directory: LogDirectory,
+    directory: Arc<DirectoryState>,
+    lanes: Vec<LaneHandle>,
+    next_slot: AtomicU64,
+    hosted: RwLock<HostedTopics>,
+    /// Renamed directories of deleted replicas, and when their files may go.
+    doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    lanes: Vec<JoinHandle<()>>,
+    housekeeper: Option<Housekeeper>,
+}
+
+impl std::fmt::Debug for Partitions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Partitions")
+            .field("topics", &self.hosted().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Partitions {
+    /// Opens every partition that `image` places on this broker, recovering those that were not
+    /// closed cleanly, and starts the lanes and the housekeeping.
+    ///
+    /// # Errors
+    /// When the directory as a whole cannot be used. A single partition that cannot be opened takes
+    /// its directory offline instead, so that the rest of the broker serves.
+    pub fn start(
+        config: Arc<BrokerConfig>,
+        log_directory: LogDirectory,
+        clock: Arc<dyn Clock>,
+        image: &Image,
+    ) -> Result<Self, StartError> {
+        let directory = Arc::new(DirectoryState::new(
+            log_directory.path().to_owned(),
+            log_directory.directory_id(),
+            u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0),
+        ));
+        let mut lanes = Vec::new();
+        let mut threads = Threads::default();
+        for index in 0..config.storage_lanes() {
+            let (lane, thread) =
+                lane::start(index, Arc::clone(&clock)).map_err(StartError::Thread)?;
+            lanes.push(lane);
+            threads.lanes.push(thread);
+        }
+        let partitions = Self {
+            shared: Arc::new(Shared {
+                node: NodeId(config.node_id),
+                config,
+                clock,
+                log_directory,
+                directory,
+                lanes,
+                next_slot: AtomicU64::new(0),
+                hosted: RwLock::default(),
+                doomed: Mutex::default(),
+                threads: Mutex::new(threads),
+            }),
+        };
+        partitions.open_what_the_image_places_here(image)?;
+        partitions.start_housekeeping()?;
+        Ok(partitions)
+    }
+
+    /// A hosted partition.
+    ///
+    /// # Errors
+    /// When it is not hosted here, or its log could not be opened.
+    pub fn find(&self, topic: TopicId, partition: i32) -> Result<Arc<Replica>, NotHosted> {
+        match self
+            .hosted()
+            .get(&topic)
+            .and_then(|partitions| partitions.get(&partition))
+        {
+            Some(Place::Open(replica)) => Ok(Arc::clone(replica)),
+            Some(Place::Unreadable) => Err(NotHosted::Unreadable),
+            None => Err(NotHosted::Unknown),
+        }
+    }
+
+    /// All hosted partitions that are open, in no order.
+    pub fn all(&self) -> Vec<Arc<Replica>> {
+        self.hosted()
+            .values()
+            .flat_map(HashMap::values)
+            .filter_map(Place::open)
+            .cloned()
+            .collect()
+    }
+
+    /// The log directories.
+    pub fn directories(&self) -> impl Iterator<Item = &Arc<DirectoryState>> {
+        std::iter::once(&self.shared.directory)
+    }
+
+    /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
+    /// created partitions take appends.
+    pub fn apply(&self, image: &Image, delta: &Delta) {
+        for topic in &delta.deleted_topics {
+            self.delete(topic);
+        }
+        let mut missing = Vec::new();
+        for topic in &delta.created_or_changed_topics {
+            missing.extend(self.lead_or_list(image, topic));
+        }
+        self.adopt(opening::open_all(missing, &self.opening_context()));
+        for name in &delta.changed_configs {
+            if let Some(topic) = image.topic(name) {
+                self.configure(image, topic);
+            }
+        }
+    }
+
+    /// Ends hosting: everything appended so far is written, synced and closed, then the checkpoints
+    /// and the clean-shutdown marker are written. Without errors the next start scans nothing.
+    pub fn stop(&self, broker_epoch: i64) {
+        let mut threads = std::mem::take(
+            &mut *self
+                .shared
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if let Some(housekeeper) = &mut threads.housekeeper {
+            housekeeper.stop();
+        }
+        let closed = self.close_logs(threads.lanes);
+        if self.shared.directory.is_offline() {
+            return;
+        }
+        let result = self
+            .write_position_checkpoints(closed)
+            .and_then(|()| self.shared.log_directory.mark_clean_shutdown(broker_epoch));
+        if let Err(error) = result {
+            tracing::error!(%error, "clean shutdown could not be recorded: the next start will check the logs");
+        }
+    }
+
+    fn open_what_the_image_places_here(&self, image: &Image) -> Result<(), StartError> {
+        let shared = &self.shared;
+        let unusable = |error: &dyn std::fmt::Display| StartError::Directory {
+            directory: shared.directory.path().display().to_string(),
+            reason: error.to_string(),
+        };
+        let doomed = opening::set_strays_aside(&shared.log_directory, image, shared.node)
+            .map_err(|error| unusable(&error))?;
+        opening::remove_directories(doomed);
+        let checkpoint = |which| {
+            shared
+                .log_directory
+                .read_checkpoint(which)
+                .map_err(|error| unusable(&error))
+        };
+        let context = opening::Context {
+            clean_shutdown: shared.log_directory.had_clean_shutdown(),
+            recovery_points: checkpoint(Checkpoint::RecoveryPoint)?,
+            log_starts: checkpoint(Checkpoint::LogStart)?,
+            ..self.opening_context()
+        };
+        let to_open = image
+            .topics()
+            .flat_map(|topic| self.lead_or_list(image, topic))
+            .collect();
+        self.adopt(opening::open_all(to_open, &context));
+        Ok(())
+    }
+
+    /// For partitions that have never been here: there is nothing to recover.
+    fn opening_context(&self) -> opening::Context<'_> {
+        opening::Context {
+            log_directory: &self.shared.log_directory,
+            clean_shutdown: false,
+            recovery_points: PartitionOffsets::new(),
+            log_starts: PartitionOffsets::new(),
+            threads: usize::try_from(self.shared.config.num_recovery_threads_per_data_dir)
+                .unwrap_or(1),
+            producer_id_expiration_ms: i64::from(self.shared.config.producer_id_expiration_ms),
+            now: self.shared.clock.now(),
+        }
+    }
+
+    /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
+    /// and are not.
+    fn lead_or_list(&self, image: &Image, topic: &TopicImage) -> Vec<ToOpen> {
+        let mut missing = Vec::new();
+        let mut config = None;
+        for (number, partition) in (0_i32..).zip(&topic.partitions) {
+            if !partition.replicas.contains(&self.shared.node) {
+                continue;
+            }
+            let leadership = Leadership::from(partition);
+            match self.find(topic.id, number) {
+                Ok(replica) => self.lead(&replica, leadership),
+                // What could not be opened is tried again at the next start, not at every change.
+                Err(NotHosted::Unreadable) => {}
+                Err(NotHosted::Unknown) => {
+                    let config =
+                        config.get_or_insert_with(|| self.effective_config(image, &topic.name));
+                    missing.push(ToOpen {
+                        topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
+                        topic_id: topic.id,
+                        leadership,
+                        config: Arc::clone(config),
+                    });
+                }
+            }
+        }
+        missing
+    }
+
+    /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
+    /// so that clients can later ask where it ended.
+    fn lead(&self, replica: &Replica, leadership: Leadership) {
+        if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
+            let epoch = leadership.epoch;
+            replica
+                .lane()
+                .operate(replica.slot(), move |hosted| note_epoch(hosted, epoch));
+        }
+        replica.lead(leadership);
+    }
+
+    fn effective_config(&self, image: &Image, topic: &str) -> Arc<TopicConfig> {
+        let overrides = image.topic_configs(topic);
+        let resolved = TopicConfig::resolve(overrides, &self.shared.config).or_else(|error| {
+            // The controller checks values before it records them; one that came from another
+            // release must not keep the records of the topic out of reach.
+            tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
+            TopicConfig::resolve(&std::collections::BTreeMap::new(), &self.shared.config)
+        });
+        Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
+    }
+
+    fn adopt(&self, opened: Vec<Opened>) {
+        for Opened { wanted, log } in opened {
+            let Some(log) = log else {
+                self.place(&wanted, Place::Unreadable);
+                continue;
+            };
+            let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
+            let lane = self.lane_of(slot);
+            let epoch =
+                (wanted.leadership.leader == self.shared.node).then_some(wanted.leadership.epoch);
+            let replica = Arc::new(Replica::new(ReplicaParts {
+                topic_partition: wanted.topic_partition.clone(),
+                topic_id: wanted.topic_id,
+                node: self.shared.node,
+                directory: Arc::clone(&self.shared.directory),
+                lane: lane.clone(),
+                slot,
+                leadership: wanted.leadership.clone(),
+                config: Arc::clone(&wanted.config),
+                published: lane::state_of(&log),
+            }));
+            // The lane knows the log before anyone can send it an append.
+            lane.adopt(
+                slot,
+                Hosted {
+                    log,
+                    replica: Arc::clone(&replica),
+                },
+            );
+            if let Some(epoch) = epoch {
+                lane.operate(slot, move |hosted| note_epoch(hosted, epoch));
+            }
+            self.place(&wanted, Place::Open(replica));
+        }
+    }
+
+    fn place(&self, wanted: &ToOpen, place: Place) {
+        let mut hosted = self.hosted_mut();
+        hosted
+            .entry(wanted.topic_id)
+            .or_default()
+            .insert(wanted.topic_partition.partition, place);
+    }
+
+    fn lane_of(&self, slot: Slot) -> &LaneHandle {
+        let count = self.shared.lanes.len() as u64;
+        let index = usize::try_from(slot.0 % count.max(1)).unwrap_or(0);
+        &self.shared.lanes[index]
+    }
+
+    fn delete(&self, topic: &TopicImage) {
+        let Some(replicas) = self.hosted_mut().remove(&topic.id) else {
+            return;
+        };
+        for replica in replicas.values().filter_map(Place::open) {
+            let partitions = self.clone();
+            let delay = replica.config().file_delete_delay_ms;
+            // Whoever waits for the partition looks again and finds it gone.
+            replica.waiters().wake();
+            replica.lane().release(replica.slot(), move |hosted| {
+                if let Some(hosted) = hosted {
+                    partitions.doom(hosted, delay);
+                }
+            });
+        }
+    }
+
+    /// Renames a deleted replica's directory; its files go later.
+    fn doom(&self, hosted: Hosted, delay_ms: i64) {
+        match hosted.log.mark_deleted() {
+            Ok(path) => {
+                let due = self.shared.clock.now().plus_millis(delay_ms);
+                self.shared
+                    .doomed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push((due, path));
+            }
+            Err(error) => self.shared.directory.fail(&format_args!(
+                "delete of {}: {error}",
+                hosted.replica.topic_partition()
+            )),
+        }
+    }
+
+    fn configure(&self, image: &Image, topic: &TopicImage) {
+        let config = self.effective_config(image, &topic.name);
+        let hosted = self.hosted();
+        for replica in hosted
+            .get(&topic.id)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .filter_map(Place::open)
+        {
+            replica.configure(Arc::clone(&config));
+            let config = Arc::clone(&config);
+            replica
+                .lane()
+                .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
+        }
+    }
+
+    fn hosted(&self) -> RwLockReadGuard<'_, HostedTopics> {
+        self.shared
+            .hosted
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hosted_mut(&self) -> RwLockWriteGuard<'_, HostedTopics> {
+        self.shared
+            .hosted
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
+    if let Err(error) = hosted.log.assign_epoch(epoch) {
+        let partition = hosted.replica.topic_partition();
+        hosted
+            .replica
+            .directory()
+            .fail(&format_args!("leader epoch of {partition}: {error}"));
+    }
+}
+
+/// The rounds of the housekeeper.
+impl Partitions {
+    fn start_housekeeping(&self) -> Result<(), StartError> {
+        let config = &self.shared.config;
+        let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
+        let periods = Periods {
+            retention: millis(config.log_retention_check_interval_ms),
+            checkpoints: millis(i64::from(config.log_flush_offset_checkpoint_interval_ms)),
+            producers: millis(i64::from(config.producer_id_expiration_check_interval_ms)),
+        };
+        let housekeeper = Housekeeper::start(self.clone(), periods).map_err(StartError::Thread)?;
+        self.shared
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .housekeeper = Some(housekeeper);
+        Ok(())
+    }
+
+    pub(super) fn check_space(&self) {
+        self.shared.directory.check_space();
+    }
+
+    /// Lets the lanes sync what is due by `flush.ms`: a touched log is looked at when a drain settles.
+    pub(super) fn sync_due(&self) {
+        for lane in &self.shared.lanes {
+            lane.sweep_written(|_| {});
+        }
+    }
+
+    pub(super) fn expire_producers(&self) {
+        let now = self.shared.clock.now();
+        for lane in &self.shared.lanes {
+            lane.sweep(move |hosted| hosted.log.expire_producers(now));
+        }
+    }
+
+    pub(super) fn apply_retention(&self) {
+        let now = self.shared.clock.now();
+        for lane in &self.shared.lanes {
+            lane.sweep(move |hosted| {
+                let high_watermark = hosted.replica.published().positions.high_watermark;
+                let result = hosted
+                    .log
+                    .apply_retention(high_watermark, now)
+                    .and_then(|_| hosted.log.delete_expired_files(now));
+                if let Err(error) = result {
+                    let partition = hosted.replica.topic_partition();
+                    hosted
+                        .replica
+                        .directory()
+                        .fail(&format_args!("retention of {partition}: {error}"));
+                }
+            });
+        }
+        self.remove_doomed(now);
+    }
+
+    fn remove_doomed(&self, now: Timestamp) {
+        let mut doomed = self
+            .shared
+            .doomed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (due, later) = std::mem::take(&mut *doomed)
+            .into_iter()
+            .partition(|(when, _)| *when <= now);
+        *doomed = later;
+        drop(doomed);
+        let due: Vec<(Timestamp, PathBuf)> = due;
+        opening::remove_directories(due.into_iter().map(|(_, path)| path));
+    }
+
+    pub(super) fn write_checkpoints(&self) {
+        if self.shared.directory.is_offline() {
+            return;
+        }
+        let recovery_points = self
+            .all()
+            .iter()
+            .map(|replica| {
+                (
+                    replica.topic_partition().clone(),
+                    replica.published().recovery_point,
+                )
+            })
+            .collect();
+        if let Err(error) = self.write_position_checkpoints(recovery_points) {
+            self.shared
+                .directory
+                .fail(&format_args!("checkpoint: {error}"));
+        }
+    }
+
+    fn write_position_checkpoints(&self, recovery_points: PartitionOffsets) -> std::io::Result<()> {
+        let mut log_starts = PartitionOffsets::new();
+        let mut high_watermarks = PartitionOffsets::new();
+        for replica in self.all() {
+            let published = replica.published();
+            let positions = published.positions;
+            // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
+            if positions.log_start > published.first_segment {
+                log_starts.insert(replica.topic_partition().clone(), positions.log_start);
+            }
+            high_watermarks.insert(replica.topic_partition().clone(), positions.high_watermark);
+        }
+        let directory = &self.shared.log_directory;
+        directory.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
+        directory.write_checkpoint(Checkpoint::LogStart, &log_starts)?;
+        directory.write_checkpoint(Checkpoint::Replication, &high_watermarks)
+    }
+
+    /// Closes every log; where each of them ended.
+    fn close_logs(&self, threads: Vec<JoinHandle<()>>) -> PartitionOffsets {
+        let (closed, results) = mpsc::channel();
+        for lane in &self.shared.lanes {
+            let closed = closed.clone();
+            lane.stop(move |hosted| {
+                let partition = hosted.replica.topic_partition().clone();
+                if hosted.replica.directory().is_offline() {
+                    return;
+                }
+                match hosted.log.close() {
+                    Ok(synced) => drop(closed.send((partition, synced))),
+                    Err(error) => hosted
+                        .replica
+                        .directory()
+                        .fail(&format_args!("close of {partition}: {error}")),
+                }
+            });
+        }
+        drop(closed);
+        for thread in threads {
+            drop(thread.join());
+        }
+        results.into_iter().collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! Floor 5: the partitions that this broker hosts, and the threads that write them.
+//!
+//! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]), what readers
+//! and waiters may see ([`Replica`]), log directories and their failure ([`directory`]), and the
+//! housekeeping that keeps logs within their bounds ([`housekeeping`]).
+//!
+//! Must not: decode a request, know an API, or decide what exists (the image says that).
+//!
+//! ```text
+//!   handler --append()--> lane queue --drain--> PartitionLog ... PartitionLog
+//!      ^                                  |         one write each, then one fsync per log
+//!      |                                  v         where the policy asks for it
+//!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
+//! ```
+//!
+//! Invariants
+//! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
+//! - An append has its place in its partition's order as soon as [`Replica::append`] returns.
+//! - Readers see a [`Published`] state: a view of the log and the positions that go with it, replaced
+//!   whole. A position is published only after everything below it is in the log (and synced, where
+//!   the policy asks for that).
+//! - A failed write or sync is final for its log directory: every later append there is refused,
+//!   reads of what is in memory or still readable go on, other directories do not notice.
+
+pub mod append;
+pub mod directory;
+pub mod fetch_session;
+pub mod housekeeping;
+pub mod lane;
+pub mod lookup;
+pub mod manager;
+mod opening;
+pub mod read;
+pub mod replica;
+pub mod waiters;
+
+pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+pub use directory::DirectoryState;
+pub use fetch_session::FetchSessions;
+pub use manager::{NotHosted, Partitions, StartError};
+pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};
+pub use replica::{EpochMismatch, Published, Replica};

@@ -1,0 +1,188 @@
+//! Opening many logs at once, and putting aside what does not belong here.
+//!
+//! Logs are opened by several threads, since recovering one is a scan that the disk can overlap with
+//! the next. A log that cannot be opened is reported with its reason; the others are not held up.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{NodeId, Timestamp, TopicId, TopicPartition};
+use crate::config::TopicConfig;
+use crate::log::names::marked_directory_name;
+use crate::log::{
+    DirectoryError, FoundReplica, LogDirectory, LogError, OpenOptions, PartitionLog,
+    PartitionOffsets, RecoveryReport, ReplicaState, read_topic_id,
+};
+use crate::metadata::Image;
+
+use super::replica::Leadership;
+
+/// A partition that is to be hosted here.
+pub(super) struct ToOpen {
+    pub(super) topic_partition: TopicPartition,
+    pub(super) topic_id: TopicId,
+    pub(super) leadership: Leadership,
+    pub(super) config: Arc<TopicConfig>,
+}
+
+/// A partition and its log, `None` when it could not be opened.
+pub(super) struct Opened {
+    pub(super) wanted: ToOpen,
+    pub(super) log: Option<PartitionLog>,
+}
+
+/// What opening needs to know besides the partition.
+pub(super) struct Context<'a> {
+    pub(super) log_directory: &'a LogDirectory,
+    pub(super) clean_shutdown: bool,
+    pub(super) recovery_points: PartitionOffsets,
+    pub(super) log_starts: PartitionOffsets,
+    pub(super) threads: usize,
+    pub(super) producer_id_expiration_ms: i64,
+    pub(super) now: Timestamp,
+}
+
+/// Opens all of them, several at a time.
+pub(super) fn open_all(wanted: Vec<ToOpen>, context: &Context<'_>) -> Vec<Opened> {
+    let total = wanted.len();
+    let threads = context.threads.clamp(1, total.max(1));
+    let queue = Mutex::new(VecDeque::from(wanted));
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    let open_until_empty = || {
+        let mut opened = Vec::new();
+        while let Some(wanted) = next() {
+            opened.push(open_one(wanted, context));
+        }
+        opened
+    };
+    if threads == 1 {
+        return open_until_empty();
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(open_until_empty))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .collect()
+    })
+}
+
+fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
+    let partition = &wanted.topic_partition;
+    let options = OpenOptions {
+        config: Arc::clone(&wanted.config),
+        clean_shutdown: context.clean_shutdown,
+        recovery_point: context
+            .recovery_points
+            .get(partition)
+            .copied()
+            .unwrap_or_default(),
+        log_start: context
+            .log_starts
+            .get(partition)
+            .copied()
+            .unwrap_or_default(),
+        topic_id: wanted.topic_id,
+        disk: context.log_directory.disk().clone(),
+        jitter_seed: rand::random(),
+        producer_id_expiration_ms: context.producer_id_expiration_ms,
+        now: context.now,
+    };
+    let directory = context.log_directory.replica_path(partition);
+    match PartitionLog::open(&directory, partition.clone(), options) {
+        Ok((log, report)) => {
+            tell(partition, &report);
+            Opened {
+                wanted,
+                log: Some(log),
+            }
+        }
+        Err(error) => {
+            tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until the broker is started again");
+            Opened { wanted, log: None }
+        }
+    }
+}
+
+fn tell(partition: &TopicPartition, report: &RecoveryReport) {
+    if report.bytes_truncated > 0 || report.segments_deleted > 0 {
+        tracing::warn!(
+            %partition,
+            scanned = report.bytes_scanned,
+            cut = report.bytes_truncated,
+            segments_deleted = report.segments_deleted,
+            "log recovered: an unfinished end was cut off"
+        );
+    } else if report.segments_scanned > 0 {
+        tracing::info!(%partition, scanned = report.bytes_scanned, segments = report.segments_scanned, "log checked");
+    }
+}
+
+/// Renames replica directories that the image does not place here to their `-stray` form, as Kafka
+/// does: nothing is deleted because metadata does not know it. Returns directories that were already
+/// deleted and only wait for their files to go.
+pub(super) fn set_strays_aside(
+    log_directory: &LogDirectory,
+    image: &Image,
+    node: NodeId,
+) -> Result<Vec<PathBuf>, SetAsideError> {
+    let mut deleted = Vec::new();
+    for found in log_directory.replicas()? {
+        match found.state {
+            ReplicaState::Deleted => deleted.push(found.path),
+            ReplicaState::Live if !is_placed_here(&found, image, node)? => {
+                let name = marked_directory_name(
+                    &found.topic_partition,
+                    uuid::Uuid::new_v4(),
+                    ReplicaState::Stray,
+                );
+                let stray = log_directory.path().join(name);
+                log_directory.disk().rename(&found.path, &stray)?;
+                log_directory.disk().sync_directory(log_directory.path())?;
+                tracing::warn!(partition = %found.topic_partition, directory = %stray.display(), "directory is of no known partition: set aside");
+            }
+            ReplicaState::Live | ReplicaState::Stray | ReplicaState::Future => {}
+        }
+    }
+    Ok(deleted)
+}
+
+/// Why the directories could not be put in order.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetAsideError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+fn is_placed_here(found: &FoundReplica, image: &Image, node: NodeId) -> Result<bool, LogError> {
+    let TopicPartition { topic, partition } = &found.topic_partition;
+    let Some(known) = image.topic(topic) else {
+        return Ok(false);
+    };
+    let is_this_life = read_topic_id(&found.path)?.is_none_or(|id| id == known.id);
+    Ok(is_this_life
+        && known
+            .partition(*partition)
+            .is_some_and(|place| place.replicas.contains(&node)))
+}
+
+/// Removes directories with all they hold. One that cannot be removed is only space lost.
+pub(super) fn remove_directories(paths: impl IntoIterator<Item = PathBuf>) {
+    for path in paths {
+        if let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::warn!(directory = %path.display(), %error, "deleted partition's files cannot be removed");
+        }
+    }
+}

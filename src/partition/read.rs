@@ -1,0 +1,259 @@
+//! A fetch over several partitions: wait until there is enough, then read once.
+//!
+//! What ends the wait:
+//! - A. a partition cannot be read at all (not led here, offset out of range, directory offline), or
+//!   the client's log diverges: the client must learn that now;
+//! - B. the partitions together hold `min_bytes` below their upper bounds;
+//! - C. the deadline;
+//! - D. a partition's leadership has changed (its epoch check fails on the next look: case A).
+//!
+//! A wait is a registration with every partition and one notification, never a sleep in steps.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::base::{LeaderEpoch, Offset, Positions};
+use crate::log::{LogView, ReadError};
+
+use super::replica::{EpochMismatch, Published, Replica};
+
+/// Reads that end within this distance of the log end are taken for cached and done in place; what
+/// is further back may have to come from the disk and is read on a thread that may block.
+const HOT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// One partition of a fetch.
+#[derive(Clone, Debug)]
+pub struct FetchPart {
+    /// The partition.
+    pub replica: Arc<Replica>,
+    /// The first offset wanted.
+    pub from: Offset,
+    /// No more bytes than this, but for a first batch that is larger.
+    pub max_bytes: usize,
+    /// The client's leader epoch, negative when not sent.
+    pub current_epoch: LeaderEpoch,
+    /// The epoch of the last record that the client has, negative when not sent.
+    pub last_fetched_epoch: LeaderEpoch,
+    /// Only what `read_committed` consumers may see.
+    pub read_committed: bool,
+}
+
+/// Limits over the whole fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchLimits {
+    /// Wait until so many bytes are there.
+    pub min_bytes: u64,
+    /// Return no more than this, but for a first batch that is larger.
+    pub max_bytes: usize,
+    /// Wait no longer than until then.
+    pub deadline: Instant,
+}
+
+/// What was read of one partition. Empty `records` are a success: nothing there yet.
+#[derive(Clone, Debug)]
+pub struct FetchedPart {
+    /// The positions that go with the records.
+    pub positions: Positions,
+    /// Whole batches, the first of which contains the wanted offset.
+    pub records: Bytes,
+    /// The client's log is another one from here on: the last common epoch and its end.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+/// Why a partition could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    /// The client's view of the leadership is not the broker's.
+    #[error(transparent)]
+    Epoch(#[from] EpochMismatch),
+    /// The offset is not in the log.
+    #[error("offset {wanted} is outside {positions:?}")]
+    OutOfRange {
+        /// What was asked for.
+        wanted: Offset,
+        /// Where the log stood.
+        positions: Positions,
+    },
+    /// The log directory is offline, or reading failed.
+    #[error("the log cannot be read: {0}")]
+    Storage(String),
+}
+
+impl FetchPart {
+    /// The state to read from, if the partition can be read at this offset at all.
+    fn admit(&self) -> Result<Arc<Published>, ReadFailure> {
+        self.replica.check_epoch(self.current_epoch)?;
+        if self.replica.directory().is_offline() {
+            return Err(ReadFailure::Storage(
+                "the log directory is offline".to_owned(),
+            ));
+        }
+        let published = self.replica.published();
+        let positions = published.positions;
+        if self.from < positions.log_start || self.from > positions.log_end {
+            return Err(ReadFailure::OutOfRange {
+                wanted: self.from,
+                positions,
+            });
+        }
+        Ok(published)
+    }
+
+    /// Whether the client has records that were never in this log, or are not any more.
+    fn divergence(
+        &self,
+        published: &Published,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, ReadFailure> {
+        if !self.last_fetched_epoch.is_some() {
+            return Ok(None);
+        }
+        let out_of_range = ReadFailure::OutOfRange {
+            wanted: self.from,
+            positions: published.positions,
+        };
+        let (epoch, end) = published
+            .view
+            .end_of_epoch(self.last_fetched_epoch)
+            .ok_or(out_of_range)?;
+        Ok((epoch < self.last_fetched_epoch || end < self.from).then_some((epoch, end)))
+    }
+
+    const fn upper(&self, positions: &Positions) -> Offset {
+        if self.read_committed {
+            positions.last_stable
+        } else {
+            positions.high_watermark
+        }
+    }
+}
+
+/// Waits as the limits say and reads the partitions in the given order.
+pub async fn fetch(
+    parts: &[FetchPart],
+    limits: FetchLimits,
+) -> Vec<Result<FetchedPart, ReadFailure>> {
+    wait_until_worth_reading(parts, limits).await;
+    let mut left = limits.max_bytes;
+    let mut nothing_yet = true;
+    let mut fetched = Vec::with_capacity(parts.len());
+    for part in parts {
+        let result = read_part(part, left, nothing_yet).await;
+        if let Ok(FetchedPart { records, .. }) = &result {
+            nothing_yet &= records.is_empty();
+            left = left.saturating_sub(records.len());
+        }
+        fetched.push(result);
+    }
+    fetched
+}
+
+async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
+    if parts.is_empty() || limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
+        return;
+    }
+    let waker = Arc::new(Notify::new());
+    // Registered before the next look, so that nothing published in between is missed.
+    let _registrations: Vec<_> = parts
+        .iter()
+        .map(|part| part.replica.waiters().register(&waker))
+        .collect();
+    while !is_worth_reading(parts, limits.min_bytes) {
+        if tokio::time::timeout_at(limits.deadline, waker.notified())
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Whether cases A, B or D hold.
+fn is_worth_reading(parts: &[FetchPart], min_bytes: u64) -> bool {
+    let mut available = 0_u64;
+    for part in parts {
+        let Ok(published) = part.admit() else {
+            return true;
+        };
+        if !matches!(part.divergence(&published), Ok(None)) {
+            return true;
+        }
+        let upper = part.upper(&published.positions);
+        if part.from < upper {
+            let bytes = published.view.bytes_between(part.from, upper);
+            available = available.saturating_add(bytes.min(part.max_bytes as u64));
+        }
+        if available >= min_bytes {
+            return true;
+        }
+    }
+    false
+}
+
+async fn read_part(
+    part: &FetchPart,
+    left: usize,
+    nothing_yet: bool,
+) -> Result<FetchedPart, ReadFailure> {
+    let published = part.admit()?;
+    let positions = published.positions;
+    let upper = part.upper(&positions);
+    let max_bytes = left.min(part.max_bytes);
+    let diverging = part.divergence(&published)?;
+    if diverging.is_some() || part.from >= upper || (max_bytes == 0 && !nothing_yet) {
+        return Ok(FetchedPart {
+            positions,
+            records: Bytes::new(),
+            diverging,
+        });
+    }
+    let wanted = Wanted {
+        from: part.from,
+        upper,
+        max_bytes,
+        at_least_one: nothing_yet,
+    };
+    let is_hot = published.view.bytes_between(part.from, positions.log_end) <= HOT_BYTES;
+    let view = Arc::clone(&published.view);
+    let records = if is_hot {
+        wanted.read(&view)
+    } else {
+        tokio::task::spawn_blocking(move || wanted.read(&view))
+            .await
+            .unwrap_or_else(|stopped| Err(ReadError::Io(std::io::Error::other(stopped))))
+    };
+    match records {
+        Ok(records) => Ok(FetchedPart {
+            positions,
+            records,
+            diverging,
+        }),
+        Err(ReadError::OutOfRange { wanted, .. }) => {
+            Err(ReadFailure::OutOfRange { wanted, positions })
+        }
+        Err(ReadError::Io(error)) => {
+            tracing::error!(partition = %part.replica.topic_partition(), %error, "read failed");
+            Err(ReadFailure::Storage(error.to_string()))
+        }
+    }
+}
+
+/// A read that may be carried to another thread.
+#[derive(Clone, Copy)]
+struct Wanted {
+    from: Offset,
+    upper: Offset,
+    max_bytes: usize,
+    at_least_one: bool,
+}
+
+impl Wanted {
+    fn read(self, view: &LogView) -> Result<Bytes, ReadError> {
+        match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
+            Some(slice) => Ok(slice.read()?),
+            None => Ok(Bytes::new()),
+        }
+    }
+}

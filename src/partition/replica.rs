@@ -1,0 +1,246 @@
+//! One hosted partition from the outside: what it is, who leads it, what may be seen of it, and the
+//! way to its writer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use crate::base::{LeaderEpoch, NodeId, Offset, Positions, TopicId, TopicPartition};
+use crate::config::TopicConfig;
+use crate::log::{AppendOrigin, LogView};
+use crate::metadata::PartitionImage;
+
+use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
+use super::directory::DirectoryState;
+use super::lane::{AppendTask, LaneHandle, Slot};
+use super::waiters::Waiters;
+
+/// What readers may see of a partition: a view of its log and the positions that go with it.
+#[derive(Clone)]
+pub struct Published {
+    /// Segments and epochs, as of `positions.log_end`.
+    pub view: Arc<LogView>,
+    /// The positions, in order.
+    pub positions: Positions,
+    /// Everything below this is synced to the disk.
+    pub recovery_point: Offset,
+    /// Where the oldest segment begins: at or below the log start.
+    pub first_segment: Offset,
+}
+
+/// Who leads a partition and with whom, as the image says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// The leader, or [`NodeId::NONE`].
+    pub leader: NodeId,
+    /// Its epoch.
+    pub epoch: LeaderEpoch,
+    /// How many replicas the partition has.
+    pub replicas: usize,
+    /// How many of them are in sync.
+    pub in_sync: usize,
+}
+
+impl From<&PartitionImage> for Leadership {
+    fn from(partition: &PartitionImage) -> Self {
+        Self {
+            leader: partition.leader,
+            epoch: partition.leader_epoch,
+            replicas: partition.replicas.len(),
+            in_sync: partition.isr.len(),
+        }
+    }
+}
+
+/// A client's idea of the leader epoch is not the broker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EpochMismatch {
+    /// The client knows an older leadership.
+    #[error("the client's leader epoch is older")]
+    Fenced,
+    /// The client knows a newer leadership than this broker.
+    #[error("the client's leader epoch is newer")]
+    Unknown,
+    /// This broker does not lead the partition.
+    #[error("not the leader of the partition")]
+    NotLeader,
+}
+
+/// A partition that this broker hosts. Shared by everyone who reads or appends.
+pub struct Replica {
+    topic_partition: TopicPartition,
+    topic_id: TopicId,
+    node: NodeId,
+    directory: Arc<DirectoryState>,
+    lane: LaneHandle,
+    slot: Slot,
+    leadership: ArcSwap<Leadership>,
+    config: ArcSwap<TopicConfig>,
+    published: ArcSwap<Published>,
+    waiters: Waiters,
+}
+
+/// What a [`Replica`] is made of.
+pub(super) struct ReplicaParts {
+    pub topic_partition: TopicPartition,
+    pub topic_id: TopicId,
+    pub node: NodeId,
+    pub directory: Arc<DirectoryState>,
+    pub lane: LaneHandle,
+    pub slot: Slot,
+    pub leadership: Leadership,
+    pub config: Arc<TopicConfig>,
+    pub published: Published,
+}
+
+impl Replica {
+    pub(super) fn new(parts: ReplicaParts) -> Self {
+        Self {
+            topic_partition: parts.topic_partition,
+            topic_id: parts.topic_id,
+            node: parts.node,
+            directory: parts.directory,
+            lane: parts.lane,
+            slot: parts.slot,
+            leadership: ArcSwap::from_pointee(parts.leadership),
+            config: ArcSwap::new(parts.config),
+            published: ArcSwap::from_pointee(parts.published),
+            waiters: Waiters::default(),
+        }
+    }
+
+    /// Which partition this is.
+    pub const fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    /// Which life of the topic this is.
+    pub const fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// The log directory that holds it.
+    pub const fn directory(&self) -> &Arc<DirectoryState> {
+        &self.directory
+    }
+
+    /// The topic's effective configuration.
+    pub fn config(&self) -> Arc<TopicConfig> {
+        self.config.load_full()
+    }
+
+    /// Who leads the partition now.
+    pub fn leadership(&self) -> Arc<Leadership> {
+        self.leadership.load_full()
+    }
+
+    /// What may be seen now: one consistent reading.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.load_full()
+    }
+
+    /// Who waits for this partition.
+    pub(super) const fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    pub(super) const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    pub(super) const fn lane(&self) -> &LaneHandle {
+        &self.lane
+    }
+
+    /// Compares the leader epoch that a client sent (negative: not sent) with the broker's.
+    ///
+    /// # Errors
+    /// Which way they differ, or that this broker does not lead.
+    pub fn check_epoch(&self, client: LeaderEpoch) -> Result<(), EpochMismatch> {
+        let leadership = self.leadership.load();
+        if client.is_some() && client < leadership.epoch {
+            Err(EpochMismatch::Fenced)
+        } else if client.is_some() && client > leadership.epoch {
+            Err(EpochMismatch::Unknown)
+        } else if leadership.leader != self.node {
+            Err(EpochMismatch::NotLeader)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Hands an append to the partition's writer. When this returns, its place in the partition's
+    /// order is fixed; await the result for the acknowledgement.
+    #[must_use = "the acknowledgement is in the result"]
+    pub fn append(&self, options: AppendOptions) -> PendingAppend {
+        match self.admit(&options) {
+            Err(failure) => PendingAppend::refused(failure),
+            Ok(epoch) => {
+                let (reply, answer) = oneshot::channel();
+                self.lane.append(AppendTask {
+                    slot: self.slot,
+                    records: options.records,
+                    origin: options.origin,
+                    epoch,
+                    reply,
+                });
+                PendingAppend::queued(answer)
+            }
+        }
+    }
+
+    fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {
+        let leadership = self.leadership.load();
+        if leadership.leader != self.node
+            || options
+                .expected_epoch
+                .is_some_and(|expected| expected != leadership.epoch)
+        {
+            return Err(AppendFailure::NotLeader);
+        }
+        if self.directory.is_offline() {
+            return Err(AppendFailure::Storage);
+        }
+        // Commits and group metadata go on: they are small, and without them consumers stop.
+        if options.origin == AppendOrigin::Client && self.directory.is_nearly_full() {
+            return Err(AppendFailure::DiskNearlyFull);
+        }
+        if options.acks == RequiredAcks::All {
+            // No partition can ask for more in-sync replicas than it has replicas (KIP-966).
+            let wanted = usize::try_from(self.config.load().min_insync_replicas).unwrap_or(1);
+            let needed = wanted.min(leadership.replicas);
+            if leadership.in_sync < needed {
+                return Err(AppendFailure::NotEnoughReplicas {
+                    in_sync: leadership.in_sync,
+                    needed,
+                });
+            }
+        }
+        Ok(leadership.epoch)
+    }
+
+    pub(super) fn lead(&self, leadership: Leadership) {
+        self.leadership.store(Arc::new(leadership));
+        self.waiters.wake();
+    }
+
+    pub(super) fn configure(&self, config: Arc<TopicConfig>) {
+        self.config.store(config);
+    }
+
+    pub(super) fn publish(&self, published: Published) {
+        self.published.store(Arc::new(published));
+        self.waiters.wake();
+    }
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica")
+            .field("topic_partition", &self.topic_partition)
+            .field("topic_id", &self.topic_id)
+            .field("leadership", &self.leadership)
+            .finish_non_exhaustive()
+    }
+}
