@@ -1,0 +1,57 @@
+//! Gives out producer ids from blocks that the controller has set aside for this broker, so that
+//! most producers start without a write to the metadata log. What is left of a block when the broker
+//! stops is never used: no two producers get one id.
+
+use tokio::sync::Mutex;
+
+use crate::base::{NodeId, ProducerId};
+use crate::controller::{AllocateProducerIds, Command, Reply};
+
+use super::publish::{Cluster, ClusterError};
+
+/// What is left of the current block.
+#[derive(Debug, Default)]
+pub(super) struct ProducerIds {
+    /// Held while a new block is fetched: those who come meanwhile are served from it.
+    left: Mutex<std::ops::Range<i64>>,
+}
+
+impl ProducerIds {
+    pub(super) async fn next(
+        &self,
+        cluster: &Cluster,
+        node: NodeId,
+    ) -> Result<ProducerId, ClusterError> {
+        let mut left = self.left.lock().await;
+        if left.is_empty() {
+            *left = allocate(cluster, node).await?;
+        }
+        left.next().map(ProducerId).ok_or(ClusterError::Stopped)
+    }
+}
+
+async fn allocate(cluster: &Cluster, node: NodeId) -> Result<std::ops::Range<i64>, ClusterError> {
+    let broker_epoch = cluster
+        .image()
+        .broker(node)
+        .ok_or(ClusterError::Stopped)?
+        .epoch;
+    let command = AllocateProducerIds {
+        broker_id: node,
+        broker_epoch,
+    };
+    match cluster
+        .submit(Command::AllocateProducerIds(command))
+        .await?
+    {
+        Reply::AllocateProducerIds(Ok(block)) => {
+            let first = block.first.0;
+            Ok(first..first.saturating_add(i64::from(block.count)))
+        }
+        Reply::AllocateProducerIds(Err(refusal)) => {
+            tracing::warn!(%refusal, "no producer ids could be allocated");
+            Err(ClusterError::Stopped)
+        }
+        _ => Err(ClusterError::Stopped),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the rest of the broker sees of the cluster: the image of the moment, and a way to ask the
+//! controller for a change.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::base::{NodeId, ProducerId};
+use crate::controller::{Command, Reply};
+use crate::metadata::{Delta, Image};
+
+use super::producer_ids::ProducerIds;
+
+/// Why the controller did not decide, or its decision is not known to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// The broker stops.
+    #[error("the controller has stopped")]
+    Stopped,
+    /// The metadata log cannot be written.
+    #[error("the metadata log cannot be written")]
+    Storage,
+}
+
+/// Someone who acts on changes of the image. Called in order, on the controller's own thread, before
+/// the change is answered: when a client learns that its topic exists, the topic can be used.
+pub trait ImageListener: Send + Sync {
+    /// `image` has taken the place of the one before; `delta` says what is different.
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta);
+}
+
+/// A command on its way to the controller.
+pub(super) struct Submitted {
+    pub(super) command: Command,
+    pub(super) answer: oneshot::Sender<Result<Reply, ClusterError>>,
+}
+
+/// What the controller's thread is asked to do.
+pub(super) enum Task {
+    Decide(Submitted),
+    Listen(Arc<dyn ImageListener>, oneshot::Sender<()>),
+    Stop,
+}
+
+/// The cluster as this broker knows it. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    cluster_id: Arc<str>,
+    node: NodeId,
+    producer_ids: Arc<ProducerIds>,
+    image: Arc<ArcSwap<Image>>,
+    tasks: mpsc::UnboundedSender<Task>,
+}
+
+impl Cluster {
+    pub(super) fn new(
+        cluster_id: &str,
+        node: NodeId,
+        image: Arc<ArcSwap<Image>>,
+        tasks: mpsc::UnboundedSender<Task>,
+    ) -> Self {
+        Self {
+            cluster_id: cluster_id.into(),
+            node,
+            producer_ids: Arc::default(),
+            image,
+            tasks,
+        }
+    }
+
+    /// The id that all nodes of the cluster share.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The image of the moment. Take one at the start of a request and use it throughout.
+    pub fn image(&self) -> Arc<Image> {
+        self.image.load_full()
+    }
+
+    /// Asks the controller for a change; answered when the change is durable and published.
+    pub fn submit(
+        &self,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, ClusterError>> + Send + use<> {
+        let (answer, reply) = oneshot::channel();
+        // A controller that has ended drops the task and with it the answer.
+        drop(self.tasks.send(Task::Decide(Submitted { command, answer })));
+        async move { reply.await.unwrap_or(Err(ClusterError::Stopped)) }
+    }
+
+    /// A producer id that was never given out before.
+    ///
+    /// # Errors
+    /// When a new block of ids is needed and the controller cannot give one.
+    pub async fn next_producer_id(&self) -> Result<ProducerId, ClusterError> {
+        self.producer_ids.next(self, self.node).await
+    }
+
+    /// Adds a listener; it hears of every change from now on. Returns when it is in place.
+    pub async fn listen(&self, listener: Arc<dyn ImageListener>) {
+        let (done, added) = oneshot::channel();
+        drop(self.tasks.send(Task::Listen(listener, done)));
+        drop(added.await);
+    }
+
+    /// Ends the controller after everything submitted so far.
+    pub(super) fn stop(&self) {
+        drop(self.tasks.send(Task::Stop));
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("cluster_id", &self.cluster_id)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! The controller of a cluster of one, on a thread of its own: one command after another, each
+//! decided, written, synced, applied and published before it is answered.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use crate::base::{Clock, NodeId, TopicId};
+use crate::config::BrokerConfig;
+use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
+use crate::log::LogDirectory;
+use crate::metadata::{Delta, Image};
+
+use super::metadata_log::{MetadataLog, MetadataLogError};
+use super::publish::{Cluster, ClusterError, ImageListener, Task};
+
+/// Why the controller cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The metadata log cannot be opened.
+    #[error("metadata log: {0}")]
+    MetadataLog(#[from] MetadataLogError),
+    /// The thread could not be started.
+    #[error("cannot start the controller's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The running controller; [`Controller::stop`] ends it.
+#[derive(Debug)]
+pub struct Controller {
+    cluster: Cluster,
+    thread: JoinHandle<()>,
+}
+
+impl Controller {
+    /// Ends the controller after everything submitted so far, and closes its log.
+    pub fn stop(self) {
+        self.cluster.stop();
+        drop(self.thread.join());
+    }
+}
+
+/// Loads the metadata log in `directory` (or begins one) and starts the controller.
+///
+/// # Errors
+/// When the log cannot be read or written, or the thread not be started.
+pub fn start(
+    config: Arc<BrokerConfig>,
+    directory: &LogDirectory,
+    cluster_id: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<(Cluster, Controller), StartError> {
+    let mut log = MetadataLog::open(directory, &config, clock.now())?;
+    if log.image().features().is_empty() {
+        log.append(&controller::features::bootstrap_records(), clock.now())?;
+    }
+    let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
+    let (sender, tasks) = mpsc::unbounded_channel();
+    let cluster = Cluster::new(
+        cluster_id,
+        NodeId(config.node_id),
+        Arc::clone(&image),
+        sender,
+    );
+    let standalone = Standalone {
+        config,
+        log,
+        clock,
+        image,
+        listeners: Vec::new(),
+        has_failed: false,
+    };
+    let thread = std::thread::Builder::new()
+        .name("controller".to_owned())
+        .spawn(move || standalone.run(tasks))
+        .map_err(StartError::Thread)?;
+    let controller = Controller {
+        cluster: cluster.clone(),
+        thread,
+    };
+    Ok((cluster, controller))
+}
+
+struct Standalone {
+    config: Arc<BrokerConfig>,
+    log: MetadataLog,
+    clock: Arc<dyn Clock>,
+    image: Arc<ArcSwap<Image>>,
+    listeners: Vec<Arc<dyn ImageListener>>,
+    /// A write has failed: what the log holds is not known any more, so nothing is decided from it.
+    has_failed: bool,
+}
+
+impl Standalone {
+    fn run(mut self, mut tasks: mpsc::UnboundedReceiver<Task>) {
+        while let Some(task) = tasks.blocking_recv() {
+            match task {
+                Task::Decide(submitted) => {
+                    let result = self.decide(&submitted.command);
+                    // Whoever asked may have gone; the decision stands.
+                    drop(submitted.answer.send(result));
+                    self.maybe_snapshot();
+                }
+                Task::Listen(listener, done) => {
+                    self.listeners.push(listener);
+                    let _ = done.send(());
+                }
+                Task::Stop => break,
+            }
+        }
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "metadata log cannot be closed");
+        }
+    }
+
+    fn decide(&mut self, command: &Command) -> Result<Reply, ClusterError> {
+        if self.has_failed {
+            return Err(ClusterError::Storage);
+        }
+        let mut situation = Situation {
+            image: self.log.image(),
+            config: &self.config,
+            next_offset: self.log.next_offset(),
+            chance: &mut ThreadChance,
+        };
+        let Decision { records, reply } = controller::decide(&mut situation, command);
+        if !records.is_empty() {
+            let (image, delta) = self.log.append(&records, self.clock.now()).map_err(|error| {
+                self.has_failed = true;
+                tracing::error!(%error, "metadata log cannot be written: no change of metadata is possible until the broker is started again");
+                ClusterError::Storage
+            })?;
+            self.publish(image, &delta);
+        }
+        Ok(reply)
+    }
+
+    fn publish(&self, image: Image, delta: &Delta) {
+        let image = Arc::new(image);
+        self.image.store(Arc::clone(&image));
+        for listener in &self.listeners {
+            listener.image_published(&image, delta);
+        }
+    }
+
+    fn maybe_snapshot(&mut self) {
+        if let Err(error) = self.log.maybe_snapshot(&self.config, self.clock.now()) {
+            // The log still holds everything; the next occasion tries again.
+            tracing::error!(%error, "metadata snapshot cannot be written");
+        }
+    }
+}
+
+struct ThreadChance;
+
+impl Chance for ThreadChance {
+    fn topic_id(&mut self) -> TopicId {
+        TopicId::random()
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        rand::random_range(0..bound.max(1))
+    }
+}
