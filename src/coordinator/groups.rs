@@ -1,0 +1,405 @@
+//! The front door of the group coordinators: which partitions of `__consumer_offsets` are hosted
+//! here, and the way from a group's id to the machine that knows it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::base::{
+    Clock, ErrorCode, LeaderEpoch, NodeId, Outcome, TimerChange, Timestamp, Token, TopicId,
+};
+use crate::cluster::{Cluster, ImageListener};
+use crate::config::BrokerConfig;
+use crate::controller::names::CONSUMER_OFFSETS;
+use crate::controller::{self, CreateTopics};
+use crate::group::{
+    Command, DeletedTopic, Record, Registry, ReplayError, Reply, Settings, TimerKey,
+};
+use crate::metadata::{Delta, Image, TopicImage};
+use crate::partition::Partitions;
+
+use super::host::{CoordinatorError, Handle, Machine};
+use super::offsets_topic::{offsets_topic, partition_of};
+
+impl Machine for Registry {
+    type Command = Command;
+    type Reply = Reply;
+    type TimerKey = TimerKey;
+    type ReplayError = ReplayError;
+
+    fn decide(
+        &mut self,
+        token: Token,
+        command: Command,
+        now: Timestamp,
+    ) -> Outcome<Record, Reply, TimerKey> {
+        Self::decide(self, token, command, now)
+    }
+
+    fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
+        Self::timer_fired(self, key, now)
+    }
+
+    fn replay(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), ReplayError> {
+        Self::replay(self, key, value, now)
+    }
+
+    fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
+        Self::loaded(self, now)
+    }
+}
+
+/// The group coordinators of this broker. Cheap to clone; all clones are the same set.
+#[derive(Clone)]
+pub struct Groups {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: NodeId,
+    partitions: Partitions,
+    cluster: Cluster,
+    config: Arc<BrokerConfig>,
+    clock: Arc<dyn Clock>,
+    /// The image changes on a thread that is not tokio's, and hosts are tasks.
+    runtime: runtime::Handle,
+    /// Held only to look up or to replace, never while anything is waited for.
+    hosts: RwLock<Hosts>,
+    expiry: AbortHandle,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.expiry.abort();
+    }
+}
+
+/// What is hosted.
+#[derive(Default)]
+struct Hosts {
+    /// Which life of the topic this is, and how many partitions it has; nothing before there is one.
+    topic: Option<(TopicId, i32)>,
+    by_partition: BTreeMap<i32, Hosted>,
+    is_stopped: bool,
+}
+
+struct Hosted {
+    epoch: LeaderEpoch,
+    handle: Handle<Registry>,
+}
+
+impl Hosts {
+    fn find(&self, group: &str) -> Result<(i32, &Handle<Registry>), CoordinatorError> {
+        let (_, count) = self.topic.ok_or(CoordinatorError::NotAvailable)?;
+        let partition = partition_of(group, count);
+        let hosted = self
+            .by_partition
+            .get(&partition)
+            .ok_or(CoordinatorError::NotCoordinator)?;
+        Ok((partition, &hosted.handle))
+    }
+
+    /// Ends the hosts of all partitions that `stays` does not name.
+    fn retain(&mut self, stays: impl Fn(i32, LeaderEpoch) -> bool) {
+        self.by_partition.retain(|partition, hosted| {
+            let stays = stays(*partition, hosted.epoch);
+            if !stays {
+                hosted.handle.stop();
+            }
+            stays
+        });
+    }
+}
+
+impl std::fmt::Debug for Groups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Groups")
+            .field("hosted", &self.hosts().by_partition.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Groups {
+    /// Starts to host what the image of the moment says that this broker leads. Does not wait for
+    /// anything to be loaded: until it is, groups are answered "loading".
+    ///
+    /// For later images the caller has the cluster [listened to](Cluster::listen), after
+    /// `partitions` has been: a partition must be open before it can be hosted. Each image is
+    /// compared whole, so one that is missed in between is made up for by the next.
+    pub fn start(
+        partitions: Partitions,
+        cluster: Cluster,
+        config: Arc<BrokerConfig>,
+        clock: Arc<dyn Clock>,
+        runtime: runtime::Handle,
+    ) -> Self {
+        let image = cluster.image();
+        let period = Duration::from_millis(
+            u64::try_from(config.offsets_retention_check_interval_ms)
+                .unwrap_or(1)
+                .max(1),
+        );
+        let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
+            node: NodeId(config.node_id),
+            partitions,
+            cluster,
+            config,
+            clock,
+            expiry: runtime
+                .spawn(expire_offsets(Weak::clone(shared), period))
+                .abort_handle(),
+            runtime,
+            hosts: RwLock::default(),
+        });
+        let groups = Self { shared };
+        groups.host_what_is_led(&image);
+        groups
+    }
+
+    /// Ends all hosts: what is parked is answered "not the coordinator", and so is everything later.
+    pub fn stop(&self) {
+        self.shared.expiry.abort();
+        let mut hosts = self.hosts_mut();
+        hosts.retain(|_, _| false);
+        hosts.is_stopped = true;
+    }
+
+    /// The partition of `__consumer_offsets` that holds `group`, if it is hosted here.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or another broker leads the partition.
+    pub fn coordinator_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
+        self.hosts().find(group).map(|(partition, _)| partition)
+    }
+
+    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions are hosted.
+    ///
+    /// # Errors
+    /// When the controller refuses, or cannot decide.
+    pub async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
+        let shared = &self.shared;
+        let image = shared.cluster.image();
+        if image.topic(CONSUMER_OFFSETS).is_some() {
+            return Ok(());
+        }
+        let topics = vec![offsets_topic(&shared.config, &image)];
+        let command = controller::Command::CreateTopics(CreateTopics {
+            topics,
+            validate_only: false,
+        });
+        let reply = shared
+            .cluster
+            .submit(command)
+            .await
+            .map_err(|_| CoordinatorError::NotAvailable)?;
+        let controller::Reply::CreateTopics(results) = reply else {
+            return Err(CoordinatorError::NotAvailable);
+        };
+        match results.into_iter().find_map(|(_, result)| result.err()) {
+            // Someone else was faster, and that is as good.
+            Some(refusal) if refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS => {
+                tracing::warn!(topic = CONSUMER_OFFSETS, error = %refusal, "internal topic cannot be created: groups cannot be served");
+                Err(CoordinatorError::NotAvailable)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks the coordinator of `group` to decide. The place in its order is fixed when this returns.
+    pub fn command(
+        &self,
+        group: &str,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, CoordinatorError>> + Send + use<> {
+        let asked = self
+            .hosts()
+            .find(group)
+            .map(|(_, handle)| handle.command(command));
+        async move { asked?.await }
+    }
+
+    /// Reads what the coordinator of `group` knows; answered when everything that was decided before
+    /// is durable.
+    pub fn read<T: Send + 'static, L: FnOnce(&Registry) -> T + Send + 'static>(
+        &self,
+        group: &str,
+        look: L,
+    ) -> impl Future<Output = Result<T, CoordinatorError>> + Send + use<T, L> {
+        let asked = self
+            .hosts()
+            .find(group)
+            .map(|(_, handle)| handle.read(look));
+        async move { asked?.await }
+    }
+
+    /// Reads what each coordinator here knows, in the order of their partitions. One that cannot
+    /// answer does not keep the others from it.
+    pub fn read_each<T: Send + 'static, L: Fn(&Registry) -> T + Clone + Send + 'static>(
+        &self,
+        look: L,
+    ) -> impl Future<Output = Vec<Result<T, CoordinatorError>>> + Send + use<T, L> {
+        let asked: Vec<_> = self
+            .hosts()
+            .by_partition
+            .values()
+            .map(|hosted| hosted.handle.read(look.clone()))
+            .collect();
+        async move {
+            let mut answers = Vec::with_capacity(asked.len());
+            for answer in asked {
+                answers.push(answer.await);
+            }
+            answers
+        }
+    }
+
+    /// Gives `command` to every coordinator here. Nobody waits for the answers.
+    fn command_each(&self, command: &Command) {
+        for hosted in self.hosts().by_partition.values() {
+            drop(hosted.handle.command(command.clone()));
+        }
+    }
+
+    /// Starts and stops hosts until they are those of the partitions that `image` has this broker
+    /// lead, each of them in its present leader epoch.
+    fn host_what_is_led(&self, image: &Image) {
+        let mut hosts = self.hosts_mut();
+        if hosts.is_stopped {
+            return;
+        }
+        let topic = image.topic(CONSUMER_OFFSETS);
+        let known = topic.map(|topic| {
+            (
+                topic.id,
+                i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
+            )
+        });
+        let is_other_life = hosts.topic.map(|(id, _)| id) != known.map(|(id, _)| id);
+        let led = topic.map(|topic| self.led(topic)).unwrap_or_default();
+        hosts.retain(|partition, epoch| !is_other_life && led.get(&partition) == Some(&epoch));
+        hosts.topic = known;
+        let Some(topic) = topic else { return };
+        for (partition, epoch) in led {
+            // A partition whose log could not be opened has no coordinator.
+            if let Entry::Vacant(place) = hosts.by_partition.entry(partition)
+                && let Some(handle) = self.start_host(topic.id, partition, epoch)
+            {
+                place.insert(Hosted { epoch, handle });
+            }
+        }
+    }
+
+    fn led(&self, topic: &TopicImage) -> BTreeMap<i32, LeaderEpoch> {
+        let led = topic
+            .numbered_partitions()
+            .filter(|(_, partition)| partition.leader == self.shared.node);
+        led.map(|(number, partition)| (number, partition.leader_epoch))
+            .collect()
+    }
+
+    fn start_host(
+        &self,
+        topic: TopicId,
+        partition: i32,
+        epoch: LeaderEpoch,
+    ) -> Option<Handle<Registry>> {
+        let shared = &self.shared;
+        let replica = shared.partitions.find(topic, partition).ok()?;
+        let settings = settings(&shared.config);
+        let _entered = shared.runtime.enter();
+        Some(Handle::start(
+            replica,
+            epoch,
+            Arc::clone(&shared.clock),
+            move || Registry::new(settings),
+        ))
+    }
+
+    fn hosts(&self) -> RwLockReadGuard<'_, Hosts> {
+        self.shared
+            .hosts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hosts_mut(&self) -> RwLockWriteGuard<'_, Hosts> {
+        self.shared
+            .hosts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ImageListener for Groups {
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
+        self.host_what_is_led(image);
+        if !delta.deleted_topics.is_empty() {
+            let deleted = |topic: &Arc<TopicImage>| DeletedTopic {
+                name: Arc::clone(&topic.name),
+                id: topic.id,
+            };
+            self.command_each(&Command::TopicsDeleted(
+                delta.deleted_topics.iter().map(deleted).collect(),
+            ));
+        }
+    }
+}
+
+/// Has offsets that nobody needs any more forgotten, again and again, until the coordinators are gone.
+async fn expire_offsets(shared: Weak<Shared>, period: Duration) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        Groups { shared }.command_each(&Command::ExpireOffsets);
+    }
+}
+
+/// What the configuration says about groups, for the machine.
+fn settings(config: &BrokerConfig) -> Settings {
+    Settings {
+        min_session_timeout_ms: config.group_min_session_timeout_ms,
+        max_session_timeout_ms: config.group_max_session_timeout_ms,
+        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        max_size: config.group_max_size,
+        offset_metadata_max_bytes: config.offset_metadata_max_bytes,
+        offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hosts, settings};
+    use crate::base::TopicId;
+    use crate::config::BrokerConfig;
+    use crate::coordinator::CoordinatorError;
+    use crate::group::Settings;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_machine() {
+        assert_eq!(settings(&BrokerConfig::default()), Settings::default());
+    }
+
+    #[test]
+    fn a_group_without_a_host_is_told_why() {
+        let told = |hosts: &Hosts| hosts.find("group").err();
+        let mut hosts = Hosts::default();
+        assert_eq!(told(&hosts), Some(CoordinatorError::NotAvailable));
+        hosts.topic = Some((TopicId::ZERO, 50));
+        assert_eq!(told(&hosts), Some(CoordinatorError::NotCoordinator));
+    }
+}

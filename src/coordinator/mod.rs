@@ -1,0 +1,30 @@
+//! Floor 6: hosts coordinator machines on the partitions of their internal topics.
+//!
+//! Owns: one [`host`] per led partition of an internal topic (a mailbox, the machine, its timers,
+//! its parked replies), loading, and the typed front door [`Groups`].
+//!
+//! Must not: decide anything about groups (the `group` machine does), or know wire messages.
+//!
+//! ```text
+//!   command -> mailbox -> decide -> replay into the machine -> append -> ... committed -> reply
+//!                            \__ timers                          \__ failed: drop the machine,
+//!                                                                     fail what is parked, load again
+//! ```
+//!
+//! Invariants
+//! - The machine sees one command at a time, and the records of a decision before the next command.
+//! - A reply leaves only when the records of its decision, and of every decision before it, are
+//!   committed; so a reply decided from state that is not yet durable waits for that state, too.
+//! - Loading is the same replay from the log. After a failed append the machine may hold what the
+//!   log does not: it is dropped and loaded again.
+
+mod batches;
+pub mod groups;
+pub mod host;
+mod load;
+mod offsets_topic;
+mod timers;
+
+pub use groups::Groups;
+pub use host::CoordinatorError;
+pub use offsets_topic::{offsets_topic, partition_of};

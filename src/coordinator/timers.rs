@@ -1,0 +1,86 @@
+//! The timers of one machine, by key: setting a key again replaces what it was set to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use tokio::time::Instant;
+
+use crate::base::TimerChange;
+
+#[derive(Debug)]
+pub(super) struct Timers<K> {
+    /// The number breaks ties between timers that are due at one instant.
+    due: BTreeMap<(Instant, u64), K>,
+    positions: HashMap<K, (Instant, u64)>,
+    next: u64,
+}
+
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Self {
+            due: BTreeMap::new(),
+            positions: HashMap::new(),
+            next: 0,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Timers<K> {
+    pub(super) fn change(&mut self, change: TimerChange<K>, now: Instant) {
+        match change {
+            TimerChange::Set(key, after) => {
+                self.cancel(&key);
+                let position = (now + after, self.next);
+                self.next += 1;
+                self.due.insert(position, key.clone());
+                self.positions.insert(key, position);
+            }
+            TimerChange::Cancel(key) => self.cancel(&key),
+        }
+    }
+
+    fn cancel(&mut self, key: &K) {
+        if let Some(position) = self.positions.remove(key) {
+            self.due.remove(&position);
+        }
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.keys().next().map(|(instant, _)| *instant)
+    }
+
+    /// Takes out one timer that is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<K> {
+        let first = self.due.first_entry()?;
+        if first.key().0 > now {
+            return None;
+        }
+        let key = first.remove();
+        self.positions.remove(&key);
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_key_set_again_fires_once_at_the_later_time() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.change(TimerChange::Set("session", Duration::from_secs(1)), start);
+        timers.change(TimerChange::Set("session", Duration::from_secs(5)), start);
+        timers.change(TimerChange::Set("other", Duration::from_secs(2)), start);
+        timers.change(TimerChange::Cancel("other"), start);
+        assert_eq!(timers.take_due(start + Duration::from_secs(4)), None);
+        assert_eq!(
+            timers.take_due(start + Duration::from_secs(5)),
+            Some("session")
+        );
+        assert_eq!(timers.next_due(), None);
+    }
+}
