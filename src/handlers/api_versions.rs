@@ -1,0 +1,109 @@
+//! ApiVersions: what this broker serves, read off the route table, and the cluster's features.
+
+use kafka_protocol::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::base::ErrorCode;
+use crate::controller::features;
+use crate::wire::Reply;
+
+use super::ROUTES;
+use super::route::{Call, Handler};
+
+pub(super) struct ApiVersions;
+
+impl Handler for ApiVersions {
+    type Request = ApiVersionsRequest;
+
+    async fn handle(call: Call, request: ApiVersionsRequest) -> Reply {
+        if call.version >= 3
+            && !(is_software_name(&request.client_software_name)
+                && is_software_name(&request.client_software_version))
+        {
+            let refusal =
+                ApiVersionsResponse::default().with_error_code(ErrorCode::INVALID_REQUEST.0);
+            return call.reply(&refusal);
+        }
+        let mut response = ApiVersionsResponse::default().with_api_keys(served());
+        if call.version >= 3 {
+            let image = call.broker.cluster.image();
+            response = response
+                .with_supported_features(
+                    features::supported()
+                        .into_iter()
+                        .map(|feature| {
+                            SupportedFeatureKey::default()
+                                .with_name(StrBytes::from_string(feature.name))
+                                .with_min_version(feature.minimum)
+                                .with_max_version(feature.maximum)
+                        })
+                        .collect(),
+                )
+                .with_finalized_features_epoch(image.offset().0)
+                .with_finalized_features(
+                    image
+                        .features()
+                        .iter()
+                        .map(|(name, level)| {
+                            FinalizedFeatureKey::default()
+                                .with_name(StrBytes::from_string(name.clone()))
+                                .with_min_version_level(*level)
+                                .with_max_version_level(*level)
+                        })
+                        .collect(),
+                );
+        }
+        call.reply(&response)
+    }
+}
+
+/// The answer to a version that is not served, in version 0: the client finds its way from there.
+pub(super) fn unsupported() -> ApiVersionsResponse {
+    ApiVersionsResponse::default()
+        .with_error_code(ErrorCode::UNSUPPORTED_VERSION.0)
+        .with_api_keys(served())
+}
+
+fn served() -> Vec<ApiVersion> {
+    ROUTES
+        .iter()
+        .map(|route| {
+            // Produce 0 to 2 are gone, but older librdkafka stops compressing when they are not
+            // listed (KAFKA-18659); Kafka lists them for that reason, too.
+            let first = if route.key == 0 {
+                0
+            } else {
+                route.versions.min
+            };
+            ApiVersion::default()
+                .with_api_key(route.key)
+                .with_min_version(first)
+                .with_max_version(route.versions.max)
+        })
+        .collect()
+}
+
+/// KIP-511: letters, digits, dots and dashes, beginning and ending with a letter or digit.
+fn is_software_name(name: &str) -> bool {
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_software_name;
+
+    #[test]
+    fn software_names_are_checked_as_kip_511_says() {
+        assert!(is_software_name("apache-kafka-java"));
+        assert!(is_software_name("2.14.2-rc.1"));
+        for wrong in ["", "-name", "name-", "na me", "näme"] {
+            assert!(!is_software_name(wrong), "{wrong:?}");
+        }
+    }
+}

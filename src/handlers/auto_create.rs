@@ -1,0 +1,110 @@
+//! Topics that come into being because somebody asks for them.
+//!
+//! Kafka answers such a request at once and creates in the background, so that clients come back
+//! until the topic is there. Here the controller is in the same process: the request waits for its
+//! decision and the client finds the topic at its first attempt.
+
+use std::collections::HashMap;
+
+use crate::base::ErrorCode;
+use crate::config::BrokerConfig;
+use crate::controller::{Command, CreateTopics, NewTopic, Reply, is_internal, names};
+use crate::coordinator::offsets_topic;
+use crate::metadata::Image;
+
+use super::ask;
+use super::route::Context;
+
+/// Whether a topic of this name comes into being by being asked for.
+pub(super) fn is_creatable(name: &str) -> bool {
+    // The logs of coordinators that are not there would be made with the wrong number of partitions,
+    // which nobody can change later.
+    names::validate(name).is_ok() && (name == names::CONSUMER_OFFSETS || !is_internal(name))
+}
+
+/// Creates those of the topics that do not exist. Returns the names that were refused and why; all
+/// others are in the image when this returns, whoever has created them.
+pub(super) async fn create(
+    broker: &Context,
+    image: &Image,
+    names: impl Iterator<Item = &str>,
+) -> HashMap<String, ErrorCode> {
+    let topics: Vec<NewTopic> = names
+        .map(|name| new_topic(name, image, &broker.config))
+        .collect();
+    if topics.is_empty() {
+        return HashMap::new();
+    }
+    let asked: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
+    let command = Command::CreateTopics(CreateTopics {
+        topics,
+        validate_only: false,
+    });
+    let pick = |reply| match reply {
+        Reply::CreateTopics(rows) => Some(rows),
+        _ => None,
+    };
+    match ask::controller(&broker.cluster, command, broker.config.request_timeout_ms, pick).await {
+        Ok(rows) => rows
+            .into_iter()
+            .filter_map(|(name, result)| {
+                let refusal = result.err()?;
+                if refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS {
+                    // Another client was faster, and got what this one wants.
+                    return None;
+                }
+                tracing::debug!(topic = %name, error = %refusal, "topic was asked for but cannot be created");
+                Some((name, refusal.code))
+            })
+            .collect(),
+        // Whatever keeps the controller from deciding, clients are to come back.
+        Err(_) => asked.into_iter().map(|name| (name, ErrorCode::LEADER_NOT_AVAILABLE)).collect(),
+    }
+}
+
+/// The topic of this name as it is made when nobody says how.
+fn new_topic(name: &str, image: &Image, config: &BrokerConfig) -> NewTopic {
+    if name == names::CONSUMER_OFFSETS {
+        offsets_topic(config, image)
+    } else {
+        NewTopic::named(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::{is_creatable, new_topic};
+    use crate::config::BrokerConfig;
+
+    #[test]
+    fn only_what_somebody_serves_comes_into_being() {
+        for name in ["orders", "__consumer_offsets", "__mine"] {
+            assert!(is_creatable(name), "{name}");
+        }
+        for name in [
+            "",
+            "a b",
+            "__transaction_state",
+            "__share_group_state",
+            "__cluster_metadata",
+        ] {
+            assert!(!is_creatable(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_topic_of_offsets_is_compacted_and_has_no_more_replicas_than_there_are_brokers() {
+        let config = BrokerConfig::default();
+        let topic = new_topic("__consumer_offsets", &fixture::image(), &config);
+        assert_eq!((topic.partitions, topic.replication_factor), (50, 2));
+        assert!(
+            topic
+                .configs
+                .contains(&("cleanup.policy".to_owned(), Some("compact".to_owned())))
+        );
+        let topic = new_topic("orders", &fixture::image(), &config);
+        assert_eq!((topic.partitions, topic.replication_factor), (-1, -1));
+        assert!(topic.configs.is_empty());
+    }
+}

@@ -1,0 +1,99 @@
+//! DeleteGroups: an administrator removes groups with their offsets.
+
+use std::collections::HashSet;
+
+use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
+use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupId};
+
+use crate::base::ErrorCode;
+use crate::coordinator::CoordinatorError;
+use crate::group::{Command, DeleteGroup, Reply as GroupReply};
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+use super::text::domain_text;
+
+pub(super) struct DeleteGroups;
+
+impl Handler for DeleteGroups {
+    type Request = DeleteGroupsRequest;
+
+    async fn handle(call: Call, request: DeleteGroupsRequest) -> Reply {
+        let mut asked = Vec::new();
+        for id in distinct(request.groups_names) {
+            let delete = Command::DeleteGroup(DeleteGroup {
+                group: domain_text(&id),
+            });
+            let decided = call.broker.groups.command(&id, delete);
+            asked.push((id, decided));
+        }
+        let mut results = Vec::with_capacity(asked.len());
+        for (id, decided) in asked {
+            results.push(result(id, decided.await));
+        }
+        call.reply(&DeleteGroupsResponse::default().with_results(results))
+    }
+}
+
+/// Each group once: a second deletion would only say that the group is gone.
+fn distinct(groups: Vec<GroupId>) -> Vec<GroupId> {
+    let mut seen = HashSet::new();
+    groups
+        .into_iter()
+        .filter(|group| seen.insert(group.clone()))
+        .collect()
+}
+
+fn result(id: GroupId, decided: Result<GroupReply, CoordinatorError>) -> DeletableGroupResult {
+    let code = match decided {
+        Ok(GroupReply::DeleteGroup(code)) => code,
+        Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+        Err(error) => errors::of_coordinator(error),
+    };
+    DeletableGroupResult::default()
+        .with_group_id(id)
+        .with_error_code(code.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::super::fixture::over_the_wire;
+    use super::*;
+
+    #[test]
+    fn every_version_asks_and_is_told_of_each_group() {
+        let id = |name| GroupId(StrBytes::from_static_str(name));
+        for version in 0..=2 {
+            let request = DeleteGroupsRequest::default().with_groups_names(vec![
+                id("one"),
+                id("two"),
+                id("one"),
+            ]);
+            let groups = distinct(over_the_wire(&request, version).groups_names);
+            assert_eq!(groups, [id("one"), id("two")]);
+            let results = vec![
+                result(
+                    id("one"),
+                    Ok(GroupReply::DeleteGroup(ErrorCode::NON_EMPTY_GROUP)),
+                ),
+                result(id("two"), Err(CoordinatorError::NotCoordinator)),
+            ];
+            let told = over_the_wire(
+                &DeleteGroupsResponse::default().with_results(results),
+                version,
+            );
+            let codes: Vec<i16> = told
+                .results
+                .iter()
+                .map(|result| result.error_code)
+                .collect();
+            assert_eq!(
+                codes,
+                [ErrorCode::NON_EMPTY_GROUP.0, ErrorCode::NOT_COORDINATOR.0]
+            );
+        }
+    }
+}

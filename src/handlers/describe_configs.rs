@@ -1,0 +1,278 @@
+//! DescribeConfigs: settings of topics and of this broker, each with where its value comes from.
+
+use std::collections::{BTreeMap, HashSet};
+
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::base::ErrorCode;
+use crate::config::definitions;
+use crate::config::describe::describe_topic;
+use crate::config::{BrokerConfig, ConfigSource, ConfigSynonym, DescribedConfig};
+use crate::controller::Refusal;
+use crate::metadata::{ConfigResourceType, Image};
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+
+/// Kafka's number for the loggers of a broker. They have settings, but none that are stored.
+const BROKER_LOGGER: i8 = 8;
+/// Kafka's number for "set for a client metrics subscription".
+const CLIENT_METRICS_SOURCE: i8 = 7;
+/// Kafka's number for "set for a group".
+const GROUP_SOURCE: i8 = 8;
+
+pub(super) struct DescribeConfigs;
+
+impl Handler for DescribeConfigs {
+    type Request = DescribeConfigsRequest;
+
+    async fn handle(call: Call, request: DescribeConfigsRequest) -> Reply {
+        let image = call.broker.cluster.image();
+        call.reply(&response(&request, &image, &call.broker.config))
+    }
+}
+
+fn response(
+    request: &DescribeConfigsRequest,
+    image: &Image,
+    config: &BrokerConfig,
+) -> DescribeConfigsResponse {
+    let source = Source {
+        image,
+        config,
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+    };
+    // A type of resource that nobody knows spoils the request as a whole, as it does in Kafka.
+    let unknown = request
+        .resources
+        .iter()
+        .find(|resource| !is_known(resource.resource_type))
+        .map(|resource| {
+            invalid(format!(
+                "Unexpected resource type UNKNOWN for resource {}",
+                resource.resource_name.as_str()
+            ))
+        });
+    // A resource that is named twice is told once: the answer must not grow beyond what there is to
+    // tell by repeating a few bytes of the request.
+    let mut told = HashSet::new();
+    let resources = request
+        .resources
+        .iter()
+        .filter(|resource| told.insert((resource.resource_type, resource.resource_name.as_str())));
+    let results = resources.map(|resource| {
+        let configs = match &unknown {
+            Some(refusal) => Err(refusal.clone()),
+            None => source.configs(resource),
+        };
+        result(resource, configs)
+    });
+    DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+fn result(
+    resource: &DescribeConfigsResource,
+    configs: Result<Vec<DescribeConfigsResourceResult>, Refusal>,
+) -> DescribeConfigsResult {
+    let (refusal, configs) = match configs {
+        Ok(configs) => (Refusal::bare(ErrorCode::NONE), configs),
+        Err(refusal) => (refusal, Vec::new()),
+    };
+    DescribeConfigsResult::default()
+        .with_error_code(refusal.code.0)
+        .with_error_message(refusal.message.map(StrBytes::from_string))
+        .with_resource_type(resource.resource_type)
+        .with_resource_name(resource.resource_name.clone())
+        .with_configs(configs)
+}
+
+const fn is_known(resource_type: i8) -> bool {
+    resource_type == BROKER_LOGGER
+        || matches!(
+            ConfigResourceType(resource_type),
+            ConfigResourceType::TOPIC
+                | ConfigResourceType::BROKER
+                | ConfigResourceType::CLIENT_METRICS
+                | ConfigResourceType::GROUP
+        )
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::INVALID_REQUEST, message)
+}
+
+/// Where settings are looked up, and how much of them is told.
+struct Source<'a> {
+    image: &'a Image,
+    config: &'a BrokerConfig,
+    synonyms: bool,
+    documentation: bool,
+}
+
+impl Source<'_> {
+    fn configs(
+        &self,
+        resource: &DescribeConfigsResource,
+    ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+        let name = resource.resource_name.as_str();
+        let mut configs = match ConfigResourceType(resource.resource_type) {
+            ConfigResourceType::TOPIC => self.topic(name)?,
+            ConfigResourceType::BROKER => self.broker(name)?,
+            ConfigResourceType(BROKER_LOGGER) => self.loggers(name)?,
+            ConfigResourceType::CLIENT_METRICS if name.is_empty() => {
+                return Err(invalid(
+                    "Client metrics subscription name must not be empty",
+                ));
+            }
+            ConfigResourceType::CLIENT_METRICS => self.stored(
+                ConfigResourceType::CLIENT_METRICS,
+                name,
+                CLIENT_METRICS_SOURCE,
+            ),
+            ConfigResourceType::GROUP if name.is_empty() => {
+                return Err(invalid("Group name must not be empty"));
+            }
+            ConfigResourceType::GROUP => self.stored(ConfigResourceType::GROUP, name, GROUP_SOURCE),
+            ConfigResourceType(other) => {
+                return Err(invalid(format!("Unsupported resource type: {other}")));
+            }
+        };
+        let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+        if !keys.is_empty() {
+            let keys: HashSet<&str> = keys.iter().map(StrBytes::as_str).collect();
+            configs.retain(|config| keys.contains(config.name.as_str()));
+        }
+        Ok(configs)
+    }
+
+    fn topic(&self, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+        if self.image.topic(name).is_none() {
+            return Err(errors::unknown_topic(name));
+        }
+        let configs = describe_topic(self.image.topic_configs(name), self.config);
+        Ok(configs.into_iter().map(|config| self.row(config)).collect())
+    }
+
+    fn broker(&self, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+        if name.is_empty() {
+            return Ok(self.broker_defaults());
+        }
+        let expected = self.config.node_id;
+        if broker_id(name)? != expected {
+            return Err(invalid(format!(
+                "Unexpected broker id, expected {expected} or empty string, but received {name}"
+            )));
+        }
+        Ok(self
+            .config
+            .describe()
+            .into_iter()
+            .map(|config| self.row(config))
+            .collect())
+    }
+
+    /// What was set for all brokers while they ran.
+    fn broker_defaults(&self) -> Vec<DescribeConfigsResourceResult> {
+        let source = ConfigSource::DynamicDefaultBrokerConfig;
+        let described = |(key, value): (&String, &String)| {
+            let definition = definitions::broker(key)?;
+            let value = (!definition.is_sensitive()).then(|| value.clone());
+            let synonym = ConfigSynonym {
+                name: definition.name,
+                value: value.clone(),
+                source,
+            };
+            Some(self.row(DescribedConfig {
+                name: definition.name,
+                value,
+                source,
+                synonyms: vec![synonym],
+                kind: definition.kind,
+                documentation: definition.documentation,
+                sensitive: definition.is_sensitive(),
+                read_only: definition.is_read_only(),
+            }))
+        };
+        self.image
+            .configs(ConfigResourceType::BROKER, "")
+            .iter()
+            .filter_map(described)
+            .collect()
+    }
+
+    /// The levels of loggers are set when the broker starts, by one expression for all of them: there
+    /// is none to tell.
+    fn loggers(&self, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+        if name.is_empty() {
+            return Err(invalid("Broker id must not be empty"));
+        }
+        let expected = self.config.node_id;
+        if broker_id(name)? != expected {
+            return Err(invalid(format!(
+                "Unexpected broker id, expected {expected} but received {name}"
+            )));
+        }
+        Ok(Vec::new())
+    }
+
+    /// What is stored for a resource whose settings have no definitions here.
+    fn stored(
+        &self,
+        resource_type: ConfigResourceType,
+        name: &str,
+        source: i8,
+    ) -> Vec<DescribeConfigsResourceResult> {
+        let overrides: &BTreeMap<String, String> = self.image.configs(resource_type, name);
+        overrides
+            .iter()
+            .map(|(key, value)| {
+                DescribeConfigsResourceResult::default()
+                    .with_name(StrBytes::from_string(key.clone()))
+                    .with_value(Some(StrBytes::from_string(value.clone())))
+                    .with_config_source(source)
+                    .with_documentation(None)
+            })
+            .collect()
+    }
+
+    fn row(&self, config: DescribedConfig) -> DescribeConfigsResourceResult {
+        let synonyms = if self.synonyms {
+            config.synonyms
+        } else {
+            Vec::new()
+        };
+        let synonyms = synonyms.into_iter().map(|synonym| {
+            DescribeConfigsSynonym::default()
+                .with_name(StrBytes::from_static_str(synonym.name))
+                .with_value(synonym.value.map(StrBytes::from_string))
+                .with_source(synonym.source.code())
+        });
+        DescribeConfigsResourceResult::default()
+            .with_name(StrBytes::from_static_str(config.name))
+            .with_value(config.value.map(StrBytes::from_string))
+            .with_read_only(config.read_only)
+            .with_config_source(config.source.code())
+            .with_is_sensitive(config.sensitive)
+            .with_synonyms(synonyms.collect())
+            .with_config_type(config.kind.code())
+            .with_documentation(
+                self.documentation
+                    .then(|| StrBytes::from_static_str(config.documentation)),
+            )
+    }
+}
+
+fn broker_id(name: &str) -> Result<i32, Refusal> {
+    name.parse()
+        .map_err(|_| invalid(format!("Broker id must be an integer, but it is: {name}")))
+}
+
+#[cfg(test)]
+mod tests;

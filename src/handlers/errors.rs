@@ -1,0 +1,103 @@
+//! The one place where the errors of the floors below become Kafka's codes.
+
+use crate::base::ErrorCode;
+use crate::cluster::ClusterError;
+use crate::controller::{Refusal, names};
+use crate::coordinator::CoordinatorError;
+use crate::log::AppendError;
+use crate::partition::{AppendFailure, EpochMismatch, NotHosted, ReadFailure};
+
+/// The code for an append that did not happen.
+pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
+    match failure {
+        AppendFailure::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        AppendFailure::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
+        // Both are storage errors that clients retry; the message tells them apart.
+        AppendFailure::DiskNearlyFull | AppendFailure::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
+        AppendFailure::Refused(refusal) => of_refused_append(refusal),
+        // Deleted while the append was queued, or the broker stops: the client looks again.
+        AppendFailure::Gone => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    }
+}
+
+const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
+    match refusal {
+        AppendError::CorruptMessage(_) => ErrorCode::CORRUPT_MESSAGE,
+        AppendError::MessageTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::RecordListTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+        AppendError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+        AppendError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+        AppendError::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        AppendError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+        AppendError::InvalidTransactionState { .. } => ErrorCode::INVALID_TXN_STATE,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+        AppendError::Offline(_) | AppendError::Io(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a client's leader epoch that is not the broker's.
+pub(super) const fn of_epoch(mismatch: EpochMismatch) -> ErrorCode {
+    match mismatch {
+        EpochMismatch::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
+        EpochMismatch::Unknown => ErrorCode::UNKNOWN_LEADER_EPOCH,
+        EpochMismatch::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    }
+}
+
+/// The code for a partition that cannot be used here.
+pub(super) const fn of_not_hosted(reason: NotHosted) -> ErrorCode {
+    match reason {
+        NotHosted::Unknown => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        NotHosted::Unreadable => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a partition that could not be read.
+pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
+    match failure {
+        ReadFailure::Epoch(mismatch) => of_epoch(*mismatch),
+        ReadFailure::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadFailure::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a coordinator that did not decide.
+pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
+    match error {
+        CoordinatorError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+        CoordinatorError::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        CoordinatorError::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        CoordinatorError::TooLarge => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
+    }
+}
+
+/// The same for a fetch of committed offsets.
+pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
+    match error {
+        // Consumers older than 3.9 give up on the code for this in the answer to OffsetFetch; on being
+        // told to look for the coordinator again they do the same as for it elsewhere.
+        CoordinatorError::NotAvailable => ErrorCode::NOT_COORDINATOR,
+        CoordinatorError::NotCoordinator
+        | CoordinatorError::Loading
+        | CoordinatorError::TooLarge => of_coordinator(error),
+    }
+}
+
+/// The code for a controller that did not decide.
+pub(super) const fn of_cluster(error: ClusterError) -> ErrorCode {
+    match error {
+        // Clients look for the controller again and repeat.
+        ClusterError::Stopped => ErrorCode::NOT_CONTROLLER,
+        ClusterError::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// There is no topic of this name; perhaps there can be none.
+pub(super) fn unknown_topic(name: &str) -> Refusal {
+    match names::validate(name) {
+        Err(refusal) if refusal.code == ErrorCode::INVALID_TOPIC_EXCEPTION => refusal,
+        // Names that only the broker itself may use are unknown, not wrong.
+        Err(_) | Ok(()) => Refusal::bare(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    }
+}

@@ -1,0 +1,235 @@
+//! Fetch: records as they lie in the log, in a response that refers to their bytes instead of
+//! copying them.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::FetchResponse;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use kafka_protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
+use tokio::time::Instant;
+
+use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset};
+use crate::metadata::Image;
+use crate::partition::fetch_session::{
+    PartitionKey, Plan, Said, SessionError, SessionRequest, TopicKey, Wish,
+};
+use crate::partition::read::{self, FetchLimits, FetchPart, FetchedPart, ReadFailure};
+use crate::wire::Reply;
+
+use super::errors;
+use super::fetch_response::{Answer, encode};
+use super::route::{Call, Handler};
+
+const READ_COMMITTED: i8 = 1;
+
+pub(super) struct Fetch;
+
+impl Handler for Fetch {
+    type Request = FetchRequest;
+
+    async fn handle(call: Call, request: FetchRequest) -> Reply {
+        let by_id = call.version >= 13;
+        let session = SessionRequest {
+            id: request.session_id,
+            epoch: request.session_epoch,
+            by_topic_id: by_id,
+        };
+        let sessions = &call.broker.fetch_sessions;
+        let plan = sessions.plan(
+            session,
+            wishes(&request.topics, by_id),
+            &forgotten(&request, by_id),
+            call.broker.clock.now(),
+        );
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return refuse(&call, error),
+        };
+        let answers = fetch_all(&call, &request, &plan).await;
+        let said: Vec<Said> = answers.iter().map(|(_, data)| said(data)).collect();
+        let selected = sessions.select(&plan, &said);
+        let answers = answers
+            .into_iter()
+            .zip(selected)
+            .filter_map(|(answer, selected)| selected.then_some(answer));
+        encode(
+            &call,
+            plan.session_id(),
+            answers.map(|(key, data)| Answer { key, data }),
+        )
+    }
+}
+
+fn refuse(call: &Call, error: SessionError) -> Reply {
+    let code = match error {
+        SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+        SessionError::InvalidEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+        SessionError::TopicKeyChanged => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
+    };
+    call.reply(&FetchResponse::default().with_error_code(code.0))
+}
+
+fn topic_key(name: &str, id: uuid::Uuid, by_id: bool) -> TopicKey {
+    if by_id {
+        TopicKey::Id(KafkaUuid(id))
+    } else {
+        TopicKey::Name(name.into())
+    }
+}
+
+fn wishes(topics: &[FetchTopic], by_id: bool) -> Vec<(PartitionKey, Wish)> {
+    let of_topic = |topic: &FetchTopic| {
+        let key = topic_key(&topic.topic, topic.topic_id, by_id);
+        let wish = |partition: &FetchPartition| Wish {
+            fetch_offset: partition.fetch_offset,
+            max_bytes: partition.partition_max_bytes,
+            current_leader_epoch: partition.current_leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
+        };
+        topic
+            .partitions
+            .iter()
+            .map(|partition| ((key.clone(), partition.partition), wish(partition)))
+            .collect::<Vec<_>>()
+    };
+    topics.iter().flat_map(of_topic).collect()
+}
+
+fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<PartitionKey> {
+    let topics = request.forgotten_topics_data.iter();
+    topics
+        .flat_map(|topic| {
+            let key = topic_key(&topic.topic, topic.topic_id, by_id);
+            topic
+                .partitions
+                .iter()
+                .map(move |partition| (key.clone(), *partition))
+        })
+        .collect()
+}
+
+/// Fetches what the plan says; one answer for each wish, in order.
+async fn fetch_all(
+    call: &Call,
+    request: &FetchRequest,
+    plan: &Plan,
+) -> Vec<(PartitionKey, PartitionData)> {
+    let image = call.broker.cluster.image();
+    let mut parts = Vec::new();
+    let found: Vec<Result<(), ErrorCode>> = plan
+        .wishes
+        .iter()
+        .map(|(key, wish)| part(call, request, &image, key, wish).map(|part| parts.push(part)))
+        .collect();
+    let mut fetched = read::fetch(&parts, limits(call, request)).await.into_iter();
+    let is_committed = request.isolation_level == READ_COMMITTED;
+    plan.wishes
+        .iter()
+        .zip(found)
+        .map(|((key, _), found)| {
+            let data = match found {
+                Err(code) => failed(code),
+                Ok(()) => fetched.next().map_or_else(
+                    || failed(ErrorCode::UNKNOWN_SERVER_ERROR),
+                    |part| data(part, is_committed),
+                ),
+            };
+            (key.clone(), data.with_partition_index(key.1))
+        })
+        .collect()
+}
+
+fn part(
+    call: &Call,
+    request: &FetchRequest,
+    image: &Image,
+    key: &PartitionKey,
+    wish: &Wish,
+) -> Result<FetchPart, ErrorCode> {
+    let (topic, partition) = key;
+    let topic = match topic {
+        TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
+        TopicKey::Name(name) => image
+            .topic(name)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
+    };
+    if is_follower(request) {
+        // No partition has another replica than this broker's.
+        return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
+    }
+    let replica = call
+        .broker
+        .partitions
+        .find(topic.id, *partition)
+        .map_err(errors::of_not_hosted)?;
+    Ok(FetchPart {
+        replica,
+        from: Offset(wish.fetch_offset),
+        max_bytes: usize::try_from(wish.max_bytes).unwrap_or(0),
+        current_epoch: LeaderEpoch(wish.current_leader_epoch),
+        last_fetched_epoch: LeaderEpoch(wish.last_fetched_epoch),
+        read_committed: request.isolation_level == READ_COMMITTED,
+    })
+}
+
+fn is_follower(request: &FetchRequest) -> bool {
+    request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0
+}
+
+fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
+    let most = call.broker.config.fetch_max_bytes;
+    let max_bytes = request.max_bytes.min(most).max(0);
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    FetchLimits {
+        min_bytes: u64::try_from(request.min_bytes.min(max_bytes)).unwrap_or(0),
+        max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+        deadline: Instant::now() + wait,
+    }
+}
+
+fn failed(code: ErrorCode) -> PartitionData {
+    PartitionData::default()
+        .with_error_code(code.0)
+        .with_high_watermark(-1)
+        .with_aborted_transactions(None)
+}
+
+fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> PartitionData {
+    let FetchedPart {
+        positions,
+        records,
+        diverging,
+    } = match part {
+        Ok(part) => part,
+        Err(failure) => return failed(errors::of_read(&failure)),
+    };
+    let mut data = PartitionData::default()
+        .with_high_watermark(positions.high_watermark.0)
+        .with_last_stable_offset(positions.last_stable.0)
+        .with_log_start_offset(positions.log_start.0)
+        // Only who asked for committed records is told of aborted ones; nobody can abort yet.
+        .with_aborted_transactions(is_committed.then(Vec::new))
+        .with_records(Some(records));
+    if let Some((epoch, end)) = diverging {
+        data = data.with_diverging_epoch(
+            EpochEndOffset::default()
+                .with_epoch(epoch.0)
+                .with_end_offset(end.0),
+        );
+    }
+    data
+}
+
+fn said(data: &PartitionData) -> Said {
+    let has_records = data
+        .records
+        .as_ref()
+        .is_some_and(|records| !records.is_empty());
+    Said {
+        high_watermark: Offset(data.high_watermark),
+        log_start: Offset(data.log_start_offset),
+        is_news: has_records
+            || data.error_code != ErrorCode::NONE.0
+            || data.diverging_epoch.epoch >= 0,
+    }
+}

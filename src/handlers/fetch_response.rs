@@ -1,0 +1,173 @@
+//! A fetch response as a list of parts: what the protocol crate encodes, and between it the records
+//! themselves, by reference. Record bytes are most of what a broker sends; copying them into an
+//! encode buffer would be most of what it does.
+//!
+//! In every version the records are the last field of a partition before its tagged fields, and a
+//! partition with records has no tagged field. So a partition is encoded without its records and
+//! what stands for "no records" at its end is replaced.
+//!
+//! ```text
+//!   [header, topic, partition ... length][records][length of tags, next partition ...][records]...
+//! ```
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use kafka_protocol::messages::FetchResponse;
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::protocol::{Encodable as _, HeaderVersion as _};
+
+use crate::partition::fetch_session::{PartitionKey, TopicKey};
+use crate::wire::{Parts, Reply};
+
+use super::route::Call;
+
+/// First version with compact lengths and tagged fields.
+const FLEXIBLE: i16 = 12;
+
+/// One partition of the answer.
+pub(super) struct Answer {
+    pub(super) key: PartitionKey,
+    pub(super) data: PartitionData,
+}
+
+/// Encodes a successful response of these partitions; those of one topic that follow one another
+/// share that topic's entry.
+pub(super) fn encode(call: &Call, session: i32, answers: impl Iterator<Item = Answer>) -> Reply {
+    let mut topics: Vec<(TopicKey, Vec<PartitionData>)> = Vec::new();
+    for Answer {
+        key: (topic, _),
+        data,
+    } in answers
+    {
+        match topics.last_mut() {
+            Some((last, partitions)) if *last == topic => partitions.push(data),
+            _ => topics.push((topic, vec![data])),
+        }
+    }
+    match encode_topics(call, session, topics) {
+        Ok(parts) => Reply::Send(parts),
+        Err(error) => {
+            tracing::error!(%error, version = call.version, "fetch response cannot be encoded");
+            Reply::close("a response could not be encoded")
+        }
+    }
+}
+
+type EncodeError = Box<dyn std::error::Error + Send + Sync>;
+
+fn encode_topics(
+    call: &Call,
+    session: i32,
+    topics: Vec<(TopicKey, Vec<PartitionData>)>,
+) -> Result<Parts, EncodeError> {
+    let version = call.version;
+    let mut writer = Writer {
+        flexible: version >= FLEXIBLE,
+        bytes: BytesMut::new(),
+        parts: Vec::new(),
+    };
+    writer.bytes.put_i32(0); // throttle time
+    if version >= 7 {
+        writer.bytes.put_i16(0); // error
+        writer.bytes.put_i32(session);
+    }
+    writer.length(topics.len())?;
+    for (topic, partitions) in topics {
+        match topic {
+            TopicKey::Id(id) => writer.bytes.put_slice(id.0.as_bytes()),
+            TopicKey::Name(name) => writer.name(&name)?,
+        }
+        writer.length(partitions.len())?;
+        for partition in partitions {
+            writer.partition(partition, version)?;
+        }
+        writer.end_of_struct();
+    }
+    writer.end_of_struct();
+    Ok(writer.finish(call))
+}
+
+struct Writer {
+    flexible: bool,
+    bytes: BytesMut,
+    parts: Vec<Bytes>,
+}
+
+impl Writer {
+    fn partition(&mut self, mut data: PartitionData, version: i16) -> Result<(), EncodeError> {
+        let records = data.records.take().unwrap_or_default();
+        data.records = Some(Bytes::new());
+        let start = self.bytes.len();
+        data.encode(&mut self.bytes, version)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let nothing: &[u8] = if self.flexible { &[1, 0] } else { &[0; 4] };
+        let encoded = self.bytes.get(start..).unwrap_or_default();
+        if !encoded.ends_with(nothing) {
+            return Err("a partition with records must not have tagged fields".into());
+        }
+        self.bytes.truncate(self.bytes.len() - nothing.len());
+        if self.flexible {
+            self.unsigned_varint(
+                u32::try_from(records.len())?
+                    .checked_add(1)
+                    .ok_or("records too long")?,
+            );
+        } else {
+            self.bytes.put_i32(i32::try_from(records.len())?);
+        }
+        self.parts.push(self.bytes.split().freeze());
+        self.parts.push(records);
+        self.end_of_struct();
+        Ok(())
+    }
+
+    fn length(&mut self, count: usize) -> Result<(), EncodeError> {
+        if self.flexible {
+            self.unsigned_varint(
+                u32::try_from(count)?
+                    .checked_add(1)
+                    .ok_or("too many entries")?,
+            );
+        } else {
+            self.bytes.put_i32(i32::try_from(count)?);
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, name: &str) -> Result<(), EncodeError> {
+        if self.flexible {
+            self.length(name.len())?;
+        } else {
+            self.bytes.put_i16(i16::try_from(name.len())?);
+        }
+        self.bytes.put_slice(name.as_bytes());
+        Ok(())
+    }
+
+    fn unsigned_varint(&mut self, mut value: u32) {
+        while value >= 0x80 {
+            self.bytes.put_u8((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.put_u8(value as u8);
+    }
+
+    /// No tagged fields.
+    fn end_of_struct(&mut self) {
+        if self.flexible {
+            self.bytes.put_u8(0);
+        }
+    }
+
+    fn finish(mut self, call: &Call) -> Parts {
+        self.parts.push(self.bytes.freeze());
+        let mut all = self.parts.into_iter();
+        let header_version = FetchResponse::header_version(call.version);
+        let mut parts = call.parts(header_version, all.next().unwrap_or_default());
+        for part in all {
+            parts.push(part);
+        }
+        parts
+    }
+}

@@ -1,0 +1,49 @@
+//! InitProducerId: a fresh identity for an idempotent producer.
+//!
+//! A transactional id is refused with a code that clients retry: there is no transaction coordinator
+//! yet, and a client that goes on without one would believe itself to be transactional.
+
+use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
+
+use crate::base::ErrorCode;
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+
+pub(super) struct InitProducerId;
+
+impl Handler for InitProducerId {
+    type Request = InitProducerIdRequest;
+
+    async fn handle(call: Call, request: InitProducerIdRequest) -> Reply {
+        let response = match check(&request) {
+            Err(code) => refusal(code),
+            Ok(()) => match call.broker.cluster.next_producer_id().await {
+                Ok(id) => InitProducerIdResponse::default()
+                    .with_producer_id(ProducerId(id.0))
+                    .with_producer_epoch(0),
+                Err(error) => refusal(errors::of_cluster(error)),
+            },
+        };
+        call.reply(&response)
+    }
+}
+
+fn refusal(code: ErrorCode) -> InitProducerIdResponse {
+    InitProducerIdResponse::default()
+        .with_error_code(code.0)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1)
+}
+
+fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
+    let has_id = request.producer_id.0 != -1;
+    let has_epoch = request.producer_epoch != -1;
+    match &request.transactional_id {
+        Some(id) if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
+        Some(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        None if has_id != has_epoch => Err(ErrorCode::INVALID_REQUEST),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,151 @@
+//! ListOffsets: where a partition begins and ends, and what it held when.
+
+use std::collections::HashSet;
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+
+use crate::base::{ErrorCode, LeaderEpoch, Timestamp};
+use crate::metadata::Image;
+use crate::partition::lookup::{FoundOffset, OffsetQuery, look_up};
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+
+/// First version that carries leader epochs.
+const WITH_EPOCHS: i16 = 4;
+const READ_COMMITTED: i8 = 1;
+
+pub(super) struct ListOffsets;
+
+impl Handler for ListOffsets {
+    type Request = ListOffsetsRequest;
+
+    async fn handle(call: Call, request: ListOffsetsRequest) -> Reply {
+        let image = call.broker.cluster.image();
+        let repeated = repeated_partitions(&request);
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for topic in &request.topics {
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for partition in &topic.partitions {
+                let is_repeated =
+                    repeated.contains(&(topic.name.as_str(), partition.partition_index));
+                let answer = if is_repeated {
+                    refusal(ErrorCode::INVALID_REQUEST)
+                } else {
+                    answer(&call, &request, &image, topic, partition)
+                        .await
+                        .unwrap_or_else(refusal)
+                };
+                partitions.push(answer.with_partition_index(partition.partition_index));
+            }
+            topics.push(
+                ListOffsetsTopicResponse::default()
+                    .with_name(topic.name.clone())
+                    .with_partitions(partitions),
+            );
+        }
+        call.reply(&ListOffsetsResponse::default().with_topics(topics))
+    }
+}
+
+fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse::default().with_error_code(code.0)
+}
+
+/// Partitions that the request names more than once: each naming is refused.
+fn repeated_partitions(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
+    let mut seen = HashSet::new();
+    let mut repeated = HashSet::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let name = (topic.name.as_str(), partition.partition_index);
+            if !seen.insert(name) {
+                repeated.insert(name);
+            }
+        }
+    }
+    repeated
+}
+
+async fn answer(
+    call: &Call,
+    request: &ListOffsetsRequest,
+    image: &Image,
+    topic: &ListOffsetsTopic,
+    partition: &ListOffsetsPartition,
+) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
+    let topic = image
+        .topic(&topic.name)
+        .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let replica = call
+        .broker
+        .partitions
+        .find(topic.id, partition.partition_index)
+        .map_err(errors::of_not_hosted)?;
+    let Some(query) = query(partition.timestamp, call.version)? else {
+        return Ok(ListOffsetsPartitionResponse::default());
+    };
+    let client_epoch = LeaderEpoch(partition.current_leader_epoch);
+    let found = look_up(
+        &replica,
+        query,
+        client_epoch,
+        request.isolation_level == READ_COMMITTED,
+    )
+    .await
+    .map_err(|failure| errors::of_read(&failure))?;
+    Ok(
+        found.map_or_else(ListOffsetsPartitionResponse::default, |found| {
+            told(&found, call.version)
+        }),
+    )
+}
+
+fn told(found: &FoundOffset, version: i16) -> ListOffsetsPartitionResponse {
+    let answer = ListOffsetsPartitionResponse::default()
+        .with_offset(found.offset.0)
+        .with_timestamp(found.timestamp.0);
+    if version >= WITH_EPOCHS {
+        answer.with_leader_epoch(found.epoch.0)
+    } else {
+        answer
+    }
+}
+
+/// What a timestamp on the wire asks for; `None` for what can have no answer without tiered storage.
+fn query(timestamp: i64, version: i16) -> Result<Option<OffsetQuery>, ErrorCode> {
+    let (query, since) = match timestamp {
+        -1 => (Some(OffsetQuery::Latest), 0),
+        -2 => (Some(OffsetQuery::Earliest), 0),
+        -3 => (Some(OffsetQuery::MaxTimestamp), 7),
+        // The earliest local offset: all of the log is local.
+        -4 => (Some(OffsetQuery::Earliest), 8),
+        // The latest tiered offset: nothing is tiered.
+        -5 => (None, 9),
+        time => (Some(OffsetQuery::ByTime(Timestamp(time))), 0),
+    };
+    if version < since {
+        Err(ErrorCode::UNSUPPORTED_VERSION)
+    } else {
+        Ok(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_timestamps_have_the_versions_that_brought_them() {
+        assert_eq!(query(-3, 6), Err(ErrorCode::UNSUPPORTED_VERSION));
+        assert_eq!(query(-3, 7), Ok(Some(OffsetQuery::MaxTimestamp)));
+        assert_eq!(query(-5, 9), Ok(None));
+        assert_eq!(query(-2, 1), Ok(Some(OffsetQuery::Earliest)));
+        assert_eq!(query(0, 1), Ok(Some(OffsetQuery::ByTime(Timestamp(0)))));
+    }
+}

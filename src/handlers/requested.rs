@@ -1,0 +1,118 @@
+//! The rows of a request for changes, and the rows of its answer.
+//!
+//! Some rows are wrong in themselves, and what is named several times is refused, all in one row, as
+//! Kafka does it. The controller is asked about the others; [`Rows::answer`] puts its decisions where
+//! they belong.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use crate::base::ErrorCode;
+use crate::controller::Refusal;
+
+/// The rows of the answer, named by `K`, of which some are known to be refused.
+#[derive(Debug)]
+pub(super) struct Rows<K>(Vec<(K, Option<Refusal>)>);
+
+/// Sorts out what the controller is to decide about. `duplicate` is what is said about a key that
+/// several items have.
+pub(super) fn sort_out<K: Clone + Eq + Hash, T>(
+    items: Vec<(K, Result<T, Refusal>)>,
+    duplicate: fn(&K) -> &'static str,
+) -> (Rows<K>, Vec<T>) {
+    let mut count: HashMap<K, usize> = HashMap::with_capacity(items.len());
+    for (key, _) in items.iter().filter(|(_, item)| item.is_ok()) {
+        *count.entry(key.clone()).or_default() += 1;
+    }
+    let mut refused = HashSet::new();
+    let (mut rows, mut asked) = (Vec::new(), Vec::new());
+    for (key, item) in items {
+        match item {
+            Err(refusal) => rows.push((key, Some(refusal))),
+            Ok(_) if count.get(&key).is_some_and(|count| *count > 1) => {
+                if refused.insert(key.clone()) {
+                    let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, duplicate(&key));
+                    rows.push((key, Some(refusal)));
+                }
+            }
+            Ok(item) => {
+                rows.push((key, None));
+                asked.push(item);
+            }
+        }
+    }
+    (Rows(rows), asked)
+}
+
+impl<K> Rows<K> {
+    /// The rows with what was decided, in the order in which it was asked for.
+    pub(super) fn answer<D>(
+        self,
+        decided: Result<Vec<Result<D, Refusal>>, ErrorCode>,
+    ) -> impl Iterator<Item = (K, Result<D, Refusal>)> {
+        // Where there is no decision, every row has the same code.
+        let (decided, otherwise) = match decided {
+            Ok(decided) => (decided, ErrorCode::UNKNOWN_SERVER_ERROR),
+            Err(code) => (Vec::new(), code),
+        };
+        let mut decided = decided.into_iter();
+        self.0.into_iter().map(move |(key, refusal)| {
+            let result = match refusal {
+                Some(refusal) => Err(refusal),
+                None => decided
+                    .next()
+                    .unwrap_or_else(|| Err(Refusal::bare(otherwise))),
+            };
+            (key, result)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sort_out;
+    use crate::base::ErrorCode;
+    use crate::controller::Refusal;
+
+    fn items() -> Vec<(&'static str, Result<u32, Refusal>)> {
+        let wrong = Refusal::bare(ErrorCode::INVALID_TOPIC_EXCEPTION);
+        vec![
+            ("a", Ok(1)),
+            ("b", Ok(2)),
+            ("wrong", Err(wrong)),
+            ("b", Ok(3)),
+            ("c", Ok(4)),
+            ("b", Ok(5)),
+        ]
+    }
+
+    #[test]
+    fn decisions_meet_their_rows() {
+        let (rows, asked) = sort_out(items(), |_| "Twice.");
+        assert_eq!(asked, [1, 4]);
+        let no = Refusal::bare(ErrorCode::INVALID_PARTITIONS);
+        let answer: Vec<_> = rows.answer(Ok(vec![Ok("yes"), Err(no.clone())])).collect();
+        assert_eq!(
+            answer,
+            [
+                ("a", Ok("yes")),
+                ("b", Err(Refusal::new(ErrorCode::INVALID_REQUEST, "Twice."))),
+                (
+                    "wrong",
+                    Err(Refusal::bare(ErrorCode::INVALID_TOPIC_EXCEPTION))
+                ),
+                ("c", Err(no)),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_decision_every_row_that_was_asked_for_has_its_code() {
+        let (rows, _) = sort_out(items(), |_| "Twice.");
+        let codes: Vec<_> = rows
+            .answer::<()>(Err(ErrorCode::NOT_CONTROLLER))
+            .filter_map(|(_, result)| result.err().map(|refusal| refusal.code.0))
+            .collect();
+        assert_eq!(codes, [41, 42, 17, 41]);
+    }
+}

@@ -1,0 +1,128 @@
+//! SyncGroup: the leader brings the assignments, everyone gets theirs.
+
+use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+
+use crate::base::ErrorCode;
+use crate::coordinator::CoordinatorError;
+use crate::group::{Command, Reply as GroupReply, Sync, SyncReply};
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+use super::text::{domain_text, optional_domain_text, optional_wire_text};
+
+/// First version in which a member has to say which protocol it believes in (KIP-559).
+const WITH_PROTOCOL: i16 = 5;
+
+pub(super) struct SyncGroup;
+
+impl Handler for SyncGroup {
+    type Request = SyncGroupRequest;
+
+    async fn handle(call: Call, request: SyncGroupRequest) -> Reply {
+        let has_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+        let reply = if call.version >= WITH_PROTOCOL && !has_protocol {
+            SyncReply::refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+        } else {
+            reply(
+                call.broker
+                    .groups
+                    .command(&request.group_id, Command::Sync(sync(&request)))
+                    .await,
+            )
+        };
+        call.reply(&response(&reply))
+    }
+}
+
+fn sync(request: &SyncGroupRequest) -> Sync {
+    let assignments = request.assignments.iter();
+    Sync {
+        group: domain_text(&request.group_id),
+        member: domain_text(&request.member_id),
+        instance: optional_domain_text(request.group_instance_id.as_ref()),
+        generation: request.generation_id,
+        protocol_type: optional_domain_text(request.protocol_type.as_ref()),
+        protocol: optional_domain_text(request.protocol_name.as_ref()),
+        assignments: assignments
+            .map(|one| (domain_text(&one.member_id), one.assignment.clone()))
+            .collect(),
+    }
+}
+
+fn reply(decided: Result<GroupReply, CoordinatorError>) -> SyncReply {
+    match decided {
+        Ok(GroupReply::Sync(reply)) => reply,
+        Ok(_) => SyncReply::refused(ErrorCode::UNKNOWN_SERVER_ERROR),
+        Err(error) => SyncReply::refused(errors::of_coordinator(error)),
+    }
+}
+
+fn response(reply: &SyncReply) -> SyncGroupResponse {
+    SyncGroupResponse::default()
+        .with_error_code(reply.error.0)
+        .with_protocol_type(optional_wire_text(reply.protocol_type.as_ref()))
+        .with_protocol_name(optional_wire_text(reply.protocol.as_ref()))
+        .with_assignment(reply.assignment.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::GroupId;
+    use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::super::fixture::over_the_wire;
+    use super::*;
+
+    #[test]
+    fn every_version_asks_and_is_told() {
+        for version in 0..=5 {
+            let mut request = SyncGroupRequest::default()
+                .with_group_id(GroupId(StrBytes::from_static_str("group")))
+                .with_generation_id(3)
+                .with_member_id(StrBytes::from_static_str("one"))
+                .with_assignments(vec![
+                    SyncGroupRequestAssignment::default()
+                        .with_member_id(StrBytes::from_static_str("one"))
+                        .with_assignment("everything".into()),
+                ]);
+            if version >= 3 {
+                request =
+                    request.with_group_instance_id(Some(StrBytes::from_static_str("instance")));
+            }
+            if version >= 5 {
+                request = request
+                    .with_protocol_type(Some(StrBytes::from_static_str("consumer")))
+                    .with_protocol_name(Some(StrBytes::from_static_str("range")));
+            }
+            let sync = sync(&over_the_wire(&request, version));
+            assert_eq!((sync.generation, &*sync.member), (3, "one"));
+            assert_eq!(sync.instance.is_some(), version >= 3, "version {version}");
+            assert_eq!(sync.protocol.is_some(), version >= 5, "version {version}");
+            assert_eq!(sync.assignments, [("one".into(), "everything".into())]);
+
+            let reply = SyncReply {
+                error: ErrorCode::NONE,
+                protocol_type: Some("consumer".into()),
+                protocol: Some("range".into()),
+                assignment: "everything".into(),
+            };
+            let told = over_the_wire(&response(&reply), version);
+            assert_eq!(
+                (told.error_code, &told.assignment[..]),
+                (0, &b"everything"[..])
+            );
+            assert_eq!(
+                told.protocol_name.as_deref(),
+                (version >= 5).then_some("range"),
+                "version {version}"
+            );
+            let told = over_the_wire(
+                &response(&super::reply(Err(CoordinatorError::Loading))),
+                version,
+            );
+            assert_eq!(told.error_code, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS.0);
+        }
+    }
+}

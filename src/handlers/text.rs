@@ -1,0 +1,58 @@
+//! Texts: shared bytes on the wire, shared `str` in the domain.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use kafka_protocol::messages::GroupId;
+use kafka_protocol::protocol::StrBytes;
+
+/// A text of the domain as messages carry it.
+pub(super) fn wire_text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// The same where there need not be one.
+pub(super) fn optional_wire_text(text: Option<&Arc<str>>) -> Option<StrBytes> {
+    text.map(|text| wire_text(text))
+}
+
+/// A group's id as messages carry it.
+pub(super) fn wire_group(group: &str) -> GroupId {
+    GroupId(wire_text(group))
+}
+
+/// A text of a message as the domain carries it.
+pub(super) fn domain_text(text: &str) -> Arc<str> {
+    text.into()
+}
+
+/// The same where there need not be one.
+pub(super) fn optional_domain_text(text: Option<&StrBytes>) -> Option<Arc<str>> {
+    text.map(|text| domain_text(text))
+}
+
+/// A client's host as Java prints an address: after a slash, and IPv6 in full. It is written into
+/// group metadata and shown by tools.
+pub(super) fn client_host(address: IpAddr) -> Arc<str> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("/{address}").into(),
+        IpAddr::V6(address) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            format!("/{}", groups.join(":")).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::client_host;
+
+    #[test]
+    fn hosts_are_printed_as_java_prints_them() {
+        let printed = |address: &str| client_host(address.parse().expect("an address")).to_string();
+        assert_eq!(printed("127.0.0.1"), "/127.0.0.1");
+        assert_eq!(printed("::ffff:10.0.0.1"), "/10.0.0.1");
+        assert_eq!(printed("::1"), "/0:0:0:0:0:0:0:1");
+        assert_eq!(printed("2001:db8::ff"), "/2001:db8:0:0:0:0:0:ff");
+    }
+}

@@ -1,0 +1,50 @@
+//! Requests name topics by name in old versions and by id in new ones: one look-up for both.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use crate::base::{ErrorCode, KafkaUuid};
+use crate::metadata::{Image, TopicImage};
+
+/// Finds the topic that a request names: by id where the version has ids, else by name.
+///
+/// # Errors
+/// The code with which each of the request's partitions is to be answered.
+pub(super) fn find<'a>(
+    image: &'a Image,
+    name: &str,
+    id: Uuid,
+    by_id: bool,
+) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+    if by_id {
+        image
+            .topic_by_id(KafkaUuid(id))
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+    } else {
+        image
+            .topic(name)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+}
+
+/// A topic's name as messages carry it.
+pub(super) fn wire_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// The same topic, if it has this partition.
+///
+/// # Errors
+/// The code for a partition that does not exist.
+pub(super) fn with_partition(
+    topic: &Arc<TopicImage>,
+    partition: i32,
+) -> Result<&Arc<TopicImage>, ErrorCode> {
+    topic
+        .partition(partition)
+        .map(|_| topic)
+        .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+}
