@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use zurau::broker;
 use zurau::cli::{Arguments, Command, logging, show};
 use zurau::config::{BrokerConfig, Settings};
 
@@ -28,9 +29,11 @@ fn main() -> ExitCode {
 }
 
 /// Serves until a signal ends it.
-fn serve(_config: BrokerConfig) -> ExitCode {
-    // PLACE OF THE BROKER: becomes `zurau::broker::run(config)`.
-    failure(&"this build has no broker yet")
+fn serve(config: BrokerConfig) -> ExitCode {
+    match broker::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
 }
 
 /// Prints the configuration.

@@ -102,7 +102,10 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// Names partition `partition` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
@@ -153,8 +156,14 @@ mod tests {
 
     #[test]
     fn the_metadata_topic_id_prints_as_kafka_prints_it() {
-        assert_eq!(KafkaUuid::METADATA_TOPIC.to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
-        assert_eq!("AAAAAAAAAAAAAAAAAAAAAQ".parse::<KafkaUuid>().ok(), Some(KafkaUuid::METADATA_TOPIC));
+        assert_eq!(
+            KafkaUuid::METADATA_TOPIC.to_string(),
+            "AAAAAAAAAAAAAAAAAAAAAQ"
+        );
+        assert_eq!(
+            "AAAAAAAAAAAAAAAAAAAAAQ".parse::<KafkaUuid>().ok(),
+            Some(KafkaUuid::METADATA_TOPIC)
+        );
     }
 
     #[test]

@@ -84,7 +84,12 @@ impl Positions {
     /// clients from a log that contradicts itself.
     #[must_use]
     pub fn checked(self) -> Self {
-        let Self { log_start, last_stable, high_watermark, log_end } = self;
+        let Self {
+            log_start,
+            last_stable,
+            high_watermark,
+            log_end,
+        } = self;
         assert!(
             log_start <= last_stable && last_stable <= high_watermark && high_watermark <= log_end,
             "positions out of order: log start {log_start}, last stable {last_stable}, \

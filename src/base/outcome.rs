@@ -31,13 +31,20 @@ pub struct Outcome<Record, Reply, TimerKey> {
 
 impl<Record, Reply, TimerKey> Default for Outcome<Record, Reply, TimerKey> {
     fn default() -> Self {
-        Self { records: Vec::new(), replies: Vec::new(), timers: Vec::new() }
+        Self {
+            records: Vec::new(),
+            replies: Vec::new(),
+            timers: Vec::new(),
+        }
     }
 }
 
 impl<Record, Reply, TimerKey> Outcome<Record, Reply, TimerKey> {
     /// An outcome that only answers `token`.
     pub fn reply(token: Token, reply: Reply) -> Self {
-        Self { replies: vec![(token, reply)], ..Self::default() }
+        Self {
+            replies: vec![(token, reply)],
+            ..Self::default()
+        }
     }
 }

@@ -12,7 +12,9 @@ pub struct Pending<P, T> {
 
 impl<P, T> Default for Pending<P, T> {
     fn default() -> Self {
-        Self { queue: VecDeque::new() }
+        Self {
+            queue: VecDeque::new(),
+        }
     }
 }
 
@@ -20,13 +22,18 @@ impl<P: Ord + Copy, T> Pending<P, T> {
     /// Admits `value`, to be released once `position` is reached, and never before what was
     /// admitted earlier.
     pub fn admit(&mut self, position: P, value: T) {
-        let position = self.queue.back().map_or(position, |(last, _)| position.max(*last));
+        let position = self
+            .queue
+            .back()
+            .map_or(position, |(last, _)| position.max(*last));
         self.queue.push_back((position, value));
     }
 
     /// Takes out, in order, everything that waited for `reached` or less.
     pub fn release(&mut self, reached: P) -> impl Iterator<Item = T> + '_ {
-        let count = self.queue.partition_point(|(position, _)| *position <= reached);
+        let count = self
+            .queue
+            .partition_point(|(position, _)| *position <= reached);
         self.queue.drain(..count).map(|(_, value)| value)
     }
 
@@ -52,7 +59,10 @@ mod tests {
         pending.admit(3, "needs less but came later");
         pending.admit(8, "last");
         assert_eq!(pending.release(4).count(), 0);
-        assert_eq!(pending.release(5).collect::<Vec<_>>(), ["first", "needs less but came later"]);
+        assert_eq!(
+            pending.release(5).collect::<Vec<_>>(),
+            ["first", "needs less but came later"]
+        );
         assert_eq!(pending.abandon().collect::<Vec<_>>(), ["last"]);
         assert!(pending.is_empty());
     }

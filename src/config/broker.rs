@@ -181,16 +181,28 @@ impl BrokerConfig {
     /// The defaults with these overrides, for tests and embedding. Here a key that is not honoured
     /// is an error, since nobody would read a warning.
     pub fn with(overrides: &[(&str, &str)]) -> Result<Self, InvalidConfig> {
-        let overrides = overrides.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let (config, warnings) = Self::load(&Sources { overrides, ..Sources::default() })?;
-        let fault = warnings.iter().find(|warning| !matches!(warning, Warning::Note(_)));
+        let overrides = overrides
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let (config, warnings) = Self::load(&Sources {
+            overrides,
+            ..Sources::default()
+        })?;
+        let fault = warnings
+            .iter()
+            .find(|warning| !matches!(warning, Warning::Note(_)));
         fault.map_or(Ok(config), |fault| Err(InvalidConfig(fault.to_string())))
     }
 
     /// Reads the settings and checks them against each other.
     pub fn from_settings(settings: Settings) -> Result<(Self, Vec<Warning>), InvalidConfig> {
-        let Listeners { listeners, advertised, inter_broker, mut warnings } =
-            Listeners::from_settings(&settings)?;
+        let Listeners {
+            listeners,
+            advertised,
+            inter_broker,
+            mut warnings,
+        } = Listeners::from_settings(&settings)?;
         let log_dirs: Vec<PathBuf> = list_items(settings.value("log.dirs").unwrap_or_default())
             .into_iter()
             .map(PathBuf::from)
@@ -277,7 +289,9 @@ impl BrokerConfig {
     /// and more threads than processor cores would only take turns.
     pub fn serving_threads(&self) -> usize {
         let wanted = self.num_network_threads.saturating_add(self.num_io_threads);
-        usize::try_from(wanted).unwrap_or(1).clamp(1, processor_cores())
+        usize::try_from(wanted)
+            .unwrap_or(1)
+            .clamp(1, processor_cores())
     }
 
     /// How many storage lanes there are: `zurau.storage.lanes`, or by default one per processor

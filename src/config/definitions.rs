@@ -190,7 +190,10 @@ const fn key(
     documentation: &'static str,
 ) -> Definition {
     let row = unset(name, kind, allowed, update_mode, documentation);
-    Definition { default: Some(default), ..row }
+    Definition {
+        default: Some(default),
+        ..row
+    }
 }
 
 /// A row whose value is null unless somebody sets it.

@@ -74,7 +74,9 @@ impl DescribedConfig {
         Self {
             name: definition.name,
             value: value.filter(|_| !sensitive),
-            source: synonyms.first().map_or(ConfigSource::DefaultConfig, |first| first.source),
+            source: synonyms
+                .first()
+                .map_or(ConfigSource::DefaultConfig, |first| first.source),
             synonyms,
             kind: definition.kind,
             documentation: definition.documentation,
@@ -91,14 +93,23 @@ pub fn describe_topic(
     broker: &BrokerConfig,
 ) -> Vec<DescribedConfig> {
     let describe = |definition: &'static Definition| {
-        let mut synonyms =
-            broker_synonyms(&broker.settings, definition.synonyms.iter().map(|(name, _)| *name));
+        let mut synonyms = broker_synonyms(
+            &broker.settings,
+            definition.synonyms.iter().map(|(name, _)| *name),
+        );
         let own = overrides
             .get(definition.name)
             .and_then(|value| canonical_override(definition.name, value).ok());
         if let Some(value) = &own {
             let (name, source) = (definition.name, ConfigSource::DynamicTopicConfig);
-            synonyms.insert(0, ConfigSynonym { name, value: Some(value.clone()), source });
+            synonyms.insert(
+                0,
+                ConfigSynonym {
+                    name,
+                    value: Some(value.clone()),
+                    source,
+                },
+            );
         }
         if definition.internal && own.is_none() {
             return None;
@@ -131,13 +142,28 @@ fn broker_synonyms(
 ) -> Vec<ConfigSynonym> {
     let synonym = |name: &'static str, value: &str, source| {
         let sensitive = definitions::broker(name).is_some_and(Definition::is_sensitive);
-        ConfigSynonym { name, value: (!sensitive).then(|| value.to_owned()), source }
+        ConfigSynonym {
+            name,
+            value: (!sensitive).then(|| value.to_owned()),
+            source,
+        }
     };
-    let set = names.clone().filter(|name| settings.is_explicit(name)).filter_map(|name| {
-        Some(synonym(name, settings.value(name)?, ConfigSource::StaticBrokerConfig))
-    });
+    let set = names
+        .clone()
+        .filter(|name| settings.is_explicit(name))
+        .filter_map(|name| {
+            Some(synonym(
+                name,
+                settings.value(name)?,
+                ConfigSource::StaticBrokerConfig,
+            ))
+        });
     let defaults = names.filter_map(|name| {
-        Some(synonym(name, definitions::broker(name)?.default?, ConfigSource::DefaultConfig))
+        Some(synonym(
+            name,
+            definitions::broker(name)?.default?,
+            ConfigSource::DefaultConfig,
+        ))
     });
     set.chain(defaults).collect()
 }

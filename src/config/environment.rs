@@ -33,10 +33,12 @@ const NOT_SETTINGS: &[&str] = &[
 
 /// The key that the environment variable `name` sets, if it is meant for the broker.
 pub(super) fn key_of(name: &str) -> Option<String> {
-    let ignored = NOT_SETTINGS.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => name == *pattern,
-    });
+    let ignored = NOT_SETTINGS
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == *pattern,
+        });
     if ignored {
         return None;
     }
@@ -78,7 +80,10 @@ mod tests {
             key_of("KAFKA_ZURAU_FLUSH_BEFORE_ACK").as_deref(),
             Some("zurau.flush.before.ack")
         );
-        assert_eq!(key_of("ZURAU_FLUSH_BEFORE_ACK").as_deref(), Some("zurau.flush.before.ack"));
+        assert_eq!(
+            key_of("ZURAU_FLUSH_BEFORE_ACK").as_deref(),
+            Some("zurau.flush.before.ack")
+        );
     }
 
     #[test]

@@ -146,7 +146,9 @@ const PREFIXES: &[&str] = &[
 /// Whether `key` means something to Kafka.
 pub(super) fn is_known(key: &str) -> bool {
     PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-        || names().chain(FORMER.split_ascii_whitespace()).any(|name| name == key)
+        || names()
+            .chain(FORMER.split_ascii_whitespace())
+            .any(|name| name == key)
 }
 
 /// The names of Kafka 4.3's settings.
@@ -163,13 +165,20 @@ mod tests {
     fn the_honoured_keys_are_kafkas_or_ours() {
         for definition in definitions::BROKER {
             let name = definition.name;
-            assert!(name.starts_with("zurau.") || names().any(|known| known == name), "{name}");
+            assert!(
+                name.starts_with("zurau.") || names().any(|known| known == name),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn plugin_keys_and_former_keys_are_known() {
-        for key in ["listener.name.internal.ssl.keystore.type", "sasl.enabled.mechanisms", "port"] {
+        for key in [
+            "listener.name.internal.ssl.keystore.type",
+            "sasl.enabled.mechanisms",
+            "port",
+        ] {
             assert!(is_known(key), "{key}");
         }
         assert!(!is_known("retention.ms"));

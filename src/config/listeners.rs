@@ -110,13 +110,19 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Reads them from the settings.
     pub(super) fn from_settings(settings: &Settings) -> Result<Self, InvalidConfig> {
-        let controllers: Vec<String> =
-            items(settings, "controller.listener.names").map(str::to_ascii_uppercase).collect();
+        let controllers: Vec<String> = items(settings, "controller.listener.names")
+            .map(str::to_ascii_uppercase)
+            .collect();
         let mut warnings = Vec::new();
         let listeners = bound(settings, &controllers, &mut warnings)?;
         let advertised = advertised(settings, &controllers, &listeners)?;
         let inter_broker = inter_broker(settings, &controllers, &listeners)?;
-        Ok(Self { listeners, advertised, inter_broker, warnings })
+        Ok(Self {
+            listeners,
+            advertised,
+            inter_broker,
+            warnings,
+        })
     }
 }
 
@@ -161,7 +167,12 @@ fn bound(
                 )));
             }
         }
-        listeners.push(Listener { name, protocol, host, port });
+        listeners.push(Listener {
+            name,
+            protocol,
+            host,
+            port,
+        });
     }
     if listeners.is_empty() {
         return Err(InvalidConfig(
@@ -219,7 +230,10 @@ fn advertised(
             )));
         }
         let host = (!host.is_empty()).then_some(host);
-        if advertised.insert(name.clone(), AdvertisedAddress { host, port }).is_some() {
+        if advertised
+            .insert(name.clone(), AdvertisedAddress { host, port })
+            .is_some()
+        {
             return Err(InvalidConfig(format!(
                 "advertised.listeners names {name} twice: keep one entry"
             )));
@@ -235,7 +249,10 @@ fn inter_broker(
     listeners: &[Listener],
 ) -> Result<String, InvalidConfig> {
     let exists = |name: &str| listeners.iter().any(|listener| listener.name == name);
-    let set = settings.value("inter.broker.listener.name").unwrap_or_default().to_ascii_uppercase();
+    let set = settings
+        .value("inter.broker.listener.name")
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     if controllers.contains(&set) {
         return Err(InvalidConfig(format!(
             "inter.broker.listener.name cannot be {set}, which controller.listener.names keeps for \
@@ -253,7 +270,10 @@ fn inter_broker(
     if exists("PLAINTEXT") {
         return Ok("PLAINTEXT".to_owned());
     }
-    Ok(listeners.first().map(|listener| listener.name.clone()).unwrap_or_default())
+    Ok(listeners
+        .first()
+        .map(|listener| listener.name.clone())
+        .unwrap_or_default())
 }
 
 /// A `NAME://host:port` in parts.
@@ -266,14 +286,19 @@ struct Endpoint {
 impl Endpoint {
     fn parse(key: &str, text: &str) -> Result<Self, InvalidConfig> {
         Self::split(text).ok_or_else(|| {
-            InvalidConfig(format!("{key} cannot contain {text:?}: use NAME://host:port"))
+            InvalidConfig(format!(
+                "{key} cannot contain {text:?}: use NAME://host:port"
+            ))
         })
     }
 
     fn split(text: &str) -> Option<Self> {
         let (name, address) = text.split_once("://")?;
         let (host, port) = address.rsplit_once(':')?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte);
         if name.is_empty() || !name.bytes().all(is_name) || !bare.bytes().all(is_host) {
@@ -290,12 +315,17 @@ impl Endpoint {
 
 /// Whether `host` is an address that stands for every interface.
 fn is_wildcard(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
+    host.parse::<std::net::IpAddr>()
+        .is_ok_and(|address| address.is_unspecified())
 }
 
 /// The items of a list setting.
 fn items<'a>(settings: &'a Settings, name: &str) -> impl Iterator<Item = &'a str> {
-    settings.value(name).map(list_items).unwrap_or_default().into_iter()
+    settings
+        .value(name)
+        .map(list_items)
+        .unwrap_or_default()
+        .into_iter()
 }
 
 #[cfg(test)]

@@ -53,12 +53,26 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotHonoured { key, origin } => {
-                write!(f, "{key} ({origin}) has no effect: this setting of Kafka is not served yet")
+                write!(
+                    f,
+                    "{key} ({origin}) has no effect: this setting of Kafka is not served yet"
+                )
             }
-            Self::Unknown { key, origin, nearest: Some(nearest) } => {
-                write!(f, "{key} ({origin}) is no known setting: did you mean {nearest}?")
+            Self::Unknown {
+                key,
+                origin,
+                nearest: Some(nearest),
+            } => {
+                write!(
+                    f,
+                    "{key} ({origin}) is no known setting: did you mean {nearest}?"
+                )
             }
-            Self::Unknown { key, origin, nearest: None } => {
+            Self::Unknown {
+                key,
+                origin,
+                nearest: None,
+            } => {
                 write!(f, "{key} ({origin}) is no known setting")
             }
             Self::Note(text) => f.write_str(text),
@@ -78,7 +92,11 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<Warning>), InvalidConfig
             }
             None => {
                 let nearest = nearest(&key);
-                warnings.push(Warning::Unknown { key, origin, nearest });
+                warnings.push(Warning::Unknown {
+                    key,
+                    origin,
+                    nearest,
+                });
             }
         }
     }
@@ -89,7 +107,10 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<Warning>), InvalidConfig
 /// Keys that mean the same: `broker.id` is `node.id`, and `log.dir` is `log.dirs` unless that is set.
 fn unite_synonyms(settings: &mut Settings) -> Result<(), InvalidConfig> {
     if !settings.is_explicit("node.id") && settings.is_explicit("broker.id") {
-        if settings.value("broker.id").is_some_and(|id| id.starts_with('-')) {
+        if settings
+            .value("broker.id")
+            .is_some_and(|id| id.starts_with('-'))
+        {
             return Err(InvalidConfig(
                 "broker.id cannot be negative: use a whole number of at least 0".to_owned(),
             ));
@@ -133,10 +154,14 @@ fn merged(sources: &Sources) -> Result<BTreeMap<String, (String, Origin)>, Inval
     if let Some(path) = &sources.file {
         let path_text = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
-            InvalidConfig(format!("cannot read the configuration file {path_text}: {error}"))
+            InvalidConfig(format!(
+                "cannot read the configuration file {path_text}: {error}"
+            ))
         })?;
-        builder =
-            builder.add_source(File::from_str(&decode(bytes), Properties { path: path_text }));
+        builder = builder.add_source(File::from_str(
+            &decode(bytes),
+            Properties { path: path_text },
+        ));
     }
     let environment = sources.environment.iter().filter_map(|(name, value)| {
         let key = environment::key_of(name)?;
@@ -146,10 +171,18 @@ fn merged(sources: &Sources) -> Result<BTreeMap<String, (String, Origin)>, Inval
     let overrides: Result<Vec<_>, _> = sources.overrides.iter().map(|text| split(text)).collect();
     builder = builder.add_source(Layer(overrides?));
     let unusable = |error: ConfigError| {
-        InvalidConfig(format!("cannot use the configuration: {}", one_line(&error)))
+        InvalidConfig(format!(
+            "cannot use the configuration: {}",
+            one_line(&error)
+        ))
     };
-    let mut layers = builder.build().and_then(|merged| merged.collect()).map_err(unusable)?;
-    let table = layers.remove(ROOT).map_or_else(|| Ok(Map::new()), Value::into_table);
+    let mut layers = builder
+        .build()
+        .and_then(|merged| merged.collect())
+        .map_err(unusable)?;
+    let table = layers
+        .remove(ROOT)
+        .map_or_else(|| Ok(Map::new()), Value::into_table);
     table
         .map_err(unusable)?
         .into_iter()
@@ -166,12 +199,18 @@ fn split(text: &str) -> Result<(String, String, Origin), InvalidConfig> {
         Some((key, value)) if !key.trim().is_empty() => {
             Ok((key.trim().to_owned(), value.to_owned(), Origin::Override))
         }
-        _ => Err(InvalidConfig(format!("--override cannot be {text:?}: use key=value"))),
+        _ => Err(InvalidConfig(format!(
+            "--override cannot be {text:?}: use key=value"
+        ))),
     }
 }
 
 fn one_line(error: &ConfigError) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The name under which every layer keeps its table.
@@ -196,7 +235,10 @@ pub(super) fn layer(values: Vec<(String, String, Origin)>) -> Map<String, Value>
     let table: Map<String, Value> = values
         .into_iter()
         .map(|(key, value, origin)| {
-            (key, Value::new(Some(&tag(&origin)), ValueKind::String(value)))
+            (
+                key,
+                Value::new(Some(&tag(&origin)), ValueKind::String(value)),
+            )
         })
         .collect();
     Map::from_iter([(ROOT.to_owned(), Value::new(None, ValueKind::Table(table)))])

@@ -64,7 +64,10 @@ mod tests {
 
     #[test]
     fn text_beyond_ascii_survives() {
-        assert_eq!(escaped("\u{feff}a=\u{e9}\u{1f600}"), "a=\\u00e9\\ud83d\\ude00");
+        assert_eq!(
+            escaped("\u{feff}a=\u{e9}\u{1f600}"),
+            "a=\\u00e9\\ud83d\\ude00"
+        );
         assert_eq!(decode(b"a=\xc3\xa9".to_vec()), "a=\u{e9}");
         assert_eq!(decode(b"a=\xe9".to_vec()), "a=\u{e9}");
     }

@@ -59,9 +59,17 @@ impl Settings {
     pub fn defaults() -> Self {
         let default = |definition: &Definition| {
             let value = definition.default.map(str::to_owned);
-            (definition.name, Setting { value, origin: Origin::Default })
+            (
+                definition.name,
+                Setting {
+                    value,
+                    origin: Origin::Default,
+                },
+            )
         };
-        let mut defaults = Self { settings: definitions::BROKER.iter().map(default).collect() };
+        let mut defaults = Self {
+            settings: definitions::BROKER.iter().map(default).collect(),
+        };
         defaults.copy("node.id", "broker.id");
         defaults
     }
@@ -80,7 +88,13 @@ impl Settings {
                 definition.expectation()
             ))
         })?;
-        self.settings.insert(definition.name, Setting { value: Some(value), origin });
+        self.settings.insert(
+            definition.name,
+            Setting {
+                value: Some(value),
+                origin,
+            },
+        );
         Ok(())
     }
 
@@ -110,7 +124,8 @@ impl Settings {
 
     /// Whether somebody set this key, even if to its default.
     pub fn is_explicit(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|setting| setting.origin.is_explicit())
+        self.get(name)
+            .is_some_and(|setting| setting.origin.is_explicit())
     }
 
     /// Every setting with its definition, in the order of the table.

@@ -84,7 +84,10 @@ impl TopicConfig {
         };
         let stamp: String = values.read("message.timestamp.type")?;
         let config = Self {
-            cleanup_policy: CleanupPolicy { delete: has("delete"), compact: has("compact") },
+            cleanup_policy: CleanupPolicy {
+                delete: has("delete"),
+                compact: has("compact"),
+            },
             compression_type: values.read("compression.type")?,
             delete_retention_ms: values.read("delete.retention.ms")?,
             file_delete_delay_ms: values.read("file.delete.delay.ms")?,
@@ -153,7 +156,9 @@ pub(super) fn canonical_override(name: &str, value: &str) -> Result<String, Inva
     let definition = definitions::topic(name)
         .ok_or_else(|| InvalidConfig(format!("Unknown topic config name: {name}")))?;
     definition.canonical(value).map_err(|reason| {
-        InvalidConfig(format!("Invalid value {value} for configuration {name}: {reason}"))
+        InvalidConfig(format!(
+            "Invalid value {value} for configuration {name}: {reason}"
+        ))
     })
 }
 

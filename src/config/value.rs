@@ -80,7 +80,9 @@ impl Definition {
             Allowed::RangeOr(least, greatest, other)
                 if number != other && !(least..=greatest).contains(&number) =>
             {
-                Err(format!("Value must be between {least} and {greatest} or equal to {other}"))
+                Err(format!(
+                    "Value must be between {least} and {greatest} or equal to {other}"
+                ))
             }
             _ => Ok(number.to_string()),
         }
@@ -155,7 +157,11 @@ fn is_replica(item: &str) -> bool {
 
 /// The items of a list.
 pub(super) fn list_items(text: &str) -> Vec<&str> {
-    if text.trim().is_empty() { Vec::new() } else { text.split(',').map(str::trim).collect() }
+    if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        text.split(',').map(str::trim).collect()
+    }
 }
 
 /// A type that a checked value can be read as. `None` in, where a value is null.
@@ -206,7 +212,11 @@ impl FromValue for Vec<String> {
 impl<T: FromValue> FromValue for Option<T> {
     #[cfg(test)]
     fn suits(definition: &Definition) -> bool {
-        definition.default.is_none() && T::suits(&Definition { default: Some(""), ..*definition })
+        definition.default.is_none()
+            && T::suits(&Definition {
+                default: Some(""),
+                ..*definition
+            })
     }
 
     fn from_value(text: Option<&str>) -> Option<Self> {
@@ -230,8 +240,14 @@ mod tests {
     fn values_are_written_as_kafka_shows_them() {
         assert_eq!(topic("preallocate", " TRUE ").as_deref(), Ok("true"));
         assert_eq!(topic("retention.ms", "+0007").as_deref(), Ok("7"));
-        assert_eq!(topic("min.cleanable.dirty.ratio", "1").as_deref(), Ok("1.0"));
-        assert_eq!(topic("cleanup.policy", " delete , compact").as_deref(), Ok("delete,compact"));
+        assert_eq!(
+            topic("min.cleanable.dirty.ratio", "1").as_deref(),
+            Ok("1.0")
+        );
+        assert_eq!(
+            topic("cleanup.policy", " delete , compact").as_deref(),
+            Ok("delete,compact")
+        );
         assert_eq!(topic("cleanup.policy", "").as_deref(), Ok(""));
         assert_eq!(topic("compression.gzip.level", "-1").as_deref(), Ok("-1"));
     }
@@ -240,14 +256,35 @@ mod tests {
     fn wrong_values_are_refused_in_kafkas_words() {
         let refusal = |name, value| topic(name, value).unwrap_err();
         assert_eq!(refusal("retention.ms", "abc"), "Not a number of type LONG");
-        assert_eq!(refusal("retention.ms", "9223372036854775808"), "Not a number of type LONG");
+        assert_eq!(
+            refusal("retention.ms", "9223372036854775808"),
+            "Not a number of type LONG"
+        );
         assert_eq!(refusal("retention.ms", "-2"), "Value must be at least -1");
-        assert_eq!(refusal("segment.bytes", "2147483648"), "Not a number of type INT");
-        assert_eq!(refusal("compression.lz4.level", "18"), "Value must be no more than 17");
-        assert_eq!(refusal("preallocate", "yes"), "Expected value to be either true or false");
-        assert_eq!(refusal("min.cleanable.dirty.ratio", "NaN"), "Not a number of type DOUBLE");
-        assert_eq!(refusal("cleanup.policy", "delet"), "String must be one of: compact, delete");
-        assert_eq!(refusal("cleanup.policy", "delete,delete"), "Duplicate value delete");
+        assert_eq!(
+            refusal("segment.bytes", "2147483648"),
+            "Not a number of type INT"
+        );
+        assert_eq!(
+            refusal("compression.lz4.level", "18"),
+            "Value must be no more than 17"
+        );
+        assert_eq!(
+            refusal("preallocate", "yes"),
+            "Expected value to be either true or false"
+        );
+        assert_eq!(
+            refusal("min.cleanable.dirty.ratio", "NaN"),
+            "Not a number of type DOUBLE"
+        );
+        assert_eq!(
+            refusal("cleanup.policy", "delet"),
+            "String must be one of: compact, delete"
+        );
+        assert_eq!(
+            refusal("cleanup.policy", "delete,delete"),
+            "Duplicate value delete"
+        );
         assert_eq!(
             refusal("leader.replication.throttled.replicas", "1:2,x"),
             "Must be * or a list of partition:broker"

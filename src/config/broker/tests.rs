@@ -16,7 +16,10 @@ fn refusal(overrides: &[(&str, &str)]) -> String {
 fn every_key_of_the_table_has_a_field_of_its_type() {
     let keys = BrokerConfig::keys();
     for (key, suits) in &keys {
-        assert!(suits, "{key} has a field of the wrong type, or no definition");
+        assert!(
+            suits,
+            "{key} has a field of the wrong type, or no definition"
+        );
     }
     let fields: BTreeSet<_> = keys.iter().map(|(key, _)| *key).collect();
     let table: BTreeSet<_> = definitions::BROKER.iter().map(|row| row.name).collect();
@@ -29,7 +32,10 @@ fn the_defaults_are_usable() {
     assert_eq!((config.node_id, config.broker_id), (1, 1));
     assert_eq!(config.log_dirs, [PathBuf::from("./data")]);
     assert_eq!(config.metadata_log_dir, PathBuf::from("./data"));
-    assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
+    assert_eq!(
+        config.listeners[0].to_string(),
+        "PLAINTEXT://127.0.0.1:9092"
+    );
     assert_eq!(config.log_retention_ms, None);
     assert_eq!(config.offsets_topic_replication_factor, 3);
     assert_eq!(config.zurau_disk_reserve_bytes, 268_435_456);
@@ -42,9 +48,18 @@ fn the_defaults_are_usable() {
 #[test]
 fn settings_that_contradict_each_other_stop_the_start() {
     for (overrides, reason) in [
-        (&[("group.min.session.timeout.ms", "1800001")][..], "group.max.session.timeout.ms"),
-        (&[("queued.max.request.bytes", "1000")], "socket.request.max.bytes"),
-        (&[("max.connections.per.ip", "0")], "max.connections.per.ip.overrides"),
+        (
+            &[("group.min.session.timeout.ms", "1800001")][..],
+            "group.max.session.timeout.ms",
+        ),
+        (
+            &[("queued.max.request.bytes", "1000")],
+            "socket.request.max.bytes",
+        ),
+        (
+            &[("max.connections.per.ip", "0")],
+            "max.connections.per.ip.overrides",
+        ),
         (&[("log.retention.hours", "0")], "cannot be 0"),
         (
             &[
@@ -55,7 +70,10 @@ fn settings_that_contradict_each_other_stop_the_start() {
         ),
         (&[("log.dirs", "/a,/b")], "names 2 directories"),
         (&[("log.dirs", "")], "at least one"),
-        (&[("max.connections.per.ip.overrides", "host")], "host:count"),
+        (
+            &[("max.connections.per.ip.overrides", "host")],
+            "host:count",
+        ),
     ] {
         let text = refusal(overrides);
         assert!(text.contains(reason) && !text.contains('\n'), "{text}");
@@ -77,7 +95,10 @@ fn connection_overrides_are_read_by_host() {
 fn other_roles_are_accepted_with_a_word() {
     let load = |roles: &str| {
         let overrides = vec![format!("process.roles={roles}")];
-        let sources = crate::config::Sources { overrides, ..Default::default() };
+        let sources = crate::config::Sources {
+            overrides,
+            ..Default::default()
+        };
         BrokerConfig::load(&sources).unwrap().1.len()
     };
     assert_eq!(load("controller,broker"), 0);

@@ -32,7 +32,11 @@ fn defaults_are_allowed_and_canonical() {
 fn every_row_says_what_it_means() {
     for definition in BROKER.iter().chain(TOPIC) {
         let text = definition.documentation;
-        assert!(text.len() > 20 && text.ends_with('.'), "{}", definition.name);
+        assert!(
+            text.len() > 20 && text.ends_with('.'),
+            "{}",
+            definition.name
+        );
     }
 }
 
@@ -51,7 +55,12 @@ fn synonyms_exist_and_have_a_type_that_fits() {
                 1 => inherited.to_owned(),
                 factor => (inherited.parse::<i64>().unwrap() * factor).to_string(),
             };
-            assert_eq!(Some(in_unit.as_str()), definition.default, "{}", definition.name);
+            assert_eq!(
+                Some(in_unit.as_str()),
+                definition.default,
+                "{}",
+                definition.name
+            );
         }
     }
 }

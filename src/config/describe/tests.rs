@@ -7,8 +7,10 @@ use super::{ConfigSource, DescribedConfig, describe_topic};
 use crate::config::BrokerConfig;
 
 fn describe(topic: &[(&str, &str)], broker: &[(&str, &str)]) -> Vec<DescribedConfig> {
-    let overrides: BTreeMap<String, String> =
-        topic.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let overrides: BTreeMap<String, String> = topic
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     describe_topic(&overrides, &BrokerConfig::with(broker).unwrap())
 }
 
@@ -40,7 +42,11 @@ fn synonyms_run_from_the_override_to_the_default() {
         synonyms(retention),
         [
             ("retention.ms", "1000", ConfigSource::DynamicTopicConfig),
-            ("log.retention.minutes", "3", ConfigSource::StaticBrokerConfig),
+            (
+                "log.retention.minutes",
+                "3",
+                ConfigSource::StaticBrokerConfig
+            ),
             ("log.retention.hours", "2", ConfigSource::StaticBrokerConfig),
             ("log.retention.hours", "168", ConfigSource::DefaultConfig),
         ]
@@ -51,19 +57,36 @@ fn synonyms_run_from_the_override_to_the_default() {
 fn a_value_that_nobody_set_is_a_default() {
     let all = describe(&[], &[("message.max.bytes", "5")]);
     let cleanup = find(&all, "cleanup.policy");
-    assert_eq!((cleanup.value.as_deref(), cleanup.source.code()), (Some("delete"), 5));
-    assert_eq!(synonyms(cleanup), [("log.cleanup.policy", "delete", ConfigSource::DefaultConfig)]);
+    assert_eq!(
+        (cleanup.value.as_deref(), cleanup.source.code()),
+        (Some("delete"), 5)
+    );
+    assert_eq!(
+        synonyms(cleanup),
+        [("log.cleanup.policy", "delete", ConfigSource::DefaultConfig)]
+    );
     let max = find(&all, "max.message.bytes");
     assert_eq!((max.value.as_deref(), max.source.code()), (Some("5"), 4));
     let remote = find(&all, "remote.storage.enable");
-    assert_eq!((remote.value.as_deref(), remote.synonyms.len()), (Some("false"), 0));
-    assert!(!all.iter().any(|described| described.name == "internal.segment.bytes"));
-    assert_eq!(describe(&[("internal.segment.bytes", "9")], &[]).len(), all.len() + 1);
+    assert_eq!(
+        (remote.value.as_deref(), remote.synonyms.len()),
+        (Some("false"), 0)
+    );
+    assert!(
+        !all.iter()
+            .any(|described| described.name == "internal.segment.bytes")
+    );
+    assert_eq!(
+        describe(&[("internal.segment.bytes", "9")], &[]).len(),
+        all.len() + 1
+    );
 }
 
 #[test]
 fn the_broker_describes_itself() {
-    let all = BrokerConfig::with(&[("num.partitions", "4")]).unwrap().describe();
+    let all = BrokerConfig::with(&[("num.partitions", "4")])
+        .unwrap()
+        .describe();
     let partitions = find(&all, "num.partitions");
     assert_eq!(partitions.source, ConfigSource::StaticBrokerConfig);
     assert!(partitions.read_only);
@@ -75,8 +98,14 @@ fn the_broker_describes_itself() {
         ]
     );
     let rack = find(&all, "broker.rack");
-    assert_eq!((&rack.value, rack.source), (&None, ConfigSource::DefaultConfig));
+    assert_eq!(
+        (&rack.value, rack.source),
+        (&None, ConfigSource::DefaultConfig)
+    );
     assert!(!find(&all, "log.segment.bytes").read_only);
     // Kafka keeps this one to itself.
-    assert!(!all.iter().any(|described| described.name == "log.initial.task.delay.ms"));
+    assert!(
+        !all.iter()
+            .any(|described| described.name == "log.initial.task.delay.ms")
+    );
 }

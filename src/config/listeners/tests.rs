@@ -12,7 +12,10 @@ fn refusal(overrides: &[(&str, &str)]) -> String {
 #[test]
 fn addresses_of_all_forms_are_read() {
     let config = BrokerConfig::with(&[
-        ("listeners", "PLAINTEXT://:9092, internal://[::1]:0,external://host-1.example.org:9094"),
+        (
+            "listeners",
+            "PLAINTEXT://:9092, internal://[::1]:0,external://host-1.example.org:9094",
+        ),
         (
             "listener.security.protocol.map",
             "PLAINTEXT:PLAINTEXT,INTERNAL:plaintext,EXTERNAL:PLAINTEXT",
@@ -23,9 +26,18 @@ fn addresses_of_all_forms_are_read() {
     let texts: Vec<String> = config.listeners.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
-        ["PLAINTEXT://:9092", "INTERNAL://[::1]:0", "EXTERNAL://host-1.example.org:9094"]
+        [
+            "PLAINTEXT://:9092",
+            "INTERNAL://[::1]:0",
+            "EXTERNAL://host-1.example.org:9094"
+        ]
     );
-    assert!(config.listeners.iter().all(|each| each.protocol == SecurityProtocol::Plaintext));
+    assert!(
+        config
+            .listeners
+            .iter()
+            .all(|each| each.protocol == SecurityProtocol::Plaintext)
+    );
     assert_eq!(config.listeners[1].host, "::1");
     assert!(config.listeners[0].is_wildcard() && !config.listeners[1].is_wildcard());
     assert_eq!(config.inter_broker_listener_name, "INTERNAL");
@@ -36,12 +48,18 @@ fn addresses_of_all_forms_are_read() {
 fn advertised_addresses_belong_to_listeners() {
     let config = BrokerConfig::with(&[
         ("listeners", "PLAINTEXT://0.0.0.0:9092"),
-        ("advertised.listeners", "plaintext://broker.example.org:19092"),
+        (
+            "advertised.listeners",
+            "plaintext://broker.example.org:19092",
+        ),
     ])
     .unwrap();
     assert!(config.listeners[0].is_wildcard());
     let advertised = &config.advertised_listeners["PLAINTEXT"];
-    assert_eq!((advertised.host.as_deref(), advertised.port), (Some("broker.example.org"), 19092));
+    assert_eq!(
+        (advertised.host.as_deref(), advertised.port),
+        (Some("broker.example.org"), 19092)
+    );
 
     let config = BrokerConfig::with(&[("advertised.listeners", "PLAINTEXT://:9092")]).unwrap();
     assert_eq!(config.advertised_listeners["PLAINTEXT"].host, None);
@@ -75,18 +93,28 @@ fn a_stock_kraft_configuration_starts() {
     assert_eq!(config.listeners.len(), 1);
     assert_eq!(config.advertised_listeners.len(), 1);
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].to_string().contains("CONTROLLER://:9093 is not opened"));
+    assert!(
+        warnings[0]
+            .to_string()
+            .contains("CONTROLLER://:9093 is not opened")
+    );
 }
 
 #[test]
 fn without_an_inter_broker_listener_the_first_serves() {
     let config = BrokerConfig::with(&[
         ("listeners", "HOST://:9092,DOCKER://:9093"),
-        ("listener.security.protocol.map", "HOST:PLAINTEXT,DOCKER:PLAINTEXT"),
+        (
+            "listener.security.protocol.map",
+            "HOST:PLAINTEXT,DOCKER:PLAINTEXT",
+        ),
     ])
     .unwrap();
     assert_eq!(config.inter_broker_listener_name, "HOST");
-    assert_eq!(BrokerConfig::default().inter_broker_listener_name, "PLAINTEXT");
+    assert_eq!(
+        BrokerConfig::default().inter_broker_listener_name,
+        "PLAINTEXT"
+    );
     assert!(refusal(&[("inter.broker.listener.name", "NOPE")]).contains("cannot be NOPE"));
 }
 
@@ -94,8 +122,14 @@ fn without_an_inter_broker_listener_the_first_serves() {
 fn listeners_that_cannot_be_served_stop_the_start() {
     for (listeners, reason) in [
         ("SSL://:9093", "SSL, which is not served yet"),
-        ("SASL_PLAINTEXT://:9093", "SASL_PLAINTEXT, which is not served yet"),
-        ("OTHER://:9093", "add OTHER:PLAINTEXT to listener.security.protocol.map"),
+        (
+            "SASL_PLAINTEXT://:9093",
+            "SASL_PLAINTEXT, which is not served yet",
+        ),
+        (
+            "OTHER://:9093",
+            "add OTHER:PLAINTEXT to listener.security.protocol.map",
+        ),
         ("PLAINTEXT://a:1,PLAINTEXT://b:2", "names PLAINTEXT twice"),
         ("", "at least one"),
         ("localhost:9092", "use NAME://host:port"),

@@ -7,12 +7,18 @@ use super::{InvalidConfig, Sources, Warning, load};
 use crate::config::settings::{Origin, Settings};
 
 fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn overrides(texts: &[&str]) -> Sources {
     let overrides = texts.iter().map(|text| (*text).to_owned()).collect();
-    Sources { overrides, ..Sources::default() }
+    Sources {
+        overrides,
+        ..Sources::default()
+    }
 }
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -51,7 +57,10 @@ fn later_layers_prevail_and_origins_are_kept() {
             ("KAFKA_HEAP_OPTS", "-Xmx1G"),
             ("ZURAU_FLUSH_BEFORE_ACK", "true"),
         ]),
-        overrides: vec!["min.insync.replicas=4".to_owned(), "min.insync.replicas=5".to_owned()],
+        overrides: vec![
+            "min.insync.replicas=4".to_owned(),
+            "min.insync.replicas=5".to_owned(),
+        ],
     })
     .unwrap();
     assert_eq!(warnings, []);
@@ -76,7 +85,13 @@ fn later_layers_prevail_and_origins_are_kept() {
 #[test]
 fn keys_that_are_beginnings_of_others_do_not_disturb_them() {
     // As paths into tables, `listeners.x` or `log.retention` would hide other keys.
-    let sources = overrides(&["log.dir=/a", "log.dir.x=1", "log=2", "log[0].x=3", "log.dirs=/b"]);
+    let sources = overrides(&[
+        "log.dir=/a",
+        "log.dir.x=1",
+        "log=2",
+        "log[0].x=3",
+        "log.dirs=/b",
+    ]);
     let (settings, warnings) = load(&sources).unwrap();
     assert_eq!(settings.value("log.dir"), Some("/a"));
     assert_eq!(settings.value("log.dirs"), Some("/b"));
@@ -96,9 +111,16 @@ fn keys_without_effect_are_warned_about_once() {
     };
     let (_, warnings) = load(&sources).unwrap();
     assert_eq!(warnings.len(), 4);
-    assert!(warnings.iter().all(|warning| matches!(warning, Warning::NotHonoured { .. })));
+    assert!(
+        warnings
+            .iter()
+            .all(|warning| matches!(warning, Warning::NotHonoured { .. }))
+    );
     let text = warnings.iter().map(ToString::to_string).collect::<String>();
-    assert!(text.contains("controller.quorum.voters (--override)"), "{text}");
+    assert!(
+        text.contains("controller.quorum.voters (--override)"),
+        "{text}"
+    );
     assert!(!text.contains("hush"), "{text}");
 }
 
@@ -106,7 +128,14 @@ fn keys_without_effect_are_warned_about_once() {
 fn unknown_keys_lead_to_the_nearest_known_one() {
     let nearest = |key: &str| {
         let (_, warnings) = load(&overrides(&[&format!("{key}=1")])).unwrap();
-        let [Warning::Unknown { key: unknown, nearest, .. }] = warnings.as_slice() else {
+        let [
+            Warning::Unknown {
+                key: unknown,
+                nearest,
+                ..
+            },
+        ] = warnings.as_slice()
+        else {
             panic!("{warnings:?}");
         };
         assert_eq!(unknown, key);
@@ -114,8 +143,14 @@ fn unknown_keys_lead_to_the_nearest_known_one() {
     };
     assert_eq!(nearest("num.partition"), Some("num.partitions"));
     assert_eq!(nearest("advertised.listener"), Some("advertised.listeners"));
-    assert_eq!(nearest("zurau.flush.before.acks"), Some("zurau.flush.before.ack"));
-    assert_eq!(nearest("socket.reqest.max.bytes"), Some("socket.request.max.bytes"));
+    assert_eq!(
+        nearest("zurau.flush.before.acks"),
+        Some("zurau.flush.before.ack")
+    );
+    assert_eq!(
+        nearest("socket.reqest.max.bytes"),
+        Some("socket.request.max.bytes")
+    );
     assert_eq!(nearest("retention.ms"), Some("log.retention.ms"));
     assert_eq!(nearest("something.else.entirely"), None);
 }
@@ -146,19 +181,34 @@ fn wrong_values_name_key_value_place_and_cure() {
 
 #[test]
 fn a_file_that_cannot_be_read_or_parsed_is_named() {
-    let missing = Sources { file: Some("/nowhere/a.properties".into()), ..Sources::default() };
+    let missing = Sources {
+        file: Some("/nowhere/a.properties".into()),
+        ..Sources::default()
+    };
     assert!(refusal(&missing).contains("/nowhere/a.properties"));
     let broken = file("a=\\u00zz\n");
-    let sources = Sources { file: Some(broken.path().to_owned()), ..Sources::default() };
+    let sources = Sources {
+        file: Some(broken.path().to_owned()),
+        ..Sources::default()
+    };
     let text = refusal(&sources);
-    assert!(text.contains(&broken.path().display().to_string()), "{text}");
+    assert!(
+        text.contains(&broken.path().display().to_string()),
+        "{text}"
+    );
 }
 
 #[test]
 fn old_names_stand_for_new_ones() {
     let (settings, _) = load(&overrides(&["broker.id=7", "log.dir=/srv/log"])).unwrap();
-    assert_eq!(value_and_origin(&settings, "node.id"), (Some("7"), &Origin::Override));
-    assert_eq!(value_and_origin(&settings, "log.dirs"), (Some("/srv/log"), &Origin::Override));
+    assert_eq!(
+        value_and_origin(&settings, "node.id"),
+        (Some("7"), &Origin::Override)
+    );
+    assert_eq!(
+        value_and_origin(&settings, "log.dirs"),
+        (Some("/srv/log"), &Origin::Override)
+    );
     let (settings, _) = load(&overrides(&["node.id=7", "log.dir=/a", "log.dirs=/b"])).unwrap();
     assert_eq!(settings.value("broker.id"), Some("7"));
     assert_eq!(settings.value("log.dirs"), Some("/b"));

@@ -18,11 +18,18 @@ pub fn settings(settings: &Settings, to: &mut impl Write) -> io::Result<()> {
                 Some("") => "(empty)",
                 Some(value) => value,
             };
-            [definition.name.to_owned(), value.to_owned(), setting.origin.to_string()]
+            [
+                definition.name.to_owned(),
+                value.to_owned(),
+                setting.origin.to_string(),
+            ]
         })
         .collect();
     let widest = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let (keys, values) = (widest(0), widest(1).min(WIDEST_VALUE));
     rows.iter().try_for_each(|[key, value, origin]| {
@@ -44,6 +51,9 @@ mod tests {
         let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap();
         assert!(line("log.dirs ").ends_with("  --override"));
         assert!(line("broker.rack ").contains("  (unset)  "));
-        assert_eq!(line("log.dirs ").find("/srv/log"), line("node.id ").find("1  "));
+        assert_eq!(
+            line("log.dirs ").find("/srv/log"),
+            line("node.id ").find("1  ")
+        );
     }
 }

@@ -28,7 +28,13 @@ pub struct Arguments {
     pub overrides: Vec<String>,
 
     /// How events are written to standard error
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, global = true)]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
     pub log_format: LogFormat,
 
     /// What to do; serve when nothing is said
@@ -60,7 +66,11 @@ impl Arguments {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Sources { file: self.config.clone(), environment, overrides: self.overrides.clone() }
+        Sources {
+            file: self.config.clone(),
+            environment,
+            overrides: self.overrides.clone(),
+        }
     }
 }
 

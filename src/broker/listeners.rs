@@ -1,0 +1,106 @@
+//! Listeners as configuration has them, as `wire` opens them, and as the registration tells them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::BrokerConfig;
+use crate::metadata::record::Endpoint as RegisteredEndpoint;
+use crate::wire::{Endpoint, Settings};
+
+/// Where to listen.
+pub(super) fn endpoints(config: &BrokerConfig) -> Vec<Endpoint> {
+    let endpoint = |listener: &crate::config::Listener| Endpoint {
+        name: listener.name.as_str().into(),
+        host: listener.host.clone(),
+        port: listener.port,
+    };
+    config.listeners.iter().map(endpoint).collect()
+}
+
+/// The limits of connections.
+pub(super) fn settings(config: &BrokerConfig) -> Settings {
+    let size = |value: i32| usize::try_from(value).ok();
+    let defaults = Settings::default();
+    Settings {
+        max_request_bytes: size(config.socket_request_max_bytes)
+            .unwrap_or(defaults.max_request_bytes),
+        max_idle: u64::try_from(config.connections_max_idle_ms)
+            .ok()
+            .map(Duration::from_millis),
+        max_connections: size(config.max_connections).unwrap_or(defaults.max_connections),
+        max_connections_per_ip: size(config.max_connections_per_ip)
+            .unwrap_or(defaults.max_connections_per_ip),
+        max_connections_per_ip_overrides: overrides(config),
+        queued_max_requests: size(config.queued_max_requests)
+            .unwrap_or(defaults.queued_max_requests),
+        queued_max_request_bytes: usize::try_from(config.queued_max_request_bytes).ok(),
+        listen_backlog: config.socket_listen_backlog_size,
+        send_buffer_bytes: size(config.socket_send_buffer_bytes),
+        receive_buffer_bytes: size(config.socket_receive_buffer_bytes),
+        pipeline_max_requests: size(config.zurau_connection_max_requests_in_flight)
+            .unwrap_or(defaults.pipeline_max_requests),
+        pipeline_max_bytes: usize::try_from(config.zurau_connection_max_request_bytes_in_flight)
+            .unwrap_or(defaults.pipeline_max_bytes),
+        finish_after_close: defaults.finish_after_close,
+    }
+}
+
+/// `max.connections.per.ip.overrides` may name hosts; limits are kept by address.
+fn overrides(config: &BrokerConfig) -> HashMap<IpAddr, usize> {
+    let mut limits = HashMap::new();
+    for (host, limit) in &config.max_connections_per_ip_overrides {
+        match (host.as_str(), 0_u16).to_socket_addrs() {
+            Ok(addresses) => {
+                let limit = usize::try_from(*limit).unwrap_or(0);
+                limits.extend(addresses.map(|address| (address.ip(), limit)));
+            }
+            Err(error) => {
+                tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that cannot be resolved: ignored")
+            }
+        }
+    }
+    limits
+}
+
+/// What the broker's registration says of its listeners: the advertised addresses, with real ports
+/// and never a wildcard.
+pub(super) fn registered(
+    config: &BrokerConfig,
+    bound: &[(Arc<str>, SocketAddr)],
+) -> Vec<RegisteredEndpoint> {
+    bound
+        .iter()
+        .zip(&config.listeners)
+        .map(|((name, address), listener)| {
+            let advertised = config.advertised_listeners.get(&**name);
+            let host = advertised
+                .and_then(|advertised| advertised.host.clone())
+                .unwrap_or_else(|| {
+                    if listener.is_wildcard() {
+                        host_name()
+                    } else {
+                        listener.host.clone()
+                    }
+                });
+            let port = advertised
+                .map(|advertised| advertised.port)
+                .filter(|port| *port != 0)
+                .unwrap_or_else(|| address.port());
+            RegisteredEndpoint {
+                name: name.to_string(),
+                host,
+                port,
+                security_protocol: listener.protocol.code(),
+            }
+        })
+        .collect()
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

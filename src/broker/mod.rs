@@ -1,0 +1,54 @@
+//! Floor 8: the composition root. It knows every room, builds them in order, connects what a lower
+//! floor declared as a trait to what a higher one provides, and takes it all down again.
+//!
+//! ```text
+//!   start                                      stop
+//!   log directory: lock, identity              listeners: no new connections, answer what is in flight
+//!   controller: metadata log -> image          coordinators
+//!   listeners: bound, not yet serving          partitions: close, checkpoints, clean-shutdown marker
+//!   registration with the real addresses       controller: metadata log closed
+//!   partitions: opened, recovered
+//!   coordinators: loading
+//!   unfenced -> leaders; serve; the ready line
+//! ```
+
+mod listeners;
+mod shutdown;
+mod startup;
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::BrokerConfig;
+
+pub use startup::{Running, StartError};
+
+/// How long requests in flight may take to be answered after a signal to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT, then stops in order.
+///
+/// # Errors
+/// When the broker cannot start; the text is one line that names the cure.
+pub fn run(config: BrokerConfig) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.serving_threads())
+        .thread_name("runtime")
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    runtime.block_on(async {
+        // Taken before anything is started, so that an early signal is not lost.
+        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
+        let running = startup::start(config).await?;
+        println!("{}", running.ready_line());
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+        shutdown::stop(running, GRACE).await;
+        Ok(())
+    })
+}

@@ -1,0 +1,217 @@
+//! Start: each step needs what the one before it has made.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::base::{Clock, KafkaUuid, NodeId, SystemClock};
+use crate::cluster::{self, Cluster, Controller, ImageListener};
+use crate::config::BrokerConfig;
+use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
+use crate::coordinator::Groups;
+use crate::handlers::{Context, Router};
+use crate::log::{DirectoryError, Identity, LogDirectory};
+use crate::metadata::{Delta, Image};
+use crate::partition::{self, FetchSessions, Partitions};
+use crate::wire::{BindError, Listeners, ServerHandle};
+
+use super::listeners;
+
+/// Why the broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The runtime could not be made.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+    /// The log directory cannot be used.
+    #[error(transparent)]
+    LogDirectory(#[from] DirectoryError),
+    /// More than one directory is configured.
+    #[error(
+        "'log.dirs' and 'metadata.log.dir' name more than one directory; name one, and leave 'metadata.log.dir' out"
+    )]
+    SeveralDirectories,
+    /// The controller cannot begin.
+    #[error(transparent)]
+    Cluster(#[from] cluster::StartError),
+    /// A listener cannot be opened.
+    #[error("{0}; set 'listeners' to an address and a port that are free")]
+    Bind(#[from] BindError),
+    /// Partitions cannot be hosted.
+    #[error(transparent)]
+    Partitions(#[from] partition::StartError),
+    /// The controller does not take this broker.
+    #[error("the controller refuses this broker: {0}")]
+    Registration(Refusal),
+    /// The controller ended or cannot write.
+    #[error("the controller does not answer: {0}")]
+    Controller(#[from] cluster::ClusterError),
+}
+
+/// A broker that serves.
+#[derive(Debug)]
+pub struct Running {
+    pub(super) server: ServerHandle,
+    pub(super) groups: Groups,
+    pub(super) partitions: Partitions,
+    pub(super) controller: Controller,
+    pub(super) broker_epoch: i64,
+    config: Arc<BrokerConfig>,
+    cluster_id: String,
+}
+
+impl Running {
+    /// Where it listens: names and real addresses.
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        self.server.addresses()
+    }
+
+    /// One line for people and programs that wait for the broker.
+    pub fn ready_line(&self) -> String {
+        let listeners: Vec<_> = self
+            .addresses()
+            .iter()
+            .map(|(name, address)| format!("{name}://{address}"))
+            .collect();
+        let directories: Vec<_> = self
+            .config
+            .log_dirs
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        format!(
+            "zurau ready: listeners {}; log.dirs {}; cluster.id {}",
+            listeners.join(","),
+            directories.join(","),
+            self.cluster_id
+        )
+    }
+}
+
+/// Starts everything. What was started before a failure ends with the process.
+pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
+    let config = Arc::new(config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let node = NodeId(config.node_id);
+
+    let log_directory = open_log_directory(&config, node)?;
+    let cluster_id = log_directory.meta().cluster_id.clone();
+    let directory_id = log_directory.directory_id();
+    let (cluster, controller) = cluster::start(
+        Arc::clone(&config),
+        &log_directory,
+        &cluster_id,
+        Arc::clone(&clock),
+    )?;
+
+    let listeners =
+        Listeners::bind(listeners::settings(&config), listeners::endpoints(&config)).await?;
+    let registration = RegisterBroker {
+        broker_id: node,
+        incarnation_id: KafkaUuid::random(),
+        endpoints: listeners::registered(&config, &listeners.addresses()),
+        features: controller::features::supported(),
+        rack: config.broker_rack.clone(),
+        log_directories: vec![directory_id],
+    };
+    let broker_epoch = register(&cluster, registration).await?;
+
+    let partitions = open_partitions(&config, log_directory, &clock, &cluster).await?;
+    cluster
+        .listen(Arc::new(HostedPartitions(partitions.clone())))
+        .await;
+    let groups = Groups::start(
+        partitions.clone(),
+        cluster.clone(),
+        Arc::clone(&config),
+        Arc::clone(&clock),
+        tokio::runtime::Handle::current(),
+    );
+    cluster.listen(Arc::new(groups.clone())).await;
+    unfence(
+        &cluster,
+        UnfenceBroker {
+            broker_id: node,
+            broker_epoch,
+        },
+    )
+    .await?;
+
+    let context = Context {
+        config: Arc::clone(&config),
+        cluster,
+        partitions: partitions.clone(),
+        groups: groups.clone(),
+        clock,
+        fetch_sessions: FetchSessions::new(
+            usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
+        ),
+    };
+    let server = listeners.serve(Arc::new(Router::new(Arc::new(context))));
+    Ok(Running {
+        server,
+        groups,
+        partitions,
+        controller,
+        broker_epoch,
+        config,
+        cluster_id,
+    })
+}
+
+fn open_log_directory(config: &BrokerConfig, node: NodeId) -> Result<LogDirectory, StartError> {
+    let [directory] = config.log_dirs.as_slice() else {
+        return Err(StartError::SeveralDirectories);
+    };
+    if config.metadata_log_dir != *directory {
+        return Err(StartError::SeveralDirectories);
+    }
+    Ok(LogDirectory::open(
+        directory,
+        &Identity {
+            node_id: node,
+            cluster_id: None,
+        },
+    )?)
+}
+
+async fn register(cluster: &Cluster, registration: RegisterBroker) -> Result<i64, StartError> {
+    match cluster
+        .submit(Command::RegisterBroker(registration))
+        .await?
+    {
+        Reply::RegisterBroker(result) => result.map_err(StartError::Registration),
+        _ => Err(cluster::ClusterError::Stopped.into()),
+    }
+}
+
+async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartError> {
+    match cluster.submit(Command::UnfenceBroker(command)).await? {
+        Reply::UnfenceBroker(result) => result.map_err(StartError::Registration),
+        _ => Err(cluster::ClusterError::Stopped.into()),
+    }
+}
+
+/// Opening logs reads the disk: not on a thread that serves sockets.
+async fn open_partitions(
+    config: &Arc<BrokerConfig>,
+    log_directory: LogDirectory,
+    clock: &Arc<dyn Clock>,
+    cluster: &Cluster,
+) -> Result<Partitions, StartError> {
+    let (config, clock, image) = (Arc::clone(config), Arc::clone(clock), cluster.image());
+    let opened = tokio::task::spawn_blocking(move || {
+        Partitions::start(config, log_directory, clock, &image)
+    })
+    .await;
+    Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)
+}
+
+/// Connects the image to the partitions: `partition` and `cluster` stand on one floor and do not
+/// know each other.
+struct HostedPartitions(Partitions);
+
+impl ImageListener for HostedPartitions {
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
+        self.0.apply(image, delta);
+    }
+}
