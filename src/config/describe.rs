@@ -93,10 +93,14 @@ pub fn describe_topic(
     broker: &BrokerConfig,
 ) -> Vec<DescribedConfig> {
     let describe = |definition: &'static Definition| {
-        let mut synonyms = broker_synonyms(
-            &broker.settings,
-            definition.synonyms.iter().map(|(name, _)| *name),
-        );
+        // Kafka looks no further than the first: a topic that lives by log.retention.hours shows its
+        // value as a default without synonyms (asked of Kafka 4.3).
+        let mut synonyms = definition
+            .synonyms
+            .first()
+            .map_or_else(Vec::new, |(name, _)| {
+                broker_synonyms(&broker.settings, name)
+            });
         let own = overrides
             .get(definition.name)
             .and_then(|value| canonical_override(definition.name, value).ok());
@@ -127,45 +131,29 @@ impl BrokerConfig {
             .iter()
             .filter(|(definition, setting)| !definition.internal || setting.origin.is_explicit())
             .map(|(definition, setting)| {
-                let synonyms = broker_synonyms(&self.settings, [definition.name].into_iter());
+                let synonyms = broker_synonyms(&self.settings, definition.name);
                 DescribedConfig::new(definition, setting.value.clone(), synonyms)
             })
             .collect()
     }
 }
 
-/// The places where the broker has a value for the first, second, ... of these keys: what was set
-/// before what is only a default, as Kafka lists them.
-fn broker_synonyms(
-    settings: &Settings,
-    names: impl Iterator<Item = &'static str> + Clone,
-) -> Vec<ConfigSynonym> {
-    let synonym = |name: &'static str, value: &str, source| {
-        let sensitive = definitions::broker(name).is_some_and(Definition::is_sensitive);
-        ConfigSynonym {
-            name,
-            value: (!sensitive).then(|| value.to_owned()),
-            source,
-        }
+/// The places where the broker has a value for this key: what was set before the default.
+fn broker_synonyms(settings: &Settings, name: &'static str) -> Vec<ConfigSynonym> {
+    let Some(definition) = definitions::broker(name) else {
+        return Vec::new();
     };
-    let set = names
-        .clone()
-        .filter(|name| settings.is_explicit(name))
-        .filter_map(|name| {
-            Some(synonym(
-                name,
-                settings.value(name)?,
-                ConfigSource::StaticBrokerConfig,
-            ))
-        });
-    let defaults = names.filter_map(|name| {
-        Some(synonym(
-            name,
-            definitions::broker(name)?.default?,
-            ConfigSource::DefaultConfig,
-        ))
-    });
-    set.chain(defaults).collect()
+    let synonym = |value: &str, source| ConfigSynonym {
+        name,
+        value: (!definition.is_sensitive()).then(|| value.to_owned()),
+        source,
+    };
+    let set = settings.value(name).filter(|_| settings.is_explicit(name));
+    let set = set.map(|value| synonym(value, ConfigSource::StaticBrokerConfig));
+    let default = definition
+        .default
+        .map(|value| synonym(value, ConfigSource::DefaultConfig));
+    set.into_iter().chain(default).collect()
 }
 
 #[cfg(test)]

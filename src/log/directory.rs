@@ -402,6 +402,7 @@ mod tests {
         directory.mark_clean_shutdown(17).unwrap();
         let marker = std::fs::read_to_string(path.join(".kafka_cleanshutdown")).unwrap();
         assert_eq!(marker, "{\"version\":0,\"brokerEpoch\":17}");
+        drop(directory);
 
         let directory = LogDirectory::open(&path, &identity()).unwrap();
         assert!(directory.had_clean_shutdown());

@@ -77,19 +77,8 @@ impl Recovery {
         let stored_epochs = self.load_epochs()?;
         let mut epochs = stored_epochs.clone();
         let mut segments = self.scan(&found, &mut snapshots, &mut epochs)?;
-        let mut tail = match segments.pop() {
-            Some(last) => {
-                self.unsynced.retain(|files| files.base != last.base());
-                let files = SegmentFiles::new(Arc::clone(&self.directory), last.base(), true);
-                Some(load_tail(
-                    &self.options.disk,
-                    files,
-                    &self.options.config,
-                    self.options.now,
-                )?)
-            }
-            None => None,
-        };
+        let last = segments.pop();
+        let mut tail = self.tail(last.as_ref())?;
 
         // 5.
         let checkpointed = self.options.log_start;
@@ -100,6 +89,23 @@ impl Recovery {
         }
 
         // 6.
+        let mut jitter = Jitter::new(self.options.jitter_seed);
+        let Tail { active, recent } = self.active(tail, jitter.next_ms(&self.options.config))?;
+        let log_end = active.segment.end;
+        let log_start = checkpointed.max(segments.first().unwrap_or(&active.segment).base());
+
+        // 7.
+        epochs.truncate_from_end(log_end);
+        epochs.truncate_from_start(log_start);
+        if epochs != stored_epochs {
+            store_epochs(&self.options.disk, &self.directory, &epochs)?;
+        }
+
+        // 8.
+        segments.push(active.segment.clone());
+        let producers = self.producers(&segments, &mut snapshots, log_end)?;
+        segments.pop();
+
         let OpenOptions {
             config,
             disk,
@@ -108,56 +114,6 @@ impl Recovery {
             clean_shutdown,
             ..
         } = self.options.clone();
-        let mut jitter = Jitter::new(self.options.jitter_seed);
-        let jitter_ms = jitter.next_ms(&config);
-        let Tail { active, recent } = match tail {
-            Some(tail) => Tail {
-                active: ActiveSegment {
-                    jitter_ms,
-                    ..tail.active
-                },
-                recent: tail.recent,
-            },
-            None => Tail {
-                active: ActiveSegment::create(
-                    &disk,
-                    &self.directory,
-                    checkpointed,
-                    &config,
-                    now,
-                    jitter_ms,
-                )?,
-                recent: RecentBatches::default(),
-            },
-        };
-        let log_end = active.segment.end;
-        let log_start = checkpointed.max(segments.first().unwrap_or(&active.segment).base());
-
-        // 7.
-        epochs.truncate_from_end(log_end);
-        epochs.truncate_from_start(log_start);
-        if epochs != stored_epochs {
-            store_epochs(&disk, &self.directory, &epochs)?;
-        }
-
-        // 8.
-        segments.push(active.segment.clone());
-        let mut loader = ProducerLoader {
-            disk: &disk,
-            directory: &self.directory,
-            segments: &segments,
-            snapshots: &mut snapshots,
-            now,
-            expiration_ms: producer_id_expiration_ms,
-        };
-        let producers = if clean_shutdown && loader.snapshots.is_empty() {
-            // written by a broker that kept no such state: scanning everything would find nothing
-            ProducerTable::empty_at(log_end)
-        } else {
-            loader.load(log_end)?
-        };
-        segments.pop();
-
         let recovery_point = if clean_shutdown {
             log_end
         } else {
@@ -191,6 +147,70 @@ impl Recovery {
             jitter,
             config,
         })
+    }
+
+    /// The last segment as it goes on being written, loaded before pass 5, which asks where it ends.
+    fn tail(&mut self, last: Option<&Segment>) -> Result<Option<Tail>, LogError> {
+        let Some(last) = last else { return Ok(None) };
+        self.unsynced.retain(|files| files.base != last.base());
+        let files = SegmentFiles::new(Arc::clone(&self.directory), last.base(), true);
+        let OpenOptions {
+            disk, config, now, ..
+        } = &self.options;
+        load_tail(disk, files, config, *now).map(Some)
+    }
+
+    /// Pass 6: the active segment, the one that was found or a new one.
+    fn active(&self, tail: Option<Tail>, jitter_ms: i64) -> Result<Tail, LogError> {
+        if let Some(Tail { active, recent }) = tail {
+            return Ok(Tail {
+                active: ActiveSegment {
+                    jitter_ms,
+                    ..active
+                },
+                recent,
+            });
+        }
+        let OpenOptions {
+            disk,
+            config,
+            now,
+            log_start,
+            ..
+        } = &self.options;
+        Ok(Tail {
+            active: ActiveSegment::create(
+                disk,
+                &self.directory,
+                *log_start,
+                config,
+                *now,
+                jitter_ms,
+            )?,
+            recent: RecentBatches::default(),
+        })
+    }
+
+    /// Pass 8: the state of producers at the log end.
+    fn producers(
+        &self,
+        segments: &[Segment],
+        snapshots: &mut BTreeSet<Offset>,
+        log_end: Offset,
+    ) -> Result<ProducerTable, LogError> {
+        if self.options.clean_shutdown && snapshots.is_empty() {
+            // written by a broker that kept no such state: scanning everything would find nothing
+            return Ok(ProducerTable::empty_at(log_end));
+        }
+        let mut loader = ProducerLoader {
+            disk: &self.options.disk,
+            directory: &self.directory,
+            segments,
+            snapshots,
+            now: self.options.now,
+            expiration_ms: self.options.producer_id_expiration_ms,
+        };
+        loader.load(log_end)
     }
 
     /// Pass 5: removes everything.

@@ -1,13 +1,12 @@
 //! Which partitions this broker hosts: opened at the start, changed as the image changes, closed at
-//! the end. This file decides who does it; the doing is in [`opening`](super::opening), the lanes and
-//! the housekeeper.
+//! the end. This file decides who does it; the doing is in [`opening`], in the lanes, and in the
+//! housekeeper's [`rounds`](super::rounds).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::base::{Clock, LeaderEpoch, NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -15,7 +14,7 @@ use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
 use crate::metadata::{Delta, Image, TopicImage};
 
 use super::directory::DirectoryState;
-use super::housekeeping::{Housekeeper, Periods};
+use super::housekeeping::Housekeeper;
 use super::lane::{self, Hosted, LaneHandle, Slot};
 use super::opening::{self, Opened, ToOpen};
 use super::replica::{Leadership, Replica, ReplicaParts};
@@ -39,15 +38,15 @@ pub enum StartError {
 /// The hosted partitions. Cheap to clone; all clones are the same set.
 #[derive(Clone)]
 pub struct Partitions {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// By topic id, then by partition number; a missing entry is a partition that is not hosted here.
-type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
+pub(super) type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
 
 /// A partition that belongs here.
 #[derive(Clone)]
-enum Place {
+pub(super) enum Place {
     Open(Arc<Replica>),
     /// Its log could not be opened.
     Unreadable,
@@ -73,24 +72,24 @@ pub enum NotHosted {
     Unreadable,
 }
 
-struct Shared {
-    node: NodeId,
-    config: Arc<BrokerConfig>,
-    clock: Arc<dyn Clock>,
-    log_directory: LogDirectory,
-    directory: Arc<DirectoryState>,
-    lanes: Vec<LaneHandle>,
-    next_slot: AtomicU64,
-    hosted: RwLock<HostedTopics>,
+pub(super) struct Shared {
+    pub(super) node: NodeId,
+    pub(super) config: Arc<BrokerConfig>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) log_directory: LogDirectory,
+    pub(super) directory: Arc<DirectoryState>,
+    pub(super) lanes: Vec<LaneHandle>,
+    pub(super) next_slot: AtomicU64,
+    pub(super) hosted: RwLock<HostedTopics>,
     /// Renamed directories of deleted replicas, and when their files may go.
-    doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
-    threads: Mutex<Threads>,
+    pub(super) doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
+    pub(super) threads: Mutex<Threads>,
 }
 
 #[derive(Default)]
-struct Threads {
+pub(super) struct Threads {
     lanes: Vec<JoinHandle<()>>,
-    housekeeper: Option<Housekeeper>,
+    pub(super) housekeeper: Option<Housekeeper>,
 }
 
 impl std::fmt::Debug for Partitions {
@@ -218,6 +217,32 @@ impl Partitions {
         if let Err(error) = result {
             tracing::error!(%error, "clean shutdown could not be recorded: the next start will check the logs");
         }
+    }
+
+    /// Closes every log; where each of them ended.
+    fn close_logs(&self, threads: Vec<JoinHandle<()>>) -> PartitionOffsets {
+        let (closed, results) = mpsc::channel();
+        for lane in &self.shared.lanes {
+            let closed = closed.clone();
+            lane.stop(move |hosted| {
+                let partition = hosted.replica.topic_partition().clone();
+                if hosted.replica.directory().is_offline() {
+                    return;
+                }
+                match hosted.log.close() {
+                    Ok(synced) => drop(closed.send((partition, synced))),
+                    Err(error) => hosted
+                        .replica
+                        .directory()
+                        .fail(&format_args!("close of {partition}: {error}")),
+                }
+            });
+        }
+        drop(closed);
+        for thread in threads {
+            drop(thread.join());
+        }
+        results.into_iter().collect()
     }
 
     fn open_what_the_image_places_here(&self, image: &Image) -> Result<(), StartError> {
@@ -439,144 +464,5 @@ fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
             .replica
             .directory()
             .fail(&format_args!("leader epoch of {partition}: {error}"));
-    }
-}
-
-/// The rounds of the housekeeper.
-impl Partitions {
-    fn start_housekeeping(&self) -> Result<(), StartError> {
-        let config = &self.shared.config;
-        let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
-        let periods = Periods {
-            retention: millis(config.log_retention_check_interval_ms),
-            checkpoints: millis(i64::from(config.log_flush_offset_checkpoint_interval_ms)),
-            producers: millis(i64::from(config.producer_id_expiration_check_interval_ms)),
-        };
-        let housekeeper = Housekeeper::start(self.clone(), periods).map_err(StartError::Thread)?;
-        self.shared
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .housekeeper = Some(housekeeper);
-        Ok(())
-    }
-
-    pub(super) fn check_space(&self) {
-        self.shared.directory.check_space();
-    }
-
-    /// Lets the lanes sync what is due by `flush.ms`: a touched log is looked at when a drain settles.
-    pub(super) fn sync_due(&self) {
-        for lane in &self.shared.lanes {
-            lane.sweep_written(|_| {});
-        }
-    }
-
-    pub(super) fn expire_producers(&self) {
-        let now = self.shared.clock.now();
-        for lane in &self.shared.lanes {
-            lane.sweep(move |hosted| hosted.log.expire_producers(now));
-        }
-    }
-
-    pub(super) fn apply_retention(&self) {
-        let now = self.shared.clock.now();
-        for lane in &self.shared.lanes {
-            lane.sweep(move |hosted| {
-                let high_watermark = hosted.replica.published().positions.high_watermark;
-                let result = hosted
-                    .log
-                    .apply_retention(high_watermark, now)
-                    .and_then(|_| hosted.log.delete_expired_files(now));
-                if let Err(error) = result {
-                    let partition = hosted.replica.topic_partition();
-                    hosted
-                        .replica
-                        .directory()
-                        .fail(&format_args!("retention of {partition}: {error}"));
-                }
-            });
-        }
-        self.remove_doomed(now);
-    }
-
-    fn remove_doomed(&self, now: Timestamp) {
-        let mut doomed = self
-            .shared
-            .doomed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (due, later) = std::mem::take(&mut *doomed)
-            .into_iter()
-            .partition(|(when, _)| *when <= now);
-        *doomed = later;
-        drop(doomed);
-        let due: Vec<(Timestamp, PathBuf)> = due;
-        opening::remove_directories(due.into_iter().map(|(_, path)| path));
-    }
-
-    pub(super) fn write_checkpoints(&self) {
-        if self.shared.directory.is_offline() {
-            return;
-        }
-        let recovery_points = self
-            .all()
-            .iter()
-            .map(|replica| {
-                (
-                    replica.topic_partition().clone(),
-                    replica.published().recovery_point,
-                )
-            })
-            .collect();
-        if let Err(error) = self.write_position_checkpoints(recovery_points) {
-            self.shared
-                .directory
-                .fail(&format_args!("checkpoint: {error}"));
-        }
-    }
-
-    fn write_position_checkpoints(&self, recovery_points: PartitionOffsets) -> std::io::Result<()> {
-        let mut log_starts = PartitionOffsets::new();
-        let mut high_watermarks = PartitionOffsets::new();
-        for replica in self.all() {
-            let published = replica.published();
-            let positions = published.positions;
-            // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
-            if positions.log_start > published.first_segment {
-                log_starts.insert(replica.topic_partition().clone(), positions.log_start);
-            }
-            high_watermarks.insert(replica.topic_partition().clone(), positions.high_watermark);
-        }
-        let directory = &self.shared.log_directory;
-        directory.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
-        directory.write_checkpoint(Checkpoint::LogStart, &log_starts)?;
-        directory.write_checkpoint(Checkpoint::Replication, &high_watermarks)
-    }
-
-    /// Closes every log; where each of them ended.
-    fn close_logs(&self, threads: Vec<JoinHandle<()>>) -> PartitionOffsets {
-        let (closed, results) = mpsc::channel();
-        for lane in &self.shared.lanes {
-            let closed = closed.clone();
-            lane.stop(move |hosted| {
-                let partition = hosted.replica.topic_partition().clone();
-                if hosted.replica.directory().is_offline() {
-                    return;
-                }
-                match hosted.log.close() {
-                    Ok(synced) => drop(closed.send((partition, synced))),
-                    Err(error) => hosted
-                        .replica
-                        .directory()
-                        .fail(&format_args!("close of {partition}: {error}")),
-                }
-            });
-        }
-        drop(closed);
-        for thread in threads {
-            drop(thread.join());
-        }
-        results.into_iter().collect()
     }
 }

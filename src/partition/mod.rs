@@ -32,6 +32,7 @@ pub mod manager;
 mod opening;
 pub mod read;
 pub mod replica;
+mod rounds;
 pub mod waiters;
 
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};

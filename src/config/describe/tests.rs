@@ -40,16 +40,19 @@ fn synonyms_run_from_the_override_to_the_default() {
     assert!(!retention.read_only && !retention.sensitive);
     assert_eq!(
         synonyms(retention),
-        [
-            ("retention.ms", "1000", ConfigSource::DynamicTopicConfig),
-            (
-                "log.retention.minutes",
-                "3",
-                ConfigSource::StaticBrokerConfig
-            ),
-            ("log.retention.hours", "2", ConfigSource::StaticBrokerConfig),
-            ("log.retention.hours", "168", ConfigSource::DefaultConfig),
-        ]
+        [("retention.ms", "1000", ConfigSource::DynamicTopicConfig)]
+    );
+    let all = describe(&[], &[("log.retention.ms", "4000")]);
+    assert_eq!(
+        synonyms(find(&all, "retention.ms")),
+        [("log.retention.ms", "4000", ConfigSource::StaticBrokerConfig)]
+    );
+    let all = describe(&[], &[("log.retention.minutes", "3")]);
+    let retention = find(&all, "retention.ms");
+    assert_eq!(retention.value.as_deref(), Some("180000"));
+    assert_eq!(
+        (retention.source, retention.synonyms.len()),
+        (ConfigSource::DefaultConfig, 0)
     );
 }
 

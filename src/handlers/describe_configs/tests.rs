@@ -87,7 +87,7 @@ fn every_version_tells_topics_and_brokers() {
                 (retention.value.as_deref(), retention.config_source),
                 (Some("1000"), 1)
             );
-            assert_eq!(retention.synonyms.len(), if is_full { 3 } else { 0 });
+            assert_eq!(retention.synonyms.len(), usize::from(is_full));
             assert_eq!(entry(topic, "cleanup.policy").config_source, 5);
             let hours = entry(broker, "log.retention.hours");
             assert_eq!(
