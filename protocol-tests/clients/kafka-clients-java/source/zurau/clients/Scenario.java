@@ -1,0 +1,7 @@
+package zurau.clients;
+
+/** One test; it passes when it returns. */
+@FunctionalInterface
+interface Scenario {
+    void run(Broker broker) throws Exception;
+}
