@@ -1,0 +1,175 @@
+"""Producers, consumers and an admin client for the broker under test, and plain comparisons."""
+
+import os
+import sys
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+BOOTSTRAP = os.environ["BOOTSTRAP_SERVERS"]
+PREFIX = os.environ["TOPIC_PREFIX"]
+# A broker that answers nothing must fail a scenario, not hang it.
+PATIENCE_SECONDS = 60
+
+
+def admin():
+    return AdminClient({"bootstrap.servers": BOOTSTRAP})
+
+
+def topic(name, partitions=1, config=None):
+    """Makes a topic and returns its unique name once every partition serves."""
+    full = PREFIX + name
+    client = admin()
+    client.create_topics([NewTopic(full, partitions, 1, config=config or {})])[full].result(PATIENCE_SECONDS)
+
+    # Kafka names a leader a moment before that leader answers.
+    asked = {TopicPartition(full, number): OffsetSpec.latest() for number in range(partitions)}
+    until(f"{full} serves", lambda: all(
+        error_of(lambda: future.result(PATIENCE_SECONDS)) is None for future in client.list_offsets(asked).values()))
+    return full
+
+
+def producer(**settings):
+    return Producer({"bootstrap.servers": BOOTSTRAP, "linger.ms": 5, **dotted(settings)})
+
+
+def consumer(group=None, on_commit=None, **settings):
+    callbacks = {"on_commit": on_commit} if on_commit else {}
+    return Consumer({
+        "bootstrap.servers": BOOTSTRAP,
+        "group.id": PREFIX + (group or "ungrouped"),
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "enable.partition.eof": False,
+        **dotted(settings),
+        **callbacks,
+    })
+
+
+def dotted(settings):
+    """Client settings have dots, Python's keyword arguments cannot."""
+    return {key.replace("_", "."): value for key, value in settings.items()}
+
+
+def send_all(client, name, rows):
+    """Produces every row (keyword arguments of produce) and returns the delivered messages in order of delivery."""
+    delivered = []
+
+    def on_delivery(error, message):
+        if error is not None:
+            fail(f"produce to {name}: {error}")
+        delivered.append(message)
+
+    count = 0
+    for row in rows:
+        while True:
+            try:
+                client.produce(name, on_delivery=on_delivery, **row)
+                break
+            except BufferError:
+                client.poll(0.05)
+        count += 1
+        client.poll(0)
+    remaining = client.flush(PATIENCE_SECONDS)
+    same("records that were never acknowledged", remaining, 0)
+    same("delivery reports", len(delivered), count)
+    return delivered
+
+
+def send_error(client, name, **row):
+    """Produces one record and returns the error code of its delivery report (None: it was accepted)."""
+    outcome = []
+    client.produce(name, on_delivery=lambda error, message: outcome.append(error), **row)
+    client.flush(PATIENCE_SECONDS)
+    same("one delivery report", len(outcome), 1)
+    return None if outcome[0] is None else outcome[0].code()
+
+
+def read(client, count, seconds=PATIENCE_SECONDS):
+    """Exactly `count` messages from what the consumer is assigned or subscribed to."""
+    messages = []
+    deadline = time.monotonic() + seconds
+    while len(messages) < count:
+        for message in client.consume(min(count - len(messages), 10_000), timeout=0.5):
+            good(message)
+            messages.append(message)
+        if time.monotonic() > deadline:
+            fail(f"{len(messages)} of {count} messages after {seconds} s")
+    return messages
+
+
+def nothing_more(client, seconds=0.5):
+    """Whatever else arrives in a short while, for checks that nothing does."""
+    more = client.consume(1000, timeout=seconds)
+    same("further messages", [(m.topic(), m.partition(), m.offset(), str(m.error())) for m in more], [])
+
+
+def read_partition(name, partition, count, offset=0, **settings):
+    """`count` messages of one partition from an offset, by a consumer outside any group."""
+    client = consumer(**settings)
+    client.assign([TopicPartition(name, partition, offset)])
+    messages = read(client, count) if count else []
+    client.close()
+    return messages
+
+
+def good(message):
+    if message.error() is not None:
+        fail(f"consumer error: {message.error()}")
+
+
+def error_of(call):
+    """The KafkaError code with which a call or a future fails; None when it succeeds."""
+    try:
+        call()
+    except KafkaException as problem:
+        return problem.args[0].code()
+    return None
+
+
+def refused(what, future, code):
+    """An admin call that must fail with this code, and must say something to a person."""
+    try:
+        value = future.result(PATIENCE_SECONDS)
+    except KafkaException as problem:
+        error = problem.args[0]
+        if error.code() != code:
+            fail(f"{what}: got {error.name()} ({error.str()}), wanted {KafkaError(code).name()}")
+        check(f"{what}: has a message", error.str())
+        return error
+    fail(f"{what} was accepted: {value}")
+
+
+def until(what, condition, seconds=PATIENCE_SECONDS):
+    """Waits for a condition that must come true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            fail(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def same(what, got, wanted):
+    if got != wanted:
+        fail(f"{what}:\n  got    {shorten(got)}\n  wanted {shorten(wanted)}")
+
+
+def check(what, condition, detail=""):
+    if not condition:
+        fail(f"{what} {shorten(detail)}")
+
+
+def shorten(value):
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) < 1500 else text[:1500] + f"... ({len(text)} characters)"
+
+
+def fail(message):
+    # A consumer that is not closed would wait for its group when the interpreter ends.
+    print(f"FAILED: {message}", flush=True)
+    sys.stdout.flush()
+    os._exit(1)

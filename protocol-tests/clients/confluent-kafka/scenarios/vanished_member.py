@@ -1,0 +1,37 @@
+"""A member that dies without a word is missed after its session timeout, and its partitions go to the others."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from group_members import Group
+from session import BOOTSTRAP, check, producer, same, send_all, topic, until
+
+PARTITIONS = 4
+VICTIM = """
+import sys
+from confluent_kafka import Consumer
+c = Consumer({"bootstrap.servers": sys.argv[1], "group.id": sys.argv[2], "session.timeout.ms": 6000,
+              "heartbeat.interval.ms": 300, "partition.assignment.strategy": "range", "enable.auto.commit": False})
+c.subscribe([sys.argv[3]], on_assign=lambda _, parts: print(len(parts), flush=True))
+while True:
+    c.poll(0.1)
+"""
+
+name = topic("vanished", PARTITIONS)
+group = Group("vanished", name, "range")
+survivor = group.join("survivor")
+until("the first member has everything", lambda: group.balanced(PARTITIONS))
+victim = subprocess.Popen([sys.executable, "-c", VICTIM, BOOTSTRAP, group.name, name], stdout=subprocess.PIPE, text=True)
+try:
+    same("the victim gets half", victim.stdout.readline().strip(), "2")
+    until("the survivor has the other half", lambda: len(group.shares()["survivor"]) == 2)
+    send_all(producer(), name, ({"value": str(n), "partition": n % PARTITIONS} for n in range(100)))
+    check("the victim still lives", victim.poll() is None)
+finally:
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.wait()
+until("the survivor inherits", lambda: len(group.shares()["survivor"]) == PARTITIONS, 40)
+until("and reads what the victim had not committed", lambda: len(set(group.values_seen())) == 100)
+group.leave_all()
