@@ -13,9 +13,11 @@
 //! ```
 
 mod listeners;
+mod open_files;
 mod shutdown;
 mod startup;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,8 +44,14 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
         // Taken before anything is started, so that an early signal is not lost.
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
-        let running = startup::start(config).await?;
-        println!("{}", running.ready_line());
+        let running = tokio::select! {
+            running = startup::start(config) => running?,
+            // Nothing was acknowledged yet: what is left half done is what a crash leaves.
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        // Whoever started the broker may not care to read on.
+        let _ = writeln!(std::io::stdout(), "{}", running.ready_line());
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),

@@ -1,4 +1,5 @@
-//! Stop: from the outside in, so that nothing is asked of a room that has ended.
+//! Stop: first the waiting ends, then from the outside in, so that nothing is asked of a room that
+//! has ended.
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub(super) async fn stop(running: Running, grace: Duration) {
         broker_epoch,
         ..
     } = running;
+    // What waits for something to happen is answered now: nothing will.
+    groups.stop();
+    partitions.end_waits();
     let cut = server.stop(grace).await;
     if cut > 0 {
         tracing::warn!(
@@ -21,7 +25,6 @@ pub(super) async fn stop(running: Running, grace: Duration) {
             "connections were cut with requests unanswered"
         );
     }
-    groups.stop();
     // Closing logs writes and syncs: not on a thread of the runtime.
     let closed = tokio::task::spawn_blocking(move || {
         controller.stop();

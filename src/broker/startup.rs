@@ -14,7 +14,7 @@ use crate::metadata::{Delta, Image};
 use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
-use super::listeners;
+use super::{listeners, open_files};
 
 /// Why the broker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +103,10 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
         Arc::clone(&clock),
     )?;
 
-    let listeners =
-        Listeners::bind(listeners::settings(&config), listeners::endpoints(&config)).await?;
+    let mut settings = listeners::settings(&config);
+    settings.max_connections =
+        open_files::connections(settings.max_connections, open_files::raise_limit());
+    let listeners = Listeners::bind(settings, listeners::endpoints(&config)).await?;
     let registration = RegisterBroker {
         broker_id: node,
         incarnation_id: KafkaUuid::random(),

@@ -18,6 +18,8 @@ pub fn start(format: LogFormat) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
+        // Said where? A log that cannot be written is no reason to stop serving.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // A subscriber that is there already keeps its place: nothing is lost but the format.
     let _ = match format {

@@ -23,7 +23,7 @@ use crate::config::{BrokerConfig, TopicConfig};
 use crate::log::{AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog};
 use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord, snapshot};
 use crate::record::control::{self, ControlPlace};
-use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
+use crate::record::{Batch, BatchBuilder, BatchError, BatchHeader, BatchOptions, Batches};
 
 use super::quorum_state::QuorumState;
 
@@ -51,6 +51,16 @@ pub enum MetadataLogError {
     /// What is in it makes no sense.
     #[error("{0}")]
     Load(#[from] LoadError),
+    /// A batch in the midst of the log is not what was written.
+    #[error(
+        "{path:?} is damaged at byte {position}, and more was written after that; restore the file from a copy"
+    )]
+    Damaged {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the batch begins.
+        position: usize,
+    },
     /// A batch or a record cannot be decoded.
     #[error("metadata at or after offset {0}: {1}")]
     Malformed(Offset, String),
@@ -93,6 +103,7 @@ impl MetadataLog {
             disk: parent.disk().clone(),
             jitter_seed: 0,
         };
+        refuse_damage(&directory)?;
         let (log, _) = PartitionLog::open(&directory, TopicPartition::new(TOPIC, 0), options)?;
         let (image, from) = load_newest_snapshot(&directory)?;
         let mut opened = Self {
@@ -251,6 +262,54 @@ impl MetadataLog {
         self.loader.publish()?;
         self.since_snapshot = 0;
         Ok(())
+    }
+}
+
+/// Refuses a log that is damaged anywhere but at its end. Each append was synced before the next, so
+/// that a crash can tear only the last one. Recovery would cut the log at the first bad batch, and
+/// with it topics of which the data is still there.
+fn refuse_damage(directory: &Path) -> Result<(), MetadataLogError> {
+    let mut segments = Vec::new();
+    if directory.try_exists()? {
+        for entry in fs::read_dir(directory)? {
+            segments.push(entry?.path());
+        }
+    }
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    segments.sort_unstable();
+    let count = segments.len();
+    for (number, path) in (1..).zip(segments) {
+        let content = Bytes::from(fs::read(&path)?);
+        let Some(position) = first_bad_batch(&content) else {
+            continue;
+        };
+        let bad = content.slice(position..);
+        if number < count || !is_torn(&bad) {
+            return Err(MetadataLogError::Damaged { path, position });
+        }
+    }
+    Ok(())
+}
+
+/// Where the first batch that is not whole begins.
+fn first_bad_batch(content: &Bytes) -> Option<usize> {
+    let mut position = 0;
+    for batch in Batches::new(content.clone()) {
+        match batch {
+            Ok(batch) if batch.check_crc().is_ok() => position += batch.bytes.len(),
+            _ => return Some(position),
+        }
+    }
+    None
+}
+
+/// Whether a crash during the last append can have left these bytes: a batch that ends with the file
+/// or beyond, or space that was never filled.
+fn is_torn(bytes: &[u8]) -> bool {
+    match BatchHeader::parse(bytes) {
+        Ok(header) => header.size() >= bytes.len(),
+        Err(BatchError::Short { .. }) => true,
+        Err(_) => bytes.iter().all(|byte| *byte == 0),
     }
 }
 

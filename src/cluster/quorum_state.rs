@@ -56,7 +56,13 @@ impl QuorumState {
     /// Reads the file; `None` when there is none yet.
     pub(super) fn read(directory: &Path) -> io::Result<Option<Self>> {
         match fs::read(directory.join(FILE)) {
-            Ok(content) => Ok(Some(serde_json::from_slice(&content)?)),
+            Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|error| {
+                let path = directory.join(FILE);
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is malformed: {error}", path.display()),
+                )
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,13 +1,14 @@
 //! The controller of a cluster of one, on a thread of its own: one command after another, each
 //! decided, written, synced, applied and published before it is answered.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::base::{Clock, NodeId, TopicId};
+use crate::base::{Clock, NodeId, Timestamp, TopicId};
 use crate::config::BrokerConfig;
 use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
 use crate::log::LogDirectory;
@@ -20,8 +21,13 @@ use super::publish::{Cluster, ClusterError, ImageListener, Task};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The metadata log cannot be opened.
-    #[error("metadata log: {0}")]
-    MetadataLog(#[from] MetadataLogError),
+    #[error("the metadata log in {directory:?} cannot be used: {source}")]
+    MetadataLog {
+        /// The log directory.
+        directory: PathBuf,
+        /// Why not.
+        source: MetadataLogError,
+    },
     /// The thread could not be started.
     #[error("cannot start the controller's thread: {0}")]
     Thread(std::io::Error),
@@ -52,10 +58,10 @@ pub fn start(
     cluster_id: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<(Cluster, Controller), StartError> {
-    let mut log = MetadataLog::open(directory, &config, clock.now())?;
-    if log.image().features().is_empty() {
-        log.append(&controller::features::bootstrap_records(), clock.now())?;
-    }
+    let log = open(&config, directory, clock.now()).map_err(|source| StartError::MetadataLog {
+        directory: directory.path().to_owned(),
+        source,
+    })?;
     let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
     let (sender, tasks) = mpsc::unbounded_channel();
     let cluster = Cluster::new(
@@ -81,6 +87,19 @@ pub fn start(
         thread,
     };
     Ok((cluster, controller))
+}
+
+/// Opens the metadata log, and begins it if it is empty.
+fn open(
+    config: &BrokerConfig,
+    directory: &LogDirectory,
+    now: Timestamp,
+) -> Result<MetadataLog, MetadataLogError> {
+    let mut log = MetadataLog::open(directory, config, now)?;
+    if log.image().features().is_empty() {
+        log.append(&controller::features::bootstrap_records(), now)?;
+    }
+    Ok(log)
 }
 
 struct Standalone {

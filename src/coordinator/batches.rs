@@ -13,7 +13,14 @@ const OVERHEAD: usize = 64;
 /// The records of a decision as they go into batches: all into one, so that they are written whole or
 /// not at all. Only tombstones, of which the end of a group or of a topic can bring any number and
 /// which do not need each other, are spread over as many batches of at most `limit` bytes as it takes.
-pub(super) fn batches(records: &[KeyValue], limit: usize) -> Vec<&[KeyValue]> {
+pub(super) fn batches(records: &[KeyValue], limit: usize, now: Timestamp) -> Vec<Bytes> {
+    split(records, limit)
+        .into_iter()
+        .map(|records| encode(records, now))
+        .collect()
+}
+
+fn split(records: &[KeyValue], limit: usize) -> Vec<&[KeyValue]> {
     if records.iter().any(|record| record.value.is_some()) {
         return vec![records];
     }
@@ -33,7 +40,7 @@ pub(super) fn batches(records: &[KeyValue], limit: usize) -> Vec<&[KeyValue]> {
 }
 
 /// One batch of these records.
-pub(super) fn encode(records: &[KeyValue], now: Timestamp) -> Bytes {
+fn encode(records: &[KeyValue], now: Timestamp) -> Bytes {
     let mut batch = BatchBuilder::new(BatchOptions::default());
     for record in records {
         batch.push(now, Some(&record.key), record.value.as_deref(), &[]);
@@ -43,7 +50,7 @@ pub(super) fn encode(records: &[KeyValue], now: Timestamp) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyValue, batches, encode};
+    use super::{KeyValue, encode, split};
     use crate::base::Timestamp;
 
     fn record(key: usize, value: Option<&'static [u8]>) -> KeyValue {
@@ -54,10 +61,10 @@ mod tests {
     }
 
     #[test]
-    fn only_tombstones_are_spread_over_batches() {
+    fn only_tombstones_are_spread_over_split() {
         let tombstones = vec![record(100, None); 5];
         let lengths = |records: &[KeyValue]| {
-            batches(records, 400)
+            split(records, 400)
                 .iter()
                 .map(|batch| batch.len())
                 .collect::<Vec<_>>()
@@ -72,7 +79,7 @@ mod tests {
     #[test]
     fn a_batch_is_no_larger_than_was_reckoned() {
         let records = vec![record(50, None); 1000];
-        for batch in batches(&records, 4096) {
+        for batch in split(&records, 4096) {
             assert!(encode(batch, Timestamp(1_700_000_000_000)).len() <= 4096);
         }
     }

@@ -9,15 +9,17 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, Token};
 use crate::log::AppendOrigin;
-use crate::partition::{AppendFailure, AppendOptions, PendingAppend, Replica, RequiredAcks};
+use crate::partition::{
+    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
+};
 
-use super::batches::{batches, encode};
+use super::batches::batches;
 use super::load::{LoadError, load};
 use super::timers::Timers;
 
@@ -89,6 +91,8 @@ enum Message<M: Machine> {
     Command(M::Command, Answer<M::Reply>),
     /// Looks at the machine; what it returns gives the answer, once that may leave.
     Read(Look<M>),
+    /// Ends the host after everything before this.
+    Stop,
 }
 
 /// Looks at a machine, or hears why it cannot.
@@ -100,14 +104,12 @@ type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 /// The way to one hosted machine.
 pub struct Handle<M: Machine> {
     mailbox: mpsc::UnboundedSender<Message<M>>,
-    task: Arc<JoinHandle<()>>,
 }
 
 impl<M: Machine> Clone for Handle<M> {
     fn clone(&self) -> Self {
         Self {
             mailbox: self.mailbox.clone(),
-            task: Arc::clone(&self.task),
         }
     }
 }
@@ -128,10 +130,8 @@ impl<M: Machine> Handle<M> {
             make: Box::new(make),
             messages,
         };
-        Self {
-            mailbox,
-            task: Arc::new(tokio::spawn(host.run())),
-        }
+        tokio::spawn(host.run());
+        Self { mailbox }
     }
 
     /// Asks the machine to decide. The place in the machine's order is fixed when this returns.
@@ -159,9 +159,10 @@ impl<M: Machine> Handle<M> {
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
 
-    /// Ends the host; what is parked is answered with "not the coordinator".
+    /// Ends the host. What was asked before is answered when it is durable; who waits for others to
+    /// join, and everyone who comes later, is told that this is not the coordinator.
     pub fn stop(&self) {
-        self.task.abort();
+        drop(self.mailbox.send(Message::Stop));
     }
 }
 
@@ -177,10 +178,25 @@ impl<M: Machine> Host<M> {
     async fn run(mut self) {
         while let Some(machine) = self.load().await {
             let active = Active::new(machine, &self);
-            if !active.run(&mut self.messages).await {
+            match active.run(&mut self.messages).await {
+                End::Stopped => return,
+                End::AppendFailed if self.replica.directory().is_offline() => {
+                    return self.refuse_for_good().await;
+                }
+                End::AppendFailed => {
+                    tracing::warn!(partition = %self.replica.topic_partition(), "coordinator state dropped after a failed append: loading again");
+                }
+            }
+        }
+    }
+
+    /// The log directory is offline, and stays so until the broker is started again.
+    async fn refuse_for_good(mut self) {
+        while let Some(message) = self.messages.recv().await {
+            if matches!(message, Message::Stop) {
                 return;
             }
-            tracing::warn!(partition = %self.replica.topic_partition(), "coordinator state dropped after a failed append: loading again");
+            refuse(message, CoordinatorError::NotAvailable);
         }
     }
 
@@ -199,7 +215,10 @@ impl<M: Machine> Host<M> {
         loop {
             tokio::select! {
                 loaded = &mut loading => return self.report(loaded.ok()?),
-                message = self.messages.recv() => refuse(message?, CoordinatorError::Loading),
+                message = self.messages.recv() => match message? {
+                    Message::Stop => return None,
+                    message => refuse(message, CoordinatorError::Loading),
+                },
             }
         }
     }
@@ -217,7 +236,16 @@ fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
     match message {
         Message::Command(_, answer) => drop(answer.send(Err(error))),
         Message::Read(read) => read(Err(error))(Err(error)),
+        Message::Stop => {}
     }
+}
+
+/// Why a machine is not at work any more.
+enum End {
+    /// It was told to stop, or nobody can ask any more.
+    Stopped,
+    /// It is ahead of its log.
+    AppendFailed,
 }
 
 /// A loaded machine at work.
@@ -259,33 +287,56 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Works until nobody can ask any more (`false`) or an append has failed (`true`).
-    async fn run(mut self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> bool {
+    /// Works until it is told to stop or an append has failed.
+    async fn run(mut self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> End {
         loop {
             let next_timer = self.timers.next_due();
             tokio::select! {
                 // Acknowledgements first: they free replies, and a failure must stop new decisions.
                 biased;
                 Some(result) = oldest(&mut self.appends) => {
-                    self.appends.pop_front();
-                    if let Err(failure) = result {
-                        self.give_up(&failure);
+                    if !self.settle(result) {
                         // What was appended behind it may yet be written, and is then to be loaded.
                         while oldest(&mut self.appends).await.is_some() {
                             self.appends.pop_front();
                         }
-                        return true;
+                        return End::AppendFailed;
                     }
-                    self.committed += 1;
-                    self.release();
                 }
                 message = messages.recv() => match message {
+                    None | Some(Message::Stop) => return self.finish().await,
                     Some(message) => self.handle(message),
-                    None => return false,
                 },
                 () = sleep_until(next_timer) => self.fire_timers(),
             }
         }
+    }
+
+    /// Takes note of what became of the oldest append; whether all is well.
+    fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
+        self.appends.pop_front();
+        match result {
+            Ok(_) => {
+                self.committed += 1;
+                self.release();
+                true
+            }
+            Err(failure) => {
+                self.give_up(&failure);
+                false
+            }
+        }
+    }
+
+    /// Sees through what is under way, then tells those who wait for others that nothing will come.
+    async fn finish(mut self) -> End {
+        while let Some(result) = oldest(&mut self.appends).await {
+            self.settle(result);
+        }
+        for (_, answer) in self.waiting.drain() {
+            drop(answer.send(Err(CoordinatorError::NotCoordinator)));
+        }
+        End::Stopped
     }
 
     fn handle(&mut self, message: Message<M>) {
@@ -301,6 +352,7 @@ impl<M: Machine> Active<M> {
                 let release = read(Ok(&self.machine));
                 self.parked.admit(self.appended, release);
             }
+            Message::Stop => {}
         }
         self.release();
     }
@@ -316,8 +368,13 @@ impl<M: Machine> Active<M> {
     fn carry_out(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
+            let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
+            let batches = batches(&outcome.records, limit, now);
+            if batches.iter().any(|batch| batch.len() > limit) {
+                return self.refuse_too_large(&outcome.replies);
+            }
             self.replay(&outcome.records, now);
-            self.append(&outcome.records, now);
+            self.append(batches);
         }
         for change in outcome.timers {
             self.timers.change(change, Instant::now());
@@ -344,12 +401,23 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    fn append(&mut self, records: &[KeyValue], now: Timestamp) {
-        let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
-        for records in batches(records, limit) {
+    /// Drops a decision that the log would not take, before anything has come of it.
+    fn refuse_too_large(&mut self, replies: &[(Token, M::Reply)]) {
+        for (token, _) in replies {
+            if let Some(answer) = self.waiting.remove(token) {
+                let release = move |committed: Result<(), CoordinatorError>| {
+                    drop(answer.send(committed.and(Err(CoordinatorError::TooLarge))));
+                };
+                self.parked.admit(self.appended, Box::new(release));
+            }
+        }
+    }
+
+    fn append(&mut self, batches: Vec<Bytes>) {
+        for records in batches {
             self.appended += 1;
             self.appends.push_back(self.replica.append(AppendOptions {
-                records: encode(records, now),
+                records,
                 origin: AppendOrigin::Coordinator,
                 acks: RequiredAcks::All,
                 expected_epoch: Some(self.epoch),
@@ -368,9 +436,6 @@ impl<M: Machine> Active<M> {
         tracing::error!(partition = %self.replica.topic_partition(), %failure, "coordinator append failed");
         let error = match failure {
             AppendFailure::NotLeader | AppendFailure::Gone => CoordinatorError::NotCoordinator,
-            AppendFailure::Refused(crate::log::AppendError::MessageTooLarge { .. }) => {
-                CoordinatorError::TooLarge
-            }
             _ => CoordinatorError::NotAvailable,
         };
         for release in self.parked.abandon() {
@@ -383,9 +448,7 @@ impl<M: Machine> Active<M> {
 }
 
 /// The result of the oldest append; `None` (which switches the branch off) when there is none.
-async fn oldest(
-    appends: &mut VecDeque<PendingAppend>,
-) -> Option<Result<crate::partition::Appended, AppendFailure>> {
+async fn oldest(appends: &mut VecDeque<PendingAppend>) -> Option<Result<Appended, AppendFailure>> {
     match appends.front_mut() {
         Some(append) => Some(append.await),
         None => None,

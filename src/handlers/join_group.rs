@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -80,7 +81,8 @@ fn join(
 fn protocol(protocol: &JoinGroupRequestProtocol) -> Protocol {
     Protocol {
         name: domain_text(&protocol.name),
-        metadata: protocol.metadata.clone(),
+        // A copy: what is kept as long as the member would keep the whole frame with it.
+        metadata: Bytes::copy_from_slice(&protocol.metadata),
     }
 }
 

@@ -1,5 +1,6 @@
 //! SyncGroup: the leader brings the assignments, everyone gets theirs.
 
+use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use crate::base::ErrorCode;
@@ -45,7 +46,13 @@ fn sync(request: &SyncGroupRequest) -> Sync {
         protocol_type: optional_domain_text(request.protocol_type.as_ref()),
         protocol: optional_domain_text(request.protocol_name.as_ref()),
         assignments: assignments
-            .map(|one| (domain_text(&one.member_id), one.assignment.clone()))
+            // A copy: what is kept as long as the group would keep the whole frame with it.
+            .map(|one| {
+                (
+                    domain_text(&one.member_id),
+                    Bytes::copy_from_slice(&one.assignment),
+                )
+            })
             .collect(),
     }
 }

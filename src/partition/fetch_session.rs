@@ -141,6 +141,7 @@ impl FetchSessions {
         forgotten: &[PartitionKey],
         now: Timestamp,
     ) -> Result<Plan, SessionError> {
+        let wishes = last_of_each(wishes);
         let mut sessions = self.lock();
         if request.epoch > 0 {
             return incremental(&mut sessions, request, wishes, forgotten, now);
@@ -240,6 +241,22 @@ impl FetchSessions {
         // What a panicking holder left half done is one session; its client starts anew.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One wish for each partition, the last one, in the place of the first.
+fn last_of_each(wishes: Vec<(PartitionKey, Wish)>) -> Vec<(PartitionKey, Wish)> {
+    let mut places: HashMap<PartitionKey, usize> = HashMap::with_capacity(wishes.len());
+    let mut kept: Vec<(PartitionKey, Wish)> = Vec::with_capacity(wishes.len());
+    for (key, wish) in wishes {
+        match places.get(&key).and_then(|place| kept.get_mut(*place)) {
+            Some((_, earlier)) => *earlier = wish,
+            None => {
+                places.insert(key.clone(), kept.len());
+                kept.push((key, wish));
+            }
+        }
+    }
+    kept
 }
 
 fn incremental(
@@ -419,6 +436,16 @@ mod tests {
             sessions.plan(request(id, 2), vec![], &[], now).err(),
             Some(SessionError::NotFound)
         );
+    }
+
+    #[test]
+    fn a_partition_that_is_named_twice_is_fetched_once() {
+        let sessions = FetchSessions::new(1);
+        let twice = vec![(key(0), wish(1)), (key(1), wish(2)), (key(0), wish(3))];
+        let plan = sessions
+            .plan(request(0, -1), twice, &[], Timestamp(0))
+            .expect("a plan");
+        assert_eq!(plan.wishes, [(key(0), wish(3)), (key(1), wish(2))]);
     }
 
     #[test]

@@ -194,6 +194,14 @@ impl Partitions {
         }
     }
 
+    /// Ends all waiting for records: fetches answer with what there is. To be called before the
+    /// connections are closed.
+    pub fn end_waits(&self) {
+        for replica in self.all() {
+            replica.waiters().close();
+        }
+    }
+
     /// Ends hosting: everything appended so far is written, synced and closed, then the checkpoints
     /// and the clean-shutdown marker are written. Without errors the next start scans nothing.
     pub fn stop(&self, broker_epoch: i64) {
@@ -211,12 +219,25 @@ impl Partitions {
         if self.shared.directory.is_offline() {
             return;
         }
-        let result = self
-            .write_position_checkpoints(closed)
-            .and_then(|()| self.shared.log_directory.mark_clean_shutdown(broker_epoch));
+        let result = self.write_position_checkpoints(&closed).and_then(|()| {
+            if self.has_unreadable() {
+                // The marker says that every log ends as it should. Of these nobody knows.
+                tracing::warn!("logs could not be opened: the next start will check all of them");
+                return Ok(());
+            }
+            self.shared.log_directory.mark_clean_shutdown(broker_epoch)
+        });
         if let Err(error) = result {
             tracing::error!(%error, "clean shutdown could not be recorded: the next start will check the logs");
         }
+    }
+
+    fn has_unreadable(&self) -> bool {
+        let hosted = self.hosted();
+        hosted
+            .values()
+            .flat_map(HashMap::values)
+            .any(|place| place.open().is_none())
     }
 
     /// Closes every log; where each of them ended.
@@ -397,8 +418,11 @@ impl Partitions {
         for replica in replicas.values().filter_map(Place::open) {
             let partitions = self.clone();
             let delay = replica.config().file_delete_delay_ms;
-            // Whoever waits for the partition looks again and finds it gone.
-            replica.waiters().wake();
+            // Whoever waits for the partition looks again and finds that nobody leads it.
+            replica.lead(Leadership {
+                leader: NodeId::NONE,
+                ..(*replica.leadership()).clone()
+            });
             replica.lane().release(replica.slot(), move |hosted| {
                 if let Some(hosted) = hosted {
                     partitions.doom(hosted, delay);

@@ -11,10 +11,10 @@ use crate::base::{NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::names::marked_directory_name;
 use crate::log::{
-    DirectoryError, FoundReplica, LogDirectory, LogError, OpenOptions, PartitionLog,
-    PartitionOffsets, RecoveryReport, ReplicaState, read_topic_id,
+    DirectoryError, FoundReplica, LogDirectory, OpenOptions, PartitionLog, PartitionOffsets,
+    RecoveryReport, ReplicaState, read_topic_id,
 };
-use crate::metadata::Image;
+use crate::metadata::{Image, PartitionImage};
 
 use super::replica::Leadership;
 
@@ -138,7 +138,7 @@ pub(super) fn set_strays_aside(
     for found in log_directory.replicas()? {
         match found.state {
             ReplicaState::Deleted => deleted.push(found.path),
-            ReplicaState::Live if !is_placed_here(&found, image, node)? => {
+            ReplicaState::Live if !is_placed_here(&found, image, node) => {
                 let name = marked_directory_name(
                     &found.topic_partition,
                     uuid::Uuid::new_v4(),
@@ -162,20 +162,18 @@ pub(super) enum SetAsideError {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error(transparent)]
-    Log(#[from] LogError),
 }
 
-fn is_placed_here(found: &FoundReplica, image: &Image, node: NodeId) -> Result<bool, LogError> {
+fn is_placed_here(found: &FoundReplica, image: &Image, node: NodeId) -> bool {
     let TopicPartition { topic, partition } = &found.topic_partition;
     let Some(known) = image.topic(topic) else {
-        return Ok(false);
+        return false;
     };
-    let is_this_life = read_topic_id(&found.path)?.is_none_or(|id| id == known.id);
-    Ok(is_this_life
-        && known
-            .partition(*partition)
-            .is_some_and(|place| place.replicas.contains(&node)))
+    // An id that cannot be read is not somebody else's: opening the log will say what is wrong.
+    let found_id = read_topic_id(&found.path).ok().flatten();
+    let is_this_life = found_id.is_none_or(|id| id == known.id);
+    let is_placed = |partition: &PartitionImage| partition.replicas.contains(&node);
+    is_this_life && known.partition(*partition).is_some_and(is_placed)
 }
 
 /// Removes directories with all they hold. One that cannot be removed is only space lost.

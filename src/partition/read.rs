@@ -5,7 +5,8 @@
 //!   the client's log diverges: the client must learn that now;
 //! - B. the partitions together hold `min_bytes` below their upper bounds;
 //! - C. the deadline;
-//! - D. a partition's leadership has changed (its epoch check fails on the next look: case A).
+//! - D. a partition's leadership has changed, or the partition was deleted (case A on the next look);
+//! - E. the broker stops.
 //!
 //! A wait is a registration with every partition and one notification, never a sleep in steps.
 
@@ -160,7 +161,8 @@ async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
         .iter()
         .map(|part| part.replica.waiters().register(&waker))
         .collect();
-    while !is_worth_reading(parts, limits.min_bytes) {
+    let has_ended = || parts.iter().any(|part| part.replica.waiters().is_closed());
+    while !has_ended() && !is_worth_reading(parts, limits.min_bytes) {
         if tokio::time::timeout_at(limits.deadline, waker.notified())
             .await
             .is_err()

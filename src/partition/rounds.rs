@@ -98,7 +98,7 @@ impl Partitions {
                 )
             })
             .collect();
-        if let Err(error) = self.write_position_checkpoints(recovery_points) {
+        if let Err(error) = self.write_position_checkpoints(&recovery_points) {
             self.shared
                 .directory
                 .fail(&format_args!("checkpoint: {error}"));
@@ -107,7 +107,7 @@ impl Partitions {
 
     pub(super) fn write_position_checkpoints(
         &self,
-        recovery_points: PartitionOffsets,
+        recovery_points: &PartitionOffsets,
     ) -> std::io::Result<()> {
         let mut log_starts = PartitionOffsets::new();
         let mut high_watermarks = PartitionOffsets::new();
@@ -121,7 +121,7 @@ impl Partitions {
             high_watermarks.insert(replica.topic_partition().clone(), positions.high_watermark);
         }
         let directory = &self.shared.log_directory;
-        directory.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
+        directory.write_checkpoint(Checkpoint::RecoveryPoint, recovery_points)?;
         directory.write_checkpoint(Checkpoint::LogStart, &log_starts)?;
         directory.write_checkpoint(Checkpoint::Replication, &high_watermarks)
     }

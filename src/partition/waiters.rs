@@ -1,6 +1,7 @@
 //! Who is to be woken when a partition's positions move.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Waiters {
     registered: Mutex<Registered>,
+    is_closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +28,17 @@ impl Waiters {
         registered.next += 1;
         registered.wakers.insert(id, Arc::clone(waker));
         Registration { waiters: self, id }
+    }
+
+    /// Ends all waiting, now and later: whoever waits looks a last time and goes.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether waiting has been ended.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     /// Wakes everyone. A waiter that is between looking and waiting is not missed: the permit that
