@@ -13,7 +13,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,20 +21,19 @@ use bytes::Bytes;
 use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::log::{AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog};
-use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord, snapshot};
+use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord};
 use crate::record::control::{self, ControlPlace};
-use crate::record::{Batch, BatchBuilder, BatchError, BatchHeader, BatchOptions, Batches};
+use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use super::quorum_state::QuorumState;
+use super::{damage, snapshots};
 
 /// Name of the topic.
 pub(super) const TOPIC: &str = "__cluster_metadata";
 /// Bytes read at a time when loading.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-/// Records of a snapshot go into batches of about this size, as Kafka writes them.
-const SNAPSHOT_BATCH_BYTES: usize = 1024 * 1024;
 /// No batch of metadata is near this when decompressed.
-const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
+pub(super) const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why the metadata log cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +102,9 @@ impl MetadataLog {
             disk: parent.disk().clone(),
             jitter_seed: 0,
         };
-        refuse_damage(&directory)?;
+        damage::refuse(&directory)?;
         let (log, _) = PartitionLog::open(&directory, TopicPartition::new(TOPIC, 0), options)?;
-        let (image, from) = load_newest_snapshot(&directory)?;
+        let (image, from) = snapshots::load_newest(&directory)?;
         let mut opened = Self {
             directory,
             log,
@@ -176,19 +175,7 @@ impl MetadataLog {
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
-        let image = self.loader.published();
-        let name = SnapshotName {
-            end: image.offset().next(),
-            epoch: image.epoch(),
-        };
-        let content = encode_snapshot(image, name.epoch, now);
-        let path = self.directory.join(name.to_string());
-        let part = path.with_extension("checkpoint.part");
-        let mut file = fs::File::create(&part)?;
-        io::Write::write_all(&mut file, &content)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)?;
-        fs::File::open(&self.directory)?.sync_all()?;
+        snapshots::write(&self.directory, self.loader.published(), now)?;
         self.since_snapshot = 0;
         self.last_snapshot = now;
         self.forget_before_previous_snapshot(now)
@@ -197,7 +184,7 @@ impl MetadataLog {
     /// Keeps the two newest snapshots and the log from the older of them on: if the newest cannot be
     /// read, nothing is lost yet.
     fn forget_before_previous_snapshot(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
-        let mut names = snapshots(&self.directory)?;
+        let mut names = snapshots::list(&self.directory)?;
         let Some(keep) = names.len().checked_sub(2) else {
             return Ok(());
         };
@@ -249,7 +236,8 @@ impl MetadataLog {
         let known =
             QuorumState::read(&self.directory)?.map_or(LeaderEpoch::NONE, |state| state.epoch());
         let highest = self.epoch.max(known).max(self.loader.published().epoch());
-        self.epoch = LeaderEpoch(highest.0.saturating_add(1));
+        // Kafka counts leaderships from 1: epoch 0 is a quorum that has not elected anybody.
+        self.epoch = LeaderEpoch(highest.0.max(0).saturating_add(1));
         QuorumState::of_leader(self.node, self.epoch).write(&self.directory)?;
         let place = ControlPlace {
             base_offset: self.log.log_end(),
@@ -265,56 +253,12 @@ impl MetadataLog {
     }
 }
 
-/// Refuses a log that is damaged anywhere but at its end. Each append was synced before the next, so
-/// that a crash can tear only the last one. Recovery would cut the log at the first bad batch, and
-/// with it topics of which the data is still there.
-fn refuse_damage(directory: &Path) -> Result<(), MetadataLogError> {
-    let mut segments = Vec::new();
-    if directory.try_exists()? {
-        for entry in fs::read_dir(directory)? {
-            segments.push(entry?.path());
-        }
-    }
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    segments.sort_unstable();
-    let count = segments.len();
-    for (number, path) in (1..).zip(segments) {
-        let content = Bytes::from(fs::read(&path)?);
-        let Some(position) = first_bad_batch(&content) else {
-            continue;
-        };
-        let bad = content.slice(position..);
-        if number < count || !is_torn(&bad) {
-            return Err(MetadataLogError::Damaged { path, position });
-        }
-    }
-    Ok(())
-}
-
-/// Where the first batch that is not whole begins.
-fn first_bad_batch(content: &Bytes) -> Option<usize> {
-    let mut position = 0;
-    for batch in Batches::new(content.clone()) {
-        match batch {
-            Ok(batch) if batch.check_crc().is_ok() => position += batch.bytes.len(),
-            _ => return Some(position),
-        }
-    }
-    None
-}
-
-/// Whether a crash during the last append can have left these bytes: a batch that ends with the file
-/// or beyond, or space that was never filled.
-fn is_torn(bytes: &[u8]) -> bool {
-    match BatchHeader::parse(bytes) {
-        Ok(header) => header.size() >= bytes.len(),
-        Err(BatchError::Short { .. }) => true,
-        Err(_) => bytes.iter().all(|byte| *byte == 0),
-    }
-}
-
 /// Feeds the records of a batch at and after `from`.
-fn feed_batch(loader: &mut Loader, batch: &Batch, from: Offset) -> Result<(), MetadataLogError> {
+pub(super) fn feed_batch(
+    loader: &mut Loader,
+    batch: &Batch,
+    from: Offset,
+) -> Result<(), MetadataLogError> {
     let header = &batch.header;
     let malformed = |error: &dyn std::fmt::Display| {
         MetadataLogError::Malformed(header.base_offset, error.to_string())
@@ -337,116 +281,4 @@ fn feed_batch(loader: &mut Loader, batch: &Batch, from: Offset) -> Result<(), Me
         }
     }
     Ok(())
-}
-
-/// A snapshot's file name: the offset that it ends before, and the epoch of its last record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct SnapshotName {
-    end: Offset,
-    epoch: LeaderEpoch,
-}
-
-impl std::fmt::Display for SnapshotName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:020}-{:010}.checkpoint", self.end.0, self.epoch.0)
-    }
-}
-
-impl SnapshotName {
-    fn parse(name: &str) -> Option<Self> {
-        let (end, epoch) = name.strip_suffix(".checkpoint")?.split_once('-')?;
-        Some(Self {
-            end: Offset(end.parse().ok()?),
-            epoch: LeaderEpoch(epoch.parse().ok()?),
-        })
-    }
-}
-
-/// The snapshots in a directory, oldest first.
-fn snapshots(directory: &Path) -> io::Result<Vec<SnapshotName>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        names.extend(entry?.file_name().to_str().and_then(SnapshotName::parse));
-    }
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// The image of the newest snapshot that can be read, and where the log goes on after it.
-fn load_newest_snapshot(directory: &Path) -> Result<(Image, Offset), MetadataLogError> {
-    for name in snapshots(directory)?.into_iter().rev() {
-        match load_snapshot(directory, name) {
-            Ok(image) => return Ok((image, name.end)),
-            Err(error) => {
-                tracing::error!(snapshot = %name, %error, "metadata snapshot cannot be read: trying an older one")
-            }
-        }
-    }
-    Ok((Image::default(), Offset::ZERO))
-}
-
-fn load_snapshot(directory: &Path, name: SnapshotName) -> Result<Image, MetadataLogError> {
-    let content = Bytes::from(fs::read(directory.join(name.to_string()))?);
-    let mut loader = Loader::new(Image::default());
-    let mut is_complete = false;
-    for batch in Batches::new(content) {
-        let malformed = |error: &dyn std::fmt::Display| {
-            MetadataLogError::Malformed(name.end, error.to_string())
-        };
-        let batch = batch.map_err(|error| malformed(&error))?;
-        batch.check_crc().map_err(|error| malformed(&error))?;
-        is_complete = is_footer(&batch);
-        feed_batch(&mut loader, &batch, Offset::ZERO)?;
-    }
-    if !is_complete {
-        return Err(MetadataLogError::Malformed(
-            name.end,
-            "the snapshot has no end".to_owned(),
-        ));
-    }
-    // Offsets within a snapshot are its own; what it stands for ends where its name says.
-    loader.skip_to(Offset(name.end.0.saturating_sub(1)), name.epoch);
-    Ok(loader.publish()?.0)
-}
-
-fn is_footer(batch: &Batch) -> bool {
-    let is_footer = |bytes: Bytes| {
-        let first = batch.records(&bytes).next();
-        first.is_some_and(|record| {
-            record.is_ok_and(|record| {
-                control::ControlType::parse(record.key) == Ok(control::ControlType::SnapshotFooter)
-            })
-        })
-    };
-    batch.header.attributes.is_control()
-        && batch.record_bytes(DECOMPRESSED_LIMIT).is_ok_and(is_footer)
-}
-
-fn encode_snapshot(image: &Image, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
-    let mut content = Vec::new();
-    let mut next = Offset::ZERO;
-    let place = |base_offset| ControlPlace {
-        base_offset,
-        leader_epoch: epoch,
-        timestamp: now,
-    };
-    content.extend_from_slice(&control::snapshot_header(place(next), now));
-    next = next.next();
-    let mut records = snapshot::records(image).peekable();
-    while records.peek().is_some() {
-        let options = BatchOptions {
-            base_offset: next,
-            leader_epoch: epoch,
-            ..BatchOptions::default()
-        };
-        let mut batch = BatchBuilder::new(options);
-        while batch.size() < SNAPSHOT_BATCH_BYTES {
-            let Some(record) = records.next() else { break };
-            batch.push(now, None, Some(&record.encode()), &[]);
-            next = next.next();
-        }
-        content.extend_from_slice(&batch.finish());
-    }
-    content.extend_from_slice(&control::snapshot_footer(place(next)));
-    content
 }

@@ -8,11 +8,15 @@
 //!   submit -> controller decides -> append and sync -> apply to the image -> publish -> answer
 //! ```
 
+mod damage;
 mod metadata_log;
 mod producer_ids;
 mod publish;
 mod quorum_state;
+mod snapshots;
 mod standalone;
+#[cfg(test)]
+mod tests;
 
 pub use metadata_log::MetadataLogError;
 pub use publish::{Cluster, ClusterError, ImageListener};

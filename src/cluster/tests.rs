@@ -1,0 +1,114 @@
+//! The controller over a real log: what was decided is there after a restart.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{Clock, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Timestamp};
+use crate::config::BrokerConfig;
+use crate::controller::{
+    self, Command, CreateTopics, NewTopic, RegisterBroker, Reply, UnfenceBroker,
+};
+use crate::log::{Identity, LogDirectory};
+use crate::metadata::{Delta, Image};
+
+use super::{Cluster, Controller, ImageListener, start};
+
+const NODE: NodeId = NodeId(1);
+
+fn open(path: &std::path::Path) -> (Cluster, Controller, LogDirectory) {
+    let identity = Identity {
+        node_id: NODE,
+        cluster_id: None,
+    };
+    let directory = LogDirectory::open(path, &identity).expect("a log directory");
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let config = Arc::new(BrokerConfig::default());
+    let cluster_id = directory.meta().cluster_id.clone();
+    let (cluster, controller) =
+        start(config, &directory, &cluster_id, clock).expect("a controller");
+    (cluster, controller, directory)
+}
+
+async fn come_up(cluster: &Cluster, directory: &LogDirectory) {
+    let registration = RegisterBroker {
+        broker_id: NODE,
+        incarnation_id: KafkaUuid::random(),
+        endpoints: Vec::new(),
+        features: controller::features::supported(),
+        rack: None,
+        log_directories: vec![directory.directory_id()],
+    };
+    let reply = cluster.submit(Command::RegisterBroker(registration)).await;
+    let Ok(Reply::RegisterBroker(Ok(broker_epoch))) = reply else {
+        panic!("not registered: {reply:?}")
+    };
+    let unfence = UnfenceBroker {
+        broker_id: NODE,
+        broker_epoch,
+    };
+    let reply = cluster.submit(Command::UnfenceBroker(unfence)).await;
+    assert_eq!(reply, Ok(Reply::UnfenceBroker(Ok(()))));
+}
+
+/// Remembers the names of topics that it was told of.
+#[derive(Default)]
+struct Topics(Mutex<Vec<String>>);
+
+impl ImageListener for Topics {
+    fn image_published(&self, _image: &Arc<Image>, delta: &Delta) {
+        let names = delta
+            .created_or_changed_topics
+            .iter()
+            .map(|topic| topic.name.to_string());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(names);
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_is_published_before_the_answer_and_there_after_a_restart() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (cluster, controller, directory) = open(path.path());
+    come_up(&cluster, &directory).await;
+    let topics = Arc::new(Topics::default());
+    cluster.listen(Arc::<Topics>::clone(&topics)).await;
+    let create = CreateTopics {
+        topics: vec![NewTopic::named("orders")],
+        validate_only: false,
+    };
+    let reply = cluster.submit(Command::CreateTopics(create)).await;
+    assert!(matches!(reply, Ok(Reply::CreateTopics(_))), "{reply:?}");
+    assert_eq!(
+        *topics.0.lock().unwrap_or_else(PoisonError::into_inner),
+        ["orders"]
+    );
+    let before = cluster.image();
+    let first = cluster.next_producer_id().await.expect("a producer id");
+    controller.stop();
+    drop(directory);
+
+    let (cluster, controller, directory) = open(path.path());
+    come_up(&cluster, &directory).await;
+    let after = cluster.image();
+    let epoch = |image: &Image| {
+        image
+            .topic("orders")
+            .map(|topic| topic.partitions[0].leader_epoch)
+    };
+    assert_eq!(
+        after.topic("orders").map(|topic| topic.id),
+        before.topic("orders").map(|topic| topic.id)
+    );
+    assert!(
+        epoch(&after) > epoch(&before),
+        "a new life of the broker is a new leadership"
+    );
+    assert!(after.epoch() > before.epoch() && before.epoch() > LeaderEpoch(0));
+    let second = cluster.next_producer_id().await.expect("a producer id");
+    assert!(
+        second > first,
+        "what was left of the block is not given out again"
+    );
+    controller.stop();
+}
