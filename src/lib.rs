@@ -1,4 +1,55 @@
 //! Zurau: a Kafka broker in one binary.
+//!
+//! Stock Kafka clients talk to it, Apache Kafka's own tools read its disk, and it keeps Kafka's words
+//! for Kafka's things. This page is the map.
+//!
+//! # Six truths
+//!
+//! 1. The bytes on the wire are the bytes on disk. A produced batch is checked, its base offset and
+//!    leader epoch are patched, and it is stored; it leaves again untouched.
+//! 2. The disk layout is Kafka's, byte for byte.
+//! 3. One log, several machines. Cluster metadata and consumer groups are state machines whose only
+//!    memory is a Kafka log: a machine decides, its host writes and replays the records, and only then
+//!    answers. Loading is the same replay.
+//! 4. Order first, answer later. A request's place is fixed as it is taken off the socket; its answer
+//!    is a future; a connection writes answers in request order.
+//! 5. A reply waits for a position or an event, never for a sleep or a poll.
+//! 6. Bytes from outside never panic, never allocate by their own claim, never block a runtime
+//!    thread. A failed disk write is final for its log directory; the rest goes on.
+//!
+//! # Floors
+//!
+//! A module imports only from strictly lower floors; `scripts/check` enforces the table and what each
+//! floor must not know. Where a lower floor must reach up it declares a trait, and [`broker`]
+//! supplies it.
+//!
+//! | floor | module | what it is | must not know |
+//! | --- | --- | --- | --- |
+//! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, machine outcome | everything |
+//! | 1 | [`record`] | record batches as bytes: header view, lazy iterator, builder, control batches, codecs | tokio, messages |
+//! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
+//! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
+//! | 2 | [`log`] | one partition on one disk: segments, indexes, recovery, retention, producer state, epochs | tokio, messages |
+//! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
+//! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
+//! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
+//! | 5 | [`partition`] | hosts logs: storage lanes, leadership, waiters, fetch sessions, housekeeping | messages |
+//! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image | messages |
+//! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
+//! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
+//! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |
+//!
+//! Rooms that will be built when they are needed: `security` (2), `txn` (4), `metrics` (1).
+//!
+//! # Reading order
+//!
+//! A produce from socket to disk, in ten minutes: [`wire`] (its page shows a connection's queue), then
+//! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], `partition/lane.rs`
+//! (the drain), [`log::PartitionLog::append_as_leader`], and back through `partition/waiters.rs`.
+//!
+//! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
+//! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then
+//! [`partition::Partitions::apply`].
 
 pub mod base;
 pub mod broker;

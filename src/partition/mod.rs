@@ -33,6 +33,8 @@ mod opening;
 pub mod read;
 pub mod replica;
 mod rounds;
+#[cfg(test)]
+mod tests;
 pub mod waiters;
 
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};

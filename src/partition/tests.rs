@@ -1,0 +1,316 @@
+//! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::base::{Clock, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId};
+use crate::config::BrokerConfig;
+use crate::log::{AppendOrigin, Identity, LogDirectory};
+use crate::metadata::record::{MetadataRecord, Partition, RemoveTopic, Topic};
+use crate::metadata::{Delta, Image};
+use crate::record::{BatchBuilder, BatchOptions, Batches};
+
+use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
+use super::{
+    AppendFailure, AppendOptions, EpochMismatch, NotHosted, Partitions, Replica, RequiredAcks,
+};
+
+const NODE: NodeId = NodeId(1);
+const EPOCH: LeaderEpoch = LeaderEpoch(4);
+
+fn topic(id: TopicId, in_sync: usize) -> [MetadataRecord; 2] {
+    let replicas = vec![NODE, NodeId(2)];
+    let topic = Topic {
+        name: "orders".to_owned(),
+        topic_id: id,
+    };
+    let partition = Partition {
+        partition: 0,
+        topic_id: id,
+        isr: replicas[..in_sync].to_vec(),
+        replicas,
+        removing_replicas: Vec::new(),
+        adding_replicas: Vec::new(),
+        leader: NODE,
+        leader_recovery_state: 0,
+        leader_epoch: EPOCH,
+        partition_epoch: 0,
+        directories: Vec::new(),
+        eligible_leader_replicas: Vec::new(),
+        last_known_elr: Vec::new(),
+    };
+    [
+        MetadataRecord::Topic(topic),
+        MetadataRecord::Partition(partition),
+    ]
+}
+
+fn change(image: &Image, records: &[MetadataRecord]) -> (Image, Delta) {
+    let offset = Offset(image.offset().0 + 1);
+    image
+        .apply(records, offset, LeaderEpoch(1))
+        .expect("records that fit together")
+}
+
+struct Broker {
+    partitions: Partitions,
+    image: Image,
+    id: TopicId,
+}
+
+impl Broker {
+    fn start(path: &Path, id: TopicId, overrides: &[(&str, &str)]) -> Self {
+        let identity = Identity {
+            node_id: NODE,
+            cluster_id: None,
+        };
+        let directory = LogDirectory::open(path, &identity).expect("a log directory");
+        let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+        let (image, _) = change(&Image::default(), &topic(id, 1));
+        let partitions = Partitions::start(config, directory, clock, &image).expect("partitions");
+        Self {
+            partitions,
+            image,
+            id,
+        }
+    }
+
+    fn replica(&self) -> Arc<Replica> {
+        self.partitions
+            .find(self.id, 0)
+            .expect("a hosted partition")
+    }
+}
+
+fn batch(text: &[u8]) -> Bytes {
+    let mut batch = BatchBuilder::new(BatchOptions::default());
+    batch.push(Timestamp(1_000), None, Some(text), &[]);
+    batch.finish()
+}
+
+fn options(text: &[u8]) -> AppendOptions {
+    AppendOptions {
+        records: batch(text),
+        origin: AppendOrigin::Client,
+        acks: RequiredAcks::Leader,
+        expected_epoch: None,
+    }
+}
+
+fn part(replica: &Arc<Replica>, from: i64) -> FetchPart {
+    FetchPart {
+        replica: Arc::clone(replica),
+        from: Offset(from),
+        max_bytes: 1 << 20,
+        current_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
+        read_committed: false,
+    }
+}
+
+fn limits(wait: Duration) -> FetchLimits {
+    FetchLimits {
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        deadline: Instant::now() + wait,
+    }
+}
+
+#[tokio::test]
+async fn what_was_appended_in_order_is_read_in_order_and_survives_a_restart() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let id = KafkaUuid::random();
+    let broker = Broker::start(path.path(), id, &[]);
+    let replica = broker.replica();
+    let pending: Vec<_> = (0..50_u8)
+        .map(|number| replica.append(options(&[number])))
+        .collect();
+    for (offset, append) in (0..).zip(pending) {
+        let appended = append.await.expect("an append");
+        assert_eq!(
+            (appended.info.first_offset, appended.leader_epoch),
+            (Offset(offset), EPOCH)
+        );
+    }
+    broker.partitions.stop(17);
+    drop(broker);
+
+    let broker = Broker::start(path.path(), id, &[]);
+    let read = fetch(&[part(&broker.replica(), 20)], limits(Duration::ZERO)).await;
+    let records = read
+        .into_iter()
+        .next()
+        .expect("an answer")
+        .expect("records")
+        .records;
+    let offsets: Vec<_> = Batches::new(records)
+        .map(|batch| batch.expect("a batch").header.base_offset.0)
+        .collect();
+    assert_eq!(offsets, (20..50).collect::<Vec<_>>());
+    broker.partitions.stop(18);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_fetch_is_woken_by_an_append() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker::start(path.path(), KafkaUuid::random(), &[]);
+    let replica = broker.replica();
+    let parts = [part(&replica, 0)];
+    let waiting = tokio::spawn(async move { fetch(&parts, limits(Duration::from_secs(60))).await });
+    replica.append(options(b"news")).await.expect("an append");
+    let answer = tokio::time::timeout(Duration::from_secs(30), waiting)
+        .await
+        .expect("woken")
+        .expect("no panic");
+    let fetched = answer
+        .into_iter()
+        .next()
+        .expect("an answer")
+        .expect("records");
+    assert_eq!(fetched.positions.high_watermark, Offset(1));
+    assert!(!fetched.records.is_empty());
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_with_the_topic_and_with_the_broker() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker::start(path.path(), KafkaUuid::random(), &[]);
+    let replica = broker.replica();
+    let wait = |replica: &Arc<Replica>| {
+        let parts = [part(replica, 0)];
+        tokio::spawn(async move { fetch(&parts, limits(Duration::from_secs(60))).await })
+    };
+
+    let waiting = wait(&replica);
+    broker.partitions.end_waits();
+    let answer = waiting.await.expect("no panic");
+    assert!(
+        answer[0]
+            .as_ref()
+            .is_ok_and(|fetched| fetched.records.is_empty())
+    );
+
+    let removed = [MetadataRecord::RemoveTopic(RemoveTopic {
+        topic_id: broker.id,
+    })];
+    let (image, delta) = change(&broker.image, &removed);
+    broker.partitions.apply(&image, &delta);
+    assert_eq!(
+        broker.partitions.find(broker.id, 0).err(),
+        Some(NotHosted::Unknown)
+    );
+    let answer = wait(&replica).await.expect("no panic");
+    assert!(matches!(
+        answer[0],
+        Err(ReadFailure::Epoch(EpochMismatch::NotLeader))
+    ));
+    assert!(matches!(
+        replica.append(options(b"late")).await,
+        Err(AppendFailure::NotLeader)
+    ));
+    broker.partitions.stop(1);
+    let left: Vec<_> = std::fs::read_dir(path.path())
+        .expect("readable")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .filter(|name| name.starts_with("orders"))
+        .collect();
+    assert!(
+        matches!(left.as_slice(), [name] if name.ends_with("-delete")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_nearly_full_disk_refuses_clients_and_not_coordinators() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let reserve = i64::MAX.to_string();
+    let broker = Broker::start(
+        path.path(),
+        KafkaUuid::random(),
+        &[("zurau.disk.reserve.bytes", &reserve)],
+    );
+    let replica = broker.replica();
+    assert!(matches!(
+        replica.append(options(b"no")).await,
+        Err(AppendFailure::DiskNearlyFull)
+    ));
+    let commit = AppendOptions {
+        origin: AppendOrigin::Coordinator,
+        ..options(b"yes")
+    };
+    assert_eq!(
+        replica
+            .append(commit)
+            .await
+            .expect("an append")
+            .info
+            .first_offset,
+        Offset(0)
+    );
+    broker.partitions.stop(1);
+}
+
+#[tokio::test]
+async fn a_directory_that_failed_refuses_everything_and_leaves_no_marker() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker::start(path.path(), KafkaUuid::random(), &[]);
+    let replica = broker.replica();
+    replica.directory().fail(&"a test");
+    assert!(matches!(
+        replica.append(options(b"no")).await,
+        Err(AppendFailure::Storage)
+    ));
+    let answer = fetch(&[part(&replica, 0)], limits(Duration::ZERO)).await;
+    assert!(matches!(answer[0], Err(ReadFailure::Storage(_))));
+    broker.partitions.stop(1);
+    assert!(!path.path().join(".kafka_cleanshutdown").exists());
+}
+
+#[tokio::test]
+async fn too_few_replicas_in_sync_refuse_acks_of_all_only() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker::start(
+        path.path(),
+        KafkaUuid::random(),
+        &[("min.insync.replicas", "3")],
+    );
+    let replica = broker.replica();
+    let all = AppendOptions {
+        acks: RequiredAcks::All,
+        ..options(b"no")
+    };
+    // Three are wanted, but there are two replicas: two are needed.
+    let refused = replica.append(all).await;
+    assert!(
+        matches!(
+            refused,
+            Err(AppendFailure::NotEnoughReplicas {
+                in_sync: 1,
+                needed: 2
+            })
+        ),
+        "{refused:?}"
+    );
+    replica.append(options(b"yes")).await.expect("an append");
+    let fenced = AppendOptions {
+        expected_epoch: Some(LeaderEpoch(3)),
+        ..options(b"no")
+    };
+    assert!(matches!(
+        replica.append(fenced).await,
+        Err(AppendFailure::NotLeader)
+    ));
+    broker.partitions.stop(1);
+}
