@@ -34,6 +34,8 @@ pub mod read;
 pub mod replica;
 mod rounds;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 pub mod waiters;
 

@@ -1,91 +1,19 @@
 //! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::base::{Clock, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId};
-use crate::config::BrokerConfig;
-use crate::log::{AppendOrigin, Identity, LogDirectory};
-use crate::metadata::record::{MetadataRecord, Partition, RemoveTopic, Topic};
-use crate::metadata::{Delta, Image};
+use crate::base::{KafkaUuid, LeaderEpoch, Offset, Timestamp};
+use crate::log::AppendOrigin;
+use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
 use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
-use super::{
-    AppendFailure, AppendOptions, EpochMismatch, NotHosted, Partitions, Replica, RequiredAcks,
-};
-
-const NODE: NodeId = NodeId(1);
-const EPOCH: LeaderEpoch = LeaderEpoch(4);
-
-fn topic(id: TopicId, in_sync: usize) -> [MetadataRecord; 2] {
-    let replicas = vec![NODE, NodeId(2)];
-    let topic = Topic {
-        name: "orders".to_owned(),
-        topic_id: id,
-    };
-    let partition = Partition {
-        partition: 0,
-        topic_id: id,
-        isr: replicas[..in_sync].to_vec(),
-        replicas,
-        removing_replicas: Vec::new(),
-        adding_replicas: Vec::new(),
-        leader: NODE,
-        leader_recovery_state: 0,
-        leader_epoch: EPOCH,
-        partition_epoch: 0,
-        directories: Vec::new(),
-        eligible_leader_replicas: Vec::new(),
-        last_known_elr: Vec::new(),
-    };
-    [
-        MetadataRecord::Topic(topic),
-        MetadataRecord::Partition(partition),
-    ]
-}
-
-fn change(image: &Image, records: &[MetadataRecord]) -> (Image, Delta) {
-    let offset = Offset(image.offset().0 + 1);
-    image
-        .apply(records, offset, LeaderEpoch(1))
-        .expect("records that fit together")
-}
-
-struct Broker {
-    partitions: Partitions,
-    image: Image,
-    id: TopicId,
-}
-
-impl Broker {
-    fn start(path: &Path, id: TopicId, overrides: &[(&str, &str)]) -> Self {
-        let identity = Identity {
-            node_id: NODE,
-            cluster_id: None,
-        };
-        let directory = LogDirectory::open(path, &identity).expect("a log directory");
-        let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-        let (image, _) = change(&Image::default(), &topic(id, 1));
-        let partitions = Partitions::start(config, directory, clock, &image).expect("partitions");
-        Self {
-            partitions,
-            image,
-            id,
-        }
-    }
-
-    fn replica(&self) -> Arc<Replica> {
-        self.partitions
-            .find(self.id, 0)
-            .expect("a hosted partition")
-    }
-}
+use super::testing::{Broker, EPOCH, change};
+use super::{AppendFailure, AppendOptions, EpochMismatch, NotHosted, Replica, RequiredAcks};
 
 fn batch(text: &[u8]) -> Bytes {
     let mut batch = BatchBuilder::new(BatchOptions::default());

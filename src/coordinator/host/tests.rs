@@ -1,0 +1,191 @@
+//! A host with the simplest machine there is: it adds numbers up.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{KafkaUuid, ManualClock, Outcome, TimerChange, Timestamp, Token, TopicId};
+use crate::partition::testing::{Broker, EPOCH};
+
+use super::{CoordinatorError, Handle, KeyValue, Machine};
+
+#[derive(Default)]
+struct Sum {
+    total: u64,
+    waiting: Vec<Token>,
+}
+
+enum Ask {
+    Add(u8),
+    /// Answered when the timer fires, or never.
+    Wait(Option<Duration>),
+    /// Writes a record of this many bytes.
+    Write(usize),
+}
+
+impl Sum {
+    fn write(value: Vec<u8>) -> Vec<KeyValue> {
+        vec![KeyValue {
+            key: b"sum".to_vec(),
+            value: Some(value),
+        }]
+    }
+}
+
+impl Machine for Sum {
+    type Command = Ask;
+    type Reply = u64;
+    type TimerKey = &'static str;
+    type ReplayError = std::convert::Infallible;
+
+    fn decide(
+        &mut self,
+        token: Token,
+        ask: Ask,
+        _now: Timestamp,
+    ) -> Outcome<KeyValue, u64, &'static str> {
+        let mut outcome = Outcome::default();
+        match ask {
+            Ask::Add(number) => {
+                outcome.records = Self::write(vec![number]);
+                outcome
+                    .replies
+                    .push((token, self.total + u64::from(number)));
+            }
+            Ask::Wait(until) => {
+                self.waiting.push(token);
+                outcome
+                    .timers
+                    .extend(until.map(|after| TimerChange::Set("wait", after)));
+            }
+            Ask::Write(size) => {
+                outcome.records = Self::write(vec![1; size]);
+                outcome.replies.push((token, 0));
+            }
+        }
+        outcome
+    }
+
+    fn timer_fired(
+        &mut self,
+        _key: &'static str,
+        _now: Timestamp,
+    ) -> Outcome<KeyValue, u64, &'static str> {
+        let mut outcome = Outcome::default();
+        outcome.replies = self.waiting.drain(..).map(|token| (token, 99)).collect();
+        outcome
+    }
+
+    fn replay(
+        &mut self,
+        _key: &[u8],
+        value: Option<&[u8]>,
+        _now: Timestamp,
+    ) -> Result<(), Self::ReplayError> {
+        self.total += value
+            .unwrap_or_default()
+            .iter()
+            .map(|number| u64::from(*number))
+            .sum::<u64>();
+        Ok(())
+    }
+
+    fn loaded(&mut self, _now: Timestamp) -> Vec<TimerChange<&'static str>> {
+        Vec::new()
+    }
+}
+
+fn host(path: &Path, id: TopicId) -> (Broker, Handle<Sum>) {
+    let broker = Broker::start(path, id, &[("message.max.bytes", "2000")]);
+    let clock = Arc::new(ManualClock::new(Timestamp(5)));
+    let handle = Handle::start(broker.replica(), EPOCH, clock, Sum::default);
+    (broker, handle)
+}
+
+/// Asks until the machine is loaded.
+async fn total(handle: &Handle<Sum>) -> u64 {
+    loop {
+        match handle.read(|sum| sum.total).await {
+            Err(CoordinatorError::Loading) => tokio::task::yield_now().await,
+            total => return total.expect("a machine that can be read"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_follow_one_another_and_are_loaded_again() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let id = KafkaUuid::random();
+    let (broker, handle) = host(path.path(), id);
+    assert_eq!(total(&handle).await, 0);
+    let asked: Vec<_> = [1, 2, 3]
+        .map(|number| handle.command(Ask::Add(number)))
+        .into();
+    let read = handle.read(|sum| sum.total);
+    let mut replies = Vec::new();
+    for reply in asked {
+        replies.push(reply.await);
+    }
+    assert_eq!(
+        replies,
+        [Ok(1), Ok(3), Ok(6)],
+        "each sees the records of those before it"
+    );
+    assert_eq!(read.await, Ok(6));
+    assert_eq!(broker.replica().published().positions.high_watermark.0, 3);
+    handle.stop();
+    broker.partitions.stop(1);
+    drop(broker);
+
+    let (broker, handle) = host(path.path(), id);
+    assert_eq!(total(&handle).await, 6);
+    broker.partitions.stop(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_answered_by_a_timer_or_by_the_end() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    let timed = handle.command(Ask::Wait(Some(Duration::from_millis(1))));
+    assert_eq!(timed.await, Ok(99));
+    let parked = handle.command(Ask::Wait(None));
+    let written = handle.command(Ask::Add(7));
+    handle.stop();
+    let late = handle.command(Ask::Add(1));
+    assert_eq!(
+        written.await,
+        Ok(7),
+        "what was asked before the end is done"
+    );
+    assert_eq!(parked.await, Err(CoordinatorError::NotCoordinator));
+    assert_eq!(late.await, Err(CoordinatorError::NotCoordinator));
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_is_too_large_leaves_no_trace() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    assert_eq!(
+        handle.command(Ask::Write(5000)).await,
+        Err(CoordinatorError::TooLarge)
+    );
+    assert_eq!(handle.command(Ask::Add(2)).await, Ok(2));
+    assert_eq!(total(&handle).await, 2);
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_offline_refuses_for_good() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    assert_eq!(handle.command(Ask::Add(2)).await, Ok(2));
+    broker.replica().directory().fail(&"a test");
+    for _ in 0..3 {
+        assert_eq!(
+            handle.command(Ask::Add(1)).await,
+            Err(CoordinatorError::NotAvailable)
+        );
+    }
+    broker.partitions.stop(1);
+}
