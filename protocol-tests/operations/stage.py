@@ -41,7 +41,8 @@ def binary():
         running = os.readlink(f"/proc/{os.environ['BROKER_PID']}/exe")
         # A build that went on meanwhile has replaced the file; the name is the same.
         return running.removesuffix(" (deleted)")
-    return os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "release", "zurau")
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(os.path.dirname(os.path.dirname(HERE)), "target"))
+    return os.path.join(target, "release", "zurau")
 
 
 def clean_environment(**added):
