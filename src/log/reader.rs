@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::record::Limits;
 
 use super::epochs::LeaderEpochs;
 use super::scan::{HeaderWalk, Located, read_batch};
@@ -359,10 +360,12 @@ impl LogView {
             let invalid = |error: &dyn std::fmt::Display| {
                 io::Error::new(io::ErrorKind::InvalidData, error.to_string())
             };
-            let records = batch
-                .record_bytes(MOST_DECOMPRESSED)
-                .map_err(|error| invalid(&error))?;
-            for record in batch.records(&records) {
+            // Stored batches are as large as they are: only what must be held at once costs memory.
+            let limits = Limits {
+                total: MOST_DECOMPRESSED,
+                held: MOST_DECOMPRESSED,
+            };
+            for record in batch.scan(limits).map_err(|error| invalid(&error))? {
                 let record = record.map_err(|error| invalid(&error))?;
                 if record.timestamp >= timestamp && record.offset >= self.log_start {
                     return Ok(Some((record.offset, record.timestamp, header.leader_epoch)));

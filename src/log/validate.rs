@@ -3,8 +3,8 @@
 //!
 //! From clients, in this order: exactly one whole batch of format 2; base offset 0; size; checksum; codec;
 //! offset range and record count agree; no control batch; a sequence where there is a producer; then
-//! every record (decompressed, but not kept): well formed, dense offsets, a key where the topic is
-//! compacted, a timestamp near enough to now. Coordinators and the metadata log write batches of our
+//! every record (as it comes out of its codec, none is kept): well formed, dense offsets, a key where
+//! the topic is compacted, a timestamp near enough to now. Coordinators and the metadata log write batches of our
 //! own making, of which size, format and checksum are checked.
 
 use bytes::Bytes;
@@ -13,22 +13,15 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::record::batch::LENGTH_OVERHEAD;
-use crate::record::{Batch, BatchError, BatchHeader, Record};
+use crate::record::{Batch, BatchHeader};
 
 use super::active::ReadyBatch;
-use super::append::{AppendError, AppendOrigin, RecordFailure};
+use super::append::{AppendError, AppendOrigin};
+
+mod records;
 
 /// A batch that is stored already may grow to this many bytes as it is decompressed, and no further.
 pub(crate) const MOST_DECOMPRESSED: usize = 1024 * 1024 * 1024;
-
-/// A batch of a client may grow to this many bytes in any topic ...
-const CLIENT_DECOMPRESSED: usize = 64 * 1024 * 1024;
-
-/// ... and to this many times `max.message.bytes` where that is more.
-const CLIENT_EXPANSION: usize = 8;
-
-/// Failures of single records that an answer lists; the others are only counted.
-const MOST_FAILURES: usize = 64;
 
 /// Up to the magic byte, at which all formats agree.
 const LEAST_FRAME: usize = 17;
@@ -141,7 +134,7 @@ fn client_batch(
         return Err(AppendError::UnsupportedCompressionType(error.to_string()));
     }
     check_client_header(header)?;
-    let largest = check_records(&batch, config, now)?;
+    let largest = records::check(&batch, config, now)?;
     Ok(stamped(batch, largest, config, now))
 }
 
@@ -173,124 +166,6 @@ fn check_client_header(header: &BatchHeader) -> Result<(), AppendError> {
         return Err(AppendError::invalid_record(message));
     }
     Ok(())
-}
-
-/// Checks every record; returns the largest timestamp.
-fn check_records(
-    batch: &Batch,
-    config: &TopicConfig,
-    now: Timestamp,
-) -> Result<Timestamp, AppendError> {
-    let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
-    let limit = CLIENT_DECOMPRESSED.max(most.saturating_mul(CLIENT_EXPANSION));
-    let bytes = batch.record_bytes(limit).map_err(|error| match error {
-        BatchError::UnknownCodec(_) => AppendError::UnsupportedCompressionType(error.to_string()),
-        error => AppendError::invalid_record(error.to_string()),
-    })?;
-    let mut largest = Timestamp::NONE;
-    let mut failures = Failures::default();
-    for (index, record) in batch.records(&bytes).enumerate() {
-        let record = record.map_err(|error| AppendError::invalid_record(error.to_string()))?;
-        let index = i32::try_from(index).unwrap_or(i32::MAX);
-        if record.offset_delta == index {
-            check_record(&record, index, &batch.header, config, now, &mut failures);
-        } else {
-            failures.add(
-                index,
-                format!(
-                    "offset delta {} where {index} was expected",
-                    record.offset_delta
-                ),
-            );
-        }
-        largest = largest.max(record.timestamp);
-    }
-    failures.into_result().map(|()| largest)
-}
-
-fn check_record(
-    record: &Record<'_>,
-    index: i32,
-    header: &BatchHeader,
-    config: &TopicConfig,
-    now: Timestamp,
-    failures: &mut Failures,
-) {
-    if config.cleanup_policy.compact && record.key.is_none() {
-        failures.add(
-            index,
-            "a compacted topic takes no record without a key".to_owned(),
-        );
-        return;
-    }
-    if config.message_timestamp_type == TimestampType::CreateTime
-        && record.timestamp != Timestamp::NONE
-    {
-        let age = now.millis_since(record.timestamp);
-        let oldest = config.message_timestamp_before_max_ms;
-        let newest = config.message_timestamp_after_max_ms;
-        if age > oldest || age.saturating_neg() > newest {
-            failures.invalid_timestamp = true;
-            let message = format!(
-                "timestamp {} is not within {oldest} ms before and {newest} ms after {}",
-                record.timestamp.0, now.0
-            );
-            failures.add(index, message);
-        }
-    } else if header.attributes.is_log_append_time() {
-        failures.invalid_timestamp = true;
-        failures.add(
-            index,
-            "producers may not set the timestamp type to LogAppendTime".to_owned(),
-        );
-    }
-}
-
-/// What is wrong with single records.
-#[derive(Default)]
-struct Failures {
-    invalid_timestamp: bool,
-    count: usize,
-    listed: Vec<RecordFailure>,
-}
-
-impl Failures {
-    fn add(&mut self, batch_index: i32, message: String) {
-        self.count += 1;
-        if self.listed.len() < MOST_FAILURES {
-            self.listed.push(RecordFailure {
-                batch_index,
-                message,
-            });
-        }
-    }
-
-    fn into_result(self) -> Result<(), AppendError> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        if self.invalid_timestamp {
-            return Err(AppendError::InvalidTimestamp {
-                message: format!(
-                    "{} records were rejected, some for their timestamps",
-                    self.count
-                ),
-                record_errors: self.listed,
-            });
-        }
-        let first = self
-            .listed
-            .first()
-            .map(|failure| failure.message.clone())
-            .unwrap_or_default();
-        Err(AppendError::InvalidRecord {
-            message: format!(
-                "{} records were rejected, the first one because: {first}",
-                self.count
-            ),
-            record_errors: self.listed,
-        })
-    }
 }
 
 /// The batch with the timestamps and the checksum that it is stored with.

@@ -1,15 +1,13 @@
 //! The codecs of record batches, in the containers that Kafka uses.
 //!
-//! Decompression believes nothing that the input says about its size. Gzip and zstd stream through a
-//! bounded reader; snappy and lz4 blocks may claim no more than their compressed bytes could hold. (A
-//! zstd frame may ask for a window of up to 128 MiB, as frames of the highest level honestly do; the
-//! window is reserved, but pages are touched only as output appears.)
+//! Decompression believes nothing that the input says about its size: see [`super::stream`].
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 
 use bytes::Bytes;
 
+use super::stream::{Limits, Stream, Target};
 use super::{lz4, snappy};
 
 /// Kafka's default `compression.zstd.level`.
@@ -68,22 +66,16 @@ impl Codec {
 
     /// Decompresses, refusing to produce more than `limit` bytes.
     pub fn decompress(self, bytes: &[u8], limit: usize) -> Result<Bytes, CodecError> {
-        let out = match self {
-            Self::None if bytes.len() > limit => return Err(CodecError::TooLarge { limit }),
-            Self::None => bytes.to_vec(),
-            Self::Gzip => {
-                let reader = flate2::bufread::MultiGzDecoder::new(bytes);
-                self.read_bounded(reader, bytes.len(), limit)?
-            }
-            Self::Snappy => snappy::decompress(bytes, limit)?,
-            Self::Lz4 => lz4::decompress(bytes, limit)?,
-            Self::Zstd => {
-                let reader = zstd::stream::read::Decoder::with_buffer(bytes)
-                    .map_err(|error| self.malformed(error))?;
-                self.read_bounded(reader, bytes.len(), limit)?
-            }
+        let limits = Limits {
+            total: limit,
+            // All of it is held here, so the stream need not hold less.
+            held: limit,
         };
-        Ok(out.into())
+        let mut stream = Stream::open(self, bytes, limits)?;
+        // Sized by bytes that are really there; grows as output appears.
+        let mut target = Target::with_capacity(bytes.len().saturating_mul(3).min(limit));
+        while stream.unpack(&mut target)? {}
+        Ok(target.into_bytes())
     }
 
     /// Compresses at Kafka's default level, in the containers Kafka uses.
@@ -119,26 +111,6 @@ impl Codec {
         Ok(())
     }
 
-    /// Reads to the end, but never more than one byte beyond `limit`.
-    fn read_bounded(
-        self,
-        reader: impl Read,
-        input: usize,
-        limit: usize,
-    ) -> Result<Vec<u8>, CodecError> {
-        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        // Sized by bytes that are really there; grows as output appears.
-        let mut out = Vec::with_capacity(input.saturating_mul(3).min(limit));
-        reader
-            .take(most)
-            .read_to_end(&mut out)
-            .map_err(|error| self.malformed(error))?;
-        if out.len() > limit {
-            return Err(CodecError::TooLarge { limit });
-        }
-        Ok(out)
-    }
-
     pub(super) fn malformed(self, reason: impl fmt::Display) -> CodecError {
         CodecError::Malformed {
             codec: self,
@@ -156,7 +128,7 @@ impl fmt::Display for Codec {
 /// Why bytes could not be compressed or decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// The output would be larger than the caller allows.
+    /// The output, or what of it must be held at once, would be larger than the caller allows.
     #[error("records are larger than {limit} bytes")]
     TooLarge {
         /// What the caller allows.

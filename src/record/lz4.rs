@@ -14,7 +14,9 @@ use std::io::Write;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
 use super::compress::{Codec, CodecError};
-use super::varint::Cursor;
+use super::stream::Target;
+use super::varint::{Cursor, Fields};
+use super::xxh32::Xxh32;
 
 const MAGIC: u32 = 0x184D_2204;
 const VERSION_MASK: u8 = 0b1100_0000;
@@ -40,18 +42,6 @@ pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError
     encoder.write_all(bytes).map_err(malformed)?;
     encoder.finish().map_err(malformed)?;
     Ok(())
-}
-
-pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> {
-    let mut cursor = Cursor::new(bytes);
-    let mut out = Vec::with_capacity(bytes.len().saturating_mul(2).min(limit));
-    frame(&mut cursor, limit, &mut out)?;
-    if cursor.rest.is_empty() {
-        Ok(out)
-    } else {
-        // Kafka's reader ends with the first frame: what follows could be acknowledged, never read.
-        Err(malformed("bytes after the frame"))
-    }
 }
 
 /// What a frame's header says.
@@ -91,7 +81,7 @@ impl FrameHeader {
             Some(u64::from_le_bytes(cursor.array::<8>().ok_or_else(cut_off)?))
         };
         let size = descriptor.len() - cursor.rest.len();
-        let [_, check, ..] = hash(descriptor.get(..size).unwrap_or_default()).to_le_bytes();
+        let [_, check, ..] = Xxh32::of(descriptor.get(..size).unwrap_or_default()).to_le_bytes();
         if cursor.byte().ok_or_else(cut_off)? != check {
             return Err(malformed("header check differs"));
         }
@@ -103,66 +93,85 @@ impl FrameHeader {
     }
 }
 
-/// Decodes one frame onto `out`.
-fn frame(cursor: &mut Cursor<'_>, limit: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    let header = FrameHeader::read(cursor)?;
-    let start = out.len();
-    loop {
-        let word = little_endian(cursor)?;
+/// A stream of exactly one frame, unpacked block by block.
+pub(super) struct Lz4Frame<'a> {
+    cursor: Cursor<'a>,
+    header: FrameHeader,
+    /// Bytes that came out so far, and their hash where the frame has one.
+    unpacked: u64,
+    hash: Xxh32,
+    ended: bool,
+}
+
+impl<'a> Lz4Frame<'a> {
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        let mut cursor = Cursor::new(bytes);
+        let header = FrameHeader::read(&mut cursor)?;
+        Ok(Self {
+            cursor,
+            header,
+            unpacked: 0,
+            hash: Xxh32::new(),
+            ended: false,
+        })
+    }
+
+    /// Unpacks the next block; false at the end.
+    pub(super) fn unpack(&mut self, target: &mut Target) -> Result<bool, CodecError> {
+        if self.ended {
+            return Ok(false);
+        }
+        let word = little_endian(&mut self.cursor)?;
         let size = word & !STORED;
         if size == 0 {
-            break;
+            self.end()?;
+            return Ok(false);
         }
         let bytes = i32::try_from(size)
             .ok()
-            .filter(|_| usize::try_from(size).is_ok_and(|size| size <= header.block_size))
-            .and_then(|size| cursor.bytes(size))
+            .filter(|_| usize::try_from(size).is_ok_and(|size| size <= self.header.block_size))
+            .and_then(|size| self.cursor.bytes(size))
             .ok_or_else(|| malformed("block size does not fit the stream"))?;
-        if header.has(BLOCK_CHECKS) && little_endian(cursor)? != hash(bytes) {
+        if self.header.has(BLOCK_CHECKS) && little_endian(&mut self.cursor)? != Xxh32::of(bytes) {
             return Err(malformed("block check differs"));
         }
+        let start = target.filled();
         if word & STORED == 0 {
-            block(bytes, header.block_size, limit, out)?;
-        } else if bytes.len() > limit.saturating_sub(out.len()) {
-            return Err(CodecError::TooLarge { limit });
+            let most = bytes.len().saturating_mul(MOST_EXPANSION);
+            let room = target.room(self.header.block_size.min(most));
+            let written = lz4_flex::block::decompress_into(bytes, room).map_err(malformed)?;
+            target.fill(written);
         } else {
-            out.extend_from_slice(bytes);
+            target.append(bytes);
         }
+        let block = target.filled_from(start);
+        self.unpacked = self.unpacked.saturating_add(block.len() as u64);
+        if self.header.has(CONTENT_CHECK) {
+            self.hash.update(block);
+        }
+        Ok(true)
     }
-    let content = out.get(start..).unwrap_or_default();
-    if header
-        .content_size
-        .is_some_and(|size| u64::try_from(content.len()) != Ok(size))
-    {
-        return Err(malformed("content size differs"));
-    }
-    if header.has(CONTENT_CHECK) && little_endian(cursor)? != hash(content) {
-        return Err(malformed("content check differs"));
-    }
-    Ok(())
-}
 
-/// Decodes one compressed block onto `out`.
-fn block(
-    bytes: &[u8],
-    block_size: usize,
-    limit: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
-    let start = out.len();
-    let most = block_size.min(bytes.len().saturating_mul(MOST_EXPANSION));
-    let room = most.min(limit.saturating_sub(start));
-    out.resize(start.saturating_add(room), 0);
-    let target = out.get_mut(start..).unwrap_or_default();
-    match lz4_flex::block::decompress_into(bytes, target) {
-        Ok(written) => {
-            out.truncate(start + written);
+    /// Checks what follows the last block.
+    fn end(&mut self) -> Result<(), CodecError> {
+        self.ended = true;
+        if self
+            .header
+            .content_size
+            .is_some_and(|size| size != self.unpacked)
+        {
+            return Err(malformed("content size differs"));
+        }
+        if self.header.has(CONTENT_CHECK) && little_endian(&mut self.cursor)? != self.hash.finish()
+        {
+            return Err(malformed("content check differs"));
+        }
+        if self.cursor.rest.is_empty() {
             Ok(())
+        } else {
+            // Kafka's reader ends with the first frame: what follows could be acknowledged, never read.
+            Err(malformed("bytes after the frame"))
         }
-        Err(lz4_flex::block::DecompressError::OutputTooSmall { .. }) if room < most => {
-            Err(CodecError::TooLarge { limit })
-        }
-        Err(error) => Err(malformed(error)),
     }
 }
 
@@ -181,71 +190,22 @@ fn malformed(reason: impl std::fmt::Display) -> CodecError {
     Codec::Lz4.malformed(reason)
 }
 
-/// XXH32 with seed 0, the checksum of lz4 frames.
-fn hash(bytes: &[u8]) -> u32 {
-    const PRIMES: [u32; 5] = [
-        2_654_435_761,
-        2_246_822_519,
-        3_266_489_917,
-        668_265_263,
-        374_761_393,
-    ];
-    let [p1, p2, p3, p4, p5] = PRIMES;
-    let (stripes, mut tail) = bytes.as_chunks::<16>();
-    let mut sum = if stripes.is_empty() {
-        p5
-    } else {
-        let mut lanes = [p1.wrapping_add(p2), p2, 0, p1.wrapping_neg()];
-        for stripe in stripes {
-            let (words, _) = stripe.as_chunks::<4>();
-            for (lane, word) in lanes.iter_mut().zip(words) {
-                let mixed = lane.wrapping_add(u32::from_le_bytes(*word).wrapping_mul(p2));
-                *lane = mixed.rotate_left(13).wrapping_mul(p1);
-            }
-        }
-        let [a, b, c, d] = lanes;
-        a.rotate_left(1)
-            .wrapping_add(b.rotate_left(7))
-            .wrapping_add(c.rotate_left(12))
-            .wrapping_add(d.rotate_left(18))
-    };
-    // The hash takes the length modulo 2^32.
-    sum = sum.wrapping_add(bytes.len() as u32);
-    while let Some((word, rest)) = tail.split_first_chunk::<4>() {
-        sum = sum
-            .wrapping_add(u32::from_le_bytes(*word).wrapping_mul(p3))
-            .rotate_left(17)
-            .wrapping_mul(p4);
-        tail = rest;
-    }
-    for byte in tail {
-        sum = sum
-            .wrapping_add(u32::from(*byte).wrapping_mul(p5))
-            .rotate_left(11)
-            .wrapping_mul(p1);
-    }
-    sum = (sum ^ (sum >> 15)).wrapping_mul(p2);
-    sum = (sum ^ (sum >> 13)).wrapping_mul(p3);
-    sum ^ (sum >> 16)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{compress, decompress, hash};
-    use crate::record::CodecError;
+    use super::compress;
+    use crate::record::{Codec, CodecError};
+    use bytes::Bytes;
     use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
     use std::io::Write as _;
+
+    fn decompress(bytes: &[u8], limit: usize) -> Result<Bytes, CodecError> {
+        Codec::Lz4.decompress(bytes, limit)
+    }
 
     fn encode(info: FrameInfo, bytes: &[u8]) -> Vec<u8> {
         let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(bytes).expect("writes");
         encoder.finish().expect("finishes")
-    }
-
-    #[test]
-    fn the_checksum_is_xxh32() {
-        assert_eq!(hash(b""), 0x02CC_5D05);
-        assert_eq!(hash(b"abc"), 0x32D1_53FF);
     }
 
     #[test]

@@ -17,8 +17,9 @@
 //! What it owns:
 //! - [`batch`]: the header as a view, whole batches one after another, the checksum;
 //! - [`iter`]: the records of a batch, borrowed;
+//! - [`scan`]: the records of a compressed batch, checked as they stream by and not kept;
 //! - [`build`]: batches of our own (internal topics, the metadata log, compaction, recompression);
-//! - [`compress`]: the four codecs in the containers that Kafka uses;
+//! - [`compress`]: the four codecs in the containers that Kafka uses; [`stream`] reads them;
 //! - [`control`]: transaction markers and the control records of the metadata log.
 //!
 //! What it must not do: wait, open files or sockets, know requests. It imports neither tokio nor
@@ -31,21 +32,31 @@
 //! - Record bytes are handed on as slices of the bytes they came in; only decompression copies.
 //!   Changing a header never copies the body: see [`Batch::crc_with_header`].
 //! - Iterating allocates nothing. Decompression allocates as output appears and stops at the caller's
-//!   limit, whatever the input says about its size.
+//!   limit, whatever the input says about its size. Scanning holds a few pieces of its stream, whatever
+//!   that unpacks to.
 //! - A batch whose record count and bytes disagree ends in an error, never in fewer records.
 
 pub mod batch;
 pub mod build;
 pub mod compress;
 pub mod control;
+mod fields;
 pub mod iter;
 mod lz4;
+pub mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod snappy;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 mod varint;
+mod xxh32;
+mod zstd_frames;
 
 pub use batch::{Attributes, Batch, BatchError, BatchHeader, Batches, HEADER_SIZE};
 pub use build::{BatchBuilder, BatchOptions};
 pub use compress::{Codec, CodecError};
 pub use iter::{Header, Record, RecordError, Records};
+pub use scan::{RecordScan, ScanError, ScannedRecord};
+pub use stream::Limits;

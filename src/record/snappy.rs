@@ -6,7 +6,8 @@
 //! ```
 
 use super::compress::{Codec, CodecError};
-use super::varint::Cursor;
+use super::stream::Target;
+use super::varint::{Cursor, Fields};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 /// The first half of the magic where a chunk size should stand: another stream follows.
@@ -34,28 +35,66 @@ pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError
     Ok(())
 }
 
-pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::new();
-    if bytes.len() < PREAMBLE || !bytes.starts_with(&MAGIC) {
-        block(bytes, limit, &mut out)?;
-        return Ok(out);
+/// A stream of snappy-java, or a bare block, unpacked block by block.
+pub(super) struct SnappyBlocks<'a> {
+    cursor: Cursor<'a>,
+    /// The stream is one block that has not been unpacked yet.
+    bare: bool,
+    most_held: usize,
+}
+
+impl<'a> SnappyBlocks<'a> {
+    /// Opens a stream whose blocks may claim at most `most_held` bytes.
+    pub(super) fn open(bytes: &'a [u8], most_held: usize) -> Self {
+        Self {
+            cursor: Cursor::new(bytes),
+            bare: bytes.len() < PREAMBLE || !bytes.starts_with(&MAGIC),
+            most_held,
+        }
     }
-    out.reserve(bytes.len().saturating_mul(2).min(limit));
-    let mut cursor = Cursor::new(bytes);
-    while !cursor.rest.is_empty() {
-        let size = cursor
+
+    /// Unpacks the next block; false at the end.
+    pub(super) fn unpack(&mut self, target: &mut Target) -> Result<bool, CodecError> {
+        if std::mem::take(&mut self.bare) {
+            let block = std::mem::take(&mut self.cursor.rest);
+            return self.block(block, target).map(|()| true);
+        }
+        if self.cursor.rest.is_empty() {
+            return Ok(false);
+        }
+        let size = self
+            .cursor
             .array::<4>()
             .ok_or_else(|| malformed("cut off in a chunk size"))?;
         if size == MAGIC_HEAD {
-            stream_header(&mut cursor)?;
-            continue;
+            return stream_header(&mut self.cursor).map(|()| true);
         }
-        let chunk = cursor
+        let chunk = self
+            .cursor
             .bytes(i32::from_be_bytes(size))
             .ok_or_else(|| malformed("chunk size does not fit the stream"))?;
-        block(chunk, limit, &mut out)?;
+        self.block(chunk, target).map(|()| true)
     }
-    Ok(out)
+
+    fn block(&self, bytes: &[u8], target: &mut Target) -> Result<(), CodecError> {
+        if bytes.is_empty() {
+            return Err(malformed("empty block"));
+        }
+        let claimed = snap::raw::decompress_len(bytes).map_err(malformed)?;
+        if claimed > self.most_held {
+            return Err(CodecError::TooLarge {
+                limit: self.most_held,
+            });
+        }
+        if claimed > bytes.len().saturating_mul(MOST_EXPANSION) {
+            return Err(malformed("block claims more than its bytes can hold"));
+        }
+        let written = snap::raw::Decoder::new()
+            .decompress(bytes, target.room(claimed))
+            .map_err(malformed)?;
+        target.fill(written);
+        Ok(())
+    }
 }
 
 /// Reads what follows the first half of the magic.
@@ -69,36 +108,19 @@ fn stream_header(cursor: &mut Cursor<'_>) -> Result<(), CodecError> {
     }
 }
 
-/// Decompresses one block onto `out`.
-fn block(bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    if bytes.is_empty() {
-        return Err(malformed("empty block"));
-    }
-    let claimed = snap::raw::decompress_len(bytes).map_err(malformed)?;
-    let start = out.len();
-    if claimed > limit.saturating_sub(start) {
-        return Err(CodecError::TooLarge { limit });
-    }
-    if claimed > bytes.len().saturating_mul(MOST_EXPANSION) {
-        return Err(malformed("block claims more than its bytes can hold"));
-    }
-    out.resize(start + claimed, 0);
-    let target = out.get_mut(start..).unwrap_or_default();
-    let written = snap::raw::Decoder::new()
-        .decompress(bytes, target)
-        .map_err(malformed)?;
-    out.truncate(start + written);
-    Ok(())
-}
-
 fn malformed(reason: impl std::fmt::Display) -> CodecError {
     Codec::Snappy.malformed(reason)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{compress, decompress};
-    use crate::record::CodecError;
+    use super::compress;
+    use crate::record::{Codec, CodecError};
+    use bytes::Bytes;
+
+    fn decompress(bytes: &[u8], limit: usize) -> Result<Bytes, CodecError> {
+        Codec::Snappy.decompress(bytes, limit)
+    }
 
     #[test]
     fn bare_blocks_and_joined_streams_are_read() {

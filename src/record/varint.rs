@@ -1,6 +1,79 @@
 //! Variable-length integers of records: zig-zag, seven bits a byte, least significant first.
 
-/// Reads fields off the front of a slice. `None` means that the field is cut off or overlong.
+/// Bytes from which fields are taken front to back: a slice, or a stream that keeps nothing. `None`
+/// means that the field is cut off or overlong.
+pub(super) trait Fields {
+    /// What a run of bytes is handed out as; a stream hands out nothing and passes over them.
+    type Bytes;
+
+    fn byte(&mut self) -> Option<u8>;
+
+    /// The next `length` bytes; `None` too when the length is negative.
+    fn bytes(&mut self, length: i32) -> Option<Self::Bytes>;
+
+    /// How many bytes are left.
+    fn left(&self) -> usize;
+
+    /// A varint length and that many bytes; the inner `None` is a null, length -1.
+    #[inline]
+    fn nullable_bytes(&mut self) -> Option<Option<Self::Bytes>> {
+        match self.varint()? {
+            -1 => Some(None),
+            length => self.bytes(length).map(Some),
+        }
+    }
+
+    /// A zig-zag integer of at most five bytes.
+    #[inline]
+    fn varint(&mut self) -> Option<i32> {
+        // Nearly every integer of a record is one byte.
+        let first = self.byte()?;
+        let raw = if first < 0x80 {
+            u32::from(first)
+        } else {
+            u32::try_from(self.unsigned(first, 5)?).ok()?
+        };
+        Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+    }
+
+    /// A zig-zag integer of at most ten bytes.
+    #[inline]
+    fn varlong(&mut self) -> Option<i64> {
+        let first = self.byte()?;
+        let raw = if first < 0x80 {
+            u64::from(first)
+        } else {
+            self.unsigned(first, 10)?
+        };
+        Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+    }
+
+    /// An unsigned integer of at most `most` bytes, of which `byte` is the first. It must fit 64 bits.
+    #[inline]
+    fn unsigned(&mut self, mut byte: u8, most: u32) -> Option<u64> {
+        let mut value = 0_u64;
+        let mut index = 0;
+        loop {
+            let bits = u64::from(byte & 0x7f);
+            let shift = index * 7;
+            let placed = bits << shift;
+            if placed >> shift != bits {
+                return None;
+            }
+            value |= placed;
+            if byte < 0x80 {
+                return Some(value);
+            }
+            index += 1;
+            if index == most {
+                return None;
+            }
+            byte = self.byte()?;
+        }
+    }
+}
+
+/// Takes fields off the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a [u8],
@@ -12,74 +85,33 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*first)
+    }
+}
+
+impl<'a> Fields for Cursor<'a> {
+    type Bytes = &'a [u8];
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (first, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
-    /// The next `length` bytes; `None` too when the length is negative.
-    #[inline]
-    pub(super) fn bytes(&mut self, length: i32) -> Option<&'a [u8]> {
+    fn bytes(&mut self, length: i32) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(usize::try_from(length).ok()?)?;
         self.rest = rest;
         Some(taken)
     }
 
-    /// A varint length and that many bytes; the inner `None` is a null, length -1.
     #[inline]
-    pub(super) fn nullable_bytes(&mut self) -> Option<Option<&'a [u8]>> {
-        match self.varint()? {
-            -1 => Some(None),
-            length => self.bytes(length).map(Some),
-        }
-    }
-
-    /// A zig-zag integer of at most five bytes.
-    #[inline]
-    pub(super) fn varint(&mut self) -> Option<i32> {
-        // Nearly every integer of a record is one byte.
-        let raw = match self.rest.split_first() {
-            Some((&first, rest)) if first < 0x80 => {
-                self.rest = rest;
-                u32::from(first)
-            }
-            _ => u32::try_from(self.unsigned(5)?).ok()?,
-        };
-        Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
-    }
-
-    /// A zig-zag integer of at most ten bytes.
-    #[inline]
-    pub(super) fn varlong(&mut self) -> Option<i64> {
-        let raw = self.unsigned(10)?;
-        Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
-    }
-
-    /// An unsigned integer of at most `most` bytes, which must fit 64 bits.
-    fn unsigned(&mut self, most: u32) -> Option<u64> {
-        let mut value = 0_u64;
-        for index in 0..most {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            let shift = index * 7;
-            let placed = bits << shift;
-            if placed >> shift != bits {
-                return None;
-            }
-            value |= placed;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
+    fn left(&self) -> usize {
+        self.rest.len()
     }
 }
 
@@ -112,7 +144,7 @@ pub(super) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, put, size};
+    use super::{Cursor, Fields, put, size};
     use proptest::prelude::*;
 
     proptest! {

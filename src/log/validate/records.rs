@@ -1,0 +1,253 @@
+//! The records of a client's batch: borrowed where they are not compressed, else checked as they stream
+//! out of their codec, so that a batch costs the same memory whatever it unpacks to.
+
+use crate::base::Timestamp;
+use crate::config::TopicConfig;
+use crate::config::topic::TimestampType;
+use crate::log::append::{AppendError, RecordFailure};
+use crate::record::{Batch, BatchHeader, Codec, Limits, ScannedRecord};
+
+use super::MOST_DECOMPRESSED;
+
+/// What a batch of a client may unpack to altogether in any topic ...
+///
+/// Its records are not kept, so this bounds time alone: about half a second of a storage lane for gzip,
+/// the slowest codec. Kafka has no such limit; an honest batch would have to be compressed 256 times over
+/// at the default size to meet it.
+const CLIENT_UNPACKED: usize = 256 * 1024 * 1024;
+
+/// ... and how many times `max.message.bytes` where that is more.
+const CLIENT_UNPACKED_TIMES: usize = 64;
+
+/// What a batch of a client may oblige us to hold at once in any topic ...
+///
+/// Met by snappy without snappy-java's blocks, and by zstd whose window is larger than this (levels 20
+/// and up) once it unpacks to more.
+const CLIENT_HELD: usize = 16 * 1024 * 1024;
+
+/// ... and how many times `max.message.bytes` where that is more.
+const CLIENT_HELD_TIMES: usize = 8;
+
+/// Failures of single records that an answer lists; the others are only counted.
+const MOST_FAILURES: usize = 64;
+
+/// What the batches of clients may cost.
+fn client_limits(config: &TopicConfig) -> Limits {
+    let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
+    let unpacked = CLIENT_UNPACKED.max(most.saturating_mul(CLIENT_UNPACKED_TIMES));
+    let held = CLIENT_HELD.max(most.saturating_mul(CLIENT_HELD_TIMES));
+    // What is stored must stay readable.
+    Limits {
+        total: unpacked.min(MOST_DECOMPRESSED),
+        held: held.min(MOST_DECOMPRESSED),
+    }
+}
+
+/// Checks every record; returns the largest timestamp.
+pub(super) fn check(
+    batch: &Batch,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Timestamp, AppendError> {
+    let mut check = RecordCheck {
+        header: &batch.header,
+        config,
+        now,
+        index: 0,
+        largest: Timestamp::NONE,
+        failures: Failures::default(),
+    };
+    if batch.header.attributes.codec() == Ok(Codec::None) {
+        for record in batch.records(&batch.body()) {
+            check.take(record.map_err(malformed)?.into());
+        }
+    } else {
+        for record in batch.scan(client_limits(config)).map_err(malformed)? {
+            check.take(record.map_err(malformed)?);
+        }
+    }
+    check.failures.into_result().map(|()| check.largest)
+}
+
+fn malformed(error: impl std::fmt::Display) -> AppendError {
+    AppendError::invalid_record(error.to_string())
+}
+
+/// The rules for single records of a batch, and what was seen of them so far.
+struct RecordCheck<'a> {
+    header: &'a BatchHeader,
+    config: &'a TopicConfig,
+    now: Timestamp,
+    /// Index of the next record.
+    index: i32,
+    largest: Timestamp,
+    failures: Failures,
+}
+
+impl RecordCheck<'_> {
+    #[inline]
+    fn take(&mut self, record: ScannedRecord) {
+        self.check(&record);
+        self.largest = self.largest.max(record.timestamp);
+        self.index = self.index.saturating_add(1);
+    }
+
+    #[inline]
+    fn check(&mut self, record: &ScannedRecord) {
+        let index = self.index;
+        if record.offset_delta != index {
+            self.failures.add(index, || {
+                let found = record.offset_delta;
+                format!("offset delta {found} where {index} was expected")
+            });
+        } else if self.config.cleanup_policy.compact && !record.has_key {
+            self.failures.add(index, || {
+                "a compacted topic takes no record without a key".to_owned()
+            });
+        } else if self.config.message_timestamp_type == TimestampType::CreateTime
+            && record.timestamp != Timestamp::NONE
+        {
+            self.check_age(record.timestamp);
+        } else if self.header.attributes.is_log_append_time() {
+            self.failures.invalid_timestamp = true;
+            self.failures.add(index, || {
+                "producers may not set the timestamp type to LogAppendTime".to_owned()
+            });
+        }
+    }
+
+    #[inline]
+    fn check_age(&mut self, timestamp: Timestamp) {
+        let age = self.now.millis_since(timestamp);
+        let oldest = self.config.message_timestamp_before_max_ms;
+        let newest = self.config.message_timestamp_after_max_ms;
+        if age > oldest || age.saturating_neg() > newest {
+            self.failures.invalid_timestamp = true;
+            self.failures.add(self.index, || {
+                format!(
+                    "timestamp {} is not within {oldest} ms before and {newest} ms after {}",
+                    timestamp.0, self.now.0
+                )
+            });
+        }
+    }
+}
+
+/// What is wrong with single records.
+#[derive(Default)]
+struct Failures {
+    invalid_timestamp: bool,
+    count: usize,
+    listed: Vec<RecordFailure>,
+}
+
+impl Failures {
+    /// Says what is wrong only where that is listed: a hostile batch can hold millions of wrong records.
+    #[cold]
+    fn add(&mut self, batch_index: i32, message: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.listed.len() < MOST_FAILURES {
+            self.listed.push(RecordFailure {
+                batch_index,
+                message: message(),
+            });
+        }
+    }
+
+    fn into_result(self) -> Result<(), AppendError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        if self.invalid_timestamp {
+            return Err(AppendError::InvalidTimestamp {
+                message: format!(
+                    "{} records were rejected, some for their timestamps",
+                    self.count
+                ),
+                record_errors: self.listed,
+            });
+        }
+        let first = self
+            .listed
+            .first()
+            .map(|failure| failure.message.clone())
+            .unwrap_or_default();
+        Err(AppendError::InvalidRecord {
+            message: format!(
+                "{} records were rejected, the first one because: {first}",
+                self.count
+            ),
+            record_errors: self.listed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::Timestamp;
+    use crate::log::AppendError;
+    use crate::log::testing::{TestLog, batch_of, config};
+    use crate::record::{BatchBuilder, BatchOptions, Codec};
+
+    fn options(codec: Codec) -> BatchOptions {
+        BatchOptions {
+            codec,
+            ..BatchOptions::default()
+        }
+    }
+
+    #[test]
+    fn records_are_checked_whatever_their_codec() {
+        let mut config = config();
+        config.cleanup_policy.compact = true;
+        for codec in [
+            Codec::None,
+            Codec::Gzip,
+            Codec::Snappy,
+            Codec::Lz4,
+            Codec::Zstd,
+        ] {
+            let mut test = TestLog::new(config.clone());
+            let mut builder = BatchBuilder::new(options(codec));
+            builder.push(Timestamp(900_000), Some(b"key"), Some(&[0; 100_000]), &[]);
+            builder.push(Timestamp(900_000), None, Some(b"value"), &[]);
+            let Err(AppendError::InvalidRecord { record_errors, .. }) =
+                test.append(&builder.finish())
+            else {
+                panic!("a record without a key, {codec}");
+            };
+            let places: Vec<i32> = record_errors
+                .iter()
+                .map(|error| error.batch_index)
+                .collect();
+            assert_eq!(places, [1], "{codec}");
+        }
+    }
+
+    #[test]
+    fn many_failures_are_counted_and_some_are_listed() {
+        let mut config = config();
+        config.cleanup_policy.compact = true;
+        let mut builder = BatchBuilder::new(options(Codec::Lz4));
+        for _ in 0..10_000 {
+            builder.push(Timestamp(900_000), None, Some(b"value"), &[]);
+        }
+        let Err(AppendError::InvalidRecord {
+            record_errors,
+            message,
+        }) = TestLog::new(config).append(&builder.finish())
+        else {
+            panic!("records without a key");
+        };
+        assert_eq!(record_errors.len(), super::MOST_FAILURES);
+        assert!(message.starts_with("10000 records"), "{message}");
+    }
+
+    #[test]
+    fn a_batch_may_unpack_to_much_more_than_is_held() {
+        let mut test = TestLog::new(config());
+        let batch = batch_of(options(Codec::Zstd), &[900_000], &vec![0; 100 << 20]);
+        assert!(batch.len() < 100_000);
+        test.append(&batch).expect("stored");
+    }
+}

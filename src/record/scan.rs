@@ -1,0 +1,262 @@
+//! Records checked as they stream out of their codec: what [`super::iter`] checks, but keys, values and
+//! headers are passed over, so that memory does not depend on how much a batch unpacks to.
+
+use super::batch::{Batch, BatchError, HEADER_SIZE};
+use super::compress::{Codec, CodecError};
+use super::fields::{Frame, Head, RecordError, RecordSource, check_headers};
+use super::iter::Record;
+use super::stream::{Limits, Stream, Target};
+use super::varint::{Cursor, Fields};
+use crate::base::{Offset, Timestamp};
+
+/// What is left of a record that was looked at and not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScannedRecord {
+    /// The effective timestamp, as in [`Record`].
+    pub timestamp: Timestamp,
+    /// Offset in the partition.
+    pub offset: Offset,
+    /// Distance from the batch's base offset.
+    pub offset_delta: i32,
+    /// Whether the key is not null.
+    pub has_key: bool,
+    /// Whether the value is not null.
+    pub has_value: bool,
+}
+
+impl From<Record<'_>> for ScannedRecord {
+    #[inline]
+    fn from(record: Record<'_>) -> Self {
+        Self {
+            timestamp: record.timestamp,
+            offset: record.offset,
+            offset_delta: record.offset_delta,
+            has_key: record.key.is_some(),
+            has_value: record.value.is_some(),
+        }
+    }
+}
+
+impl Batch {
+    /// Checks the records as they come out of the codec, within `limits`, and keeps none of them.
+    pub fn scan(&self, limits: Limits) -> Result<RecordScan<'_>, BatchError> {
+        let codec = self.header.attributes.codec()?;
+        let body = self.bytes.get(HEADER_SIZE..).unwrap_or_default();
+        // Compaction can leave a bare header, which is no stream of any codec.
+        let codec = if body.is_empty() { Codec::None } else { codec };
+        Ok(RecordScan {
+            window: Window {
+                stream: Stream::open(codec, body, limits)?,
+                target: Target::default(),
+                at: 0,
+                end: None,
+            },
+            frame: Frame::new(&self.header),
+        })
+    }
+}
+
+/// Iterates over the records of a batch as its stream is unpacked, see [`Batch::scan`]. Fails
+/// where [`super::Records`] would fail over the unpacked bytes, or where these could not be unpacked;
+/// ends after the first error. Only once it has ended without one is the whole stream known to be good.
+pub struct RecordScan<'a> {
+    window: Window<'a>,
+    frame: Frame,
+}
+
+impl<'a> RecordScan<'a> {
+    /// Bytes that the scan holds now: its own buffer, and what its codec reserved.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.window.target.capacity() + self.window.stream.held()
+    }
+
+    /// Reads a record that goes on beyond the piece that is in memory.
+    fn read_across(&mut self, length: i32) -> Result<ScannedRecord, RecordError> {
+        let left = usize::try_from(length).map_err(|_| RecordError::Length(length))?;
+        let mut body = Passing {
+            window: &mut self.window,
+            left,
+        };
+        let record = read_body(&self.frame, &mut body);
+        // Cut off by the end of the stream, whichever field that was in.
+        if record.is_err() && self.window.end.is_some() {
+            return Err(RecordError::Length(length));
+        }
+        record
+    }
+}
+
+#[inline]
+fn read_body(frame: &Frame, body: &mut impl Fields) -> Result<ScannedRecord, RecordError> {
+    let head = Head::read(body)?;
+    check_headers(head.header_count, body)?;
+    let (timestamp, offset) = frame.place(&head)?;
+    Ok(ScannedRecord {
+        timestamp,
+        offset,
+        offset_delta: head.offset_delta,
+        has_key: head.key.is_some(),
+        has_value: head.value.is_some(),
+    })
+}
+
+impl RecordSource for RecordScan<'_> {
+    type Record = ScannedRecord;
+    type Error = ScanError;
+
+    #[inline]
+    fn frame(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
+    #[inline]
+    fn read(&mut self) -> Result<ScannedRecord, ScanError> {
+        let mut ahead = Passing {
+            window: &mut self.window,
+            left: usize::MAX,
+        };
+        let Some(length) = ahead.varint() else {
+            return Err(self.window.failure(RecordError::Missing));
+        };
+        // Most records lie within a piece, where they are read from a slice.
+        let record = match self.window.take(length) {
+            Some(body) => read_body(&self.frame, &mut Cursor::new(body)),
+            None => self.read_across(length),
+        };
+        record.map_err(|error| self.window.failure(error))
+    }
+
+    fn left_over(&mut self) -> Result<usize, ScanError> {
+        while self.window.in_hand().is_empty() && self.window.refill() {}
+        match self.window.in_hand().len() {
+            // Nothing is left, unless the stream broke off.
+            0 => match self.window.end.take() {
+                Some(Err(error)) => Err(error.into()),
+                _ => Ok(0),
+            },
+            left => Ok(left),
+        }
+    }
+}
+
+impl Iterator for RecordScan<'_> {
+    type Item = Result<ScannedRecord, ScanError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance()
+    }
+}
+
+impl std::iter::FusedIterator for RecordScan<'_> {}
+
+/// The piece of a stream that is in memory.
+struct Window<'a> {
+    stream: Stream<'a>,
+    target: Target,
+    /// The first byte that has not been taken.
+    at: usize,
+    /// How the stream ended, once it has.
+    end: Option<Result<(), CodecError>>,
+}
+
+impl Window<'_> {
+    #[inline]
+    fn in_hand(&self) -> &[u8] {
+        self.target.filled_from(self.at)
+    }
+
+    /// The next `length` bytes, if all of them are in memory.
+    #[inline]
+    fn take(&mut self, length: i32) -> Option<&[u8]> {
+        let length = usize::try_from(length).ok()?;
+        let taken = self.target.filled_from(self.at).get(..length)?;
+        self.at += length;
+        Some(taken)
+    }
+
+    /// Replaces the piece, which has been used up, by the next one, which may be empty; false at the end.
+    fn refill(&mut self) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        self.target.clear();
+        self.at = 0;
+        match self.stream.unpack(&mut self.target) {
+            Ok(true) => return true,
+            Ok(false) => self.end = Some(Ok(())),
+            Err(error) => {
+                // What came out of a broken stream is not looked at.
+                self.target.clear();
+                self.end = Some(Err(error));
+            }
+        }
+        false
+    }
+
+    /// Why there is no record: `error`, unless the stream broke off under it.
+    #[cold]
+    fn failure(&mut self, error: RecordError) -> ScanError {
+        match self.end.take() {
+            Some(Err(error)) => error.into(),
+            _ => error.into(),
+        }
+    }
+}
+
+/// The next `left` bytes of a stream as they pass by.
+struct Passing<'w, 'a> {
+    window: &'w mut Window<'a>,
+    left: usize,
+}
+
+impl Fields for Passing<'_, '_> {
+    type Bytes = ();
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        self.left = self.left.checked_sub(1)?;
+        loop {
+            if let Some(&byte) = self.window.in_hand().first() {
+                self.window.at += 1;
+                return Some(byte);
+            }
+            if !self.window.refill() {
+                return None;
+            }
+        }
+    }
+
+    fn bytes(&mut self, length: i32) -> Option<()> {
+        let mut length = usize::try_from(length).ok()?;
+        self.left = self.left.checked_sub(length)?;
+        loop {
+            let taken = self.window.in_hand().len().min(length);
+            self.window.at += taken;
+            length -= taken;
+            if length == 0 {
+                return Some(());
+            }
+            if !self.window.refill() {
+                return None;
+            }
+        }
+    }
+
+    #[inline]
+    fn left(&self) -> usize {
+        self.left
+    }
+}
+
+/// Why the records of a batch may not be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// The stream could not be unpacked.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The stream unpacks to something else than the records that the batch announces.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
