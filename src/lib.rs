@@ -28,6 +28,7 @@
 //! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, machine outcome | everything |
 //! | 1 | [`record`] | record batches as bytes: header view, lazy iterator, builder, control batches, codecs | tokio, messages |
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
+//! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
 //! | 2 | [`log`] | one partition on one disk: segments, indexes, recovery, retention, producer state, epochs | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
@@ -50,6 +51,9 @@
 //! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
 //! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then
 //! [`partition::Partitions::apply`].
+//!
+//! A record of an internal topic: `group/records.rs` or `metadata/record.rs` for its fields, [`schema`]
+//! for their bytes, [`record`] for the batch around it.
 
 pub mod base;
 pub mod broker;
@@ -64,4 +68,5 @@ pub mod log;
 pub mod metadata;
 pub mod partition;
 pub mod record;
+pub mod schema;
 pub mod wire;

@@ -61,7 +61,6 @@
 //! `command.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`,
 //! `classic/sync.rs`, `replay.rs`, `offsets/`; `records.rs` for the bytes.
 
-mod bytes;
 mod classic;
 mod command;
 mod describe;

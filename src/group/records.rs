@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bytes::{Reader, Writer};
 use super::replay::ReplayError;
 use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::schema::{DecodeError, Reader, Tags, Writer};
 
 const LEGACY_OFFSET_KEY: i16 = 0;
 const OFFSET_KEY: i16 = 1;
@@ -117,7 +117,7 @@ pub struct GenerationMember {
 /// Reads a key.
 pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
     let mut reader = Reader::new(bytes);
-    match reader.i16()? {
+    match reader.int16()? {
         LEGACY_OFFSET_KEY | OFFSET_KEY => {
             let group = reader.string()?;
             let topic = reader.string()?;
@@ -125,7 +125,7 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
                 group,
                 at: TopicPartition {
                     topic,
-                    partition: reader.i32()?,
+                    partition: reader.int32()?,
                 },
             })
         }
@@ -141,7 +141,7 @@ fn value_reader<'a>(
     bytes: &'a [u8],
 ) -> Result<(i16, Reader<'a>), ReplayError> {
     let mut reader = Reader::new(bytes);
-    let version = reader.i16()?;
+    let version = reader.int16()?;
     if !(0..=LATEST_VALUE).contains(&version) {
         return Err(ReplayError::UnknownVersion { record, version });
     }
@@ -152,26 +152,27 @@ fn value_reader<'a>(
 /// Reads the value of an offset.
 pub fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
     let (version, mut reader) = value_reader("offset commit", bytes)?;
-    let offset = Offset(reader.i64()?);
+    let offset = Offset(reader.int64()?);
     let leader_epoch = if version >= 3 {
-        LeaderEpoch(reader.i32()?)
+        LeaderEpoch(reader.int32()?)
     } else {
         LeaderEpoch::NONE
     };
     let metadata = reader.string()?;
-    let committed = Timestamp(reader.i64()?);
+    let committed = Timestamp(reader.int64()?);
     let expires = if version == 1 {
-        Some(Timestamp(reader.i64()?))
+        Some(Timestamp(reader.int64()?))
     } else {
         None
     };
     let expires = expires.filter(|expires| *expires != Timestamp::NONE);
     let mut topic_id = TopicId::ZERO;
-    for (tag, field) in reader.tagged_fields()? {
+    reader.tagged_fields(|tag, field| {
         if tag == TOPIC_ID_TAG {
-            topic_id = Reader::new(field).uuid()?;
+            topic_id = field.uuid()?;
         }
-    }
+        Ok(())
+    })?;
     Ok(CommittedOffset {
         offset,
         leader_epoch,
@@ -186,19 +187,16 @@ pub fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
 pub fn decode_generation(bytes: &[u8]) -> Result<Generation, ReplayError> {
     let (version, mut reader) = value_reader("group metadata", bytes)?;
     let protocol_type = reader.string()?;
-    let generation = reader.i32()?;
+    let generation = reader.int32()?;
     let protocol = reader.nullable_string()?;
     let leader = reader.nullable_string()?;
     let since = if version >= 2 {
-        Timestamp(reader.i64()?)
+        Timestamp(reader.int64()?)
     } else {
         Timestamp::NONE
     };
-    let mut members = Vec::new();
-    for _ in 0..reader.array_count()? {
-        members.push(decode_member(version, &mut reader)?);
-    }
-    reader.tagged_fields()?;
+    let members = reader.array(|reader| decode_member(version, reader))?;
+    reader.no_tagged_fields()?;
     Ok(Generation {
         protocol_type,
         generation,
@@ -209,7 +207,7 @@ pub fn decode_generation(bytes: &[u8]) -> Result<Generation, ReplayError> {
     })
 }
 
-fn decode_member(version: i16, reader: &mut Reader<'_>) -> Result<GenerationMember, ReplayError> {
+fn decode_member(version: i16, reader: &mut Reader<'_>) -> Result<GenerationMember, DecodeError> {
     let member = GenerationMember {
         member: reader.string()?,
         instance: if version >= 3 {
@@ -219,12 +217,12 @@ fn decode_member(version: i16, reader: &mut Reader<'_>) -> Result<GenerationMemb
         },
         client_id: reader.string()?,
         client_host: reader.string()?,
-        rebalance_timeout_ms: if version >= 1 { reader.i32()? } else { -1 },
-        session_timeout_ms: reader.i32()?,
-        subscription: reader.bytes()?,
-        assignment: reader.bytes()?,
+        rebalance_timeout_ms: if version >= 1 { reader.int32()? } else { -1 },
+        session_timeout_ms: reader.int32()?,
+        subscription: Bytes::copy_from_slice(reader.bytes()?),
+        assignment: Bytes::copy_from_slice(reader.bytes()?),
     };
-    reader.tagged_fields()?;
+    reader.no_tagged_fields()?;
     Ok(member)
 }
 
@@ -232,7 +230,7 @@ fn offset_key(group: &str, at: &TopicPartition) -> Vec<u8> {
     let mut writer = Writer::starting_with(OFFSET_KEY, false);
     writer.string(group);
     writer.string(&at.topic);
-    writer.i32(at.partition);
+    writer.int32(at.partition);
     writer.into_bytes()
 }
 
@@ -249,40 +247,40 @@ fn encode_offset(value: &CommittedOffset) -> Vec<u8> {
         OFFSET_VALUE
     };
     let mut writer = Writer::starting_with(version, version >= 4);
-    writer.i64(value.offset.0);
+    writer.int64(value.offset.0);
     if version >= 3 {
-        writer.i32(value.leader_epoch.0);
+        writer.int32(value.leader_epoch.0);
     }
     writer.string(&value.metadata);
-    writer.i64(value.committed.0);
+    writer.int64(value.committed.0);
     if let Some(expires) = value.expires {
-        writer.i64(expires.0);
-    } else if value.topic_id.is_zero() {
-        writer.no_tagged_fields();
-    } else {
-        writer.tagged_uuid(TOPIC_ID_TAG, value.topic_id);
+        writer.int64(expires.0);
     }
+    let mut tags = Tags::default();
+    if !value.topic_id.is_zero() {
+        tags.add(TOPIC_ID_TAG, |field| field.uuid(value.topic_id));
+    }
+    writer.tagged_fields(&tags);
     writer.into_bytes()
 }
 
 fn encode_generation(value: &Generation) -> Vec<u8> {
     let mut writer = Writer::starting_with(GROUP_VALUE, false);
     writer.string(&value.protocol_type);
-    writer.i32(value.generation);
+    writer.int32(value.generation);
     writer.nullable_string(value.protocol.as_deref());
     writer.nullable_string(value.leader.as_deref());
-    writer.i64(value.since.0);
-    writer.array_count(value.members.len());
-    for member in &value.members {
+    writer.int64(value.since.0);
+    writer.array(&value.members, |writer, member| {
         writer.string(&member.member);
         writer.nullable_string(member.instance.as_deref());
         writer.string(&member.client_id);
         writer.string(&member.client_host);
-        writer.i32(member.rebalance_timeout_ms);
-        writer.i32(member.session_timeout_ms);
+        writer.int32(member.rebalance_timeout_ms);
+        writer.int32(member.session_timeout_ms);
         writer.bytes(&member.subscription);
         writer.bytes(&member.assignment);
-    }
+    });
     writer.into_bytes()
 }
 
@@ -415,7 +413,8 @@ mod tests {
             Ok(Key::Group { group: "g".into() })
         );
         assert_eq!(decode_key(&[0, 5, 1, 2]), Ok(Key::Other(5)));
-        assert_eq!(decode_key(&[0]), Err(ReplayError::Truncated));
+        let truncated = DecodeError::Truncated { wanted: 2, left: 1 };
+        assert_eq!(decode_key(&[0]), Err(truncated.into()));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bytes::MAX_STRING;
 use super::classic::Group;
 use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
@@ -12,6 +11,7 @@ use super::command::{
 use super::offsets::Offsets;
 use super::records::Record;
 use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
+use crate::schema::MAX_STRING;
 
 /// What the machine answers to a command.
 pub type Outcome = base::Outcome<Record, Reply, TimerKey>;

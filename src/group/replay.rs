@@ -7,22 +7,14 @@ use super::classic::Group;
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
 use crate::base::{Timestamp, TopicPartition};
+use crate::schema::DecodeError;
 
 /// Why a record could not be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// The bytes end before the record does.
-    #[error("the record ends early")]
-    Truncated,
-    /// A length that no text or array can have.
-    #[error("a length in the record is out of range")]
-    InvalidLength,
-    /// A text that is not UTF-8.
-    #[error("a text in the record is not UTF-8")]
-    InvalidText,
-    /// Nothing where there must be something.
-    #[error("a field of the record is null that must not be")]
-    UnexpectedNull,
+    /// The bytes are not what the record's schema says.
+    #[error(transparent)]
+    Encoding(#[from] DecodeError),
     /// A version that is not known here.
     #[error("{record} version {version} is not known")]
     UnknownVersion {

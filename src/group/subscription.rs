@@ -4,19 +4,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::bytes::Reader;
+use crate::schema::Reader;
 
 /// Adds the topics that `metadata` subscribes to. Nothing when it is not a subscription.
 ///
 /// Later versions only append fields, so the fields of version 0 are read whatever the version.
 pub(crate) fn add_topics(metadata: &[u8], topics: &mut BTreeSet<Arc<str>>) -> Option<()> {
     let mut reader = Reader::new(metadata);
-    if reader.i16().ok()? < 0 {
+    if reader.int16().ok()? < 0 {
         return None;
     }
-    for _ in 0..reader.array_count().ok()? {
-        topics.insert(reader.string().ok()?);
-    }
+    let topic = |reader: &mut Reader<'_>| {
+        topics.insert(reader.string()?);
+        Ok(())
+    };
+    reader.array(topic).ok()?;
     reader.nullable_bytes().ok()?;
     Some(())
 }

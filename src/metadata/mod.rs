@@ -7,7 +7,7 @@
 //!          └──────────── snapshot::records <───────────┘
 //! ```
 //!
-//! * [`record`] is the codec of Kafka's metadata records; [`bytes`] is the encoding below it.
+//! * [`record`] is the codec of Kafka's metadata records, over the encoding of [`crate::schema`].
 //! * [`Image`] is the state at one offset of the metadata log. It is never changed after it was
 //!   built, cloning it costs a few reference counts, and whoever holds one may use it for as long as
 //!   it takes: a request looks at one image from beginning to end.
@@ -28,7 +28,6 @@
 //! This room does no I/O and knows neither time nor chance.
 
 pub mod brokers;
-pub mod bytes;
 pub mod configs;
 pub mod delta;
 pub mod draft;

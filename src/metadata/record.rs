@@ -24,11 +24,32 @@ pub use broker::{
 pub use cluster::{AbortTransaction, BeginTransaction, Config, FeatureLevel, ProducerIds};
 pub use topic::{ClearElr, Partition, PartitionChange, RemoveTopic, Topic};
 
-pub use super::bytes::DecodeError;
-use super::bytes::{Reader, Writer};
+use crate::schema::{self, Reader, Writer};
 
 /// The only version of the frame around a record.
 const FRAME_VERSION: u32 = 1;
+
+/// Bytes that are not a metadata record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not what the record's schema says.
+    #[error(transparent)]
+    Encoding(#[from] schema::DecodeError),
+    /// The frame around the record is of another version than 1.
+    #[error("frame version {0}, expected 1")]
+    FrameVersion(u32),
+    /// A record type that Kafka 4.3 does not know.
+    #[error("unknown record type {0}")]
+    Type(u32),
+    /// A record version that Kafka 4.3 does not know.
+    #[error("unknown version {version} of {name}")]
+    Version {
+        /// The record's name.
+        name: &'static str,
+        /// The version that was found.
+        version: u32,
+    },
+}
 
 /// One record of `__cluster_metadata`.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,7 +160,7 @@ trait Message: Sized {
     }
 
     /// Reads the message in `version`.
-    fn read(reader: &mut Reader<'_>, version: u32) -> Result<Self, DecodeError>;
+    fn read(reader: &mut Reader<'_>, version: u32) -> Result<Self, schema::DecodeError>;
 
     /// Writes the message in [`Self::version_to_write`].
     fn write(&self, writer: &mut Writer);
@@ -152,7 +173,7 @@ fn read<M: Message>(reader: &mut Reader<'_>, version: u32) -> Result<M, DecodeEr
             version,
         });
     }
-    M::read(reader, version)
+    Ok(M::read(reader, version)?)
 }
 
 fn write<M: Message>(writer: &mut Writer, message: &M) {
@@ -170,7 +191,7 @@ impl<const TYPE: u32> Message for Empty<TYPE> {
     const NAME: &'static str = "NoOpRecord or EndTransactionRecord";
     const HIGHEST_VERSION: u32 = 0;
 
-    fn read(reader: &mut Reader<'_>, _version: u32) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>, _version: u32) -> Result<Self, schema::DecodeError> {
         reader.no_tagged_fields()?;
         Ok(Self)
     }
@@ -186,7 +207,7 @@ type EndTransaction = Empty<24>;
 impl MetadataRecord {
     /// Reads the value of a record of the metadata log.
     pub fn decode(value: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(value);
+        let mut reader = Reader::flexible(value);
         let frame_version = reader.unsigned_varint()?;
         if frame_version != FRAME_VERSION {
             return Err(DecodeError::FrameVersion(frame_version));
@@ -249,7 +270,7 @@ impl MetadataRecord {
 
     /// The value of this record in the metadata log.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::flexible();
         writer.unsigned_varint(FRAME_VERSION);
         match self {
             Self::RegisterBroker(record) => write(&mut writer, record),

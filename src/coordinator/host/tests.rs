@@ -71,9 +71,10 @@ impl Machine for Sum {
         _key: &'static str,
         _now: Timestamp,
     ) -> Outcome<KeyValue, u64, &'static str> {
-        let mut outcome = Outcome::default();
-        outcome.replies = self.waiting.drain(..).map(|token| (token, 99)).collect();
-        outcome
+        Outcome {
+            replies: self.waiting.drain(..).map(|token| (token, 99)).collect(),
+            ..Outcome::default()
+        }
     }
 
     fn replay(

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::{ErrorCode, TopicPartition};
-use crate::group::bytes::MAX_STRING;
 use crate::group::classic::{Group, StateName};
 use crate::group::command::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::group::records::{CommittedOffset, offset_record};
 use crate::group::registry::{Registry, Turn};
+use crate::schema::MAX_STRING;
 
 impl Registry {
     pub(crate) fn commit_offsets(

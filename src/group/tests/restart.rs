@@ -2,9 +2,8 @@
 
 use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, static_join};
 use crate::base::{ErrorCode, Offset, TimerChange, Timestamp};
-use crate::group::{
-    Generation, GenerationMember, Join, Registry, ReplayError, Settings, StateName, TimerKey,
-};
+use crate::group::{Generation, GenerationMember, Join, Registry, Settings, StateName, TimerKey};
+use crate::schema::DecodeError;
 
 #[test]
 fn members_go_on_in_their_generation_and_sessions_begin_anew() {
@@ -97,11 +96,12 @@ fn records_of_other_kinds_are_passed_over_and_broken_ones_change_nothing() {
         assert_eq!(registry.replay(&[0, kind, 9, 9], None, now), Ok(()));
     }
     let key = [0, 2, 0, 1, b'g'];
+    let truncated = |wanted, left| Err(DecodeError::Truncated { wanted, left }.into());
     assert_eq!(
         registry.replay(&key, Some(&[0, 3, 0]), now),
-        Err(ReplayError::Truncated)
+        truncated(2, 1)
     );
-    assert_eq!(registry.replay(&[], None, now), Err(ReplayError::Truncated));
+    assert_eq!(registry.replay(&[], None, now), truncated(2, 0));
     let offset = [0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
     assert!(registry.replay(&offset, Some(&[0, 9]), now).is_err());
     assert_eq!(registry.describe(GROUP), None);

@@ -1,8 +1,8 @@
 //! Records about brokers and controllers.
 
-use super::super::bytes::{DecodeError, Reader, Tags, Writer};
 use super::Message;
 use crate::base::{DirectoryId, KafkaUuid, NodeId};
+use crate::schema::{DecodeError, Reader, Tags, Writer};
 
 /// An advertised listener of a broker or controller.
 #[derive(Clone, Debug, PartialEq, Eq)]

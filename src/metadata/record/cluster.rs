@@ -1,8 +1,8 @@
 //! Records about the cluster as a whole: configuration, features, producer ids, transactions.
 
-use super::super::bytes::{DecodeError, Reader, Tags, Writer};
 use super::Message;
 use crate::base::{NodeId, ProducerId};
+use crate::schema::{DecodeError, Reader, Tags, Writer};
 
 /// A dynamic configuration is set or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -228,13 +228,20 @@ fn what_kafka_does_not_know_is_refused_and_the_rest_is_kept() {
             version: 1
         })
     );
-    assert_eq!(decode(&[1, 20, 0, 0, 0]), Err(DecodeError::LeftOver(1)));
-    assert!(matches!(
+    let encoding = |error| Err(DecodeError::Encoding(error));
+    assert_eq!(
+        decode(&[1, 20, 0, 0, 0]),
+        encoding(schema::DecodeError::LeftOver(1))
+    );
+    assert_eq!(
         decode(&[1, 2, 0, 250]),
-        Err(DecodeError::EndsEarly { .. })
-    ));
-    assert_eq!(decode(&[1, 2, 0, 0]), Err(DecodeError::Null));
-    assert_eq!(decode(&[1, 2, 0, 2, 0xff]), Err(DecodeError::Text));
+        encoding(schema::DecodeError::Truncated { wanted: 1, left: 0 })
+    );
+    assert_eq!(decode(&[1, 2, 0, 0]), encoding(schema::DecodeError::Null));
+    assert_eq!(
+        decode(&[1, 2, 0, 2, 0xff]),
+        encoding(schema::DecodeError::Text)
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Records about topics and partitions.
 
-use super::super::bytes::{DecodeError, Reader, Tags, Writer};
 use super::Message;
 use crate::base::{DirectoryId, LeaderEpoch, NodeId, TopicId};
+use crate::schema::{DecodeError, Reader, Tags, Writer};
 
 fn node(reader: &mut Reader<'_>) -> Result<NodeId, DecodeError> {
     reader.int32().map(NodeId)
