@@ -168,7 +168,10 @@ impl ActiveSegment {
             slices.push(IoSlice::new(header));
             slices.push(IoSlice::new(&batch.body));
         }
+        // opened before anything is written: there may be no descriptor left later
         let log = self.segment.files.log()?;
+        self.segment.files.offset_index()?;
+        self.segment.files.time_index()?;
         disk.write_vectored_at(&log, &mut slices, self.segment.length)?;
 
         for batch in batches {
@@ -215,6 +218,8 @@ impl ActiveSegment {
     /// Brings the files into the form that they have once they do not grow any more: a time-index entry
     /// for the largest timestamp, nothing behind the last batch.
     pub(crate) fn finish(&mut self, disk: &Disk, config: &TopicConfig) -> io::Result<()> {
+        // first, so that an entry is not taken for written where there is no descriptor left
+        self.segment.files.time_index()?;
         if let Some(entry) = self.marks.time_entry() {
             self.add_time_entry(disk, entry)?;
         }

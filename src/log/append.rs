@@ -11,7 +11,7 @@ use crate::record::control::EndTransactionMarker;
 use crate::record::{BatchHeader, Records};
 
 use super::active::{Incoming, ReadyBatch};
-use super::disk::DirectoryOffline;
+use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::check::ProducerRefusal;
 use super::producer::{CheckedProducers, ProducerCheck};
@@ -137,12 +137,19 @@ pub enum AppendError {
     /// `KAFKA_STORAGE_ERROR`: the directory is offline since an earlier failure.
     #[error(transparent)]
     Offline(#[from] DirectoryOffline),
-    /// `KAFKA_STORAGE_ERROR`: the disk has just failed; the directory is offline from now on.
+    /// `KAFKA_STORAGE_ERROR`: the disk has just failed; the directory is offline from now on
+    /// (see [`Self::is_out_of_descriptors`] for the exception).
     #[error(transparent)]
     Io(std::io::Error),
 }
 
 impl AppendError {
+    /// Whether this only means that there was no file descriptor left: nothing was stored, the directory is
+    /// not offline, and a repetition may succeed.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        matches!(self, Self::Io(error) if is_out_of_descriptors(error))
+    }
+
     pub(crate) const fn invalid_record(message: String) -> Self {
         Self::InvalidRecord {
             message,
@@ -250,6 +257,7 @@ impl PartitionLog {
             self.recent.push(batch.header.base_offset, position);
         }
         self.log_end = next;
+        self.unsynced.note_written(now);
         producers.publish(&mut self.producers, next);
 
         let by_broker = self.config.message_timestamp_type == TimestampType::LogAppendTime;

@@ -19,7 +19,7 @@ const METADATA_LOG: &str = "__cluster_metadata-0";
 const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
 
 /// The checkpoints of a log directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Checkpoint {
     /// Everything below is synced.
     RecoveryPoint,

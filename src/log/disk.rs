@@ -1,9 +1,14 @@
-//! The seam to the disk: everything that changes a log directory passes here.
+//! The seam to the disk: everything that changes a log directory passes here, from any thread.
 //!
 //! Two things hang on that. A failed change is final: after the first one every later change of the
 //! same directory is refused, since nobody knows what a disk holds after a failed write or sync.
 //! And a [`Probe`] sees every change before it happens, so that a test can fail, tear or crash the
 //! log at any of them.
+//!
+//! One failure is not final: that there was no descriptor left ([`is_out_of_descriptors`]). The system
+//! says so before it looks at the disk at all, nothing was changed, and the disk is as good as before.
+//! So only what opens files can fail this way, and whoever makes a change of several steps opens what it
+//! needs before the first of them.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -48,6 +53,8 @@ pub enum Verdict {
     Tear(usize),
     /// Nothing, and no error, where the change is a sync.
     Pretend,
+    /// Nothing, and the error of a system that has no descriptor left.
+    OutOfDescriptors,
 }
 
 /// Watches changes and may stop them. For tests.
@@ -78,6 +85,16 @@ impl DirectoryOffline {
     pub(crate) fn caused(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
+}
+
+/// Whether the process or the system had no file descriptor left: nothing was tried, nothing has changed,
+/// and the same call may succeed later.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 impl Disk {
@@ -142,12 +159,15 @@ impl Disk {
         let result = match verdict {
             Verdict::Go | Verdict::Pretend => run(),
             Verdict::Fail => Err(io::Error::other("failed by the probe")),
+            Verdict::OutOfDescriptors => Err(rustix::io::Errno::MFILE.into()),
             Verdict::Tear(length) => {
                 // the caller's closure writes everything, so a torn write is made of what it leaves
                 run().and_then(|_| tear(operation, length))
             }
         };
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && !is_out_of_descriptors(error)
+        {
             tracing::error!(?operation, %error, "disk failure: the log directory goes offline");
             self.take_offline();
         }
@@ -218,11 +238,21 @@ impl Disk {
         self.sync_change(&Operation::Sync(file), || file.sync_data())
     }
 
+    /// Opens a directory whose names will be synced. Only a look: a directory that is gone is no failure.
+    pub fn open_directory(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
     /// Makes the names in a directory durable.
     pub fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.sync_change(&Operation::SyncDirectory(path), || {
             File::open(path)?.sync_all()
         })
+    }
+
+    /// Makes the names in `directory`, which was opened from `path`, durable.
+    pub fn sync_open_directory(&self, directory: &File, path: &Path) -> io::Result<()> {
+        self.sync_change(&Operation::SyncDirectory(path), || directory.sync_all())
     }
 
     /// Renames a file or directory, over one that may be there.
@@ -267,12 +297,18 @@ impl Disk {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = Path::new(&temporary);
+        // opened before anything is changed: there may be no descriptor left later
+        let parent = match path.parent() {
+            Some(parent) => Some((self.open_directory(parent)?, parent)),
+            None => None,
+        };
         let file = self.create(temporary)?;
         self.write_at(&file, content, 0)?;
         self.sync(&file)?;
         self.rename(temporary, path)?;
-        path.parent()
-            .map_or(Ok(()), |parent| self.sync_directory(parent))
+        parent.map_or(Ok(()), |(directory, parent)| {
+            self.sync_open_directory(&directory, parent)
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Making things durable, stopping, and taking files away.
+//! Making things durable at once, stopping, and taking files away. What may take its time is in
+//! [`super::sync_job`].
 //!
 //! The order of [`PartitionLog::flush`]: content of sealed segments, of snapshots, of the active segment,
 //! then the directory's names; only then the recovery point moves. Indexes of the active segment are not
@@ -8,36 +9,39 @@ use std::path::PathBuf;
 
 use crate::base::{Offset, Timestamp};
 
+use super::disk::is_out_of_descriptors;
 use super::names::{self, ReplicaState, SegmentFile, Suffix, with_suffix};
 use super::partition_log::{LogError, PartitionLog};
 use super::segment::Segment;
 
 impl PartitionLog {
     pub(super) fn sync_all(&mut self) -> Result<Offset, LogError> {
-        for files in &self.unsynced_segments {
+        // what a job is syncing meanwhile is not known to be synced
+        for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
         }
-        self.unsynced_segments.clear();
-        for offset in &self.unsynced_snapshots {
+        self.unsynced.segments.clear();
+        for offset in &self.unsynced.snapshots {
             let file = self
                 .disk
                 .open(&SegmentFile::ProducerSnapshot.path(&self.directory, *offset))?;
             self.disk.sync(&file)?;
         }
-        self.unsynced_snapshots.clear();
+        self.unsynced.snapshots.clear();
         if self.recovery_point < self.log_end {
             self.disk.sync(&*self.active.segment.files.log()?)?;
         }
         self.sync_names()?;
+        self.unsynced.nothing_written();
         self.recovery_point = self.log_end;
         self.last_flush = self.latest_time;
         Ok(self.recovery_point)
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), LogError> {
-        if self.directory_changed {
+        if !self.unsynced.names_are_synced() {
             self.disk.sync_directory(&self.directory)?;
-            self.directory_changed = false;
+            self.unsynced.names_synced();
         }
         Ok(())
     }
@@ -59,9 +63,14 @@ impl PartitionLog {
             ReplicaState::Deleted,
         );
         let to = self.directory.with_file_name(name);
+        // opened before anything is changed: there may be no descriptor left later
+        let parent = match to.parent() {
+            Some(parent) => Some((self.disk.open_directory(parent)?, parent)),
+            None => None,
+        };
         self.disk.rename(&self.directory, &to)?;
-        if let Some(parent) = to.parent() {
-            self.disk.sync_directory(parent)?;
+        if let Some((opened, parent)) = parent {
+            self.disk.sync_open_directory(&opened, parent)?;
         }
         Ok(to)
     }
@@ -76,13 +85,19 @@ impl PartitionLog {
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);
         for segment in segments {
-            // readers of older views find the file by its descriptor only
-            segment.files.log()?;
+            // readers of older views find the file by its descriptor once it is unlinked; where there is
+            // none left, they have until then
+            if let Err(error) = segment.files.log()
+                && !is_out_of_descriptors(&error)
+            {
+                return Err(error.into());
+            }
             for kind in SegmentFile::OF_SEGMENT {
                 self.doom_file(&segment.files.path(kind), due)?;
             }
             self.doom_snapshot(segment.base(), due)?;
-            self.unsynced_segments
+            self.unsynced
+                .segments
                 .retain(|files| files.base != segment.base());
         }
         Ok(())
@@ -90,7 +105,8 @@ impl PartitionLog {
 
     pub(super) fn doom_snapshot(&mut self, offset: Offset, due: Timestamp) -> Result<(), LogError> {
         if self.snapshots.remove(&offset) {
-            self.unsynced_snapshots
+            self.unsynced
+                .snapshots
                 .retain(|unsynced| *unsynced != offset);
             self.doom_file(
                 &SegmentFile::ProducerSnapshot.path(&self.directory, offset),
@@ -104,7 +120,7 @@ impl PartitionLog {
         let to = with_suffix(path, Suffix::Deleted);
         if self.disk.rename_if_present(path, &to)? {
             self.doomed.push((due, to));
-            self.directory_changed = true;
+            self.unsynced.note_names();
         }
         Ok(())
     }

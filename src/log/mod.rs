@@ -43,14 +43,28 @@
 //!   and its indexes are made anew. When it ends before the next one begins, its tail is lost, and the next
 //!   one goes as well: the log has no holes that a crash made. (So compaction may touch only segments below
 //!   the recovery point.) All others were synced with their indexes before the recovery point
-//!   passed them ([`PartitionLog::flush`] syncs content, then names, then moves the point).
+//!   passed them ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names, then the point moves).
 //! - Small files are replaced as a whole: written beside, synced, renamed, directory synced.
 //! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
 //!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
 //! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place.
 //! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay.
 //! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
-//!   ([`disk::Disk`]).
+//!   ([`disk::Disk`]). That a file could not be opened for want of descriptors is not one of these.
+//!
+//! # When the recovery point moves
+//!
+//! At once where a policy asks for it (`flush.messages`, `flush.ms`, a sync before each acknowledgement),
+//! and before retention. Otherwise in the background, by jobs that the owner of the log lets another thread
+//! run (`sync_job`): soon after a segment was closed, and when the active segment has had something for 15
+//! seconds. So after a kill what is read anew is about one segment: the one that holds the recovery point is
+//! read whole, however far into it the point has come. After a loss of power those seconds are at stake.
+//!
+//! # What stays open
+//!
+//! A segment's `.log` from its first use on, also when it is sealed; indexes while their segment is active.
+//! Which is to say, nothing of a partition that nobody has used since the start, and one descriptor for each
+//! old segment that somebody has read.
 //!
 //! # What this room owns, and what it must not do
 //!
@@ -59,7 +73,7 @@
 //! (`now` is an argument) and no runtime: every method may block on the disk, and is called from a thread
 //! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
 //!
-//! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `recover`, `catalogue`,
+//! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
 //! `rebuild`, `producer`, `retention`, `truncate`, [`LogDirectory`].
 
 mod active;
@@ -84,6 +98,7 @@ mod retention;
 mod roll;
 mod scan;
 mod segment;
+mod sync_job;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -95,9 +110,10 @@ mod validate;
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
 pub use checkpoint::PartitionOffsets;
 pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory};
-pub use disk::{DirectoryOffline, Disk};
+pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use reader::{LogView, ReadError, ReadSlice};
+pub use sync_job::SyncJob;

@@ -1,5 +1,5 @@
 //! The single writer of one partition. This file only holds the state and dispatches; the operations
-//! live in `append`, `roll`, `durable`, `truncate`, `retention` and `recover`.
+//! live in `append`, `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,14 @@ use crate::config::TopicConfig;
 
 use super::active::ActiveSegment;
 use super::append::{AppendError, AppendInfo, AppendOrigin};
-use super::disk::{DirectoryOffline, Disk};
+use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
 use super::producer::ProducerTable;
 use super::reader::{LogView, RecentBatches};
 use super::recover;
 use super::roll::Jitter;
-use super::segment::{Segment, SegmentFiles};
+use super::segment::Segment;
+use super::sync_job::Unsynced;
 
 /// How to open a replica directory.
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ pub struct RecoveryReport {
 /// A failure of the disk or of its content.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The disk has just failed; if it was a change, the directory is offline from now on.
+    /// The disk has just failed; if it was a change, the directory is offline from now on
+    /// (see [`Self::is_out_of_descriptors`] for the exception).
     #[error(transparent)]
     Io(std::io::Error),
     /// The directory is offline since an earlier failure.
@@ -88,6 +90,14 @@ pub enum LogError {
         /// The high watermark.
         high_watermark: Offset,
     },
+}
+
+impl LogError {
+    /// Whether this only means that there was no file descriptor left: the directory is not offline, nothing
+    /// was changed that a repetition would not find, and it may succeed.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        matches!(self, Self::Io(error) if is_out_of_descriptors(error))
+    }
 }
 
 impl From<std::io::Error> for LogError {
@@ -123,12 +133,8 @@ pub struct PartitionLog {
 
     /// Producer snapshots on disk, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
-    /// Snapshots that were written and not synced yet.
-    pub(super) unsynced_snapshots: Vec<Offset>,
-    /// Segments that were sealed and not synced since.
-    pub(super) unsynced_segments: Vec<Arc<SegmentFiles>>,
-    /// Names in the directory were changed and not synced yet.
-    pub(super) directory_changed: bool,
+    /// What stands between the recovery point and the log end.
+    pub(super) unsynced: Unsynced,
     /// Renamed to `.deleted`, with the time from which they may be unlinked.
     pub(super) doomed: Vec<(Timestamp, PathBuf)>,
 
@@ -274,14 +280,17 @@ impl PartitionLog {
         self.set_log_start(to)
     }
 
-    /// Cuts everything at and above `to`. A batch that `to` falls into goes as a whole.
+    /// Cuts everything at and above `to`. A batch that `to` falls into goes as a whole. Any failure on the
+    /// way is final, whatever its cause: it leaves the log between two states.
     pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
         self.truncate_to(to)
+            .inspect_err(|_| self.disk.take_offline())
     }
 
-    /// Cuts everything; the log goes on at `at`.
+    /// Cuts everything; the log goes on at `at`. As with [`Self::truncate`], a failure is final.
     pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
         self.restart_at(at)
+            .inspect_err(|_| self.disk.take_offline())
     }
 
     /// Forgets producers that have been silent for too long.

@@ -9,7 +9,8 @@
 //! 5. Start anew at the log start when the log ends below it.
 //! 6. Load the tail of the active segment.
 //! 7. Bring the leader epochs in line with what is there.
-//! 8. Load the producers from the highest good snapshot and replay the batches above it.
+//! 8. Load the producers from the highest good snapshot, look up their older batches in the log below it,
+//!    and replay the batches above it.
 //!
 //! The recovery point is never raised here: nothing was synced.
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use crate::base::{Offset, TopicPartition};
 use crate::record::BatchHeader;
 
-use super::active::ActiveSegment;
+use super::active::{ActiveSegment, index_interval};
 use super::catalogue::{Files, Found};
 use super::epochs::{self, LeaderEpochs};
 use super::names::SegmentFile;
@@ -32,6 +33,7 @@ use super::reader::RecentBatches;
 use super::rebuild::{Tail, load_tail, rebuild};
 use super::roll::{Jitter, store_epochs};
 use super::segment::{Segment, SegmentFiles};
+use super::sync_job::Unsynced;
 
 pub(super) fn open(
     directory: &Path,
@@ -132,14 +134,12 @@ impl Recovery {
             recovery_point,
             epochs: Arc::new(epochs),
             producers,
-            unsynced_segments: std::mem::take(&mut self.unsynced),
-            unsynced_snapshots: snapshots
-                .iter()
-                .copied()
-                .filter(|offset| *offset > recovery_point)
-                .collect(),
+            unsynced: Unsynced::new(
+                std::mem::take(&mut self.unsynced),
+                snapshots.range(recovery_point.next()..).copied().collect(),
+                (recovery_point < log_end).then_some(now),
+            ),
             snapshots,
-            directory_changed: true,
             doomed: Vec::new(),
             last_flush: now,
             latest_time: now,
@@ -209,6 +209,7 @@ impl Recovery {
             snapshots,
             now: self.options.now,
             expiration_ms: self.options.producer_id_expiration_ms,
+            index_interval: index_interval(&self.options.config),
         };
         loader.load(log_end)
     }

@@ -120,10 +120,11 @@ impl PartitionLog {
         }
         // the producers of segments that go live on in later snapshots, which must be there for good
         self.sync_all()?;
+        // what may fail for want of a descriptor comes before what takes the segments away
+        let next = self.sealed.get(count).unwrap_or(&self.active.segment);
+        self.set_log_start(next.base())?;
         let doomed: Vec<Segment> = Arc::make_mut(&mut self.sealed).drain(..count).collect();
         self.sealed_bytes = self.sealed.iter().map(|segment| segment.length).sum();
-        let first = self.first_segment_base();
-        self.set_log_start(first)?;
         self.doom(doomed)?;
         self.sync_names()?;
         Ok(count)

@@ -7,7 +7,7 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 
 use super::active::ActiveSegment;
-use super::disk::Disk;
+use super::disk::{Disk, is_out_of_descriptors};
 use super::epochs::{self, LeaderEpochs};
 use super::names::SegmentFile;
 use super::partition_log::{LogError, PartitionLog};
@@ -52,34 +52,48 @@ pub(super) fn store_epochs(
 }
 
 impl PartitionLog {
-    /// Seals the active segment and starts one at `base`, the log end.
+    /// Seals the active segment and starts one at `base`, the log end. Where there is no descriptor left for
+    /// that, the log goes on as before.
     pub(super) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), LogError> {
+        // repeated by a second attempt, to no effect
         self.active.finish(&self.disk, &self.config)?;
-        self.write_producer_snapshot()?;
+        let snapshot = self.write_producer_snapshot()?;
         let jitter_ms = self.jitter.next_ms(&self.config);
-        let next = ActiveSegment::create(
+        let created = ActiveSegment::create(
             &self.disk,
             &self.directory,
             base,
             &self.config,
             now,
             jitter_ms,
-        )?;
-        self.directory_changed = true;
+        );
+        let next = match created {
+            Ok(next) => next,
+            Err(error) => {
+                if let Some(offset) = snapshot.filter(|_| is_out_of_descriptors(&error)) {
+                    self.remove_producer_snapshot(offset)?;
+                }
+                return Err(error.into());
+            }
+        };
+        self.unsynced.note_names();
         let before = std::mem::replace(&mut self.active, next);
         let sealed = before.segment.sealed(base);
         self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.length);
-        self.unsynced_segments.push(Arc::clone(&sealed.files));
+        self.unsynced.segments.push(Arc::clone(&sealed.files));
+        // the new one is empty
+        self.unsynced.nothing_written();
         Arc::make_mut(&mut self.sealed).push(sealed);
         self.recent.clear();
         Ok(())
     }
 
-    /// Writes the producers as they are at the log end, unless there is such a snapshot.
-    pub(super) fn write_producer_snapshot(&mut self) -> Result<(), LogError> {
+    /// Writes the producers as they are at the log end, unless there is such a snapshot. Returns the offset
+    /// of one that is new.
+    pub(super) fn write_producer_snapshot(&mut self) -> Result<Option<Offset>, LogError> {
         let end = self.producers.end();
         if self.snapshots.contains(&end) {
-            return Ok(());
+            return Ok(None);
         }
         let file = self
             .disk
@@ -87,9 +101,19 @@ impl PartitionLog {
         self.disk
             .write_at(&file, &snapshot::encode(&self.producers), 0)?;
         self.snapshots.insert(end);
-        self.unsynced_snapshots.push(end);
-        self.directory_changed = true;
-        Ok(())
+        self.unsynced.snapshots.push(end);
+        self.unsynced.note_names();
+        Ok(Some(end))
+    }
+
+    /// Takes a snapshot back that has turned out to stand at no segment's base.
+    fn remove_producer_snapshot(&mut self, offset: Offset) -> Result<(), LogError> {
+        self.snapshots.remove(&offset);
+        self.unsynced
+            .snapshots
+            .retain(|unsynced| *unsynced != offset);
+        let path = SegmentFile::ProducerSnapshot.path(&self.directory, offset);
+        Ok(self.disk.remove(&path)?)
     }
 
     pub(super) fn assign_epoch_at(

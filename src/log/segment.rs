@@ -2,6 +2,14 @@
 //!
 //! [`SegmentFiles`] is the identity, shared by the writer and all readers. [`Segment`] says how much of
 //! the files counts: the files of the active segment grow, what a reader sees of them does not.
+//!
+//! # Which files stay open
+//!
+//! Nothing is open until it is needed: of many partitions, most are idle. A `.log` stays open from its
+//! first read or write until its segment goes, so a sealed segment that somebody has read costs one
+//! descriptor from then on; what was rolled since the start does as well. (A reader whose segment is
+//! removed meanwhile reads on through that descriptor.) Indexes stay open while their segment is active;
+//! those of sealed segments are opened for each lookup. Syncing and loading keep nothing open.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::base::{Offset, Timestamp};
 
-use super::disk::Disk;
+use super::disk::{Disk, is_out_of_descriptors};
 use super::names::{SegmentFile, Suffix, with_suffix};
 use super::offset_index;
 use super::scan::{HeaderWalk, Located};
@@ -68,6 +76,14 @@ impl SegmentFiles {
         self.kept(&self.log, SegmentFile::Log)
     }
 
+    /// The `.log` file for a single use: one that is not open yet does not stay so.
+    fn log_once(&self) -> io::Result<Arc<File>> {
+        match self.log.get() {
+            Some(file) => Ok(Arc::clone(file)),
+            None => self.open(SegmentFile::Log).map(Arc::new),
+        }
+    }
+
     /// The `.index` file.
     pub(crate) fn offset_index(&self) -> io::Result<Arc<File>> {
         if self.keep_indexes {
@@ -104,8 +120,20 @@ impl SegmentFiles {
         }
     }
 
-    /// Creates the files, empty, in place of any that are there.
+    /// Creates the files, empty, in place of any that are there: all of them, or none where there is no
+    /// descriptor left.
     fn create(&self, disk: &Disk) -> io::Result<()> {
+        self.create_all(disk).inspect_err(|error| {
+            if is_out_of_descriptors(error) {
+                for kind in SegmentFile::OF_SEGMENT {
+                    // a removal that fails takes the directory offline by itself
+                    let _ = disk.remove(&self.path(kind));
+                }
+            }
+        })
+    }
+
+    fn create_all(&self, disk: &Disk) -> io::Result<()> {
         for (slot, kind) in [
             (&self.offset_index, SegmentFile::OffsetIndex),
             (&self.time_index, SegmentFile::TimeIndex),
@@ -119,7 +147,7 @@ impl SegmentFiles {
 
     /// Makes the content of all files durable.
     pub(crate) fn sync(&self, disk: &Disk) -> io::Result<()> {
-        disk.sync(&*self.log()?)?;
+        disk.sync(&*self.log_once()?)?;
         disk.sync(&*self.offset_index()?)?;
         disk.sync(&*self.time_index()?)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::Offset;
 
-use super::active::ActiveSegment;
+use super::active::{ActiveSegment, index_interval};
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::ProducerLoader;
 use super::segment::{Segment, SegmentFiles};
@@ -20,6 +20,7 @@ impl PartitionLog {
         if to < self.first_segment_base() {
             return self.restart_at(to);
         }
+        self.unsynced.begin_history();
         self.doom_above(to)?;
         let log_end = self.cut_active(to)?;
 
@@ -86,6 +87,7 @@ impl PartitionLog {
     }
 
     pub(super) fn restart_at(&mut self, at: Offset) -> Result<(), LogError> {
+        self.unsynced.begin_history();
         let mut doomed = vec![self.active.segment.clone()];
         doomed.extend(Arc::make_mut(&mut self.sealed).drain(..).rev());
         self.doom(doomed)?;
@@ -105,7 +107,7 @@ impl PartitionLog {
             self.latest_time,
             jitter_ms,
         )?;
-        self.directory_changed = true;
+        self.unsynced.note_names();
         self.recent.clear();
         (self.log_start, self.log_end) = (at, at);
         self.recovery_point = self.recovery_point.min(at);
@@ -136,6 +138,7 @@ impl PartitionLog {
             snapshots: &mut self.snapshots,
             now: self.latest_time,
             expiration_ms: self.producer_id_expiration_ms,
+            index_interval: index_interval(&self.config),
         };
         self.producers = loader.load(self.log_end)?;
         Ok(())

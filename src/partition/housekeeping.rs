@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::log::Checkpoint;
+
 use super::manager::Partitions;
 
 /// How often due syncs (`flush.ms`) and free space are looked at. Both cost what was written since.
@@ -21,8 +23,12 @@ pub(super) struct Housekeeper {
 /// How often each of the longer rounds is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Periods {
+    /// Before the first retention.
+    pub(super) initial_delay: Duration,
     pub(super) retention: Duration,
-    pub(super) checkpoints: Duration,
+    pub(super) recovery_points: Duration,
+    pub(super) log_starts: Duration,
+    pub(super) high_watermarks: Duration,
     pub(super) producers: Duration,
 }
 
@@ -49,31 +55,37 @@ impl Housekeeper {
 
 fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>) {
     let started = Instant::now();
-    let mut retention = Round {
-        every: periods.retention,
-        due: started + periods.retention.min(Duration::from_secs(30)),
+    let round = |first, every| Round {
+        every,
+        due: started + first,
     };
-    let mut checkpoints = Round {
-        every: periods.checkpoints,
-        due: started + periods.checkpoints,
-    };
-    let mut producers = Round {
-        every: periods.producers,
-        due: started + periods.producers,
-    };
+    let mut retention = round(
+        periods.initial_delay.min(periods.retention),
+        periods.retention,
+    );
+    let mut producers = round(periods.producers, periods.producers);
+    let mut checkpoints = [
+        (Checkpoint::RecoveryPoint, periods.recovery_points),
+        (Checkpoint::LogStart, periods.log_starts),
+        (Checkpoint::Replication, periods.high_watermarks),
+    ]
+    .map(|(which, every)| (which, round(every, every)));
     // A wait for the end that is bounded by the next round: the end is noticed at once.
     while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         partitions.check_space();
         partitions.sync_due();
+        partitions.remove_doomed();
         if retention.is_due(now) {
             partitions.apply_retention();
         }
         if producers.is_due(now) {
             partitions.expire_producers();
         }
-        if checkpoints.is_due(now) {
-            partitions.write_checkpoints();
+        for (which, round) in &mut checkpoints {
+            if round.is_due(now) {
+                partitions.write_checkpoint(*which);
+            }
         }
     }
 }

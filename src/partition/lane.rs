@@ -6,6 +6,8 @@
 //!
 //! ```text
 //!   recv -> drain (bounded) -> apply each append -> sync logs that ask for it -> publish -> answer
+//!                                                              |
+//!                    task: moves the recovery point <------ Syncer, for what nobody waits for
 //! ```
 
 use std::collections::{HashMap, HashSet};
@@ -15,11 +17,12 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::base::{Clock, LeaderEpoch, Offset, Positions, Timestamp};
-use crate::log::{AppendError, AppendInfo, AppendOrigin, LogError, PartitionLog};
+use crate::base::{Clock, LeaderEpoch};
+use crate::log::AppendOrigin;
 
 use super::append::{AppendFailure, Appended};
-use super::replica::{Published, Replica};
+pub(super) use super::hosted::{Hosted, state_of};
+use super::syncer::Syncer;
 
 /// A drain ends when it has taken this many bytes: the first appends should not wait for the last.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
@@ -29,12 +32,6 @@ const DRAIN_TASKS: usize = 1024;
 /// Names a hosted log within its lane. Never reused, so a late task cannot hit another partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Slot(pub(super) u64);
-
-/// A log and its public side, owned by one lane.
-pub(super) struct Hosted {
-    pub(super) log: PartitionLog,
-    pub(super) replica: Arc<Replica>,
-}
 
 /// An append on its way to the log.
 pub(super) struct AppendTask {
@@ -124,6 +121,7 @@ pub(super) fn start(
     let lane = Lane {
         queue,
         clock,
+        syncer: Syncer::start(index)?,
         hosted: HashMap::new(),
         unsynced: HashSet::new(),
     };
@@ -136,6 +134,7 @@ pub(super) fn start(
 struct Lane {
     queue: mpsc::Receiver<Task>,
     clock: Arc<dyn Clock>,
+    syncer: Syncer,
     hosted: HashMap<Slot, Hosted>,
     /// Logs with something that is not synced, so that looking for due syncs costs what was written.
     unsynced: HashSet<Slot>,
@@ -172,6 +171,7 @@ impl Lane {
             }
             self.settle(drain);
             if let Some(mut each) = stop {
+                self.syncer.stop();
                 for (_, hosted) in self.hosted.drain() {
                     each(hosted);
                 }
@@ -184,6 +184,11 @@ impl Lane {
         match task {
             Task::Append(task) => self.append(task, drain),
             Task::Adopt(slot, hosted) => {
+                // What recovery has read and not synced is synced from here on.
+                if hosted.is_unsynced() {
+                    self.unsynced.insert(slot);
+                    drain.touched.insert(slot);
+                }
                 self.hosted.insert(slot, *hosted);
             }
             Task::Operate(slot, operation) => {
@@ -220,7 +225,7 @@ impl Lane {
             return;
         };
         drain.bytes += records.len();
-        let result = append_to(hosted, &records, epoch, origin, self.clock.now());
+        let result = hosted.append(&records, epoch, origin, self.clock.now());
         if result.is_ok() {
             self.unsynced.insert(slot);
         }
@@ -252,10 +257,10 @@ impl Lane {
         let mut lost = HashSet::new();
         for slot in drain.touched {
             if let Some(hosted) = self.hosted.get_mut(&slot) {
-                if settle_log(hosted, now).is_err() {
+                if hosted.settle(now, &self.syncer).is_err() {
                     lost.insert(slot);
                 }
-                if hosted.log.recovery_point() >= hosted.log.log_end() {
+                if !hosted.is_unsynced() {
                     self.unsynced.remove(&slot);
                 }
             }
@@ -274,97 +279,5 @@ impl Lane {
             // A client that has gone away does not wait for its acknowledgement.
             drop(reply.send(result));
         }
-    }
-}
-
-fn append_to(
-    hosted: &mut Hosted,
-    records: &Bytes,
-    epoch: LeaderEpoch,
-    origin: AppendOrigin,
-    now: Timestamp,
-) -> Result<Appended, AppendFailure> {
-    let directory = hosted.replica.directory();
-    if directory.is_offline() {
-        return Err(AppendFailure::Storage);
-    }
-    match hosted.log.append_as_leader(records, epoch, origin, now) {
-        Ok(info) => {
-            note_appended(hosted, records.len(), &info);
-            Ok(Appended {
-                info,
-                leader_epoch: epoch,
-            })
-        }
-        Err(AppendError::Io(error)) => {
-            directory.fail(&format_args!(
-                "append to {}: {error}",
-                hosted.replica.topic_partition()
-            ));
-            Err(AppendFailure::Storage)
-        }
-        Err(refused) => Err(AppendFailure::Refused(refused)),
-    }
-}
-
-fn note_appended(hosted: &Hosted, bytes: usize, info: &AppendInfo) {
-    if !info.duplicate {
-        hosted.replica.directory().note_appended(bytes as u64);
-    }
-}
-
-/// Syncs the log where its policy asks for it and publishes it if anything has moved.
-fn settle_log(hosted: &mut Hosted, now: Timestamp) -> Result<(), LogError> {
-    let before_ack = hosted.replica.config().zurau_flush_before_ack;
-    let unsynced = hosted.log.recovery_point() < hosted.log.log_end();
-    if unsynced && (before_ack || hosted.log.flush_due(now)) {
-        flush(hosted)?;
-    }
-    publish(hosted);
-    Ok(())
-}
-
-/// Syncs a log; a failure takes its directory offline.
-pub(super) fn flush(hosted: &mut Hosted) -> Result<Offset, LogError> {
-    let directory = hosted.replica.directory();
-    if directory.is_offline() {
-        return Err(LogError::Io(std::io::Error::other(
-            "the log directory is offline",
-        )));
-    }
-    hosted.log.flush().inspect_err(|error| {
-        hosted.replica.directory().fail(&format_args!(
-            "sync of {}: {error}",
-            hosted.replica.topic_partition()
-        ));
-    })
-}
-
-/// The state of `log` that readers may see. With one replica the watermark is the log end: there is
-/// nobody whose loss could take an acknowledged record away.
-pub(super) fn state_of(log: &PartitionLog) -> Published {
-    let log_end = log.log_end();
-    let positions = Positions {
-        log_start: log.log_start(),
-        last_stable: log.first_unstable().unwrap_or(log_end),
-        high_watermark: log_end,
-        log_end,
-    };
-    Published {
-        view: log.view(),
-        positions: positions.checked(),
-        recovery_point: log.recovery_point(),
-        first_segment: log.first_segment_base(),
-    }
-}
-
-fn publish(hosted: &Hosted) {
-    let seen = hosted.replica.published();
-    let next = state_of(&hosted.log);
-    if next.positions != seen.positions
-        || next.recovery_point != seen.recovery_point
-        || next.first_segment != seen.first_segment
-    {
-        hosted.replica.publish(next);
     }
 }

@@ -83,6 +83,8 @@ pub(super) struct Shared {
     pub(super) hosted: RwLock<HostedTopics>,
     /// Renamed directories of deleted replicas, and when their files may go.
     pub(super) doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
+    /// What the checkpoint files say, so that they are written only when that changes.
+    pub(super) written: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
     pub(super) threads: Mutex<Threads>,
 }
 
@@ -137,6 +139,7 @@ impl Partitions {
                 next_slot: AtomicU64::new(0),
                 hosted: RwLock::default(),
                 doomed: Mutex::default(),
+                written: Mutex::default(),
                 threads: Mutex::new(threads),
             }),
         };
@@ -219,7 +222,21 @@ impl Partitions {
         if self.shared.directory.is_offline() {
             return;
         }
-        let result = self.write_position_checkpoints(&closed).and_then(|()| {
+        let checkpoints = [
+            (Checkpoint::RecoveryPoint, closed),
+            (
+                Checkpoint::LogStart,
+                self.published_offsets(Checkpoint::LogStart),
+            ),
+            (
+                Checkpoint::Replication,
+                self.published_offsets(Checkpoint::Replication),
+            ),
+        ];
+        let written = checkpoints
+            .into_iter()
+            .try_for_each(|(which, offsets)| self.replace_checkpoint(which, offsets));
+        let result = written.and_then(|()| {
             if self.has_unreadable() {
                 // The marker says that every log ends as it should. Of these nobody knows.
                 tracing::warn!("logs could not be opened: the next start will check all of them");
@@ -483,10 +500,6 @@ impl Partitions {
 
 fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
     if let Err(error) = hosted.log.assign_epoch(epoch) {
-        let partition = hosted.replica.topic_partition();
-        hosted
-            .replica
-            .directory()
-            .fail(&format_args!("leader epoch of {partition}: {error}"));
+        hosted.note_failure("leader epoch", &error);
     }
 }

@@ -12,6 +12,8 @@
 //!      |                                  v         where the policy asks for it
 //!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
 //! ```
+//! Beside each lane a [`syncer`] syncs what no acknowledgement waits for: closed segments at once, the
+//! others after a while. The recovery point follows.
 //!
 //! Invariants
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
@@ -20,11 +22,13 @@
 //!   whole. A position is published only after everything below it is in the log (and synced, where
 //!   the policy asks for that).
 //! - A failed write or sync is final for its log directory: every later append there is refused,
-//!   reads of what is in memory or still readable go on, other directories do not notice.
+//!   reads of what is in memory or still readable go on, other directories do not notice. That there is
+//!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 
 pub mod append;
 pub mod directory;
 pub mod fetch_session;
+mod hosted;
 pub mod housekeeping;
 pub mod lane;
 pub mod lookup;
@@ -33,6 +37,7 @@ mod opening;
 pub mod read;
 pub mod replica;
 mod rounds;
+mod syncer;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -1,24 +1,31 @@
 //! What the housekeeper does in its rounds. Work on a log is sent to the lane that owns it; what
 //! concerns the directory as a whole is done here, on the housekeeper's thread.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::base::Timestamp;
-use crate::log::{Checkpoint, PartitionOffsets};
+use crate::log::{Checkpoint, PartitionOffsets, is_out_of_descriptors};
 
 use super::housekeeping::{Housekeeper, Periods};
 use super::manager::{Partitions, StartError};
 use super::opening;
+use super::replica::Replica;
 
 impl Partitions {
     pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {
         let config = &self.shared.config;
         let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
         let periods = Periods {
+            initial_delay: millis(config.log_initial_task_delay_ms),
             retention: millis(config.log_retention_check_interval_ms),
-            checkpoints: millis(i64::from(config.log_flush_offset_checkpoint_interval_ms)),
+            recovery_points: millis(i64::from(config.log_flush_offset_checkpoint_interval_ms)),
+            log_starts: millis(i64::from(
+                config.log_flush_start_offset_checkpoint_interval_ms,
+            )),
+            high_watermarks: millis(config.replica_high_watermark_checkpoint_interval_ms),
             producers: millis(i64::from(config.producer_id_expiration_check_interval_ms)),
         };
         let housekeeper = Housekeeper::start(self.clone(), periods).map_err(StartError::Thread)?;
@@ -34,7 +41,8 @@ impl Partitions {
         self.shared.directory.check_space();
     }
 
-    /// Lets the lanes sync what is due by `flush.ms`: a touched log is looked at when a drain settles.
+    /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
+    /// in the background: a touched log is looked at when a drain settles.
     pub(super) fn sync_due(&self) {
         for lane in &self.shared.lanes {
             lane.sweep_written(|_| {});
@@ -58,18 +66,15 @@ impl Partitions {
                     .apply_retention(high_watermark, now)
                     .and_then(|_| hosted.log.delete_expired_files(now));
                 if let Err(error) = result {
-                    let partition = hosted.replica.topic_partition();
-                    hosted
-                        .replica
-                        .directory()
-                        .fail(&format_args!("retention of {partition}: {error}"));
+                    hosted.note_failure("retention", &error);
                 }
             });
         }
-        self.remove_doomed(now);
     }
 
-    fn remove_doomed(&self, now: Timestamp) {
+    /// Removes the files of deleted partitions that have waited long enough.
+    pub(super) fn remove_doomed(&self) {
+        let now = self.shared.clock.now();
         let mut doomed = self
             .shared
             .doomed
@@ -84,45 +89,61 @@ impl Partitions {
         opening::remove_directories(due.into_iter().map(|(_, path)| path));
     }
 
-    pub(super) fn write_checkpoints(&self) {
+    /// Writes a checkpoint of what is published, unless the file says it already.
+    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
         if self.shared.directory.is_offline() {
             return;
         }
-        let recovery_points = self
-            .all()
-            .iter()
-            .map(|replica| {
-                (
-                    replica.topic_partition().clone(),
-                    replica.published().recovery_point,
-                )
-            })
-            .collect();
-        if let Err(error) = self.write_position_checkpoints(&recovery_points) {
+        let Err(error) = self.replace_checkpoint(which, self.published_offsets(which)) else {
+            return;
+        };
+        if is_out_of_descriptors(&error) {
+            tracing::warn!(%error, "checkpoint not written: no file descriptor left");
+        } else {
             self.shared
                 .directory
                 .fail(&format_args!("checkpoint: {error}"));
         }
     }
 
-    pub(super) fn write_position_checkpoints(
-        &self,
-        recovery_points: &PartitionOffsets,
-    ) -> std::io::Result<()> {
-        let mut log_starts = PartitionOffsets::new();
-        let mut high_watermarks = PartitionOffsets::new();
-        for replica in self.all() {
+    /// What a checkpoint is to say of all open partitions.
+    pub(super) fn published_offsets(&self, which: Checkpoint) -> PartitionOffsets {
+        let offset = |replica: &Replica| {
             let published = replica.published();
             let positions = published.positions;
-            // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
-            if positions.log_start > published.first_segment {
-                log_starts.insert(replica.topic_partition().clone(), positions.log_start);
+            match which {
+                Checkpoint::RecoveryPoint => Some(published.recovery_point),
+                Checkpoint::Replication => Some(positions.high_watermark),
+                // Kafka keeps this file small: where it says nothing, the log starts with its first
+                // segment.
+                Checkpoint::LogStart => {
+                    Some(positions.log_start).filter(|start| *start > published.first_segment)
+                }
             }
-            high_watermarks.insert(replica.topic_partition().clone(), positions.high_watermark);
+        };
+        let all = self.all();
+        let entries = all
+            .iter()
+            .filter_map(|replica| Some((replica.topic_partition().clone(), offset(replica)?)));
+        entries.collect()
+    }
+
+    pub(super) fn replace_checkpoint(
+        &self,
+        which: Checkpoint,
+        offsets: PartitionOffsets,
+    ) -> io::Result<()> {
+        let mut written = self
+            .shared
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if written.get(&which) != Some(&offsets) {
+            self.shared
+                .log_directory
+                .write_checkpoint(which, &offsets)?;
+            written.insert(which, offsets);
         }
-        let directory = &self.shared.log_directory;
-        directory.write_checkpoint(Checkpoint::RecoveryPoint, recovery_points)?;
-        directory.write_checkpoint(Checkpoint::LogStart, &log_starts)?;
-        directory.write_checkpoint(Checkpoint::Replication, &high_watermarks)
+        Ok(())
     }
 }

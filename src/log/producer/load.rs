@@ -12,6 +12,7 @@ use crate::log::scan::{HeaderWalk, Located, read_batch};
 use crate::log::segment::Segment;
 use crate::log::validate::MOST_DECOMPRESSED;
 
+use super::history;
 use super::snapshot;
 use super::state::ProducerTable;
 
@@ -25,6 +26,8 @@ pub(crate) struct ProducerLoader<'a> {
     pub(crate) snapshots: &'a mut BTreeSet<Offset>,
     pub(crate) now: Timestamp,
     pub(crate) expiration_ms: i64,
+    /// The topic's `index.interval.bytes`.
+    pub(crate) index_interval: u64,
 }
 
 impl ProducerLoader<'_> {
@@ -39,6 +42,7 @@ impl ProducerLoader<'_> {
             .newest_snapshot(log_end)?
             .unwrap_or_else(|| ProducerTable::empty_at(first_base));
         table.expire(self.now, self.expiration_ms);
+        history::restore(&mut table, self.segments, self.index_interval)?;
         if table.end() >= log_end {
             return Ok(table);
         }

@@ -5,9 +5,11 @@
 //! entry, and the entry is put in place ([`ProducerTable::publish`]) only *after* the write succeeded.
 //! The state is a pure function of the log's batches, so that it can be rebuilt by replay
 //! ([`ProducerTable::replay`]); snapshots ([`snapshot`]) shorten that replay, and carry the state over
-//! the deletion of the segments it came from.
+//! the deletion of the segments it came from. Of a producer's five batches a snapshot holds only the newest;
+//! the others are looked up in the log again ([`history`]).
 
 pub(crate) mod check;
+mod history;
 pub(crate) mod load;
 pub(crate) mod snapshot;
 pub(crate) mod state;

@@ -109,7 +109,7 @@ impl ProducerEntry {
     fn enter_epoch(&mut self, epoch: ProducerEpoch) {
         if self.epoch != epoch {
             self.epoch = epoch;
-            self.count = 0;
+            (self.batches, self.count) = (Self::UNKNOWN.batches, 0);
         }
     }
 
@@ -138,6 +138,18 @@ impl ProducerEntry {
             *slot = batch;
             self.count += 1;
         }
+    }
+
+    /// Puts `history`'s batches in place of the newest one, if that is where they lead. Whether it was.
+    pub(super) fn take_history(&mut self, history: &Self) -> bool {
+        let place =
+            |batch: &BatchTrace| (batch.last_sequence, batch.last_offset, batch.offset_delta);
+        let newest = self.batches().last().map(place);
+        let leads_here = newest.is_some() && history.batches().last().map(place) == newest;
+        if leads_here {
+            (self.batches, self.count) = (history.batches, history.count);
+        }
+        leads_here
     }
 
     /// Ends the open transaction.

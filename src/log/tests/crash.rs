@@ -13,7 +13,7 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::testing::{config, directory, open, producer_batch, quick_disk, read_all};
-use crate::log::{AppendError, AppendOrigin, Disk, LogError, PartitionLog};
+use crate::log::{AppendError, AppendOrigin, Disk, LogError, PartitionLog, SyncJob};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -105,6 +105,65 @@ fn workload(directory: &Path, disk: &Disk, durable: &mut Durable) -> Result<(), 
     Ok(())
 }
 
+/// The same with jobs in place of flushes, each run while the log has gone on.
+fn workload_with_jobs(
+    directory: &Path,
+    disk: &Disk,
+    durable: &mut Durable,
+) -> Result<(), AppendError> {
+    /// Long enough for the active segment to be synced as well.
+    const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
+    let config = small_segments();
+    let (mut log, _) = open(directory, &config, true, Offset(0), Offset(0), NOW, disk)?;
+    let append = |log: &mut PartitionLog, n: i64| {
+        log.append_as_leader(&sent(n), LeaderEpoch(0), AppendOrigin::Client, NOW)
+            .map(|_| ())
+    };
+    let run = |log: &mut PartitionLog, job: Option<SyncJob>| {
+        let job = job.expect("something to sync");
+        let result = job.run();
+        log.synced(job, result)
+    };
+    for n in 0..4 {
+        append(&mut log, n)?;
+    }
+    let job = log.sync_job(NOW);
+    append(&mut log, 4)?;
+    durable.end = run(&mut log, job)?;
+    assert_eq!(durable.end, log.active.segment.base());
+    let job = log.sync_job(LATER);
+    for n in 5..9 {
+        append(&mut log, n)?;
+    }
+    durable.end = run(&mut log, job)?;
+    assert_eq!(durable.end, Offset(5));
+    // a job of a log that is cut, and written on with what the job does not know
+    let job = log.sync_job(LATER);
+    durable.end = Offset(4);
+    log.truncate(Offset(4))?;
+    for n in 4..8 {
+        append(&mut log, n)?;
+    }
+    durable.end = run(&mut log, job)?;
+    assert_eq!(durable.end, Offset(4));
+    // a job whose segments retention takes away
+    let job = log.sync_job(LATER);
+    log.apply_retention(log.log_end(), NOW)?;
+    (durable.log_start, durable.end) = (log.log_start(), log.recovery_point());
+    log.delete_expired_files(NOW)?;
+    durable.end = run(&mut log, job)?;
+    for n in 8..10 {
+        append(&mut log, n)?;
+    }
+    let job = log.sync_job(LATER);
+    durable.end = run(&mut log, job)?;
+    assert_eq!(durable.end, Offset(10));
+    Ok(())
+}
+
+type Workload = fn(&Path, &Disk, &mut Durable) -> Result<(), AppendError>;
+const WORKLOADS: [Workload; 2] = [workload, workload_with_jobs];
+
 fn reopen(directory: &Path, durable: &Durable, disk: &Disk) -> Result<PartitionLog, LogError> {
     Ok(open(
         directory,
@@ -147,6 +206,10 @@ fn check(log: &mut PartitionLog, durable: &Durable, what: &str) {
 
 #[test]
 fn dying_at_any_change_loses_nothing_that_was_flushed() {
+    WORKLOADS.into_iter().for_each(dying_at_any_change);
+}
+
+fn dying_at_any_change(workload: Workload) {
     let mut whole = false;
     let mut changes = 0;
     while !whole {
@@ -168,6 +231,10 @@ fn dying_at_any_change_loses_nothing_that_was_flushed() {
 
 #[test]
 fn dying_in_recovery_is_no_worse() {
+    WORKLOADS.into_iter().for_each(dying_in_recovery);
+}
+
+fn dying_in_recovery(workload: Workload) {
     for changes in (10..90).step_by(3) {
         let mut recovered = false;
         let mut more = 0;
@@ -224,6 +291,10 @@ impl PowerLoss {
 
 #[test]
 fn losing_power_at_any_change_loses_nothing_that_was_flushed() {
+    WORKLOADS.into_iter().for_each(losing_power_at_any_change);
+}
+
+fn losing_power_at_any_change(workload: Workload) {
     let mut whole = false;
     let mut changes = 0;
     while !whole {

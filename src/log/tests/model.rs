@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::log::names::SegmentFile;
 use crate::log::testing::{TestLog, config, producer_batch, read_all};
+use crate::log::{AppendError, SyncJob};
 use crate::record::Batches;
 
 #[derive(Clone, Debug)]
@@ -19,8 +20,11 @@ enum Step {
     },
     Resend {
         producer: i64,
+        back: usize,
     },
     Flush,
+    /// Takes a job, or gives one back that was taken.
+    Job,
     Retention {
         older_than: i64,
     },
@@ -43,8 +47,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => (0i64..3, prop::collection::vec(timestamp, 1..4), 0usize..200)
             .prop_map(|(producer, timestamps, size)| Step::Append { producer, timestamps, size }),
-        2 => (0i64..3).prop_map(|producer| Step::Resend { producer }),
+        4 => (0i64..3, 0usize..5).prop_map(|(producer, back)| Step::Resend { producer, back }),
         2 => Just(Step::Flush),
+        3 => Just(Step::Job),
         1 => (0i64..100_000).prop_map(|older_than| Step::Retention { older_than }),
         1 => any::<u8>().prop_map(|part| Step::RaiseLogStart { part }),
         1 => any::<u8>().prop_map(|part| Step::Truncate { part }),
@@ -89,10 +94,17 @@ impl Model {
     }
 
     fn last_of(&self, producer: i64) -> Option<&Sent> {
+        self.last_but(producer, 0).map(|(_, sent)| sent)
+    }
+
+    /// What `producer` sent `back` batches before its last one, and how many batches ago that was.
+    fn last_but(&self, producer: i64, back: usize) -> Option<(usize, &Sent)> {
         self.sent
             .iter()
             .rev()
-            .find(|sent| sent.producer == producer)
+            .enumerate()
+            .filter(|(_, sent)| sent.producer == producer)
+            .nth(back)
     }
 
     fn readable(&self) -> impl Iterator<Item = &Sent> {
@@ -177,6 +189,7 @@ fn run(steps: Vec<Step>) {
     config.retention_ms = 1;
     let mut test = TestLog::new(config);
     let mut model = Model::default();
+    let mut job: Option<SyncJob> = None;
     for step in steps {
         match step {
             Step::Append {
@@ -211,11 +224,33 @@ fn run(steps: Vec<Step>) {
                 });
                 continue;
             }
-            Step::Resend { producer } => {
-                if let Some(sent) = model.last_of(producer) {
-                    let info = test.append(&sent.bytes).unwrap();
-                    assert_eq!((info.first_offset.0, info.duplicate), (sent.base, true));
+            Step::Resend { producer, back } => {
+                if let Some((ago, sent)) = model.last_but(producer, back) {
+                    // the tail that is read at a start reaches eight segments back, if they are there
+                    let certain =
+                        back == 0 || (ago < 8 && sent.base >= test.log.first_segment_base().0);
+                    match test.append(&sent.bytes) {
+                        Ok(info) => {
+                            assert_eq!((info.first_offset.0, info.duplicate), (sent.base, true));
+                        }
+                        Err(error) => {
+                            assert!(!certain, "{back} before the last: {error}");
+                            assert!(matches!(error, AppendError::OutOfOrderSequence { .. }));
+                        }
+                    }
                 }
+                continue;
+            }
+            Step::Job => {
+                let before = test.log.recovery_point();
+                if let Some(job) = job.take() {
+                    let result = job.run();
+                    let after = test.log.synced(job, result).unwrap();
+                    assert!(before <= after && after <= test.log.log_end());
+                } else {
+                    job = test.log.sync_job(test.now);
+                }
+                assert!(!test.log.disk.is_offline());
                 continue;
             }
             Step::Flush => {
@@ -273,11 +308,13 @@ fn run(steps: Vec<Step>) {
                 );
             }
             Step::Reopen => {
+                job = None;
                 test = test.reopen();
                 assert_eq!(test.report.bytes_scanned, 0);
                 model.synced = test.log.active.segment.length;
             }
             Step::Crash { part, flip } => {
+                job = None;
                 let segment = &test.log.active.segment;
                 let (base, length) = (segment.base(), segment.length);
                 let kept = model.synced + (length - model.synced) * u64::from(part) / 255;

@@ -1,0 +1,244 @@
+//! Making a log durable without holding up whoever appends to it.
+//!
+//! ```text
+//!   writer:  sync_job() ------------- append, roll, append ... ------------> synced(job, result)
+//!                |                                                               ^
+//!   any thread:  +----> SyncJob::run: content, then names ------------------------+
+//! ```
+//!
+//! A [`SyncJob`] holds what must be synced so that everything below one offset is durable: the closed
+//! segments that were not synced yet, the producer snapshots, the active segment if its turn has come, and
+//! the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on the disk.
+//!
+//! The log goes on meanwhile, so what a job has done may be about a past that was taken back:
+//! - After a truncation, offsets below the job's end may be filled with other batches. Every truncation
+//!   begins a new history, and a job of an older one moves nothing.
+//! - Segments may be removed by retention, which syncs everything first. Files that a job does not find are
+//!   no failure if the log does not wait for them any more.
+//! - [`PartitionLog::flush`] waits for no job: it syncs all that is not known to be synced. A job that
+//!   comes in later finds its work done.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::{Offset, Timestamp};
+
+use super::disk::{Disk, is_out_of_descriptors};
+use super::names::SegmentFile;
+use super::partition_log::{LogError, PartitionLog};
+use super::segment::SegmentFiles;
+
+/// How long a batch lies in the active segment before a job syncs it, when no policy of the topic's asks
+/// for more. Ours: Kafka leaves this to the system, which writes pages out after about twice that time
+/// (`dirty_expire_centisecs`). A single replica has nobody to fetch the rest from after a power failure.
+const ACTIVE_SYNC_MS: i64 = 15_000;
+
+/// How long no new job is made after one that could not open its files.
+const RETRY_MS: i64 = 1_000;
+
+/// What is not synced yet, and how that is found out.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    /// Segments that were sealed and not synced since.
+    pub(super) segments: Vec<Arc<SegmentFiles>>,
+    /// Producer snapshots that were written and not synced.
+    pub(super) snapshots: Vec<Offset>,
+    /// How often names in the directory were changed, and how many of these changes are synced.
+    names_changed: u64,
+    names_synced: u64,
+    /// When the active segment got its oldest batch that no sync has covered.
+    since: Option<Timestamp>,
+    /// Truncations so far.
+    history: u64,
+    /// A job is out; there is one at a time.
+    job_is_out: bool,
+    /// No job before this time.
+    not_before: Timestamp,
+}
+
+impl Unsynced {
+    /// What recovery leaves: its segments and snapshots, and names that it may have changed.
+    pub(super) const fn new(
+        segments: Vec<Arc<SegmentFiles>>,
+        snapshots: Vec<Offset>,
+        since: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            segments,
+            snapshots,
+            names_changed: 1,
+            names_synced: 0,
+            since,
+            history: 0,
+            job_is_out: false,
+            not_before: Timestamp(i64::MIN),
+        }
+    }
+
+    /// Names in the directory are about to change, or have changed.
+    pub(super) const fn note_names(&mut self) {
+        self.names_changed += 1;
+    }
+
+    pub(super) const fn names_are_synced(&self) -> bool {
+        self.names_synced == self.names_changed
+    }
+
+    /// All changes of names so far are synced.
+    pub(super) const fn names_synced(&mut self) {
+        self.names_synced = self.names_changed;
+    }
+
+    /// A batch was written at `now`.
+    pub(super) fn note_written(&mut self, now: Timestamp) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Every batch is synced.
+    pub(super) const fn nothing_written(&mut self) {
+        self.since = None;
+    }
+
+    /// What was handed out before concerns a log that is no more.
+    pub(super) const fn begin_history(&mut self) {
+        self.history += 1;
+    }
+}
+
+/// Everything that must be synced for a log to be durable up to an offset. To be run on any thread, and
+/// given back to the log ([`PartitionLog::synced`]) with its result.
+#[derive(Debug)]
+#[must_use = "the log gives out no other job before this one is back"]
+pub struct SyncJob {
+    disk: Disk,
+    directory: Arc<Path>,
+    segments: Vec<Arc<SegmentFiles>>,
+    snapshots: Vec<Offset>,
+    active: Option<Arc<File>>,
+    /// Everything below is durable once the job has run.
+    up_to: Offset,
+    /// The changes of names that are to be synced with it, and whether there are any.
+    names_changed: u64,
+    with_names: bool,
+    history: u64,
+    made: Timestamp,
+}
+
+impl SyncJob {
+    /// Does it: content, then names. A sync that fails takes the directory offline; a file that cannot be
+    /// opened does not, since it may be gone with good reason.
+    pub fn run(&self) -> io::Result<()> {
+        let names = match self.with_names {
+            true => Some(self.disk.open_directory(&self.directory)?),
+            false => None,
+        };
+        for files in &self.segments {
+            files.sync(&self.disk)?;
+        }
+        for offset in &self.snapshots {
+            let path = SegmentFile::ProducerSnapshot.path(&self.directory, *offset);
+            self.disk.sync(&self.disk.open(&path)?)?;
+        }
+        if let Some(active) = &self.active {
+            self.disk.sync(active)?;
+        }
+        names.map_or(Ok(()), |names| {
+            self.disk.sync_open_directory(&names, &self.directory)
+        })
+    }
+}
+
+impl PartitionLog {
+    /// Work for another thread, if there is any now: closed segments that are not synced yet, or batches in
+    /// the active segment that have waited for 15 seconds. There is at most one job at a time.
+    pub fn sync_job(&mut self, now: Timestamp) -> Option<SyncJob> {
+        self.latest_time = self.latest_time.max(now);
+        let unsynced = &self.unsynced;
+        if unsynced.job_is_out || now < unsynced.not_before || self.disk.is_offline() {
+            return None;
+        }
+        let waited = |since: Timestamp| now.millis_since(since) >= ACTIVE_SYNC_MS;
+        let with_active = unsynced.since.is_some_and(waited);
+        if !with_active && unsynced.segments.is_empty() {
+            return None;
+        }
+        let active = if with_active {
+            match self.active.segment.files.log() {
+                Ok(file) => Some(file),
+                // tried again with the next drain
+                Err(_) => return None,
+            }
+        } else {
+            None
+        };
+        self.unsynced.job_is_out = true;
+        let unsynced = &self.unsynced;
+        Some(SyncJob {
+            disk: self.disk.clone(),
+            directory: Arc::clone(&self.directory),
+            segments: unsynced.segments.clone(),
+            snapshots: unsynced.snapshots.clone(),
+            up_to: match active {
+                Some(_) => self.log_end,
+                None => self.active.segment.base(),
+            },
+            active,
+            names_changed: unsynced.names_changed,
+            with_names: !unsynced.names_are_synced(),
+            history: unsynced.history,
+            made: now,
+        })
+    }
+
+    /// Takes note of a job that has run, and moves the recovery point if it may. Returns the recovery point.
+    ///
+    /// # Errors
+    /// The job's own, if it means that the directory cannot be trusted any more.
+    pub fn synced(&mut self, job: SyncJob, result: io::Result<()>) -> Result<Offset, LogError> {
+        self.unsynced.job_is_out = false;
+        match result {
+            Ok(()) if job.history == self.unsynced.history => self.note_synced(&job),
+            // of a log that was cut since: what is left to sync is still listed
+            Ok(()) => {}
+            Err(error) if self.is_harmless(&error, &job) => {
+                self.unsynced.not_before = self.latest_time.plus_millis(RETRY_MS);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.recovery_point)
+    }
+
+    fn note_synced(&mut self, job: &SyncJob) {
+        let unsynced = &mut self.unsynced;
+        unsynced
+            .segments
+            .retain(|files| !job.segments.iter().any(|done| Arc::ptr_eq(done, files)));
+        unsynced
+            .snapshots
+            .retain(|offset| !job.snapshots.contains(offset));
+        unsynced.names_synced = unsynced.names_synced.max(job.names_changed);
+        self.recovery_point = self.recovery_point.max(job.up_to.min(self.log_end));
+        if self.recovery_point >= self.log_end {
+            unsynced.since = None;
+        } else if job.active.is_some() {
+            // what is left was written after the job was made
+            unsynced.since = unsynced.since.map(|since| since.max(job.made));
+        }
+    }
+
+    /// Whether `job` could only not open its files, and either never had a chance to or need not any more.
+    fn is_harmless(&self, error: &io::Error, job: &SyncJob) -> bool {
+        is_out_of_descriptors(error)
+            || (error.kind() == io::ErrorKind::NotFound && !self.waits_for(job))
+    }
+
+    /// Whether anything of `job` is still to be synced, so that its files should be there.
+    fn waits_for(&self, job: &SyncJob) -> bool {
+        let unsynced = &self.unsynced;
+        let same = |files| job.segments.iter().any(|done| Arc::ptr_eq(done, files));
+        job.history == unsynced.history
+            && (self.recovery_point < job.up_to || unsynced.segments.iter().any(same))
+    }
+}

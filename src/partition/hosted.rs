@@ -1,0 +1,177 @@
+//! What a lane does with one of its logs: append, sync, publish, and tell a failure of the disk from a
+//! want of file descriptors.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::base::{LeaderEpoch, Offset, Positions, Timestamp};
+use crate::log::{AppendError, AppendInfo, AppendOrigin, LogError, PartitionLog};
+
+use super::append::{AppendFailure, Appended};
+use super::replica::{Published, Replica};
+use super::syncer::Syncer;
+
+/// A log and its public side, owned by one lane.
+pub(super) struct Hosted {
+    pub(super) log: PartitionLog,
+    pub(super) replica: Arc<Replica>,
+}
+
+impl Hosted {
+    /// Appends for the leader; not published yet.
+    pub(super) fn append(
+        &mut self,
+        records: &Bytes,
+        epoch: LeaderEpoch,
+        origin: AppendOrigin,
+        now: Timestamp,
+    ) -> Result<Appended, AppendFailure> {
+        if self.replica.directory().is_offline() {
+            return Err(AppendFailure::Storage);
+        }
+        match self.log.append_as_leader(records, epoch, origin, now) {
+            Ok(info) => {
+                self.note_appended(records.len(), &info);
+                Ok(Appended {
+                    info,
+                    leader_epoch: epoch,
+                })
+            }
+            Err(error) if error.is_out_of_descriptors() => {
+                self.refused_for_want_of_descriptors("append", &error);
+                Err(AppendFailure::Storage)
+            }
+            // Offline: the disk has failed under another log, or under a syncer
+            Err(error @ (AppendError::Io(_) | AppendError::Offline(_))) => {
+                self.fail("append", &error);
+                Err(AppendFailure::Storage)
+            }
+            Err(refused) => Err(AppendFailure::Refused(refused)),
+        }
+    }
+
+    fn note_appended(&self, bytes: usize, info: &AppendInfo) {
+        if !info.duplicate {
+            self.replica.directory().note_appended(bytes as u64);
+        }
+    }
+
+    /// Syncs the log where its policy asks for it, hands over what may be synced in the background, and
+    /// publishes the log if anything has moved.
+    pub(super) fn settle(&mut self, now: Timestamp, syncer: &Syncer) -> Result<(), LogError> {
+        let before_ack = self.replica.config().zurau_flush_before_ack;
+        if self.is_unsynced() && (before_ack || self.log.flush_due(now)) {
+            self.flush()?;
+        }
+        self.sync_in_background(now, syncer);
+        self.publish();
+        Ok(())
+    }
+
+    /// Whether the log has anything above its recovery point.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.log.recovery_point() < self.log.log_end()
+    }
+
+    fn flush(&mut self) -> Result<Offset, LogError> {
+        if self.replica.directory().is_offline() {
+            return Err(LogError::Io(std::io::Error::other(
+                "the log directory is offline",
+            )));
+        }
+        let result = self.log.flush();
+        result.inspect_err(|error| self.note_failure("sync", error))
+    }
+
+    fn sync_in_background(&mut self, now: Timestamp, syncer: &Syncer) {
+        if self.replica.directory().is_offline() {
+            return;
+        }
+        let Some(job) = self.log.sync_job(now) else {
+            return;
+        };
+        let replica = Arc::clone(&self.replica);
+        syncer.send(move || {
+            let result = job.run();
+            let (lane, slot) = (replica.lane().clone(), replica.slot());
+            // A log that has left its lane meanwhile is not asked: nobody will use what it holds. If its
+            // disk has failed, the other logs there find out.
+            lane.operate(slot, move |hosted| {
+                if let Err(error) = hosted.log.synced(job, result) {
+                    hosted.note_failure("sync", &error);
+                }
+            });
+        });
+    }
+
+    /// What a failed change of the log means: the directory goes offline, unless nothing was tried.
+    pub(super) fn note_failure(&self, what: &str, error: &LogError) {
+        if error.is_out_of_descriptors() {
+            self.refused_for_want_of_descriptors(what, error);
+        } else {
+            self.fail(what, error);
+        }
+    }
+
+    fn refused_for_want_of_descriptors(&self, what: &str, error: &dyn Display) {
+        if !may_tell_again() {
+            return;
+        }
+        tracing::warn!(
+            partition = %self.replica.topic_partition(), what, %error,
+            "no file descriptor left: refused, nothing was changed; raise the limit of open files"
+        );
+    }
+
+    fn fail(&self, what: &str, error: &dyn Display) {
+        let partition = self.replica.topic_partition();
+        self.replica
+            .directory()
+            .fail(&format_args!("{what} of {partition}: {error}"));
+    }
+
+    fn publish(&self) {
+        let seen = self.replica.published();
+        let next = state_of(&self.log);
+        if next.positions != seen.positions
+            || next.recovery_point != seen.recovery_point
+            || next.first_segment != seen.first_segment
+        {
+            self.replica.publish(next);
+        }
+    }
+}
+
+/// Whether it is time for another line about descriptors: clients try again many times a second.
+fn may_tell_again() -> bool {
+    const PAUSE: Duration = Duration::from_secs(10);
+    static LAST_TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+    let now = Instant::now();
+    let mut last = LAST_TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let may_tell = last.is_none_or(|last| now.duration_since(last) >= PAUSE);
+    if may_tell {
+        *last = Some(now);
+    }
+    may_tell
+}
+
+/// The state of `log` that readers may see. With one replica the watermark is the log end: there is
+/// nobody whose loss could take an acknowledged record away.
+pub(super) fn state_of(log: &PartitionLog) -> Published {
+    let log_end = log.log_end();
+    let positions = Positions {
+        log_start: log.log_start(),
+        last_stable: log.first_unstable().unwrap_or(log_end),
+        high_watermark: log_end,
+        log_end,
+    };
+    Published {
+        view: log.view(),
+        positions: positions.checked(),
+        recovery_point: log.recovery_point(),
+        first_segment: log.first_segment_base(),
+    }
+}
