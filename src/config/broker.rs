@@ -67,7 +67,6 @@ broker_config! {
         process_roles: Vec<String> = "process.roles",
         controller_listener_names: Vec<String> = "controller.listener.names",
         broker_rack: Option<String> = "broker.rack",
-        controlled_shutdown_enable: bool = "controlled.shutdown.enable",
         num_network_threads: i32 = "num.network.threads",
         num_io_threads: i32 = "num.io.threads",
         num_recovery_threads_per_data_dir: i32 = "num.recovery.threads.per.data.dir",

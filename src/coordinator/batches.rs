@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::Timestamp;
-use crate::record::{BatchBuilder, BatchOptions};
+use crate::record::{BatchBuilder, BatchOptions, Codec};
 
 use super::host::KeyValue;
 
@@ -13,10 +13,15 @@ const OVERHEAD: usize = 64;
 /// The records of a decision as they go into batches: all into one, so that they are written whole or
 /// not at all. Only tombstones, of which the end of a group or of a topic can bring any number and
 /// which do not need each other, are spread over as many batches of at most `limit` bytes as it takes.
-pub(super) fn batches(records: &[KeyValue], limit: usize, now: Timestamp) -> Vec<Bytes> {
+pub(super) fn batches(
+    records: &[KeyValue],
+    limit: usize,
+    codec: Codec,
+    now: Timestamp,
+) -> Vec<Bytes> {
     split(records, limit)
         .into_iter()
-        .map(|records| encode(records, now))
+        .map(|records| encode(records, codec, now))
         .collect()
 }
 
@@ -40,8 +45,11 @@ fn split(records: &[KeyValue], limit: usize) -> Vec<&[KeyValue]> {
 }
 
 /// One batch of these records.
-fn encode(records: &[KeyValue], now: Timestamp) -> Bytes {
-    let mut batch = BatchBuilder::new(BatchOptions::default());
+fn encode(records: &[KeyValue], codec: Codec, now: Timestamp) -> Bytes {
+    let mut batch = BatchBuilder::new(BatchOptions {
+        codec,
+        ..BatchOptions::default()
+    });
     for record in records {
         batch.push(now, Some(&record.key), record.value.as_deref(), &[]);
     }
@@ -50,7 +58,7 @@ fn encode(records: &[KeyValue], now: Timestamp) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyValue, encode, split};
+    use super::{Codec, KeyValue, encode, split};
     use crate::base::Timestamp;
 
     fn record(key: usize, value: Option<&'static [u8]>) -> KeyValue {
@@ -80,7 +88,7 @@ mod tests {
     fn a_batch_is_no_larger_than_was_reckoned() {
         let records = vec![record(50, None); 1000];
         for batch in split(&records, 4096) {
-            assert!(encode(batch, Timestamp(1_700_000_000_000)).len() <= 4096);
+            assert!(encode(batch, Codec::None, Timestamp(1_700_000_000_000)).len() <= 4096);
         }
     }
 }

@@ -23,8 +23,9 @@ use crate::group::{
 };
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
+use crate::record::Codec;
 
-use super::host::{CoordinatorError, Handle, Machine};
+use super::host::{CoordinatorError, Handle, LogOptions, Machine};
 use super::offsets_topic::{offsets_topic, partition_of};
 
 impl Machine for Registry {
@@ -322,6 +323,7 @@ impl Groups {
             replica,
             epoch,
             Arc::clone(&shared.clock),
+            log_options(&shared.config),
             move || Registry::new(settings),
         ))
     }
@@ -366,6 +368,17 @@ async fn expire_offsets(shared: Weak<Shared>, period: Duration) {
             return;
         };
         Groups { shared }.command_each(&Command::ExpireOffsets);
+    }
+}
+
+/// What the configuration says about their log.
+fn log_options(config: &BrokerConfig) -> LogOptions {
+    LogOptions {
+        codec: i16::try_from(config.offsets_topic_compression_codec)
+            .ok()
+            .and_then(Codec::from_id)
+            .unwrap_or_default(),
+        load_bytes: usize::try_from(config.offsets_load_buffer_size).unwrap_or(1),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
 };
 
+use crate::record::Codec;
+
 use super::batches::batches;
 use super::load::{LoadError, load};
 use super::timers::Timers;
@@ -79,6 +81,9 @@ pub enum CoordinatorError {
     /// The log cannot be written or read now.
     #[error("the coordinator cannot write its log")]
     NotAvailable,
+    /// It did not become durable in the time that was given to it.
+    #[error("the coordinator's log takes too long")]
+    TimedOut,
     /// The record batch is larger than the internal topic takes.
     #[error("the decision is larger than a batch may be")]
     TooLarge,
@@ -101,6 +106,15 @@ type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Release + Send>;
 /// Gives an answer that was held back, or the error that took its place.
 type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 
+/// How a machine's log is written and read.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// How record batches are compressed.
+    pub codec: Codec,
+    /// Bytes that are read at a time when loading.
+    pub load_bytes: usize,
+}
+
 /// The way to one hosted machine.
 pub struct Handle<M: Machine> {
     mailbox: mpsc::UnboundedSender<Message<M>>,
@@ -120,6 +134,7 @@ impl<M: Machine> Handle<M> {
         replica: Arc<Replica>,
         epoch: LeaderEpoch,
         clock: Arc<dyn Clock>,
+        options: LogOptions,
         make: impl Fn() -> M + Send + 'static,
     ) -> Self {
         let (mailbox, messages) = mpsc::unbounded_channel();
@@ -127,6 +142,7 @@ impl<M: Machine> Handle<M> {
             replica,
             epoch,
             clock,
+            options,
             make: Box::new(make),
             messages,
         };
@@ -170,6 +186,7 @@ struct Host<M: Machine> {
     replica: Arc<Replica>,
     epoch: LeaderEpoch,
     clock: Arc<dyn Clock>,
+    options: LogOptions,
     make: Box<dyn Fn() -> M + Send>,
     messages: mpsc::UnboundedReceiver<Message<M>>,
 }
@@ -210,8 +227,9 @@ impl<M: Machine> Host<M> {
             return Some(machine);
         }
         let replica = Arc::clone(&self.replica);
-        let now = self.clock.now();
-        let mut loading = tokio::task::spawn_blocking(move || load(machine, &replica, now));
+        let (now, load_bytes) = (self.clock.now(), self.options.load_bytes);
+        let mut loading =
+            tokio::task::spawn_blocking(move || load(machine, &replica, load_bytes, now));
         loop {
             tokio::select! {
                 loaded = &mut loading => return self.report(loaded.ok()?),
@@ -254,6 +272,7 @@ struct Active<M: Machine> {
     replica: Arc<Replica>,
     epoch: LeaderEpoch,
     clock: Arc<dyn Clock>,
+    codec: Codec,
     timers: Timers<M::TimerKey>,
     /// Who waits for the machine, by the token it was given.
     waiting: HashMap<Token, Answer<M::Reply>>,
@@ -277,6 +296,7 @@ impl<M: Machine> Active<M> {
             replica: Arc::clone(&host.replica),
             epoch: host.epoch,
             clock: Arc::clone(&host.clock),
+            codec: host.options.codec,
             timers,
             waiting: HashMap::new(),
             next_token: 0,
@@ -369,7 +389,7 @@ impl<M: Machine> Active<M> {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
             let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
-            let batches = batches(&outcome.records, limit, now);
+            let batches = batches(&outcome.records, limit, self.codec, now);
             if batches.iter().any(|batch| batch.len() > limit) {
                 return self.refuse_too_large(&outcome.replies);
             }

@@ -10,8 +10,6 @@ use crate::record::{Batch, BatchError, Batches, RecordError, Records};
 
 use super::host::Machine;
 
-/// Bytes read at a time.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// A decompressed batch of an internal topic is never near this; more is taken for corrupt.
 const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -28,10 +26,11 @@ pub(super) enum LoadError {
     Record(Offset, RecordError),
 }
 
-/// Replays the whole partition into `machine`. Blocks on the disk: not for a runtime thread.
+/// Replays the whole partition into `machine`, reading `load_bytes` at a time. Blocks on the disk: not for a runtime thread.
 pub(super) fn load<M: Machine>(
     mut machine: M,
     replica: &Arc<Replica>,
+    load_bytes: usize,
     now: Timestamp,
 ) -> Result<M, LoadError> {
     let published = replica.published();
@@ -39,7 +38,7 @@ pub(super) fn load<M: Machine>(
     let mut next = published.positions.log_start;
     let mut records = 0_u64;
     while next < end {
-        let Some(chunk) = read_chunk(&published.view, next, end)? else {
+        let Some(chunk) = read_chunk(&published.view, next, end, load_bytes)? else {
             break;
         };
         for batch in Batches::new(chunk) {
@@ -56,9 +55,10 @@ fn read_chunk(
     view: &LogView,
     next: Offset,
     end: Offset,
+    load_bytes: usize,
 ) -> Result<Option<bytes::Bytes>, LoadError> {
     let slice = view
-        .locate(next, end, CHUNK_BYTES, true)
+        .locate(next, end, load_bytes, true)
         .map_err(|error| LoadError::Read(next, error))?;
     slice
         .map(|slice| slice.read().map_err(|error| LoadError::Io(next, error)))

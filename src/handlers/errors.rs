@@ -68,6 +68,7 @@ pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
         CoordinatorError::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         CoordinatorError::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        CoordinatorError::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
         CoordinatorError::TooLarge => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
     }
 }
@@ -80,6 +81,7 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::NotAvailable => ErrorCode::NOT_COORDINATOR,
         CoordinatorError::NotCoordinator
         | CoordinatorError::Loading
+        | CoordinatorError::TimedOut
         | CoordinatorError::TooLarge => of_coordinator(error),
     }
 }

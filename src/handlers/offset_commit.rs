@@ -1,5 +1,8 @@
 //! OffsetCommit: how far consumers have come. By topic name in old versions, by id in new ones.
 
+use std::future::Future;
+use std::time::Duration;
+
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -39,11 +42,23 @@ impl Handler for OffsetCommit {
             let commit = Command::CommitOffsets(commit(&request, call.version, offsets));
             codes(
                 call.version,
-                call.broker.groups.command(&request.group_id, commit).await,
+                within(&call, call.broker.groups.command(&request.group_id, commit)).await,
                 count,
             )
         };
         call.reply(&response(call.version, &request, &refusals, codes))
+    }
+}
+
+/// A commit that is not durable in time is answered so; it may still become durable.
+async fn within(
+    call: &Call,
+    commit: impl Future<Output = Result<GroupReply, CoordinatorError>>,
+) -> Result<GroupReply, CoordinatorError> {
+    let timeout = u64::try_from(call.broker.config.offsets_commit_timeout_ms).unwrap_or(0);
+    match tokio::time::timeout(Duration::from_millis(timeout), commit).await {
+        Ok(decided) => decided,
+        Err(_) => Err(CoordinatorError::TimedOut),
     }
 }
 

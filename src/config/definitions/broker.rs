@@ -29,8 +29,6 @@ pub const BROKER: &[Definition] = &[
         "Listener names meant for controllers. The controller runs inside this process, so listeners of these names are not opened."),
     unset("broker.rack", String, Any, ReadOnly,
         "The rack or zone of this broker, used for placing replicas and for reading from the nearest one."),
-    key("controlled.shutdown.enable", Boolean, "true", Any, ReadOnly,
-        "Whether a stopping broker hands over its leaderships first. A broker that is alone has nobody to hand over to."),
     // Threads.
     key("num.network.threads", Int, "3", at_least(1), ClusterWide,
         "Network threads as Kafka counts them. Together with num.io.threads it is the upper bound of the threads that serve requests; there are never more of those than processor cores."),

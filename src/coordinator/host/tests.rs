@@ -7,7 +7,14 @@ use std::time::Duration;
 use crate::base::{KafkaUuid, ManualClock, Outcome, TimerChange, Timestamp, Token, TopicId};
 use crate::partition::testing::{Broker, EPOCH};
 
-use super::{CoordinatorError, Handle, KeyValue, Machine};
+use crate::record::Codec;
+
+use super::{CoordinatorError, Handle, KeyValue, LogOptions, Machine};
+
+const OPTIONS: LogOptions = LogOptions {
+    codec: Codec::None,
+    load_bytes: 100,
+};
 
 #[derive(Default)]
 struct Sum {
@@ -99,7 +106,7 @@ impl Machine for Sum {
 fn host(path: &Path, id: TopicId) -> (Broker, Handle<Sum>) {
     let broker = Broker::start(path, id, &[("message.max.bytes", "2000")]);
     let clock = Arc::new(ManualClock::new(Timestamp(5)));
-    let handle = Handle::start(broker.replica(), EPOCH, clock, Sum::default);
+    let handle = Handle::start(broker.replica(), EPOCH, clock, OPTIONS, Sum::default);
     (broker, handle)
 }
 
