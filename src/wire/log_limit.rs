@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 /// Lets some log lines of a second through and counts the others.
 ///
-/// ```ignore
-/// if let Some(suppressed) = limit.admit() {
-///     tracing::warn!(%peer, suppressed, "closing connection");
-/// }
+/// ```
+/// let limit = zurau::wire::LogLimit::new(1);
+/// assert_eq!(limit.admit(), Some(0), "the first line of a second is written");
+/// assert_eq!(limit.admit(), None, "the next one is counted");
 /// ```
 #[derive(Debug)]
 pub struct LogLimit {
