@@ -2,10 +2,12 @@
 //! room for produced records.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use crate::base::DirectoryId;
+use crate::log::Disk;
 
 /// How many appended bytes may pass between two looks at the free space. Small against any sensible
 /// reserve, large against the price of the system call.
@@ -17,7 +19,9 @@ pub struct DirectoryState {
     path: PathBuf,
     id: DirectoryId,
     /// Why the directory is offline; once set it stays until the broker is started again.
-    failure: OnceLock<String>,
+    failure: watch::Sender<Option<String>>,
+    /// Knows of failed writes that nobody has reported yet.
+    disk: Disk,
     reserve_bytes: u64,
     nearly_full: AtomicBool,
     appended_since_check: AtomicU64,
@@ -25,11 +29,12 @@ pub struct DirectoryState {
 
 impl DirectoryState {
     /// The state of a directory that has just been opened.
-    pub fn new(path: PathBuf, id: DirectoryId, reserve_bytes: u64) -> Self {
+    pub fn new(path: PathBuf, id: DirectoryId, disk: Disk, reserve_bytes: u64) -> Self {
         let state = Self {
             path,
             id,
-            failure: OnceLock::new(),
+            failure: watch::Sender::new(None),
+            disk,
             reserve_bytes,
             nearly_full: AtomicBool::new(false),
             appended_since_check: AtomicU64::new(0),
@@ -51,7 +56,12 @@ impl DirectoryState {
     /// Takes the directory offline. Only the first failure is logged: the rest follow from it.
     pub fn fail(&self, reason: &dyn std::fmt::Display) {
         let reason = reason.to_string();
-        if self.failure.set(reason.clone()).is_ok() {
+        let is_first = self.failure.send_if_modified(|failure| {
+            let is_first = failure.is_none();
+            failure.get_or_insert_with(|| reason.clone());
+            is_first
+        });
+        if is_first {
             tracing::error!(
                 directory = %self.path.display(),
                 reason,
@@ -62,7 +72,12 @@ impl DirectoryState {
 
     /// Whether a write has failed here.
     pub fn is_offline(&self) -> bool {
-        self.failure.get().is_some()
+        self.failure.borrow().is_some() || self.disk.is_offline()
+    }
+
+    /// Tells when the directory goes offline.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
     }
 
     /// Whether free space is below the reserve, so that produced records are refused.
@@ -108,26 +123,38 @@ impl DirectoryState {
 mod tests {
     use super::*;
 
+    fn state(directory: &tempfile::TempDir, reserve: u64) -> DirectoryState {
+        DirectoryState::new(
+            directory.path().to_owned(),
+            DirectoryId::random(),
+            Disk::default(),
+            reserve,
+        )
+    }
+
     #[test]
     fn a_reserve_larger_than_the_disk_makes_it_nearly_full() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let roomy = DirectoryState::new(directory.path().to_owned(), DirectoryId::random(), 1);
-        let full =
-            DirectoryState::new(directory.path().to_owned(), DirectoryId::random(), u64::MAX);
-        assert!(!roomy.is_nearly_full());
-        assert!(full.is_nearly_full());
+        assert!(!state(&directory, 1).is_nearly_full());
+        assert!(state(&directory, u64::MAX).is_nearly_full());
     }
 
     #[test]
     fn the_first_failure_stays() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let state = DirectoryState::new(directory.path().to_owned(), DirectoryId::random(), 0);
+        let state = state(&directory, 0);
         assert!(!state.is_offline());
         state.fail(&"no space left");
         state.fail(&"something later");
-        assert_eq!(
-            state.failure.get().map(String::as_str),
-            Some("no space left")
-        );
+        assert!(state.is_offline());
+        assert_eq!(state.failure().borrow().as_deref(), Some("no space left"));
+    }
+
+    #[test]
+    fn a_failure_that_only_the_disk_knows_counts() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let state = state(&directory, 0);
+        state.disk.take_offline();
+        assert!(state.is_offline());
     }
 }

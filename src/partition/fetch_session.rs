@@ -11,13 +11,17 @@
 //! A session is an optimisation that either side may drop: an unknown id or an unexpected epoch is
 //! answered with an error, upon which the client begins again with a full fetch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Offset, Timestamp, TopicId};
 
 /// A session that was not used for so long may give its place to a new one.
 const REPLACEABLE_AFTER_MS: i64 = 120_000;
+
+/// A fetch of more partitions than this gets no session: what is remembered for a client is bounded,
+/// and so is the work that is done on it while other sessions wait.
+const MOST_PARTITIONS: usize = 20_000;
 
 /// How a session names a topic: as the version of its requests does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +153,7 @@ impl FetchSessions {
         if request.id != 0 {
             sessions.remove(&request.id);
         }
-        let session = if request.epoch == 0 && !wishes.is_empty() {
+        let session = if request.epoch == 0 && (1..=MOST_PARTITIONS).contains(&wishes.len()) {
             self.make(&mut sessions, request.by_topic_id, &wishes, now)
         } else {
             None
@@ -174,7 +178,7 @@ impl FetchSessions {
             .enumerate()
             .map(|(index, cached)| (cached.key.clone(), index))
             .collect();
-        let mut with_news = Vec::new();
+        let mut with_news = HashSet::new();
         let mut selected = Vec::with_capacity(said.len());
         for ((key, _), said) in plan.wishes.iter().zip(said) {
             let now = Some((said.high_watermark, said.log_start));
@@ -186,7 +190,7 @@ impl FetchSessions {
                 None => true,
             };
             if said.is_news {
-                with_news.push(key.clone());
+                with_news.insert(key.clone());
             }
             selected.push(!plan.incremental || said.is_news || changed);
         }
@@ -327,6 +331,7 @@ impl Session {
             }
         }
         if !forgotten.is_empty() {
+            let forgotten: HashSet<_> = forgotten.iter().collect();
             self.partitions
                 .retain(|cached| !forgotten.contains(&cached.key));
         }
@@ -334,7 +339,7 @@ impl Session {
 
     /// Partitions that were answered with records go to the end, so that the next answer, if it has
     /// not room for all, begins with others.
-    fn rotate(&mut self, answered: &[PartitionKey]) {
+    fn rotate(&mut self, answered: &HashSet<PartitionKey>) {
         if !answered.is_empty() {
             self.partitions
                 .sort_by_key(|cached| answered.contains(&cached.key));

@@ -139,6 +139,7 @@ impl Hosted {
         if next.positions != seen.positions
             || next.recovery_point != seen.recovery_point
             || next.first_segment != seen.first_segment
+            || next.view.latest_epoch() != seen.view.latest_epoch()
         {
             self.replica.publish(next);
         }

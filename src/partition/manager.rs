@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread::JoinHandle;
 
-use crate::base::{Clock, LeaderEpoch, NodeId, Timestamp, TopicId, TopicPartition};
+use crate::base::{Clock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
+use crate::log::{Checkpoint, LogDirectory, LogError, PartitionOffsets};
 use crate::metadata::{Delta, Image, TopicImage};
 
 use super::directory::DirectoryState;
@@ -48,15 +48,23 @@ pub(super) type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
 #[derive(Clone)]
 pub(super) enum Place {
     Open(Arc<Replica>),
-    /// Its log could not be opened.
-    Unreadable,
+    /// Its log could not be opened. What the checkpoints said of it is kept for the next start.
+    Unreadable(Unreadable),
+}
+
+/// A partition whose log could not be opened.
+#[derive(Clone)]
+pub(super) struct Unreadable {
+    pub(super) topic_partition: TopicPartition,
+    pub(super) recovery_point: Offset,
+    pub(super) log_start: Offset,
 }
 
 impl Place {
     const fn open(&self) -> Option<&Arc<Replica>> {
         match self {
             Self::Open(replica) => Some(replica),
-            Self::Unreadable => None,
+            Self::Unreadable(_) => None,
         }
     }
 }
@@ -118,6 +126,7 @@ impl Partitions {
         let directory = Arc::new(DirectoryState::new(
             log_directory.path().to_owned(),
             log_directory.directory_id(),
+            log_directory.disk().clone(),
             u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0),
         ));
         let mut lanes = Vec::new();
@@ -159,7 +168,7 @@ impl Partitions {
             .and_then(|partitions| partitions.get(&partition))
         {
             Some(Place::Open(replica)) => Ok(Arc::clone(replica)),
-            Some(Place::Unreadable) => Err(NotHosted::Unreadable),
+            Some(Place::Unreadable(_)) => Err(NotHosted::Unreadable),
             None => Err(NotHosted::Unknown),
         }
     }
@@ -182,9 +191,7 @@ impl Partitions {
     /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
     /// created partitions take appends.
     pub fn apply(&self, image: &Image, delta: &Delta) {
-        for topic in &delta.deleted_topics {
-            self.delete(topic);
-        }
+        self.delete_all(&delta.deleted_topics);
         let mut missing = Vec::new();
         for topic in &delta.created_or_changed_topics {
             missing.extend(self.lead_or_list(image, topic));
@@ -237,7 +244,7 @@ impl Partitions {
             .into_iter()
             .try_for_each(|(which, offsets)| self.replace_checkpoint(which, offsets));
         let result = written.and_then(|()| {
-            if self.has_unreadable() {
+            if !self.unreadable().is_empty() {
                 // The marker says that every log ends as it should. Of these nobody knows.
                 tracing::warn!("logs could not be opened: the next start will check all of them");
                 return Ok(());
@@ -249,12 +256,15 @@ impl Partitions {
         }
     }
 
-    fn has_unreadable(&self) -> bool {
+    /// The partitions whose logs could not be opened.
+    pub(super) fn unreadable(&self) -> Vec<Unreadable> {
         let hosted = self.hosted();
-        hosted
-            .values()
-            .flat_map(HashMap::values)
-            .any(|place| place.open().is_none())
+        let places = hosted.values().flat_map(HashMap::values);
+        let unreadable = places.filter_map(|place| match place {
+            Place::Open(_) => None,
+            Place::Unreadable(unreadable) => Some(unreadable.clone()),
+        });
+        unreadable.collect()
     }
 
     /// Closes every log; where each of them ended.
@@ -278,7 +288,9 @@ impl Partitions {
         }
         drop(closed);
         for thread in threads {
-            drop(thread.join());
+            if thread.join().is_err() {
+                self.shared.directory.fail(&"a storage lane has panicked");
+            }
         }
         results.into_iter().collect()
     }
@@ -380,9 +392,12 @@ impl Partitions {
 
     fn adopt(&self, opened: Vec<Opened>) {
         for Opened { wanted, log } in opened {
-            let Some(log) = log else {
-                self.place(&wanted, Place::Unreadable);
-                continue;
+            let log = match log {
+                Ok(log) => log,
+                Err(unreadable) => {
+                    self.place(&wanted, Place::Unreadable(unreadable));
+                    continue;
+                }
             };
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
             let lane = self.lane_of(slot);
@@ -428,29 +443,66 @@ impl Partitions {
         &self.shared.lanes[index]
     }
 
-    fn delete(&self, topic: &TopicImage) {
-        let Some(replicas) = self.hosted_mut().remove(&topic.id) else {
+    /// Deletes topics. When this returns their directories have other names, so that topics of the same
+    /// names can be created, and the checkpoints do not speak of them any more: what they said must
+    /// not be taken for something about a later topic.
+    fn delete_all(&self, topics: &[Arc<TopicImage>]) {
+        if topics.is_empty() {
+            return;
+        }
+        let (renamed, all_renamed) = mpsc::channel::<()>();
+        for topic in topics {
+            self.delete(topic, &renamed);
+        }
+        drop(renamed);
+        // Ends when the last lane has let go of its end, whatever became of the rename.
+        while all_renamed.recv().is_ok() {}
+        self.write_checkpoint(Checkpoint::RecoveryPoint);
+        self.write_checkpoint(Checkpoint::LogStart);
+    }
+
+    fn delete(&self, topic: &TopicImage, renamed: &mpsc::Sender<()>) {
+        let Some(places) = self.hosted_mut().remove(&topic.id) else {
             return;
         };
-        for replica in replicas.values().filter_map(Place::open) {
-            let partitions = self.clone();
-            let delay = replica.config().file_delete_delay_ms;
-            // Whoever waits for the partition looks again and finds that nobody leads it.
-            replica.lead(Leadership {
-                leader: NodeId::NONE,
-                ..(*replica.leadership()).clone()
-            });
-            replica.lane().release(replica.slot(), move |hosted| {
-                if let Some(hosted) = hosted {
-                    partitions.doom(hosted, delay);
+        for place in places.into_values() {
+            match place {
+                Place::Open(replica) => self.delete_open(&replica, renamed.clone()),
+                Place::Unreadable(unreadable) => {
+                    let delay = self.shared.config.log_segment_delete_delay_ms;
+                    let renamed = opening::rename_deleted(
+                        &self.shared.log_directory,
+                        &unreadable.topic_partition,
+                    );
+                    self.doom(
+                        &unreadable.topic_partition,
+                        renamed.map_err(LogError::Io),
+                        delay,
+                    );
                 }
-            });
+            }
         }
     }
 
-    /// Renames a deleted replica's directory; its files go later.
-    fn doom(&self, hosted: Hosted, delay_ms: i64) {
-        match hosted.log.mark_deleted() {
+    fn delete_open(&self, replica: &Replica, renamed: mpsc::Sender<()>) {
+        // Whoever waits for the partition looks again and finds that nobody leads it.
+        replica.lead(Leadership {
+            leader: NodeId::NONE,
+            ..(*replica.leadership()).clone()
+        });
+        let partitions = self.clone();
+        let delay = replica.config().file_delete_delay_ms;
+        replica.lane().release(replica.slot(), move |hosted| {
+            if let Some(Hosted { log, replica }) = hosted {
+                partitions.doom(replica.topic_partition(), log.mark_deleted(), delay);
+            }
+            drop(renamed);
+        });
+    }
+
+    /// Takes note of a deleted replica's directory, which has been renamed; its files go later.
+    fn doom(&self, partition: &TopicPartition, renamed: Result<PathBuf, LogError>, delay_ms: i64) {
+        match renamed {
             Ok(path) => {
                 let due = self.shared.clock.now().plus_millis(delay_ms);
                 self.shared
@@ -459,10 +511,10 @@ impl Partitions {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push((due, path));
             }
-            Err(error) => self.shared.directory.fail(&format_args!(
-                "delete of {}: {error}",
-                hosted.replica.topic_partition()
-            )),
+            Err(error) => self
+                .shared
+                .directory
+                .fail(&format_args!("delete of {partition}: {error}")),
         }
     }
 

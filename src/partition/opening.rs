@@ -16,6 +16,7 @@ use crate::log::{
 };
 use crate::metadata::{Image, PartitionImage};
 
+use super::manager::Unreadable;
 use super::replica::Leadership;
 
 /// A partition that is to be hosted here.
@@ -26,10 +27,10 @@ pub(super) struct ToOpen {
     pub(super) config: Arc<TopicConfig>,
 }
 
-/// A partition and its log, `None` when it could not be opened.
+/// A partition and its log, or what is known of one that could not be opened.
 pub(super) struct Opened {
     pub(super) wanted: ToOpen,
-    pub(super) log: Option<PartitionLog>,
+    pub(super) log: Result<PartitionLog, Unreadable>,
 }
 
 /// What opening needs to know besides the partition.
@@ -70,26 +71,29 @@ pub(super) fn open_all(wanted: Vec<ToOpen>, context: &Context<'_>) -> Vec<Opened
             .collect();
         workers
             .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_default())
+            // A worker that panics takes the start with it: what it had opened is not known.
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     })
 }
 
 fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
     let partition = &wanted.topic_partition;
+    let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
+    let unreadable = Unreadable {
+        topic_partition: partition.clone(),
+        recovery_point: said(&context.recovery_points),
+        log_start: said(&context.log_starts),
+    };
     let options = OpenOptions {
         config: Arc::clone(&wanted.config),
         clean_shutdown: context.clean_shutdown,
-        recovery_point: context
-            .recovery_points
-            .get(partition)
-            .copied()
-            .unwrap_or_default(),
-        log_start: context
-            .log_starts
-            .get(partition)
-            .copied()
-            .unwrap_or_default(),
+        recovery_point: unreadable.recovery_point,
+        log_start: unreadable.log_start,
         topic_id: wanted.topic_id,
         disk: context.log_directory.disk().clone(),
         jitter_seed: rand::random(),
@@ -102,12 +106,15 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
             tell(partition, &report);
             Opened {
                 wanted,
-                log: Some(log),
+                log: Ok(log),
             }
         }
         Err(error) => {
             tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until the broker is started again");
-            Opened { wanted, log: None }
+            Opened {
+                wanted,
+                log: Err(unreadable),
+            }
         }
     }
 }
@@ -183,4 +190,17 @@ pub(super) fn remove_directories(paths: impl IntoIterator<Item = PathBuf>) {
             tracing::warn!(directory = %path.display(), %error, "deleted partition's files cannot be removed");
         }
     }
+}
+
+/// Gives the directory of a deleted replica that nobody has open its `-delete` name.
+pub(super) fn rename_deleted(
+    log_directory: &LogDirectory,
+    partition: &TopicPartition,
+) -> std::io::Result<PathBuf> {
+    let name = marked_directory_name(partition, uuid::Uuid::new_v4(), ReplicaState::Deleted);
+    let path = log_directory.path().join(name);
+    let disk = log_directory.disk();
+    disk.rename(&log_directory.replica_path(partition), &path)?;
+    disk.sync_directory(log_directory.path())?;
+    Ok(path)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::base::Timestamp;
+use crate::base::{Offset, Timestamp};
 use crate::log::{Checkpoint, PartitionOffsets, is_out_of_descriptors};
 
 use super::housekeeping::{Housekeeper, Periods};
@@ -122,10 +122,19 @@ impl Partitions {
             }
         };
         let all = self.all();
-        let entries = all
+        let open = all
             .iter()
             .filter_map(|replica| Some((replica.topic_partition().clone(), offset(replica)?)));
-        entries.collect()
+        // Of what could not be opened nothing new is known.
+        let unreadable = self.unreadable().into_iter().filter_map(|unreadable| {
+            let offset = match which {
+                Checkpoint::RecoveryPoint => unreadable.recovery_point,
+                Checkpoint::LogStart => unreadable.log_start,
+                Checkpoint::Replication => return None,
+            };
+            (offset > Offset::ZERO).then_some((unreadable.topic_partition, offset))
+        });
+        open.chain(unreadable).collect()
     }
 
     pub(super) fn replace_checkpoint(
