@@ -14,6 +14,7 @@
 
 mod listeners;
 mod open_files;
+mod panics;
 mod shutdown;
 mod startup;
 
@@ -40,7 +41,8 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    runtime.block_on(async {
+    panics::end_the_process_with_vital_threads();
+    let ended = runtime.block_on(async {
         // Taken before anything is started, so that an early signal is not lost.
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
@@ -58,5 +60,8 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
         }
         shutdown::stop(running, GRACE).await;
         Ok(())
-    })
+    });
+    // What still reads or recovers a log is not waited for: a stop takes seconds, not as long as that.
+    runtime.shutdown_background();
+    ended
 }

@@ -1,10 +1,11 @@
 //! Creating and deleting topics.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::base::{ErrorCode, NodeId, TopicId};
-use crate::metadata::PartitionImage;
 use crate::metadata::record::{MetadataRecord, RemoveTopic, Topic};
+use crate::metadata::{Image, PartitionImage, TopicImage};
 
 use super::command::{
     CreateTopics, CreatedTopic, Decision, DeleteTopics, DeletedTopic, NewTopic, Refusal,
@@ -230,12 +231,20 @@ pub(super) fn assign(
 /// Decides about topics that are to go.
 pub fn delete(situation: &Situation<'_>, command: &DeleteTopics) -> Decision<Vec<DeletedTopic>> {
     let mut records = Vec::new();
-    let mut deleted = HashSet::new();
+    // A topic that is meant twice, by name and by id, is not deleted at all: somebody is mistaken.
+    let mut times = HashMap::new();
+    for topic in command
+        .topics
+        .iter()
+        .filter_map(|reference| resolve(situation.image, reference))
+    {
+        *times.entry(topic.id).or_insert(0) += 1;
+    }
     let reply = command
         .topics
         .iter()
         .map(|reference| {
-            let (name, topic_id, result) = find(situation, reference, &mut deleted);
+            let (name, topic_id, result) = find(situation, reference, &times);
             if result.is_ok() {
                 records.push(MetadataRecord::RemoveTopic(RemoveTopic { topic_id }));
             }
@@ -249,14 +258,20 @@ pub fn delete(situation: &Situation<'_>, command: &DeleteTopics) -> Decision<Vec
     Decision { records, reply }
 }
 
+fn resolve<'a>(image: &'a Image, reference: &TopicReference) -> Option<&'a Arc<TopicImage>> {
+    match reference {
+        TopicReference::Name(name) => image.topic(name),
+        TopicReference::Id(id) => image.topic_by_id(*id),
+    }
+}
+
 fn find(
     situation: &Situation<'_>,
     reference: &TopicReference,
-    deleted: &mut HashSet<TopicId>,
+    times: &HashMap<TopicId, usize>,
 ) -> (Option<String>, TopicId, Result<(), Refusal>) {
-    let (found, mut name, mut id, unknown) = match reference {
+    let (mut name, mut id, unknown) = match reference {
         TopicReference::Name(name) => (
-            situation.image.topic(name),
             Some(name.clone()),
             TopicId::ZERO,
             Refusal::new(
@@ -265,7 +280,6 @@ fn find(
             ),
         ),
         TopicReference::Id(id) => (
-            situation.image.topic_by_id(*id),
             None,
             *id,
             Refusal::new(
@@ -281,12 +295,12 @@ fn find(
         );
         return (name, id, Err(refusal));
     }
-    let Some(topic) = found else {
+    let Some(topic) = resolve(situation.image, reference) else {
         return (name, id, Err(unknown));
     };
     name.get_or_insert_with(|| topic.name.as_ref().to_owned());
     id = topic.id;
-    let result = if deleted.insert(id) {
+    let result = if times.get(&id) == Some(&1) {
         Ok(())
     } else {
         Err(Refusal::new(

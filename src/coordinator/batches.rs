@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tombstones_are_spread_over_split() {
+    fn only_tombstones_are_spread_over_batches() {
         let tombstones = vec![record(100, None); 5];
         let lengths = |records: &[KeyValue]| {
             split(records, 400)

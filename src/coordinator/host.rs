@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, Token};
@@ -193,7 +194,12 @@ struct Host<M: Machine> {
 
 impl<M: Machine> Host<M> {
     async fn run(mut self) {
-        while let Some(machine) = self.load().await {
+        loop {
+            let machine = match self.load().await {
+                Loaded::Machine(machine) => machine,
+                Loaded::Stopped => return,
+                Loaded::Failed => return self.refuse_for_good().await,
+            };
             let active = Active::new(machine, &self);
             match active.run(&mut self.messages).await {
                 End::Stopped => return,
@@ -207,7 +213,8 @@ impl<M: Machine> Host<M> {
         }
     }
 
-    /// The log directory is offline, and stays so until the broker is started again.
+    /// The log cannot be read, or its directory is offline, and that stays so until the broker is started
+    /// again.
     async fn refuse_for_good(mut self) {
         while let Some(message) = self.messages.recv().await {
             if matches!(message, Message::Stop) {
@@ -217,14 +224,13 @@ impl<M: Machine> Host<M> {
         }
     }
 
-    /// Loads the machine while refusing what arrives meanwhile. `None` when nobody can ask any more
-    /// or the log cannot be read.
-    async fn load(&mut self) -> Option<M> {
+    /// Loads the machine while refusing what arrives meanwhile.
+    async fn load(&mut self) -> Loaded<M> {
         let machine = (self.make)();
         let positions = self.replica.published().positions;
         if positions.log_start >= positions.high_watermark {
             // Nothing to read: who has just had the topic created is answered at the first attempt.
-            return Some(machine);
+            return Loaded::Machine(machine);
         }
         let replica = Arc::clone(&self.replica);
         let (now, load_bytes) = (self.clock.now(), self.options.load_bytes);
@@ -232,22 +238,32 @@ impl<M: Machine> Host<M> {
             tokio::task::spawn_blocking(move || load(machine, &replica, load_bytes, now));
         loop {
             tokio::select! {
-                loaded = &mut loading => return self.report(loaded.ok()?),
-                message = self.messages.recv() => match message? {
-                    Message::Stop => return None,
-                    message => refuse(message, CoordinatorError::Loading),
+                loaded = &mut loading => return self.judge(loaded),
+                message = self.messages.recv() => match message {
+                    None | Some(Message::Stop) => return Loaded::Stopped,
+                    Some(message) => refuse(message, CoordinatorError::Loading),
                 },
             }
         }
     }
 
-    fn report(&self, loaded: Result<M, LoadError>) -> Option<M> {
-        loaded
-            .inspect_err(|error| {
-                tracing::error!(partition = %self.replica.topic_partition(), %error, "coordinator state cannot be loaded");
-            })
-            .ok()
+    fn judge(&self, loaded: Result<Result<M, LoadError>, JoinError>) -> Loaded<M> {
+        let error = match loaded {
+            Ok(Ok(machine)) => return Loaded::Machine(machine),
+            Ok(Err(error)) => error.to_string(),
+            Err(stopped) => stopped.to_string(),
+        };
+        tracing::error!(partition = %self.replica.topic_partition(), error, "coordinator state cannot be loaded: its groups are refused until the broker is started again");
+        Loaded::Failed
     }
+}
+
+/// What became of loading.
+enum Loaded<M> {
+    Machine(M),
+    /// Told to stop, or nobody can ask any more.
+    Stopped,
+    Failed,
 }
 
 fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
@@ -391,14 +407,12 @@ impl<M: Machine> Active<M> {
             let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
             let batches = batches(&outcome.records, limit, self.codec, now);
             if batches.iter().any(|batch| batch.len() > limit) {
-                return self.refuse_too_large(&outcome.replies);
+                return self.refuse_too_large(outcome);
             }
             self.replay(&outcome.records, now);
             self.append(batches);
         }
-        for change in outcome.timers {
-            self.timers.change(change, Instant::now());
-        }
+        self.change_timers(outcome.timers);
         for (token, reply) in outcome.replies {
             if let Some(answer) = self.waiting.remove(&token) {
                 let release = move |committed: Result<(), CoordinatorError>| {
@@ -421,10 +435,18 @@ impl<M: Machine> Active<M> {
         }
     }
 
+    fn change_timers(&mut self, changes: Vec<TimerChange<M::TimerKey>>) {
+        for change in changes {
+            self.timers.change(change, Instant::now());
+        }
+    }
+
     /// Drops a decision that the log would not take, before anything has come of it.
-    fn refuse_too_large(&mut self, replies: &[(Token, M::Reply)]) {
-        for (token, _) in replies {
-            if let Some(answer) = self.waiting.remove(token) {
+    fn refuse_too_large(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
+        // What is not logged has been decided on already.
+        self.change_timers(outcome.timers);
+        for (token, _) in outcome.replies {
+            if let Some(answer) = self.waiting.remove(&token) {
                 let release = move |committed: Result<(), CoordinatorError>| {
                     drop(answer.send(committed.and(Err(CoordinatorError::TooLarge))));
                 };

@@ -22,6 +22,10 @@ use super::route::{Call, Handler};
 
 const READ_COMMITTED: i8 = 1;
 
+/// An answer is read whole before the first byte is sent, so that a client which does not take it costs
+/// its size. A client that wants more than this at once asks again.
+const MOST_AT_ONCE: usize = 8 * 1024 * 1024;
+
 pub(super) struct Fetch;
 
 impl Handler for Fetch {
@@ -155,7 +159,7 @@ fn part(
     };
     if is_follower(request) {
         // No partition has another replica than this broker's.
-        return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     }
     let replica = call
         .broker
@@ -177,12 +181,13 @@ fn is_follower(request: &FetchRequest) -> bool {
 }
 
 fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
-    let most = call.broker.config.fetch_max_bytes;
-    let max_bytes = request.max_bytes.min(most).max(0);
+    let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    let most = size(request.max_bytes.min(call.broker.config.fetch_max_bytes));
+    let least = size(request.min_bytes).min(most);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     FetchLimits {
-        min_bytes: u64::try_from(request.min_bytes.min(max_bytes)).unwrap_or(0),
-        max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+        min_bytes: least as u64,
+        max_bytes: most.min(MOST_AT_ONCE.max(least)),
         deadline: Instant::now() + wait,
     }
 }

@@ -79,6 +79,7 @@ async fn answer(
     topic: &ListOffsetsTopic,
     partition: &ListOffsetsPartition,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
+    let query = query(partition.timestamp, call.version)?;
     let topic = image
         .topic(&topic.name)
         .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -87,10 +88,13 @@ async fn answer(
         .partitions
         .find(topic.id, partition.partition_index)
         .map_err(errors::of_not_hosted)?;
-    let Some(query) = query(partition.timestamp, call.version)? else {
+    let client_epoch = LeaderEpoch(partition.current_leader_epoch);
+    let Some(query) = query else {
+        replica
+            .check_epoch(client_epoch)
+            .map_err(errors::of_epoch)?;
         return Ok(ListOffsetsPartitionResponse::default());
     };
-    let client_epoch = LeaderEpoch(partition.current_leader_epoch);
     let found = look_up(
         &replica,
         query,
@@ -127,6 +131,8 @@ fn query(timestamp: i64, version: i16) -> Result<Option<OffsetQuery>, ErrorCode>
         -4 => (Some(OffsetQuery::Earliest), 8),
         // The latest tiered offset: nothing is tiered.
         -5 => (None, 9),
+        // What a later version may mean by it must not be answered as if it were a time.
+        time if time < 0 => return Err(ErrorCode::UNSUPPORTED_VERSION),
         time => (Some(OffsetQuery::ByTime(Timestamp(time))), 0),
     };
     if version < since {
@@ -145,6 +151,7 @@ mod tests {
         assert_eq!(query(-3, 6), Err(ErrorCode::UNSUPPORTED_VERSION));
         assert_eq!(query(-3, 7), Ok(Some(OffsetQuery::MaxTimestamp)));
         assert_eq!(query(-5, 9), Ok(None));
+        assert_eq!(query(-6, 10), Err(ErrorCode::UNSUPPORTED_VERSION));
         assert_eq!(query(-2, 1), Ok(Some(OffsetQuery::Earliest)));
         assert_eq!(query(0, 1), Ok(Some(OffsetQuery::ByTime(Timestamp(0)))));
     }

@@ -14,10 +14,14 @@ use crate::controller::is_internal;
 use crate::log::{AppendError, AppendOrigin};
 use crate::metadata::{Image, TopicImage};
 use crate::partition::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+use crate::record::{BatchHeader, Codec};
 use crate::wire::Reply;
 
 use super::route::{Call, OrderedHandler};
 use super::{errors, topic_ids};
+
+/// First version whose clients may compress with zstd.
+const WITH_ZSTD: i16 = 7;
 
 pub(super) struct Produce;
 
@@ -56,19 +60,20 @@ fn start_topic(
 ) -> TopicAppends {
     let by_id = call.version >= 13;
     let topic = topic_ids::find(image, &data.name, data.topic_id, by_id);
-    let partitions = data
-        .partition_data
-        .into_iter()
-        .map(|partition| {
-            let index = partition.index;
-            let started = match (&topic, acks) {
-                (_, None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
-                (Err(code), _) => Started::Refused(*code),
-                (Ok(topic), Some(acks)) => start_partition(call, topic, partition, acks),
-            };
-            (index, started)
-        })
-        .collect();
+    let partitions =
+        data.partition_data
+            .into_iter()
+            .map(|partition| {
+                let index = partition.index;
+                let started = match (&topic, acks) {
+                    (Err(code), _) => Started::Refused(*code),
+                    (Ok(_), None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
+                    (Ok(topic), Some(acks)) => start_partition(call, topic, partition, acks)
+                        .unwrap_or_else(Started::Refused),
+                };
+                (index, started)
+            })
+            .collect();
     let response = if by_id {
         TopicProduceResponse::default().with_topic_id(data.topic_id)
     } else {
@@ -85,21 +90,41 @@ fn start_partition(
     topic: &TopicImage,
     data: PartitionProduceData,
     acks: RequiredAcks,
-) -> Started {
+) -> Result<Started, ErrorCode> {
+    let replica = call
+        .broker
+        .partitions
+        .find(topic.id, data.index)
+        .map_err(errors::of_not_hosted)?;
     // Clients do not write coordinators' logs: what they wrote there would be replayed as state.
     if is_internal(&topic.name) && call.client_id.as_deref() != Some("__admin_client") {
-        return Started::Refused(ErrorCode::INVALID_TOPIC_EXCEPTION);
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    let replica = match call.broker.partitions.find(topic.id, data.index) {
-        Ok(replica) => replica,
-        Err(reason) => return Started::Refused(errors::of_not_hosted(reason)),
-    };
-    Started::Append(replica.append(AppendOptions {
-        records: data.records.unwrap_or_default(),
+    let records = data.records.unwrap_or_default();
+    check_attributes(call.version, &records)?;
+    Ok(Started::Append(replica.append(AppendOptions {
+        records,
         origin: AppendOrigin::Client,
         acks,
         expected_epoch: None,
-    }))
+    })))
+}
+
+/// What the log could store, but this API must not take. A batch that is none is for the log to refuse.
+fn check_attributes(version: i16, records: &[u8]) -> Result<(), ErrorCode> {
+    let Ok(header) = BatchHeader::parse(records) else {
+        return Ok(());
+    };
+    if header.attributes.is_transactional() {
+        // Nobody could end the transaction, and read_committed consumers would wait for that for ever.
+        // Kafka, too, knows no such producer where none has been given its transaction.
+        return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+    }
+    // Consumers that have not heard of zstd know it by the version (KIP-110).
+    if header.attributes.codec() == Ok(Codec::Zstd) && version < WITH_ZSTD {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    Ok(())
 }
 
 async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends>) -> Reply {

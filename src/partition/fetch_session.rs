@@ -147,13 +147,14 @@ impl FetchSessions {
     ) -> Result<Plan, SessionError> {
         let wishes = last_of_each(wishes);
         let mut sessions = self.lock();
-        if request.epoch > 0 {
+        // 0 begins a session and -1 does without: every other epoch goes on with one.
+        if !matches!(request.epoch, 0 | -1) {
             return incremental(&mut sessions, request, wishes, forgotten, now);
         }
         if request.id != 0 {
             sessions.remove(&request.id);
         }
-        let session = if request.epoch == 0 && (1..=MOST_PARTITIONS).contains(&wishes.len()) {
+        let session = if request.epoch == 0 && wishes.len() <= MOST_PARTITIONS {
             self.make(&mut sessions, request.by_topic_id, &wishes, now)
         } else {
             None

@@ -84,42 +84,40 @@ pub enum ReadFailure {
 }
 
 impl FetchPart {
-    /// The state to read from, if the partition can be read at this offset at all.
-    fn admit(&self) -> Result<Arc<Published>, ReadFailure> {
+    /// The state to read from, and where the client's log departs from this one, if it does.
+    fn admit(&self) -> Result<Admitted, ReadFailure> {
         self.replica.check_epoch(self.current_epoch)?;
         if self.replica.directory().is_offline() {
-            return Err(ReadFailure::Storage(
-                "the log directory is offline".to_owned(),
-            ));
+            let reason = "the log directory is offline".to_owned();
+            return Err(ReadFailure::Storage(reason));
         }
         let published = self.replica.published();
         let positions = published.positions;
-        if self.from < positions.log_start || self.from > positions.log_end {
-            return Err(ReadFailure::OutOfRange {
-                wanted: self.from,
-                positions,
-            });
+        let out_of_range = || ReadFailure::OutOfRange {
+            wanted: self.from,
+            positions,
+        };
+        // First, since a client that has other records may well be beyond the end of these.
+        let diverging = self.divergence(&published).ok_or_else(out_of_range)?;
+        if diverging.is_none() && (self.from < positions.log_start || self.from > positions.log_end)
+        {
+            return Err(out_of_range());
         }
-        Ok(published)
+        Ok(Admitted {
+            published,
+            diverging,
+        })
     }
 
-    /// Whether the client has records that were never in this log, or are not any more.
-    fn divergence(
-        &self,
-        published: &Published,
-    ) -> Result<Option<(LeaderEpoch, Offset)>, ReadFailure> {
+    /// Whether the client has records that were never in this log, or are not any more: the last common
+    /// epoch and its end. The outer `None`: this log knows nothing as old as what the client has.
+    fn divergence(&self, published: &Published) -> Option<Option<(LeaderEpoch, Offset)>> {
         if !self.last_fetched_epoch.is_some() {
-            return Ok(None);
+            return Some(None);
         }
-        let out_of_range = ReadFailure::OutOfRange {
-            wanted: self.from,
-            positions: published.positions,
-        };
-        let (epoch, end) = published
-            .view
-            .end_of_epoch(self.last_fetched_epoch)
-            .ok_or(out_of_range)?;
-        Ok((epoch < self.last_fetched_epoch || end < self.from).then_some((epoch, end)))
+        let (epoch, end) = published.view.end_of_epoch(self.last_fetched_epoch)?;
+        let diverges = epoch < self.last_fetched_epoch || end < self.from;
+        Some(diverges.then_some((epoch, end)))
     }
 
     const fn upper(&self, positions: &Positions) -> Offset {
@@ -129,6 +127,12 @@ impl FetchPart {
             positions.high_watermark
         }
     }
+}
+
+/// What a fetch may read from.
+struct Admitted {
+    published: Arc<Published>,
+    diverging: Option<(LeaderEpoch, Offset)>,
 }
 
 /// Waits as the limits say and reads the partitions in the given order.
@@ -152,7 +156,8 @@ pub async fn fetch(
 }
 
 async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
-    if parts.is_empty() || limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
+    let Some(first) = parts.first() else { return };
+    if limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
         return;
     }
     let waker = Arc::new(Notify::new());
@@ -161,9 +166,17 @@ async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
         .iter()
         .map(|part| part.replica.waiters().register(&waker))
         .collect();
+    let mut failure = first.replica.directory().failure();
     let has_ended = || parts.iter().any(|part| part.replica.waiters().is_closed());
     while !has_ended() && !is_worth_reading(parts, limits.min_bytes) {
-        if tokio::time::timeout_at(limits.deadline, waker.notified())
+        let something = async {
+            tokio::select! {
+                () = waker.notified() => {}
+                // All partitions are in one directory; that it fails is case A for each of them.
+                _ = failure.changed() => {}
+            }
+        };
+        if tokio::time::timeout_at(limits.deadline, something)
             .await
             .is_err()
         {
@@ -176,12 +189,13 @@ async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
 fn is_worth_reading(parts: &[FetchPart], min_bytes: u64) -> bool {
     let mut available = 0_u64;
     for part in parts {
-        let Ok(published) = part.admit() else {
+        let Ok(Admitted {
+            published,
+            diverging: None,
+        }) = part.admit()
+        else {
             return true;
         };
-        if !matches!(part.divergence(&published), Ok(None)) {
-            return true;
-        }
         let upper = part.upper(&published.positions);
         if part.from < upper {
             let bytes = published.view.bytes_between(part.from, upper);
@@ -199,11 +213,13 @@ async fn read_part(
     left: usize,
     nothing_yet: bool,
 ) -> Result<FetchedPart, ReadFailure> {
-    let published = part.admit()?;
+    let Admitted {
+        published,
+        diverging,
+    } = part.admit()?;
     let positions = published.positions;
     let upper = part.upper(&positions);
     let max_bytes = left.min(part.max_bytes);
-    let diverging = part.divergence(&published)?;
     if diverging.is_some() || part.from >= upper || (max_bytes == 0 && !nothing_yet) {
         return Ok(FetchedPart {
             positions,
@@ -218,13 +234,18 @@ async fn read_part(
         at_least_one: nothing_yet,
     };
     let is_hot = published.view.bytes_between(part.from, positions.log_end) <= HOT_BYTES;
-    let view = Arc::clone(&published.view);
-    let records = if is_hot {
-        wanted.read(&view)
+    let at_once = if is_hot {
+        wanted.read_without_blocking(&published.view).transpose()
     } else {
-        tokio::task::spawn_blocking(move || wanted.read(&view))
-            .await
-            .unwrap_or_else(|stopped| Err(ReadError::Io(std::io::Error::other(stopped))))
+        None
+    };
+    let records = match at_once {
+        Some(records) => records,
+        None => {
+            let view = Arc::clone(&published.view);
+            let read = tokio::task::spawn_blocking(move || wanted.read(&view)).await;
+            read.unwrap_or_else(|stopped| Err(ReadError::Io(std::io::Error::other(stopped))))
+        }
     };
     match records {
         Ok(records) => Ok(FetchedPart {
@@ -252,6 +273,14 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Reads what is in memory; `None` when it would have to come from the disk.
+    fn read_without_blocking(self, view: &LogView) -> Result<Option<Bytes>, ReadError> {
+        match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
+            Some(slice) => Ok(slice.read_without_blocking()?),
+            None => Ok(Some(Bytes::new())),
+        }
+    }
+
     fn read(self, view: &LogView) -> Result<Bytes, ReadError> {
         match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
             Some(slice) => Ok(slice.read()?),

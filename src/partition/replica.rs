@@ -153,15 +153,16 @@ impl Replica {
         &self.lane
     }
 
-    /// Compares the leader epoch that a client sent (negative: not sent) with the broker's.
+    /// Compares the leader epoch that a client sent (-1: not sent) with the broker's.
     ///
     /// # Errors
     /// Which way they differ, or that this broker does not lead.
     pub fn check_epoch(&self, client: LeaderEpoch) -> Result<(), EpochMismatch> {
         let leadership = self.leadership.load();
-        if client.is_some() && client < leadership.epoch {
+        let is_sent = client != LeaderEpoch::NONE;
+        if is_sent && client < leadership.epoch {
             Err(EpochMismatch::Fenced)
-        } else if client.is_some() && client > leadership.epoch {
+        } else if is_sent && client > leadership.epoch {
             Err(EpochMismatch::Unknown)
         } else if leadership.leader != self.node {
             Err(EpochMismatch::NotLeader)

@@ -30,7 +30,7 @@ const ROWS: [Definition; 35] = [
     key("compression.lz4.level", Int, "9", Range(1, 17), ClusterWide,
         "The lz4 level when the broker compresses.").inheriting(&[("compression.lz4.level", 1)]),
     key("compression.type", String, "producer", OneOf(COMPRESSION_TYPES), ClusterWide,
-        "The codec in which batches are stored; producer keeps what the producer sent.").inheriting(&[("compression.type", 1)]),
+        "The codec in which batches are stored; producer keeps what the producer sent. At present that is done whatever is set here.").inheriting(&[("compression.type", 1)]),
     key("compression.zstd.level", Int, "3", Range(-131072, 22), ClusterWide,
         "The zstd level when the broker compresses.").inheriting(&[("compression.zstd.level", 1)]),
     key("delete.retention.ms", Long, "86400000", at_least(0), ClusterWide,

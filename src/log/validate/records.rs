@@ -118,10 +118,10 @@ impl RecordCheck<'_> {
 
     #[inline]
     fn check_age(&mut self, timestamp: Timestamp) {
-        let age = self.now.millis_since(timestamp);
         let oldest = self.config.message_timestamp_before_max_ms;
         let newest = self.config.message_timestamp_after_max_ms;
-        if age > oldest || age.saturating_neg() > newest {
+        let allowed = self.now.plus_millis(oldest.saturating_neg())..=self.now.plus_millis(newest);
+        if !allowed.contains(&timestamp) {
             self.failures.invalid_timestamp = true;
             self.failures.add(self.index, || {
                 format!(
