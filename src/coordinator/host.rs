@@ -1,30 +1,23 @@
 //! Runs one machine on one partition of an internal topic.
 //!
-//! States: *loading* (commands are refused as "load in progress") -> *active* -> (an append failed)
-//! -> *loading* again. The task ends when the last handle to its mailbox is gone.
+//! States: *loading* (commands are refused as "load in progress") -> [`active`](super::active) -> (an
+//! append failed) -> *loading* again, or, where the log cannot be read or written any more, *refusing*.
+//! The task ends when it is told to, or when the last handle to its mailbox is gone.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinError;
-use tokio::time::Instant;
 
-use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, Token};
-use crate::log::AppendOrigin;
-use crate::partition::{
-    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
-};
-
+use crate::base::{Clock, LeaderEpoch, Outcome, TimerChange, Timestamp, Token};
+use crate::partition::Replica;
 use crate::record::Codec;
 
-use super::batches::batches;
+use super::active::{Active, End};
 use super::load::{LoadError, load};
-use super::timers::Timers;
 
 /// A state machine whose only memory is a partition of an internal topic.
 pub trait Machine: Send + Sized + 'static {
@@ -91,9 +84,9 @@ pub enum CoordinatorError {
 }
 
 /// How a reply reaches the one who asked.
-type Answer<T> = oneshot::Sender<Result<T, CoordinatorError>>;
+pub(super) type Answer<T> = oneshot::Sender<Result<T, CoordinatorError>>;
 
-enum Message<M: Machine> {
+pub(super) enum Message<M: Machine> {
     Command(M::Command, Answer<M::Reply>),
     /// Looks at the machine; what it returns gives the answer, once that may leave.
     Read(Look<M>),
@@ -102,10 +95,10 @@ enum Message<M: Machine> {
 }
 
 /// Looks at a machine, or hears why it cannot.
-type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Release + Send>;
+pub(super) type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Release + Send>;
 
 /// Gives an answer that was held back, or the error that took its place.
-type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
+pub(super) type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 
 /// How a machine's log is written and read.
 #[derive(Clone, Copy, Debug)]
@@ -183,11 +176,11 @@ impl<M: Machine> Handle<M> {
     }
 }
 
-struct Host<M: Machine> {
-    replica: Arc<Replica>,
-    epoch: LeaderEpoch,
-    clock: Arc<dyn Clock>,
-    options: LogOptions,
+pub(super) struct Host<M: Machine> {
+    pub(super) replica: Arc<Replica>,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: LogOptions,
     make: Box<dyn Fn() -> M + Send>,
     messages: mpsc::UnboundedReceiver<Message<M>>,
 }
@@ -271,236 +264,6 @@ fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
         Message::Command(_, answer) => drop(answer.send(Err(error))),
         Message::Read(read) => read(Err(error))(Err(error)),
         Message::Stop => {}
-    }
-}
-
-/// Why a machine is not at work any more.
-enum End {
-    /// It was told to stop, or nobody can ask any more.
-    Stopped,
-    /// It is ahead of its log.
-    AppendFailed,
-}
-
-/// A loaded machine at work.
-struct Active<M: Machine> {
-    machine: M,
-    replica: Arc<Replica>,
-    epoch: LeaderEpoch,
-    clock: Arc<dyn Clock>,
-    codec: Codec,
-    timers: Timers<M::TimerKey>,
-    /// Who waits for the machine, by the token it was given.
-    waiting: HashMap<Token, Answer<M::Reply>>,
-    next_token: u64,
-    /// Appends under way, oldest first, and how many there have been.
-    appends: VecDeque<PendingAppend>,
-    appended: u64,
-    committed: u64,
-    /// Answers held back until so many appends are committed.
-    parked: Pending<u64, Release>,
-}
-
-impl<M: Machine> Active<M> {
-    fn new(mut machine: M, host: &Host<M>) -> Self {
-        let mut timers = Timers::default();
-        for change in machine.loaded(host.clock.now()) {
-            timers.change(change, Instant::now());
-        }
-        Self {
-            machine,
-            replica: Arc::clone(&host.replica),
-            epoch: host.epoch,
-            clock: Arc::clone(&host.clock),
-            codec: host.options.codec,
-            timers,
-            waiting: HashMap::new(),
-            next_token: 0,
-            appends: VecDeque::new(),
-            appended: 0,
-            committed: 0,
-            parked: Pending::default(),
-        }
-    }
-
-    /// Works until it is told to stop or an append has failed.
-    async fn run(mut self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> End {
-        loop {
-            let next_timer = self.timers.next_due();
-            tokio::select! {
-                // Acknowledgements first: they free replies, and a failure must stop new decisions.
-                biased;
-                Some(result) = oldest(&mut self.appends) => {
-                    if !self.settle(result) {
-                        // What was appended behind it may yet be written, and is then to be loaded.
-                        while oldest(&mut self.appends).await.is_some() {
-                            self.appends.pop_front();
-                        }
-                        return End::AppendFailed;
-                    }
-                }
-                message = messages.recv() => match message {
-                    None | Some(Message::Stop) => return self.finish().await,
-                    Some(message) => self.handle(message),
-                },
-                () = sleep_until(next_timer) => self.fire_timers(),
-            }
-        }
-    }
-
-    /// Takes note of what became of the oldest append; whether all is well.
-    fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
-        self.appends.pop_front();
-        match result {
-            Ok(_) => {
-                self.committed += 1;
-                self.release();
-                true
-            }
-            Err(failure) => {
-                self.give_up(&failure);
-                false
-            }
-        }
-    }
-
-    /// Sees through what is under way, then tells those who wait for others that nothing will come.
-    async fn finish(mut self) -> End {
-        while let Some(result) = oldest(&mut self.appends).await {
-            self.settle(result);
-        }
-        for (_, answer) in self.waiting.drain() {
-            drop(answer.send(Err(CoordinatorError::NotCoordinator)));
-        }
-        End::Stopped
-    }
-
-    fn handle(&mut self, message: Message<M>) {
-        match message {
-            Message::Command(command, answer) => {
-                let token = Token(self.next_token);
-                self.next_token += 1;
-                self.waiting.insert(token, answer);
-                let outcome = self.machine.decide(token, command, self.clock.now());
-                self.carry_out(outcome);
-            }
-            Message::Read(read) => {
-                let release = read(Ok(&self.machine));
-                self.parked.admit(self.appended, release);
-            }
-            Message::Stop => {}
-        }
-        self.release();
-    }
-
-    fn fire_timers(&mut self) {
-        while let Some(key) = self.timers.take_due(Instant::now()) {
-            let outcome = self.machine.timer_fired(key, self.clock.now());
-            self.carry_out(outcome);
-        }
-        self.release();
-    }
-
-    fn carry_out(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
-        let now = self.clock.now();
-        if !outcome.records.is_empty() {
-            let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
-            let batches = batches(&outcome.records, limit, self.codec, now);
-            if batches.iter().any(|batch| batch.len() > limit) {
-                return self.refuse_too_large(outcome);
-            }
-            self.replay(&outcome.records, now);
-            self.append(batches);
-        }
-        self.change_timers(outcome.timers);
-        for (token, reply) in outcome.replies {
-            if let Some(answer) = self.waiting.remove(&token) {
-                let release = move |committed: Result<(), CoordinatorError>| {
-                    drop(answer.send(committed.map(|()| reply)))
-                };
-                self.parked.admit(self.appended, Box::new(release));
-            }
-        }
-    }
-
-    fn replay(&mut self, records: &[KeyValue], now: Timestamp) {
-        for record in records {
-            if let Err(error) = self
-                .machine
-                .replay(&record.key, record.value.as_deref(), now)
-            {
-                // Its own record, encoded a moment ago: a fault of the machine, not of the disk.
-                tracing::error!(partition = %self.replica.topic_partition(), %error, "a coordinator cannot read its own record");
-            }
-        }
-    }
-
-    fn change_timers(&mut self, changes: Vec<TimerChange<M::TimerKey>>) {
-        for change in changes {
-            self.timers.change(change, Instant::now());
-        }
-    }
-
-    /// Drops a decision that the log would not take, before anything has come of it.
-    fn refuse_too_large(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
-        // What is not logged has been decided on already.
-        self.change_timers(outcome.timers);
-        for (token, _) in outcome.replies {
-            if let Some(answer) = self.waiting.remove(&token) {
-                let release = move |committed: Result<(), CoordinatorError>| {
-                    drop(answer.send(committed.and(Err(CoordinatorError::TooLarge))));
-                };
-                self.parked.admit(self.appended, Box::new(release));
-            }
-        }
-    }
-
-    fn append(&mut self, batches: Vec<Bytes>) {
-        for records in batches {
-            self.appended += 1;
-            self.appends.push_back(self.replica.append(AppendOptions {
-                records,
-                origin: AppendOrigin::Coordinator,
-                acks: RequiredAcks::All,
-                expected_epoch: Some(self.epoch),
-            }));
-        }
-    }
-
-    fn release(&mut self) {
-        for release in self.parked.release(self.committed) {
-            release(Ok(()));
-        }
-    }
-
-    /// An append failed: the machine is ahead of the log. Everyone who waits is told.
-    fn give_up(&mut self, failure: &AppendFailure) {
-        tracing::error!(partition = %self.replica.topic_partition(), %failure, "coordinator append failed");
-        let error = match failure {
-            AppendFailure::NotLeader | AppendFailure::Gone => CoordinatorError::NotCoordinator,
-            _ => CoordinatorError::NotAvailable,
-        };
-        for release in self.parked.abandon() {
-            release(Err(error));
-        }
-        for (_, answer) in self.waiting.drain() {
-            drop(answer.send(Err(error)));
-        }
-    }
-}
-
-/// The result of the oldest append; `None` (which switches the branch off) when there is none.
-async fn oldest(appends: &mut VecDeque<PendingAppend>) -> Option<Result<Appended, AppendFailure>> {
-    match appends.front_mut() {
-        Some(append) => Some(append.await),
-        None => None,
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -18,6 +18,7 @@
 //! - Loading is the same replay from the log. After a failed append the machine may hold what the
 //!   log does not: it is dropped and loaded again.
 
+mod active;
 mod batches;
 pub mod groups;
 pub mod host;

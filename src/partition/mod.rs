@@ -26,6 +26,7 @@
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 
 pub mod append;
+mod deleting;
 pub mod directory;
 pub mod fetch_session;
 mod hosted;
