@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::frame::FrameReader;
 use super::header::RequestPrefix;
 use super::log_limit::LogLimit;
 use super::output::Output;
+use super::patience::Patience;
 use super::pipeline::{Budget, FREE_BYTES, Pipeline};
 use super::reply::Reply;
 use super::service::{Peer, Request, Service, Started};
@@ -28,6 +29,12 @@ use super::settings::Settings;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// What is read of a peer beyond the requests that there is room for, so that its end is seen.
+/// It needs no byte permit, so it is what any connection may hold without one.
+const READ_AHEAD: usize = FREE_BYTES;
+/// How long a connection may stand still while its peer's end could not be seen, for so much is
+/// unread before it. Clients wait for a reply for 30 s to a few minutes.
+const BLIND_LIMIT: Duration = Duration::from_secs(600);
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
@@ -65,7 +72,7 @@ pub(super) enum Stage {
 pub(super) enum Ending {
     /// The peer closed, or the socket failed.
     PeerClosed,
-    /// Nothing came of the peer for too long.
+    /// Nothing came of the peer for too long, or it could not be seen whether there still is one.
     Idle,
     /// The peer asked for something that ends the connection.
     Refused(Cow<'static, str>),
@@ -93,14 +100,17 @@ pub(super) struct Connection<S, V: Service> {
     pipeline: Pipeline,
     output: Output,
     session: V::Session,
-    /// Goes off no later than the connection is idle for too long. It is not moved by every
-    /// request, but when it goes off: it then looks at `last_activity`.
-    idle: Option<Pin<Box<Sleep>>>,
-    /// When the peer last completed a request or took bytes of a reply, or was last given one.
-    last_activity: Instant,
-    /// Set once the peer is gone: when to give up what was started for it.
+    /// With the peer: restarted when it completes a request, takes bytes of a reply, or is given one.
+    idle: Patience,
+    /// With a connection that is `blind`: restarted by whatever moves.
+    standstill: Patience,
+    /// Whether the peer's end could not be seen: it has sent more than is read.
+    blind: bool,
+    /// Whether nothing more will be read: the peer has closed, or the socket has failed.
+    ended: bool,
+    /// Set once the peer is gone, or was refused: when to give up what was started for it.
     give_up: Option<Pin<Box<Sleep>>>,
-    /// Whether writing has failed. Replies are then collected and thrown away.
+    /// Whether the socket has failed. Replies are then collected and thrown away.
     deaf: bool,
 }
 
@@ -118,8 +128,10 @@ where
             pipeline: Pipeline::new(settings, Arc::clone(&shared.budget)),
             output: Output::default(),
             session: service.open(peer.clone()),
-            idle: settings.max_idle.map(|idle| Box::pin(sleep(idle))),
-            last_activity: Instant::now(),
+            idle: Patience::new(settings.max_idle),
+            standstill: Patience::new(Some(BLIND_LIMIT)),
+            blind: false,
+            ended: false,
             give_up: None,
             deaf: false,
             peer,
@@ -166,15 +178,15 @@ where
             if !moved {
                 return self.poll_time(context);
             }
+            self.standstill.restart();
         }
     }
 
     /// Starts the requests that have arrived whole and are within the bounds.
     fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while let Some(size) = self.next_size() {
-            if !self.frames.is_complete(size)
-                || !self.pipeline.has_room(size)
+        while let Some(size) = self.next_whole() {
+            if !self.pipeline.has_room(size)
                 || self.pipeline.poll_permits(context, size).is_pending()
             {
                 break;
@@ -184,28 +196,26 @@ where
             };
             moved = true;
             let Some(prefix) = RequestPrefix::parse(&frame) else {
-                self.close_after_replies(Ending::Refused("request without a header".into()));
+                self.refuse("request without a header".into());
                 break;
             };
-            let received = Instant::now();
-            self.last_activity = received;
-            match self.service.start(
-                &mut self.session,
-                Request {
-                    prefix,
-                    frame,
-                    received,
-                },
-            ) {
+            self.idle.restart();
+            let request = Request {
+                prefix,
+                frame,
+                received: Instant::now(),
+            };
+            match self.service.start(&mut self.session, request) {
                 Started::Reply(reply) => self.pipeline.push(reply, size),
-                Started::Close => self.close_after_replies(Ending::Refused(
-                    format!(
-                        "request {} version {} refused",
-                        prefix.api_key, prefix.api_version
-                    )
-                    .into(),
-                )),
+                Started::Close => {
+                    let (key, version) = (prefix.api_key, prefix.api_version);
+                    self.refuse(format!("request {key} version {version} refused").into());
+                }
             }
+        }
+        // What had arrived whole before the peer closed is started in its turn, as room comes.
+        if self.ended && self.next_whole().is_none() {
+            self.close_after_replies(Ending::PeerClosed);
         }
         moved
     }
@@ -217,9 +227,15 @@ where
             return None;
         }
         self.frames.next_size().unwrap_or_else(|error| {
-            self.close_after_replies(Ending::Refused(error.to_string().into()));
+            self.refuse(error.to_string().into());
             None
         })
+    }
+
+    /// As [`Self::next_size`], once that frame has arrived whole.
+    fn next_whole(&mut self) -> Option<usize> {
+        let size = self.next_size()?;
+        self.frames.is_complete(size).then_some(size)
     }
 
     /// Takes the replies that are ready, in order, while there is room for them.
@@ -241,7 +257,7 @@ where
             }
         }
         if moved {
-            self.last_activity = Instant::now();
+            self.idle.restart();
         }
         moved
     }
@@ -252,7 +268,7 @@ where
         while !self.output.is_empty() {
             match self.output.poll_write(context, &mut self.stream) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(())) => self.last_activity = Instant::now(),
+                Poll::Ready(Ok(())) => self.idle.restart(),
                 Poll::Ready(Err(error)) => self.lose_peer(&error),
             }
             moved = true;
@@ -260,24 +276,15 @@ where
         moved
     }
 
-    /// Reads once, if there is room for what would come. While replies are awaited it keeps
-    /// reading, since that is how one notices that the peer has gone.
+    /// Reads once, if anything may be read. Also while nothing can be started, since reading is how
+    /// one notices that the peer has gone.
     fn read(&mut self, context: &mut Context<'_>) -> bool {
-        let next = self.next_size();
-        if !matches!(self.phase, Phase::Open) {
+        let most = self.allowance(context);
+        self.blind = most == 0 && !self.ended;
+        if self.blind || self.ended {
             return false;
         }
-        let size = next.unwrap_or_default();
-        if !self.pipeline.has_room(size) || (next.is_some() && self.frames.is_complete(size)) {
-            return false;
-        }
-        if size > FREE_BYTES
-            && self.frames.arrived() >= FREE_BYTES
-            && self.pipeline.poll_permits(context, size).is_pending()
-        {
-            return false;
-        }
-        match self.frames.poll_fill(context, &mut self.stream) {
+        match self.frames.poll_fill(context, &mut self.stream, most) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => self.peer_closed(),
             Poll::Ready(Ok(_)) => {}
@@ -286,51 +293,68 @@ where
         true
     }
 
+    /// How much may be read now: anything towards a frame that there is room for, else a little.
+    fn allowance(&mut self, context: &mut Context<'_>) -> usize {
+        let next = self.next_size();
+        let ahead = READ_AHEAD.saturating_sub(self.frames.arrived());
+        let size = next.unwrap_or_default();
+        if !matches!(self.phase, Phase::Open)
+            || !self.pipeline.has_room(size)
+            || (next.is_some() && self.frames.is_complete(size))
+            || (size > FREE_BYTES
+                && ahead == 0
+                && self.pipeline.poll_permits(context, size).is_pending())
+        {
+            return ahead;
+        }
+        usize::MAX
+    }
+
     /// Called when nothing moves: sees whether it has been so for too long.
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         if let Some(give_up) = &mut self.give_up
             && give_up.as_mut().poll(context).is_ready()
         {
-            return Poll::Ready(Ending::PeerClosed);
+            return Poll::Ready(match &self.phase {
+                Phase::Open => Ending::PeerClosed,
+                Phase::Closing(ending) => ending.clone(),
+            });
         }
         // It is the peer's move when it has a reply to take, or nothing that it is waiting for.
         let on_peer = !self.output.is_empty()
             || (self.pipeline.is_empty() && !self.pipeline.is_waiting_for_permits());
-        if let (Some(timer), Some(limit)) = (&mut self.idle, self.shared.settings.max_idle) {
-            while timer.as_mut().poll(context).is_ready() {
-                let now = Instant::now();
-                if !on_peer {
-                    self.last_activity = now;
-                }
-                // A limit of centuries is no limit; the next look is then as far away as a clock goes.
-                let Some(due) = self.last_activity.checked_add(limit) else {
-                    self.idle = None;
-                    break;
-                };
-                if due <= now {
-                    return Poll::Ready(Ending::Idle);
-                }
-                timer.set(sleep_until(due));
-            }
+        if self.idle.poll(context, on_peer).is_ready()
+            || self.standstill.poll(context, self.blind).is_ready()
+        {
+            return Poll::Ready(Ending::Idle);
         }
         Poll::Pending
     }
 
-    /// The peer sends nothing more. It may still read: what was started is carried through, for a
+    /// The peer sends nothing more. It may still read: what has arrived is carried through, for a
     /// while.
     fn peer_closed(&mut self) {
-        self.close_after_replies(Ending::PeerClosed);
-        if self.give_up.is_none() {
-            self.give_up = Some(Box::pin(sleep(self.shared.settings.finish_after_close)));
-        }
+        self.ended = true;
+        self.give_up_later();
     }
 
-    /// The socket has failed: as [`Self::peer_closed`], and nobody reads either.
+    /// The socket has failed: as [`Self::peer_closed`], and nobody reads either. A reset (without
+    /// a close before it) is a peer that has died or thrown away its replies: nothing is waited for.
     fn lose_peer(&mut self, error: &io::Error) {
         debug!(peer = %self.peer.address, %error, "connection lost");
         self.deaf = true;
         self.output.clear();
         self.peer_closed();
+        if error.kind() == io::ErrorKind::ConnectionReset {
+            self.close_after_replies(Ending::PeerClosed);
+            self.pipeline.clear();
+        }
+    }
+
+    /// From now on, what was started for the peer has only so much time.
+    fn give_up_later(&mut self) {
+        let time = self.shared.settings.finish_after_close;
+        self.give_up.get_or_insert_with(|| Box::pin(sleep(time)));
     }
 
     /// Takes no further request; ends once those that were started have been answered.
@@ -341,10 +365,18 @@ where
         }
     }
 
+    /// As [`Self::close_after_replies`], and the replies have no longer than those of a peer that
+    /// has closed: this one has nothing to expect any more, and may be gone already.
+    fn refuse(&mut self, reason: Cow<'static, str>) {
+        self.close_after_replies(Ending::Refused(reason));
+        self.give_up_later();
+    }
+
     /// Ends once the replies that were collected have been written.
     fn close_at_once(&mut self, reason: Cow<'static, str>) {
         self.pipeline.clear();
         self.phase = Phase::Closing(Ending::Refused(reason));
+        self.give_up_later();
     }
 
     /// Says why, and goodbye.

@@ -16,7 +16,7 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::header::RequestPrefix;
@@ -120,19 +120,21 @@ impl FrameReader {
         Some(self.buffer.split_to(size).freeze())
     }
 
-    /// Reads once. Zero bytes mean the end of the stream.
+    /// Reads once, up to `most` bytes (not 0). Zero bytes mean the end of the stream.
     pub(super) fn poll_fill<S>(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut S,
+        most: usize,
     ) -> Poll<io::Result<usize>>
     where
         S: AsyncRead + Unpin,
     {
-        self.make_room();
+        self.make_room(most);
         let room = self.buffer.capacity().saturating_sub(self.buffer.len());
+        let mut target = (&mut self.buffer).limit(room.min(most));
         // The future has no state of its own, so it can be made anew for each poll.
-        let count = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(context))?;
+        let count = ready!(pin!(stream.read_buf(&mut target)).poll(context))?;
         if count == room {
             self.chunk = self.chunk.saturating_mul(2).min(LARGE_CHUNK);
         } else if count < self.chunk / 4 {
@@ -141,8 +143,9 @@ impl FrameReader {
         Poll::Ready(Ok(count))
     }
 
-    /// Makes room for the next read, bounded by what has arrived, what was proven, and a chunk.
-    fn make_room(&mut self) {
+    /// Makes room for the next read, bounded by what has arrived, what was proven, and a chunk; not
+    /// for more than `most` bytes.
+    fn make_room(&mut self, most: usize) {
         let arrived = self.buffer.len();
         let room = self.buffer.capacity().saturating_sub(arrived);
         let missing = match self.next_size() {
@@ -164,8 +167,8 @@ impl FrameReader {
                 missing.min(arrived.max(self.proven).max(self.chunk)),
             )
         };
-        if room < least {
-            self.buffer.reserve(wanted);
+        if room < least.min(most) {
+            self.buffer.reserve(wanted.min(most));
         }
     }
 }
@@ -235,7 +238,7 @@ mod tests {
                 }
                 Ok(None) => {}
             }
-            let count = poll_fn(|context| reader.poll_fill(context, stream))
+            let count = poll_fn(|context| reader.poll_fill(context, stream, usize::MAX))
                 .await
                 .unwrap();
             capacity = capacity.max(reader.buffer.capacity());

@@ -1,6 +1,8 @@
 //! Connections over an in-memory stream on a paused clock. Virtual time moves only when everything
 //! waits, so a virtual millisecond ([`settle`]) means: until nothing moves.
 
+mod gone;
+
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Endpoint, Listeners, ServerHandle};
+use super::{Endpoint, Listeners, ServerHandle, SockRef};
 use crate::wire::{Parts, Peer, Request, Service, Settings, Started};
 
 /// Answers with listener and local address, each reply for one permit.
@@ -67,6 +68,20 @@ async fn serve(settings: Settings, hosts: &[&str]) -> Running {
 }
 
 impl Running {
+    /// How long it takes until no connection is left.
+    async fn wait_until_empty(&self) -> Duration {
+        let began = Instant::now();
+        let emptied = async {
+            while self.handle.connections() > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), emptied)
+            .await
+            .expect("connections of dead peers are left");
+        began.elapsed()
+    }
+
     async fn connect(&self, listener: usize) -> TcpStream {
         let port = self.handle.addresses()[listener].1.port();
         TcpStream::connect(("127.0.0.1", port)).await.unwrap()
@@ -164,4 +179,71 @@ async fn a_port_in_use_is_an_error_with_the_endpoint() {
         text.starts_with(&format!("cannot listen on {endpoint}: ")),
         "{text}"
     );
+}
+
+/// What leaves a connection waiting without a place for another request.
+fn stuck() -> [Vec<u8>; 3] {
+    [
+        REQUEST.to_vec(),
+        REQUEST.repeat(70),
+        [&REQUEST[..], &[0xff; 4]].concat(),
+    ]
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_noticed_whatever_it_waits_for() {
+    let settings = Settings {
+        finish_after_close: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    for bytes in stuck() {
+        let server = serve(settings.clone(), &["127.0.0.1"]).await;
+        for _ in 0..20 {
+            let mut client = server.connect(0).await;
+            client.write_all(&bytes).await.unwrap();
+            server.started.notified().await;
+        }
+        server.wait_until_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_ends_all_waits_at_once() {
+    let settings = Settings {
+        finish_after_close: Duration::from_secs(3600),
+        ..Settings::default()
+    };
+    for bytes in stuck() {
+        let server = serve(settings.clone(), &["127.0.0.1"]).await;
+        let mut client = server.connect(0).await;
+        client.write_all(&bytes).await.unwrap();
+        server.started.notified().await;
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(client);
+        server.wait_until_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn requests_before_a_close_that_waits_for_no_reply_are_carried_through() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut client = server.connect(0).await;
+    client.write_all(&REQUEST.repeat(200)).await.unwrap();
+    server.started.notified().await;
+    drop(client);
+    // Each reply after the first is written to a peer that has answered with a reset.
+    for left in (0..200).rev() {
+        server.replies.add_permits(1);
+        let taken = async {
+            while server.replies.available_permits() > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), taken)
+            .await
+            .unwrap_or_else(|_| panic!("{left} requests were dropped"));
+    }
+    server.wait_until_empty().await;
 }
