@@ -38,7 +38,6 @@ pub fn settings(settings: &Settings, to: &mut impl Write) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::config::BrokerConfig;
 

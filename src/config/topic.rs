@@ -35,7 +35,7 @@ pub enum TimestampType {
 /// underscores; sizes and times that may be "none" or "unlimited" (-1 or the greatest number) stay
 /// `i64` as Kafka has them. The definitions say what each means.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the definitions say what each key means")]
 pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
     pub compression_type: String,

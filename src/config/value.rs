@@ -228,7 +228,6 @@ impl<T: FromValue> FromValue for Option<T> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::config::definitions;
 

@@ -70,7 +70,6 @@ mod registry;
 mod replay;
 mod subscription;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that meets nothing has failed")]
 mod tests;
 
 pub use classic::StateName;

@@ -317,7 +317,6 @@ pub(crate) fn group_tombstone(group: &str) -> Record {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that meets nothing has failed")]
 mod tests {
     use bytes::Bytes;
     use proptest::collection::vec;

@@ -11,8 +11,8 @@ use super::errors;
 
 /// Submits `command` and picks the answer out of the reply of the same name.
 ///
-/// After `timeout_ms` the client hears that its time is up; the command is carried out all the same,
-/// as with Kafka. Some clients send 0 for "as long as it takes".
+/// After `timeout_ms` the client hears that its time is up; the command is carried out all the same.
+/// Where there is no time at all, nothing is begun. Both are as with Kafka.
 ///
 /// # Errors
 /// The code for everything that was to be decided.
@@ -22,14 +22,13 @@ pub(super) fn controller<T>(
     timeout_ms: i32,
     pick: fn(Reply) -> Option<T>,
 ) -> impl Future<Output = Result<T, ErrorCode>> + Send + use<T> {
-    let decision = cluster.submit(command);
+    let time = u64::try_from(timeout_ms).map_or(Duration::ZERO, Duration::from_millis);
+    let decision = (!time.is_zero()).then(|| cluster.submit(command));
     async move {
-        let reply = match u64::try_from(timeout_ms) {
-            Ok(timeout @ 1..) => tokio::time::timeout(Duration::from_millis(timeout), decision)
-                .await
-                .map_err(|_| ErrorCode::REQUEST_TIMED_OUT)?,
-            Ok(0) | Err(_) => decision.await,
-        };
+        let decision = decision.ok_or(ErrorCode::REQUEST_TIMED_OUT)?;
+        let reply = tokio::time::timeout(time, decision)
+            .await
+            .map_err(|_| ErrorCode::REQUEST_TIMED_OUT)?;
         // A reply to another command than the one that was given would be a fault of the controller.
         pick(reply.map_err(errors::of_cluster)?).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
     }

@@ -1,26 +1,33 @@
 //! Fetch: records as they lie in the log, in a response that refers to their bytes instead of
 //! copying them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use kafka_protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
 use tokio::time::Instant;
 
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset};
-use crate::metadata::Image;
+use crate::metadata::{Image, TopicImage};
 use crate::partition::fetch_session::{
     PartitionKey, Plan, Said, SessionError, SessionRequest, TopicKey, Wish,
 };
 use crate::partition::read::{self, FetchLimits, FetchPart, FetchedPart, ReadFailure};
 use crate::wire::Reply;
 
+use super::cluster_view::ClusterView;
 use super::errors;
 use super::fetch_response::{Answer, encode};
+use super::leader_hints::LeaderHints;
 use super::route::{Call, Handler};
 
 const READ_COMMITTED: i8 = 1;
+/// First version whose answers name current leaders.
+const WITH_LEADERS: i16 = 16;
 
 /// An answer is read whole before the first byte is sent, so that a client which does not take it costs
 /// its size. A client that wants more than this at once asks again.
@@ -52,15 +59,52 @@ impl Handler for Fetch {
         let answers = fetch_all(&call, &request, &plan).await;
         let said: Vec<Said> = answers.iter().map(|(_, data)| said(data)).collect();
         let selected = sessions.select(&plan, &said);
-        let answers = answers
+        let mut answers: Vec<Answer> = answers
             .into_iter()
             .zip(selected)
-            .filter_map(|(answer, selected)| selected.then_some(answer));
-        encode(
-            &call,
-            plan.session_id(),
-            answers.map(|(key, data)| Answer { key, data }),
-        )
+            .filter(|(_, selected)| *selected)
+            .map(|((key, data), _)| Answer { key, data })
+            .collect();
+        let leaders = if call.version >= WITH_LEADERS {
+            tell_leaders(&call, &mut answers)
+        } else {
+            Vec::new()
+        };
+        encode(&call, plan.session_id(), answers.into_iter(), &leaders)
+    }
+}
+
+/// Tells clients that have an old idea of a leadership the new one, and where to find the leaders.
+fn tell_leaders(call: &Call, answers: &mut [Answer]) -> Vec<NodeEndpoint> {
+    let is_outdated = |answer: &&mut Answer| {
+        let code = ErrorCode(answer.data.error_code);
+        code == ErrorCode::NOT_LEADER_OR_FOLLOWER || code == ErrorCode::FENCED_LEADER_EPOCH
+    };
+    let image = call.broker.cluster.image();
+    let mut hints = LeaderHints::new(ClusterView::new(&image, &call.broker.config, &call.peer));
+    for Answer { key, data } in answers.iter_mut().filter(is_outdated) {
+        let (topic, partition) = key;
+        let partition = topic_of(&image, topic).and_then(|topic| topic.partition(*partition));
+        if let Some(partition) = partition {
+            let (leader, epoch) = hints.mention(partition);
+            data.current_leader = LeaderIdAndEpoch::default()
+                .with_leader_id(leader)
+                .with_leader_epoch(epoch);
+        }
+    }
+    hints.endpoints(|id, host, port, rack| {
+        NodeEndpoint::default()
+            .with_node_id(id)
+            .with_host(host)
+            .with_port(port)
+            .with_rack(rack)
+    })
+}
+
+fn topic_of<'a>(image: &'a Image, key: &TopicKey) -> Option<&'a Arc<TopicImage>> {
+    match key {
+        TopicKey::Id(id) => image.topic_by_id(*id),
+        TopicKey::Name(name) => image.topic(name),
     }
 }
 
@@ -151,12 +195,10 @@ fn part(
     wish: &Wish,
 ) -> Result<FetchPart, ErrorCode> {
     let (topic, partition) = key;
-    let topic = match topic {
-        TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
-        TopicKey::Name(name) => image
-            .topic(name)
-            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
-    };
+    let topic = topic_of(image, topic).ok_or(match topic {
+        TopicKey::Id(_) => ErrorCode::UNKNOWN_TOPIC_ID,
+        TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    })?;
     if is_follower(request) {
         // No partition has another replica than this broker's.
         return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);

@@ -12,7 +12,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::FetchResponse;
-use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
 use kafka_protocol::protocol::{Encodable as _, HeaderVersion as _};
 
 use crate::partition::fetch_session::{PartitionKey, TopicKey};
@@ -22,6 +22,8 @@ use super::route::Call;
 
 /// First version with compact lengths and tagged fields.
 const FLEXIBLE: i16 = 12;
+/// Tag of the endpoints of leaders.
+const NODE_ENDPOINTS: u32 = 0;
 
 /// One partition of the answer.
 pub(super) struct Answer {
@@ -30,8 +32,13 @@ pub(super) struct Answer {
 }
 
 /// Encodes a successful response of these partitions; those of one topic that follow one another
-/// share that topic's entry.
-pub(super) fn encode(call: &Call, session: i32, answers: impl Iterator<Item = Answer>) -> Reply {
+/// share that topic's entry. `leaders` are those that partitions refer to.
+pub(super) fn encode(
+    call: &Call,
+    session: i32,
+    answers: impl Iterator<Item = Answer>,
+    leaders: &[NodeEndpoint],
+) -> Reply {
     let mut topics: Vec<(TopicKey, Vec<PartitionData>)> = Vec::new();
     for Answer {
         key: (topic, _),
@@ -43,7 +50,7 @@ pub(super) fn encode(call: &Call, session: i32, answers: impl Iterator<Item = An
             _ => topics.push((topic, vec![data])),
         }
     }
-    match encode_topics(call, session, topics) {
+    match encode_topics(call, session, topics, leaders) {
         Ok(parts) => Reply::Send(parts),
         Err(error) => {
             tracing::error!(%error, version = call.version, "fetch response cannot be encoded");
@@ -58,6 +65,7 @@ fn encode_topics(
     call: &Call,
     session: i32,
     topics: Vec<(TopicKey, Vec<PartitionData>)>,
+    leaders: &[NodeEndpoint],
 ) -> Result<Parts, EncodeError> {
     let version = call.version;
     let mut writer = Writer {
@@ -82,7 +90,11 @@ fn encode_topics(
         }
         writer.end_of_struct();
     }
-    writer.end_of_struct();
+    if leaders.is_empty() {
+        writer.end_of_struct();
+    } else {
+        writer.leaders(leaders, version)?;
+    }
     Ok(writer.finish(call))
 }
 
@@ -151,6 +163,24 @@ impl Writer {
             value >>= 7;
         }
         self.bytes.put_u8(value as u8);
+    }
+
+    /// The end of the response with its one tagged field, the endpoints of leaders.
+    fn leaders(&mut self, leaders: &[NodeEndpoint], version: i16) -> Result<(), EncodeError> {
+        let mut field = Self {
+            flexible: true,
+            bytes: BytesMut::new(),
+            parts: Vec::new(),
+        };
+        field.length(leaders.len())?;
+        for leader in leaders {
+            leader.encode(&mut field.bytes, version)?;
+        }
+        self.unsigned_varint(1);
+        self.unsigned_varint(NODE_ENDPOINTS);
+        self.unsigned_varint(u32::try_from(field.bytes.len())?);
+        self.bytes.put_slice(&field.bytes);
+        Ok(())
     }
 
     /// No tagged fields.

@@ -3,25 +3,35 @@
 
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::base::ErrorCode;
 use crate::controller::is_internal;
 use crate::log::{AppendError, AppendOrigin};
 use crate::metadata::{Image, TopicImage};
-use crate::partition::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+use crate::partition::{
+    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
+};
 use crate::record::{BatchHeader, Codec};
 use crate::wire::Reply;
 
+use super::cluster_view::ClusterView;
+use super::leader_hints::LeaderHints;
 use super::route::{Call, OrderedHandler};
 use super::{errors, topic_ids};
 
 /// First version whose clients may compress with zstd.
 const WITH_ZSTD: i16 = 7;
+/// First version whose answers name current leaders.
+const WITH_LEADERS: i16 = 10;
+/// First version that names topics by their ids.
+const WITH_IDS: i16 = 13;
 
 pub(super) struct Produce;
 
@@ -31,13 +41,24 @@ impl OrderedHandler for Produce {
     fn start(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
         let acks = RequiredAcks::from_wire(request.acks);
         let image = call.broker.cluster.image();
+        // Without the id there is nothing that could permit the transaction: no row is looked at.
+        let refused = (request.transactional_id.is_none() && is_transactional(&request))
+            .then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         let topics: Vec<TopicAppends> = request
             .topic_data
             .into_iter()
-            .map(|topic| start_topic(&call, &image, topic, acks))
+            .map(|topic| start_topic(&call, &image, topic, acks, refused))
             .collect();
         finish(call, acks, topics)
     }
+}
+
+fn is_transactional(request: &ProduceRequest) -> bool {
+    let topics = request.topic_data.iter();
+    topics
+        .flat_map(|topic| &topic.partition_data)
+        .filter_map(|partition| BatchHeader::parse(partition.records.as_deref()?).ok())
+        .any(|header| header.attributes.is_transactional())
 }
 
 /// What was started for one topic of the request.
@@ -49,7 +70,7 @@ struct TopicAppends {
 /// What was started for one partition.
 enum Started {
     Refused(ErrorCode),
-    Append(PendingAppend),
+    Append(Arc<Replica>, PendingAppend),
 }
 
 fn start_topic(
@@ -57,9 +78,13 @@ fn start_topic(
     image: &Image,
     data: TopicProduceData,
     acks: Option<RequiredAcks>,
+    refused: Option<ErrorCode>,
 ) -> TopicAppends {
-    let by_id = call.version >= 13;
-    let topic = topic_ids::find(image, &data.name, data.topic_id, by_id);
+    let by_id = call.version >= WITH_IDS;
+    let topic = match refused {
+        Some(code) => Err(code),
+        None => topic_ids::find(image, &data.name, data.topic_id, by_id),
+    };
     let partitions =
         data.partition_data
             .into_iter()
@@ -102,12 +127,13 @@ fn start_partition(
     }
     let records = data.records.unwrap_or_default();
     check_attributes(call.version, &records)?;
-    Ok(Started::Append(replica.append(AppendOptions {
+    let append = replica.append(AppendOptions {
         records,
         origin: AppendOrigin::Client,
         acks,
         expected_epoch: None,
-    })))
+    });
+    Ok(Started::Append(replica, append))
 }
 
 /// What the log could store, but this API must not take. A batch that is none is for the log to refuse.
@@ -139,7 +165,9 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
         for (index, started) in partitions {
             let answer = match started {
                 Started::Refused(code) => refusal(code).with_index(index),
-                Started::Append(append) => answer(call.version, append.await).with_index(index),
+                Started::Append(replica, append) => {
+                    answer(call.version, &replica, append.await).with_index(index)
+                }
             };
             failed |= answer.error_code != ErrorCode::NONE.0;
             answers.push(answer);
@@ -154,7 +182,41 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
             Reply::Nothing
         };
     }
-    call.reply(&ProduceResponse::default().with_responses(responses))
+    let leaders = if call.version >= WITH_LEADERS {
+        tell_leaders(&call, &mut responses)
+    } else {
+        Vec::new()
+    };
+    let response = ProduceResponse::default().with_responses(responses);
+    call.reply(&response.with_node_endpoints(leaders))
+}
+
+/// Tells producers that have come to the wrong broker who leads, and where to find the leaders.
+fn tell_leaders(call: &Call, responses: &mut [TopicProduceResponse]) -> Vec<NodeEndpoint> {
+    let image = call.broker.cluster.image();
+    let mut hints = LeaderHints::new(ClusterView::new(&image, &call.broker.config, &call.peer));
+    for topic in responses {
+        let by_id = call.version >= WITH_IDS;
+        let known = topic_ids::find(&image, &topic.name, topic.topic_id, by_id).ok();
+        for answer in &mut topic.partition_responses {
+            if answer.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
+                continue;
+            }
+            if let Some(partition) = known.and_then(|topic| topic.partition(answer.index)) {
+                let (leader, epoch) = hints.mention(partition);
+                answer.current_leader = LeaderIdAndEpoch::default()
+                    .with_leader_id(leader)
+                    .with_leader_epoch(epoch);
+            }
+        }
+    }
+    hints.endpoints(|id, host, port, rack| {
+        NodeEndpoint::default()
+            .with_node_id(id)
+            .with_host(host)
+            .with_port(port)
+            .with_rack(rack)
+    })
 }
 
 fn refusal(code: ErrorCode) -> PartitionProduceResponse {
@@ -163,7 +225,11 @@ fn refusal(code: ErrorCode) -> PartitionProduceResponse {
         .with_base_offset(-1)
 }
 
-fn answer(version: i16, result: Result<Appended, AppendFailure>) -> PartitionProduceResponse {
+fn answer(
+    version: i16,
+    replica: &Replica,
+    result: Result<Appended, AppendFailure>,
+) -> PartitionProduceResponse {
     match result {
         Ok(Appended { info, .. }) => {
             let answer = PartitionProduceResponse::default()
@@ -176,7 +242,10 @@ fn answer(version: i16, result: Result<Appended, AppendFailure>) -> PartitionPro
             }
         }
         Err(failure) => {
-            let answer = refusal(errors::of_append(&failure));
+            let mut answer = refusal(errors::of_append(&failure));
+            if version >= 5 && has_come_to_the_log(&failure) {
+                answer = answer.with_log_start_offset(replica.published().positions.log_start.0);
+            }
             if version < 8 {
                 return answer;
             }
@@ -188,6 +257,23 @@ fn answer(version: i16, result: Result<Appended, AppendFailure>) -> PartitionPro
                 .with_error_message(Some(StrBytes::from_string(failure.to_string())))
                 .with_record_errors(record_errors)
         }
+    }
+}
+
+/// Whether the batch was held against what the log has: then Kafka says where the log begins, which is
+/// how a producer sees that what it is asked about has been deleted.
+const fn has_come_to_the_log(failure: &AppendFailure) -> bool {
+    match failure {
+        AppendFailure::NotEnoughReplicas { .. } => true,
+        AppendFailure::Refused(refused) => !matches!(
+            refused,
+            AppendError::CorruptMessage(_)
+                | AppendError::MessageTooLarge { .. }
+                | AppendError::RecordListTooLarge { .. }
+                | AppendError::Offline(_)
+                | AppendError::Io(_)
+        ),
+        _ => false,
     }
 }
 

@@ -118,7 +118,6 @@ pub fn write_offsets(disk: &Disk, path: &Path, offsets: &PartitionOffsets) -> io
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

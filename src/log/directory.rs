@@ -376,7 +376,6 @@ fn refuse_foreign_content(path: &Path) -> Result<(), DirectoryError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::base::Offset;

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A change that is about to be made.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "each is the call of its name")]
 pub enum Operation<'a> {
     CreateDirectory(&'a Path),
     Create(&'a Path),
@@ -350,7 +350,6 @@ fn write_all_vectored_at(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

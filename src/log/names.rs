@@ -209,7 +209,6 @@ pub fn marked_directory_name(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -102,7 +102,6 @@ pub(crate) fn floor_by_position(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -132,7 +132,6 @@ impl PartitionLog {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::log::testing::config;

@@ -1,5 +1,4 @@
 //! Fixtures of this room's tests.
-#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -103,7 +103,6 @@ pub(crate) fn count_below(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

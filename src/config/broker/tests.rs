@@ -1,5 +1,4 @@
 //! The typed view and its cross-checks.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
 //! The table agrees with itself and with Kafka.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
 //! Sources and synonyms.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
 //! What may be listened on and advertised.
-#![allow(clippy::unwrap_used)]
 
 use super::SecurityProtocol;
 use crate::config::{BrokerConfig, InvalidConfig};

@@ -1,5 +1,4 @@
 //! Layers, origins, warnings and refusals.
-#![allow(clippy::unwrap_used)]
 
 use std::io::Write;
 

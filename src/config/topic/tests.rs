@@ -1,5 +1,4 @@
 //! Overrides, inheritance and refusals.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
 //! Tests of the log as a whole.
-#![allow(clippy::unwrap_used)]
 
 mod appending;
 mod background;
