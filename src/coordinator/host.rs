@@ -1,15 +1,15 @@
 //! Runs one machine on one partition of an internal topic.
 //!
 //! States: *loading* (commands are refused as "load in progress") -> [`active`](super::active) -> (an
-//! append failed) -> *loading* again, or, where the log cannot be read or written any more, *refusing*.
-//! The task ends when it is told to, or when the last handle to its mailbox is gone.
+//! append failed, or the machine panicked) -> *loading* again, or, where the log cannot be read or written
+//! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
 
 use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinError;
 
 use crate::base::{Clock, LeaderEpoch, Outcome, TimerChange, Timestamp, Token};
@@ -129,7 +129,7 @@ impl<M: Machine> Handle<M> {
         epoch: LeaderEpoch,
         clock: Arc<dyn Clock>,
         options: LogOptions,
-        make: impl Fn() -> M + Send + 'static,
+        make: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
         let (mailbox, messages) = mpsc::unbounded_channel();
         let host = Host {
@@ -138,9 +138,9 @@ impl<M: Machine> Handle<M> {
             clock,
             options,
             make: Box::new(make),
-            messages,
+            messages: Mutex::new(messages),
         };
-        tokio::spawn(host.run());
+        tokio::spawn(run_over_panics(Arc::new(host)));
         Self { mailbox }
     }
 
@@ -181,23 +181,36 @@ pub(super) struct Host<M: Machine> {
     pub(super) epoch: LeaderEpoch,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: LogOptions,
-    make: Box<dyn Fn() -> M + Send>,
-    messages: mpsc::UnboundedReceiver<Message<M>>,
+    make: Box<dyn Fn() -> M + Send + Sync>,
+    /// Held by the one task that runs the host; it outlives a run that panics.
+    messages: Mutex<mpsc::UnboundedReceiver<Message<M>>>,
+}
+
+/// A panic is a fault in the machine's code: who asked hears nothing good, and everyone else goes on with
+/// what the log says.
+async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
+    while let Err(stopped) = tokio::spawn(Arc::clone(&host).run()).await {
+        if !stopped.is_panic() {
+            return;
+        }
+        tracing::error!(partition = %host.replica.topic_partition(), "coordinator has panicked: loading its state again");
+    }
 }
 
 impl<M: Machine> Host<M> {
-    async fn run(mut self) {
+    async fn run(self: Arc<Self>) {
+        let mut messages = self.messages.lock().await;
         loop {
-            let machine = match self.load().await {
+            let machine = match self.load(&mut messages).await {
                 Loaded::Machine(machine) => machine,
                 Loaded::Stopped => return,
-                Loaded::Failed => return self.refuse_for_good().await,
+                Loaded::Failed => return refuse_for_good(&mut messages).await,
             };
             let active = Active::new(machine, &self);
-            match active.run(&mut self.messages).await {
+            match active.run(&mut messages).await {
                 End::Stopped => return,
                 End::AppendFailed if self.replica.directory().is_offline() => {
-                    return self.refuse_for_good().await;
+                    return refuse_for_good(&mut messages).await;
                 }
                 End::AppendFailed => {
                     tracing::warn!(partition = %self.replica.topic_partition(), "coordinator state dropped after a failed append: loading again");
@@ -206,20 +219,11 @@ impl<M: Machine> Host<M> {
         }
     }
 
-    /// The log cannot be read, or its directory is offline, and that stays so until the broker is started
-    /// again.
-    async fn refuse_for_good(mut self) {
-        while let Some(message) = self.messages.recv().await {
-            if matches!(message, Message::Stop) {
-                return;
-            }
-            refuse(message, CoordinatorError::NotAvailable);
-        }
-    }
-
     /// Loads the machine while refusing what arrives meanwhile.
-    async fn load(&mut self) -> Loaded<M> {
+    async fn load(&self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> Loaded<M> {
         let machine = (self.make)();
+        // An earlier host, or this one before it panicked, may have left appends on their way.
+        self.replica.settled().await;
         let positions = self.replica.published().positions;
         if positions.log_start >= positions.high_watermark {
             // Nothing to read: who has just had the topic created is answered at the first attempt.
@@ -232,7 +236,7 @@ impl<M: Machine> Host<M> {
         loop {
             tokio::select! {
                 loaded = &mut loading => return self.judge(loaded),
-                message = self.messages.recv() => match message {
+                message = messages.recv() => match message {
                     None | Some(Message::Stop) => return Loaded::Stopped,
                     Some(message) => refuse(message, CoordinatorError::Loading),
                 },
@@ -257,6 +261,17 @@ enum Loaded<M> {
     /// Told to stop, or nobody can ask any more.
     Stopped,
     Failed,
+}
+
+/// The log cannot be read, or its directory is offline, and that stays so until the broker is started
+/// again.
+async fn refuse_for_good<M: Machine>(messages: &mut mpsc::UnboundedReceiver<Message<M>>) {
+    while let Some(message) = messages.recv().await {
+        if matches!(message, Message::Stop) {
+            return;
+        }
+        refuse(message, CoordinatorError::NotAvailable);
+    }
 }
 
 fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {

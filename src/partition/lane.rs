@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -55,8 +56,13 @@ enum Task {
     Append(AppendTask),
     Adopt(Slot, Box<Hosted>),
     Operate(Slot, Operation),
-    Sweep { every: Sweep, only_written: bool },
+    Sweep {
+        every: Sweep,
+        only_written: bool,
+    },
     Release(Slot, Release),
+    /// Answered when everything before it is settled.
+    Settle(oneshot::Sender<()>),
     Stop(Farewell),
 }
 
@@ -104,6 +110,13 @@ impl LaneHandle {
 
     pub(super) fn release(&self, slot: Slot, then: impl FnOnce(Option<Hosted>) + Send + 'static) {
         self.send(Task::Release(slot, Box::new(then)));
+    }
+
+    /// Ends when everything sent so far has been settled, or the lane has stopped.
+    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (settled, answer) = oneshot::channel();
+        self.send(Task::Settle(settled));
+        async move { drop(answer.await) }
     }
 
     /// Ends the lane after everything sent so far; every log passes through `each` on its way out.
@@ -206,6 +219,10 @@ impl Lane {
                 self.settle(std::mem::take(drain));
                 self.unsynced.remove(&slot);
                 then(self.hosted.remove(&slot));
+            }
+            Task::Settle(settled) => {
+                self.settle(std::mem::take(drain));
+                drop(settled);
             }
             Task::Stop(each) => return Some(each),
         }

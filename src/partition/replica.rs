@@ -1,6 +1,7 @@
 //! One hosted partition from the outside: what it is, who leads it, what may be seen of it, and the
 //! way to its writer.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -189,6 +190,11 @@ impl Replica {
                 PendingAppend::queued(answer)
             }
         }
+    }
+
+    /// Ends when every append that was handed over before is published or refused.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.lane.settled()
     }
 
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {

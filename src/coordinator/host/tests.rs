@@ -28,6 +28,7 @@ enum Ask {
     Wait(Option<Duration>),
     /// Writes a record of this many bytes.
     Write(usize),
+    Panic,
 }
 
 impl Sum {
@@ -69,6 +70,7 @@ impl Machine for Sum {
                 outcome.records = Self::write(vec![1; size]);
                 outcome.replies.push((token, 0));
             }
+            Ask::Panic => panic!("as asked"),
         }
         outcome
     }
@@ -118,6 +120,21 @@ async fn total(handle: &Handle<Sum>) -> u64 {
             total => return total.expect("a machine that can be read"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_loses_nothing_but_its_own_answer() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (_broker, handle) = host(path.path(), KafkaUuid::random());
+    assert_eq!(handle.command(Ask::Add(5)).await, Ok(5));
+    // Its append is on its way when the host panics.
+    let asked = handle.command(Ask::Add(3));
+    let refused = handle.command(Ask::Panic);
+    assert_eq!(refused.await, Err(CoordinatorError::NotCoordinator));
+    drop(asked);
+    assert_eq!(total(&handle).await, 8);
+    assert_eq!(handle.command(Ask::Add(2)).await, Ok(10));
+    handle.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
