@@ -101,9 +101,11 @@ pub fn describe_topic(
             .map_or_else(Vec::new, |(name, _)| {
                 broker_synonyms(&broker.settings, name)
             });
+        // Told as it was given, even where it means the same as a plainer word.
         let own = overrides
             .get(definition.name)
-            .and_then(|value| canonical_override(definition.name, value).ok());
+            .filter(|value| canonical_override(definition.name, value).is_ok())
+            .cloned();
         if let Some(value) = &own {
             let (name, source) = (definition.name, ConfigSource::DynamicTopicConfig);
             synonyms.insert(

@@ -64,7 +64,7 @@ impl Placement {
             }
             Ok(count) if count > registered => Err(format!(
                 "The target replication factor of {replication_factor} cannot be reached because only \
-                 {registered} broker(s) are registered."
+                 {registered} broker(s) are registered or some brokers have all their log directories cordoned."
             )),
             Ok(count) => Ok(count),
         }

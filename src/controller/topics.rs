@@ -17,6 +17,8 @@ use super::{Situation, configs, names, placement};
 
 /// How many partitions one request may create. The records of a request are one batch.
 pub(super) const MAXIMUM_PARTITIONS_PER_REQUEST: i64 = 10_000;
+/// And how many records of all kinds it may make: one for each topic, partition and setting.
+const MAXIMUM_RECORDS_PER_REQUEST: i64 = 10_000;
 
 pub(super) fn too_many_partitions() -> Refusal {
     Refusal::new(
@@ -35,6 +37,15 @@ pub fn create(
         .iter()
         .map(|topic| requested_partitions(situation, topic))
         .sum();
+    let other_records: i64 = command
+        .topics
+        .iter()
+        .map(|topic| {
+            i64::try_from(topic.configs.len())
+                .unwrap_or(i64::MAX)
+                .saturating_add(1)
+        })
+        .sum();
     let mut records = Vec::new();
     let mut collisions = Collisions::new(situation.image);
     let mut seen = HashSet::new();
@@ -44,6 +55,11 @@ pub fn create(
         .map(|topic| {
             let result = if requested > MAXIMUM_PARTITIONS_PER_REQUEST {
                 Err(too_many_partitions())
+            } else if requested + other_records > MAXIMUM_RECORDS_PER_REQUEST {
+                Err(Refusal::new(
+                    ErrorCode::POLICY_VIOLATION,
+                    "Unable to perform excessively large batch operation.",
+                ))
             } else if seen.insert(topic.name.as_str()) {
                 create_topic(situation, &mut collisions, topic, &mut records)
             } else {

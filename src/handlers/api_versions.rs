@@ -3,7 +3,7 @@
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
@@ -60,11 +60,13 @@ impl Handler for ApiVersions {
     }
 }
 
-/// The answer to a version that is not served, in version 0: the client finds its way from there.
+/// The answer to a version that is not served, in version 0: how this question itself may be asked. The
+/// client finds its way from there.
 pub(super) fn unsupported() -> ApiVersionsResponse {
+    let own = |version: &ApiVersion| version.api_key == ApiKey::ApiVersions as i16;
     ApiVersionsResponse::default()
         .with_error_code(ErrorCode::UNSUPPORTED_VERSION.0)
-        .with_api_keys(served())
+        .with_api_keys(served().into_iter().filter(own).collect())
 }
 
 fn served() -> Vec<ApiVersion> {

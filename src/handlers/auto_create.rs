@@ -54,7 +54,12 @@ pub(super) async fn create(
                     return None;
                 }
                 tracing::debug!(topic = %name, error = %refusal, "topic was asked for but cannot be created");
-                Some((name, refusal.code))
+                // The name itself was found to be good: there is just no such topic.
+                let code = match refusal.code {
+                    ErrorCode::INVALID_TOPIC_EXCEPTION => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                    code => code,
+                };
+                Some((name, code))
             })
             .collect(),
         // Whatever keeps the controller from deciding, clients are to come back.

@@ -1,5 +1,7 @@
 //! DeleteTopics: by name, and from version 6 on by id as well.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
@@ -29,10 +31,17 @@ impl Handler for DeleteTopics {
             _ => None,
         };
         let decided = ask::controller(&call.broker.cluster, command, timeout_ms, pick).await;
-        let responses = rows
+        let mut responses: Vec<_> = rows
             .answer(decided)
-            .map(|(key, result)| row(key, result, call.version));
-        call.reply(&DeleteTopicsResponse::default().with_responses(responses.collect()))
+            .map(|(key, result)| row(key, result, call.version))
+            .collect();
+        // A topic that was named in two ways is refused once.
+        let mut refused = HashSet::new();
+        responses.retain(|row| {
+            let is_wrong = row.error_code == ErrorCode::INVALID_REQUEST.0;
+            !is_wrong || row.name.is_none() || refused.insert((row.name.clone(), row.topic_id))
+        });
+        call.reply(&DeleteTopicsResponse::default().with_responses(responses))
     }
 }
 

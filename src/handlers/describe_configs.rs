@@ -82,7 +82,7 @@ fn result(
     configs: Result<Vec<DescribeConfigsResourceResult>, Refusal>,
 ) -> DescribeConfigsResult {
     let (refusal, configs) = match configs {
-        Ok(configs) => (Refusal::bare(ErrorCode::NONE), configs),
+        Ok(configs) => (Refusal::new(ErrorCode::NONE, ""), configs),
         Err(refusal) => (refusal, Vec::new()),
     };
     DescribeConfigsResult::default()

@@ -25,7 +25,9 @@ const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
         AppendError::CorruptMessage(_) => ErrorCode::CORRUPT_MESSAGE,
         AppendError::MessageTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::RecordListTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
-        AppendError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+        AppendError::NotOneBatch(_) | AppendError::InvalidRecord { .. } => {
+            ErrorCode::INVALID_RECORD
+        }
         AppendError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
         AppendError::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
         AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,

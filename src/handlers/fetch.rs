@@ -7,7 +7,7 @@ use std::time::Duration;
 use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
-    EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use tokio::time::Instant;
 
@@ -22,10 +22,14 @@ use crate::wire::Reply;
 use super::cluster_view::ClusterView;
 use super::errors;
 use super::fetch_response::{Answer, encode};
+use super::isolation::{READ_COMMITTED, is_isolation_level};
 use super::leader_hints::LeaderHints;
 use super::route::{Call, Handler};
 
-const READ_COMMITTED: i8 = 1;
+/// First version with an error for the whole fetch, and with sessions.
+const WITH_ERROR: i16 = 7;
+/// First version that names topics by their ids.
+const WITH_IDS: i16 = 13;
 /// First version whose answers name current leaders.
 const WITH_LEADERS: i16 = 16;
 
@@ -39,7 +43,10 @@ impl Handler for Fetch {
     type Request = FetchRequest;
 
     async fn handle(call: Call, request: FetchRequest) -> Reply {
-        let by_id = call.version >= 13;
+        let by_id = call.version >= WITH_IDS;
+        if !is_isolation_level(request.isolation_level) {
+            return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
         let session = SessionRequest {
             id: request.session_id,
             epoch: request.session_epoch,
@@ -65,10 +72,15 @@ impl Handler for Fetch {
             .filter(|(_, selected)| *selected)
             .map(|((key, data), _)| Answer { key, data })
             .collect();
-        let leaders = if call.version >= WITH_LEADERS {
-            tell_leaders(&call, &mut answers)
-        } else {
+        let leaders = match call.version {
+            WITH_LEADERS.. => tell_leaders(&call, &mut answers),
+            _ => Vec::new(),
+        };
+        // Followers hear of leaders from the controller.
+        let leaders = if is_follower(&request) {
             Vec::new()
+        } else {
+            leaders
         };
         encode(&call, plan.session_id(), answers.into_iter(), &leaders)
     }
@@ -117,6 +129,27 @@ fn refuse(call: &Call, error: SessionError) -> Reply {
     call.reply(&FetchResponse::default().with_error_code(code.0))
 }
 
+/// The same error for everything: told once, and to versions that name topics in each row as well.
+fn refuse_whole(call: &Call, request: &FetchRequest, code: ErrorCode) -> Reply {
+    let row = |partition: &FetchPartition| failed(code).with_partition_index(partition.partition);
+    let topic = |topic: &FetchTopic| {
+        FetchableTopicResponse::default()
+            .with_topic(topic.topic.clone())
+            .with_partitions(topic.partitions.iter().map(row).collect())
+    };
+    let responses = if call.version < WITH_IDS {
+        request.topics.iter().map(topic).collect()
+    } else {
+        Vec::new()
+    };
+    let response = FetchResponse::default().with_responses(responses);
+    call.reply(&if call.version >= WITH_ERROR {
+        response.with_error_code(code.0)
+    } else {
+        response
+    })
+}
+
 fn topic_key(name: &str, id: uuid::Uuid, by_id: bool) -> TopicKey {
     if by_id {
         TopicKey::Id(KafkaUuid(id))
@@ -131,8 +164,10 @@ fn wishes(topics: &[FetchTopic], by_id: bool) -> Vec<(PartitionKey, Wish)> {
         let wish = |partition: &FetchPartition| Wish {
             fetch_offset: partition.fetch_offset,
             max_bytes: partition.partition_max_bytes,
-            current_leader_epoch: partition.current_leader_epoch,
+            // Anything negative stands for "not known".
+            current_leader_epoch: partition.current_leader_epoch.max(LeaderEpoch::NONE.0),
             last_fetched_epoch: partition.last_fetched_epoch,
+            was_known: false,
         };
         topic
             .partitions
@@ -196,8 +231,9 @@ fn part(
 ) -> Result<FetchPart, ErrorCode> {
     let (topic, partition) = key;
     let topic = topic_of(image, topic).ok_or(match topic {
-        TopicKey::Id(_) => ErrorCode::UNKNOWN_TOPIC_ID,
-        TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        // A session remembers the name of a topic that has gone.
+        TopicKey::Id(_) if !wish.was_known => ErrorCode::UNKNOWN_TOPIC_ID,
+        TopicKey::Id(_) | TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     })?;
     if is_follower(request) {
         // No partition has another replica than this broker's.
@@ -234,11 +270,11 @@ fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
     }
 }
 
+/// A row that could not be looked into, as Kafka makes it.
 fn failed(code: ErrorCode) -> PartitionData {
     PartitionData::default()
         .with_error_code(code.0)
         .with_high_watermark(-1)
-        .with_aborted_transactions(None)
 }
 
 fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> PartitionData {
@@ -248,7 +284,9 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
         diverging,
     } = match part {
         Ok(part) => part,
-        Err(failure) => return failed(errors::of_read(&failure)),
+        Err(failure) => {
+            return failed(errors::of_read(&failure)).with_aborted_transactions(None);
+        }
     };
     let mut data = PartitionData::default()
         .with_high_watermark(positions.high_watermark.0)
@@ -272,7 +310,12 @@ fn said(data: &PartitionData) -> Said {
         .records
         .as_ref()
         .is_some_and(|records| !records.is_empty());
+    let unknown = [
+        ErrorCode::UNKNOWN_TOPIC_ID.0,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0,
+    ];
     Said {
+        is_known: !unknown.contains(&data.error_code),
         high_watermark: Offset(data.high_watermark),
         log_start: Offset(data.log_start_offset),
         is_news: has_records

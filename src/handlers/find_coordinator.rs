@@ -6,7 +6,7 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::base::{ErrorCode, NodeId};
+use crate::base::{ErrorCode, KafkaUuid, NodeId};
 use crate::coordinator::CoordinatorError;
 use crate::wire::Reply;
 
@@ -17,6 +17,8 @@ use super::route::{Call, Handler};
 const WITH_MESSAGE: i16 = 1;
 /// First version that asks for any number of keys (KIP-699).
 const WITH_MANY_KEYS: i16 = 4;
+/// First version that knows of share groups (KIP-932).
+const WITH_SHARE_GROUPS: i16 = 6;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -33,7 +35,8 @@ impl Handler for FindCoordinator {
         } else {
             vec![request.key]
         };
-        let may_ask = match check(request.key_type) {
+        let key_type = request.key_type;
+        let may_ask = match check(key_type, call.version) {
             // Without the topic the look-ups below say so.
             Ok(()) => call
                 .broker
@@ -46,6 +49,14 @@ impl Handler for FindCoordinator {
         let find = |key: StrBytes| {
             let found =
                 may_ask.and_then(|()| hosted(call.broker.groups.coordinator_partition(&key)));
+            let found = match found {
+                Err(_)
+                    if key_type == SHARE && may_be_share(call.version) && !is_share_key(&key) =>
+                {
+                    Err(NO_SHARE_KEY)
+                }
+                found => found,
+            };
             (key, found)
         };
         let found = keys.into_iter().map(find).collect();
@@ -57,36 +68,73 @@ impl Handler for FindCoordinator {
     }
 }
 
-/// Why there is no coordinator to be named.
+/// Why there is no coordinator to be named, in Kafka's words where Kafka would say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     code: ErrorCode,
+    /// What versions with one key are told.
     message: &'static str,
+    /// What versions with many keys are told.
+    message_of_many: &'static str,
 }
 
-const NOT_AVAILABLE: Refusal = Refusal {
-    code: ErrorCode::COORDINATOR_NOT_AVAILABLE,
-    message: "The coordinator is not available.",
-};
+impl Refusal {
+    const fn new(code: ErrorCode, message: &'static str, message_of_many: &'static str) -> Self {
+        Self {
+            code,
+            message,
+            message_of_many,
+        }
+    }
+}
+
+const NOT_AVAILABLE: Refusal = Refusal::new(
+    ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    "The coordinator is not available.",
+    "",
+);
+
+/// For what a later release may have the answer is not a final no: clients ask again.
+const NO_TRANSACTIONS: Refusal = Refusal::new(
+    ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    "This broker does not serve transactions.",
+    "This broker does not serve transactions.",
+);
+const NO_SHARE_GROUPS: Refusal = Refusal::new(
+    ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    "",
+    "This broker does not serve share groups.",
+);
+
+const MALFORMED_TEXT: &str = "This most likely occurs because of a request being malformed by the client \
+     library or the message was sent to an incompatible broker. See the broker logs for more details.";
+const UNKNOWN_TYPE: Refusal =
+    Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_TEXT, MALFORMED_TEXT);
+const NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_TEXT, "");
 
 /// Only groups have coordinators.
-const fn check(key_type: i8) -> Result<(), Refusal> {
+const fn check(key_type: i8, version: i16) -> Result<(), Refusal> {
     match key_type {
         GROUP => Ok(()),
-        // Not a final no: clients ask again, and may by then speak to a release that has them.
-        TRANSACTION => Err(Refusal {
-            code: ErrorCode::COORDINATOR_NOT_AVAILABLE,
-            message: "This broker does not serve transactions.",
-        }),
-        SHARE => Err(Refusal {
-            code: ErrorCode::INVALID_REQUEST,
-            message: "This broker does not serve share groups.",
-        }),
-        _ => Err(Refusal {
-            code: ErrorCode::INVALID_REQUEST,
-            message: "The type of the coordinator is not known.",
-        }),
+        TRANSACTION => Err(NO_TRANSACTIONS),
+        SHARE if may_be_share(version) => Err(NO_SHARE_GROUPS),
+        _ => Err(UNKNOWN_TYPE),
     }
+}
+
+const fn may_be_share(version: i16) -> bool {
+    version >= WITH_SHARE_GROUPS
+}
+
+/// Whether `key` names a partition of a share group: group, topic id and partition (KIP-932).
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().map(str::parse::<i32>);
+    let topic = parts.next().map(str::parse::<KafkaUuid>);
+    matches!(
+        (partition, topic, parts.next()),
+        (Some(Ok(_)), Some(Ok(_)), Some(_))
+    )
 }
 
 fn hosted(partition: Result<i32, CoordinatorError>) -> Result<(), Refusal> {
@@ -107,7 +155,7 @@ fn response(
 ) -> FindCoordinatorResponse {
     let coordinators = found
         .into_iter()
-        .map(|(key, found)| coordinator(own, key, found));
+        .map(|(key, found)| coordinator(version, own, key, found));
     if version >= WITH_MANY_KEYS {
         return FindCoordinatorResponse::default().with_coordinators(coordinators.collect());
     }
@@ -126,17 +174,27 @@ fn response(
     }
 }
 
-fn coordinator(own: &Node, key: StrBytes, found: Result<(), Refusal>) -> Coordinator {
-    let coordinator = Coordinator::default().with_key(key);
+fn coordinator(version: i16, own: &Node, key: StrBytes, found: Result<(), Refusal>) -> Coordinator {
+    let (message, message_of_many) = match found {
+        Ok(()) => ("NONE", ""),
+        Err(refusal) => (refusal.message, refusal.message_of_many),
+    };
+    let coordinator = Coordinator::default()
+        .with_key(key)
+        .with_error_message(Some(StrBytes::from_static_str(
+            if version >= WITH_MANY_KEYS {
+                message_of_many
+            } else {
+                message
+            },
+        )));
     match found {
         Ok(()) => coordinator
-            .with_error_message(None)
             .with_node_id(BrokerId(own.id.0))
             .with_host(StrBytes::from_string(own.address.host.clone()))
             .with_port(own.address.port),
         Err(refusal) => coordinator
             .with_error_code(refusal.code.0)
-            .with_error_message(Some(StrBytes::from_static_str(refusal.message)))
             .with_node_id(BrokerId(NodeId::NONE.0))
             .with_port(-1),
     }
@@ -189,7 +247,7 @@ mod tests {
     #[test]
     fn every_version_is_told_that_there_is_none() {
         for version in 0..=6 {
-            let told = told(version, check(TRANSACTION));
+            let told = told(version, check(TRANSACTION, version));
             assert_eq!(told.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
             assert_eq!(
                 (told.node_id.0, &*told.host, told.port),
@@ -207,12 +265,14 @@ mod tests {
 
     #[test]
     fn only_groups_have_coordinators() {
-        assert_eq!(check(GROUP), Ok(()));
-        for key_type in [SHARE, 3, -1] {
-            assert_eq!(
-                check(key_type).map_err(|refusal| refusal.code),
-                Err(ErrorCode::INVALID_REQUEST)
-            );
+        assert_eq!(check(GROUP, 1), Ok(()));
+        for (key_type, version) in [(SHARE, 5), (3, 6), (-1, 6)] {
+            assert_eq!(check(key_type, version), Err(UNKNOWN_TYPE));
+        }
+        assert_eq!(check(SHARE, 6), Err(NO_SHARE_GROUPS));
+        assert!(is_share_key("a:group:AAAAAAAAAAAAAAAAAAAAZw:0"));
+        for wrong in ["", "group", "group:x:y", ":0"] {
+            assert!(!is_share_key(wrong), "{wrong}");
         }
     }
 

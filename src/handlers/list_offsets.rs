@@ -6,7 +6,7 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
 
 use crate::base::{ErrorCode, LeaderEpoch, Timestamp};
 use crate::metadata::Image;
@@ -14,11 +14,13 @@ use crate::partition::lookup::{FoundOffset, OffsetQuery, look_up};
 use crate::wire::Reply;
 
 use super::errors;
+use super::isolation::{READ_COMMITTED, is_isolation_level};
 use super::route::{Call, Handler};
 
+/// First version that has an isolation level.
+const WITH_ISOLATION: i16 = 2;
 /// First version that carries leader epochs.
 const WITH_EPOCHS: i16 = 4;
-const READ_COMMITTED: i8 = 1;
 
 pub(super) struct ListOffsets;
 
@@ -28,36 +30,49 @@ impl Handler for ListOffsets {
     async fn handle(call: Call, request: ListOffsetsRequest) -> Reply {
         let image = call.broker.cluster.image();
         let repeated = repeated_partitions(&request);
-        let mut topics = Vec::with_capacity(request.topics.len());
+        let mut told = HashSet::new();
+        let mut topics = Vec::<ListOffsetsTopicResponse>::with_capacity(request.topics.len());
         for topic in &request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
-                let is_repeated =
-                    repeated.contains(&(topic.name.as_str(), partition.partition_index));
-                let answer = if is_repeated {
+                let key = (topic.name.as_str(), partition.partition_index);
+                if !told.insert(key) {
+                    continue;
+                }
+                let answer = if repeated.contains(&key) {
                     refusal(ErrorCode::INVALID_REQUEST)
                 } else {
                     answer(&call, &request, &image, topic, partition)
                         .await
                         .unwrap_or_else(refusal)
                 };
-                partitions.push(answer.with_partition_index(partition.partition_index));
+                row_of(&mut topics, &topic.name)
+                    .push(answer.with_partition_index(partition.partition_index));
             }
-            topics.push(
-                ListOffsetsTopicResponse::default()
-                    .with_name(topic.name.clone())
-                    .with_partitions(partitions),
-            );
         }
         call.reply(&ListOffsetsResponse::default().with_topics(topics))
     }
+}
+
+/// The partitions of this topic's row. A topic has one row, and none unless a partition of it was asked for.
+fn row_of<'a>(
+    topics: &'a mut Vec<ListOffsetsTopicResponse>,
+    name: &TopicName,
+) -> &'a mut Vec<ListOffsetsPartitionResponse> {
+    let index = match topics.iter().rposition(|topic| topic.name == *name) {
+        Some(index) => index,
+        None => {
+            topics.push(ListOffsetsTopicResponse::default().with_name(name.clone()));
+            topics.len() - 1
+        }
+    };
+    &mut topics[index].partitions
 }
 
 fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {
     ListOffsetsPartitionResponse::default().with_error_code(code.0)
 }
 
-/// Partitions that the request names more than once: each naming is refused.
+/// Partitions that the request names more than once: they are refused.
 fn repeated_partitions(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
     let mut seen = HashSet::new();
     let mut repeated = HashSet::new();
@@ -79,6 +94,9 @@ async fn answer(
     topic: &ListOffsetsTopic,
     partition: &ListOffsetsPartition,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
+    if call.version >= WITH_ISOLATION && !is_isolation_level(request.isolation_level) {
+        return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+    }
     let query = query(partition.timestamp, call.version)?;
     let topic = image
         .topic(&topic.name)

@@ -37,6 +37,9 @@ impl Handler for Metadata {
             cluster_operations: request.include_cluster_authorized_operations,
             topic_operations: request.include_topic_authorized_operations,
         };
+        if has_misplaced_null(&request, call.version) {
+            return Reply::close("a null where the version has none");
+        }
         let wanted = match wanted(request.topics, call.version) {
             Ok(wanted) => wanted,
             Err(refusal) => return call.reply(&refusal),
@@ -59,6 +62,14 @@ impl Handler for Metadata {
             refused,
         };
         call.reply(&answer.response(&wanted, broker.cluster.cluster_id()))
+    }
+}
+
+/// Whether something is null that can only be so in later versions; the decoder does not mind.
+fn has_misplaced_null(request: &MetadataRequest, version: i16) -> bool {
+    match &request.topics {
+        None => version == 0,
+        Some(topics) => version < 10 && topics.iter().any(|topic| topic.name.is_none()),
     }
 }
 
@@ -104,8 +115,11 @@ fn wanted(
     if topics.iter().any(is_refused) {
         return Err(refusal(&topics));
     }
+    // Where one topic is named by its id, all are expected to be.
+    let by_id = topics.iter().any(|topic| !topic.topic_id.is_nil());
     let (mut names, mut ids) = (HashSet::new(), HashSet::new());
     let once = topics.into_iter().filter_map(|topic| match topic.name {
+        _ if topic.topic_id.is_nil() && by_id => None,
         _ if !topic.topic_id.is_nil() => first(&mut ids, &topic.topic_id).map(Topic::Identified),
         Some(name) => first(&mut names, &name).map(Topic::Named),
         None => Some(Topic::Nothing),

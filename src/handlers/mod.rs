@@ -31,6 +31,7 @@ mod find_coordinator;
 mod fixture;
 mod heartbeat;
 mod init_producer_id;
+mod isolation;
 mod join_group;
 mod leader_hints;
 mod leave_group;

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -156,7 +158,9 @@ fn response(
         _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
     };
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in &request.topics {
+    // Kafka's answer is made of partitions: a topic without any does not occur in it.
+    let with_partitions = |topic: &&OffsetCommitRequestTopic| !topic.partitions.is_empty();
+    for asked in request.topics.iter().filter(with_partitions) {
         let partition = |asked: &OffsetCommitRequestPartition| {
             OffsetCommitResponsePartition::default()
                 .with_partition_index(asked.partition_index)
@@ -175,7 +179,6 @@ fn response(
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
     use kafka_protocol::messages::{GroupId, TopicName};
     use kafka_protocol::protocol::StrBytes;
 

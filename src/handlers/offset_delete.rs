@@ -1,6 +1,8 @@
 //! OffsetDelete: an administrator has a group's offsets forgotten.
 
-use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequestPartition;
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
@@ -89,7 +91,9 @@ fn response(
         _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
     };
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in &request.topics {
+    // Kafka's answer is made of partitions: a topic without any does not occur in it.
+    let with_partitions = |topic: &&OffsetDeleteRequestTopic| !topic.partitions.is_empty();
+    for asked in request.topics.iter().filter(with_partitions) {
         let partition = |asked: &OffsetDeleteRequestPartition| {
             OffsetDeleteResponsePartition::default()
                 .with_partition_index(asked.partition_index)
@@ -107,7 +111,6 @@ fn response(
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::TopicName;
-    use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequestTopic;
     use kafka_protocol::protocol::StrBytes;
 
     use super::super::fixture::{self, over_the_wire};

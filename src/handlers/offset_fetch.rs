@@ -29,6 +29,8 @@ use super::topic_ids;
 
 /// First version with an error for the whole group.
 const WITH_GROUP_ERROR: i16 = 2;
+/// First version that may ask for all topics; the decoder lets earlier ones do it, too.
+const WITH_ALL_TOPICS: i16 = 2;
 /// First version that asks for any number of groups (KIP-709).
 const WITH_MANY_GROUPS: i16 = 8;
 /// First version that names topics by id (KIP-848). The protocol crate cannot read such requests yet.
@@ -40,6 +42,9 @@ impl Handler for OffsetFetch {
     type Request = OffsetFetchRequest;
 
     async fn handle(call: Call, request: OffsetFetchRequest) -> Reply {
+        if call.version < WITH_ALL_TOPICS && request.topics.is_none() {
+            return Reply::close("a null where the version has none");
+        }
         let image = call.broker.cluster.image();
         let mut asked = Vec::new();
         for wanted in wanted(request, call.version) {

@@ -47,6 +47,7 @@ impl OrderedHandler for Produce {
         let topics: Vec<TopicAppends> = request
             .topic_data
             .into_iter()
+            .filter(|topic| !topic.partition_data.is_empty())
             .map(|topic| start_topic(&call, &image, topic, acks, refused))
             .collect();
         finish(call, acks, topics)
@@ -172,7 +173,7 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
             failed |= answer.error_code != ErrorCode::NONE.0;
             answers.push(answer);
         }
-        responses.push(response.with_partition_responses(answers));
+        add_topic(&mut responses, response, answers);
     }
     if acks == Some(RequiredAcks::None) {
         // There is no answer to carry an error: closing is how such a producer learns of it.
@@ -189,6 +190,19 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
     };
     let response = ProduceResponse::default().with_responses(responses);
     call.reply(&response.with_node_endpoints(leaders))
+}
+
+/// Adds answers to the row of their topic: a topic has one, however often the request names it.
+fn add_topic(
+    responses: &mut Vec<TopicProduceResponse>,
+    topic: TopicProduceResponse,
+    answers: Vec<PartitionProduceResponse>,
+) {
+    let mut rows = responses.iter_mut();
+    match rows.find(|row| row.name == topic.name && row.topic_id == topic.topic_id) {
+        Some(row) => row.partition_responses.extend(answers),
+        None => responses.push(topic.with_partition_responses(answers)),
+    }
 }
 
 /// Tells producers that have come to the wrong broker who leads, and where to find the leaders.
@@ -254,9 +268,17 @@ fn answer(
                 _ => Vec::new(),
             };
             answer
-                .with_error_message(Some(StrBytes::from_string(failure.to_string())))
+                .with_error_message(Some(StrBytes::from_string(text(&failure))))
                 .with_record_errors(record_errors)
         }
+    }
+}
+
+/// The text for a failure. What Kafka has one for is said in its words, without any of ours before them.
+fn text(failure: &AppendFailure) -> String {
+    match failure {
+        AppendFailure::Refused(AppendError::CorruptMessage(reason)) => reason.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -268,6 +290,7 @@ const fn has_come_to_the_log(failure: &AppendFailure) -> bool {
         AppendFailure::Refused(refused) => !matches!(
             refused,
             AppendError::CorruptMessage(_)
+                | AppendError::NotOneBatch(_)
                 | AppendError::MessageTooLarge { .. }
                 | AppendError::RecordListTooLarge { .. }
                 | AppendError::Offline(_)

@@ -35,7 +35,7 @@ pub struct AppendInfo {
     pub first_offset: Offset,
     /// Offset of the last record.
     pub last_offset: Offset,
-    /// Set under LogAppendTime, else [`Timestamp::NONE`].
+    /// Set under LogAppendTime and for duplicates, else [`Timestamp::NONE`].
     pub log_append_time: Timestamp,
     /// The log start at the time of the append.
     pub log_start: Offset,
@@ -74,6 +74,9 @@ pub enum AppendError {
         /// The configured maximum.
         most: u64,
     },
+    /// `INVALID_RECORD`: not one batch of the present format. Found before the log is asked.
+    #[error("{0}")]
+    NotOneBatch(String),
     /// `INVALID_RECORD`: well-formed bytes that may not be stored.
     #[error("{message}")]
     InvalidRecord {
@@ -232,7 +235,14 @@ impl PartitionLog {
             return Err(DirectoryOffline.into());
         }
         self.latest_time = self.latest_time.max(now);
-        let mut batches = validate::validate(records, origin, epoch, &self.config, now)?;
+        let mut batches = validate::validate(
+            records,
+            origin,
+            epoch,
+            &self.topic_partition,
+            &self.config,
+            now,
+        )?;
 
         let first_offset = self.log_end;
         let mut next = first_offset;
@@ -309,16 +319,11 @@ impl PartitionLog {
             match checked.check_data(&self.producers, header, origin == AppendOrigin::Client)? {
                 ProducerCheck::Accepted => {}
                 ProducerCheck::Duplicate(original) => {
-                    let by_broker =
-                        self.config.message_timestamp_type == TimestampType::LogAppendTime;
                     return Ok(Producers::Duplicate(AppendInfo {
                         first_offset: original.first_offset(),
                         last_offset: original.last_offset,
-                        log_append_time: if by_broker {
-                            original.timestamp
-                        } else {
-                            Timestamp::NONE
-                        },
+                        // Whichever kind of time the topic has: Kafka tells a duplicate's in either.
+                        log_append_time: original.timestamp,
                         log_start: self.log_start,
                         duplicate: true,
                     }));

@@ -130,7 +130,7 @@ impl LeaderEpochs {
     /// Where `epoch` ended, with the greatest known leadership not above it; `None` when `epoch` is
     /// above all that are known.
     pub fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
-        if !epoch.is_some() {
+        if epoch == LeaderEpoch::NONE {
             return None;
         }
         if self.latest() == Some(epoch) {

@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::base::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::record::batch::LENGTH_OVERHEAD;
@@ -34,11 +34,14 @@ pub(crate) fn validate(
     records: &Bytes,
     origin: AppendOrigin,
     epoch: LeaderEpoch,
+    partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Vec<ReadyBatch>, AppendError> {
     match origin {
-        AppendOrigin::Client => client_batch(records, config, now).map(|batch| vec![batch]),
+        AppendOrigin::Client => {
+            client_batch(records, partition, config, now).map(|batch| vec![batch])
+        }
         AppendOrigin::Coordinator | AppendOrigin::Raft => {
             own_batches(records, origin, epoch, config, now)
         }
@@ -56,7 +59,7 @@ fn next_frame(rest: &mut Bytes) -> Result<Option<Bytes>, AppendError> {
     let length = i32::from_be_bytes(*length);
     if length < LEAST_LENGTH {
         return Err(AppendError::CorruptMessage(format!(
-            "a batch of length {length}"
+            "Record size {length} is less than the minimum record overhead ({LEAST_LENGTH})"
         )));
     }
     if rest.len() < LEAST_FRAME {
@@ -69,7 +72,7 @@ fn next_frame(rest: &mut Bytes) -> Result<Option<Bytes>, AppendError> {
         .cast_signed();
     if !(0..=2).contains(&magic) {
         return Err(AppendError::CorruptMessage(format!(
-            "a batch of the unknown format {magic}"
+            "Invalid magic found in record: {magic}"
         )));
     }
     let size = usize::try_from(length)
@@ -79,7 +82,7 @@ fn next_frame(rest: &mut Bytes) -> Result<Option<Bytes>, AppendError> {
         return Ok(None);
     }
     if magic != 2 {
-        return Err(AppendError::invalid_record(format!(
+        return Err(AppendError::NotOneBatch(format!(
             "record batches must have format 2, not {magic}"
         )));
     }
@@ -103,17 +106,18 @@ fn check_size(header: &BatchHeader, config: &TopicConfig) -> Result<(), AppendEr
 
 fn client_batch(
     records: &Bytes,
+    partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<ReadyBatch, AppendError> {
     let mut rest = records.clone();
     let Some(frame) = next_frame(&mut rest)? else {
-        return Err(AppendError::invalid_record(
+        return Err(AppendError::NotOneBatch(
             "a record set must hold a whole record batch".to_owned(),
         ));
     };
     if next_frame(&mut rest)?.is_some() {
-        return Err(AppendError::invalid_record(
+        return Err(AppendError::NotOneBatch(
             "a record set must hold exactly one record batch".to_owned(),
         ));
     }
@@ -134,7 +138,7 @@ fn client_batch(
         return Err(AppendError::UnsupportedCompressionType(error.to_string()));
     }
     check_client_header(header)?;
-    let largest = records::check(&batch, config, now)?;
+    let largest = records::check(&batch, partition, config, now)?;
     Ok(stamped(batch, largest, config, now))
 }
 

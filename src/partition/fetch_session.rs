@@ -46,6 +46,8 @@ pub struct Wish {
     pub current_leader_epoch: i32,
     /// Epoch of the last record that the client has, -1 for none.
     pub last_fetched_epoch: i32,
+    /// Whether an earlier answer of the session could speak of the partition's topic. A request cannot know.
+    pub was_known: bool,
 }
 
 /// What an answer would say of a partition, as far as a session cares.
@@ -55,6 +57,8 @@ pub struct Said {
     pub high_watermark: Offset,
     /// Log start offset.
     pub log_start: Offset,
+    /// Whether the partition's topic exists.
+    pub is_known: bool,
     /// Whether the answer carries records, an error or a divergence: then it must be sent.
     pub is_news: bool,
 }
@@ -187,7 +191,10 @@ impl FetchSessions {
                 .remove(key)
                 .and_then(|index| session.partitions.get_mut(index))
             {
-                Some(cached) => std::mem::replace(&mut cached.said, now) != now,
+                Some(cached) => {
+                    cached.wish.was_known |= said.is_known;
+                    std::mem::replace(&mut cached.said, now) != now
+                }
                 None => true,
             };
             if said.is_news {
@@ -322,7 +329,10 @@ impl Session {
                     .get(&key)
                     .and_then(|index| self.partitions.get_mut(*index))
                 {
-                    Some(cached) => cached.wish = wish,
+                    Some(cached) => {
+                        let was_known = cached.wish.was_known;
+                        cached.wish = Wish { was_known, ..wish };
+                    }
                     None => self.partitions.push(Cached {
                         key,
                         wish,
@@ -358,6 +368,15 @@ mod tests {
             max_bytes: 1024,
             current_leader_epoch: -1,
             last_fetched_epoch: -1,
+            was_known: false,
+        }
+    }
+
+    /// A wish of a session that has answered about the partition.
+    fn known(offset: i64) -> Wish {
+        Wish {
+            was_known: true,
+            ..wish(offset)
         }
     }
 
@@ -367,6 +386,7 @@ mod tests {
 
     fn said(high_watermark: i64, is_news: bool) -> Said {
         Said {
+            is_known: true,
             high_watermark: Offset(high_watermark),
             log_start: Offset(0),
             is_news,
@@ -405,7 +425,7 @@ mod tests {
             .expect("a plan");
         assert_eq!(
             next.wishes,
-            [(key(1), wish(0)), (key(0), wish(5))],
+            [(key(1), known(0)), (key(0), known(5))],
             "what was answered goes to the end"
         );
         assert_eq!(

@@ -327,6 +327,7 @@ impl Partitions {
     /// For partitions that have never been here: there is nothing to recover.
     fn opening_context(&self) -> opening::Context<'_> {
         opening::Context {
+            node: self.shared.node,
             log_directory: &self.shared.log_directory,
             clean_shutdown: false,
             recovery_points: PartitionOffsets::new(),
@@ -401,8 +402,6 @@ impl Partitions {
             };
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
             let lane = self.lane_of(slot);
-            let epoch =
-                (wanted.leadership.leader == self.shared.node).then_some(wanted.leadership.epoch);
             let replica = Arc::new(Replica::new(ReplicaParts {
                 topic_partition: wanted.topic_partition.clone(),
                 topic_id: wanted.topic_id,
@@ -422,9 +421,6 @@ impl Partitions {
                     replica: Arc::clone(&replica),
                 },
             );
-            if let Some(epoch) = epoch {
-                lane.operate(slot, move |hosted| note_epoch(hosted, epoch));
-            }
             self.place(&wanted, Place::Open(replica));
         }
     }

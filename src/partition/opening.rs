@@ -35,6 +35,8 @@ pub(super) struct Opened {
 
 /// What opening needs to know besides the partition.
 pub(super) struct Context<'a> {
+    /// This broker. A leader notes where its epoch begins before it serves in it.
+    pub(super) node: NodeId,
     pub(super) log_directory: &'a LogDirectory,
     pub(super) clean_shutdown: bool,
     pub(super) recovery_points: PartitionOffsets,
@@ -101,7 +103,14 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
         now: context.now,
     };
     let directory = context.log_directory.replica_path(partition);
-    match PartitionLog::open(&directory, partition.clone(), options) {
+    let opened = PartitionLog::open(&directory, partition.clone(), options);
+    let opened = opened.and_then(|(mut log, report)| {
+        if wanted.leadership.leader == context.node {
+            log.assign_epoch(wanted.leadership.epoch)?;
+        }
+        Ok((log, report))
+    });
+    match opened {
         Ok((log, report)) => {
             tell(partition, &report);
             Opened {

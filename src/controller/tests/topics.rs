@@ -142,7 +142,7 @@ fn numbers_are_refused_in_kafkas_words() {
         world.create(sized("a", 1, 3)),
         ErrorCode::INVALID_REPLICATION_FACTOR,
         "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached \
-         because only 1 broker(s) are registered.",
+         because only 1 broker(s) are registered or some brokers have all their log directories cordoned.",
     );
     for partitions in [10_001, i32::MAX] {
         refused(
@@ -151,7 +151,13 @@ fn numbers_are_refused_in_kafkas_words() {
             "Excessively large number of partitions per request.",
         );
     }
-    world.create(sized("a", 10_000, 1)).unwrap();
+    // With the topic's own record that is one too many.
+    refused(
+        world.create(sized("a", 10_000, 1)),
+        ErrorCode::POLICY_VIOLATION,
+        "Unable to perform excessively large batch operation.",
+    );
+    world.create(sized("a", 9_999, 1)).unwrap();
 }
 
 #[test]

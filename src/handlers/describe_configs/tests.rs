@@ -81,7 +81,7 @@ fn every_version_tells_topics_and_brokers() {
                 (topic.error_code, broker.error_code, defaults.error_code),
                 (0, 0, 0)
             );
-            assert_eq!(topic.error_message, None);
+            assert_eq!(topic.error_message.as_deref(), Some(""));
             let retention = entry(topic, "retention.ms");
             assert_eq!(
                 (retention.value.as_deref(), retention.config_source),

@@ -113,7 +113,12 @@ fn what_may_not_be_stored_is_refused_and_leaves_no_trace() {
     let twice = [good.clone(), good.clone()].concat();
 
     let mut refused = |bytes: Bytes| test.append(&bytes).unwrap_err();
-    let invalid = |error| matches!(error, AppendError::InvalidRecord { .. });
+    let invalid = |error| {
+        matches!(
+            error,
+            AppendError::InvalidRecord { .. } | AppendError::NotOneBatch(_)
+        )
+    };
     let corrupt = |error| matches!(error, AppendError::CorruptMessage(_));
     assert!(invalid(refused(Bytes::new())), "nothing");
     assert!(

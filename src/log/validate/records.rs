@@ -1,7 +1,9 @@
 //! The records of a client's batch: borrowed where they are not compressed, else checked as they stream
 //! out of their codec, so that a batch costs the same memory whatever it unpacks to.
 
-use crate::base::Timestamp;
+use std::fmt::Write as _;
+
+use crate::base::{Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::log::append::{AppendError, RecordFailure};
@@ -46,11 +48,13 @@ fn client_limits(config: &TopicConfig) -> Limits {
 /// Checks every record; returns the largest timestamp.
 pub(super) fn check(
     batch: &Batch,
+    partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Timestamp, AppendError> {
     let mut check = RecordCheck {
         header: &batch.header,
+        partition,
         config,
         now,
         index: 0,
@@ -76,6 +80,8 @@ fn malformed(error: impl std::fmt::Display) -> AppendError {
 /// The rules for single records of a batch, and what was seen of them so far.
 struct RecordCheck<'a> {
     header: &'a BatchHeader,
+    /// For texts.
+    partition: &'a TopicPartition,
     config: &'a TopicConfig,
     now: Timestamp,
     /// Index of the next record.
@@ -102,7 +108,10 @@ impl RecordCheck<'_> {
             });
         } else if self.config.cleanup_policy.compact && !record.has_key {
             self.failures.add(index, || {
-                "a compacted topic takes no record without a key".to_owned()
+                let partition = self.partition;
+                format!(
+                    "Compacted topic cannot accept message without key in topic partition {partition}"
+                )
             });
         } else if self.config.message_timestamp_type == TimestampType::CreateTime
             && record.timestamp != Timestamp::NONE
@@ -123,10 +132,14 @@ impl RecordCheck<'_> {
         let allowed = self.now.plus_millis(oldest.saturating_neg())..=self.now.plus_millis(newest);
         if !allowed.contains(&timestamp) {
             self.failures.invalid_timestamp = true;
-            self.failures.add(self.index, || {
+            let index = self.index;
+            self.failures.add(index, || {
                 format!(
-                    "timestamp {} is not within {oldest} ms before and {newest} ms after {}",
-                    timestamp.0, self.now.0
+                    "Timestamp {} of message with offset {index} is out of range. The timestamp \
+                     should be within [{}, {}]",
+                    timestamp.0,
+                    allowed.start().0,
+                    allowed.end().0
                 )
             });
         }
@@ -160,25 +173,37 @@ impl Failures {
         }
         if self.invalid_timestamp {
             return Err(AppendError::InvalidTimestamp {
-                message: format!(
-                    "{} records were rejected, some for their timestamps",
-                    self.count
-                ),
+                message: "One or more records have been rejected due to invalid timestamp"
+                    .to_owned(),
                 record_errors: self.listed,
             });
         }
-        let first = self
-            .listed
-            .first()
-            .map(|failure| failure.message.clone())
-            .unwrap_or_default();
         Err(AppendError::InvalidRecord {
-            message: format!(
-                "{} records were rejected, the first one because: {first}",
-                self.count
-            ),
+            message: self.summary(),
             record_errors: self.listed,
         })
+    }
+
+    /// In Kafka's words, which some people search logs for.
+    fn summary(&self) -> String {
+        let mut first_three = String::new();
+        for failure in self.listed.iter().take(3) {
+            let separator = if first_three.is_empty() { "" } else { ", " };
+            let RecordFailure {
+                batch_index,
+                message,
+            } = failure;
+            // Writing to a string does not fail.
+            let _ = write!(
+                first_three,
+                "{separator}RecordError(batchIndex={batch_index}, message='{message}')"
+            );
+        }
+        format!(
+            "One or more records have been rejected due to {} record errors in total, and only showing \
+             the first three errors at most: [{first_three}]",
+            self.count
+        )
     }
 }
 
@@ -240,7 +265,8 @@ mod tests {
             panic!("records without a key");
         };
         assert_eq!(record_errors.len(), super::MOST_FAILURES);
-        assert!(message.starts_with("10000 records"), "{message}");
+        assert!(message.contains(" 10000 record errors "), "{message}");
+        assert_eq!(message.matches("RecordError(").count(), 3);
     }
 
     #[test]
