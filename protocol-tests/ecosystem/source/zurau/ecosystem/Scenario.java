@@ -1,0 +1,7 @@
+package zurau.ecosystem;
+
+/** One test; it passes when it returns. */
+@FunctionalInterface
+interface Scenario {
+    void run(Run run) throws Exception;
+}
