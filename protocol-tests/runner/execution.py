@@ -41,11 +41,12 @@ def run_command(command, folder, environment, log_path, timeout):
 class Execution:
     """One run of chosen scenarios against one source of brokers."""
 
-    def __init__(self, root, source, directory, keep):
+    def __init__(self, root, source, directory, keep, results):
         self.root = root
         self.source = source
         self.directory = directory
         self.keep = keep
+        self.results = results
         self.passed = self.failed = self.skipped = 0
         self._setups = {}
         self._logs = os.path.join(directory, "logs")
@@ -56,14 +57,17 @@ class Execution:
 
     def report_pass(self, name, seconds, note=""):
         self.passed += 1
+        self.results.add(name, "pass", seconds, note)
         print(f"pass  {name:<52} {seconds:7.1f} s{'  ' + note if note else ''}", flush=True)
 
     def report_skip(self, name, reason):
         self.skipped += 1
+        self.results.add(name, "skip", 0, reason)
         print(f"skip  {name:<52}            {reason}", flush=True)
 
     def report_failure(self, name, seconds, reason, log_path=None, broker=None):
         self.failed += 1
+        self.results.add(name, "fail", seconds, reason)
         print(f"FAIL  {name:<52} {seconds:7.1f} s  {reason}", flush=True)
         if log_path and os.path.exists(log_path):
             with open(log_path, errors="replace") as log:
@@ -80,25 +84,42 @@ class Execution:
     def set_up(self, client):
         """Installs what a client needs, once. Returns None, or why it could not be done."""
         if client.name not in self._setups:
-            self._setups[client.name] = None
-            if client.setup:
-                log_path = os.path.join(self._logs, f"{client.name}-setup.log")
-                began = time.monotonic()
-                status, why = run_command(client.setup, client.folder, dict(os.environ), log_path, SETUP_TIMEOUT_SECONDS)
-                if status != 0:
-                    reason = f"setup of {client.name}: {why or f'exit status {status}'}"
-                    self._setups[client.name] = reason
-                    self.report_failure(f"{client.name}/setup", time.monotonic() - began, reason, log_path)
+            self._setups[client.name] = self._set_up_with(client, client.setup, "setup")
+            if isinstance(client.version, list) and not self._setups[client.name]:
+                self._setups[client.name] = self._set_up_with(client, client.version, "version")
+                self.results.note_version(client.name, last_line(self._log_path(client, "version")))
         return self._setups[client.name]
+
+    def _set_up_with(self, client, command, what):
+        if not command:
+            return None
+        log_path = self._log_path(client, what)
+        began = time.monotonic()
+        environment = {**os.environ, **client.environment}
+        status, why = run_command(command, client.folder, environment, log_path, SETUP_TIMEOUT_SECONDS)
+        if status == 0:
+            return None
+        reason = f"{what} of {client.name}: {why or f'exit status {status}'}"
+        self.report_failure(f"{client.name}/{what}", time.monotonic() - began, reason, log_path)
+        return reason
+
+    def _log_path(self, client, what):
+        return os.path.join(self._logs, f"{client.name}-{what}.log")
 
     def run(self, scenario):
         name = scenario.full_name
         source = self.source
+        if isinstance(scenario.client.version, str):
+            self.results.note_version(scenario.client.name, scenario.client.version)
         if scenario.wants_own_broker and not source.owned:
             return self.report_skip(name, "needs a broker of its own; this one runs elsewhere")
         # Of a broker elsewhere we do not know which it is, and let it answer for itself.
         if "zurau" in scenario.needs and source.kind == "kafka":
             return self.report_skip(name, "only says something about Zurau")
+        if scenario.cannot:
+            return self.report_skip(name, scenario.cannot)
+        if scenario.zurau_lacks and source.kind == "zurau":
+            return self.report_skip(name, f"Zurau does not have {scenario.zurau_lacks} yet")
         began = time.monotonic()
         missing = self.set_up(scenario.client)
         if missing:
@@ -119,7 +140,7 @@ class Execution:
         name = scenario.full_name
         work = tempfile.mkdtemp(prefix="work-", dir=self.directory)
         log_path = os.path.join(self._logs, name.replace("/", "-") + ".log")
-        environment = dict(os.environ)
+        environment = {**os.environ, **scenario.client.environment}
         environment.update(
             BOOTSTRAP_SERVERS=broker.bootstrap,
             SCENARIO=scenario.name,
@@ -213,3 +234,12 @@ def last_figure(log_path):
     except OSError:
         return ""
     return figures[-1][len("figures: ") :] if figures else ""
+
+
+def last_line(log_path):
+    """The last line of a command's output, or None when it said nothing or was never run."""
+    try:
+        with open(log_path, errors="replace") as log:
+            return ([None] + [line.strip() for line in log if line.strip()])[-1]
+    except OSError:
+        return None

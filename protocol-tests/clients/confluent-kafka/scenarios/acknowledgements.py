@@ -1,6 +1,7 @@
 """acks 0, 1 and all; and min.insync.replicas as a cluster of one broker answers it."""
 
-from session import producer, read_partition, same, send_all, send_error, topic
+from expectations import same
+from session import producer, read_partition, send_all, send_error, topic
 
 for acks in ("0", "1", "all"):
     name = topic(f"acks-{acks}")

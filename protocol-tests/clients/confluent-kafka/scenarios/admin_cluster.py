@@ -5,7 +5,8 @@ import time
 from confluent_kafka import KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AclOperation, OffsetSpec
 
-from session import BOOTSTRAP, PATIENCE_SECONDS, PREFIX, admin, check, producer, refused, same, send_all, topic, until
+from expectations import PATIENCE_SECONDS, check, same, until
+from session import BOOTSTRAP, PREFIX, admin, producer, refused, send_all, topic
 
 client = admin()
 

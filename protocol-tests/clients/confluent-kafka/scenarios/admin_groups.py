@@ -4,7 +4,8 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 from confluent_kafka.admin import AclOperation
 
 from group_members import Group
-from session import PATIENCE_SECONDS, PREFIX, admin, check, consumer, producer, read, refused, same, send_all, topic, until
+from expectations import PATIENCE_SECONDS, check, same, until
+from session import PREFIX, admin, consumer, producer, read, refused, send_all, topic
 
 client = admin()
 name = topic("administered", 4)

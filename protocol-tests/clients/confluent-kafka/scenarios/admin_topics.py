@@ -3,7 +3,8 @@
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic
 
-from session import PATIENCE_SECONDS, PREFIX, admin, check, producer, read_partition, refused, same, send_all, topic, until
+from expectations import PATIENCE_SECONDS, check, same, until
+from session import PREFIX, admin, producer, read_partition, refused, send_all, topic
 
 client = admin()
 broker = next(iter(client.list_topics(timeout=30).brokers))
@@ -29,7 +30,7 @@ plain = PREFIX + "plain"
 create(plain, num_partitions=3, replication_factor=1).result(PATIENCE_SECONDS)
 until("the topic shows", lambda: partitions(plain) == [0, 1, 2])
 defaults = PREFIX + "defaults"
-create(defaults).result(PATIENCE_SECONDS)
+create(defaults, num_partitions=-1).result(PATIENCE_SECONDS)
 until("broker defaults: one partition", lambda: partitions(defaults) == [0])
 assigned = PREFIX + "assigned"
 create(assigned, num_partitions=4, replica_assignment=[[broker]] * 4).result(PATIENCE_SECONDS)

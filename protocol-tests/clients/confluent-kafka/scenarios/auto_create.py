@@ -1,10 +1,11 @@
 """A broker that makes topics when producers ask for them, with its defaults, and not for those who only look."""
 
-from session import PREFIX, admin, consumer, producer, same, send_all
+from expectations import same
+from session import PREFIX, admin, consumer, producer, send_all
 
 made = PREFIX + "by-producer"
 send_all(producer(), made, ({"value": str(n), "partition": n} for n in range(3)))
-found = admin().list_topics(made, timeout=30).topics[made]
+found = admin().list_topics(topic=made, timeout=30).topics[made]
 same("the broker's default number of partitions", len(found.partitions), 3)
 
 # A consumer that does not allow it, and a listing of everything, make nothing.

@@ -2,7 +2,8 @@
 
 import time
 
-from session import check, producer, read_partition, same, send_all, topic
+from expectations import check, same
+from session import CODECS, producer, read_partition, send_all, topic
 
 COUNT = 8000
 now = int(time.time() * 1000)
@@ -12,7 +13,7 @@ rows = [
     for number in range(COUNT)
 ]
 
-for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+for codec in CODECS:
     name = topic(f"codec-{codec}", 2)
     send_all(producer(compression_codec=codec, batch_size=200_000, linger_ms=50), name, rows)
     for partition in range(2):

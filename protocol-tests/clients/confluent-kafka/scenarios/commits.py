@@ -1,20 +1,14 @@
-"""Commit and resume: by message, by offset, in the background, with metadata; what was committed is what is read."""
+"""Commit and resume: by message, by offset, in the background; what was committed is what is read."""
 
 import threading
 
-from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, TopicPartition
 
-from session import consumer, error_of, nothing_more, producer, read, same, send_all, topic, until
+from expectations import same, until
+from session import consumer, nothing_more, producer, read, send_all, topic
 
 name = topic("commits", 3)
 send_all(producer(), name, ({"value": str(n), "partition": n % 3} for n in range(300)))
-
-
-def raise_first(entries):
-    """A synchronous commit reports a failure either as an exception or in its entries."""
-    for entry in entries:
-        if entry.error is not None:
-            raise KafkaException(entry.error)
 
 
 def committed(group, *partitions):
@@ -78,22 +72,6 @@ client.subscribe([name])
 read(client, 300)
 client.close()
 same("committed automatically", committed("automatic"), [100, 100, 100])
-
-# Metadata comes back as it was given: text, nothing, up to the limit, and not beyond. This client sends the
-# zero byte at the end of a C string along, so that of the 4096 bytes one is not ours to use.
-client = consumer("with-metadata")
-for note in ("a note", "", "grün ✓", "x" * 4095):
-    client.commit(offsets=[TopicPartition(name, 0, 7, metadata=note)], asynchronous=False)
-    entry = client.committed([TopicPartition(name, 0)], timeout=30)[0]
-    same("metadata", (entry.offset, entry.metadata or ""), (7, note))
-same("metadata beyond the limit", error_of(lambda: raise_first(client.commit(
-    offsets=[TopicPartition(name, 0, 8, metadata="x" * 4096)], asynchronous=False))), KafkaError.OFFSET_METADATA_TOO_LARGE)
-same("and did not move the offset", client.committed([TopicPartition(name, 0)], timeout=30)[0].offset, 7)
-
-# The leader epoch of a commit is kept with it.
-client.commit(offsets=[TopicPartition(name, 0, 9, leader_epoch=0)], asynchronous=False)
-same("leader epoch", client.committed([TopicPartition(name, 0)], timeout=30)[0].leader_epoch, 0)
-client.close()
 
 # Partitions and topics that are not there.
 client = consumer("unknown")

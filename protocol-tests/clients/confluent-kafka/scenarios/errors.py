@@ -2,7 +2,8 @@
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from session import PREFIX, admin, check, consumer, nothing_more, producer, read_partition, same, send_all, send_error, topic, until
+from expectations import check, same, until
+from session import CODECS, PREFIX, admin, consumer, nothing_more, producer, read_partition, send_all, send_error, topic
 
 # A consumer of a topic that is not there: told so, and none is made.
 missing = PREFIX + "missing"
@@ -47,7 +48,7 @@ client = producer(message_max_bytes=10_000_000)
 same("larger than the broker's default", send_error(client, unlimited, value=b"x" * 1_100_000), KafkaError.MSG_SIZE_TOO_LARGE)
 same("just below it", send_error(client, unlimited, value=b"x" * 1_048_000), None)
 # Compressed, the same record is small: the limit is on what is stored.
-client = producer(message_max_bytes=10_000_000, compression_type="zstd")
+client = producer(message_max_bytes=10_000_000, compression_type=CODECS[-1])
 same("large but compressed", send_error(client, unlimited, value=b"x" * 1_100_000), None)
 
 # Names that cannot be.

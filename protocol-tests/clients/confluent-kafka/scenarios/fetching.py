@@ -5,7 +5,8 @@ import time
 
 from confluent_kafka import TopicPartition
 
-from session import check, consumer, nothing_more, producer, read, same, send_all, topic
+from expectations import check, same
+from session import consumer, nothing_more, producer, read, send_all, topic
 
 # Records larger than what the consumer asks for per partition: the first batch is always sent whole.
 big = topic("big", 3)

@@ -8,7 +8,8 @@ import os
 import threading
 
 from group_members import Group
-from session import check, producer, same, topic, until
+from expectations import check, same, until
+from session import producer, topic
 
 PARTITIONS = 6
 assignor = os.environ["SCENARIO"].removeprefix("group-")

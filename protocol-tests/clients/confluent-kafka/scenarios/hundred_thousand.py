@@ -4,7 +4,8 @@ import hashlib
 import random
 import time
 
-from session import consumer, nothing_more, producer, read, same, send_all, topic
+from expectations import same
+from session import consumer, nothing_more, producer, read, send_all, topic
 
 COUNT = 100_000
 PARTITIONS = 6

@@ -2,7 +2,8 @@
 
 from confluent_kafka import TopicPartition
 
-from session import consumer, nothing_more, producer, read, same, send_all, topic
+from expectations import same
+from session import consumer, nothing_more, producer, read, send_all, topic
 
 COUNT = 100_000
 PARTITIONS = 4

@@ -4,7 +4,8 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, TopicPartition
 
-from session import check, consumer, fail, good, nothing_more, producer, read, same, send_all, topic, until
+from expectations import check, fail, same, until
+from session import consumer, good, nothing_more, producer, read, send_all, topic
 
 name = topic("positions", 2)
 base = int(time.time() * 1000) - 1_000_000

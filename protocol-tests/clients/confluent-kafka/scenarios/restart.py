@@ -7,7 +7,8 @@ import threading
 
 from confluent_kafka import TopicPartition
 
-from session import PREFIX, BOOTSTRAP, Consumer, Producer, consumer, fail, read, same, topic, until
+from expectations import fail, same, until
+from session import PREFIX, BOOTSTRAP, Consumer, Producer, consumer, read, topic
 
 PARTITIONS = 3
 name = topic("restarted", PARTITIONS)

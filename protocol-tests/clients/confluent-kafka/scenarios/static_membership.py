@@ -3,7 +3,8 @@
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from group_members import Group
-from session import BOOTSTRAP, check, fail, producer, same, send_all, topic, until
+from expectations import check, fail, same, until
+from session import BOOTSTRAP, producer, send_all, topic
 
 PARTITIONS = 4
 name = topic("static", PARTITIONS)

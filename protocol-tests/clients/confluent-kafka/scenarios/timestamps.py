@@ -4,7 +4,8 @@ import time
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, KafkaError, TopicPartition
 
-from session import check, consumer, producer, read_partition, same, send_all, send_error, topic
+from expectations import check, same
+from session import CODECS, consumer, producer, read_partition, send_all, send_error, topic
 
 now = int(time.time() * 1000)
 old = now - 40 * 24 * 3600 * 1000
@@ -18,7 +19,7 @@ same("create times", [m.timestamp() for m in read_partition(created, 0, 2)],
 # Append time: the broker's clock, in the acknowledgement and in the record, for every codec.
 appended = topic("appended", 1, {"message.timestamp.type": "LogAppendTime"})
 offset = 0
-for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+for codec in CODECS:
     before = int(time.time() * 1000)
     delivered = send_all(producer(compression_type=codec), appended, ({"value": f"{codec} {n}" * 50, "timestamp": old} for n in range(20)))
     after = int(time.time() * 1000)

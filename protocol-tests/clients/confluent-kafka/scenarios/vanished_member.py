@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 from group_members import Group
-from session import BOOTSTRAP, check, producer, same, send_all, topic, until
+from expectations import check, same, until
+from session import BOOTSTRAP, producer, send_all, topic
 
 PARTITIONS = 4
 VICTIM = """

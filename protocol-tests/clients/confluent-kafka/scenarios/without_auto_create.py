@@ -2,7 +2,8 @@
 
 from confluent_kafka import KafkaError
 
-from session import PREFIX, admin, check, consumer, producer, same, send_error, topic, until
+from expectations import check, same, until
+from session import PREFIX, admin, consumer, producer, send_error, topic
 
 missing = PREFIX + "missing"
 code = send_error(producer(message_timeout_ms=8000, topic_metadata_propagation_max_ms=1000), missing, value="x")

@@ -111,22 +111,27 @@ public final class Broker {
         try (Admin admin = admin()) {
             Uuid id = admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1).configs(configs)))
                 .topicId(topic).get();
-            Map<TopicPartition, OffsetSpec> serving = new HashMap<>();
-            for (int partition = 0; partition < partitions; partition++) {
-                serving.put(new TopicPartition(topic, partition), OffsetSpec.latest());
-            }
-            Expect.within(Duration.ofSeconds(30), "the partitions of " + topic + " serve", () -> {
-                try {
-                    return admin.listOffsets(serving).all().get().size() == partitions;
-                } catch (ExecutionException notYet) {
-                    if (notYet.getCause() instanceof UnknownTopicOrPartitionException) {
-                        return false;
-                    }
-                    throw notYet;
-                }
-            });
+            awaitServing(admin, topic, partitions);
             return id;
         }
+    }
+
+    /** Waits until so many partitions of the topic answer. */
+    public void awaitServing(Admin admin, String topic, int partitions) throws Exception {
+        Map<TopicPartition, OffsetSpec> serving = new HashMap<>();
+        for (int partition = 0; partition < partitions; partition++) {
+            serving.put(new TopicPartition(topic, partition), OffsetSpec.latest());
+        }
+        Expect.within(Duration.ofSeconds(30), "the partitions of " + topic + " serve", () -> {
+            try {
+                return admin.listOffsets(serving).all().get().size() == partitions;
+            } catch (ExecutionException notYet) {
+                if (notYet.getCause() instanceof UnknownTopicOrPartitionException) {
+                    return false;
+                }
+                throw notYet;
+            }
+        });
     }
 
     public Node anyNode(Admin admin) throws ExecutionException, InterruptedException {

@@ -1,88 +1,87 @@
 package zurau.clients;
 
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import zurau.clients.admin.AdminCluster;
-import zurau.clients.admin.AdminConfigs;
-import zurau.clients.admin.AdminGroups;
-import zurau.clients.admin.AdminOffsets;
-import zurau.clients.admin.AdminTopics;
-import zurau.clients.consume.Fetching;
-import zurau.clients.consume.FetchSessions;
-import zurau.clients.consume.OffsetReset;
-import zurau.clients.consume.Positions;
-import zurau.clients.consume.Subscriptions;
-import zurau.clients.errors.GroupErrors;
-import zurau.clients.errors.ProduceErrors;
-import zurau.clients.errors.TopicErrors;
-import zurau.clients.group.Commits;
-import zurau.clients.group.Rebalances;
-import zurau.clients.group.StaticMembers;
-import zurau.clients.produce.Codecs;
-import zurau.clients.produce.Idempotence;
-import zurau.clients.produce.RoundTrip;
-import zurau.clients.restart.LiveClients;
-import zurau.clients.restart.Restarts;
 
 /** Runs one scenario by its name. */
 public final class Main {
-    private static final Map<String, Scenario> SCENARIOS = new LinkedHashMap<>();
+    /** Methods by name only, since not every class can be compiled against the oldest releases. */
+    private static final Map<String, String> SCENARIOS = new LinkedHashMap<>();
 
     static {
-        SCENARIOS.put("round-trip", RoundTrip::hundredThousand);
-        SCENARIOS.put("round-trip-edge-cases", RoundTrip::edgeCases);
-        SCENARIOS.put("log-append-time", RoundTrip::logAppendTime);
-        SCENARIOS.put("acks", RoundTrip::acks);
-        SCENARIOS.put("codecs", Codecs::everyCodec);
-        SCENARIOS.put("codecs-recompressed", Codecs::topicCodec);
-        SCENARIOS.put("idempotent-producer", Idempotence::orderAndNoDuplicates);
-        SCENARIOS.put("transactional-producer", Idempotence::transactionalIsRefused);
+        SCENARIOS.put("round-trip", "produce.RoundTrip.hundredThousand");
+        SCENARIOS.put("round-trip-edge-cases", "produce.RoundTrip.edgeCases");
+        SCENARIOS.put("log-append-time", "produce.RoundTrip.logAppendTime");
+        SCENARIOS.put("acks", "produce.RoundTrip.acks");
+        SCENARIOS.put("codecs", "produce.Codecs.everyCodec");
+        SCENARIOS.put("codecs-recompressed", "produce.Codecs.topicCodec");
+        SCENARIOS.put("idempotent-producer", "produce.Idempotence.orderAndNoDuplicates");
+        SCENARIOS.put("transactional-producer", "produce.Idempotence.transactionalIsRefused");
 
-        SCENARIOS.put("group-range", Rebalances::range);
-        SCENARIOS.put("group-cooperative", Rebalances::cooperative);
-        SCENARIOS.put("group-lost-member", Rebalances::lostMember);
-        SCENARIOS.put("group-more-partitions", Rebalances::morePartitions);
-        SCENARIOS.put("group-static-members", StaticMembers::restartWithoutRebalance);
-        SCENARIOS.put("group-static-fenced", StaticMembers::fenced);
-        SCENARIOS.put("group-commit", Commits::commitAndResume);
-        SCENARIOS.put("group-commit-async", Commits::async);
-        SCENARIOS.put("group-auto-commit", Commits::autoCommit);
+        SCENARIOS.put("group-range", "group.Rebalances.range");
+        SCENARIOS.put("group-cooperative", "group.Rebalances.cooperative");
+        SCENARIOS.put("group-lost-member", "group.Rebalances.lostMember");
+        SCENARIOS.put("group-more-partitions", "group.Rebalances.morePartitions");
+        SCENARIOS.put("group-static-members", "group.StaticMembers.restartWithoutRebalance");
+        SCENARIOS.put("group-static-fenced", "group.StaticMembers.fenced");
+        SCENARIOS.put("group-commit", "group.Commits.commitAndResume");
+        SCENARIOS.put("group-commit-async", "group.Commits.async");
+        SCENARIOS.put("group-auto-commit", "group.Commits.autoCommit");
 
-        SCENARIOS.put("consumer-seek", Positions::seek);
-        SCENARIOS.put("consumer-offsets-for-times", Positions::offsetsForTimes);
-        SCENARIOS.put("consumer-pause", Subscriptions::pauseAndResume);
-        SCENARIOS.put("consumer-pattern", Subscriptions::pattern);
-        SCENARIOS.put("consumer-large-record", Fetching::recordLargerThanTheLimit);
-        SCENARIOS.put("consumer-fetch-wait", Fetching::minimumBytesAndWait);
-        SCENARIOS.put("consumer-read-committed", Fetching::readCommitted);
-        SCENARIOS.put("consumer-offset-reset", OffsetReset::everyPolicy);
-        SCENARIOS.put("fetch-sessions", FetchSessions::manyPartitions);
+        SCENARIOS.put("consumer-seek", "consume.Positions.seek");
+        SCENARIOS.put("consumer-offsets-for-times", "consume.Positions.offsetsForTimes");
+        SCENARIOS.put("consumer-pause", "consume.Subscriptions.pauseAndResume");
+        SCENARIOS.put("consumer-pattern", "consume.Subscriptions.pattern");
+        SCENARIOS.put("consumer-large-record", "consume.Fetching.recordLargerThanTheLimit");
+        SCENARIOS.put("consumer-fetch-wait", "consume.Fetching.minimumBytesAndWait");
+        SCENARIOS.put("consumer-read-committed", "consume.Fetching.readCommitted");
+        SCENARIOS.put("consumer-offset-reset", "consume.OffsetReset.everyPolicy");
+        SCENARIOS.put("consumer-offset-reset-duration", "consume.OffsetReset.byDuration");
+        SCENARIOS.put("consumer-lag", "consume.Lag.atTheEnd");
+        SCENARIOS.put("fetch-sessions", "consume.FetchSessions.manyPartitions");
 
-        SCENARIOS.put("admin-create-topics", AdminTopics::create);
-        SCENARIOS.put("admin-delete-topics", AdminTopics::delete);
-        SCENARIOS.put("admin-create-partitions", AdminTopics::createPartitions);
-        SCENARIOS.put("admin-describe-topics", AdminTopics::describe);
-        SCENARIOS.put("admin-describe-configs", AdminConfigs::describe);
-        SCENARIOS.put("admin-cluster", AdminCluster::describe);
-        SCENARIOS.put("admin-features", AdminCluster::features);
-        SCENARIOS.put("admin-list-offsets", AdminOffsets::listOffsets);
-        SCENARIOS.put("admin-list-groups", AdminGroups::list);
-        SCENARIOS.put("admin-describe-groups", AdminGroups::describe);
-        SCENARIOS.put("admin-group-offsets", AdminOffsets::groupOffsets);
-        SCENARIOS.put("admin-remove-members", AdminGroups::removeMembers);
+        SCENARIOS.put("admin-basics", "admin.AdminBasics.topicsAndGroups");
+        SCENARIOS.put("admin-create-topics", "admin.AdminTopics.create");
+        SCENARIOS.put("admin-delete-topics", "admin.AdminTopics.delete");
+        SCENARIOS.put("admin-create-partitions", "admin.AdminTopics.createPartitions");
+        SCENARIOS.put("admin-describe-topics", "admin.AdminTopics.describe");
+        SCENARIOS.put("admin-describe-configs", "admin.AdminConfigs.describe");
+        SCENARIOS.put("admin-cluster", "admin.AdminCluster.describe");
+        SCENARIOS.put("admin-features", "admin.AdminCluster.features");
+        SCENARIOS.put("admin-list-offsets", "admin.AdminOffsets.listOffsets");
+        SCENARIOS.put("admin-list-groups", "admin.AdminGroups.list");
+        SCENARIOS.put("admin-describe-groups", "admin.AdminGroups.describe");
+        SCENARIOS.put("admin-group-offsets", "admin.AdminOffsets.groupOffsets");
+        SCENARIOS.put("admin-remove-members", "admin.AdminGroups.removeMembers");
 
-        SCENARIOS.put("errors-topics", TopicErrors::wrongRequests);
-        SCENARIOS.put("errors-unknown-topic", TopicErrors::unknownTopic);
-        SCENARIOS.put("errors-produce", ProduceErrors::refusedRecords);
-        SCENARIOS.put("errors-groups", GroupErrors::wrongRequests);
-        SCENARIOS.put("errors-group-members", GroupErrors::refusedMembers);
+        SCENARIOS.put("errors-topics", "errors.TopicErrors.wrongRequests");
+        SCENARIOS.put("errors-unknown-topic", "errors.TopicErrors.unknownTopic");
+        SCENARIOS.put("errors-produce", "errors.ProduceErrors.refusedRecords");
+        SCENARIOS.put("errors-produce-split", "errors.ProduceErrors.splitBatch");
+        SCENARIOS.put("errors-groups", "errors.GroupErrors.wrongRequests");
+        SCENARIOS.put("errors-group-members", "errors.GroupErrors.refusedMembers");
 
-        SCENARIOS.put("restart-clean", Restarts::clean);
-        SCENARIOS.put("restart-killed", Restarts::killed);
-        SCENARIOS.put("restart-live-clients", LiveClients::acrossRestarts);
+        SCENARIOS.put("restart-clean", "restart.Restarts.clean");
+        SCENARIOS.put("restart-killed", "restart.Restarts.killed");
+        SCENARIOS.put("restart-live-clients", "restart.LiveClients.acrossRestarts");
     }
 
     private Main() {
+    }
+
+    private static Scenario scenario(String place) throws ReflectiveOperationException {
+        int dot = place.lastIndexOf('.');
+        Method method = Class.forName("zurau.clients." + place.substring(0, dot))
+            .getMethod(place.substring(dot + 1), Broker.class);
+        return broker -> {
+            try {
+                method.invoke(null, broker);
+            } catch (InvocationTargetException thrown) {
+                throw thrown.getCause();
+            }
+        };
     }
 
     public static void main(String[] arguments) {
@@ -98,7 +97,7 @@ public final class Main {
         long started = System.nanoTime();
         int status = 0;
         try {
-            SCENARIOS.get(name).run(Broker.fromEnvironment(name));
+            scenario(SCENARIOS.get(name)).run(Broker.fromEnvironment(name));
             System.out.printf("passed %s in %.1f s%n", name, (System.nanoTime() - started) / 1e9);
         } catch (Skipped skipped) {
             System.out.println("skipped " + name + ": " + skipped.getMessage());

@@ -20,21 +20,9 @@ public final class OffsetReset {
     }
 
     public static void everyPolicy(Broker broker) throws Exception {
-        String topic = broker.name("topic");
-        broker.createTopic(topic, 1);
-        TopicPartition partition = new TopicPartition(topic, 0);
-        long now = System.currentTimeMillis();
-        try (KafkaProducer<byte[], byte[]> producer = broker.producer()) {
-            for (int index = 0; index < 10; index++) {
-                // Half of them are two hours old.
-                producer.send(new ProducerRecord<>(topic, 0, index < 5 ? now - 7_200_000 : now, null,
-                    Broker.bytes("" + index))).get();
-            }
-        }
+        TopicPartition partition = halfOfItOld(broker);
         Expect.equal(0L, firstPosition(broker, partition, "earliest"), "position with earliest");
         Expect.equal(10L, firstPosition(broker, partition, "latest"), "position with latest");
-        Expect.equal(5L, firstPosition(broker, partition, "by_duration:PT1H"), "position with by_duration of an hour");
-        Expect.equal(0L, firstPosition(broker, partition, "by_duration:P1D"), "position with by_duration of a day");
         try (KafkaConsumer<byte[], byte[]> consumer =
                  broker.consumer("auto.offset.reset", "none", "group.id", broker.name("none"))) {
             consumer.assign(List.of(partition));
@@ -43,6 +31,27 @@ public final class OffsetReset {
             Expect.that(failure.partitions().contains(partition), "the partition without an offset");
         }
         outOfRange(broker, partition);
+    }
+
+    public static void byDuration(Broker broker) throws Exception {
+        TopicPartition partition = halfOfItOld(broker);
+        Expect.equal(5L, firstPosition(broker, partition, "by_duration:PT1H"), "position with by_duration of an hour");
+        Expect.equal(0L, firstPosition(broker, partition, "by_duration:P1D"), "position with by_duration of a day");
+    }
+
+    /** A partition with ten records, five of them two hours old. */
+    private static TopicPartition halfOfItOld(Broker broker) throws Exception {
+        String topic = broker.name("topic");
+        broker.createTopic(topic, 1);
+        TopicPartition partition = new TopicPartition(topic, 0);
+        long now = System.currentTimeMillis();
+        try (KafkaProducer<byte[], byte[]> producer = broker.producer()) {
+            for (int index = 0; index < 10; index++) {
+                producer.send(new ProducerRecord<>(topic, 0, index < 5 ? now - 7_200_000 : now, null,
+                    Broker.bytes("" + index))).get();
+            }
+        }
+        return partition;
     }
 
     private static long firstPosition(Broker broker, TopicPartition partition, String policy) {

@@ -47,18 +47,24 @@ public final class ProduceErrors {
             }
         }
         Expect.equal(3, broker.readAll(topic, 3).size(), "records of the allowed size");
-        // A batch that is too large as a whole is split by the producer and sent again.
+    }
+
+    /** A batch that is too large as a whole is split by the producer, more than once, and sent again. */
+    public static void splitBatch(Broker broker) throws Exception {
+        String topic = broker.name("split");
+        broker.createTopic(topic, 1, "max.message.bytes", "10000");
+        byte[] value = new byte[2_000];
         try (KafkaProducer<byte[], byte[]> producer =
                  broker.producer("max.request.size", 5_000_000, "batch.size", 100_000, "linger.ms", 200)) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             for (int index = 0; index < 40; index++) {
-                sent.add(producer.send(new ProducerRecord<>(topic, Arrays.copyOf(value, 2_000))));
+                sent.add(producer.send(new ProducerRecord<>(topic, value)));
             }
             for (Future<RecordMetadata> one : sent) {
                 one.get();
             }
         }
-        broker.readAll(topic, 43);
+        broker.readAll(topic, 40);
     }
 
     private static void invalidTopic(Broker broker) {

@@ -10,7 +10,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
-import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -18,6 +17,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
+import zurau.clients.Closing;
 
 /**
  * A group member with a thread of its own. It commits what it has read whenever it gives partitions away, so that a
@@ -35,7 +35,7 @@ final class Member {
     private volatile Set<Integer> assignment = Set.of();
     private volatile int generation = -1;
     private volatile boolean leaving;
-    private volatile CloseOptions.GroupMembershipOperation farewell = CloseOptions.GroupMembershipOperation.DEFAULT;
+    private volatile boolean vanishing;
     private volatile Throwable failure;
 
     Member(String name, KafkaConsumer<byte[], byte[]> consumer, String topic,
@@ -54,7 +54,7 @@ final class Member {
                 records.forEach(sink);
                 publish();
             }
-            if (farewell == CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP) {
+            if (vanishing) {
                 commit(consumer.assignment());
             }
         } catch (WakeupException expected) {
@@ -63,7 +63,11 @@ final class Member {
             failure = thrown;
         } finally {
             try {
-                consumer.close(CloseOptions.timeout(Duration.ofSeconds(10)).withGroupMembershipOperation(farewell));
+                if (vanishing) {
+                    Closing.silently(consumer);
+                } else {
+                    Closing.within(Duration.ofSeconds(10), consumer);
+                }
             } catch (Throwable thrown) {
                 failure = failure == null ? thrown : failure;
             }
@@ -110,18 +114,14 @@ final class Member {
         }
     }
 
-    /** Leaves the group as a consumer does by default: static members stay registered. */
-    void close() throws InterruptedException {
-        close(CloseOptions.GroupMembershipOperation.DEFAULT);
-    }
-
     /** Goes without a word to the broker, as one that was killed. */
     void vanish() throws InterruptedException {
-        close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP);
+        vanishing = true;
+        close();
     }
 
-    private void close(CloseOptions.GroupMembershipOperation operation) throws InterruptedException {
-        farewell = operation;
+    /** Leaves the group as a consumer does by default: static members stay registered. */
+    void close() throws InterruptedException {
         leaving = true;
         thread.join(30_000);
         check();
