@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from broker import Broker, BrokerFailure
+from broker import Broker, BrokerFailure, zurau_command
 from producer import Producer
 
 HELP = "time from exec to the first acknowledged record, idle resident memory, binary size"
@@ -18,6 +18,7 @@ IDLE_SECONDS = 1.0
 
 
 def add_options(parser):
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--runs", type=int, default=20, help="starts of each kind (default 20)")
     parser.add_argument("--directory", type=pathlib.Path, help="make the data directories in here (default: a temporary directory)")
     parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="a setting of the broker; may be repeated")
@@ -26,7 +27,7 @@ def add_options(parser):
 def start_once(options, base, data):
     """Milliseconds from exec to the ready line and to the first acknowledged record, and those of a stop."""
     producer = Producer("bench-start")
-    with Broker(options.binary, data, base / "broker.log", options.override) as broker:
+    with Broker(zurau_command(options.binary, data, settings=options.override), base / "broker.log") as broker:
         address = broker.wait_until_ready()
         ready = time.perf_counter()
         producer.connect(address)
@@ -46,7 +47,7 @@ def start_once(options, base, data):
 def idle_memory(options, base, data):
     """Resident bytes of a broker that nobody has spoken to yet, and after its first record."""
     producer = Producer("bench-start")
-    with Broker(options.binary, data, base / "broker.log", options.override) as broker:
+    with Broker(zurau_command(options.binary, data, settings=options.override), base / "broker.log") as broker:
         address = broker.wait_until_ready()
         time.sleep(IDLE_SECONDS)
         before = broker.memory()
