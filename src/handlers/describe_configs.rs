@@ -19,6 +19,7 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
+use super::text;
 
 /// Kafka's number for the loggers of a broker. They have settings, but none that are stored.
 const BROKER_LOGGER: i8 = 8;
@@ -53,13 +54,8 @@ fn response(
     let unknown = request
         .resources
         .iter()
-        .find(|resource| !is_known(resource.resource_type))
-        .map(|resource| {
-            invalid(format!(
-                "Unexpected resource type UNKNOWN for resource {}",
-                resource.resource_name.as_str()
-            ))
-        });
+        .any(|resource| !is_known(resource.resource_type))
+        .then(|| invalid(text::MALFORMED_REQUEST));
     // A resource that is named twice is told once: the answer must not grow beyond what there is to
     // tell by repeating a few bytes of the request.
     let mut told = HashSet::new();
@@ -82,12 +78,14 @@ fn result(
     configs: Result<Vec<DescribeConfigsResourceResult>, Refusal>,
 ) -> DescribeConfigsResult {
     let (refusal, configs) = match configs {
-        Ok(configs) => (Refusal::new(ErrorCode::NONE, ""), configs),
+        Ok(configs) => (Refusal::bare(ErrorCode::NONE), configs),
         Err(refusal) => (refusal, Vec::new()),
     };
     DescribeConfigsResult::default()
         .with_error_code(refusal.code.0)
-        .with_error_message(refusal.message.map(StrBytes::from_string))
+        .with_error_message(Some(StrBytes::from_string(
+            refusal.message.unwrap_or_default(),
+        )))
         .with_resource_type(resource.resource_type)
         .with_resource_name(resource.resource_name.clone())
         .with_configs(configs)

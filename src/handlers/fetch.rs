@@ -37,6 +37,12 @@ const WITH_LEADERS: i16 = 16;
 /// its size. A client that wants more than this at once asks again.
 const MOST_AT_ONCE: usize = 8 * 1024 * 1024;
 
+/// Codes for what is in no image.
+const NOT_KNOWN: [ErrorCode; 2] = [
+    ErrorCode::UNKNOWN_TOPIC_ID,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+];
+
 pub(super) struct Fetch;
 
 impl Handler for Fetch {
@@ -131,7 +137,11 @@ fn refuse(call: &Call, error: SessionError) -> Reply {
 
 /// The same error for everything: told once, and to versions that name topics in each row as well.
 fn refuse_whole(call: &Call, request: &FetchRequest, code: ErrorCode) -> Reply {
-    let row = |partition: &FetchPartition| failed(code).with_partition_index(partition.partition);
+    let row = |partition: &FetchPartition| {
+        failed(code)
+            .with_aborted_transactions(Some(Vec::new()))
+            .with_partition_index(partition.partition)
+    };
     let topic = |topic: &FetchTopic| {
         FetchableTopicResponse::default()
             .with_topic(topic.topic.clone())
@@ -270,11 +280,14 @@ fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
     }
 }
 
-/// A row that could not be looked into, as Kafka makes it.
+/// A row without records. As with Kafka, the list of aborted transactions is empty where nobody knows the
+/// partition and null where it could not be read.
 fn failed(code: ErrorCode) -> PartitionData {
+    let is_unknown = NOT_KNOWN.contains(&code);
     PartitionData::default()
         .with_error_code(code.0)
         .with_high_watermark(-1)
+        .with_aborted_transactions(is_unknown.then(Vec::new))
 }
 
 fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> PartitionData {
@@ -284,9 +297,7 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
         diverging,
     } = match part {
         Ok(part) => part,
-        Err(failure) => {
-            return failed(errors::of_read(&failure)).with_aborted_transactions(None);
-        }
+        Err(failure) => return failed(errors::of_read(&failure)),
     };
     let mut data = PartitionData::default()
         .with_high_watermark(positions.high_watermark.0)
@@ -310,12 +321,8 @@ fn said(data: &PartitionData) -> Said {
         .records
         .as_ref()
         .is_some_and(|records| !records.is_empty());
-    let unknown = [
-        ErrorCode::UNKNOWN_TOPIC_ID.0,
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0,
-    ];
     Said {
-        is_known: !unknown.contains(&data.error_code),
+        is_known: !NOT_KNOWN.contains(&ErrorCode(data.error_code)),
         high_watermark: Offset(data.high_watermark),
         log_start: Offset(data.log_start_offset),
         is_news: has_records

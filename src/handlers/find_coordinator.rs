@@ -12,6 +12,7 @@ use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
 use super::route::{Call, Handler};
+use super::text::MALFORMED_REQUEST;
 
 /// First version with a text for people.
 const WITH_MESSAGE: i16 = 1;
@@ -106,11 +107,12 @@ const NO_SHARE_GROUPS: Refusal = Refusal::new(
     "This broker does not serve share groups.",
 );
 
-const MALFORMED_TEXT: &str = "This most likely occurs because of a request being malformed by the client \
-     library or the message was sent to an incompatible broker. See the broker logs for more details.";
-const UNKNOWN_TYPE: Refusal =
-    Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_TEXT, MALFORMED_TEXT);
-const NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_TEXT, "");
+const UNKNOWN_TYPE: Refusal = Refusal::new(
+    ErrorCode::INVALID_REQUEST,
+    MALFORMED_REQUEST,
+    MALFORMED_REQUEST,
+);
+const NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_REQUEST, "");
 
 /// Only groups have coordinators.
 const fn check(key_type: i8, version: i16) -> Result<(), Refusal> {

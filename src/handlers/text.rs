@@ -6,6 +6,10 @@ use std::sync::Arc;
 use kafka_protocol::messages::GroupId;
 use kafka_protocol::protocol::StrBytes;
 
+/// What Kafka says about a request that makes no sense to it, where it has nothing better to say.
+pub(super) const MALFORMED_REQUEST: &str = "This most likely occurs because of a request being malformed by the \
+     client library or the message was sent to an incompatible broker. See the broker logs for more details.";
+
 /// A text of the domain as messages carry it.
 pub(super) fn wire_text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
