@@ -78,6 +78,11 @@ impl Handler for Fetch {
             .filter(|(_, selected)| *selected)
             .map(|((key, data), _)| Answer { key, data })
             .collect();
+        // As with Kafka, what nobody knows comes after what was looked into.
+        answers.sort_by_key(|answer| {
+            let code = ErrorCode(answer.data.error_code);
+            NOT_KNOWN.iter().position(|unknown| *unknown == code)
+        });
         let leaders = match call.version {
             WITH_LEADERS.. => tell_leaders(&call, &mut answers),
             _ => Vec::new(),

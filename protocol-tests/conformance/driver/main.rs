@@ -1,0 +1,234 @@
+//! Conformance by difference: the same requests to a real Apache Kafka and to Zurau, and every field of
+//! the answers compared. `protocol-tests/conformance/README.md` says how cases are written.
+//!
+//! Nothing here knows Zurau's code or its protocol crate. What a message looks like comes from the
+//! definitions in Kafka's own jar, what is right from Kafka's answers.
+//!
+//! A run: [`cases`] are read, [`plan`] says which versions of each run, [`execution`] carries one out
+//! against each broker, [`judgement`] compares the two transcripts, [`report`] prints.
+
+mod batches;
+mod brokers;
+mod cases;
+mod chosen;
+mod client;
+mod comparison;
+mod connection;
+mod decoding;
+mod definitions;
+mod disk;
+mod encoding;
+mod execution;
+mod judgement;
+mod patterns;
+mod plan;
+mod report;
+mod rules;
+mod setup;
+mod symbols;
+mod values;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use clap::Parser;
+
+use brokers::Broker;
+use chosen::Chosen;
+use client::Client;
+use definitions::Definitions;
+use execution::{Run, Versions};
+use judgement::Judge;
+use plan::Wanted;
+use report::Report;
+use rules::Rules;
+
+/// Runs that wait for a broker cost nothing, so there are more of them than cores.
+const RUNS_AT_ONCE: usize = 6;
+
+/// Compares Zurau's answers with those of a real Apache Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "conformance")]
+struct Options {
+    /// Fewer versions of each case, and no look at the disks
+    #[arg(long)]
+    quick: bool,
+    /// The release binary that is compared
+    #[arg(long, value_name = "BINARY", default_value = "target/release/zurau")]
+    zurau: PathBuf,
+    /// Keep both brokers' directories
+    #[arg(long)]
+    keep: bool,
+    /// APIs or cases, by name or pattern: Fetch, 'Fetch/session*'
+    names: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match compared(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            println!("FAIL  {problem}\n0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compared(options: &Options) -> Result<bool, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol-tests");
+    let own = folder.join("conformance");
+    let wanted = Wanted {
+        quick: options.quick,
+        names: options.names.clone(),
+    };
+    let cases = cases::read_all(&own.join("cases"))?;
+    let rules = Rules::read(&own.join("rules.yaml"))?;
+    let chosen = Chosen::read(&own.join("chosen-differences.yaml"))?;
+    let classpath = classpath(&folder.join("kafka-peer/classpath"))?;
+    let jar = classpath
+        .split(':')
+        .find(|jar| jar.contains("/kafka-clients-"))
+        .ok_or("kafka-clients is not on Kafka's class path")?;
+    let definitions = Definitions::read(jar)?;
+
+    let mut directory = tempfile::Builder::new()
+        .prefix("zurau-conformance-")
+        .tempdir()
+        .map_err(|error| error.to_string())?;
+    directory.disable_cleanup(options.keep);
+    let mut kafka = Broker::kafka(
+        &folder.join("kafka-peer/start-kafka"),
+        &directory.path().join("kafka"),
+    )?;
+    let mut zurau = Broker::zurau(&options.zurau, &directory.path().join("zurau"))?;
+
+    let began = Instant::now();
+    let session = Session::begin(&definitions, &kafka, &zurau)?;
+    let runs = plan::runs(&cases, &wanted, &session.in_common, &definitions)?;
+    if runs.is_empty() {
+        return Err("there is no such case".to_owned());
+    }
+    let judge = Judge {
+        rules: &rules,
+        chosen: &chosen,
+        ports: (kafka.port, zurau.port),
+    };
+    let mut report = session.carry_out(&runs, &judge);
+    report.check(
+        "Zurau stops in order",
+        zurau.stop().err().into_iter().collect(),
+    );
+    // Kafka takes its time to stop, and only its disk is worth the wait.
+    if !wanted.quick {
+        report.check(
+            "Kafka stops in order",
+            kafka.stop().err().into_iter().collect(),
+        );
+        let (what, problems) = disk::compare(
+            &classpath,
+            &kafka.data(),
+            &zurau.data(),
+            directory.path(),
+            &chosen,
+        )?;
+        report.check(
+            &format!("Kafka's dump tool finds the same on both disks ({what})"),
+            problems,
+        );
+    }
+    if wanted.is_everything() {
+        report.check(
+            "every advertised version is in a case",
+            report.uncovered(&session.advertised),
+        );
+        report.check("every rule is of use", rules.unused());
+        report.check("every chosen difference is still there", chosen.unused());
+    }
+    let well = report.print(&session.advertised, chosen.used(), began.elapsed());
+    if options.keep {
+        println!("directories are in {}", directory.path().display());
+    }
+    Ok(well)
+}
+
+fn classpath(script: &Path) -> Result<String, String> {
+    let output = Command::new(script)
+        .output()
+        .map_err(|error| format!("{}: {error}", script.display()))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// Two brokers that are ready for cases.
+struct Session<'a> {
+    definitions: &'a Definitions,
+    addresses: (String, String),
+    /// What Zurau says that it speaks.
+    advertised: Versions,
+    in_common: Versions,
+}
+
+impl<'a> Session<'a> {
+    fn begin(definitions: &'a Definitions, kafka: &Broker, zurau: &Broker) -> Result<Self, String> {
+        let addresses = (kafka.address(), zurau.address());
+        let client = |address| Client {
+            definitions,
+            address,
+        };
+        let advertised = setup::advertised(&client(&addresses.1))?;
+        let in_common = setup::in_common(&setup::advertised(&client(&addresses.0))?, &advertised);
+        for address in [&addresses.0, &addresses.1] {
+            setup::coordinators(&client(address))?;
+            setup::producer_ids(&client(address))?;
+        }
+        Ok(Self {
+            definitions,
+            addresses,
+            advertised,
+            in_common,
+        })
+    }
+
+    /// Those that must be alone one after the other, then all others several at a time.
+    fn carry_out(&self, runs: &[Run<'_>], judge: &Judge<'_>) -> Report {
+        let report = Mutex::new(Report::default());
+        let alone = runs.partition_point(|run| run.case.alone);
+        for run in &runs[..alone] {
+            self.one(run, judge, &report);
+        }
+        let next = AtomicUsize::new(alone);
+        std::thread::scope(|scope| {
+            for _ in 0..RUNS_AT_ONCE {
+                scope.spawn(|| {
+                    while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        self.one(run, judge, &report);
+                    }
+                });
+            }
+        });
+        report.into_inner().unwrap_or_default()
+    }
+
+    fn one(&self, run: &Run<'_>, judge: &Judge<'_>, report: &Mutex<Report>) {
+        let against = |address: &str| run.against(address, self.definitions, &self.in_common);
+        let (kafka, zurau) = std::thread::scope(|scope| {
+            let theirs = scope.spawn(|| against(&self.addresses.0));
+            let ours = against(&self.addresses.1);
+            (theirs.join(), ours)
+        });
+        // A panic of the driver is a bug of the driver, and ends it.
+        let kafka = kafka.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let verdict = judge.judge(run, &kafka, &zurau);
+        if let Ok(mut report) = report.lock() {
+            report.run(&run.case.full_name(), run.version, verdict);
+        }
+    }
+}
