@@ -1,0 +1,20 @@
+// The scenarios for franz-go, a Go client without C. SCENARIO in the environment names the one to run.
+package main
+
+import "zurau/expect"
+
+func main() {
+	expect.Run(map[string]func(){
+		"records":                  records,
+		"codecs":                   codecs,
+		"idempotent":               idempotent,
+		"group-range":              groupRange,
+		"group-cooperative-sticky": groupCooperativeSticky,
+		"commits":                  commits,
+		"positions":                positions,
+		"admin-topics":             adminTopics,
+		"admin-groups":             adminGroups,
+		"errors":                   errorsOfRecords,
+		"without-auto-create":      withoutAutoCreate,
+	})
+}

@@ -1,0 +1,3 @@
+module zurau/expect
+
+go 1.21
