@@ -14,6 +14,9 @@ from wire.connection import Closed
 from wire.records import simple_batch
 
 
+KAFKA_STORAGE_ERROR = 56
+
+
 class LimitedBroker(OwnBroker):
     """A broker with a soft and a hard limit of open files."""
 
@@ -85,6 +88,29 @@ def crowd(stage):
     passed("a crowd of clients")
 
 
-with Stage(seconds=90) as stage:
+def too_many_partitions(stage):
+    """More partitions than descriptors: those that could not be opened are, as soon as there is room."""
+    broker = limited(stage, "700:700")
+    broker.start()
+    with Client(broker) as client:
+        client.create_topic("first", 150)
+        client.create_topic("second", 100)
+        last = [("second", partition) for partition in range(100)]
+        errors = {client.produce(topic, simple_batch([b"value"]), partition)["error_code"] for topic, partition in last}
+        check(errors - {0}, "there were descriptors for all partitions; the step wants a lower limit")
+        same("errors of partitions that are not open", errors - {0}, {KAFKA_STORAGE_ERROR})
+        client.delete_topic("first")
+        for topic, partition in last:
+            eventually(
+                f"{topic}-{partition} is opened when there are descriptors",
+                lambda: client.produce(topic, simple_batch([b"value"]), partition)["error_code"] == 0,
+            )
+    same("disk errors", broker.logged("offline"), [])
+    same("exit status", broker.stop(), 0)
+    passed("partitions that had no descriptors")
+
+
+with Stage(seconds=120) as stage:
     stage.step(soft_limit)
     stage.step(crowd)
+    stage.step(too_many_partitions)

@@ -181,7 +181,15 @@ impl Groups {
     /// # Errors
     /// When the topic does not exist, or another broker leads the partition.
     pub fn coordinator_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
-        self.hosts().find(group).map(|(partition, _)| partition)
+        let find = || self.hosts().find(group).map(|(partition, _)| partition);
+        match find() {
+            Err(CoordinatorError::NotCoordinator) => {
+                // Its log may have been opened at a second attempt, of which no image speaks.
+                self.host_what_is_led(&self.shared.cluster.image());
+                find()
+            }
+            found => found,
+        }
     }
 
     /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions are hosted.

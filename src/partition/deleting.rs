@@ -43,10 +43,10 @@ impl Partitions {
                     let delay = self.shared.config.log_segment_delete_delay_ms;
                     let renamed = opening::rename_deleted(
                         &self.shared.log_directory,
-                        &unreadable.topic_partition,
+                        &unreadable.wanted.topic_partition,
                     );
                     self.doom(
-                        &unreadable.topic_partition,
+                        &unreadable.wanted.topic_partition,
                         renamed.map_err(LogError::Io),
                         delay,
                     );

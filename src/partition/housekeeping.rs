@@ -13,6 +13,10 @@ use super::manager::Partitions;
 /// How often due syncs (`flush.ms`) and free space are looked at. Both cost what was written since.
 const SHORT_ROUND: Duration = Duration::from_secs(1);
 
+/// How often logs that could not be opened for want of descriptors are tried again. Each that fails again is
+/// a line in the log.
+const SECOND_ATTEMPTS: Duration = Duration::from_secs(10);
+
 /// The running housekeeper; dropping it (or [`Housekeeper::stop`]) ends it.
 #[derive(Debug)]
 pub(super) struct Housekeeper {
@@ -64,6 +68,7 @@ fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>)
         periods.retention,
     );
     let mut producers = round(periods.producers, periods.producers);
+    let mut second_attempts = round(SECOND_ATTEMPTS, SECOND_ATTEMPTS);
     let mut checkpoints = [
         (Checkpoint::RecoveryPoint, periods.recovery_points),
         (Checkpoint::LogStart, periods.log_starts),
@@ -76,6 +81,9 @@ fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>)
         partitions.check_space();
         partitions.sync_due();
         partitions.remove_doomed();
+        if second_attempts.is_due(now) {
+            partitions.open_again();
+        }
         if retention.is_due(now) {
             partitions.apply_retention();
         }

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc,
+};
 use std::thread::JoinHandle;
 
 use crate::base::{Clock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId, TopicPartition};
@@ -48,16 +50,18 @@ pub(super) type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
 #[derive(Clone)]
 pub(super) enum Place {
     Open(Arc<Replica>),
-    /// Its log could not be opened. What the checkpoints said of it is kept for the next start.
+    /// Its log could not be opened.
     Unreadable(Unreadable),
 }
 
-/// A partition whose log could not be opened.
+/// A partition whose log could not be opened, with what the checkpoints said of it: for another attempt.
 #[derive(Clone)]
 pub(super) struct Unreadable {
-    pub(super) topic_partition: TopicPartition,
+    pub(super) wanted: ToOpen,
     pub(super) recovery_point: Offset,
     pub(super) log_start: Offset,
+    /// Whether it may go better later, without a restart.
+    pub(super) may_pass: bool,
 }
 
 impl Place {
@@ -89,6 +93,8 @@ pub(super) struct Shared {
     pub(super) lanes: Vec<LaneHandle>,
     pub(super) next_slot: AtomicU64,
     pub(super) hosted: RwLock<HostedTopics>,
+    /// Held by whoever decides what is hosted, while it does: images and the housekeeper's second attempts.
+    pub(super) changing: Mutex<()>,
     /// Renamed directories of deleted replicas, and when their files may go.
     pub(super) doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
     /// What the checkpoint files say, so that they are written only when that changes.
@@ -147,6 +153,7 @@ impl Partitions {
                 lanes,
                 next_slot: AtomicU64::new(0),
                 hosted: RwLock::default(),
+                changing: Mutex::default(),
                 doomed: Mutex::default(),
                 written: Mutex::default(),
                 threads: Mutex::new(threads),
@@ -191,6 +198,7 @@ impl Partitions {
     /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
     /// created partitions take appends.
     pub fn apply(&self, image: &Image, delta: &Delta) {
+        let _changing = self.changing();
         self.delete_all(&delta.deleted_topics);
         let mut missing = Vec::new();
         for topic in &delta.created_or_changed_topics {
@@ -254,6 +262,32 @@ impl Partitions {
         if let Err(error) = result {
             tracing::error!(%error, "clean shutdown could not be recorded: the next start will check the logs");
         }
+    }
+
+    /// Opens what could not be opened for want of descriptors, now that there may be some.
+    pub(super) fn open_again(&self) {
+        let _changing = self.changing();
+        let mut again = self.unreadable();
+        again.retain(|unreadable| unreadable.may_pass);
+        if again.is_empty() || self.shared.directory.is_offline() {
+            return;
+        }
+        let said = |offset: fn(&Unreadable) -> Offset| -> PartitionOffsets {
+            let offsets = again.iter().map(|unreadable| {
+                (
+                    unreadable.wanted.topic_partition.clone(),
+                    offset(unreadable),
+                )
+            });
+            offsets.collect()
+        };
+        let context = opening::Context {
+            recovery_points: said(|unreadable| unreadable.recovery_point),
+            log_starts: said(|unreadable| unreadable.log_start),
+            ..self.opening_context()
+        };
+        let wanted = again.iter().map(|unreadable| unreadable.wanted.clone());
+        self.adopt(opening::open_all(wanted.collect(), &context));
     }
 
     /// The partitions whose logs could not be opened.
@@ -351,8 +385,8 @@ impl Partitions {
             let leadership = Leadership::from(partition);
             match self.find(topic.id, number) {
                 Ok(replica) => self.lead(&replica, leadership),
-                // What could not be opened is tried again at the next start, not at every change.
-                Err(NotHosted::Unreadable) => {}
+                // The housekeeper tries again, not every change.
+                Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
                 Err(NotHosted::Unknown) => {
                     let config =
                         config.get_or_insert_with(|| self.effective_config(image, &topic.name));
@@ -366,6 +400,17 @@ impl Partitions {
             }
         }
         missing
+    }
+
+    /// For the next attempt to open the partition.
+    fn note_leadership(&self, topic: TopicId, number: i32, leadership: Leadership) {
+        let mut hosted = self.hosted_mut();
+        let places = hosted.get_mut(&topic);
+        if let Some(Place::Unreadable(unreadable)) =
+            places.and_then(|places| places.get_mut(&number))
+        {
+            unreadable.wanted.leadership = leadership;
+        }
     }
 
     /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
@@ -391,11 +436,12 @@ impl Partitions {
         Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
     }
 
-    fn adopt(&self, opened: Vec<Opened>) {
-        for Opened { wanted, log } in opened {
-            let log = match log {
-                Ok(log) => log,
+    fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>) {
+        for opened in opened {
+            let Opened { wanted, log } = match opened {
+                Ok(opened) => opened,
                 Err(unreadable) => {
+                    let wanted = unreadable.wanted.clone();
                     self.place(&wanted, Place::Unreadable(unreadable));
                     continue;
                 }
@@ -441,19 +487,27 @@ impl Partitions {
 
     fn configure(&self, image: &Image, topic: &TopicImage) {
         let config = self.effective_config(image, &topic.name);
-        let hosted = self.hosted();
-        for replica in hosted
-            .get(&topic.id)
-            .into_iter()
-            .flat_map(HashMap::values)
-            .filter_map(Place::open)
-        {
-            replica.configure(Arc::clone(&config));
+        let mut hosted = self.hosted_mut();
+        let places = hosted.get_mut(&topic.id);
+        for place in places.into_iter().flat_map(HashMap::values_mut) {
             let config = Arc::clone(&config);
-            replica
-                .lane()
-                .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
+            match place {
+                Place::Unreadable(unreadable) => unreadable.wanted.config = config,
+                Place::Open(replica) => {
+                    replica.configure(Arc::clone(&config));
+                    replica
+                        .lane()
+                        .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
+                }
+            }
         }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.shared
+            .changing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hosted(&self) -> RwLockReadGuard<'_, HostedTopics> {

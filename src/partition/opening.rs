@@ -20,6 +20,7 @@ use super::manager::Unreadable;
 use super::replica::Leadership;
 
 /// A partition that is to be hosted here.
+#[derive(Clone)]
 pub(super) struct ToOpen {
     pub(super) topic_partition: TopicPartition,
     pub(super) topic_id: TopicId,
@@ -27,10 +28,10 @@ pub(super) struct ToOpen {
     pub(super) config: Arc<TopicConfig>,
 }
 
-/// A partition and its log, or what is known of one that could not be opened.
+/// A partition and its log.
 pub(super) struct Opened {
     pub(super) wanted: ToOpen,
-    pub(super) log: Result<PartitionLog, Unreadable>,
+    pub(super) log: PartitionLog,
 }
 
 /// What opening needs to know besides the partition.
@@ -47,7 +48,10 @@ pub(super) struct Context<'a> {
 }
 
 /// Opens all of them, several at a time.
-pub(super) fn open_all(wanted: Vec<ToOpen>, context: &Context<'_>) -> Vec<Opened> {
+pub(super) fn open_all(
+    wanted: Vec<ToOpen>,
+    context: &Context<'_>,
+) -> Vec<Result<Opened, Unreadable>> {
     let total = wanted.len();
     let threads = context.threads.clamp(1, total.max(1));
     let queue = Mutex::new(VecDeque::from(wanted));
@@ -83,19 +87,15 @@ pub(super) fn open_all(wanted: Vec<ToOpen>, context: &Context<'_>) -> Vec<Opened
     })
 }
 
-fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
+fn open_one(wanted: ToOpen, context: &Context<'_>) -> Result<Opened, Unreadable> {
     let partition = &wanted.topic_partition;
     let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
-    let unreadable = Unreadable {
-        topic_partition: partition.clone(),
-        recovery_point: said(&context.recovery_points),
-        log_start: said(&context.log_starts),
-    };
+    let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
     let options = OpenOptions {
         config: Arc::clone(&wanted.config),
         clean_shutdown: context.clean_shutdown,
-        recovery_point: unreadable.recovery_point,
-        log_start: unreadable.log_start,
+        recovery_point,
+        log_start,
         topic_id: wanted.topic_id,
         disk: context.log_directory.disk().clone(),
         jitter_seed: rand::random(),
@@ -113,17 +113,22 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Opened {
     match opened {
         Ok((log, report)) => {
             tell(partition, &report);
-            Opened {
-                wanted,
-                log: Ok(log),
-            }
+            Ok(Opened { wanted, log })
         }
         Err(error) => {
-            tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until the broker is started again");
-            Opened {
+            let may_pass = error.is_out_of_descriptors();
+            let until = if may_pass {
+                "there are descriptors again; raise the limit of open files"
+            } else {
+                "the broker is started again"
+            };
+            tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until {until}");
+            Err(Unreadable {
                 wanted,
-                log: Err(unreadable),
-            }
+                recovery_point,
+                log_start,
+                may_pass,
+            })
         }
     }
 }

@@ -132,7 +132,8 @@ impl Partitions {
                 Checkpoint::LogStart => unreadable.log_start,
                 Checkpoint::Replication => return None,
             };
-            (offset > Offset::ZERO).then_some((unreadable.topic_partition, offset))
+            let partition = unreadable.wanted.topic_partition;
+            (offset > Offset::ZERO).then_some((partition, offset))
         });
         open.chain(unreadable).collect()
     }
