@@ -1,6 +1,6 @@
-//! Which partitions this broker hosts: opened at the start, changed as the image changes, closed at
-//! the end. This file decides who does it; the doing is in [`opening`], in the lanes, and in the
-//! housekeeper's [`rounds`](super::rounds).
+//! Which partitions this broker hosts: opened at the start, changed as the image changes
+//! ([`following`](super::following)), closed at the end. This file decides who does it; the doing is in
+//! [`opening`], in the lanes, and in the housekeeper's [`rounds`](super::rounds).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use std::sync::{
 };
 use std::thread::JoinHandle;
 
-use crate::base::{Clock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId, TopicPartition};
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::base::{Clock, NodeId, Offset, Timestamp, TopicId};
+use crate::config::BrokerConfig;
 use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
-use crate::metadata::{Delta, Image, TopicImage};
+use crate::metadata::Image;
 
 use super::directory::DirectoryState;
 use super::housekeeping::Housekeeper;
 use super::lane::{self, Hosted, LaneHandle, Slot};
 use super::opening::{self, Opened, ToOpen};
-use super::replica::{Leadership, Replica, ReplicaParts};
+use super::replica::{Replica, ReplicaParts};
 
 /// Why hosting cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -195,23 +195,6 @@ impl Partitions {
         std::iter::once(&self.shared.directory)
     }
 
-    /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
-    /// created partitions take appends.
-    pub fn apply(&self, image: &Image, delta: &Delta) {
-        let _changing = self.changing();
-        self.delete_all(&delta.deleted_topics);
-        let mut missing = Vec::new();
-        for topic in &delta.created_or_changed_topics {
-            missing.extend(self.lead_or_list(image, topic));
-        }
-        self.adopt(opening::open_all(missing, &self.opening_context()));
-        for name in &delta.changed_configs {
-            if let Some(topic) = image.topic(name) {
-                self.configure(image, topic);
-            }
-        }
-    }
-
     /// Ends all waiting for records: fetches answer with what there is. To be called before the
     /// connections are closed.
     pub fn end_waits(&self) {
@@ -359,7 +342,7 @@ impl Partitions {
     }
 
     /// For partitions that have never been here: there is nothing to recover.
-    fn opening_context(&self) -> opening::Context<'_> {
+    pub(super) fn opening_context(&self) -> opening::Context<'_> {
         opening::Context {
             node: self.shared.node,
             log_directory: &self.shared.log_directory,
@@ -373,70 +356,7 @@ impl Partitions {
         }
     }
 
-    /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
-    /// and are not.
-    fn lead_or_list(&self, image: &Image, topic: &TopicImage) -> Vec<ToOpen> {
-        let mut missing = Vec::new();
-        let mut config = None;
-        for (number, partition) in (0_i32..).zip(&topic.partitions) {
-            if !partition.replicas.contains(&self.shared.node) {
-                continue;
-            }
-            let leadership = Leadership::from(partition);
-            match self.find(topic.id, number) {
-                Ok(replica) => self.lead(&replica, leadership),
-                // The housekeeper tries again, not every change.
-                Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
-                Err(NotHosted::Unknown) => {
-                    let config =
-                        config.get_or_insert_with(|| self.effective_config(image, &topic.name));
-                    missing.push(ToOpen {
-                        topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
-                        topic_id: topic.id,
-                        leadership,
-                        config: Arc::clone(config),
-                    });
-                }
-            }
-        }
-        missing
-    }
-
-    /// For the next attempt to open the partition.
-    fn note_leadership(&self, topic: TopicId, number: i32, leadership: Leadership) {
-        let mut hosted = self.hosted_mut();
-        let places = hosted.get_mut(&topic);
-        if let Some(Place::Unreadable(unreadable)) =
-            places.and_then(|places| places.get_mut(&number))
-        {
-            unreadable.wanted.leadership = leadership;
-        }
-    }
-
-    /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
-    /// so that clients can later ask where it ended.
-    fn lead(&self, replica: &Replica, leadership: Leadership) {
-        if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
-            let epoch = leadership.epoch;
-            replica
-                .lane()
-                .operate(replica.slot(), move |hosted| note_epoch(hosted, epoch));
-        }
-        replica.lead(leadership);
-    }
-
-    fn effective_config(&self, image: &Image, topic: &str) -> Arc<TopicConfig> {
-        let overrides = image.topic_configs(topic);
-        let resolved = TopicConfig::resolve(overrides, &self.shared.config).or_else(|error| {
-            // The controller checks values before it records them; one that came from another
-            // release must not keep the records of the topic out of reach.
-            tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
-            TopicConfig::resolve(&std::collections::BTreeMap::new(), &self.shared.config)
-        });
-        Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
-    }
-
-    fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>) {
+    pub(super) fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>) {
         for opened in opened {
             let Opened { wanted, log } = match opened {
                 Ok(opened) => opened,
@@ -485,25 +405,7 @@ impl Partitions {
         &self.shared.lanes[index]
     }
 
-    fn configure(&self, image: &Image, topic: &TopicImage) {
-        let config = self.effective_config(image, &topic.name);
-        let mut hosted = self.hosted_mut();
-        let places = hosted.get_mut(&topic.id);
-        for place in places.into_iter().flat_map(HashMap::values_mut) {
-            let config = Arc::clone(&config);
-            match place {
-                Place::Unreadable(unreadable) => unreadable.wanted.config = config,
-                Place::Open(replica) => {
-                    replica.configure(Arc::clone(&config));
-                    replica
-                        .lane()
-                        .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
-                }
-            }
-        }
-    }
-
-    fn changing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
         self.shared
             .changing
             .lock()
@@ -522,11 +424,5 @@ impl Partitions {
             .hosted
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
-    if let Err(error) = hosted.log.assign_epoch(epoch) {
-        hosted.note_failure("leader epoch", &error);
     }
 }

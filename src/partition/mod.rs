@@ -29,6 +29,7 @@ pub mod append;
 mod deleting;
 pub mod directory;
 pub mod fetch_session;
+mod following;
 mod hosted;
 pub mod housekeeping;
 pub mod lane;

@@ -1,0 +1,120 @@
+//! Following the image: what is created is opened, what is deleted goes, leaderships and settings are
+//! handed on to the partitions that are here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::{LeaderEpoch, TopicId, TopicPartition};
+use crate::config::TopicConfig;
+use crate::metadata::{Delta, Image, TopicImage};
+
+use super::lane::Hosted;
+use super::manager::{NotHosted, Partitions, Place};
+use super::opening::{self, ToOpen};
+use super::replica::{Leadership, Replica};
+
+impl Partitions {
+    /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
+    /// created partitions take appends.
+    pub fn apply(&self, image: &Image, delta: &Delta) {
+        let _changing = self.changing();
+        self.delete_all(&delta.deleted_topics);
+        let mut missing = Vec::new();
+        for topic in &delta.created_or_changed_topics {
+            missing.extend(self.lead_or_list(image, topic));
+        }
+        self.adopt(opening::open_all(missing, &self.opening_context()));
+        for name in &delta.changed_configs {
+            if let Some(topic) = image.topic(name) {
+                self.configure(image, topic);
+            }
+        }
+    }
+
+    /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
+    /// and are not.
+    pub(super) fn lead_or_list(&self, image: &Image, topic: &TopicImage) -> Vec<ToOpen> {
+        let mut missing = Vec::new();
+        let mut config = None;
+        for (number, partition) in (0_i32..).zip(&topic.partitions) {
+            if !partition.replicas.contains(&self.shared.node) {
+                continue;
+            }
+            let leadership = Leadership::from(partition);
+            match self.find(topic.id, number) {
+                Ok(replica) => self.lead(&replica, leadership),
+                // The housekeeper tries again, not every change.
+                Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
+                Err(NotHosted::Unknown) => {
+                    let config =
+                        config.get_or_insert_with(|| self.effective_config(image, &topic.name));
+                    missing.push(ToOpen {
+                        topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
+                        topic_id: topic.id,
+                        leadership,
+                        config: Arc::clone(config),
+                    });
+                }
+            }
+        }
+        missing
+    }
+
+    /// For the next attempt to open the partition.
+    fn note_leadership(&self, topic: TopicId, number: i32, leadership: Leadership) {
+        let mut hosted = self.hosted_mut();
+        let places = hosted.get_mut(&topic);
+        if let Some(Place::Unreadable(unreadable)) =
+            places.and_then(|places| places.get_mut(&number))
+        {
+            unreadable.wanted.leadership = leadership;
+        }
+    }
+
+    /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
+    /// so that clients can later ask where it ended.
+    fn lead(&self, replica: &Replica, leadership: Leadership) {
+        if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
+            let epoch = leadership.epoch;
+            replica
+                .lane()
+                .operate(replica.slot(), move |hosted| note_epoch(hosted, epoch));
+        }
+        replica.lead(leadership);
+    }
+
+    fn effective_config(&self, image: &Image, topic: &str) -> Arc<TopicConfig> {
+        let overrides = image.topic_configs(topic);
+        let resolved = TopicConfig::resolve(overrides, &self.shared.config).or_else(|error| {
+            // The controller checks values before it records them; one that came from another
+            // release must not keep the records of the topic out of reach.
+            tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
+            TopicConfig::resolve(&std::collections::BTreeMap::new(), &self.shared.config)
+        });
+        Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
+    }
+
+    fn configure(&self, image: &Image, topic: &TopicImage) {
+        let config = self.effective_config(image, &topic.name);
+        let mut hosted = self.hosted_mut();
+        let places = hosted.get_mut(&topic.id);
+        for place in places.into_iter().flat_map(HashMap::values_mut) {
+            let config = Arc::clone(&config);
+            match place {
+                Place::Unreadable(unreadable) => unreadable.wanted.config = config,
+                Place::Open(replica) => {
+                    replica.configure(Arc::clone(&config));
+                    replica
+                        .lane()
+                        .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
+                }
+            }
+        }
+    }
+}
+
+fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
+    if let Err(error) = hosted.log.assign_epoch(epoch) {
+        hosted.note_failure("leader epoch", &error);
+    }
+}
