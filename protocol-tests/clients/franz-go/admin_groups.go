@@ -29,7 +29,7 @@ func adminGroups() {
 
 	living := newGroup("living", name, kgo.RangeBalancer())
 	first, second := living.join("first"), living.join("second")
-	living.balanced(2, partitions)
+	living.ledger.UntilBalanced(2, partitions)
 	expect.Until("stable", func() bool { return state(living.name) == "Stable" })
 	listed, err := operator.ListGroups(patient(), "Stable")
 	expect.NoError("listing", err)
@@ -44,8 +44,8 @@ func adminGroups() {
 		expect.Check("an assignment that the client understands", known, member)
 		shares[member.ClientID] = assigned.Topics[0].Partitions
 	}
-	expect.Same("who has what", shares, living.shares())
-	expect.Until("everything is read", func() bool { return living.seenCount() == partitions })
+	expect.Same("who has what", shares, living.ledger.Shares())
+	expect.Until("everything is read", func() bool { return living.ledger.ValueCount() == partitions })
 
 	remove := func(group string) error {
 		answer, err := operator.DeleteGroups(patient(), group)

@@ -27,24 +27,24 @@ func membersComeAndGo(balancer kgo.GroupBalancer) {
 	go keepSending(name, &sent, stop, stopped)
 	flow := func() {
 		mark := int(sent.Load()) + 300
-		expect.Until("records flow", func() bool { return group.seenCount() >= mark })
+		expect.Until("records flow", func() bool { return group.ledger.ValueCount() >= mark })
 	}
 
 	first := group.join("first")
-	group.balanced(1, groupPartitions)
+	group.ledger.UntilBalanced(1, groupPartitions)
 	flow()
 	second, third := group.join("second"), group.join("third")
-	group.balanced(3, groupPartitions)
+	group.ledger.UntilBalanced(3, groupPartitions)
 	flow()
 	second.leave()
-	group.balanced(2, groupPartitions)
+	group.ledger.UntilBalanced(2, groupPartitions)
 	flow()
-	before := group.shares()
+	before := group.ledger.Shares()
 	fourth := group.join("fourth")
-	group.balanced(3, groupPartitions)
+	group.ledger.UntilBalanced(3, groupPartitions)
 	flow()
 	if balancer.IsCooperative() {
-		after := group.shares()
+		after := group.ledger.Shares()
 		for _, stayed := range []*member{first, third} {
 			for _, partition := range after[stayed.name] {
 				expect.Check(stayed.name+" keeps what it had", contains(before[stayed.name], partition), after)
@@ -53,7 +53,7 @@ func membersComeAndGo(balancer kgo.GroupBalancer) {
 	}
 	close(stop)
 	<-stopped
-	expect.Until("all that was sent is seen", func() bool { return group.seenCount() >= int(sent.Load()) })
+	expect.Until("all that was sent is seen", func() bool { return group.ledger.ValueCount() >= int(sent.Load()) })
 	for _, member := range []*member{first, third, fourth} {
 		member.leave()
 	}
@@ -62,19 +62,20 @@ func membersComeAndGo(balancer kgo.GroupBalancer) {
 		wanted[number] = fmt.Sprint(number)
 	}
 	sort.Strings(wanted)
-	sort.Strings(group.seen)
-	expect.Same("every record exactly once", group.seen, wanted)
+	values := group.ledger.Values()
+	sort.Strings(values)
+	expect.Same("every record exactly once", values, wanted)
 
 	// The commits of those who left carry a new member to the very end.
 	late := newGroup("members", name, balancer)
 	member := late.join("late")
-	late.balanced(1, groupPartitions)
+	late.ledger.UntilBalanced(1, groupPartitions)
 	sender := producer()
 	expect.NoError("a late record", sendError(sender, &kgo.Record{Topic: name, Value: []byte("late")}))
 	sender.Close()
-	expect.Until("the late record is seen", func() bool { return late.seenCount() > 0 })
+	expect.Until("the late record is seen", func() bool { return late.ledger.ValueCount() > 0 })
 	member.leave()
-	expect.Same("and nothing old", late.seen, []string{"late"})
+	expect.Same("and nothing old", late.ledger.Values(), []string{"late"})
 	fmt.Printf("figures: %d records\n", sent.Load())
 }
 

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"sort"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,14 +10,11 @@ import (
 	"zurau/expect"
 )
 
-// group is what all members know: who owns what, and which values were seen. No partition has two owners at any time.
+// group is what its members have in common.
 type group struct {
 	name, topic string
 	balancer    kgo.GroupBalancer
-	mutex       sync.Mutex
-	owners      map[int32]string
-	members     map[string]*member
-	seen        []string
+	ledger      *expect.GroupLedger
 }
 
 // member is a consumer that commits what it has seen before it gives a partition away.
@@ -32,15 +27,13 @@ type member struct {
 }
 
 func newGroup(name, topic string, balancer kgo.GroupBalancer) *group {
-	return &group{name: expect.Unique(name), topic: topic, balancer: balancer, owners: map[int32]string{}, members: map[string]*member{}}
+	return &group{name: expect.Unique(name), topic: topic, balancer: balancer, ledger: expect.NewGroupLedger()}
 }
 
 func (group *group) join(name string) *member {
 	running, stop := context.WithCancel(context.Background())
 	joining := &member{group: group, name: name, stop: stop, ended: make(chan struct{})}
-	group.mutex.Lock()
-	group.members[name] = joining
-	group.mutex.Unlock()
+	group.ledger.Joined(name)
 	joining.client = client(kgo.ClientID(name), kgo.ConsumerGroup(group.name), kgo.ConsumeTopics(group.topic), kgo.Balancers(group.balancer),
 		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(300*time.Millisecond), kgo.BlockRebalanceOnPoll(), kgo.OnPartitionsAssigned(joining.assigned), kgo.OnPartitionsRevoked(joining.revoked),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
@@ -58,12 +51,9 @@ func (member *member) run(running context.Context) {
 		if err := fetches.Err(); err != nil && !errors.Is(err, context.Canceled) {
 			expect.Fail("%s: %v", member.name, err)
 		}
-		member.group.mutex.Lock()
 		fetches.EachRecord(func(record *kgo.Record) {
-			expect.Same("owner of what was read", member.group.owners[record.Partition], member.name)
-			member.group.seen = append(member.group.seen, string(record.Value))
+			member.group.ledger.Read(member.name, record.Partition, string(record.Value))
 		})
-		member.group.mutex.Unlock()
 		member.client.AllowRebalance()
 	}
 	member.client.CloseAllowingRebalance()
@@ -73,19 +63,11 @@ func (member *member) run(running context.Context) {
 func (member *member) leave() {
 	member.stop()
 	<-member.ended
-	member.group.mutex.Lock()
-	delete(member.group.members, member.name)
-	member.group.mutex.Unlock()
+	member.group.ledger.Left(member.name)
 }
 
 func (member *member) assigned(_ context.Context, _ *kgo.Client, gained map[string][]int32) {
-	member.group.mutex.Lock()
-	defer member.group.mutex.Unlock()
-	for _, partition := range gained[member.group.topic] {
-		owner, taken := member.group.owners[partition]
-		expect.Check("a partition was given to "+member.name+" while another has it", !taken, owner)
-		member.group.owners[partition] = member.name
-	}
+	member.group.ledger.Gained(member.name, gained[member.group.topic])
 }
 
 func (member *member) revoked(_ context.Context, client *kgo.Client, given map[string][]int32) {
@@ -95,45 +77,5 @@ func (member *member) revoked(_ context.Context, client *kgo.Client, given map[s
 		expect.Check("commit on giving partitions up", err == nil || errors.Is(err, kerr.RebalanceInProgress), err)
 		return err == nil
 	})
-	member.group.mutex.Lock()
-	defer member.group.mutex.Unlock()
-	for _, partition := range given[member.group.topic] {
-		delete(member.group.owners, partition)
-	}
-}
-
-// shares are the sorted partitions of every member.
-func (group *group) shares() map[string][]int32 {
-	group.mutex.Lock()
-	defer group.mutex.Unlock()
-	shares := map[string][]int32{}
-	for name := range group.members {
-		shares[name] = []int32{}
-	}
-	for partition, owner := range group.owners {
-		shares[owner] = append(shares[owner], partition)
-	}
-	for _, share := range shares {
-		sort.Slice(share, func(a, b int) bool { return share[a] < share[b] })
-	}
-	return shares
-}
-
-// balanced waits until so many members have equal shares of so many partitions.
-func (group *group) balanced(members, partitions int) {
-	expect.Until("equal shares", func() bool {
-		shares := group.shares()
-		for _, share := range shares {
-			if len(share) != partitions/members {
-				return false
-			}
-		}
-		return len(shares) == members
-	})
-}
-
-func (group *group) seenCount() int {
-	group.mutex.Lock()
-	defer group.mutex.Unlock()
-	return len(group.seen)
+	member.group.ledger.GaveUp(given[member.group.topic])
 }

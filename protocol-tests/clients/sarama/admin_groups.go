@@ -31,7 +31,7 @@ func adminGroups() {
 
 	living := newGroup("living", name, sarama.BalanceStrategyRange)
 	first, second := living.join("first"), living.join("second")
-	living.balanced(2, partitions)
+	living.ledger.UntilBalanced(2, partitions)
 	expect.Until("stable", func() bool { return described(living.name).State == "Stable" })
 	expect.Check("listed", listed(living.name), nil)
 	entry := described(living.name)
@@ -42,8 +42,8 @@ func adminGroups() {
 		expect.NoError("an assignment that the client understands", err)
 		shares[member.ClientId] = assigned.Topics[name]
 	}
-	expect.Same("who has what", shares, living.shares())
-	expect.Until("everything is read", func() bool { return living.seenCount() == partitions })
+	expect.Same("who has what", shares, living.ledger.Shares())
+	expect.Until("everything is read", func() bool { return living.ledger.ValueCount() == partitions })
 	refused("deleting a group with members", operator.DeleteConsumerGroup(living.name), sarama.ErrNonEmptyGroup)
 	first.leave()
 	second.leave()

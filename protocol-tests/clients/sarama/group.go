@@ -25,24 +25,24 @@ func membersComeAndGo(strategy sarama.BalanceStrategy) {
 	go keepSending(name, &sent, stop, stopped)
 	flow := func() {
 		mark := int(sent.Load()) + 300
-		expect.Until("records flow", func() bool { return group.seenCount() >= mark })
+		expect.Until("records flow", func() bool { return group.ledger.ValueCount() >= mark })
 	}
 
 	first := group.join("first")
-	group.balanced(1, groupPartitions)
+	group.ledger.UntilBalanced(1, groupPartitions)
 	flow()
 	second, third := group.join("second"), group.join("third")
-	group.balanced(3, groupPartitions)
+	group.ledger.UntilBalanced(3, groupPartitions)
 	flow()
 	second.leave()
-	group.balanced(2, groupPartitions)
+	group.ledger.UntilBalanced(2, groupPartitions)
 	flow()
 	fourth := group.join("fourth")
-	group.balanced(3, groupPartitions)
+	group.ledger.UntilBalanced(3, groupPartitions)
 	flow()
 	close(stop)
 	<-stopped
-	expect.Until("all that was sent is seen", func() bool { return group.seenCount() >= int(sent.Load()) })
+	expect.Until("all that was sent is seen", func() bool { return group.ledger.ValueCount() >= int(sent.Load()) })
 	for _, member := range []*member{first, third, fourth} {
 		member.leave()
 	}
@@ -51,19 +51,20 @@ func membersComeAndGo(strategy sarama.BalanceStrategy) {
 		wanted[number] = fmt.Sprint(number)
 	}
 	sort.Strings(wanted)
-	sort.Strings(group.seen)
-	expect.Same("every record exactly once", group.seen, wanted)
+	values := group.ledger.Values()
+	sort.Strings(values)
+	expect.Same("every record exactly once", values, wanted)
 
 	// The commits of those who left carry a new member to the very end.
 	late := newGroup("members", name, strategy)
 	member := late.join("late")
-	late.balanced(1, groupPartitions)
+	late.ledger.UntilBalanced(1, groupPartitions)
 	sender := producer(settings())
 	expect.NoError("a late record", sendError(sender, &sarama.ProducerMessage{Topic: name, Value: sarama.StringEncoder("late")}))
 	expect.NoError("closing", sender.Close())
-	expect.Until("the late record is seen", func() bool { return late.seenCount() > 0 })
+	expect.Until("the late record is seen", func() bool { return late.ledger.ValueCount() > 0 })
 	member.leave()
-	expect.Same("and nothing old", late.seen, []string{"late"})
+	expect.Same("and nothing old", late.ledger.Values(), []string{"late"})
 	fmt.Printf("figures: %d records\n", sent.Load())
 }
 

@@ -3,21 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"sort"
-	"sync"
 
 	"github.com/IBM/sarama"
 	"zurau/expect"
 )
 
-// group is what all members know: who owns what, and which values were seen. No partition has two owners at any time.
+// group is what its members have in common.
 type group struct {
 	name, topic string
 	strategy    sarama.BalanceStrategy
-	mutex       sync.Mutex
-	owners      map[int32]string
-	members     map[string]*member
-	seen        []string
+	ledger      *expect.GroupLedger
 }
 
 // member is a consumer that Sarama has commit what it has seen, at the latest when it gives a partition away.
@@ -29,7 +24,7 @@ type member struct {
 }
 
 func newGroup(name, topic string, strategy sarama.BalanceStrategy) *group {
-	return &group{name: expect.Unique(name), topic: topic, strategy: strategy, owners: map[int32]string{}, members: map[string]*member{}}
+	return &group{name: expect.Unique(name), topic: topic, strategy: strategy, ledger: expect.NewGroupLedger()}
 }
 
 func (group *group) join(name string) *member {
@@ -40,9 +35,7 @@ func (group *group) join(name string) *member {
 	expect.NoError("a member", err)
 	running, stop := context.WithCancel(context.Background())
 	joining := &member{group: group, name: name, stop: stop, ended: make(chan struct{})}
-	group.mutex.Lock()
-	group.members[name] = joining
-	group.mutex.Unlock()
+	group.ledger.Joined(name)
 	go func() {
 		for problem := range consumer.Errors() {
 			expect.Fail("%s: %v", name, problem)
@@ -64,30 +57,18 @@ func (group *group) join(name string) *member {
 func (member *member) leave() {
 	member.stop()
 	<-member.ended
-	member.group.mutex.Lock()
-	delete(member.group.members, member.name)
-	member.group.mutex.Unlock()
+	member.group.ledger.Left(member.name)
 }
 
 // Setup is called with what the member was given.
 func (member *member) Setup(session sarama.ConsumerGroupSession) error {
-	member.group.mutex.Lock()
-	defer member.group.mutex.Unlock()
-	for _, partition := range session.Claims()[member.group.topic] {
-		owner, taken := member.group.owners[partition]
-		expect.Check("a partition was given to "+member.name+" while another has it", !taken, owner)
-		member.group.owners[partition] = member.name
-	}
+	member.group.ledger.Gained(member.name, session.Claims()[member.group.topic])
 	return nil
 }
 
 // Cleanup is called before all that the member has is given up.
 func (member *member) Cleanup(session sarama.ConsumerGroupSession) error {
-	member.group.mutex.Lock()
-	defer member.group.mutex.Unlock()
-	for _, partition := range session.Claims()[member.group.topic] {
-		delete(member.group.owners, partition)
-	}
+	member.group.ledger.GaveUp(session.Claims()[member.group.topic])
 	return nil
 }
 
@@ -99,48 +80,10 @@ func (member *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sa
 			if !open {
 				return nil
 			}
-			member.group.mutex.Lock()
-			member.group.seen = append(member.group.seen, string(message.Value))
-			member.group.mutex.Unlock()
+			member.group.ledger.Read(member.name, message.Partition, string(message.Value))
 			session.MarkMessage(message, "")
 		case <-session.Context().Done():
 			return nil
 		}
 	}
-}
-
-// shares are the sorted partitions of every member.
-func (group *group) shares() map[string][]int32 {
-	group.mutex.Lock()
-	defer group.mutex.Unlock()
-	shares := map[string][]int32{}
-	for name := range group.members {
-		shares[name] = []int32{}
-	}
-	for partition, owner := range group.owners {
-		shares[owner] = append(shares[owner], partition)
-	}
-	for _, share := range shares {
-		sort.Slice(share, func(a, b int) bool { return share[a] < share[b] })
-	}
-	return shares
-}
-
-// balanced waits until so many members have equal shares of so many partitions.
-func (group *group) balanced(members, partitions int) {
-	expect.Until("equal shares", func() bool {
-		shares := group.shares()
-		for _, share := range shares {
-			if len(share) != partitions/members {
-				return false
-			}
-		}
-		return len(shares) == members
-	})
-}
-
-func (group *group) seenCount() int {
-	group.mutex.Lock()
-	defer group.mutex.Unlock()
-	return len(group.seen)
 }
