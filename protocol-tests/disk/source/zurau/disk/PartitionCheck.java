@@ -24,6 +24,8 @@ final class PartitionCheck {
     private static final Pattern PRODUCER = Pattern.compile("producerId: (-?\\d+) producerEpoch: (-?\\d+) .*"
         + " lastSequence: (-?\\d+) lastOffset: (-?\\d+) .*");
 
+    private static final long PRODUCER_ID_EXPIRATION_MS = 86_400_000;
+
     /** The last batch of a producer. */
     private record ProducerState(int epoch, int lastSequence, long lastOffset) {
     }
@@ -34,6 +36,8 @@ final class PartitionCheck {
     private final Report report;
     private final String decoder;
     private final Map<Long, ProducerState> producers = new HashMap<>();
+    /** The largest timestamp of each producer's last batch. */
+    private final Map<Long, Long> lastTimestamps = new HashMap<>();
     private List<EpochEntry> epochs = List.of();
     private long logEndOffset;
     private long lastSegment;
@@ -190,6 +194,7 @@ final class PartitionCheck {
         }
         producers.put(batch.producerId(),
             new ProducerState(batch.producerEpoch(), batch.lastSequence(), batch.lastOffset()));
+        lastTimestamps.put(batch.producerId(), batch.maxTimestamp());
     }
 
     private int epochAt(long offset) {
@@ -247,10 +252,17 @@ final class PartitionCheck {
             return;
         }
         producers.forEach((id, state) -> {
-            if (state.lastOffset < offset && !state.equals(stored.get(id))) {
+            if (!stored.containsKey(id) && hasExpired(id)) {
+                report.count("producers forgotten for their age", 1);
+            } else if (state.lastOffset < offset && !state.equals(stored.get(id))) {
                 report.problem(name(file), "has " + stored.get(id) + " for producer " + id + ", the log " + state);
             }
         });
+    }
+
+    /** Whether a broker that looked just now forgot the producer: its records are older than producer.id.expiration.ms. */
+    private boolean hasExpired(long producer) {
+        return lastTimestamps.get(producer) < System.currentTimeMillis() - PRODUCER_ID_EXPIRATION_MS;
     }
 
     private String name(Path file) {

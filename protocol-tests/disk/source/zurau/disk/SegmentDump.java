@@ -23,7 +23,7 @@ final class SegmentDump {
 
     /** One batch header as the tool printed it. */
     record Batch(long baseOffset, long lastOffset, int baseSequence, int lastSequence, long producerId,
-                 int producerEpoch, int leaderEpoch, boolean control) {
+                 int producerEpoch, int leaderEpoch, boolean control, long maxTimestamp) {
     }
 
     private final String name;
@@ -110,7 +110,7 @@ final class SegmentDump {
         expectedRecords = count.equals("null") ? 0 : Long.parseLong(count);
         batches.accept(new Batch(baseOffset, Long.parseLong(batch.group(2)), Integer.parseInt(batch.group(4)),
             Integer.parseInt(batch.group(5)), Long.parseLong(batch.group(6)), Integer.parseInt(batch.group(7)),
-            Integer.parseInt(batch.group(8)), Boolean.parseBoolean(batch.group(9))));
+            Integer.parseInt(batch.group(8)), Boolean.parseBoolean(batch.group(9)), Long.parseLong(batch.group(11))));
     }
 
     /** The records that follow a batch header must be as many as it declares. */
