@@ -103,20 +103,16 @@ impl Sending {
         self.producer.send(record).map_err(|(error, _)| error)
     }
 
-    /// Waits until `count` records are acknowledged, each partition without gaps from its offset in `first`.
-    /// Two threads of the client take in reports while it flushes, so that they come in no order.
+    /// Waits until `count` records are acknowledged, each partition in order and from its offset in `first`.
     pub fn acknowledged(&self, count: usize, first: &mut HashMap<i32, i64>) {
-        self.producer.flush(PATIENCE).expect("flush");
-        let mut reports = Vec::with_capacity(count);
         for _ in 0..count {
-            reports.push(self.deliveries.recv_timeout(PATIENCE).expect("a report").expect("an acknowledgement"));
-        }
-        reports.sort_unstable();
-        for (partition, offset) in reports {
+            let (partition, offset) = self.deliveries.recv_timeout(PATIENCE).expect("a report").expect("an acknowledgement");
             let following = first.entry(partition).or_default();
             assert_eq!(offset, *following, "acknowledged offset in partition {partition}");
             *following += 1;
         }
+        // Not before: it would take reports, too, beside the producer's own thread, and the two would hand them on out of order.
+        self.producer.flush(PATIENCE).expect("flush");
     }
 
     /// Sends one record without a key and returns what came of it.
