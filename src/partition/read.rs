@@ -21,10 +21,6 @@ use crate::log::{LogView, ReadError};
 
 use super::replica::{EpochMismatch, Published, Replica};
 
-/// Reads that end within this distance of the log end are taken for cached and done in place; what
-/// is further back may have to come from the disk and is read on a thread that may block.
-const HOT_BYTES: u64 = 4 * 1024 * 1024;
-
 /// One partition of a fetch.
 #[derive(Clone, Debug)]
 pub struct FetchPart {
@@ -233,12 +229,9 @@ async fn read_part(
         max_bytes,
         at_least_one: nothing_yet,
     };
-    let is_hot = published.view.bytes_between(part.from, positions.log_end) <= HOT_BYTES;
-    let at_once = if is_hot {
-        wanted.read_without_blocking(&published.view).transpose()
-    } else {
-        None
-    };
+    // Most of what is read was written a moment ago, or was read by somebody else, and is in memory: then
+    // another thread would cost more than the read itself.
+    let at_once = wanted.read_without_blocking(&published.view).transpose();
     let records = match at_once {
         Some(records) => records,
         None => {
