@@ -145,7 +145,6 @@ impl Groups {
         clock: Arc<dyn Clock>,
         runtime: runtime::Handle,
     ) -> Self {
-        let image = cluster.image();
         let period = Duration::from_millis(
             u64::try_from(config.offsets_retention_check_interval_ms)
                 .unwrap_or(1)
@@ -164,7 +163,7 @@ impl Groups {
             hosts: RwLock::default(),
         });
         let groups = Self { shared };
-        groups.host_what_is_led(&image);
+        groups.host_what_is_led();
         groups
     }
 
@@ -185,7 +184,7 @@ impl Groups {
         match find() {
             Err(CoordinatorError::NotCoordinator) => {
                 // Its log may have been opened at a second attempt, of which no image speaks.
-                self.host_what_is_led(&self.shared.cluster.image());
+                self.host_what_is_led();
                 find()
             }
             found => found,
@@ -280,13 +279,15 @@ impl Groups {
         }
     }
 
-    /// Starts and stops hosts until they are those of the partitions that `image` has this broker
+    /// Starts and stops hosts until they are those of the partitions that the image has this broker
     /// lead, each of them in its present leader epoch.
-    fn host_what_is_led(&self, image: &Image) {
+    fn host_what_is_led(&self) {
         let mut hosts = self.hosts_mut();
         if hosts.is_stopped {
             return;
         }
+        // Taken while nobody else can change the hosts, so that an older image never follows a newer one.
+        let image = self.shared.cluster.image();
         let topic = image.topic(CONSUMER_OFFSETS);
         let known = topic.map(|topic| {
             (
@@ -352,8 +353,8 @@ impl Groups {
 }
 
 impl ImageListener for Groups {
-    fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
-        self.host_what_is_led(image);
+    fn image_published(&self, _image: &Arc<Image>, delta: &Delta) {
+        self.host_what_is_led();
         if !delta.deleted_topics.is_empty() {
             let deleted = |topic: &Arc<TopicImage>| DeletedTopic {
                 name: Arc::clone(&topic.name),

@@ -187,13 +187,18 @@ pub(super) struct Host<M: Machine> {
 }
 
 /// A panic is a fault in the machine's code: who asked hears nothing good, and everyone else goes on with
-/// what the log says.
+/// what the log says. It is read again when somebody asks next, so that a machine which panics as soon as it
+/// is loaded takes no core and does not fill our own log.
 async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
     while let Err(stopped) = tokio::spawn(Arc::clone(&host).run()).await {
         if !stopped.is_panic() {
             return;
         }
-        tracing::error!(partition = %host.replica.topic_partition(), "coordinator has panicked: loading its state again");
+        tracing::error!(partition = %host.replica.topic_partition(), "coordinator has panicked: its state is loaded again at the next request");
+        match host.messages.lock().await.recv().await {
+            None | Some(Message::Stop) => return,
+            Some(message) => refuse(message, CoordinatorError::Loading),
+        }
     }
 }
 

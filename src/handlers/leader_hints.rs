@@ -31,12 +31,11 @@ impl<'a> LeaderHints<'a> {
     /// client can find it.
     pub(super) fn mention(&mut self, partition: &PartitionImage) -> (BrokerId, i32) {
         let leader = partition.leader;
-        if let Some((broker, address)) = self
-            .view
-            .alive_brokers()
-            .find(|(broker, _)| broker.id == leader)
-        {
-            self.mentioned.insert(leader, (broker, address));
+        if !self.mentioned.contains_key(&leader) {
+            let mut alive = self.view.alive_brokers();
+            if let Some(found) = alive.find(|(broker, _)| broker.id == leader) {
+                self.mentioned.insert(leader, found);
+            }
         }
         (wire_id(leader), partition.leader_epoch.0)
     }

@@ -1,12 +1,12 @@
 //! ListOffsets: where a partition begins and ends, and what it held when.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use crate::base::{ErrorCode, LeaderEpoch, Timestamp};
 use crate::metadata::Image;
@@ -31,7 +31,9 @@ impl Handler for ListOffsets {
         let image = call.broker.cluster.image();
         let repeated = repeated_partitions(&request);
         let mut told = HashSet::new();
+        // A topic has one row, and none unless a partition of it was asked for.
         let mut topics = Vec::<ListOffsetsTopicResponse>::with_capacity(request.topics.len());
+        let mut places = HashMap::new();
         for topic in &request.topics {
             for partition in &topic.partitions {
                 let key = (topic.name.as_str(), partition.partition_index);
@@ -45,27 +47,17 @@ impl Handler for ListOffsets {
                         .await
                         .unwrap_or_else(refusal)
                 };
-                row_of(&mut topics, &topic.name)
+                let place = *places.entry(topic.name.as_str()).or_insert_with(|| {
+                    topics.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()));
+                    topics.len() - 1
+                });
+                topics[place]
+                    .partitions
                     .push(answer.with_partition_index(partition.partition_index));
             }
         }
         call.reply(&ListOffsetsResponse::default().with_topics(topics))
     }
-}
-
-/// The partitions of this topic's row. A topic has one row, and none unless a partition of it was asked for.
-fn row_of<'a>(
-    topics: &'a mut Vec<ListOffsetsTopicResponse>,
-    name: &TopicName,
-) -> &'a mut Vec<ListOffsetsPartitionResponse> {
-    let index = match topics.iter().rposition(|topic| topic.name == *name) {
-        Some(index) => index,
-        None => {
-            topics.push(ListOffsetsTopicResponse::default().with_name(name.clone()));
-            topics.len() - 1
-        }
-    };
-    &mut topics[index].partitions
 }
 
 fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {

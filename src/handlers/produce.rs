@@ -6,10 +6,13 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
     TopicProduceResponse,
 };
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::sync::Arc;
+use uuid::Uuid;
 
 use crate::base::ErrorCode;
 use crate::controller::is_internal;
@@ -156,7 +159,7 @@ fn check_attributes(version: i16, records: &[u8]) -> Result<(), ErrorCode> {
 
 async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends>) -> Reply {
     let mut failed = false;
-    let mut responses = Vec::with_capacity(topics.len());
+    let mut rows = Rows::default();
     for TopicAppends {
         response,
         partitions,
@@ -173,7 +176,7 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
             failed |= answer.error_code != ErrorCode::NONE.0;
             answers.push(answer);
         }
-        add_topic(&mut responses, response, answers);
+        rows.add(response, answers);
     }
     if acks == Some(RequiredAcks::None) {
         // There is no answer to carry an error: closing is how such a producer learns of it.
@@ -183,6 +186,7 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
             Reply::Nothing
         };
     }
+    let mut responses = rows.rows;
     let leaders = if call.version >= WITH_LEADERS {
         tell_leaders(&call, &mut responses)
     } else {
@@ -192,16 +196,24 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
     call.reply(&response.with_node_endpoints(leaders))
 }
 
-/// Adds answers to the row of their topic: a topic has one, however often the request names it.
-fn add_topic(
-    responses: &mut Vec<TopicProduceResponse>,
-    topic: TopicProduceResponse,
-    answers: Vec<PartitionProduceResponse>,
-) {
-    let mut rows = responses.iter_mut();
-    match rows.find(|row| row.name == topic.name && row.topic_id == topic.topic_id) {
-        Some(row) => row.partition_responses.extend(answers),
-        None => responses.push(topic.with_partition_responses(answers)),
+/// The rows of the answer: a topic has one, however often the request names it.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<TopicProduceResponse>,
+    /// Where each topic's row is: a request may name very many.
+    places: HashMap<(TopicName, Uuid), usize>,
+}
+
+impl Rows {
+    fn add(&mut self, topic: TopicProduceResponse, answers: Vec<PartitionProduceResponse>) {
+        let place = match self.places.entry((topic.name.clone(), topic.topic_id)) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(place) => {
+                self.rows.push(topic);
+                *place.insert(self.rows.len() - 1)
+            }
+        };
+        self.rows[place].partition_responses.extend(answers);
     }
 }
 
