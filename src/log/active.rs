@@ -1,5 +1,6 @@
 //! The segment that grows: appending, its index rule, when it is full.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -168,64 +169,110 @@ impl ActiveSegment {
             slices.push(IoSlice::new(header));
             slices.push(IoSlice::new(&batch.body));
         }
+        let added = self.indexed(batches, config)?;
         // opened before anything is written: there may be no descriptor left later
         let log = self.segment.files.log()?;
-        self.segment.files.offset_index()?;
-        self.segment.files.time_index()?;
+        let indexes = match added.offset_entries.is_empty() {
+            true => None,
+            false => Some((
+                self.segment.files.offset_index()?,
+                self.segment.files.time_index()?,
+            )),
+        };
         disk.write_vectored_at(&log, &mut slices, self.segment.length)?;
-
-        for batch in batches {
-            let position = self.segment.length;
-            if position == 0 {
-                self.first_timestamp = Some(batch.header.max_timestamp);
-            }
-            if let Some((offset_entry, time_entry)) =
-                self.marks
-                    .note(position, &batch.header, index_interval(config))
-            {
-                self.add_offset_entry(disk, offset_entry)?;
-                if let Some(time_entry) = time_entry {
-                    self.add_time_entry(disk, time_entry)?;
-                }
-            }
-            self.segment.length += batch.header.size() as u64;
-            self.segment.end = batch.header.next_offset();
+        if let Some((offset_index, time_index)) = indexes {
+            self.segment.offset_entries += add_entries(
+                disk,
+                &offset_index,
+                self.segment.offset_entries,
+                &added.offset_entries,
+            )?;
+            self.segment.time_entries += add_entries(
+                disk,
+                &time_index,
+                self.segment.time_entries,
+                &added.time_entries,
+            )?;
+        }
+        self.marks = added.marks;
+        if self.segment.length == 0 {
+            self.first_timestamp = batches.first().map(|batch| batch.header.max_timestamp);
+        }
+        self.segment.length = added.length;
+        if let Some(last) = batches.last() {
+            self.segment.end = last.header.next_offset();
         }
         self.segment.known_largest = Some(self.marks.largest);
         Ok(())
     }
 
-    fn add_offset_entry(&mut self, disk: &Disk, entry: OffsetEntry) -> io::Result<()> {
-        let bytes = entry
-            .encode(self.segment.base())
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let position = u64::from(self.segment.offset_entries) * bytes.len() as u64;
-        disk.write_at(&*self.segment.files.offset_index()?, &bytes, position)?;
-        self.segment.offset_entries += 1;
-        Ok(())
-    }
-
-    fn add_time_entry(&mut self, disk: &Disk, entry: TimeEntry) -> io::Result<()> {
-        let bytes = entry
-            .encode(self.segment.base())
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let position = u64::from(self.segment.time_entries) * bytes.len() as u64;
-        disk.write_at(&*self.segment.files.time_index()?, &bytes, position)?;
-        self.segment.time_entries += 1;
-        Ok(())
+    /// The index entries that these batches get.
+    fn indexed(&self, batches: &[ReadyBatch], config: &TopicConfig) -> io::Result<Indexed> {
+        let base = self.segment.base();
+        let mut added = Indexed {
+            marks: self.marks,
+            length: self.segment.length,
+            offset_entries: Vec::new(),
+            time_entries: Vec::new(),
+        };
+        for batch in batches {
+            let entries = added
+                .marks
+                .note(added.length, &batch.header, index_interval(config));
+            if let Some((offset_entry, time_entry)) = entries {
+                let entry = offset_entry.encode(base);
+                added
+                    .offset_entries
+                    .push(entry.ok_or(io::ErrorKind::InvalidInput)?);
+                if let Some(entry) = time_entry {
+                    let entry = entry.encode(base);
+                    added
+                        .time_entries
+                        .push(entry.ok_or(io::ErrorKind::InvalidInput)?);
+                }
+            }
+            added.length += batch.header.size() as u64;
+        }
+        Ok(added)
     }
 
     /// Brings the files into the form that they have once they do not grow any more: a time-index entry
     /// for the largest timestamp, nothing behind the last batch.
     pub(crate) fn finish(&mut self, disk: &Disk, config: &TopicConfig) -> io::Result<()> {
         // first, so that an entry is not taken for written where there is no descriptor left
-        self.segment.files.time_index()?;
+        let index = self.segment.files.time_index()?;
         if let Some(entry) = self.marks.time_entry() {
-            self.add_time_entry(disk, entry)?;
+            let entry = entry
+                .encode(self.segment.base())
+                .ok_or(io::ErrorKind::InvalidInput)?;
+            self.segment.time_entries +=
+                add_entries(disk, &index, self.segment.time_entries, &[entry])?;
         }
         if config.preallocate {
             disk.set_length(&*self.segment.files.log()?, self.segment.length)?;
         }
         Ok(())
     }
+}
+
+/// What an append adds to the indexes, and the segment's state after it.
+struct Indexed {
+    marks: IndexMarks,
+    length: u64,
+    offset_entries: Vec<[u8; offset_index::ENTRY_SIZE]>,
+    time_entries: Vec<[u8; time_index::ENTRY_SIZE]>,
+}
+
+/// Writes `entries` behind those that are there; returns how many they are.
+fn add_entries<const SIZE: usize>(
+    disk: &Disk,
+    index: &File,
+    present: u32,
+    entries: &[[u8; SIZE]],
+) -> io::Result<u32> {
+    if !entries.is_empty() {
+        let position = u64::from(present) * SIZE as u64;
+        disk.write_at(index, entries.as_flattened(), position)?;
+    }
+    Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
 }

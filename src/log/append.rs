@@ -262,7 +262,11 @@ impl PartitionLog {
             self.roll(first_offset, now)?;
         }
         let start = self.active.segment.length;
+        let entries = self.active.segment.offset_entries;
         self.active.append(&self.disk, &batches, &self.config)?;
+        if self.active.segment.offset_entries != entries {
+            self.unsynced.note_entries();
+        }
         for (batch, position) in batches.iter().zip(positions(start, &batches)) {
             self.recent.push(batch.header.base_offset, position);
         }

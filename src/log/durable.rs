@@ -2,8 +2,9 @@
 //! [`super::sync_job`].
 //!
 //! The order of [`PartitionLog::flush`]: content of sealed segments, of snapshots, of the active segment,
-//! then the directory's names; only then the recovery point moves. Indexes of the active segment are not
-//! synced: a segment that holds the recovery point is scanned after a crash anyway.
+//! then the directory's names; only then the positions move. Whoever flushes waits for it, so the indexes of
+//! the active segment are left to the next job, and the recovery point waits for that where it must: a crash
+//! before it costs a longer scan and nothing else.
 
 use std::path::PathBuf;
 
@@ -28,14 +29,20 @@ impl PartitionLog {
             self.disk.sync(&file)?;
         }
         self.unsynced.snapshots.clear();
-        if self.recovery_point < self.log_end {
+        if self.flushed < self.log_end {
             self.disk.sync(&*self.active.segment.files.log()?)?;
         }
         self.sync_names()?;
-        self.unsynced.nothing_written();
-        self.recovery_point = self.log_end;
+        self.flushed = self.log_end;
+        let reached = if self.unsynced.entries_are_synced() {
+            self.unsynced.nothing_written();
+            self.log_end
+        } else {
+            self.active.segment.base()
+        };
+        self.recovery_point = self.recovery_point.max(reached);
         self.last_flush = self.latest_time;
-        Ok(self.recovery_point)
+        Ok(self.flushed)
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), LogError> {
@@ -53,6 +60,7 @@ impl PartitionLog {
         }
         // after a clean stop nothing is scanned, so this segment's indexes count as well
         self.active.segment.files.sync(&self.disk)?;
+        self.unsynced.entries_synced();
         self.sync_all()
     }
 

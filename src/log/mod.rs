@@ -39,11 +39,12 @@
 //!
 //! # What a crash leaves, and why that is enough
 //!
-//! - A segment that reaches the recovery point is not trusted: it is read whole, cut at the first bad batch,
-//!   and its indexes are made anew. When it ends before the next one begins, its tail is lost, and the next
-//!   one goes as well: the log has no holes that a crash made. (So compaction may touch only segments below
-//!   the recovery point.) All others were synced with their indexes before the recovery point
-//!   passed them ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names, then the point moves).
+//! - What lies above the recovery point is not trusted: it is read whole, cut at the first bad batch, and
+//!   index entries for it are made anew. When a segment there ends before the next one begins, its tail is
+//!   lost, and the next one goes as well: the log has no holes that a crash made. (In a log that is compacted
+//!   such a gap says nothing, and none is given up for it.) Everything else was synced with its index entries
+//!   before the recovery point passed it ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names,
+//!   then the point moves).
 //! - Small files are replaced as a whole: written beside, synced, renamed, directory synced.
 //! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
 //!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
@@ -54,11 +55,12 @@
 //!
 //! # When the recovery point moves
 //!
-//! At once where a policy asks for it (`flush.messages`, `flush.ms`, a sync before each acknowledgement),
-//! and before retention. Otherwise in the background, by jobs that the owner of the log lets another thread
-//! run (`sync_job`): soon after a segment was closed, and when the active segment has had something for 15
-//! seconds. So after a kill what is read anew is about one segment: the one that holds the recovery point is
-//! read whole, however far into it the point has come. After a loss of power those seconds are at stake.
+//! In the background, by jobs that the owner of the log lets another thread run (`sync_job`): soon after a
+//! segment was closed, and when the active segment has had something for 15 seconds, or has had 64 MiB. So
+//! what a kill leaves to be read is what was written lately, and not what exists. After a loss of power those
+//! seconds are at stake. Where a policy asks for more (`flush.messages`, `flush.ms`, a sync before each
+//! acknowledgement), and before retention, the batches are synced at once ([`PartitionLog::flushed`]); the
+//! recovery point may wait for their index entries, which nobody needs before a crash.
 //!
 //! # What stays open
 //!
@@ -74,7 +76,7 @@
 //! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
-//! `rebuild`, `producer`, `retention`, `truncate`, [`LogDirectory`].
+//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, [`LogDirectory`].
 
 mod active;
 mod append;
@@ -105,6 +107,7 @@ mod testing;
 mod tests;
 mod time_index;
 mod truncate;
+mod trusted_part;
 mod validate;
 
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};

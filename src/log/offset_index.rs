@@ -43,7 +43,7 @@ impl OffsetEntry {
         Some(((u64::from(relative) << 32) | u64::from(position)).to_be_bytes())
     }
 
-    fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
         let (relative, position) = bytes.split_first_chunk::<4>()?;
         let position = u32::from_be_bytes(*position.first_chunk::<4>()?);
         Some(Self {

@@ -126,13 +126,18 @@ pub struct PartitionLog {
 
     pub(super) log_start: Offset,
     pub(super) log_end: Offset,
-    /// Everything below is synced.
+    /// Everything below is synced with its index entries: what a crash leaves is scanned from here on.
     pub(super) recovery_point: Offset,
+    /// Every batch below is synced; at or above the recovery point.
+    pub(super) flushed: Offset,
     pub(super) epochs: Arc<LeaderEpochs>,
     pub(super) producers: ProducerTable,
 
     /// Producer snapshots on disk, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
+    /// The one of them that was written in the midst of the active segment, so that recovery need not look at
+    /// all of its batches.
+    pub(super) midway_snapshot: Option<Offset>,
     /// What stands between the recovery point and the log end.
     pub(super) unsynced: Unsynced,
     /// Renamed to `.deleted`, with the time from which they may be unlinked.
@@ -167,7 +172,8 @@ impl PartitionLog {
         self.append(records, epoch, origin, now)
     }
 
-    /// Makes everything below log end durable (fsync), moves the recovery point and returns it.
+    /// Makes everything below log end durable (fsync) and returns the log end. The recovery point follows as
+    /// far as index entries are synced as well.
     pub fn flush(&mut self) -> Result<Offset, LogError> {
         self.sync_all()
     }
@@ -202,9 +208,14 @@ impl PartitionLog {
             .map(|first| first.max(self.log_start))
     }
 
-    /// Everything below is synced.
+    /// Everything below is synced with its index entries: what a crash leaves is scanned from here on.
     pub const fn recovery_point(&self) -> Offset {
         self.recovery_point
+    }
+
+    /// Every batch below is synced; at or above the recovery point.
+    pub const fn flushed(&self) -> Offset {
+        self.flushed
     }
 
     /// Bytes in all segments.
@@ -300,7 +311,7 @@ impl PartitionLog {
 
     /// `flush.messages` / `flush.ms`: whether a sync is due.
     pub fn flush_due(&self, now: Timestamp) -> bool {
-        let unsynced = self.log_end.since(self.recovery_point);
+        let unsynced = self.log_end.since(self.flushed);
         unsynced > 0
             && (unsynced >= self.config.flush_messages
                 || now.millis_since(self.last_flush) >= self.config.flush_ms)

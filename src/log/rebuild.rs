@@ -1,7 +1,10 @@
-//! Reading segments as they are found on disk: the whole of one that is not trusted, the tail of the
-//! active one.
+//! Reading segments as they are found on disk: what is not trusted of one that a crash may have touched, the
+//! tail of the active one.
 
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Offset, Timestamp};
@@ -17,36 +20,52 @@ use super::reader::RecentBatches;
 use super::scan::{BatchScan, HeaderWalk, Step, is_old_format};
 use super::segment::{Segment, SegmentFiles};
 use super::time_index::{self, TimeEntry};
+use super::trusted_part::TrustedPart;
 
-/// A segment that was read whole, and its indexes made anew.
+/// A segment that was read, and its indexes brought in line with it.
 pub(super) struct Rebuilt {
     pub(super) segment: Segment,
+    /// Bytes that were read.
+    pub(super) scanned: u64,
+    /// Whether files were changed.
+    pub(super) changed: bool,
     marks: IndexMarks,
     recent: RecentBatches,
     first_timestamp: Option<Timestamp>,
 }
 
-/// Reads `length` bytes of a segment, cuts it at the first bad batch and rebuilds its indexes. `note` is
-/// told of every good batch. `buffer` is only there to be used again.
+/// Reads `length` bytes of a segment, but for the part below `trusted_below` that needs no reading, cuts it at
+/// the first bad batch and brings its indexes in line. `note` is told of every good batch that was read.
+/// `buffer` is only there to be used again.
 pub(super) fn rebuild(
     disk: &Disk,
     files: SegmentFiles,
     length: u64,
+    trusted_below: Offset,
     config: &TopicConfig,
     buffer: &mut Vec<u8>,
     note: &mut dyn FnMut(&BatchHeader),
 ) -> Result<Rebuilt, LogError> {
     let base = files.base;
     let log = files.log()?;
-    let mut marks = IndexMarks::EMPTY;
     let mut recent = RecentBatches::default();
-    let mut first_timestamp = None;
-    let mut end = base;
+    let mut scan = BatchScan::new(&log, length, base, std::mem::take(buffer));
+    let (mut marks, mut first_timestamp, mut end) = (IndexMarks::EMPTY, None, base);
     let (mut offset_entries, mut time_entries) = (Vec::new(), Vec::new());
+    let mut trusted_length = 0;
+    let trusted = TrustedPart::read(&files, length, trusted_below)?;
+    let kept = trusted.as_ref().map_or((0, 0), |trusted| {
+        (trusted.offset_entries.len(), trusted.time_entries.len())
+    });
+    if let Some(trusted) = trusted {
+        scan = scan.starting_at(trusted.length, trusted.end);
+        (marks, end, trusted_length) = (trusted.marks, trusted.end, trusted.length);
+        first_timestamp = Some(trusted.first_timestamp);
+        (offset_entries, time_entries) = (trusted.offset_entries, trusted.time_entries);
+    }
     let mut add_time_entry =
         |entry: TimeEntry| time_entries.extend(entry.encode(base).into_iter().flatten());
 
-    let mut scan = BatchScan::new(&log, length, base, std::mem::take(buffer));
     let good = loop {
         match scan.step()? {
             Step::Batch(located) => {
@@ -72,13 +91,19 @@ pub(super) fn rebuild(
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
-    for (kind, bytes) in [
-        (SegmentFile::OffsetIndex, &offset_entries),
-        (SegmentFile::TimeIndex, &time_entries),
-    ] {
-        let file = disk.create(&files.path(kind))?;
-        disk.write_at(&file, bytes, 0)?;
-    }
+    let mut changed = good < length;
+    changed |= write_index(
+        disk,
+        &files.path(SegmentFile::OffsetIndex),
+        &offset_entries,
+        kept.0,
+    )?;
+    changed |= write_index(
+        disk,
+        &files.path(SegmentFile::TimeIndex),
+        &time_entries,
+        kept.1,
+    )?;
     let segment = Segment {
         files: Arc::new(files.closed()),
         length: good,
@@ -89,10 +114,43 @@ pub(super) fn rebuild(
     };
     Ok(Rebuilt {
         segment,
+        scanned: length.saturating_sub(trusted_length),
+        changed,
         marks,
         recent,
         first_timestamp,
     })
+}
+
+/// Gives an index file these entries, of which the file has the first `kept` bytes. Whether that was a change:
+/// most segments that are looked at after a crash are of partitions in which nothing happened.
+fn write_index(disk: &Disk, path: &Path, entries: &[u8], kept: usize) -> io::Result<bool> {
+    if holds(path, entries)? {
+        return Ok(false);
+    }
+    let file = if kept == 0 {
+        disk.create(path)?
+    } else {
+        let file = disk.open(path)?;
+        disk.set_length(&file, kept as u64)?;
+        file
+    };
+    disk.write_at(&file, entries.get(kept..).unwrap_or_default(), kept as u64)?;
+    Ok(true)
+}
+
+/// Whether the file holds exactly `bytes`.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        result => result?,
+    };
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len()];
+    file.read_exact_at(&mut found, 0)?;
+    Ok(found == bytes)
 }
 
 fn count(size: u64, entry_size: usize) -> u32 {
@@ -124,6 +182,8 @@ fn cut(
 pub(super) struct Tail {
     pub(super) active: ActiveSegment,
     pub(super) recent: RecentBatches,
+    /// Whether the indexes did not fit the log and were changed.
+    pub(super) mended: bool,
 }
 
 /// Loads the segment that will be active: its log from the last index entry on. What does not fit
@@ -134,7 +194,7 @@ pub(super) fn load_tail(
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Tail, LogError> {
-    let tail = |segment: Segment, marks: IndexMarks, first_timestamp, recent| {
+    let tail = |segment: Segment, marks: IndexMarks, first_timestamp, recent, mended| {
         let segment = Segment {
             known_largest: Some(marks.largest),
             ..segment
@@ -148,6 +208,7 @@ pub(super) fn load_tail(
                 jitter_ms: 0,
             },
             recent,
+            mended,
         }
     };
     let length = files.log()?.metadata()?.len();
@@ -160,15 +221,31 @@ pub(super) fn load_tail(
             end: read.end,
             known_largest: None,
         };
-        return Ok(tail(segment, read.marks, read.first_timestamp, read.recent));
+        return Ok(tail(
+            segment,
+            read.marks,
+            read.first_timestamp,
+            read.recent,
+            false,
+        ));
     }
     tracing::warn!(path = %files.path(SegmentFile::Log).display(), "log and indexes do not fit: rebuilding");
-    let rebuilt = rebuild(disk, files, length, config, &mut Vec::new(), &mut |_| {})?;
+    let nothing = files.base;
+    let rebuilt = rebuild(
+        disk,
+        files,
+        length,
+        nothing,
+        config,
+        &mut Vec::new(),
+        &mut |_| {},
+    )?;
     Ok(tail(
         rebuilt.segment,
         rebuilt.marks,
         rebuilt.first_timestamp,
         rebuilt.recent,
+        true,
     ))
 }
 

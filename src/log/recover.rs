@@ -3,9 +3,10 @@
 //! 1. Sweep: remove `.deleted` and `.cleaned` files, and `.swap` files that belong to an unfinished set.
 //! 2. Complete swaps: remove the segments that a finished compaction replaces, put its output in place.
 //! 3. Catalogue: list the segments by their logs; remove indexes without a log.
-//! 4. Scan, after an unclean stop, every segment that reaches the recovery point: check each batch,
-//!    rebuild the indexes, cut at the first bad one and remove the segments behind it. Indexes that are
-//!    missing or malformed are rebuilt after a clean stop as well.
+//! 4. Scan, after an unclean stop, everything from the recovery point on: check each batch, bring the indexes
+//!    in line, cut at the first bad one and remove the segments behind it. Of the segment that holds the
+//!    recovery point, what lies below it is trusted (see `trusted_part`). Indexes that are missing or
+//!    malformed are rebuilt after a clean stop as well.
 //! 5. Start anew at the log start when the log ends below it.
 //! 6. Load the tail of the active segment.
 //! 7. Bring the leader epochs in line with what is there.
@@ -30,7 +31,7 @@ use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 use super::partition_metadata;
 use super::producer::{ProducerLoader, ProducerTable};
 use super::reader::RecentBatches;
-use super::rebuild::{Tail, load_tail, rebuild};
+use super::rebuild::{Rebuilt, Tail, load_tail, rebuild};
 use super::roll::{Jitter, store_epochs};
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::Unsynced;
@@ -92,9 +93,16 @@ impl Recovery {
 
         // 6.
         let mut jitter = Jitter::new(self.options.jitter_seed);
-        let Tail { active, recent } = self.active(tail, jitter.next_ms(&self.options.config))?;
+        let Tail {
+            active,
+            recent,
+            mended,
+        } = self.active(tail, jitter.next_ms(&self.options.config))?;
         let log_end = active.segment.end;
         let log_start = checkpointed.max(segments.first().unwrap_or(&active.segment).base());
+
+        // one that lies above the end speaks of a log that is lost, and its name will mean another one
+        self.remove_snapshots(snapshots.split_off(&log_end.next()))?;
 
         // 7.
         epochs.truncate_from_end(log_end);
@@ -132,14 +140,17 @@ impl Recovery {
             log_start,
             log_end,
             recovery_point,
+            flushed: recovery_point,
             epochs: Arc::new(epochs),
             producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
                 snapshots.range(recovery_point.next()..).copied().collect(),
                 (recovery_point < log_end).then_some(now),
+                clean_shutdown && !mended && self.report.indexes_rebuilt == 0,
             ),
             snapshots,
+            midway_snapshot: None,
             doomed: Vec::new(),
             last_flush: now,
             latest_time: now,
@@ -162,13 +173,13 @@ impl Recovery {
 
     /// Pass 6: the active segment, the one that was found or a new one.
     fn active(&self, tail: Option<Tail>, jitter_ms: i64) -> Result<Tail, LogError> {
-        if let Some(Tail { active, recent }) = tail {
+        if let Some(tail) = tail {
             return Ok(Tail {
                 active: ActiveSegment {
                     jitter_ms,
-                    ..active
+                    ..tail.active
                 },
-                recent,
+                ..tail
             });
         }
         let OpenOptions {
@@ -188,6 +199,7 @@ impl Recovery {
                 jitter_ms,
             )?,
             recent: RecentBatches::default(),
+            mended: false,
         })
     }
 
@@ -230,12 +242,17 @@ impl Recovery {
             }
             self.report.segments_deleted += 1;
         }
-        for offset in std::mem::take(snapshots) {
+        self.remove_snapshots(std::mem::take(snapshots))?;
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    fn remove_snapshots(&self, offsets: BTreeSet<Offset>) -> Result<(), LogError> {
+        for offset in offsets {
             self.options
                 .disk
                 .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, offset))?;
         }
-        self.unsynced.clear();
         Ok(())
     }
 
@@ -266,11 +283,8 @@ impl Recovery {
         };
         if let Some(first) = found.get(first_unsynced) {
             // later snapshots may speak of batches that are lost
-            for offset in snapshots.split_off(&first.base.next()) {
-                self.options
-                    .disk
-                    .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, offset))?;
-            }
+            let trusted = self.options.recovery_point.max(first.base);
+            self.remove_snapshots(snapshots.split_off(&trusted.next()))?;
         }
         let mut buffer = Vec::new();
         let mut segments = Vec::with_capacity(found.len());
@@ -297,17 +311,39 @@ impl Recovery {
             };
             let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base, false);
             let OpenOptions { disk, config, .. } = &self.options;
-            let rebuilt =
-                rebuild(disk, files, segment.length, config, &mut buffer, &mut note)?.segment;
-            self.unsynced.push(Arc::clone(&rebuilt.files));
-            self.report.segments_scanned += usize::from(unsynced);
-            self.report.bytes_scanned += segment.length;
+            // the indexes of a segment that should need no scan are what made it need one
+            let trusted_below = if unsynced {
+                self.options.recovery_point
+            } else {
+                segment.base
+            };
+            let Rebuilt {
+                segment: rebuilt,
+                scanned,
+                changed,
+                ..
+            } = rebuild(
+                disk,
+                files,
+                segment.length,
+                trusted_below,
+                config,
+                &mut buffer,
+                &mut note,
+            )?;
+            if changed || rebuilt.end > self.options.recovery_point {
+                self.unsynced.push(Arc::clone(&rebuilt.files));
+            }
+            self.report.segments_scanned += usize::from(unsynced && scanned > 0);
+            self.report.bytes_scanned += scanned;
             let cut = segment.length.saturating_sub(rebuilt.length);
             self.report.bytes_truncated += cut;
-            // A file can lose its tail at a batch boundary while the next one keeps its name. Nothing
-            // that was compacted shows such a gap above the recovery point: see the module's doc.
-            let gap =
-                number + 1 < found.len() && rebuilt.end < end && end > self.options.recovery_point;
+            // A file can lose its tail at a batch boundary while the next one keeps its name. Compaction
+            // leaves such gaps as well, and what it has touched is not given up for one.
+            let gap = number + 1 < found.len()
+                && rebuilt.end < end
+                && end > self.options.recovery_point
+                && !self.options.config.cleanup_policy.compact;
             segments.push(Segment { end, ..rebuilt });
             if unsynced && (cut > 0 || gap) {
                 self.delete_from(found.get(number + 1..).unwrap_or_default(), snapshots)?;

@@ -82,7 +82,8 @@ impl PartitionLog {
         self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.length);
         self.unsynced.segments.push(Arc::clone(&sealed.files));
         // the new one is empty
-        self.unsynced.nothing_written();
+        self.unsynced.begin_segment();
+        self.remove_midway_snapshot(base)?;
         Arc::make_mut(&mut self.sealed).push(sealed);
         self.recent.clear();
         Ok(())
@@ -106,7 +107,16 @@ impl PartitionLog {
         Ok(Some(end))
     }
 
-    /// Takes a snapshot back that has turned out to stand at no segment's base.
+    /// Removes the snapshot that was written in the midst of a segment, if there is one and it lies below
+    /// `newer`, where there is another.
+    pub(super) fn remove_midway_snapshot(&mut self, newer: Offset) -> Result<(), LogError> {
+        match self.midway_snapshot.take() {
+            Some(offset) if offset < newer => self.remove_producer_snapshot(offset),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a snapshot away that stands at no segment's base.
     fn remove_producer_snapshot(&mut self, offset: Offset) -> Result<(), LogError> {
         self.snapshots.remove(&offset);
         self.unsynced

@@ -163,6 +163,14 @@ impl<'f> BatchScan<'f> {
         }
     }
 
+    /// The same from `position` on, a batch boundary; no batch from there on may begin below `least_offset`.
+    pub(crate) const fn starting_at(mut self, position: u64, least_offset: Offset) -> Self {
+        self.position = position;
+        self.buffer_start = position;
+        self.least_offset = least_offset;
+        self
+    }
+
     /// Gives the buffer back.
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buffer

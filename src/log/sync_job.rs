@@ -7,8 +7,14 @@
 //! ```
 //!
 //! A [`SyncJob`] holds what must be synced so that everything below one offset is durable: the closed
-//! segments that were not synced yet, the producer snapshots, the active segment if its turn has come, and
-//! the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on the disk.
+//! segments that were not synced yet, the producer snapshots, the active segment and its indexes if its turn
+//! has come, and the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on
+//! the disk.
+//!
+//! Its turn has come when a batch has waited for 15 seconds, or when 64 MiB wait. So what a crash leaves to be
+//! read again is bounded by what was written lately, however large the log and its segments are. For the same
+//! reason the job of a busy segment comes with a producer snapshot at its end (`midway`): without one, all
+//! batches of the segment would have to be looked at for what their producers sent.
 //!
 //! The log goes on meanwhile, so what a job has done may be about a past that was taken back:
 //! - After a truncation, offsets below the job's end may be filled with other batches. Every truncation
@@ -35,6 +41,10 @@ use super::segment::SegmentFiles;
 /// (`dirty_expire_centisecs`). A single replica has nobody to fetch the rest from after a power failure.
 const ACTIVE_SYNC_MS: i64 = 15_000;
 
+/// How many bytes may lie in the active segment before a job syncs them, however young they are: about what
+/// recovery reads in 50 milliseconds.
+const ACTIVE_SYNC_BYTES: u64 = 64 * 1024 * 1024;
+
 /// How long no new job is made after one that could not open its files.
 const RETRY_MS: i64 = 1_000;
 
@@ -48,8 +58,15 @@ pub(super) struct Unsynced {
     /// How often names in the directory were changed, and how many of these changes are synced.
     names_changed: u64,
     names_synced: u64,
-    /// When the active segment got its oldest batch that no sync has covered.
+    /// How often index entries of the active segment were changed, and how many of these changes are synced.
+    entries_changed: u64,
+    entries_synced: u64,
+    /// When the active segment got its oldest batch that is not synced with its entries.
     since: Option<Timestamp>,
+    /// Bytes of the active segment that are synced with their entries.
+    active_synced: u64,
+    /// Bytes of the active segment that its newest producer snapshot covers.
+    pub(super) snapshot_covers: u64,
     /// Truncations so far.
     history: u64,
     /// A job is out; there is one at a time.
@@ -59,18 +76,24 @@ pub(super) struct Unsynced {
 }
 
 impl Unsynced {
-    /// What recovery leaves: its segments and snapshots, and names that it may have changed.
+    /// What recovery leaves: its segments and snapshots, names that it may have changed, and the entries of
+    /// the active segment if it may have changed those.
     pub(super) const fn new(
         segments: Vec<Arc<SegmentFiles>>,
         snapshots: Vec<Offset>,
         since: Option<Timestamp>,
+        entries_are_synced: bool,
     ) -> Self {
         Self {
             segments,
             snapshots,
             names_changed: 1,
             names_synced: 0,
+            entries_changed: 1,
+            entries_synced: if entries_are_synced { 1 } else { 0 },
             since,
+            active_synced: 0,
+            snapshot_covers: 0,
             history: 0,
             job_is_out: false,
             not_before: Timestamp(i64::MIN),
@@ -96,14 +119,39 @@ impl Unsynced {
         self.since.get_or_insert(now);
     }
 
-    /// Every batch is synced.
+    /// Index entries of the active segment are about to change, or have changed.
+    pub(super) const fn note_entries(&mut self) {
+        self.entries_changed += 1;
+    }
+
+    pub(super) const fn entries_are_synced(&self) -> bool {
+        self.entries_synced == self.entries_changed
+    }
+
+    /// All changes of entries so far are synced.
+    pub(super) const fn entries_synced(&mut self) {
+        self.entries_synced = self.entries_changed;
+    }
+
+    /// Every batch is synced with its entries.
     pub(super) const fn nothing_written(&mut self) {
         self.since = None;
+    }
+
+    /// The active segment is a new and empty one.
+    pub(super) const fn begin_segment(&mut self) {
+        self.nothing_written();
+        self.entries_synced();
+        self.active_synced = 0;
+        self.snapshot_covers = 0;
     }
 
     /// What was handed out before concerns a log that is no more.
     pub(super) const fn begin_history(&mut self) {
         self.history += 1;
+        self.note_entries();
+        self.active_synced = 0;
+        self.snapshot_covers = 0;
     }
 }
 
@@ -116,7 +164,7 @@ pub struct SyncJob {
     directory: Arc<Path>,
     segments: Vec<Arc<SegmentFiles>>,
     snapshots: Vec<Offset>,
-    active: Option<Arc<File>>,
+    active: Option<ActivePart>,
     /// Everything below is durable once the job has run.
     up_to: Offset,
     /// The changes of names that are to be synced with it, and whether there are any.
@@ -124,6 +172,16 @@ pub struct SyncJob {
     with_names: bool,
     history: u64,
     made: Timestamp,
+}
+
+/// The active segment's part of a job.
+#[derive(Debug)]
+struct ActivePart {
+    /// The log, and the indexes if they have entries that are not synced.
+    files: Vec<Arc<File>>,
+    /// Bytes of the log as of now.
+    length: u64,
+    entries_changed: u64,
 }
 
 impl SyncJob {
@@ -139,10 +197,15 @@ impl SyncJob {
         }
         for offset in &self.snapshots {
             let path = SegmentFile::ProducerSnapshot.path(&self.directory, *offset);
-            self.disk.sync(&self.disk.open(&path)?)?;
+            match self.disk.open(&path) {
+                Ok(file) => self.disk.sync(&file)?,
+                // taken back meanwhile: another one stands for it
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
-        if let Some(active) = &self.active {
-            self.disk.sync(active)?;
+        for file in self.active.iter().flat_map(|active| &active.files) {
+            self.disk.sync(file)?;
         }
         names.map_or(Ok(()), |names| {
             self.disk.sync_open_directory(&names, &self.directory)
@@ -152,24 +215,24 @@ impl SyncJob {
 
 impl PartitionLog {
     /// Work for another thread, if there is any now: closed segments that are not synced yet, or batches in
-    /// the active segment that have waited for 15 seconds. There is at most one job at a time.
+    /// the active segment that have waited for 15 seconds or are many. There is at most one job at a time.
     pub fn sync_job(&mut self, now: Timestamp) -> Option<SyncJob> {
         self.latest_time = self.latest_time.max(now);
         let unsynced = &self.unsynced;
         if unsynced.job_is_out || now < unsynced.not_before || self.disk.is_offline() {
             return None;
         }
-        let waited = |since: Timestamp| now.millis_since(since) >= ACTIVE_SYNC_MS;
-        let with_active = unsynced.since.is_some_and(waited);
+        let waiting = self.active.segment.length - unsynced.active_synced;
+        let is_due = |since: Timestamp| {
+            now.millis_since(since) >= ACTIVE_SYNC_MS || waiting >= ACTIVE_SYNC_BYTES
+        };
+        let with_active = unsynced.since.is_some_and(is_due);
         if !with_active && unsynced.segments.is_empty() {
             return None;
         }
         let active = if with_active {
-            match self.active.segment.files.log() {
-                Ok(file) => Some(file),
-                // tried again with the next drain
-                Err(_) => return None,
-            }
+            // what cannot be opened now is tried again with the next drain
+            Some(self.active_part().ok()?)
         } else {
             None
         };
@@ -190,6 +253,36 @@ impl PartitionLog {
             history: unsynced.history,
             made: now,
         })
+    }
+
+    /// What a job syncs of the active segment.
+    fn active_part(&mut self) -> Result<ActivePart, LogError> {
+        self.write_midway_snapshot()?;
+        let segment = &self.active.segment;
+        let mut files = vec![segment.files.log()?];
+        if !self.unsynced.entries_are_synced() {
+            files.push(segment.files.offset_index()?);
+            files.push(segment.files.time_index()?);
+        }
+        Ok(ActivePart {
+            files,
+            length: segment.length,
+            entries_changed: self.unsynced.entries_changed,
+        })
+    }
+
+    /// Writes the producers down where much was appended since their last snapshot, in place of the last one
+    /// that was written for this reason: Kafka keeps at most one that stands at no segment's base.
+    fn write_midway_snapshot(&mut self) -> Result<(), LogError> {
+        let length = self.active.segment.length;
+        if length - self.unsynced.snapshot_covers < ACTIVE_SYNC_BYTES {
+            return Ok(());
+        }
+        let written = self.write_producer_snapshot()?;
+        self.remove_midway_snapshot(self.log_end)?;
+        self.midway_snapshot = written;
+        self.unsynced.snapshot_covers = length;
+        Ok(())
     }
 
     /// Takes note of a job that has run, and moves the recovery point if it may. Returns the recovery point.
@@ -219,12 +312,19 @@ impl PartitionLog {
             .snapshots
             .retain(|offset| !job.snapshots.contains(offset));
         unsynced.names_synced = unsynced.names_synced.max(job.names_changed);
-        self.recovery_point = self.recovery_point.max(job.up_to.min(self.log_end));
-        if self.recovery_point >= self.log_end {
-            unsynced.since = None;
-        } else if job.active.is_some() {
+        let reached = job.up_to.min(self.log_end);
+        self.recovery_point = self.recovery_point.max(reached);
+        self.flushed = self.flushed.max(reached);
+        // the job may be about a segment that was active and is not any more
+        let is_active = reached > self.active.segment.base();
+        if let Some(active) = job.active.as_ref().filter(|_| is_active) {
+            unsynced.entries_synced = unsynced.entries_synced.max(active.entries_changed);
+            unsynced.active_synced = unsynced.active_synced.max(active.length);
             // what is left was written after the job was made
             unsynced.since = unsynced.since.map(|since| since.max(job.made));
+        }
+        if self.recovery_point >= self.log_end {
+            unsynced.since = None;
         }
     }
 

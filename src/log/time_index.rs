@@ -49,7 +49,7 @@ impl TimeEntry {
         Some(bytes)
     }
 
-    fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
         let (timestamp, relative) = bytes.split_first_chunk::<8>()?;
         let relative = i32::from_be_bytes(*relative.first_chunk::<4>()?);
         Some(Self {

@@ -26,6 +26,7 @@ impl PartitionLog {
 
         self.log_end = log_end;
         self.recovery_point = self.recovery_point.min(log_end);
+        self.flushed = self.flushed.min(log_end);
         self.log_start = self.log_start.min(to);
         self.change_epochs(|epochs| epochs.truncate_from_end(log_end))?;
         self.reload_producers()
@@ -111,6 +112,7 @@ impl PartitionLog {
         self.recent.clear();
         (self.log_start, self.log_end) = (at, at);
         self.recovery_point = self.recovery_point.min(at);
+        self.flushed = self.flushed.min(at);
         self.change_epochs(|epochs| epochs.truncate_from_end(Offset(i64::MIN)))?;
         self.reload_producers()
     }
@@ -120,6 +122,8 @@ impl PartitionLog {
         let due = self
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);
+        // one that stays is as good as any; the next start removes what stands at no segment's base
+        self.midway_snapshot = None;
         let above: Vec<Offset> = self
             .snapshots
             .iter()

@@ -63,7 +63,8 @@ impl Hosted {
     /// publishes the log if anything has moved.
     pub(super) fn settle(&mut self, now: Timestamp, syncer: &Syncer) -> Result<(), LogError> {
         let before_ack = self.replica.config().zurau_flush_before_ack;
-        if self.is_unsynced() && (before_ack || self.log.flush_due(now)) {
+        let waits = self.log.flushed() < self.log.log_end();
+        if waits && (before_ack || self.log.flush_due(now)) {
             self.flush()?;
         }
         self.sync_in_background(now, syncer);

@@ -288,3 +288,145 @@ fn interrupted_compaction_is_finished_or_forgotten() {
     assert!(!test.files().iter().any(|name| name.contains(".log.")));
     test.append(&batch(&[900_000], b"v")).unwrap();
 }
+
+fn index_files(test: &TestLog) -> Vec<(String, Vec<u8>)> {
+    let names = test.files().into_iter();
+    let indexes = names.filter(|name| name.ends_with("index"));
+    indexes
+        .map(|name| {
+            let bytes = std::fs::read(test.path().join(&name)).unwrap();
+            (name, bytes)
+        })
+        .collect()
+}
+
+/// One segment of 60 batches, of which 50 lie below the recovery point.
+fn half_synced() -> TestLog {
+    let mut config = config();
+    config.index_interval_bytes = 300;
+    let mut test = TestLog::new(config);
+    let append = |test: &mut TestLog, n: i32| {
+        // now and then a timestamp that is not the largest so far
+        let timestamp = 900_000 + i64::from(n) - 20 * i64::from(n % 3);
+        test.append(&producer_batch(1, 0, n, &[timestamp], &[0; 50]))
+            .unwrap();
+    };
+    (0..50).for_each(|n| append(&mut test, n));
+    let job = test.log.sync_job(test.now.plus_millis(15_000)).unwrap();
+    let result = job.run();
+    assert_eq!(test.log.synced(job, result).unwrap(), Offset(50));
+    (50..60).for_each(|n| append(&mut test, n));
+    test
+}
+
+#[test]
+fn what_lies_below_the_recovery_point_is_not_read_again() {
+    let test = half_synced();
+    let size = test.log.size();
+    // the same directory scanned from its start
+    let elsewhere = crate::log::testing::directory();
+    let copy = elsewhere.path().join("topic-0");
+    std::fs::create_dir(&copy).unwrap();
+    for name in test.files() {
+        std::fs::copy(test.path().join(&name), copy.join(&name)).unwrap();
+    }
+    let disk = crate::log::testing::quick_disk();
+    let (whole, report) = crate::log::testing::open(
+        elsewhere.path(),
+        &test.config,
+        false,
+        Offset(0),
+        Offset(0),
+        test.now,
+        &disk,
+    )
+    .unwrap();
+    assert_eq!(report.bytes_scanned, size);
+
+    let test = test.crash(|_| ());
+    assert!(
+        (size / 6..size / 4).contains(&test.report.bytes_scanned),
+        "{} of {size} bytes",
+        test.report.bytes_scanned
+    );
+    assert_eq!(test.log.producers, whole.producers);
+    for (name, bytes) in index_files(&test) {
+        assert_eq!(bytes, std::fs::read(copy.join(&name)).unwrap(), "{name}");
+    }
+    for timestamp in 899_990..900_070 {
+        let timestamp = crate::base::Timestamp(timestamp);
+        let find = |log: &crate::log::PartitionLog| {
+            let found = log.view().offset_for_timestamp(timestamp, Offset(60));
+            found.unwrap()
+        };
+        assert_eq!(find(&test.log), find(&whole));
+    }
+    // and once more, with nothing left to do
+    let before = index_files(&test);
+    let mut test = test.crash(|_| ());
+    assert_eq!(index_files(&test), before);
+    let next = producer_batch(1, 0, 60, &[900_060], &[0; 50]);
+    assert_eq!(test.append(&next).unwrap().first_offset, Offset(60));
+}
+
+/// As Kafka leaves the indexes of its active segment when it is killed.
+#[test]
+fn indexes_may_be_larger_than_they_are_used() {
+    let test = half_synced();
+    let (size, before) = (test.log.size(), index_files(&test));
+    let test = test.crash(|path| {
+        for (name, length) in [("index", 10_485_760), ("timeindex", 10_485_756)] {
+            let index = path.join(format!("00000000000000000000.{name}"));
+            let file = std::fs::File::options().write(true).open(&index).unwrap();
+            file.set_len(length).unwrap();
+        }
+    });
+    assert!(test.report.bytes_scanned < size / 4);
+    let after = index_files(&test);
+    for ((name, after), (_, before)) in after.iter().zip(&before) {
+        // recovery closes the time index, as a clean stop would
+        assert_eq!(after[..before.len()], before[..], "{name}");
+        assert!(after.len() <= before.len() + 12, "{name}");
+    }
+    let test = test.reopen();
+    assert_eq!(
+        (test.report.indexes_rebuilt, test.log.log_end()),
+        (0, Offset(60))
+    );
+}
+
+#[test]
+fn a_busy_segment_has_its_producers_written_down_on_the_way() {
+    let mut test = TestLog::new(config());
+    let large = vec![0; 1_000_000];
+    let append = |test: &mut TestLog, range: std::ops::Range<i32>| {
+        for n in range {
+            test.append(&producer_batch(1, 0, n, &[900_000], &large))
+                .unwrap();
+        }
+    };
+    let run = |test: &mut TestLog| {
+        let job = test.log.sync_job(test.now)?;
+        let result = job.run();
+        Some(test.log.synced(job, result).unwrap())
+    };
+    append(&mut test, 0..60);
+    assert_eq!(run(&mut test), None, "neither old nor many");
+    append(&mut test, 60..70);
+    assert_eq!(run(&mut test), Some(Offset(70)));
+    append(&mut test, 70..140);
+    assert_eq!(run(&mut test), Some(Offset(140)));
+    append(&mut test, 140..143);
+    let snapshots = |test: &TestLog| {
+        let names = test.files().into_iter();
+        let snapshots = names.filter(|name| name.ends_with(".snapshot"));
+        snapshots.collect::<Vec<_>>()
+    };
+    assert_eq!(snapshots(&test), ["00000000000000000140.snapshot"]);
+    let before = test.log.producers.clone();
+    let mut test = test.crash(|_| ());
+    assert!(test.report.bytes_scanned < 5_000_000);
+    assert_eq!(test.log.producers, before);
+    assert!(test.log.snapshots.contains(&Offset(140)));
+    append(&mut test, 143..144);
+}
