@@ -22,6 +22,13 @@ pub(super) fn raise_limit() -> Option<u64> {
     }
 }
 
+/// How many files the logs may keep open after their use: a quarter of the descriptors. Another quarter is for
+/// what is opened for a moment.
+pub(super) fn kept_files(limit: Option<u64>) -> usize {
+    let quarter = limit.and_then(|limit| usize::try_from(limit / 4).ok());
+    quarter.unwrap_or(usize::MAX)
+}
+
 /// How many connections there may be when `wanted` are configured: at most half of the descriptors,
 /// so that a crowd of clients cannot keep the logs from opening their files.
 pub(super) fn connections(wanted: usize, limit: Option<u64>) -> usize {
@@ -31,12 +38,16 @@ pub(super) fn connections(wanted: usize, limit: Option<u64>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::connections;
+    use super::{connections, kept_files};
 
     #[test]
     fn connections_leave_half_of_the_descriptors_to_the_logs() {
         assert_eq!(connections(1_000_000, Some(1024)), 512);
         assert_eq!(connections(100, Some(1024)), 100);
         assert_eq!(connections(100, None), 100);
+        assert_eq!(
+            (kept_files(Some(1024)), kept_files(None)),
+            (256, usize::MAX)
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::config::BrokerConfig;
 use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
 use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
-use crate::log::{DirectoryError, Identity, LogDirectory};
+use crate::log::{DirectoryError, Identity, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
 use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
@@ -104,8 +104,9 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
     )?;
 
     let mut settings = listeners::settings(&config);
-    settings.max_connections =
-        open_files::connections(settings.max_connections, open_files::raise_limit());
+    let descriptors = open_files::raise_limit();
+    settings.max_connections = open_files::connections(settings.max_connections, descriptors);
+    limit_kept_files(open_files::kept_files(descriptors));
     let listeners = Listeners::bind(settings, listeners::endpoints(&config)).await?;
     let registration = RegisterBroker {
         broker_id: node,

@@ -271,7 +271,9 @@ impl PartitionLog {
             self.recent.push(batch.header.base_offset, position);
         }
         self.log_end = next;
-        self.unsynced.note_written(now);
+        if self.unsynced.note_written(now) {
+            self.active.segment.files.hold_log(true);
+        }
         producers.publish(&mut self.producers, next);
 
         let by_broker = self.config.message_timestamp_type == TimestampType::LogAppendTime;

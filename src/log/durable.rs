@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use crate::base::{Offset, Timestamp};
 
-use super::disk::is_out_of_descriptors;
 use super::names::{self, ReplicaState, SegmentFile, Suffix, with_suffix};
 use super::partition_log::{LogError, PartitionLog};
 use super::segment::Segment;
@@ -20,6 +19,7 @@ impl PartitionLog {
         // what a job is syncing meanwhile is not known to be synced
         for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
+            files.hold_log(false);
         }
         self.unsynced.segments.clear();
         for offset in &self.unsynced.snapshots {
@@ -35,7 +35,7 @@ impl PartitionLog {
         self.sync_names()?;
         self.flushed = self.log_end;
         let reached = if self.unsynced.entries_are_synced() {
-            self.unsynced.nothing_written();
+            self.all_is_synced();
             self.log_end
         } else {
             self.active.segment.base()
@@ -43,6 +43,12 @@ impl PartitionLog {
         self.recovery_point = self.recovery_point.max(reached);
         self.last_flush = self.latest_time;
         Ok(self.flushed)
+    }
+
+    /// Every batch is synced with its index entries.
+    pub(super) fn all_is_synced(&mut self) {
+        self.unsynced.nothing_written();
+        self.active.segment.files.hold_log(false);
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), LogError> {
@@ -93,13 +99,7 @@ impl PartitionLog {
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);
         for segment in segments {
-            // readers of older views find the file by its descriptor once it is unlinked; where there is
-            // none left, they have until then
-            if let Err(error) = segment.files.log()
-                && !is_out_of_descriptors(&error)
-            {
-                return Err(error.into());
-            }
+            segment.files.retire()?;
             for kind in SegmentFile::OF_SEGMENT {
                 self.doom_file(&segment.files.path(kind), due)?;
             }

@@ -64,9 +64,9 @@
 //!
 //! # What stays open
 //!
-//! A segment's `.log` from its first use on, also when it is sealed; indexes while their segment is active.
-//! Which is to say, nothing of a partition that nobody has used since the start, and one descriptor for each
-//! old segment that somebody has read.
+//! A segment's `.log` from its first use on, also when it is sealed; indexes while their segment is active;
+//! of all these only so many in the whole process ([`limit_kept_files`]), those that were used last. Which is
+//! to say, nothing of a partition that nobody has used lately, however many there are.
 //!
 //! # What this room owns, and what it must not do
 //!
@@ -90,6 +90,7 @@ mod lookup;
 mod meta;
 pub mod names;
 mod offset_index;
+mod open_files;
 mod partition_log;
 mod partition_metadata;
 mod producer;
@@ -116,6 +117,7 @@ pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirec
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;
+pub use open_files::limit_kept_files;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use reader::{LogView, ReadError, ReadSlice};

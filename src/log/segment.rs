@@ -6,14 +6,18 @@
 //! # Which files stay open
 //!
 //! Nothing is open until it is needed: of many partitions, most are idle. A `.log` stays open from its
-//! first read or write until its segment goes, so a sealed segment that somebody has read costs one
-//! descriptor from then on; what was rolled since the start does as well. (A reader whose segment is
-//! removed meanwhile reads on through that descriptor.) Indexes stay open while their segment is active;
-//! those of sealed segments are opened for each lookup. Syncing and loading keep nothing open.
+//! first read or write on, and so do the indexes of an active segment, as long as there is room
+//! ([`super::open_files`]). Indexes of sealed segments are opened for each lookup. Syncing and loading keep
+//! nothing open.
+//!
+//! A segment that is about to go is retired first: readers of older views find its files under their
+//! `.deleted` names, also where a compacted segment has taken its place, and its `.log` is held open for
+//! those that outlive the files.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::{Offset, Timestamp};
@@ -21,6 +25,7 @@ use crate::base::{Offset, Timestamp};
 use super::disk::{Disk, is_out_of_descriptors};
 use super::names::{SegmentFile, Suffix, with_suffix};
 use super::offset_index;
+use super::open_files::KeptFile;
 use super::scan::{HeaderWalk, Located};
 use super::time_index::{self, TimeEntry};
 
@@ -31,9 +36,11 @@ pub(crate) struct SegmentFiles {
     directory: Arc<Path>,
     /// Indexes of the active segment stay open; those of the many sealed ones are opened per lookup.
     keep_indexes: bool,
-    log: OnceLock<Arc<File>>,
-    offset_index: OnceLock<Arc<File>>,
-    time_index: OnceLock<Arc<File>>,
+    log: KeptFile,
+    offset_index: KeptFile,
+    time_index: KeptFile,
+    /// The names of the files belong to others, now or soon.
+    is_retired: AtomicBool,
     /// The largest timestamp of a sealed segment, once it was asked for.
     largest: OnceLock<TimeEntry>,
 }
@@ -45,20 +52,20 @@ impl SegmentFiles {
             base,
             directory,
             keep_indexes,
-            log: OnceLock::new(),
-            offset_index: OnceLock::new(),
-            time_index: OnceLock::new(),
+            log: KeptFile::new(),
+            offset_index: KeptFile::new(),
+            time_index: KeptFile::new(),
+            is_retired: AtomicBool::new(false),
             largest: OnceLock::new(),
         }
     }
 
     /// The same segment after it stopped being active: the log stays open, its indexes do not.
     fn sealed(&self) -> Self {
-        let sealed = Self::new(Arc::clone(&self.directory), self.base, false);
-        if let Some(log) = self.log.get() {
-            let _ = sealed.log.set(Arc::clone(log));
+        Self {
+            log: self.log.clone(),
+            ..Self::new(Arc::clone(&self.directory), self.base, false)
         }
-        sealed
     }
 
     /// The same segment with nothing open: of many partitions, most are idle.
@@ -73,48 +80,64 @@ impl SegmentFiles {
 
     /// The `.log` file.
     pub(crate) fn log(&self) -> io::Result<Arc<File>> {
-        self.kept(&self.log, SegmentFile::Log)
+        self.log.get(|| self.open(SegmentFile::Log))
     }
 
     /// The `.log` file for a single use: one that is not open yet does not stay so.
     fn log_once(&self) -> io::Result<Arc<File>> {
-        match self.log.get() {
-            Some(file) => Ok(Arc::clone(file)),
+        match self.log.opened() {
+            Some(file) => Ok(file),
             None => self.open(SegmentFile::Log).map(Arc::new),
         }
     }
 
     /// The `.index` file.
     pub(crate) fn offset_index(&self) -> io::Result<Arc<File>> {
-        if self.keep_indexes {
-            return self.kept(&self.offset_index, SegmentFile::OffsetIndex);
-        }
-        self.open(SegmentFile::OffsetIndex).map(Arc::new)
+        self.index(&self.offset_index, SegmentFile::OffsetIndex)
     }
 
     /// The `.timeindex` file.
     pub(crate) fn time_index(&self) -> io::Result<Arc<File>> {
-        if self.keep_indexes {
-            return self.kept(&self.time_index, SegmentFile::TimeIndex);
-        }
-        self.open(SegmentFile::TimeIndex).map(Arc::new)
+        self.index(&self.time_index, SegmentFile::TimeIndex)
     }
 
-    fn kept(&self, slot: &OnceLock<Arc<File>>, kind: SegmentFile) -> io::Result<Arc<File>> {
-        if let Some(file) = slot.get() {
-            return Ok(Arc::clone(file));
+    fn index(&self, kept: &KeptFile, kind: SegmentFile) -> io::Result<Arc<File>> {
+        if self.keep_indexes {
+            kept.get(|| self.open(kind))
+        } else {
+            self.open(kind).map(Arc::new)
         }
-        let file = Arc::new(self.open(kind)?);
-        Ok(Arc::clone(slot.get_or_init(|| file)))
+    }
+
+    /// Whether the log has something that is not synced, and must stay open until it is.
+    pub(crate) fn hold_log(&self, is_held: bool) {
+        self.log.hold(is_held);
+    }
+
+    /// Says, before their files are renamed, that they will be. The log stays open for readers of older views;
+    /// where there is no descriptor for that, they have until the files are unlinked.
+    pub(crate) fn retire(&self) -> io::Result<()> {
+        self.log.hold(true);
+        self.is_retired.store(true, Ordering::SeqCst);
+        match self.log() {
+            Err(error) if !is_out_of_descriptors(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Opens a file, also when it has been renamed to `.deleted` under a reader.
     fn open(&self, kind: SegmentFile) -> io::Result<File> {
         let open = |path: &Path| File::options().read(true).write(true).open(path);
         let path = self.path(kind);
+        let deleted = with_suffix(&path, Suffix::Deleted);
         match open(&path) {
+            // asked for after the file was opened: it may be the one that has taken the place of ours
+            Ok(file) if self.is_retired.load(Ordering::SeqCst) => match open(&deleted) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
+                ours => ours,
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                open(&with_suffix(&path, Suffix::Deleted)).map_err(|_| error)
+                open(&deleted).map_err(|_| error)
             }
             result => result,
         }
@@ -134,14 +157,10 @@ impl SegmentFiles {
     }
 
     fn create_all(&self, disk: &Disk) -> io::Result<()> {
-        for (slot, kind) in [
-            (&self.offset_index, SegmentFile::OffsetIndex),
-            (&self.time_index, SegmentFile::TimeIndex),
-            // last, so that indexes without a log are what a crash leaves behind
-            (&self.log, SegmentFile::Log),
-        ] {
-            let _ = slot.set(Arc::new(disk.create(&self.path(kind))?));
-        }
+        disk.create(&self.path(SegmentFile::OffsetIndex))?;
+        disk.create(&self.path(SegmentFile::TimeIndex))?;
+        // last, so that indexes without a log are what a crash leaves behind
+        self.log.put(disk.create(&self.path(SegmentFile::Log))?);
         disk.remove(&self.path(SegmentFile::TransactionIndex))
     }
 

@@ -114,9 +114,11 @@ impl Unsynced {
         self.names_synced = self.names_changed;
     }
 
-    /// A batch was written at `now`.
-    pub(super) fn note_written(&mut self, now: Timestamp) {
+    /// A batch was written at `now`. Whether it is the only one that is not synced.
+    pub(super) fn note_written(&mut self, now: Timestamp) -> bool {
+        let is_first = self.since.is_none();
         self.since.get_or_insert(now);
+        is_first
     }
 
     /// Index entries of the active segment are about to change, or have changed.
@@ -305,9 +307,13 @@ impl PartitionLog {
 
     fn note_synced(&mut self, job: &SyncJob) {
         let unsynced = &mut self.unsynced;
-        unsynced
-            .segments
-            .retain(|files| !job.segments.iter().any(|done| Arc::ptr_eq(done, files)));
+        unsynced.segments.retain(|files| {
+            let is_done = job.segments.iter().any(|done| Arc::ptr_eq(done, files));
+            if is_done {
+                files.hold_log(false);
+            }
+            !is_done
+        });
         unsynced
             .snapshots
             .retain(|offset| !job.snapshots.contains(offset));
@@ -324,7 +330,7 @@ impl PartitionLog {
             unsynced.since = unsynced.since.map(|since| since.max(job.made));
         }
         if self.recovery_point >= self.log_end {
-            unsynced.since = None;
+            self.all_is_synced();
         }
     }
 
