@@ -272,7 +272,7 @@ impl PartitionLog {
         }
         self.log_end = next;
         if self.unsynced.note_written(now) {
-            self.active.segment.files.hold_log(true);
+            self.active.segment.files.hold_log(&self.disk);
         }
         producers.publish(&mut self.producers, next);
 

@@ -19,7 +19,7 @@ impl PartitionLog {
         // what a job is syncing meanwhile is not known to be synced
         for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
-            files.hold_log(false);
+            files.release_log();
         }
         self.unsynced.segments.clear();
         for offset in &self.unsynced.snapshots {
@@ -48,7 +48,7 @@ impl PartitionLog {
     /// Every batch is synced with its index entries.
     pub(super) fn all_is_synced(&mut self) {
         self.unsynced.nothing_written();
-        self.active.segment.files.hold_log(false);
+        self.active.segment.files.release_log();
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), LogError> {

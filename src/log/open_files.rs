@@ -5,8 +5,11 @@
 //! used since goes (a second chance for those that were used, as pages get from a clock). Whoever reads it at
 //! that moment holds it still; the next use opens it again.
 //!
-//! The limit gives way in two cases: a file that is held fast ([`KeptFile::hold`]) stays, and nobody searches
-//! long for one that may go.
+//! A file with something that is not synced is held ([`Hold::Unsynced`]): when such a write fails later, the
+//! system tells that to whoever has the file open. So the limit gives way to these, up to twice of what it is;
+//! from there on, and when the system has no descriptor left, one of them is synced and then closed. It also
+//! gives way to files that have lost their names ([`Hold::Retired`]), and nobody searches long for one that may
+//! go.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 
-use super::disk::is_out_of_descriptors;
+use super::disk::{Disk, is_out_of_descriptors};
 
 /// How many kept files are looked at when one must go.
 const MOST_LOOKED_AT: usize = 64;
@@ -38,11 +41,20 @@ pub(crate) struct KeptFile {
     slot: OnceLock<Arc<Slot>>,
 }
 
+/// Why a file stays open though nobody uses it.
+#[derive(Clone, Debug)]
+pub(crate) enum Hold {
+    /// It has something that is not synced. The disk is told when syncing that fails.
+    Unsynced(Disk),
+    /// It cannot be opened again.
+    Retired,
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     file: ArcSwapOption<File>,
     is_used: AtomicBool,
-    is_held: AtomicBool,
+    hold: Mutex<Option<Hold>>,
 }
 
 impl KeptFile {
@@ -69,8 +81,8 @@ impl KeptFile {
             return Ok(file);
         }
         let opened = open().or_else(|error| {
-            // idle files give way to one that is needed
-            if is_out_of_descriptors(&error) && kept.give_back(GIVEN_BACK) > 0 {
+            // what is not used now gives way to what is needed
+            if is_out_of_descriptors(&error) && kept.give_back() {
                 return open();
             }
             Err(error)
@@ -88,15 +100,37 @@ impl KeptFile {
         self.slot.get()?.file.load_full()
     }
 
-    /// Whether the file must stay open from now on: what was written to it and not synced may still fail, and
-    /// the system tells that to whoever had it open.
-    pub(crate) fn hold(&self, is_held: bool) {
-        let slot = self.slot.get_or_init(Arc::default);
-        slot.is_held.store(is_held, Ordering::Relaxed);
+    /// Keeps the file open from now on, if it is or once it is.
+    pub(crate) fn hold(&self, hold: Hold) {
+        *self.slot.get_or_init(Arc::default).hold() = Some(hold);
+    }
+
+    /// Lets the file go when its time comes, unless it is retired.
+    pub(crate) fn release(&self) {
+        if let Some(slot) = self.slot.get() {
+            let mut hold = slot.hold();
+            if matches!(*hold, Some(Hold::Unsynced(_))) {
+                *hold = None;
+            }
+        }
     }
 }
 
 impl Slot {
+    /// For a file that was taken out of the queue. When the sync fails, the disk is offline: that is all that
+    /// anybody needs to know.
+    fn sync_and_close(&self) {
+        let hold = self.hold().clone();
+        if let (Some(file), Some(Hold::Unsynced(disk))) = (self.file.load_full(), hold) {
+            drop(disk.sync(&file));
+        }
+        self.file.store(None);
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Option<Hold>> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn keep(self: &Arc<Self>, kept: &KeptFiles, file: File) -> Arc<File> {
         let file = Arc::new(file);
         if self.file.swap(Some(Arc::clone(&file))).is_none() {
@@ -122,17 +156,28 @@ impl KeptFiles {
     }
 
     fn note(&self, slot: &Arc<Slot>) {
+        let limit = self.limit.load(Ordering::Relaxed);
         let mut queue = self.lock();
-        if queue.len() >= self.limit.load(Ordering::Relaxed) {
-            close_oldest(&mut queue);
-        }
+        let is_full = queue.len() >= limit && !close_oldest(&mut queue);
+        let unsynced = if is_full && queue.len() >= limit.saturating_mul(2) {
+            take_oldest_unsynced(&mut queue)
+        } else {
+            None
+        };
         queue.push_back(Arc::downgrade(slot));
+        drop(queue);
+        unsynced.as_deref().map(Slot::sync_and_close);
     }
 
-    /// Closes up to `count` files; returns how many they were.
-    fn give_back(&self, count: usize) -> usize {
+    /// Closes some files, the idle ones first. Whether there was one.
+    fn give_back(&self) -> bool {
         let mut queue = self.lock();
-        (0..count).take_while(|_| close_oldest(&mut queue)).count()
+        if (0..GIVEN_BACK).filter(|_| close_oldest(&mut queue)).count() > 0 {
+            return true;
+        }
+        let unsynced = take_oldest_unsynced(&mut queue);
+        drop(queue);
+        unsynced.as_deref().map(Slot::sync_and_close).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<Slot>>> {
@@ -151,8 +196,7 @@ fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
         let Some(slot) = oldest.upgrade() else {
             return true;
         };
-        let may_stay =
-            slot.is_held.load(Ordering::Relaxed) | slot.is_used.swap(false, Ordering::Relaxed);
+        let may_stay = slot.is_used.swap(false, Ordering::Relaxed) | slot.hold().is_some();
         if !may_stay {
             slot.file.store(None);
             return true;
@@ -162,9 +206,23 @@ fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
     false
 }
 
+/// Takes the oldest file out that is only held because of what is not synced.
+fn take_oldest_unsynced(queue: &mut VecDeque<Weak<Slot>>) -> Option<Arc<Slot>> {
+    for _ in 0..queue.len().min(MOST_LOOKED_AT) {
+        let oldest = queue.pop_front()?;
+        let slot = oldest.upgrade()?;
+        if !matches!(*slot.hold(), Some(Hold::Retired)) {
+            return Some(slot);
+        }
+        queue.push_back(oldest);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::disk::{Operation, Probe, Verdict};
 
     fn kept(limit: usize) -> KeptFiles {
         let kept = KeptFiles::new();
@@ -201,16 +259,47 @@ mod tests {
         let kept = kept(2);
         let files: Vec<KeptFile> = (0..5).map(|_| KeptFile::new()).collect();
         for file in &files[..3] {
-            file.hold(true);
+            file.hold(Hold::Retired);
             open(&kept, file);
         }
         assert_eq!(are_open(&files[..3]), [true; 3], "though they are too many");
         open(&kept, &files[3]);
         open(&kept, &files[4]);
         assert_eq!(are_open(&files), [true, true, true, false, true]);
-        files[0].hold(false);
+        files[0].release();
         open(&kept, &files[3]);
-        assert_eq!(are_open(&files), [false, true, true, true, true]);
+        assert_eq!(are_open(&files), [true, true, true, true, false]);
+    }
+
+    #[derive(Debug)]
+    struct CountSyncs(AtomicUsize);
+
+    impl Probe for CountSyncs {
+        fn before(&self, operation: &Operation<'_>) -> Verdict {
+            assert!(matches!(operation, Operation::Sync(_)));
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Verdict::Pretend
+        }
+    }
+
+    #[test]
+    fn what_is_not_synced_is_synced_before_it_goes() {
+        let kept = kept(2);
+        let syncs = Arc::new(CountSyncs(AtomicUsize::new(0)));
+        let disk = Disk::with_probe(syncs.clone());
+        let files: Vec<KeptFile> = (0..6).map(|_| KeptFile::new()).collect();
+        for file in &files[..4] {
+            file.hold(Hold::Unsynced(disk.clone()));
+            open(&kept, file);
+        }
+        assert_eq!(are_open(&files[..4]), [true; 4], "up to twice the limit");
+        open(&kept, &files[4]);
+        assert_eq!(syncs.0.load(Ordering::SeqCst), 1);
+        assert_eq!(are_open(&files), [false, true, true, true, true, false]);
+        files[1].release();
+        open(&kept, &files[5]);
+        assert_eq!(syncs.0.load(Ordering::SeqCst), 1, "another was idle");
+        assert_eq!(are_open(&files).iter().filter(|open| **open).count(), 4);
     }
 
     #[test]
@@ -228,7 +317,7 @@ mod tests {
     fn without_descriptors_idle_files_give_way() {
         let kept = kept(usize::MAX);
         let (idle, held) = (KeptFile::new(), KeptFile::new());
-        held.hold(true);
+        held.hold(Hold::Retired);
         open(&kept, &held);
         open(&kept, &idle);
         let wanted = KeptFile::new();

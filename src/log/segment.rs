@@ -25,7 +25,7 @@ use crate::base::{Offset, Timestamp};
 use super::disk::{Disk, is_out_of_descriptors};
 use super::names::{SegmentFile, Suffix, with_suffix};
 use super::offset_index;
-use super::open_files::KeptFile;
+use super::open_files::{Hold, KeptFile};
 use super::scan::{HeaderWalk, Located};
 use super::time_index::{self, TimeEntry};
 
@@ -83,11 +83,11 @@ impl SegmentFiles {
         self.log.get(|| self.open(SegmentFile::Log))
     }
 
-    /// The `.log` file for a single use: one that is not open yet does not stay so.
-    fn log_once(&self) -> io::Result<Arc<File>> {
-        match self.log.opened() {
+    /// A file for a single use: one that is not open yet does not stay so.
+    fn once(&self, kept: &KeptFile, kind: SegmentFile) -> io::Result<Arc<File>> {
+        match kept.opened() {
             Some(file) => Ok(file),
-            None => self.open(SegmentFile::Log).map(Arc::new),
+            None => self.open(kind).map(Arc::new),
         }
     }
 
@@ -109,15 +109,20 @@ impl SegmentFiles {
         }
     }
 
-    /// Whether the log has something that is not synced, and must stay open until it is.
-    pub(crate) fn hold_log(&self, is_held: bool) {
-        self.log.hold(is_held);
+    /// Says that the log has something that is not synced: it stays open, or is synced before it is closed.
+    pub(crate) fn hold_log(&self, disk: &Disk) {
+        self.log.hold(Hold::Unsynced(disk.clone()));
+    }
+
+    /// Says that all of the log is synced.
+    pub(crate) fn release_log(&self) {
+        self.log.release();
     }
 
     /// Says, before their files are renamed, that they will be. The log stays open for readers of older views;
     /// where there is no descriptor for that, they have until the files are unlinked.
     pub(crate) fn retire(&self) -> io::Result<()> {
-        self.log.hold(true);
+        self.log.hold(Hold::Retired);
         self.is_retired.store(true, Ordering::SeqCst);
         match self.log() {
             Err(error) if !is_out_of_descriptors(&error) => Err(error),
@@ -166,9 +171,19 @@ impl SegmentFiles {
 
     /// Makes the content of all files durable.
     pub(crate) fn sync(&self, disk: &Disk) -> io::Result<()> {
-        disk.sync(&*self.log_once()?)?;
-        disk.sync(&*self.offset_index()?)?;
-        disk.sync(&*self.time_index()?)
+        self.sync_log(disk)?;
+        self.sync_indexes(disk)
+    }
+
+    /// Makes the content of the log durable.
+    pub(crate) fn sync_log(&self, disk: &Disk) -> io::Result<()> {
+        disk.sync(&*self.once(&self.log, SegmentFile::Log)?)
+    }
+
+    /// Makes the content of the indexes durable.
+    pub(crate) fn sync_indexes(&self, disk: &Disk) -> io::Result<()> {
+        disk.sync(&*self.once(&self.offset_index, SegmentFile::OffsetIndex)?)?;
+        disk.sync(&*self.once(&self.time_index, SegmentFile::TimeIndex)?)
     }
 }
 

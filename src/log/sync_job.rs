@@ -24,7 +24,6 @@
 //! - [`PartitionLog::flush`] waits for no job: it syncs all that is not known to be synced. A job that
 //!   comes in later finds its work done.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,8 +178,9 @@ pub struct SyncJob {
 /// The active segment's part of a job.
 #[derive(Debug)]
 struct ActivePart {
-    /// The log, and the indexes if they have entries that are not synced.
-    files: Vec<Arc<File>>,
+    files: Arc<SegmentFiles>,
+    /// Whether there are index entries that are not synced.
+    with_indexes: bool,
     /// Bytes of the log as of now.
     length: u64,
     entries_changed: u64,
@@ -206,8 +206,11 @@ impl SyncJob {
                 Err(error) => return Err(error),
             }
         }
-        for file in self.active.iter().flat_map(|active| &active.files) {
-            self.disk.sync(file)?;
+        if let Some(active) = &self.active {
+            active.files.sync_log(&self.disk)?;
+            if active.with_indexes {
+                active.files.sync_indexes(&self.disk)?;
+            }
         }
         names.map_or(Ok(()), |names| {
             self.disk.sync_open_directory(&names, &self.directory)
@@ -233,7 +236,7 @@ impl PartitionLog {
             return None;
         }
         let active = if with_active {
-            // what cannot be opened now is tried again with the next drain
+            // what fails for want of a descriptor is tried again with the next drain
             Some(self.active_part().ok()?)
         } else {
             None
@@ -261,13 +264,9 @@ impl PartitionLog {
     fn active_part(&mut self) -> Result<ActivePart, LogError> {
         self.write_midway_snapshot()?;
         let segment = &self.active.segment;
-        let mut files = vec![segment.files.log()?];
-        if !self.unsynced.entries_are_synced() {
-            files.push(segment.files.offset_index()?);
-            files.push(segment.files.time_index()?);
-        }
         Ok(ActivePart {
-            files,
+            files: Arc::clone(&segment.files),
+            with_indexes: !self.unsynced.entries_are_synced(),
             length: segment.length,
             entries_changed: self.unsynced.entries_changed,
         })
@@ -310,7 +309,7 @@ impl PartitionLog {
         unsynced.segments.retain(|files| {
             let is_done = job.segments.iter().any(|done| Arc::ptr_eq(done, files));
             if is_done {
-                files.hold_log(false);
+                files.release_log();
             }
             !is_done
         });
