@@ -5,7 +5,7 @@ use crate::cluster::ClusterError;
 use crate::controller::{Refusal, names};
 use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
-use crate::partition::{AppendFailure, EpochMismatch, NotHosted, ReadFailure};
+use crate::partition::{AppendFailure, DeleteFailure, EpochMismatch, NotHosted, ReadFailure};
 
 /// The code for an append that did not happen.
 pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
@@ -61,6 +61,16 @@ pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
         ReadFailure::Epoch(mismatch) => of_epoch(*mismatch),
         ReadFailure::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         ReadFailure::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for records that were not deleted.
+pub(super) const fn of_delete(failure: &DeleteFailure) -> ErrorCode {
+    match failure {
+        DeleteFailure::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        DeleteFailure::Policy => ErrorCode::POLICY_VIOLATION,
+        DeleteFailure::OutOfRange(_) => ErrorCode::OFFSET_OUT_OF_RANGE,
+        DeleteFailure::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }
 

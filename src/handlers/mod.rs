@@ -18,6 +18,7 @@ mod cluster_view;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
@@ -70,6 +71,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<api_versions::ApiVersions>(),
     Route::to::<create_topics::CreateTopics>(),
     Route::to::<delete_topics::DeleteTopics>(),
+    Route::to::<delete_records::DeleteRecords>(),
     Route::to::<init_producer_id::InitProducerId>(),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Route::to::<describe_configs::DescribeConfigs>(),

@@ -153,8 +153,8 @@ impl PartitionLog {
     /// Lets the log begin at `to`, if that is above where it begins now.
     pub(super) fn set_log_start(&mut self, to: Offset) -> Result<(), LogError> {
         if to > self.log_start {
-            self.log_start = to;
             self.change_epochs(|epochs| epochs.truncate_from_start(to))?;
+            self.log_start = to;
         }
         Ok(())
     }

@@ -233,7 +233,7 @@ impl Partitions {
         ];
         let written = checkpoints
             .into_iter()
-            .try_for_each(|(which, offsets)| self.replace_checkpoint(which, offsets));
+            .try_for_each(|(which, offsets)| self.replace_checkpoint(which, || offsets));
         let result = written.and_then(|()| {
             if !self.unreadable().is_empty() {
                 // The marker says that every log ends as it should. Of these nobody knows.

@@ -26,6 +26,7 @@
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 
 pub mod append;
+mod delete_records;
 mod deleting;
 pub mod directory;
 pub mod fetch_session;
@@ -47,6 +48,7 @@ mod tests;
 pub mod waiters;
 
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+pub use delete_records::DeleteFailure;
 pub use directory::DirectoryState;
 pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};

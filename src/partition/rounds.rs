@@ -89,13 +89,14 @@ impl Partitions {
         opening::remove_directories(due.into_iter().map(|(_, path)| path));
     }
 
-    /// Writes a checkpoint of what is published, unless the file says it already.
-    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
+    /// Writes a checkpoint of what is published, unless the file says it already; whether it is there now.
+    pub(super) fn write_checkpoint(&self, which: Checkpoint) -> bool {
         if self.shared.directory.is_offline() {
-            return;
+            return false;
         }
-        let Err(error) = self.replace_checkpoint(which, self.published_offsets(which)) else {
-            return;
+        // Looked up when it is this one's turn to write: of two writers the later one knows more.
+        let Err(error) = self.replace_checkpoint(which, || self.published_offsets(which)) else {
+            return true;
         };
         if is_out_of_descriptors(&error) {
             tracing::warn!(%error, "checkpoint not written: no file descriptor left");
@@ -104,6 +105,7 @@ impl Partitions {
                 .directory
                 .fail(&format_args!("checkpoint: {error}"));
         }
+        false
     }
 
     /// What a checkpoint is to say of all open partitions.
@@ -141,13 +143,14 @@ impl Partitions {
     pub(super) fn replace_checkpoint(
         &self,
         which: Checkpoint,
-        offsets: PartitionOffsets,
+        offsets: impl FnOnce() -> PartitionOffsets,
     ) -> io::Result<()> {
         let mut written = self
             .shared
             .written
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let offsets = offsets();
         if written.get(&which) != Some(&offsets) {
             self.shared
                 .log_directory

@@ -1,5 +1,6 @@
 //! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use crate::record::{BatchBuilder, BatchOptions, Batches};
 
 use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
 use super::testing::{Broker, EPOCH, change};
-use super::{AppendFailure, AppendOptions, EpochMismatch, NotHosted, Replica, RequiredAcks};
+use super::{
+    AppendFailure, AppendOptions, DeleteFailure, EpochMismatch, NotHosted, Replica, RequiredAcks,
+};
 
 fn batch(text: &[u8]) -> Bytes {
     let mut batch = BatchBuilder::new(BatchOptions::default());
@@ -241,4 +244,105 @@ async fn too_few_replicas_in_sync_refuse_acks_of_all_only() {
         Err(AppendFailure::NotLeader)
     ));
     broker.partitions.stop(1);
+}
+
+/// A copy of what is on the disk now: what a kill would leave.
+fn as_a_kill_leaves_it(path: &Path) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        for entry in std::fs::read_dir(from).expect("readable") {
+            let entry = entry.expect("an entry");
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                std::fs::create_dir(&to).expect("a directory");
+                copy(&entry.path(), &to);
+            } else {
+                std::fs::copy(entry.path(), to).expect("a copy");
+            }
+        }
+    }
+    let copied = tempfile::tempdir().expect("a temporary directory");
+    copy(path, copied.path());
+    copied
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_records_are_gone_for_everyone_and_stay_gone_after_a_kill() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let id = KafkaUuid::random();
+    let broker = Broker::start(path.path(), id, &[]);
+    let replica = broker.replica();
+    for number in 0..10 {
+        let appended = replica.append(options(&[number])).await;
+        appended.expect("an append");
+    }
+    let delete = async |before| {
+        let wanted = vec![(broker.replica(), Offset(before))];
+        broker.partitions.delete_records(wanted).await.remove(0)
+    };
+    let many = FetchLimits {
+        min_bytes: 1 << 19,
+        ..limits(Duration::from_secs(60))
+    };
+    let parts = [part(&replica, 2)];
+    let waiting = tokio::spawn(async move { fetch(&parts, many).await });
+
+    assert_eq!(delete(4).await, Ok(Offset(4)));
+    let answer = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    let answer = answer.expect("woken").expect("no panic");
+    assert!(matches!(answer[0], Err(ReadFailure::OutOfRange { .. })));
+    assert_eq!(delete(3).await, Ok(Offset(4)), "a start never goes back");
+    for before in [-2, 11] {
+        let refused = Err(DeleteFailure::OutOfRange(Offset(before)));
+        assert_eq!(delete(before).await, refused);
+    }
+    let published = replica.published();
+    assert_eq!(published.positions.log_start, Offset(4));
+    assert_eq!(published.view.epoch_at(Offset(4)), Some(EPOCH));
+
+    let killed = as_a_kill_leaves_it(path.path());
+    let after = Broker::start(killed.path(), id, &[]);
+    let positions = after.replica().published().positions;
+    assert_eq!(
+        (positions.log_start, positions.log_end),
+        (Offset(4), Offset(10))
+    );
+    after.partitions.stop(1);
+
+    assert_eq!(delete(-1).await, Ok(Offset(10)));
+    let killed = as_a_kill_leaves_it(path.path());
+    let after = Broker::start(killed.path(), id, &[]);
+    let positions = after.replica().published().positions;
+    assert_eq!(
+        (positions.log_start, positions.log_end),
+        (Offset(10), Offset(10))
+    );
+    after.partitions.stop(1);
+    replica.directory().fail(&"a test");
+    assert_eq!(delete(-1).await, Err(DeleteFailure::Storage));
+    broker.partitions.stop(1);
+}
+
+#[tokio::test]
+async fn a_compacted_topic_keeps_its_records() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    for (policy, answer) in [
+        ("compact", Err(DeleteFailure::Policy)),
+        ("compact,delete", Ok(Offset(1))),
+    ] {
+        let directory = path.path().join(policy);
+        let settings = [("log.cleanup.policy", policy)];
+        let broker = Broker::start(&directory, KafkaUuid::random(), &settings);
+        let replica = broker.replica();
+        let mut keyed = BatchBuilder::new(BatchOptions::default());
+        keyed.push(Timestamp(1_000), Some(b"key"), Some(b"one"), &[]);
+        let append = AppendOptions {
+            records: keyed.finish(),
+            ..options(b"")
+        };
+        replica.append(append).await.expect("an append");
+        let wanted = vec![(replica, Offset(-1))];
+        let deleted = broker.partitions.delete_records(wanted).await;
+        assert_eq!(deleted, [answer], "{policy}");
+        broker.partitions.stop(1);
+    }
 }
