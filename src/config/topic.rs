@@ -31,6 +31,23 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// In which codec a topic's batches are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompressionType {
+    /// As the producer sent them.
+    Producer,
+    /// In none.
+    Uncompressed,
+    /// In gzip.
+    Gzip,
+    /// In snappy.
+    Snappy,
+    /// In lz4.
+    Lz4,
+    /// In zstd.
+    Zstd,
+}
+
 /// The effective configuration of one topic. A field is named like its key, with dots as
 /// underscores; sizes and times that may be "none" or "unlimited" (-1 or the greatest number) stay
 /// `i64` as Kafka has them. The definitions say what each means.
@@ -38,7 +55,10 @@ pub enum TimestampType {
 #[allow(missing_docs, reason = "the definitions say what each key means")]
 pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
-    pub compression_type: String,
+    pub compression_gzip_level: i32,
+    pub compression_lz4_level: i32,
+    pub compression_type: CompressionType,
+    pub compression_zstd_level: i32,
     pub delete_retention_ms: i64,
     pub file_delete_delay_ms: i64,
     pub flush_messages: i64,
@@ -82,13 +102,24 @@ impl TopicConfig {
             Some(bytes) => bytes,
             None => values.read("segment.bytes")?,
         };
+        let compression: String = values.read("compression.type")?;
         let stamp: String = values.read("message.timestamp.type")?;
         let config = Self {
             cleanup_policy: CleanupPolicy {
                 delete: has("delete"),
                 compact: has("compact"),
             },
-            compression_type: values.read("compression.type")?,
+            compression_gzip_level: values.read("compression.gzip.level")?,
+            compression_lz4_level: values.read("compression.lz4.level")?,
+            compression_type: match compression.as_str() {
+                "uncompressed" => CompressionType::Uncompressed,
+                "gzip" => CompressionType::Gzip,
+                "snappy" => CompressionType::Snappy,
+                "lz4" => CompressionType::Lz4,
+                "zstd" => CompressionType::Zstd,
+                _ => CompressionType::Producer,
+            },
+            compression_zstd_level: values.read("compression.zstd.level")?,
             delete_retention_ms: values.read("delete.retention.ms")?,
             file_delete_delay_ms: values.read("file.delete.delay.ms")?,
             flush_messages: values.read("flush.messages")?,

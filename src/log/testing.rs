@@ -9,7 +9,7 @@ use crate::base::{
     KafkaUuid, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition,
 };
 use crate::config::TopicConfig;
-use crate::config::topic::{CleanupPolicy, TimestampType};
+use crate::config::topic::{CleanupPolicy, CompressionType, TimestampType};
 use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use super::disk::{Operation, Probe, Verdict};
@@ -25,7 +25,10 @@ pub(crate) fn config() -> TopicConfig {
             delete: true,
             compact: false,
         },
-        compression_type: "producer".to_owned(),
+        compression_gzip_level: -1,
+        compression_lz4_level: 9,
+        compression_type: CompressionType::Producer,
+        compression_zstd_level: 3,
         delete_retention_ms: 86_400_000,
         file_delete_delay_ms: 60_000,
         flush_messages: i64::MAX,

@@ -4,7 +4,8 @@
 //! From clients, in this order: exactly one whole batch of format 2; base offset 0; size; checksum; codec;
 //! offset range and record count agree; no control batch; a sequence where there is a producer; then
 //! every record (as it comes out of its codec, none is kept): well formed, dense offsets, a key where
-//! the topic is compacted, a timestamp near enough to now. Coordinators and the metadata log write batches of our
+//! the topic is compacted, a timestamp near enough to now. Then, where the topic has a codec of its own
+//! ([`recompress`]), the size once more. Coordinators and the metadata log write batches of our
 //! own making, of which size, format and checksum are checked.
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::record::{Batch, BatchHeader};
 use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
 
+mod recompress;
 mod records;
 
 /// A batch that is stored already may grow to this many bytes as it is decompressed, and no further.
@@ -138,8 +140,11 @@ fn client_batch(
         return Err(AppendError::UnsupportedCompressionType(error.to_string()));
     }
     check_client_header(header)?;
-    let largest = records::check(&batch, partition, config, now)?;
-    Ok(stamped(batch, largest, config, now))
+    let checked = records::check(&batch, partition, config, now)?;
+    match recompress::wanted(header, config) {
+        None => Ok(stamped(batch, checked.largest, config, now)),
+        Some(target) => recompress::client_batch(&batch, target, &checked, config, now),
+    }
 }
 
 fn check_client_header(header: &BatchHeader) -> Result<(), AppendError> {
@@ -228,7 +233,10 @@ fn own_batches(
             });
         } else {
             check_size(&header, config)?;
-            batches.push(stamped(batch, header.max_timestamp, config, now));
+            batches.push(match recompress::wanted(&header, config) {
+                None => stamped(batch, header.max_timestamp, config, now),
+                Some(target) => recompress::own_batch(&batch, target, config, now)?,
+            });
         }
     }
     if batches.is_empty() {

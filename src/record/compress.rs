@@ -3,15 +3,11 @@
 //! Decompression believes nothing that the input says about its size: see [`super::stream`].
 
 use std::fmt;
-use std::io::Write;
 
 use bytes::Bytes;
 
+use super::compressor::Compressor;
 use super::stream::{Limits, Stream, Target};
-use super::{lz4, snappy};
-
-/// Kafka's default `compression.zstd.level`.
-const ZSTD_LEVEL: i32 = 3;
 
 /// A batch's codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -87,28 +83,9 @@ impl Codec {
 
     /// Compresses and appends to `out`. After an error `out` may hold a part of the stream.
     pub(super) fn compress_onto(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
-        match self {
-            Self::None => out.extend_from_slice(bytes),
-            Self::Gzip => {
-                let mut encoder =
-                    flate2::write::GzEncoder::new(out, flate2::Compression::default());
-                encoder
-                    .write_all(bytes)
-                    .and_then(|()| encoder.finish())
-                    .map_err(|error| self.malformed(error))?;
-            }
-            Self::Snappy => snappy::compress(bytes, out)?,
-            Self::Lz4 => lz4::compress(bytes, out)?,
-            Self::Zstd => zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)
-                .and_then(|mut encoder| {
-                    // Knowing the size, zstd takes a window and tables that fit a small batch.
-                    encoder.set_pledged_src_size(u64::try_from(bytes.len()).ok())?;
-                    encoder.write_all(bytes)?;
-                    encoder.finish().map(drop)
-                })
-                .map_err(|error| self.malformed(error))?,
-        }
-        Ok(())
+        let mut compressor = Compressor::open(Compression::usual(self), out, Some(bytes.len()))?;
+        compressor.write(bytes)?;
+        compressor.finish().map(drop)
     }
 
     pub(super) fn malformed(self, reason: impl fmt::Display) -> CodecError {
@@ -122,6 +99,53 @@ impl Codec {
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A codec and how hard it tries. The levels are those of Kafka's settings and mean what they mean there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Records as they are.
+    None,
+    /// 1 to 9; -1 is zlib's own choice, 6.
+    Gzip(i32),
+    /// Has no levels.
+    Snappy,
+    /// 9, the default, is the fast compressor, as in Kafka's client; the others from 1 to 17 are those of
+    /// the slow one ("HC"), which ends at 12: what is above counts as 12.
+    Lz4(i32),
+    /// -131072 to 22; 0 is zstd's own choice, 3. The higher, the smaller; below 0 faster still.
+    Zstd(i32),
+}
+
+impl Compression {
+    /// Kafka's default `compression.gzip.level`.
+    pub const GZIP_LEVEL: i32 = -1;
+    /// Kafka's default `compression.lz4.level`.
+    pub const LZ4_LEVEL: i32 = 9;
+    /// Kafka's default `compression.zstd.level`.
+    pub const ZSTD_LEVEL: i32 = 3;
+
+    /// A codec at Kafka's default level.
+    pub const fn usual(codec: Codec) -> Self {
+        match codec {
+            Codec::None => Self::None,
+            Codec::Gzip => Self::Gzip(Self::GZIP_LEVEL),
+            Codec::Snappy => Self::Snappy,
+            Codec::Lz4 => Self::Lz4(Self::LZ4_LEVEL),
+            Codec::Zstd => Self::Zstd(Self::ZSTD_LEVEL),
+        }
+    }
+
+    /// The codec without its level.
+    pub const fn codec(self) -> Codec {
+        match self {
+            Self::None => Codec::None,
+            Self::Gzip(_) => Codec::Gzip,
+            Self::Snappy => Codec::Snappy,
+            Self::Lz4(_) => Codec::Lz4,
+            Self::Zstd(_) => Codec::Zstd,
+        }
     }
 }
 

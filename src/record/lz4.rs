@@ -7,12 +7,14 @@
 //! Numbers are little-endian. Like Kafka's reader this one refuses blocks that refer to earlier blocks:
 //! Java consumers could not read them, so they must not be acknowledged. `lz4_flex` decodes blocks; its
 //! frame decoder is not used, since it takes a frame without an end for a whole one and sizes its
-//! buffers by the frame's claim.
+//! buffers by the frame's claim. It compresses fast; the other levels are those of the `lz4` crate.
 
 use std::io::Write;
 
+use lz4::block::CompressionMode;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
+use super::blocks::{BlockFormat, Packed};
 use super::compress::{Codec, CodecError};
 use super::stream::Target;
 use super::varint::{Cursor, Fields};
@@ -32,16 +34,48 @@ const STORED: u32 = 1 << 31;
 /// The largest expansion of the format: a byte of match length stands for 255 bytes.
 const MOST_EXPANSION: usize = 256;
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+/// What Kafka writes: independent blocks of 64 KiB, no checks, no content size.
+pub(super) fn encoder<W: Write>(out: W) -> FrameEncoder<W> {
     let info = FrameInfo::new()
         .block_size(BlockSize::Max64KB)
         .block_mode(BlockMode::Independent)
         .block_checksums(false)
         .content_checksum(false);
-    let mut encoder = FrameEncoder::with_frame_info(info, out);
-    encoder.write_all(bytes).map_err(malformed)?;
-    encoder.finish().map_err(malformed)?;
-    Ok(())
+    FrameEncoder::with_frame_info(info, out)
+}
+
+/// The same frames from the slow compressor, which `lz4_flex` does not have.
+pub(super) struct HighFormat {
+    pub(super) level: i32,
+}
+
+impl BlockFormat for HighFormat {
+    const CODEC: Codec = Codec::Lz4;
+    const BLOCK: usize = 64 << 10;
+    /// Magic, flags, block size, header check.
+    const START: &'static [u8] = &[0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+    const END: &'static [u8] = &[0; 4];
+
+    fn most_packed(size: usize) -> usize {
+        // What does not fit here is stored as it is.
+        size
+    }
+
+    fn pack(&mut self, bytes: &[u8], packed: &mut [u8]) -> Result<Packed, CodecError> {
+        let mode = CompressionMode::HIGHCOMPRESSION(self.level);
+        let stored = || u32::try_from(bytes.len()).map(|size| (size | STORED).to_le_bytes());
+        // It fails where the block does not get smaller, since there is no room for more.
+        match lz4::block::compress_to_buffer(bytes, Some(mode), false, packed) {
+            Ok(size) if size < bytes.len() => Ok(Packed {
+                head: u32::try_from(size).map_err(malformed)?.to_le_bytes(),
+                size: Some(size),
+            }),
+            _ => Ok(Packed {
+                head: stored().map_err(malformed)?,
+                size: None,
+            }),
+        }
+    }
 }
 
 /// What a frame's header says.
@@ -192,8 +226,7 @@ fn malformed(reason: impl std::fmt::Display) -> CodecError {
 
 #[cfg(test)]
 mod tests {
-    use super::compress;
-    use crate::record::{Codec, CodecError};
+    use crate::record::{Codec, CodecError, Compression};
     use bytes::Bytes;
     use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
     use std::io::Write as _;
@@ -210,10 +243,12 @@ mod tests {
 
     #[test]
     fn the_header_is_kafkas() {
-        let mut out = Vec::new();
-        compress(b"castle", &mut out).expect("compresses");
-        assert_eq!(&out[..7], &[0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]);
-        assert_eq!(&out[out.len() - 4..], &[0; 4]);
+        for level in [Compression::LZ4_LEVEL, 1, 12] {
+            let out = Compression::Lz4(level).compress(b"castle");
+            let out = out.expect("compresses");
+            assert_eq!(&out[..7], &[0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]);
+            assert_eq!(&out[out.len() - 4..], &[0; 4]);
+        }
     }
 
     #[test]
@@ -247,7 +282,7 @@ mod tests {
             );
         }
         let mut joined = frame;
-        compress(&text, &mut joined).expect("compresses");
+        joined.extend(Codec::Lz4.compress(&text).expect("compresses"));
         assert!(decompress(&joined, usize::MAX).is_err());
     }
 

@@ -18,8 +18,10 @@
 //! - [`batch`]: the header as a view, whole batches one after another, the checksum;
 //! - [`iter`]: the records of a batch, borrowed;
 //! - [`scan`]: the records of a compressed batch, checked as they stream by and not kept;
-//! - [`build`]: batches of our own (internal topics, the metadata log, compaction, recompression);
-//! - [`compress`]: the four codecs in the containers that Kafka uses; [`stream`] reads them;
+//! - [`build`]: batches of our own (internal topics, the metadata log, compaction);
+//! - [`recompress`]: the records of a batch in another codec;
+//! - [`compress`]: the four codecs in the containers that Kafka uses; [`stream`] reads them, [`compressor`]
+//!   writes them;
 //! - [`control`]: transaction markers and the control records of the metadata log.
 //!
 //! What it must not do: wait, open files or sockets, know requests. It imports neither tokio nor
@@ -37,12 +39,17 @@
 //! - A batch whose record count and bytes disagree ends in an error, never in fewer records.
 
 pub mod batch;
+mod blocks;
 pub mod build;
 pub mod compress;
+mod compressor;
 pub mod control;
 mod fields;
 pub mod iter;
 mod lz4;
+pub mod recompress;
+#[cfg(test)]
+mod recompress_tests;
 pub mod scan;
 #[cfg(test)]
 mod scan_tests;
@@ -56,7 +63,8 @@ mod zstd_frames;
 
 pub use batch::{Attributes, Batch, BatchError, BatchHeader, Batches, HEADER_SIZE};
 pub use build::{BatchBuilder, BatchOptions};
-pub use compress::{Codec, CodecError};
+pub use compress::{Codec, CodecError, Compression};
 pub use iter::{Header, Record, RecordError, Records};
+pub use recompress::{RecompressError, Recompressed};
 pub use scan::{RecordScan, ScanError, ScannedRecord};
 pub use stream::Limits;

@@ -40,17 +40,8 @@ impl From<Record<'_>> for ScannedRecord {
 impl Batch {
     /// Checks the records as they come out of the codec, within `limits`, and keeps none of them.
     pub fn scan(&self, limits: Limits) -> Result<RecordScan<'_>, BatchError> {
-        let codec = self.header.attributes.codec()?;
-        let body = self.bytes.get(HEADER_SIZE..).unwrap_or_default();
-        // Compaction can leave a bare header, which is no stream of any codec.
-        let codec = if body.is_empty() { Codec::None } else { codec };
         Ok(RecordScan {
-            window: Window {
-                stream: Stream::open(codec, body, limits)?,
-                target: Target::default(),
-                at: 0,
-                end: None,
-            },
+            window: Window::open(self, limits)?,
             frame: Frame::new(&self.header),
         })
     }
@@ -65,6 +56,11 @@ pub struct RecordScan<'a> {
 }
 
 impl<'a> RecordScan<'a> {
+    /// Bytes that the stream has unpacked to so far.
+    pub const fn unpacked(&self) -> usize {
+        self.window.stream.unpacked()
+    }
+
     /// Bytes that the scan holds now: its own buffer, and what its codec reserved.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
@@ -152,7 +148,7 @@ impl Iterator for RecordScan<'_> {
 impl std::iter::FusedIterator for RecordScan<'_> {}
 
 /// The piece of a stream that is in memory.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     stream: Stream<'a>,
     target: Target,
     /// The first byte that has not been taken.
@@ -161,15 +157,29 @@ struct Window<'a> {
     end: Option<Result<(), CodecError>>,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    /// At the start of a batch's records.
+    pub(super) fn open(batch: &'a Batch, limits: Limits) -> Result<Self, BatchError> {
+        let codec = batch.header.attributes.codec()?;
+        let body = batch.bytes.get(HEADER_SIZE..).unwrap_or_default();
+        // Compaction can leave a bare header, which is no stream of any codec.
+        let codec = if body.is_empty() { Codec::None } else { codec };
+        Ok(Self {
+            stream: Stream::open(codec, body, limits)?,
+            target: Target::default(),
+            at: 0,
+            end: None,
+        })
+    }
+
     #[inline]
-    fn in_hand(&self) -> &[u8] {
+    pub(super) fn in_hand(&self) -> &[u8] {
         self.target.filled_from(self.at)
     }
 
     /// The next `length` bytes, if all of them are in memory.
     #[inline]
-    fn take(&mut self, length: i32) -> Option<&[u8]> {
+    pub(super) fn take(&mut self, length: i32) -> Option<&[u8]> {
         let length = usize::try_from(length).ok()?;
         let taken = self.target.filled_from(self.at).get(..length)?;
         self.at += length;
@@ -177,7 +187,7 @@ impl Window<'_> {
     }
 
     /// Replaces the piece, which has been used up, by the next one, which may be empty; false at the end.
-    fn refill(&mut self) -> bool {
+    pub(super) fn refill(&mut self) -> bool {
         if self.end.is_some() {
             return false;
         }
@@ -195,9 +205,17 @@ impl Window<'_> {
         false
     }
 
+    /// How the stream ended, once [`Window::refill`] has said that it did.
+    pub(super) fn ended(&mut self) -> Result<(), ScanError> {
+        match self.end.take() {
+            Some(Err(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Why there is no record: `error`, unless the stream broke off under it.
     #[cold]
-    fn failure(&mut self, error: RecordError) -> ScanError {
+    pub(super) fn failure(&mut self, error: RecordError) -> ScanError {
         match self.end.take() {
             Some(Err(error)) => error.into(),
             _ => error.into(),
@@ -206,9 +224,15 @@ impl Window<'_> {
 }
 
 /// The next `left` bytes of a stream as they pass by.
-struct Passing<'w, 'a> {
+pub(super) struct Passing<'w, 'a> {
     window: &'w mut Window<'a>,
     left: usize,
+}
+
+impl<'w, 'a> Passing<'w, 'a> {
+    pub(super) const fn new(window: &'w mut Window<'a>, left: usize) -> Self {
+        Self { window, left }
+    }
 }
 
 impl Fields for Passing<'_, '_> {

@@ -5,6 +5,7 @@
 //! 82 53 4e 41 50 50 59 00 | version 1, int32 | oldest reader 1, int32 | (size, int32 | snappy block)*
 //! ```
 
+use super::blocks::{BlockFormat, Packed};
 use super::compress::{Codec, CodecError};
 use super::stream::Target;
 use super::varint::{Cursor, Fields};
@@ -20,19 +21,26 @@ const CHUNK: usize = 32 * 1024;
 /// A three-byte copy yields at most 64 bytes; nothing in the format expands more.
 const MOST_EXPANSION: usize = 22;
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    let mut encoder = snap::raw::Encoder::new();
-    let mut block = vec![0; snap::raw::max_compress_len(CHUNK.min(bytes.len()))];
-    for chunk in bytes.chunks(CHUNK) {
-        let size = encoder.compress(chunk, &mut block).map_err(malformed)?;
-        let block = block.get(..size).unwrap_or_default();
-        out.extend_from_slice(&i32::try_from(size).map_err(malformed)?.to_be_bytes());
-        out.extend_from_slice(block);
+/// What snappy-java writes.
+pub(super) struct SnappyFormat(pub(super) snap::raw::Encoder);
+
+impl BlockFormat for SnappyFormat {
+    const CODEC: Codec = Codec::Snappy;
+    const BLOCK: usize = CHUNK;
+    const START: &'static [u8] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
+    const END: &'static [u8] = &[];
+
+    fn most_packed(size: usize) -> usize {
+        snap::raw::max_compress_len(size)
     }
-    Ok(())
+
+    fn pack(&mut self, bytes: &[u8], packed: &mut [u8]) -> Result<Packed, CodecError> {
+        let size = self.0.compress(bytes, packed).map_err(malformed)?;
+        Ok(Packed {
+            head: i32::try_from(size).map_err(malformed)?.to_be_bytes(),
+            size: Some(size),
+        })
+    }
 }
 
 /// A stream of snappy-java, or a bare block, unpacked block by block.
@@ -114,7 +122,6 @@ fn malformed(reason: impl std::fmt::Display) -> CodecError {
 
 #[cfg(test)]
 mod tests {
-    use super::compress;
     use crate::record::{Codec, CodecError};
     use bytes::Bytes;
 
@@ -129,10 +136,9 @@ mod tests {
             .compress_vec(&text)
             .expect("compresses");
         assert_eq!(decompress(&bare, usize::MAX).expect("bare"), text);
-        let mut joined = Vec::new();
-        compress(&text, &mut joined).expect("compresses");
+        let mut joined = Codec::Snappy.compress(&text).expect("compresses").to_vec();
         assert_eq!(&joined[..16], b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01");
-        compress(&text, &mut joined).expect("compresses");
+        joined.extend_from_within(..);
         assert_eq!(
             decompress(&joined, usize::MAX).expect("joined"),
             text.repeat(2)

@@ -102,6 +102,11 @@ impl<'a> Stream<'a> {
         Ok(more)
     }
 
+    /// Bytes that came out so far.
+    pub(super) const fn unpacked(&self) -> usize {
+        self.limits.total - self.room
+    }
+
     /// Bytes that the decompressor itself holds, where that is not a small constant.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {

@@ -7,4 +7,5 @@ mod descriptors;
 mod histories;
 mod model;
 mod reading;
+mod recompressing;
 mod recovery;

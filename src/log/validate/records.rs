@@ -34,7 +34,7 @@ const CLIENT_HELD_TIMES: usize = 8;
 const MOST_FAILURES: usize = 64;
 
 /// What the batches of clients may cost.
-fn client_limits(config: &TopicConfig) -> Limits {
+pub(super) fn client_limits(config: &TopicConfig) -> Limits {
     let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
     let unpacked = CLIENT_UNPACKED.max(most.saturating_mul(CLIENT_UNPACKED_TIMES));
     let held = CLIENT_HELD.max(most.saturating_mul(CLIENT_HELD_TIMES));
@@ -45,13 +45,21 @@ fn client_limits(config: &TopicConfig) -> Limits {
     }
 }
 
-/// Checks every record; returns the largest timestamp.
+/// What the records of a batch have shown.
+pub(super) struct Checked {
+    /// The largest timestamp.
+    pub(super) largest: Timestamp,
+    /// Bytes of the records without their codec.
+    pub(super) unpacked: usize,
+}
+
+/// Checks every record.
 pub(super) fn check(
     batch: &Batch,
     partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
-) -> Result<Timestamp, AppendError> {
+) -> Result<Checked, AppendError> {
     let mut check = RecordCheck {
         header: &batch.header,
         partition,
@@ -61,19 +69,27 @@ pub(super) fn check(
         largest: Timestamp::NONE,
         failures: Failures::default(),
     };
-    if batch.header.attributes.codec() == Ok(Codec::None) {
-        for record in batch.records(&batch.body()) {
+    let unpacked = if batch.header.attributes.codec() == Ok(Codec::None) {
+        let body = batch.body();
+        for record in batch.records(&body) {
             check.take(record.map_err(malformed)?.into());
         }
+        body.len()
     } else {
-        for record in batch.scan(client_limits(config)).map_err(malformed)? {
+        let mut scan = batch.scan(client_limits(config)).map_err(malformed)?;
+        for record in scan.by_ref() {
             check.take(record.map_err(malformed)?);
         }
-    }
-    check.failures.into_result().map(|()| check.largest)
+        scan.unpacked()
+    };
+    let largest = check.largest;
+    check
+        .failures
+        .into_result()
+        .map(|()| Checked { largest, unpacked })
 }
 
-fn malformed(error: impl std::fmt::Display) -> AppendError {
+pub(super) fn malformed(error: impl std::fmt::Display) -> AppendError {
     AppendError::invalid_record(error.to_string())
 }
 

@@ -1,0 +1,120 @@
+//! Batches whose codec is not the topic's (`compression.type`) are stored in the topic's.
+//!
+//! As in Kafka: a batch that has the topic's codec already stays as it is, whatever its level; control
+//! batches are not compressed; both the batch that was sent and the one that is stored must keep
+//! `max.message.bytes`. Records keep everything; their batch keeps producer, sequence and the
+//! transactional bit.
+//!
+//! It happens on the storage lane, as the check of the records does, and is bounded as that is: no more comes out
+//! of the old codec than [`records::check`] allows, no more is held than a piece of it and the new stream
+//! up to `max.message.bytes`.
+
+use crate::base::Timestamp;
+use crate::config::TopicConfig;
+use crate::config::topic::{CompressionType, TimestampType};
+use crate::log::active::ReadyBatch;
+use crate::log::append::AppendError;
+use crate::record::batch::LENGTH_OVERHEAD;
+use crate::record::{Attributes, Batch, BatchHeader, Compression, HEADER_SIZE, Limits};
+
+use super::MOST_DECOMPRESSED;
+use super::records::{self, Checked};
+
+/// How a batch is to be compressed anew; `None` for most, which are stored as they came.
+#[inline]
+pub(super) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Option<Compression> {
+    let target = match config.compression_type {
+        CompressionType::Producer => return None,
+        CompressionType::Uncompressed => Compression::None,
+        CompressionType::Gzip => Compression::Gzip(config.compression_gzip_level),
+        CompressionType::Snappy => Compression::Snappy,
+        CompressionType::Lz4 => Compression::Lz4(config.compression_lz4_level),
+        CompressionType::Zstd => Compression::Zstd(config.compression_zstd_level),
+    };
+    let attributes = header.attributes;
+    let stays = attributes.codec() == Ok(target.codec())
+        || attributes.is_control()
+        || header.record_count <= 0;
+    (!stays).then_some(target)
+}
+
+/// A client's batch, whose records have been checked.
+pub(super) fn client_batch(
+    batch: &Batch,
+    target: Compression,
+    checked: &Checked,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<ReadyBatch, AppendError> {
+    let job = Job {
+        unpacked: Some(checked.unpacked),
+        largest: checked.largest,
+        limits: records::client_limits(config),
+    };
+    job.run(batch, target, config, now)
+}
+
+/// A coordinator's batch, whose records nobody has looked at.
+pub(super) fn own_batch(
+    batch: &Batch,
+    target: Compression,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<ReadyBatch, AppendError> {
+    let job = Job {
+        unpacked: None,
+        largest: batch.header.max_timestamp,
+        limits: Limits {
+            total: MOST_DECOMPRESSED,
+            held: MOST_DECOMPRESSED,
+        },
+    };
+    job.run(batch, target, config, now)
+}
+
+struct Job {
+    unpacked: Option<usize>,
+    largest: Timestamp,
+    limits: Limits,
+}
+
+impl Job {
+    fn run(
+        self,
+        batch: &Batch,
+        target: Compression,
+        config: &TopicConfig,
+        now: Timestamp,
+    ) -> Result<ReadyBatch, AppendError> {
+        let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
+        let recompressed = batch
+            .recompress(
+                target,
+                self.unpacked,
+                self.limits,
+                most.saturating_sub(HEADER_SIZE),
+            )
+            .map_err(records::malformed)?;
+        let size = recompressed.size.saturating_add(HEADER_SIZE);
+        let (Some(body), Ok(length)) = (
+            recompressed.body,
+            i32::try_from(size.saturating_sub(LENGTH_OVERHEAD)),
+        ) else {
+            return Err(AppendError::MessageTooLarge { size, most });
+        };
+        let by_broker = config.message_timestamp_type == TimestampType::LogAppendTime;
+        let mut header = BatchHeader {
+            length,
+            // Other bits than these do not outlive a batch that is written anew.
+            attributes: Attributes(0)
+                .with_codec(target.codec())
+                .with_log_append_time(by_broker)
+                .with_transactional(batch.header.attributes.is_transactional()),
+            base_timestamp: recompressed.base_timestamp,
+            max_timestamp: if by_broker { now } else { self.largest },
+            ..batch.header
+        };
+        header.crc = header.crc_over(&body);
+        Ok(ReadyBatch { header, body })
+    }
+}
