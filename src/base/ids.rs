@@ -39,6 +39,12 @@ impl KafkaUuid {
     /// The id of `__cluster_metadata`.
     pub const METADATA_TOPIC: Self = Self(uuid::Uuid::from_u128(1));
 
+    /// In place of a directory's id: its broker is to choose one.
+    pub const UNASSIGNED_DIRECTORY: Self = Self(uuid::Uuid::from_u128(1));
+
+    /// In place of a directory's id: it has failed, nobody knows which one it was.
+    pub const LOST_DIRECTORY: Self = Self(uuid::Uuid::from_u128(2));
+
     /// A fresh random id. Never one of the reserved low hundred, and its text never begins with a
     /// dash, which command lines would take for an option.
     pub fn random() -> Self {

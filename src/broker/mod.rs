@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   start                                      stop
-//!   log directory: lock, identity              listeners: no new connections, answer what is in flight
+//!   log directories: lock, identity            listeners: no new connections, answer what is in flight
 //!   controller: metadata log -> image          coordinators
 //!   listeners: bound, not yet serving          partitions: close, checkpoints, clean-shutdown marker
 //!   registration with the real addresses       controller: metadata log closed
@@ -12,6 +12,7 @@
 //!   unfenced -> leaders; serve; the ready line
 //! ```
 
+mod directories;
 mod listeners;
 mod open_files;
 mod panics;

@@ -3,17 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::{Clock, KafkaUuid, NodeId, SystemClock};
+use crate::base::{Clock, DirectoryId, KafkaUuid, NodeId, SystemClock};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
 use crate::config::BrokerConfig;
 use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
 use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
-use crate::log::{DirectoryError, Identity, LogDirectory, limit_kept_files};
+use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
 use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
+use super::directories::{AssignmentRelay, Registered, Watch};
 use super::{listeners, open_files};
 
 /// Why the broker cannot start.
@@ -25,11 +26,6 @@ pub enum StartError {
     /// The log directory cannot be used.
     #[error(transparent)]
     LogDirectory(#[from] DirectoryError),
-    /// More than one directory is configured.
-    #[error(
-        "'log.dirs' and 'metadata.log.dir' name more than one directory; name one, and leave 'metadata.log.dir' out"
-    )]
-    SeveralDirectories,
     /// The controller cannot begin.
     #[error(transparent)]
     Cluster(#[from] cluster::StartError),
@@ -57,6 +53,8 @@ pub struct Running {
     pub(super) broker_epoch: i64,
     config: Arc<BrokerConfig>,
     cluster_id: String,
+    /// Locked as long as the broker runs.
+    _metadata_only: Option<LogDirectory>,
 }
 
 impl Running {
@@ -93,12 +91,12 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let node = NodeId(config.node_id);
 
-    let log_directory = open_log_directory(&config, node)?;
-    let cluster_id = log_directory.meta().cluster_id.clone();
-    let directory_id = log_directory.directory_id();
+    let mut directories = LogDirectories::open(&config.log_dirs, &config.metadata_log_dir, node)?;
+    let metadata_directory = directories.metadata();
+    let cluster_id = metadata_directory.meta().cluster_id.clone();
     let (cluster, controller) = cluster::start(
         Arc::clone(&config),
-        &log_directory,
+        metadata_directory,
         &cluster_id,
         Arc::clone(&clock),
     )?;
@@ -114,11 +112,18 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
         endpoints: listeners::registered(&config, &listeners.addresses()),
         features: controller::features::supported(),
         rack: config.broker_rack.clone(),
-        log_directories: vec![directory_id],
+        log_directories: ids(&directories),
     };
     let broker_epoch = register(&cluster, registration).await?;
 
-    let partitions = open_partitions(&config, log_directory, &clock, &cluster).await?;
+    let metadata_only = directories.metadata_only.take();
+    let partitions = open_partitions(&config, directories, &clock, &cluster).await?;
+    let registered = Registered {
+        broker_id: node,
+        broker_epoch,
+    };
+    Watch::begin(&cluster, &partitions, registered);
+    relay_assignments(&cluster, &partitions, registered).await;
     cluster
         .listen(Arc::new(HostedPartitions(partitions.clone())))
         .await;
@@ -158,23 +163,33 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
         broker_epoch,
         config,
         cluster_id,
+        _metadata_only: metadata_only,
     })
 }
 
-fn open_log_directory(config: &BrokerConfig, node: NodeId) -> Result<LogDirectory, StartError> {
-    let [directory] = config.log_dirs.as_slice() else {
-        return Err(StartError::SeveralDirectories);
+/// The ids of the directories in use, as Kafka lists them.
+fn ids(directories: &LogDirectories) -> Vec<DirectoryId> {
+    let mut ids: Vec<_> = directories
+        .online
+        .iter()
+        .map(LogDirectory::directory_id)
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Tells the controller where replicas are: at once what the start has found, then what changes.
+async fn relay_assignments(cluster: &Cluster, partitions: &Partitions, registered: Registered) {
+    let Some(assignments) = partitions.assignments() else {
+        return;
     };
-    if config.metadata_log_dir != *directory {
-        return Err(StartError::SeveralDirectories);
-    }
-    Ok(LogDirectory::open(
-        directory,
-        &Identity {
-            node_id: node,
-            cluster_id: None,
-        },
-    )?)
+    let mut relay = AssignmentRelay {
+        cluster: cluster.clone(),
+        registered,
+        assignments,
+    };
+    relay.catch_up().await;
+    tokio::spawn(relay.run());
 }
 
 async fn register(cluster: &Cluster, registration: RegisterBroker) -> Result<i64, StartError> {
@@ -197,15 +212,14 @@ async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartE
 /// Opening logs reads the disk: not on a thread that serves sockets.
 async fn open_partitions(
     config: &Arc<BrokerConfig>,
-    log_directory: LogDirectory,
+    directories: LogDirectories,
     clock: &Arc<dyn Clock>,
     cluster: &Cluster,
 ) -> Result<Partitions, StartError> {
     let (config, clock, image) = (Arc::clone(config), Arc::clone(clock), cluster.image());
-    let opened = tokio::task::spawn_blocking(move || {
-        Partitions::start(config, log_directory, clock, &image)
-    })
-    .await;
+    let opened =
+        tokio::task::spawn_blocking(move || Partitions::start(config, directories, clock, &image))
+            .await;
     Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)
 }
 

@@ -159,7 +159,7 @@ broker_config! {
         inter_broker_listener_name: String = ["inter.broker.listener.name"],
         /// `max.connections.per.ip.overrides` by host
         max_connections_per_ip_overrides: BTreeMap<String, i32> = ["max.connections.per.ip.overrides"],
-        /// `log.dirs` (exactly one at this stage; `log.dir` is its synonym)
+        /// `log.dirs`, at least one (`log.dir` is its synonym)
         log_dirs: Vec<PathBuf> = ["log.dirs", "log.dir"],
         /// `metadata.log.dir`, or the first of `log.dirs` when unset
         metadata_log_dir: PathBuf = ["metadata.log.dir"],
@@ -206,16 +206,15 @@ impl BrokerConfig {
             .into_iter()
             .map(PathBuf::from)
             .collect();
-        let [log_dir] = log_dirs.as_slice() else {
-            return Err(InvalidConfig(format!(
-                "log.dirs names {} directories: several are not served yet, use one",
-                log_dirs.len()
-            )));
+        let Some(first_log_dir) = log_dirs.first() else {
+            return Err(InvalidConfig(
+                "log.dirs names no directory: name at least one".to_owned(),
+            ));
         };
         let metadata_log_dir = settings
             .value("metadata.log.dir")
             .filter(|path| !path.is_empty())
-            .map_or_else(|| log_dir.clone(), PathBuf::from);
+            .map_or_else(|| first_log_dir.clone(), PathBuf::from);
         let max_connections_per_ip_overrides =
             connection_overrides(settings.value("max.connections.per.ip.overrides"))?;
         let derived = Derived {

@@ -75,6 +75,10 @@ pub enum Command {
     UnfenceBroker(UnfenceBroker),
     /// See [`FenceBroker`].
     FenceBroker(FenceBroker),
+    /// See [`FailDirectories`].
+    FailDirectories(FailDirectories),
+    /// See [`AssignReplicas`].
+    AssignReplicas(AssignReplicas),
     /// See [`AllocateProducerIds`].
     AllocateProducerIds(AllocateProducerIds),
 }
@@ -94,6 +98,10 @@ pub enum Reply {
     UnfenceBroker(Result<(), Refusal>),
     /// Done.
     FenceBroker(Result<(), Refusal>),
+    /// Done.
+    FailDirectories(Result<(), Refusal>),
+    /// For each assignment of the request, in its order; or nothing was looked at.
+    AssignReplicas(Result<Vec<Result<(), ErrorCode>>, Refusal>),
     /// The block.
     AllocateProducerIds(Result<ProducerIdBlock, Refusal>),
 }
@@ -228,6 +236,39 @@ pub struct FenceBroker {
     pub broker_id: NodeId,
     /// Its registration.
     pub broker_epoch: i64,
+}
+
+/// Log directories of a registered broker have failed.
+#[derive(Clone, Debug)]
+pub struct FailDirectories {
+    /// The broker.
+    pub broker_id: NodeId,
+    /// Its registration.
+    pub broker_epoch: i64,
+    /// All that have failed so far.
+    pub directories: Vec<DirectoryId>,
+}
+
+/// A registered broker says in which directories its replicas are.
+#[derive(Clone, Debug)]
+pub struct AssignReplicas {
+    /// The broker.
+    pub broker_id: NodeId,
+    /// Its registration.
+    pub broker_epoch: i64,
+    /// Which replica is where.
+    pub assignments: Vec<ReplicaAssignment>,
+}
+
+/// One replica of a broker, and its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaAssignment {
+    /// The topic.
+    pub topic_id: TopicId,
+    /// The partition.
+    pub partition: i32,
+    /// The directory.
+    pub directory: DirectoryId,
 }
 
 /// A broker wants producer ids to give out.

@@ -6,10 +6,13 @@
 //! gets one as soon as a broker comes that qualifies. Each change of leader, to nobody as well,
 //! raises the leader epoch, so that a broker that stops and starts again always leads in a new epoch.
 //!
+//! A log directory that fails is the same for the partitions in it, and a replica whose directory is not
+//! online does not lead.
+//!
 //! A leader from outside the in-sync set may lose acknowledged records; it is chosen only where
 //! `unclean.leader.election.enable` says so for the topic, and then is marked as recovering.
 
-use crate::base::{NodeId, TopicId};
+use crate::base::{DirectoryId, NodeId, TopicId};
 use crate::config::TopicConfig;
 use crate::metadata::record::{MetadataRecord, PartitionChange};
 use crate::metadata::{Image, PartitionImage, TopicImage};
@@ -18,31 +21,51 @@ use super::Situation;
 
 /// A broker's coming or going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+pub enum Move<'a> {
     /// The broker may lead from now on, whatever the image says.
     Comes(NodeId),
     /// The broker leads no more and is no longer in sync.
     Goes(NodeId),
+    /// The same for what the broker has in these directories.
+    Loses(NodeId, &'a [DirectoryId]),
 }
 
-impl Move {
+impl Move<'_> {
     fn concerns(self, partition: &PartitionImage) -> bool {
+        let has = |broker| partition.isr.contains(&broker) || partition.leader == broker;
         match self {
             Self::Comes(_) => partition.leader == NodeId::NONE,
-            Self::Goes(broker) => partition.isr.contains(&broker) || partition.leader == broker,
+            Self::Goes(broker) => has(broker),
+            Self::Loses(broker, directories) => {
+                let directory = partition.directory_of(broker);
+                has(broker) && directory.is_some_and(|directory| directories.contains(&directory))
+            }
         }
     }
 
-    fn may_lead(self, image: &Image, broker: NodeId) -> bool {
+    /// Whose replica is lost, if one is.
+    const fn lost(self) -> Option<NodeId> {
         match self {
-            Self::Comes(new) => broker == new || image.is_active(broker),
-            Self::Goes(old) => broker != old && image.is_active(broker),
+            Self::Comes(_) => None,
+            Self::Goes(broker) | Self::Loses(broker, _) => Some(broker),
         }
+    }
+
+    fn may_lead(self, image: &Image, partition: &PartitionImage, broker: NodeId) -> bool {
+        if self.lost() == Some(broker) {
+            return false;
+        }
+        let comes = self == Self::Comes(broker);
+        let has_directory = image.broker(broker).is_none_or(|registered| {
+            let directory = partition.directory_of(broker);
+            directory.is_none_or(|directory| registered.has_online(directory))
+        });
+        has_directory && (comes || image.is_active(broker))
     }
 }
 
 /// The changes that `change` makes to all partitions.
-pub fn changes(situation: &Situation<'_>, change: Move) -> Vec<MetadataRecord> {
+pub fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
     for topic in situation.image.topics() {
         let concerned = topic
@@ -70,25 +93,26 @@ pub fn changes(situation: &Situation<'_>, change: Move) -> Vec<MetadataRecord> {
     records
 }
 
-fn allows_unclean_election(situation: &Situation<'_>, topic: &TopicImage) -> bool {
+pub(super) fn allows_unclean_election(situation: &Situation<'_>, topic: &TopicImage) -> bool {
     // Overrides that do not resolve came from another controller; then loss is not risked.
     TopicConfig::resolve(situation.image.topic_configs(&topic.name), situation.config)
         .is_ok_and(|config| config.unclean_leader_election_enable)
 }
 
-fn change_of(
+/// What `change` makes of one partition, if anything.
+pub(super) fn change_of(
     image: &Image,
-    change: Move,
+    change: Move<'_>,
     topic_id: TopicId,
     number: i32,
     partition: &PartitionImage,
     unclean: bool,
 ) -> Option<PartitionChange> {
     let mut isr = partition.isr.clone();
-    if let Move::Goes(broker) = change {
-        isr.retain(|member| *member != broker);
+    if let Some(lost) = change.lost() {
+        isr.retain(|member| *member != lost);
     }
-    let may_lead = |broker: NodeId| change.may_lead(image, broker);
+    let may_lead = |broker: NodeId| change.may_lead(image, partition, broker);
     let in_sync = |broker: &NodeId| isr.contains(broker) && may_lead(*broker);
     let clean = if in_sync(&partition.leader) {
         Some(partition.leader)

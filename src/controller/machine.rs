@@ -1,7 +1,7 @@
 //! Which function decides about which command.
 
 use super::command::{Command, Decision, Reply};
-use super::{Situation, brokers, partitions, producer_ids, topics};
+use super::{Situation, brokers, directories, partitions, producer_ids, topics};
 
 /// Decides about `command`.
 pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
@@ -22,6 +22,12 @@ pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
             brokers::unfence(situation, command).map(Reply::UnfenceBroker)
         }
         Command::FenceBroker(command) => brokers::fence(situation, command).map(Reply::FenceBroker),
+        Command::FailDirectories(command) => {
+            directories::fail(situation, command).map(Reply::FailDirectories)
+        }
+        Command::AssignReplicas(command) => {
+            directories::assign(situation, command).map(Reply::AssignReplicas)
+        }
         Command::AllocateProducerIds(command) => {
             producer_ids::allocate(situation, command).map(Reply::AllocateProducerIds)
         }

@@ -18,14 +18,15 @@
 //! * [`command`]: commands, replies, refusals. [`machine`]: which function decides what.
 //! * [`topics`], [`partitions`]: creating and deleting; [`names`], [`configs`], [`placement`] are the
 //!   rules that they use.
-//! * [`brokers`]: registering, unfencing and fencing, with [`leaders`] for what that does to
-//!   partitions. [`producer_ids`], [`features`]: as they say.
+//! * [`brokers`]: registering, unfencing and fencing; [`directories`]: where replicas are, and directories that
+//!   fail; with [`leaders`] for what these do to partitions. [`producer_ids`], [`features`]: as they say.
 //!
 //! This room does no I/O and has no clock; chance comes in as an argument.
 
 pub mod brokers;
 pub mod command;
 pub mod configs;
+pub mod directories;
 pub mod features;
 pub mod leaders;
 pub mod machine;
@@ -43,9 +44,9 @@ use crate::config::BrokerConfig;
 use crate::metadata::Image;
 
 pub use command::{
-    AllocateProducerIds, Command, CreatePartitions, CreateTopics, CreatedTopic, Decision,
-    DeleteTopics, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal, RegisterBroker,
-    Reply, TopicReference, UnfenceBroker,
+    AllocateProducerIds, AssignReplicas, Command, CreatePartitions, CreateTopics, CreatedTopic,
+    Decision, DeleteTopics, FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock,
+    Refusal, RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker,
 };
 pub use machine::decide;
 pub use names::is_internal;

@@ -13,14 +13,11 @@
 //! Fenced brokers come into it only when the others do not suffice, and never lead. Racks are not
 //! considered.
 
-use crate::base::{DirectoryId, ErrorCode, KafkaUuid, LeaderEpoch, NodeId};
+use crate::base::{DirectoryId, ErrorCode, LeaderEpoch, NodeId};
 use crate::metadata::{Image, PartitionImage};
 
 use super::Chance;
 use super::command::Refusal;
-
-/// Kafka's mark for "the broker chooses the directory".
-const UNASSIGNED: DirectoryId = KafkaUuid(uuid::Uuid::from_u128(1));
 
 /// Places new partitions.
 #[derive(Debug)]
@@ -173,6 +170,6 @@ fn directory(image: &Image, broker: NodeId) -> DirectoryId {
         Some([only]) => *only,
         // The zero id, which says that the broker is too old to know about directories.
         Some([]) => DirectoryId::ZERO,
-        _ => UNASSIGNED,
+        _ => DirectoryId::UNASSIGNED_DIRECTORY,
     }
 }

@@ -214,7 +214,7 @@ impl<M: Machine> Host<M> {
             let active = Active::new(machine, &self);
             match active.run(&mut messages).await {
                 End::Stopped => return,
-                End::AppendFailed if self.replica.directory().is_offline() => {
+                End::AppendFailed if self.replica.is_offline() => {
                     return refuse_for_good(&mut messages).await;
                 }
                 End::AppendFailed => {

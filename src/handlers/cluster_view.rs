@@ -3,16 +3,12 @@
 
 use kafka_protocol::messages::BrokerId;
 
-use crate::base::{DirectoryId, NodeId};
+use crate::base::NodeId;
 use crate::config::BrokerConfig;
 use crate::metadata::{BrokerImage, Image, PartitionImage};
 use crate::wire::Peer;
 
 use super::advertised::{Address, own_address};
-
-/// Kafka's id of a directory that has failed; ids below it mean that nobody has said where the
-/// replica is.
-const LOST_DIRECTORY: u128 = 2;
 
 /// An image, seen by the client of one connection.
 pub(super) struct ClusterView<'a> {
@@ -103,7 +99,7 @@ impl<'a> ClusterView<'a> {
                     && partition
                         .directories
                         .get(place)
-                        .is_none_or(|directory| has_online(broker, *directory))
+                        .is_none_or(|directory| broker.has_online(*directory))
             })
         };
         partition
@@ -117,16 +113,6 @@ impl<'a> ClusterView<'a> {
 
     fn listens(&self, broker: &BrokerImage) -> bool {
         broker.id == self.own_id || broker.endpoint(self.listener).is_some()
-    }
-}
-
-/// Whether `directory` is one of those that the broker can use. A broker that has named none has not
-/// said anything about its directories.
-fn has_online(broker: &BrokerImage, directory: DirectoryId) -> bool {
-    match directory.0.as_u128() {
-        ..LOST_DIRECTORY => true,
-        LOST_DIRECTORY => false,
-        _ => broker.directories.is_empty() || broker.directories.contains(&directory),
     }
 }
 

@@ -23,6 +23,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod describe_topic_partitions;
 mod errors;
 mod fetch;
@@ -75,6 +76,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<init_producer_id::InitProducerId>(),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Route::to::<describe_configs::DescribeConfigs>(),
+    Route::to::<describe_log_dirs::DescribeLogDirs>(),
     Route::to::<create_partitions::CreatePartitions>(),
     Route::to::<delete_groups::DeleteGroups>(),
     Route::to::<offset_delete::OffsetDelete>(),

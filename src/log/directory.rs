@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
@@ -97,14 +98,23 @@ pub struct FoundReplica {
     pub state: ReplicaState,
 }
 
-/// A log directory in use. The lock is held as long as this lives.
+/// The space of a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// What is left for us.
+    pub usable: u64,
+}
+
+/// A log directory in use. The lock is held as long as this lives, or until it is released.
 #[derive(Debug)]
 pub struct LogDirectory {
     path: PathBuf,
     disk: Disk,
     meta: MetaProperties,
     clean_shutdown: bool,
-    _lock: File,
+    lock: Mutex<Option<File>>,
 }
 
 impl LogDirectory {
@@ -136,7 +146,7 @@ impl LogDirectory {
             disk,
             meta,
             clean_shutdown,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -172,7 +182,7 @@ impl LogDirectory {
 
     /// Where the metadata log is or will be.
     pub fn metadata_log_path(&self) -> PathBuf {
-        self.path.join(METADATA_LOG)
+        metadata_log_in(&self.path)
     }
 
     /// All replica directories but that of the metadata log, in the order of their names.
@@ -246,10 +256,19 @@ impl LogDirectory {
         self.disk.sync_directory(&self.path)
     }
 
-    /// Bytes that the file system under this directory still has for us.
-    pub fn free_bytes(&self) -> io::Result<u64> {
+    /// The space of the file system under this directory.
+    pub fn space(&self) -> io::Result<Space> {
         let system = rustix::fs::statvfs(&self.path)?;
-        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+        Ok(Space {
+            total: system.f_blocks.saturating_mul(system.f_frsize),
+            usable: system.f_bavail.saturating_mul(system.f_frsize),
+        })
+    }
+
+    /// Lets others use the directory, though this value may live on. For who changes nothing here any more.
+    pub fn release(&self) {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        *lock = None;
     }
 
     /// Leaves the clean-shutdown marker: the last thing that a clean stop does, after all logs are closed and
@@ -259,6 +278,11 @@ impl LogDirectory {
         self.disk
             .replace(&self.path.join(CLEAN_SHUTDOWN), content.as_bytes())
     }
+}
+
+/// Where a metadata log is, if the log directory at `path` has one.
+pub(super) fn metadata_log_in(path: &Path) -> PathBuf {
+    path.join(METADATA_LOG)
 }
 
 /// Locks the directory both ways: `flock` against ourselves, and the record lock that Kafka's JVM takes.
@@ -376,120 +400,4 @@ fn refuse_foreign_content(path: &Path) -> Result<(), DirectoryError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Offset;
-
-    fn identity() -> Identity {
-        Identity {
-            node_id: NodeId(1),
-            cluster_id: None,
-        }
-    }
-
-    #[test]
-    fn the_first_start_makes_what_the_next_one_finds() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("a/b");
-        let directory = LogDirectory::open(&path, &identity()).unwrap();
-        assert!(!directory.had_clean_shutdown());
-        let meta = directory.meta().clone();
-        let offsets = PartitionOffsets::from([(TopicPartition::new("t", 0), Offset(5))]);
-        directory
-            .write_checkpoint(Checkpoint::Replication, &offsets)
-            .unwrap();
-        directory.mark_clean_shutdown(17).unwrap();
-        let marker = std::fs::read_to_string(path.join(".kafka_cleanshutdown")).unwrap();
-        assert_eq!(marker, "{\"version\":0,\"brokerEpoch\":17}");
-        drop(directory);
-
-        let directory = LogDirectory::open(&path, &identity()).unwrap();
-        assert!(directory.had_clean_shutdown());
-        assert_eq!(directory.meta(), &meta);
-        assert_eq!(
-            directory.read_checkpoint(Checkpoint::Replication).unwrap(),
-            offsets
-        );
-        assert!(
-            directory
-                .read_checkpoint(Checkpoint::LogStart)
-                .unwrap()
-                .is_empty()
-        );
-        drop(directory);
-        assert!(
-            !LogDirectory::open(&path, &identity())
-                .unwrap()
-                .had_clean_shutdown(),
-            "the marker counts once"
-        );
-    }
-
-    #[test]
-    fn a_directory_has_one_user() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = LogDirectory::open(directory.path(), &identity()).unwrap();
-        let error = LogDirectory::open(directory.path(), &identity()).unwrap_err();
-        assert!(
-            matches!(error, DirectoryError::AlreadyLocked { .. }),
-            "{error}"
-        );
-        drop(first);
-        LogDirectory::open(directory.path(), &identity()).unwrap();
-    }
-
-    #[test]
-    fn directories_of_others_are_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        drop(LogDirectory::open(directory.path(), &identity()).unwrap());
-        let other_node = Identity {
-            node_id: NodeId(2),
-            cluster_id: None,
-        };
-        let other_cluster = Identity {
-            node_id: NodeId(1),
-            cluster_id: Some("other".to_owned()),
-        };
-        for identity in [other_node, other_cluster] {
-            let error = LogDirectory::open(directory.path(), &identity).unwrap_err();
-            assert!(matches!(error, DirectoryError::NotOurs { .. }), "{error}");
-        }
-        let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join("letters.txt"), "dear milena").unwrap();
-        let error = LogDirectory::open(home.path(), &identity()).unwrap_err();
-        assert!(matches!(error, DirectoryError::NotOurs { .. }), "{error}");
-        let error = LogDirectory::open(Path::new("/proc/version/data"), &identity()).unwrap_err();
-        assert!(
-            matches!(error, DirectoryError::NotWritable { .. }),
-            "{error}"
-        );
-        assert!(!error.to_string().contains('\n'));
-    }
-
-    #[test]
-    fn replicas_are_listed() {
-        let parent = tempfile::tempdir().unwrap();
-        let directory = LogDirectory::open(parent.path(), &identity()).unwrap();
-        for name in [
-            "b-0",
-            "a-1",
-            "a-10",
-            "__cluster_metadata-0",
-            "c-2.0123456789abcdef0123456789abcdef-delete",
-        ] {
-            std::fs::create_dir(parent.path().join(name)).unwrap();
-        }
-        let found = directory.replicas().unwrap();
-        let names: Vec<String> = found
-            .iter()
-            .map(|replica| replica.topic_partition.to_string())
-            .collect();
-        assert_eq!(names, ["a-1", "a-10", "b-0", "c-2"]);
-        assert_eq!(found[3].state, ReplicaState::Deleted);
-        std::fs::create_dir(parent.path().join("something")).unwrap();
-        assert!(matches!(
-            directory.replicas(),
-            Err(DirectoryError::NotOurs { .. })
-        ));
-    }
-}
+mod tests;

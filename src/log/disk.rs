@@ -15,8 +15,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A change that is about to be made.
 #[derive(Clone, Copy, Debug)]
@@ -63,10 +63,23 @@ pub trait Probe: Send + Sync + std::fmt::Debug {
     fn before(&self, operation: &Operation<'_>) -> Verdict;
 }
 
-#[derive(Debug, Default)]
+/// Is told of the first failure, with its reason.
+type FailureListener = Box<dyn Fn(&str) + Send + Sync>;
+
+#[derive(Default)]
 struct Shared {
     offline: AtomicBool,
     probe: Option<Arc<dyn Probe>>,
+    listener: OnceLock<FailureListener>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("offline", &self.offline)
+            .field("probe", &self.probe)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The disk under one log directory; clones share its fate.
@@ -102,8 +115,8 @@ impl Disk {
     pub fn with_probe(probe: Arc<dyn Probe>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                offline: AtomicBool::new(false),
                 probe: Some(probe),
+                ..Shared::default()
             }),
         }
     }
@@ -115,7 +128,21 @@ impl Disk {
 
     /// Takes the directory offline, for a failure that was noticed elsewhere.
     pub fn take_offline(&self) {
-        self.shared.offline.store(true, Ordering::Release);
+        self.fail("a failure that left a log between two states");
+    }
+
+    /// Has `listener` told of the first failure, on the thread that has met it. There is one listener, and it
+    /// must not wait for anything.
+    pub fn on_failure(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        let is_first = self.shared.listener.set(Box::new(listener)).is_ok();
+        debug_assert!(is_first, "a directory has one host");
+    }
+
+    fn fail(&self, reason: &str) {
+        let was_offline = self.shared.offline.swap(true, Ordering::AcqRel);
+        if let Some(listener) = self.shared.listener.get().filter(|_| !was_offline) {
+            listener(reason);
+        }
     }
 
     /// A change that a probe may leave out: syncs are slow, and tests are many.
@@ -169,7 +196,7 @@ impl Disk {
             && !is_out_of_descriptors(error)
         {
             tracing::error!(?operation, %error, "disk failure: the log directory goes offline");
-            self.take_offline();
+            self.fail(&format!("{operation:?}: {error}"));
         }
         result
     }

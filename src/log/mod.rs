@@ -82,6 +82,7 @@ mod active;
 mod append;
 mod catalogue;
 pub mod checkpoint;
+mod directories;
 mod directory;
 pub mod disk;
 mod durable;
@@ -113,7 +114,8 @@ mod validate;
 
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
 pub use checkpoint::PartitionOffsets;
-pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory};
+pub use directories::LogDirectories;
+pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory, Space};
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;

@@ -39,6 +39,16 @@ impl BrokerImage {
         !self.fenced && !self.in_controlled_shutdown
     }
 
+    /// Whether `directory` is one that the broker can use, or nobody has said that it is not. A broker that has
+    /// named none has not said anything about its directories.
+    pub fn has_online(&self, directory: DirectoryId) -> bool {
+        match directory {
+            DirectoryId::ZERO | DirectoryId::UNASSIGNED_DIRECTORY => true,
+            DirectoryId::LOST_DIRECTORY => false,
+            _ => self.directories.is_empty() || self.directories.contains(&directory),
+        }
+    }
+
     /// The listener of this name.
     pub fn endpoint(&self, listener: &str) -> Option<&BrokerEndpoint> {
         self.endpoints

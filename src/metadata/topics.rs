@@ -127,6 +127,15 @@ impl PartitionImage {
         })
     }
 
+    /// In which of its directories `broker` stores the partition; `None` where it does not store it.
+    pub fn directory_of(&self, broker: NodeId) -> Option<DirectoryId> {
+        let place = self
+            .replicas
+            .iter()
+            .position(|replica| *replica == broker)?;
+        self.directories.get(place).copied()
+    }
+
     /// This partition as a record that brings it about.
     pub fn to_record(&self, topic_id: TopicId, partition: i32) -> Partition {
         Partition {

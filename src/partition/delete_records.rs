@@ -11,14 +11,16 @@
 //!
 //! The files go with the next retention.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::base::{LeaderEpoch, Offset};
+use crate::base::{DirectoryId, LeaderEpoch, Offset};
 use crate::log::{Checkpoint, LogError};
 
+use super::directory::HostedDirectory;
 use super::hosted::Hosted;
 use super::manager::Partitions;
 use super::replica::Replica;
@@ -59,19 +61,37 @@ impl Partitions {
         for raised in raised {
             starts.push(raised.await);
         }
-        if starts.iter().any(Result::is_ok) {
-            let partitions = self.clone();
-            let written = tokio::task::spawn_blocking(move || {
-                partitions.write_checkpoint(Checkpoint::LogStart)
-            });
-            let written = written.await.unwrap_or(false);
-            if !written {
-                for start in starts.iter_mut().filter(|start| start.is_ok()) {
-                    *start = Err(DeleteFailure::Storage);
-                }
+        let written = self.write_log_starts(&wanted, &starts).await;
+        for ((replica, _), start) in wanted.iter().zip(&mut starts) {
+            if start.is_ok() && !written.contains(&replica.directory().id()) {
+                *start = Err(DeleteFailure::Storage);
             }
         }
         starts
+    }
+
+    /// Writes the checkpoints of the directories in which something was deleted; returns those where that went
+    /// well.
+    async fn write_log_starts(
+        &self,
+        wanted: &[(Arc<Replica>, Offset)],
+        starts: &[Result<Offset, DeleteFailure>],
+    ) -> HashSet<DirectoryId> {
+        let deleted = wanted.iter().zip(starts).filter(|(_, start)| start.is_ok());
+        let directories: HashMap<DirectoryId, Arc<HostedDirectory>> = deleted
+            .map(|((replica, _), _)| (replica.directory().id(), replica.directory()))
+            .collect();
+        if directories.is_empty() {
+            return HashSet::new();
+        }
+        let partitions = self.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let written = directories.into_iter().filter(|(_, directory)| {
+                partitions.write_checkpoint_of(directory, Checkpoint::LogStart)
+            });
+            written.map(|(id, _)| id).collect()
+        });
+        written.await.unwrap_or_default()
     }
 }
 

@@ -2,15 +2,15 @@
 //! later, with the housekeeper's rounds.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 
-use crate::base::{NodeId, TopicPartition};
-use crate::log::{Checkpoint, LogError};
+use crate::base::{NodeId, TopicId, TopicPartition};
+use crate::log::{Checkpoint, LogError, ReplicaState};
 use crate::metadata::TopicImage;
 
+use super::directory::HostedDirectory;
 use super::lane::Hosted;
 use super::manager::{Partitions, Place};
-use super::opening;
 use super::replica::{Leadership, Replica};
 
 impl Partitions {
@@ -40,17 +40,23 @@ impl Partitions {
             match place {
                 Place::Open(replica) => self.delete_open(&replica, renamed.clone()),
                 Place::Unreadable(unreadable) => {
-                    let delay = self.shared.config.log_segment_delete_delay_ms;
-                    let renamed = opening::rename_deleted(
-                        &self.shared.log_directory,
-                        &unreadable.wanted.topic_partition,
-                    );
+                    let partition = &unreadable.wanted.topic_partition;
+                    let renamed = unreadable
+                        .directory
+                        .rename_replica(partition, ReplicaState::Deleted);
+                    let deleted = Deleted {
+                        partition,
+                        topic_id: topic.id,
+                        delay_ms: self.shared.config.log_segment_delete_delay_ms,
+                    };
                     self.doom(
-                        &unreadable.wanted.topic_partition,
+                        &unreadable.directory,
+                        deleted,
                         renamed.map_err(LogError::Io),
-                        delay,
                     );
                 }
+                // Its directory's next start finds that nobody knows it.
+                Place::Offline => {}
             }
         }
     }
@@ -62,30 +68,48 @@ impl Partitions {
             ..(*replica.leadership()).clone()
         });
         let partitions = self.clone();
-        let delay = replica.config().file_delete_delay_ms;
+        let delay_ms = replica.config().file_delete_delay_ms;
         replica.lane().release(replica.slot(), move |hosted| {
-            if let Some(Hosted { log, replica }) = hosted {
-                partitions.doom(replica.topic_partition(), log.mark_deleted(), delay);
+            if let Some(Hosted { log, replica, .. }) = hosted {
+                let deleted = Deleted {
+                    partition: replica.topic_partition(),
+                    topic_id: replica.topic_id(),
+                    delay_ms,
+                };
+                partitions.doom(&replica.directory(), deleted, log.mark_deleted());
             }
             drop(renamed);
         });
     }
 
-    /// Takes note of a deleted replica's directory, which has been renamed; its files go later.
-    fn doom(&self, partition: &TopicPartition, renamed: Result<PathBuf, LogError>, delay_ms: i64) {
+    /// Takes note of a deleted replica, whose directory was to be renamed; its files go later.
+    fn doom(
+        &self,
+        directory: &HostedDirectory,
+        deleted: Deleted<'_>,
+        renamed: Result<PathBuf, LogError>,
+    ) {
+        let Deleted {
+            partition,
+            topic_id,
+            delay_ms,
+        } = deleted;
+        let due = self.shared.clock.now().plus_millis(delay_ms);
         match renamed {
-            Ok(path) => {
-                let due = self.shared.clock.now().plus_millis(delay_ms);
-                self.shared
-                    .doomed
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push((due, path));
+            Ok(path) => directory.doom(path, due),
+            Err(error) if error.is_out_of_descriptors() => {
+                tracing::warn!(%partition, %error, "deletion is finished when there is a file descriptor again");
+                directory.doom_in_place(partition.clone(), topic_id, due);
             }
-            Err(error) => self
-                .shared
-                .directory
-                .fail(&format_args!("delete of {partition}: {error}")),
+            Err(error) => directory.fail(&format_args!("delete of {partition}: {error}")),
         }
     }
+}
+
+/// A replica that is deleted.
+struct Deleted<'a> {
+    partition: &'a TopicPartition,
+    topic_id: TopicId,
+    /// How long its files stay.
+    delay_ms: i64,
 }

@@ -1,160 +1,228 @@
-//! A log directory as the running broker sees it: online until a write fails, and with or without
-//! room for produced records.
+//! A log directory as hosted: the directory itself, how it fares, what its checkpoints say, and what in it
+//! only waits for its removal.
 
+mod state;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use crate::base::{DirectoryId, Timestamp, TopicId, TopicPartition};
+use crate::log::{
+    Checkpoint, LogDirectory, LogError, PartitionOffsets, ReplicaState, Space,
+    is_out_of_descriptors, names::marked_directory_name, read_topic_id,
+};
 
-use crate::base::DirectoryId;
-use crate::log::Disk;
+pub use state::DirectoryState;
 
-/// How many appended bytes may pass between two looks at the free space. Small against any sensible
-/// reserve, large against the price of the system call.
-const BYTES_BETWEEN_SPACE_CHECKS: u64 = 8 * 1024 * 1024;
-
-/// State of one log directory, shared by everyone who writes to it.
+/// A log directory that hosts partitions.
 #[derive(Debug)]
-pub struct DirectoryState {
-    path: PathBuf,
-    id: DirectoryId,
-    /// Why the directory is offline; once set it stays until the broker is started again.
-    failure: watch::Sender<Option<String>>,
-    /// Knows of failed writes that nobody has reported yet.
-    disk: Disk,
-    reserve_bytes: u64,
-    nearly_full: AtomicBool,
-    appended_since_check: AtomicU64,
+pub struct HostedDirectory {
+    log_directory: LogDirectory,
+    state: DirectoryState,
+    /// What the checkpoint files say, so that they are written only when that changes.
+    checkpoints: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
+    going: Mutex<Going>,
 }
 
-impl DirectoryState {
-    /// The state of a directory that has just been opened.
-    pub fn new(path: PathBuf, id: DirectoryId, disk: Disk, reserve_bytes: u64) -> Self {
-        let state = Self {
-            path,
-            id,
-            failure: watch::Sender::new(None),
-            disk,
-            reserve_bytes,
-            nearly_full: AtomicBool::new(false),
-            appended_since_check: AtomicU64::new(0),
-        };
-        state.check_space();
-        state
+/// Deleted replicas that are still on the disk.
+#[derive(Debug, Default)]
+struct Going {
+    /// Renamed directories, and when their files may go.
+    renamed: Vec<(Timestamp, PathBuf)>,
+    /// Replicas that there was no descriptor to rename for.
+    in_place: Vec<InPlace>,
+}
+
+#[derive(Debug)]
+struct InPlace {
+    partition: TopicPartition,
+    topic_id: TopicId,
+    due: Timestamp,
+}
+
+impl HostedDirectory {
+    /// Hosts partitions in a directory. Clients are refused while its file system has less than so many bytes left.
+    pub(super) fn new(log_directory: LogDirectory, reserve_bytes: u64) -> Self {
+        Self {
+            state: DirectoryState::new(&log_directory, reserve_bytes),
+            log_directory,
+            checkpoints: Mutex::default(),
+            going: Mutex::default(),
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.log_directory.path()
     }
 
     /// Its `directory.id`.
-    pub const fn id(&self) -> DirectoryId {
-        self.id
+    pub fn id(&self) -> DirectoryId {
+        self.log_directory.directory_id()
     }
 
-    /// Takes the directory offline. Only the first failure is logged: the rest follow from it.
-    pub fn fail(&self, reason: &dyn std::fmt::Display) {
-        let reason = reason.to_string();
-        let is_first = self.failure.send_if_modified(|failure| {
-            let is_first = failure.is_none();
-            failure.get_or_insert_with(|| reason.clone());
-            is_first
-        });
-        if is_first {
-            tracing::error!(
-                directory = %self.path.display(),
-                reason,
-                "log directory goes offline: its partitions answer KAFKA_STORAGE_ERROR until the broker is started again"
-            );
-        }
+    /// How it fares.
+    pub const fn state(&self) -> &DirectoryState {
+        &self.state
     }
 
     /// Whether a write has failed here.
     pub fn is_offline(&self) -> bool {
-        self.failure.borrow().is_some() || self.disk.is_offline()
+        self.state.is_offline()
     }
 
-    /// Tells when the directory goes offline.
-    pub fn failure(&self) -> watch::Receiver<Option<String>> {
-        self.failure.subscribe()
+    /// Takes the directory offline.
+    pub fn fail(&self, reason: &dyn Display) {
+        self.state.fail(reason);
     }
 
-    /// Whether free space is below the reserve, so that produced records are refused.
-    pub fn is_nearly_full(&self) -> bool {
-        self.nearly_full.load(Ordering::Relaxed)
+    /// The space of its file system.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn space(&self) -> io::Result<Space> {
+        self.log_directory.space()
     }
 
-    /// Counts appended bytes, and looks at the free space once in a while.
-    pub fn note_appended(&self, bytes: u64) {
-        if self
-            .appended_since_check
-            .fetch_add(bytes, Ordering::Relaxed)
-            + bytes
-            >= BYTES_BETWEEN_SPACE_CHECKS
-        {
-            self.check_space();
+    pub(super) const fn log_directory(&self) -> &LogDirectory {
+        &self.log_directory
+    }
+
+    /// Replaces a checkpoint, unless the file says the same already. Nobody else writes it between the
+    /// moment in which `offsets` are gathered and that in which they are on the disk.
+    pub(super) fn write_checkpoint(
+        &self,
+        which: Checkpoint,
+        offsets: impl FnOnce() -> PartitionOffsets,
+    ) -> io::Result<()> {
+        let mut written = self
+            .checkpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let offsets = offsets();
+        if written.get(&which) != Some(&offsets) {
+            self.log_directory.write_checkpoint(which, &offsets)?;
+            written.insert(which, offsets);
         }
+        Ok(())
     }
 
-    /// Looks at the free space now.
-    pub fn check_space(&self) {
-        self.appended_since_check.store(0, Ordering::Relaxed);
-        let free = match rustix::fs::statvfs(&self.path) {
-            Ok(space) => space.f_bavail.saturating_mul(space.f_frsize),
-            // A directory whose space cannot be read is not refused for that: its writes will tell.
-            Err(_) => return,
-        };
-        let nearly_full = free < self.reserve_bytes;
-        if self.nearly_full.swap(nearly_full, Ordering::Relaxed) != nearly_full {
-            if nearly_full {
-                tracing::error!(
-                    directory = %self.path.display(), free, reserve = self.reserve_bytes,
-                    "disk nearly full: produce requests are refused, everything else goes on"
-                );
-            } else {
-                tracing::info!(directory = %self.path.display(), free, "disk has room again: produce requests are served");
+    /// Takes note of a deleted replica's directory, which has been renamed: its files go later.
+    pub(super) fn doom(&self, renamed: PathBuf, due: Timestamp) {
+        self.going().renamed.push((due, renamed));
+    }
+
+    /// Takes note of a deleted replica whose directory could not be renamed for want of a descriptor.
+    pub(super) fn doom_in_place(
+        &self,
+        partition: TopicPartition,
+        topic_id: TopicId,
+        due: Timestamp,
+    ) {
+        self.going().in_place.push(InPlace {
+            partition,
+            topic_id,
+            due,
+        });
+    }
+
+    /// Renames what could not be renamed before, unless there is still no descriptor for it.
+    pub(super) fn finish_renaming(&self) {
+        let mut going = self.going();
+        while let Some(InPlace {
+            partition,
+            topic_id,
+            due,
+        }) = going.in_place.pop()
+        {
+            match self.rename_deleted_if_still_there(&partition, topic_id) {
+                Ok(renamed) => going.renamed.extend(renamed.map(|path| (due, path))),
+                Err(error) if is_out_of_descriptors(&error) => {
+                    going.in_place.push(InPlace {
+                        partition,
+                        topic_id,
+                        due,
+                    });
+                    return;
+                }
+                Err(error) => self.fail(&format_args!("delete of {partition}: {error}")),
             }
         }
     }
+
+    /// Whether a deleted replica of this name is still in the way.
+    pub(super) fn waits_for_renaming(&self, partition: &TopicPartition) -> bool {
+        let going = self.going();
+        going.in_place.iter().any(|at| at.partition == *partition)
+    }
+
+    fn rename_deleted_if_still_there(
+        &self,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+    ) -> io::Result<Option<PathBuf>> {
+        let path = self.log_directory.replica_path(partition);
+        match read_topic_id(&path) {
+            Ok(Some(found)) if found == topic_id => {}
+            Err(LogError::Io(error)) if is_out_of_descriptors(&error) => return Err(error),
+            // Somebody else's by now. What cannot be read the next start sets aside.
+            Ok(_) | Err(_) => return Ok(None),
+        }
+        self.rename_replica(partition, ReplicaState::Deleted)
+            .map(Some)
+    }
+
+    /// Gives the directory of a replica that nobody has open a name that says its fate.
+    pub(super) fn rename_replica(
+        &self,
+        partition: &TopicPartition,
+        state: ReplicaState,
+    ) -> io::Result<PathBuf> {
+        let from = self.log_directory.replica_path(partition);
+        self.rename(&from, partition, state)
+    }
+
+    /// The same for a directory whose name is not the plain one.
+    pub(super) fn rename(
+        &self,
+        from: &Path,
+        partition: &TopicPartition,
+        state: ReplicaState,
+    ) -> io::Result<PathBuf> {
+        let name = marked_directory_name(partition, uuid::Uuid::new_v4(), state);
+        let to = self.path().join(name);
+        let disk = self.log_directory.disk();
+        // opened before anything is changed: there may be no descriptor left later
+        let parent = disk.open_directory(self.path())?;
+        disk.rename(from, &to)?;
+        disk.sync_open_directory(&parent, self.path())?;
+        Ok(to)
+    }
+
+    /// Removes the files of deleted replicas that have waited long enough.
+    pub(super) fn remove_doomed(&self, now: Timestamp) {
+        self.finish_renaming();
+        let due: Vec<_> = {
+            let mut going = self.going();
+            let due = going.renamed.extract_if(.., |(due, _)| *due <= now);
+            due.collect()
+        };
+        for (_, path) in due {
+            remove_directory(&path);
+        }
+    }
+
+    fn going(&self) -> MutexGuard<'_, Going> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(directory: &tempfile::TempDir, reserve: u64) -> DirectoryState {
-        DirectoryState::new(
-            directory.path().to_owned(),
-            DirectoryId::random(),
-            Disk::default(),
-            reserve,
-        )
-    }
-
-    #[test]
-    fn a_reserve_larger_than_the_disk_makes_it_nearly_full() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        assert!(!state(&directory, 1).is_nearly_full());
-        assert!(state(&directory, u64::MAX).is_nearly_full());
-    }
-
-    #[test]
-    fn the_first_failure_stays() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let state = state(&directory, 0);
-        assert!(!state.is_offline());
-        state.fail(&"no space left");
-        state.fail(&"something later");
-        assert!(state.is_offline());
-        assert_eq!(state.failure().borrow().as_deref(), Some("no space left"));
-    }
-
-    #[test]
-    fn a_failure_that_only_the_disk_knows_counts() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let state = state(&directory, 0);
-        state.disk.take_offline();
-        assert!(state.is_offline());
+/// Removes a directory with all it holds. One that cannot be removed is only space lost.
+pub(super) fn remove_directory(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::warn!(directory = %path.display(), %error, "deleted partition's files cannot be removed");
     }
 }

@@ -10,7 +10,7 @@ use crate::metadata::{Delta, Image, TopicImage};
 
 use super::lane::Hosted;
 use super::manager::{NotHosted, Partitions, Place};
-use super::opening::{self, ToOpen};
+use super::opening::ToOpen;
 use super::replica::{Leadership, Replica};
 
 impl Partitions {
@@ -23,7 +23,7 @@ impl Partitions {
         for topic in &delta.created_or_changed_topics {
             missing.extend(self.lead_or_list(image, topic));
         }
-        self.adopt(opening::open_all(missing, &self.opening_context()));
+        self.create(missing);
         for name in &delta.changed_configs {
             if let Some(topic) = image.topic(name) {
                 self.configure(image, topic);
@@ -37,13 +37,13 @@ impl Partitions {
         let mut missing = Vec::new();
         let mut config = None;
         for (number, partition) in (0_i32..).zip(&topic.partitions) {
-            if !partition.replicas.contains(&self.shared.node) {
+            let Some(assigned) = partition.directory_of(self.shared.node) else {
                 continue;
-            }
+            };
             let leadership = Leadership::from(partition);
             match self.find(topic.id, number) {
                 Ok(replica) => self.lead(&replica, leadership),
-                // The housekeeper tries again, not every change.
+                // The housekeeper tries again, not every change; what is offline waits for the next start.
                 Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
                 Err(NotHosted::Unknown) => {
                     let config =
@@ -53,6 +53,7 @@ impl Partitions {
                         topic_id: topic.id,
                         leadership,
                         config: Arc::clone(config),
+                        assigned,
                     });
                 }
             }
@@ -101,6 +102,7 @@ impl Partitions {
         for place in places.into_iter().flat_map(HashMap::values_mut) {
             let config = Arc::clone(&config);
             match place {
+                Place::Offline => {}
                 Place::Unreadable(unreadable) => unreadable.wanted.config = config,
                 Place::Open(replica) => {
                     replica.configure(Arc::clone(&config));

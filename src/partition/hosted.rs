@@ -29,7 +29,7 @@ impl Hosted {
         origin: AppendOrigin,
         now: Timestamp,
     ) -> Result<Appended, AppendFailure> {
-        if self.replica.directory().is_offline() {
+        if self.replica.is_offline() {
             return Err(AppendFailure::Storage);
         }
         match self.log.append_as_leader(records, epoch, origin, now) {
@@ -55,7 +55,7 @@ impl Hosted {
 
     fn note_appended(&self, bytes: usize, info: &AppendInfo) {
         if !info.duplicate {
-            self.replica.directory().note_appended(bytes as u64);
+            self.replica.directory().state().note_appended(bytes as u64);
         }
     }
 
@@ -78,7 +78,7 @@ impl Hosted {
     }
 
     fn flush(&mut self) -> Result<Offset, LogError> {
-        if self.replica.directory().is_offline() {
+        if self.replica.is_offline() {
             return Err(LogError::Io(std::io::Error::other(
                 "the log directory is offline",
             )));
@@ -88,7 +88,7 @@ impl Hosted {
     }
 
     fn sync_in_background(&mut self, now: Timestamp, syncer: &Syncer) {
-        if self.replica.directory().is_offline() {
+        if self.replica.is_offline() {
             return;
         }
         let Some(job) = self.log.sync_job(now) else {

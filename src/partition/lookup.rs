@@ -43,12 +43,12 @@ pub async fn look_up(
     client_epoch: LeaderEpoch,
     read_committed: bool,
 ) -> Result<Option<FoundOffset>, ReadFailure> {
-    replica.check_epoch(client_epoch)?;
-    if replica.directory().is_offline() {
+    if replica.is_offline() {
         return Err(ReadFailure::Storage(
             "the log directory is offline".to_owned(),
         ));
     }
+    replica.check_epoch(client_epoch)?;
     let published = replica.published();
     let positions = published.positions;
     let upper = if read_committed {

@@ -5,20 +5,23 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
-use crate::base::{Clock, NodeId, Offset, Timestamp, TopicId};
+use tokio::sync::mpsc;
+
+use crate::base::{Clock, DirectoryId, NodeId, Offset, TopicId, TopicPartition};
 use crate::config::BrokerConfig;
-use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
+use crate::log::LogDirectories;
 use crate::metadata::Image;
 
-use super::directory::DirectoryState;
+use super::assignment::Assignment;
+use super::directory::HostedDirectory;
 use super::housekeeping::Housekeeper;
+use super::inventory::Inventory;
 use super::lane::{self, Hosted, LaneHandle, Slot};
-use super::opening::{self, Opened, ToOpen};
+use super::opening::{self, Batches, Opened, ToOpen};
+use super::placing::Placing;
 use super::replica::{Replica, ReplicaParts};
 
 /// Why hosting cannot begin.
@@ -52,12 +55,15 @@ pub(super) enum Place {
     Open(Arc<Replica>),
     /// Its log could not be opened.
     Unreadable(Unreadable),
+    /// It may be in a directory that is offline.
+    Offline,
 }
 
 /// A partition whose log could not be opened, with what the checkpoints said of it: for another attempt.
 #[derive(Clone)]
 pub(super) struct Unreadable {
     pub(super) wanted: ToOpen,
+    pub(super) directory: Arc<HostedDirectory>,
     pub(super) recovery_point: Offset,
     pub(super) log_start: Offset,
     /// Whether it may go better later, without a restart.
@@ -68,7 +74,16 @@ impl Place {
     const fn open(&self) -> Option<&Arc<Replica>> {
         match self {
             Self::Open(replica) => Some(replica),
-            Self::Unreadable(_) => None,
+            Self::Unreadable(_) | Self::Offline => None,
+        }
+    }
+
+    /// The directory that it is in.
+    pub(super) fn directory(&self) -> Option<Arc<HostedDirectory>> {
+        match self {
+            Self::Open(replica) => Some(replica.directory()),
+            Self::Unreadable(unreadable) => Some(Arc::clone(&unreadable.directory)),
+            Self::Offline => None,
         }
     }
 }
@@ -79,7 +94,7 @@ pub enum NotHosted {
     /// There is no such partition on this broker.
     #[error("no such partition")]
     Unknown,
-    /// Its log could not be opened.
+    /// Its log could not be opened, or its directory is offline.
     #[error("the partition's log cannot be opened")]
     Unreadable,
 }
@@ -88,23 +103,25 @@ pub(super) struct Shared {
     pub(super) node: NodeId,
     pub(super) config: Arc<BrokerConfig>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) log_directory: LogDirectory,
-    pub(super) directory: Arc<DirectoryState>,
+    pub(super) directories: Vec<Arc<HostedDirectory>>,
+    /// Configured directories that could not be used at the start.
+    pub(super) unusable: Vec<PathBuf>,
     pub(super) lanes: Vec<LaneHandle>,
     pub(super) next_slot: AtomicU64,
     pub(super) hosted: RwLock<HostedTopics>,
     /// Held by whoever decides what is hosted, while it does: images and the housekeeper's second attempts.
     pub(super) changing: Mutex<()>,
-    /// Renamed directories of deleted replicas, and when their files may go.
-    pub(super) doomed: Mutex<Vec<(Timestamp, PathBuf)>>,
-    /// What the checkpoint files say, so that they are written only when that changes.
-    pub(super) written: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
+    /// Directories that were asked for before the partition was there.
+    pub(super) preferred: Mutex<HashMap<TopicPartition, DirectoryId>>,
+    /// Where replicas are that the image places elsewhere: for the controller.
+    pub(super) assignments: mpsc::UnboundedSender<Assignment>,
+    pub(super) unsent: Mutex<Option<mpsc::UnboundedReceiver<Assignment>>>,
     pub(super) threads: Mutex<Threads>,
 }
 
 #[derive(Default)]
 pub(super) struct Threads {
-    lanes: Vec<JoinHandle<()>>,
+    pub(super) lanes: Vec<JoinHandle<()>>,
     pub(super) housekeeper: Option<Housekeeper>,
 }
 
@@ -121,20 +138,16 @@ impl Partitions {
     /// closed cleanly, and starts the lanes and the housekeeping.
     ///
     /// # Errors
-    /// When the directory as a whole cannot be used. A single partition that cannot be opened takes
-    /// its directory offline instead, so that the rest of the broker serves.
+    /// When no directory can be used, or what is in one makes no sense. A single partition that cannot be
+    /// opened is answered for with errors, so that the rest of the broker serves.
     pub fn start(
         config: Arc<BrokerConfig>,
-        log_directory: LogDirectory,
+        directories: LogDirectories,
         clock: Arc<dyn Clock>,
         image: &Image,
     ) -> Result<Self, StartError> {
-        let directory = Arc::new(DirectoryState::new(
-            log_directory.path().to_owned(),
-            log_directory.directory_id(),
-            log_directory.disk().clone(),
-            u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0),
-        ));
+        let reserve = u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0);
+        let host = |directory| Arc::new(HostedDirectory::new(directory, reserve));
         let mut lanes = Vec::new();
         let mut threads = Threads::default();
         for index in 0..config.storage_lanes() {
@@ -143,19 +156,21 @@ impl Partitions {
             lanes.push(lane);
             threads.lanes.push(thread);
         }
+        let (assignments, unsent) = mpsc::unbounded_channel();
         let partitions = Self {
             shared: Arc::new(Shared {
                 node: NodeId(config.node_id),
                 config,
                 clock,
-                log_directory,
-                directory,
+                directories: directories.online.into_iter().map(host).collect(),
+                unusable: directories.offline,
                 lanes,
                 next_slot: AtomicU64::new(0),
                 hosted: RwLock::default(),
                 changing: Mutex::default(),
-                doomed: Mutex::default(),
-                written: Mutex::default(),
+                preferred: Mutex::default(),
+                assignments,
+                unsent: Mutex::new(Some(unsent)),
                 threads: Mutex::new(threads),
             }),
         };
@@ -175,7 +190,7 @@ impl Partitions {
             .and_then(|partitions| partitions.get(&partition))
         {
             Some(Place::Open(replica)) => Ok(Arc::clone(replica)),
-            Some(Place::Unreadable(_)) => Err(NotHosted::Unreadable),
+            Some(Place::Unreadable(_) | Place::Offline) => Err(NotHosted::Unreadable),
             None => Err(NotHosted::Unknown),
         }
     }
@@ -190,9 +205,38 @@ impl Partitions {
             .collect()
     }
 
-    /// The log directories.
-    pub fn directories(&self) -> impl Iterator<Item = &Arc<DirectoryState>> {
-        std::iter::once(&self.shared.directory)
+    /// The log directories that could be used at the start, in the order of the configuration.
+    pub fn directories(&self) -> impl Iterator<Item = &Arc<HostedDirectory>> {
+        self.shared.directories.iter()
+    }
+
+    /// The log directories that could not.
+    pub fn unusable_directories(&self) -> &[PathBuf] {
+        &self.shared.unusable
+    }
+
+    /// Whether a configured directory cannot be used at present.
+    pub(super) fn has_offline_directories(&self) -> bool {
+        !self.shared.unusable.is_empty()
+            || self.directories().any(|directory| directory.is_offline())
+    }
+
+    /// Where replicas are that the image places elsewhere. To be asked for once, by whoever tells the controller.
+    pub fn assignments(&self) -> Option<mpsc::UnboundedReceiver<Assignment>> {
+        self.shared
+            .unsent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Wakes whoever waits for records of a directory: it has failed.
+    pub fn wake_waiters_of(&self, directory: DirectoryId) {
+        for replica in self.all() {
+            if replica.directory().id() == directory {
+                replica.waiters().wake();
+            }
+        }
     }
 
     /// Ends all waiting for records: fetches answer with what there is. To be called before the
@@ -203,74 +247,27 @@ impl Partitions {
         }
     }
 
-    /// Ends hosting: everything appended so far is written, synced and closed, then the checkpoints
-    /// and the clean-shutdown marker are written. Without errors the next start scans nothing.
-    pub fn stop(&self, broker_epoch: i64) {
-        let mut threads = std::mem::take(
-            &mut *self
-                .shared
-                .threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        if let Some(housekeeper) = &mut threads.housekeeper {
-            housekeeper.stop();
-        }
-        let closed = self.close_logs(threads.lanes);
-        if self.shared.directory.is_offline() {
-            return;
-        }
-        let checkpoints = [
-            (Checkpoint::RecoveryPoint, closed),
-            (
-                Checkpoint::LogStart,
-                self.published_offsets(Checkpoint::LogStart),
-            ),
-            (
-                Checkpoint::Replication,
-                self.published_offsets(Checkpoint::Replication),
-            ),
-        ];
-        let written = checkpoints
-            .into_iter()
-            .try_for_each(|(which, offsets)| self.replace_checkpoint(which, || offsets));
-        let result = written.and_then(|()| {
-            if !self.unreadable().is_empty() {
-                // The marker says that every log ends as it should. Of these nobody knows.
-                tracing::warn!("logs could not be opened: the next start will check all of them");
-                return Ok(());
-            }
-            self.shared.log_directory.mark_clean_shutdown(broker_epoch)
-        });
-        if let Err(error) = result {
-            tracing::error!(%error, "clean shutdown could not be recorded: the next start will check the logs");
-        }
-    }
-
     /// Opens what could not be opened for want of descriptors, now that there may be some.
     pub(super) fn open_again(&self) {
         let _changing = self.changing();
         let mut again = self.unreadable();
-        again.retain(|unreadable| unreadable.may_pass);
-        if again.is_empty() || self.shared.directory.is_offline() {
-            return;
+        again.retain(|unreadable| unreadable.may_pass && !unreadable.directory.is_offline());
+        let mut batches = Batches::default();
+        for unreadable in again {
+            let Unreadable {
+                wanted,
+                directory,
+                recovery_point,
+                log_start,
+                ..
+            } = unreadable;
+            let (context, batch) = batches.of(self, &directory);
+            let partition = || wanted.topic_partition.clone();
+            context.recovery_points.insert(partition(), recovery_point);
+            context.log_starts.insert(partition(), log_start);
+            batch.push(wanted);
         }
-        let said = |offset: fn(&Unreadable) -> Offset| -> PartitionOffsets {
-            let offsets = again.iter().map(|unreadable| {
-                (
-                    unreadable.wanted.topic_partition.clone(),
-                    offset(unreadable),
-                )
-            });
-            offsets.collect()
-        };
-        let context = opening::Context {
-            recovery_points: said(|unreadable| unreadable.recovery_point),
-            log_starts: said(|unreadable| unreadable.log_start),
-            ..self.opening_context()
-        };
-        let wanted = again.iter().map(|unreadable| unreadable.wanted.clone());
-        self.adopt(opening::open_all(wanted.collect(), &context));
+        self.adopt(opening::open_all(batches.0));
     }
 
     /// The partitions whose logs could not be opened.
@@ -278,87 +275,90 @@ impl Partitions {
         let hosted = self.hosted();
         let places = hosted.values().flat_map(HashMap::values);
         let unreadable = places.filter_map(|place| match place {
-            Place::Open(_) => None,
+            Place::Open(_) | Place::Offline => None,
             Place::Unreadable(unreadable) => Some(unreadable.clone()),
         });
         unreadable.collect()
     }
 
-    /// Closes every log; where each of them ended.
-    fn close_logs(&self, threads: Vec<JoinHandle<()>>) -> PartitionOffsets {
-        let (closed, results) = mpsc::channel();
-        for lane in &self.shared.lanes {
-            let closed = closed.clone();
-            lane.stop(move |hosted| {
-                let partition = hosted.replica.topic_partition().clone();
-                if hosted.replica.directory().is_offline() {
-                    return;
-                }
-                match hosted.log.close() {
-                    Ok(synced) => drop(closed.send((partition, synced))),
-                    Err(error) => hosted
-                        .replica
-                        .directory()
-                        .fail(&format_args!("close of {partition}: {error}")),
-                }
-            });
-        }
-        drop(closed);
-        for thread in threads {
-            if thread.join().is_err() {
-                self.shared.directory.fail(&"a storage lane has panicked");
+    fn open_what_the_image_places_here(&self, image: &Image) -> Result<(), StartError> {
+        let mut inventory = Inventory::default();
+        for directory in &self.shared.directories {
+            let Err(error) = inventory.add(directory, image, self.shared.node) else {
+                continue;
+            };
+            directory.fail(&error);
+            let may_go_on = error.is_of_the_disk() && self.directories().any(|it| !it.is_offline());
+            if !may_go_on {
+                return Err(StartError::Directory {
+                    directory: directory.path().display().to_string(),
+                    reason: error.to_string(),
+                });
             }
         }
-        results.into_iter().collect()
+        let wanted = image
+            .topics()
+            .flat_map(|topic| self.lead_or_list(image, topic));
+        self.open_first(wanted.collect(), &inventory)
     }
 
-    fn open_what_the_image_places_here(&self, image: &Image) -> Result<(), StartError> {
-        let shared = &self.shared;
-        let unusable = |error: &dyn std::fmt::Display| StartError::Directory {
-            directory: shared.directory.path().display().to_string(),
-            reason: error.to_string(),
-        };
-        let doomed = opening::set_strays_aside(&shared.log_directory, image, shared.node)
-            .map_err(|error| unusable(&error))?;
-        opening::remove_directories(doomed);
-        let checkpoint = |which| {
-            shared
-                .log_directory
-                .read_checkpoint(which)
-                .map_err(|error| unusable(&error))
-        };
-        let context = opening::Context {
-            clean_shutdown: shared.log_directory.had_clean_shutdown(),
-            recovery_points: checkpoint(Checkpoint::RecoveryPoint)?,
-            log_starts: checkpoint(Checkpoint::LogStart)?,
-            ..self.opening_context()
-        };
-        let to_open = image
-            .topics()
-            .flat_map(|topic| self.lead_or_list(image, topic))
-            .collect();
-        self.adopt(opening::open_all(to_open, &context));
+    /// Opens what was found, and creates what was not.
+    fn open_first(&self, wanted: Vec<ToOpen>, inventory: &Inventory) -> Result<(), StartError> {
+        let mut batches = Batches::default();
+        for directory in &self.shared.directories {
+            let (context, _) = batches.of(self, directory);
+            let read = context.read_checkpoints();
+            read.unwrap_or_else(|error| directory.fail(&error));
+        }
+        if let Some(first) = self.shared.directories.first()
+            && self.directories().all(|directory| directory.is_offline())
+        {
+            return Err(StartError::Directory {
+                directory: first.path().display().to_string(),
+                reason: "it cannot be read".to_owned(),
+            });
+        }
+        let mut placing = Placing::new(self, inventory.counts());
+        for wanted in wanted {
+            let found = inventory.directory_of(&wanted.topic_partition).cloned();
+            let directory = found.or_else(|| placing.choose(&wanted));
+            match directory.filter(|directory| !directory.is_offline()) {
+                Some(directory) => batches.of(self, &directory).1.push(wanted),
+                None => self.place_offline(&wanted),
+            }
+        }
+        self.adopt(opening::open_all(batches.0));
         Ok(())
     }
 
-    /// For partitions that have never been here: there is nothing to recover.
-    pub(super) fn opening_context(&self) -> opening::Context<'_> {
-        opening::Context {
-            node: self.shared.node,
-            log_directory: &self.shared.log_directory,
-            clean_shutdown: false,
-            recovery_points: PartitionOffsets::new(),
-            log_starts: PartitionOffsets::new(),
-            threads: usize::try_from(self.shared.config.num_recovery_threads_per_data_dir)
-                .unwrap_or(1),
-            producer_id_expiration_ms: i64::from(self.shared.config.producer_id_expiration_ms),
-            now: self.shared.clock.now(),
+    /// Creates partitions that have never been here.
+    pub(super) fn create(&self, wanted: Vec<ToOpen>) {
+        if wanted.is_empty() {
+            return;
         }
+        let mut placing = Placing::new(self, HashMap::new());
+        let mut batches = Batches::default();
+        for wanted in wanted {
+            match placing.choose(&wanted) {
+                Some(directory) => batches.of(self, &directory).1.push(wanted),
+                None => self.place_offline(&wanted),
+            }
+        }
+        self.adopt(opening::open_all(batches.0));
+    }
+
+    fn place_offline(&self, wanted: &ToOpen) {
+        tracing::error!(partition = %wanted.topic_partition, directory = %wanted.assigned, "partition may be in a log directory that is offline: it answers KAFKA_STORAGE_ERROR");
+        self.place(wanted, Place::Offline);
     }
 
     pub(super) fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>) {
         for opened in opened {
-            let Opened { wanted, log } = match opened {
+            let Opened {
+                wanted,
+                directory,
+                log,
+            } = match opened {
                 Ok(opened) => opened,
                 Err(unreadable) => {
                     let wanted = unreadable.wanted.clone();
@@ -366,13 +366,18 @@ impl Partitions {
                     continue;
                 }
             };
+            if wanted.assigned != directory.id() {
+                let assignment = Assignment::new(&wanted, directory.id());
+                // Nobody listens before the broker is registered, and after it stops.
+                drop(self.shared.assignments.send(assignment));
+            }
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
             let lane = self.lane_of(slot);
             let replica = Arc::new(Replica::new(ReplicaParts {
                 topic_partition: wanted.topic_partition.clone(),
                 topic_id: wanted.topic_id,
                 node: self.shared.node,
-                directory: Arc::clone(&self.shared.directory),
+                directory,
                 lane: lane.clone(),
                 slot,
                 leadership: wanted.leadership.clone(),
@@ -412,7 +417,7 @@ impl Partitions {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hosted(&self) -> RwLockReadGuard<'_, HostedTopics> {
+    pub(super) fn hosted(&self) -> RwLockReadGuard<'_, HostedTopics> {
         self.shared
             .hosted
             .read()

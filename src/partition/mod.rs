@@ -26,17 +26,22 @@
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 
 pub mod append;
+mod assignment;
+mod closing;
 mod delete_records;
 mod deleting;
+mod describing;
 pub mod directory;
 pub mod fetch_session;
 mod following;
 mod hosted;
 pub mod housekeeping;
+mod inventory;
 pub mod lane;
 pub mod lookup;
 pub mod manager;
 mod opening;
+mod placing;
 pub mod read;
 pub mod replica;
 mod rounds;
@@ -48,8 +53,10 @@ mod tests;
 pub mod waiters;
 
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+pub use assignment::Assignment;
 pub use delete_records::DeleteFailure;
-pub use directory::DirectoryState;
+pub use describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
+pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};
 pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};

@@ -1,22 +1,20 @@
-//! Opening many logs at once, and putting aside what does not belong here.
+//! Opening many logs at once.
 //!
-//! Logs are opened by several threads, since recovering one is a scan that the disk can overlap with
-//! the next. A log that cannot be opened is reported with its reason; the others are not held up.
+//! Each directory has threads of its own: recovering a log is a scan that its disk can overlap with the
+//! next one, and disks do not wait for each other. A log that cannot be opened is reported with its
+//! reason; the others are not held up.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::{NodeId, Timestamp, TopicId, TopicPartition};
+use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::names::marked_directory_name;
 use crate::log::{
-    DirectoryError, FoundReplica, LogDirectory, OpenOptions, PartitionLog, PartitionOffsets,
-    RecoveryReport, ReplicaState, read_topic_id,
+    Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, RecoveryReport,
 };
-use crate::metadata::{Image, PartitionImage};
 
-use super::manager::Unreadable;
+use super::directory::HostedDirectory;
+use super::manager::{Partitions, Unreadable};
 use super::replica::Leadership;
 
 /// A partition that is to be hosted here.
@@ -26,19 +24,22 @@ pub(super) struct ToOpen {
     pub(super) topic_id: TopicId,
     pub(super) leadership: Leadership,
     pub(super) config: Arc<TopicConfig>,
+    /// Where it is by what the image says; one of Kafka's reserved ids where it does not say.
+    pub(super) assigned: DirectoryId,
 }
 
 /// A partition and its log.
 pub(super) struct Opened {
     pub(super) wanted: ToOpen,
+    pub(super) directory: Arc<HostedDirectory>,
     pub(super) log: PartitionLog,
 }
 
-/// What opening needs to know besides the partition.
-pub(super) struct Context<'a> {
+/// What opening in one directory needs to know besides the partition.
+pub(super) struct Context {
     /// This broker. A leader notes where its epoch begins before it serves in it.
     pub(super) node: NodeId,
-    pub(super) log_directory: &'a LogDirectory,
+    pub(super) directory: Arc<HostedDirectory>,
     pub(super) clean_shutdown: bool,
     pub(super) recovery_points: PartitionOffsets,
     pub(super) log_starts: PartitionOffsets,
@@ -47,11 +48,85 @@ pub(super) struct Context<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Opens all of them, several at a time.
-pub(super) fn open_all(
-    wanted: Vec<ToOpen>,
-    context: &Context<'_>,
-) -> Vec<Result<Opened, Unreadable>> {
+/// The partitions to be opened in one directory.
+pub(super) type Batch = (Context, Vec<ToOpen>);
+
+/// What is to be opened, by directory.
+#[derive(Default)]
+pub(super) struct Batches(pub(super) Vec<Batch>);
+
+impl Batches {
+    /// What is to be opened in `directory`.
+    pub(super) fn of(
+        &mut self,
+        partitions: &Partitions,
+        directory: &Arc<HostedDirectory>,
+    ) -> &mut Batch {
+        let known = self
+            .0
+            .iter()
+            .position(|(context, _)| Arc::ptr_eq(&context.directory, directory));
+        let at = known.unwrap_or_else(|| {
+            self.0
+                .push((Context::new(partitions, directory), Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+}
+
+impl Context {
+    /// For partitions that have never been here: there is nothing to recover.
+    fn new(partitions: &Partitions, directory: &Arc<HostedDirectory>) -> Self {
+        let shared = &partitions.shared;
+        Self {
+            node: shared.node,
+            directory: Arc::clone(directory),
+            clean_shutdown: false,
+            recovery_points: PartitionOffsets::new(),
+            log_starts: PartitionOffsets::new(),
+            threads: usize::try_from(shared.config.num_recovery_threads_per_data_dir).unwrap_or(1),
+            producer_id_expiration_ms: i64::from(shared.config.producer_id_expiration_ms),
+            now: shared.clock.now(),
+        }
+    }
+
+    /// For the start: what the last stop has left.
+    pub(super) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
+        let directory = self.directory.log_directory();
+        self.clean_shutdown = directory.had_clean_shutdown();
+        self.recovery_points = directory.read_checkpoint(Checkpoint::RecoveryPoint)?;
+        self.log_starts = directory.read_checkpoint(Checkpoint::LogStart)?;
+        Ok(())
+    }
+}
+
+/// Opens all of them, in all directories at once.
+pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Unreadable>> {
+    if batches.len() == 1 {
+        return batches.into_iter().flat_map(open_in_one).collect();
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = batches
+            .into_iter()
+            .map(|batch| scope.spawn(move || open_in_one(batch)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
+/// Opens the logs of one directory, several at a time.
+fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
+    let context = &context;
+    // A topic of the same name may be waiting for its removal.
+    context.directory.finish_renaming();
     let total = wanted.len();
     let threads = context.threads.clamp(1, total.max(1));
     let queue = Mutex::new(VecDeque::from(wanted));
@@ -87,7 +162,7 @@ pub(super) fn open_all(
     })
 }
 
-fn open_one(wanted: ToOpen, context: &Context<'_>) -> Result<Opened, Unreadable> {
+fn open_one(wanted: ToOpen, context: &Context) -> Result<Opened, Unreadable> {
     let partition = &wanted.topic_partition;
     let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
     let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
@@ -97,13 +172,13 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Result<Opened, Unreadable>
         recovery_point,
         log_start,
         topic_id: wanted.topic_id,
-        disk: context.log_directory.disk().clone(),
+        disk: context.directory.log_directory().disk().clone(),
         jitter_seed: rand::random(),
         producer_id_expiration_ms: context.producer_id_expiration_ms,
         now: context.now,
     };
-    let directory = context.log_directory.replica_path(partition);
-    let opened = PartitionLog::open(&directory, partition.clone(), options);
+    let path = context.directory.log_directory().replica_path(partition);
+    let opened = PartitionLog::open(&path, partition.clone(), options);
     let opened = opened.and_then(|(mut log, report)| {
         if wanted.leadership.leader == context.node {
             log.assign_epoch(wanted.leadership.epoch)?;
@@ -113,10 +188,15 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Result<Opened, Unreadable>
     match opened {
         Ok((log, report)) => {
             tell(partition, &report);
-            Ok(Opened { wanted, log })
+            Ok(Opened {
+                wanted,
+                directory: Arc::clone(&context.directory),
+                log,
+            })
         }
         Err(error) => {
-            let may_pass = error.is_out_of_descriptors();
+            let may_pass =
+                error.is_out_of_descriptors() || context.directory.waits_for_renaming(partition);
             let until = if may_pass {
                 "there are descriptors again; raise the limit of open files"
             } else {
@@ -125,6 +205,7 @@ fn open_one(wanted: ToOpen, context: &Context<'_>) -> Result<Opened, Unreadable>
             tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until {until}");
             Err(Unreadable {
                 wanted,
+                directory: Arc::clone(&context.directory),
                 recovery_point,
                 log_start,
                 may_pass,
@@ -145,76 +226,4 @@ fn tell(partition: &TopicPartition, report: &RecoveryReport) {
     } else if report.segments_scanned > 0 {
         tracing::info!(%partition, scanned = report.bytes_scanned, segments = report.segments_scanned, "log checked");
     }
-}
-
-/// Renames replica directories that the image does not place here to their `-stray` form, as Kafka
-/// does: nothing is deleted because metadata does not know it. Returns directories that were already
-/// deleted and only wait for their files to go.
-pub(super) fn set_strays_aside(
-    log_directory: &LogDirectory,
-    image: &Image,
-    node: NodeId,
-) -> Result<Vec<PathBuf>, SetAsideError> {
-    let mut deleted = Vec::new();
-    for found in log_directory.replicas()? {
-        match found.state {
-            ReplicaState::Deleted => deleted.push(found.path),
-            ReplicaState::Live if !is_placed_here(&found, image, node) => {
-                let name = marked_directory_name(
-                    &found.topic_partition,
-                    uuid::Uuid::new_v4(),
-                    ReplicaState::Stray,
-                );
-                let stray = log_directory.path().join(name);
-                log_directory.disk().rename(&found.path, &stray)?;
-                log_directory.disk().sync_directory(log_directory.path())?;
-                tracing::warn!(partition = %found.topic_partition, directory = %stray.display(), "directory is of no known partition: set aside");
-            }
-            ReplicaState::Live | ReplicaState::Stray | ReplicaState::Future => {}
-        }
-    }
-    Ok(deleted)
-}
-
-/// Why the directories could not be put in order.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SetAsideError {
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-fn is_placed_here(found: &FoundReplica, image: &Image, node: NodeId) -> bool {
-    let TopicPartition { topic, partition } = &found.topic_partition;
-    let Some(known) = image.topic(topic) else {
-        return false;
-    };
-    // An id that cannot be read is not somebody else's: opening the log will say what is wrong.
-    let found_id = read_topic_id(&found.path).ok().flatten();
-    let is_this_life = found_id.is_none_or(|id| id == known.id);
-    let is_placed = |partition: &PartitionImage| partition.replicas.contains(&node);
-    is_this_life && known.partition(*partition).is_some_and(is_placed)
-}
-
-/// Removes directories with all they hold. One that cannot be removed is only space lost.
-pub(super) fn remove_directories(paths: impl IntoIterator<Item = PathBuf>) {
-    for path in paths {
-        if let Err(error) = std::fs::remove_dir_all(&path) {
-            tracing::warn!(directory = %path.display(), %error, "deleted partition's files cannot be removed");
-        }
-    }
-}
-
-/// Gives the directory of a deleted replica that nobody has open its `-delete` name.
-pub(super) fn rename_deleted(
-    log_directory: &LogDirectory,
-    partition: &TopicPartition,
-) -> std::io::Result<PathBuf> {
-    let name = marked_directory_name(partition, uuid::Uuid::new_v4(), ReplicaState::Deleted);
-    let path = log_directory.path().join(name);
-    let disk = log_directory.disk();
-    disk.rename(&log_directory.replica_path(partition), &path)?;
-    disk.sync_directory(log_directory.path())?;
-    Ok(path)
 }

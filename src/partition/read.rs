@@ -82,11 +82,11 @@ pub enum ReadFailure {
 impl FetchPart {
     /// The state to read from, and where the client's log departs from this one, if it does.
     fn admit(&self) -> Result<Admitted, ReadFailure> {
-        self.replica.check_epoch(self.current_epoch)?;
-        if self.replica.directory().is_offline() {
+        if self.replica.is_offline() {
             let reason = "the log directory is offline".to_owned();
             return Err(ReadFailure::Storage(reason));
         }
+        self.replica.check_epoch(self.current_epoch)?;
         let published = self.replica.published();
         let positions = published.positions;
         let out_of_range = || ReadFailure::OutOfRange {
@@ -152,7 +152,6 @@ pub async fn fetch(
 }
 
 async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
-    let Some(first) = parts.first() else { return };
     if limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
         return;
     }
@@ -162,17 +161,9 @@ async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
         .iter()
         .map(|part| part.replica.waiters().register(&waker))
         .collect();
-    let mut failure = first.replica.directory().failure();
     let has_ended = || parts.iter().any(|part| part.replica.waiters().is_closed());
     while !has_ended() && !is_worth_reading(parts, limits.min_bytes) {
-        let something = async {
-            tokio::select! {
-                () = waker.notified() => {}
-                // All partitions are in one directory; that it fails is case A for each of them.
-                _ = failure.changed() => {}
-            }
-        };
-        if tokio::time::timeout_at(limits.deadline, something)
+        if tokio::time::timeout_at(limits.deadline, waker.notified())
             .await
             .is_err()
         {

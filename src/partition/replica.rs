@@ -13,7 +13,7 @@ use crate::log::{AppendOrigin, LogView};
 use crate::metadata::PartitionImage;
 
 use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
-use super::directory::DirectoryState;
+use super::directory::HostedDirectory;
 use super::lane::{AppendTask, LaneHandle, Slot};
 use super::waiters::Waiters;
 
@@ -73,7 +73,7 @@ pub struct Replica {
     topic_partition: TopicPartition,
     topic_id: TopicId,
     node: NodeId,
-    directory: Arc<DirectoryState>,
+    directory: ArcSwap<HostedDirectory>,
     lane: LaneHandle,
     slot: Slot,
     leadership: ArcSwap<Leadership>,
@@ -87,7 +87,7 @@ pub(super) struct ReplicaParts {
     pub topic_partition: TopicPartition,
     pub topic_id: TopicId,
     pub node: NodeId,
-    pub directory: Arc<DirectoryState>,
+    pub directory: Arc<HostedDirectory>,
     pub lane: LaneHandle,
     pub slot: Slot,
     pub leadership: Leadership,
@@ -101,7 +101,7 @@ impl Replica {
             topic_partition: parts.topic_partition,
             topic_id: parts.topic_id,
             node: parts.node,
-            directory: parts.directory,
+            directory: ArcSwap::new(parts.directory),
             lane: parts.lane,
             slot: parts.slot,
             leadership: ArcSwap::from_pointee(parts.leadership),
@@ -121,9 +121,14 @@ impl Replica {
         self.topic_id
     }
 
-    /// The log directory that holds it.
-    pub const fn directory(&self) -> &Arc<DirectoryState> {
-        &self.directory
+    /// The log directory that holds it now.
+    pub fn directory(&self) -> Arc<HostedDirectory> {
+        self.directory.load_full()
+    }
+
+    /// Whether that directory has failed.
+    pub fn is_offline(&self) -> bool {
+        self.directory.load().is_offline()
     }
 
     /// The topic's effective configuration.
@@ -198,6 +203,11 @@ impl Replica {
     }
 
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {
+        let directory = self.directory.load();
+        // First: with its directory the partition has lost its leader, but that is not the reason.
+        if directory.is_offline() {
+            return Err(AppendFailure::Storage);
+        }
         let leadership = self.leadership.load();
         if leadership.leader != self.node
             || options
@@ -206,11 +216,8 @@ impl Replica {
         {
             return Err(AppendFailure::NotLeader);
         }
-        if self.directory.is_offline() {
-            return Err(AppendFailure::Storage);
-        }
         // Commits and group metadata go on: they are small, and without them consumers stop.
-        if options.origin == AppendOrigin::Client && self.directory.is_nearly_full() {
+        if options.origin == AppendOrigin::Client && directory.state().is_nearly_full() {
             return Err(AppendFailure::DiskNearlyFull);
         }
         if options.acks == RequiredAcks::All {

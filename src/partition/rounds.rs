@@ -1,18 +1,16 @@
 //! What the housekeeper does in its rounds. Work on a log is sent to the lane that owns it; what
 //! concerns the directory as a whole is done here, on the housekeeper's thread.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::base::{Offset, Timestamp};
+use crate::base::Offset;
 use crate::log::{Checkpoint, PartitionOffsets, is_out_of_descriptors};
 
+use super::directory::HostedDirectory;
 use super::housekeeping::{Housekeeper, Periods};
 use super::manager::{Partitions, StartError};
-use super::opening;
-use super::replica::Replica;
+use super::replica::Published;
 
 impl Partitions {
     pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {
@@ -38,7 +36,9 @@ impl Partitions {
     }
 
     pub(super) fn check_space(&self) {
-        self.shared.directory.check_space();
+        for directory in &self.shared.directories {
+            directory.state().check_space();
+        }
     }
 
     /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
@@ -75,88 +75,79 @@ impl Partitions {
     /// Removes the files of deleted partitions that have waited long enough.
     pub(super) fn remove_doomed(&self) {
         let now = self.shared.clock.now();
-        let mut doomed = self
-            .shared
-            .doomed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (due, later) = std::mem::take(&mut *doomed)
-            .into_iter()
-            .partition(|(when, _)| *when <= now);
-        *doomed = later;
-        drop(doomed);
-        let due: Vec<(Timestamp, PathBuf)> = due;
-        opening::remove_directories(due.into_iter().map(|(_, path)| path));
+        for directory in &self.shared.directories {
+            if !directory.is_offline() {
+                directory.remove_doomed(now);
+            }
+        }
     }
 
-    /// Writes a checkpoint of what is published, unless the file says it already; whether it is there now.
-    pub(super) fn write_checkpoint(&self, which: Checkpoint) -> bool {
-        if self.shared.directory.is_offline() {
-            return false;
+    /// Writes a checkpoint of what is published in each directory.
+    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
+        for directory in &self.shared.directories {
+            if !directory.is_offline() {
+                self.write_checkpoint_of(directory, which);
+            }
         }
-        // Looked up when it is this one's turn to write: of two writers the later one knows more.
-        let Err(error) = self.replace_checkpoint(which, || self.published_offsets(which)) else {
+    }
+
+    /// Writes a checkpoint of what is published in one of them; whether it is there now.
+    pub(super) fn write_checkpoint_of(
+        &self,
+        directory: &Arc<HostedDirectory>,
+        which: Checkpoint,
+    ) -> bool {
+        let offsets = || self.published_offsets(directory, which);
+        let Err(error) = directory.write_checkpoint(which, offsets) else {
             return true;
         };
         if is_out_of_descriptors(&error) {
             tracing::warn!(%error, "checkpoint not written: no file descriptor left");
         } else {
-            self.shared
-                .directory
-                .fail(&format_args!("checkpoint: {error}"));
+            directory.fail(&format_args!("checkpoint: {error}"));
         }
         false
     }
 
-    /// What a checkpoint is to say of all open partitions.
-    pub(super) fn published_offsets(&self, which: Checkpoint) -> PartitionOffsets {
-        let offset = |replica: &Replica| {
-            let published = replica.published();
-            let positions = published.positions;
-            match which {
-                Checkpoint::RecoveryPoint => Some(published.recovery_point),
-                Checkpoint::Replication => Some(positions.high_watermark),
-                // Kafka keeps this file small: where it says nothing, the log starts with its first
-                // segment.
-                Checkpoint::LogStart => {
-                    Some(positions.log_start).filter(|start| *start > published.first_segment)
-                }
+    /// What a checkpoint of `directory` is to say of all open partitions there.
+    pub(super) fn published_offsets(
+        &self,
+        directory: &Arc<HostedDirectory>,
+        which: Checkpoint,
+    ) -> PartitionOffsets {
+        let is_here = |other: &Arc<HostedDirectory>| Arc::ptr_eq(other, directory);
+        let mut offsets = PartitionOffsets::new();
+        for replica in self.all() {
+            if is_here(&replica.directory())
+                && let Some(offset) = checkpointed(&replica.published(), which)
+            {
+                offsets.insert(replica.topic_partition().clone(), offset);
             }
-        };
-        let all = self.all();
-        let open = all
-            .iter()
-            .filter_map(|replica| Some((replica.topic_partition().clone(), offset(replica)?)));
+        }
         // Of what could not be opened nothing new is known.
-        let unreadable = self.unreadable().into_iter().filter_map(|unreadable| {
+        for unreadable in self.unreadable() {
             let offset = match which {
                 Checkpoint::RecoveryPoint => unreadable.recovery_point,
                 Checkpoint::LogStart => unreadable.log_start,
-                Checkpoint::Replication => return None,
+                Checkpoint::Replication => continue,
             };
-            let partition = unreadable.wanted.topic_partition;
-            (offset > Offset::ZERO).then_some((partition, offset))
-        });
-        open.chain(unreadable).collect()
-    }
-
-    pub(super) fn replace_checkpoint(
-        &self,
-        which: Checkpoint,
-        offsets: impl FnOnce() -> PartitionOffsets,
-    ) -> io::Result<()> {
-        let mut written = self
-            .shared
-            .written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let offsets = offsets();
-        if written.get(&which) != Some(&offsets) {
-            self.shared
-                .log_directory
-                .write_checkpoint(which, &offsets)?;
-            written.insert(which, offsets);
+            if offset > Offset::ZERO && is_here(&unreadable.directory) {
+                offsets.insert(unreadable.wanted.topic_partition, offset);
+            }
         }
-        Ok(())
+        offsets
+    }
+}
+
+/// What a checkpoint says of a partition, if anything.
+fn checkpointed(published: &Published, which: Checkpoint) -> Option<Offset> {
+    let positions = published.positions;
+    match which {
+        Checkpoint::RecoveryPoint => Some(published.recovery_point),
+        Checkpoint::Replication => Some(positions.high_watermark),
+        // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
+        Checkpoint::LogStart => {
+            Some(positions.log_start).filter(|start| *start > published.first_segment)
+        }
     }
 }

@@ -65,7 +65,8 @@ impl Broker {
         let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
         let (image, _) = change(&Image::default(), &topic(id, 1));
-        let partitions = Partitions::start(config, directory, clock, &image).expect("partitions");
+        let partitions =
+            Partitions::start(config, directory.into(), clock, &image).expect("partitions");
         Self {
             partitions,
             image,

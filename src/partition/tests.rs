@@ -1,5 +1,7 @@
 //! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
 
+mod directories;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

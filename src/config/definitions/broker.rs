@@ -75,9 +75,9 @@ pub const BROKER: &[Definition] = &[
     key("log.dir", List, "./data", NonEmptyList, ReadOnly,
         "The data directory, used when log.dirs is not set."),
     key("log.dirs", List, "./data", NonEmptyList, ReadOnly,
-        "The data directories. One directory at present."),
+        "The data directories. A new partition goes to the one with the fewest; one that fails takes only its own partitions offline."),
     unset("metadata.log.dir", String, Any, ReadOnly,
-        "The directory of the cluster metadata log. Unset means the first data directory."),
+        "The directory of the cluster metadata log, which may be one of log.dirs. Unset means the first of them. When it fails the broker stops."),
     key("zurau.disk.reserve.bytes", Long, "268435456", at_least(0), ReadOnly,
         "Produce requests are refused with a retriable error while the data directory's file system has less free space than this."),
     // Topics.

@@ -1,0 +1,275 @@
+//! The log directories of one broker, opened together: whose they are must agree, and one that cannot be used
+//! does not keep the others from serving.
+//!
+//! What is wrong with a directory's content or owner ends the start, since only a person can say what is
+//! meant. What the system refuses (a disk that is not mounted or does not answer) costs that directory
+//! only, unless it is the one of the metadata log: without that nothing is known.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::NodeId;
+
+use super::directory::{DirectoryError, Identity, LogDirectory};
+use super::meta;
+
+/// The log directories of a broker.
+#[derive(Debug)]
+pub struct LogDirectories {
+    /// Those in use, in the order of the configuration.
+    pub online: Vec<LogDirectory>,
+    /// Those that cannot be used at present.
+    pub offline: Vec<PathBuf>,
+    /// The metadata log's, where it is none of the others.
+    pub metadata_only: Option<LogDirectory>,
+    metadata: PathBuf,
+}
+
+impl LogDirectories {
+    /// Opens the directories at `paths`, and the one of the metadata log, which may be one of them.
+    ///
+    /// # Errors
+    /// When the metadata log's directory or all others cannot be used, when one of them is used by somebody
+    /// else or does not belong to this node or cluster, or when two have one id.
+    pub fn open(
+        paths: &[PathBuf],
+        metadata: &Path,
+        node_id: NodeId,
+    ) -> Result<Self, DirectoryError> {
+        let paths = paths
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let metadata = absolute(metadata)?;
+        refuse_metadata_elsewhere(&paths, &metadata)?;
+        let identity = Identity {
+            node_id,
+            cluster_id: None,
+        };
+        let first = LogDirectory::open(&metadata, &identity)?;
+        let identity = Identity {
+            cluster_id: Some(first.meta().cluster_id.clone()),
+            ..identity
+        };
+        let mut first = Some(first);
+        let mut directories = Self {
+            online: Vec::new(),
+            offline: Vec::new(),
+            metadata_only: None,
+            metadata,
+        };
+        let mut failure = None;
+        for path in paths {
+            let opened = match first.take_if(|first| first.path() == path) {
+                Some(first) => Ok(first),
+                None => LogDirectory::open(&path, &identity),
+            };
+            match opened {
+                Ok(directory) => directories.online.push(directory),
+                Err(error @ DirectoryError::NotWritable { .. }) => {
+                    tracing::error!(directory = %path.display(), %error, "log directory is offline: its partitions answer KAFKA_STORAGE_ERROR");
+                    directories.offline.push(path);
+                    failure = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        refuse_common_ids(directories.online.iter().chain(&first))?;
+        match failure {
+            Some(failure) if directories.online.is_empty() => Err(failure),
+            _ => {
+                directories.metadata_only = first;
+                Ok(directories)
+            }
+        }
+    }
+
+    /// The directory of the metadata log.
+    ///
+    /// # Panics
+    /// When it was taken out.
+    pub fn metadata(&self) -> &LogDirectory {
+        let mut all = self.online.iter().chain(&self.metadata_only);
+        all.find(|directory| directory.path() == self.metadata)
+            .expect("nothing is opened without it")
+    }
+}
+
+impl From<LogDirectory> for LogDirectories {
+    /// One directory for everything.
+    fn from(directory: LogDirectory) -> Self {
+        Self {
+            metadata: directory.path().to_owned(),
+            online: vec![directory],
+            offline: Vec::new(),
+            metadata_only: None,
+        }
+    }
+}
+
+/// The path as clients and tools name it.
+fn absolute(path: &Path) -> Result<PathBuf, DirectoryError> {
+    std::path::absolute(path).map_err(|source| DirectoryError::NotWritable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A metadata log that is not where it is looked for must not be passed over: all topics would be unknown, and
+/// their partitions be set aside.
+fn refuse_metadata_elsewhere(paths: &[PathBuf], metadata: &Path) -> Result<(), DirectoryError> {
+    let not_ours = |path: &Path, reason: String| {
+        let path = path.to_owned();
+        Err(DirectoryError::NotOurs { path, reason })
+    };
+    let is_new = !metadata.join(meta::FILE_NAME).exists();
+    for path in paths.iter().filter(|path| *path != metadata) {
+        if super::directory::metadata_log_in(path).is_dir() {
+            return not_ours(
+                path,
+                format!(
+                    "it holds the metadata log, which metadata.log.dir (or the first of log.dirs) looks for in \
+                     {metadata:?}; name the right one"
+                ),
+            );
+        }
+        if is_new && path.join(meta::FILE_NAME).exists() {
+            return not_ours(
+                metadata,
+                format!(
+                    "it is to hold the metadata log and is new, but {path:?} is in use already; name the \
+                     directory of its metadata log in metadata.log.dir"
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Two directories with one id are copies, or one directory under two names.
+fn refuse_common_ids<'a>(
+    directories: impl Iterator<Item = &'a LogDirectory>,
+) -> Result<(), DirectoryError> {
+    let mut seen: Vec<&LogDirectory> = Vec::new();
+    for directory in directories {
+        let id = directory.directory_id();
+        if let Some(other) = seen.iter().find(|other| other.directory_id() == id) {
+            return Err(DirectoryError::NotOurs {
+                path: directory.path().to_owned(),
+                reason: format!(
+                    "its directory.id {id} is that of {:?} as well; take the line out of the {} of the one that \
+                     is a copy",
+                    other.path(),
+                    meta::FILE_NAME
+                ),
+            });
+        }
+        seen.push(directory);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeId = NodeId(1);
+
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a temporary directory"))
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn open(&self, names: &[&str], metadata: &str) -> Result<LogDirectories, DirectoryError> {
+            let paths: Vec<_> = names.iter().map(|name| self.path(name)).collect();
+            LogDirectories::open(&paths, &self.path(metadata), NODE)
+        }
+
+        fn refusal(&self, names: &[&str], metadata: &str) -> String {
+            let error = self.open(names, metadata).expect_err("a refusal");
+            assert!(!error.to_string().contains('\n'), "{error}");
+            error.to_string()
+        }
+    }
+
+    #[test]
+    fn directories_share_cluster_and_node_and_nothing_else() {
+        let home = Home::new();
+        let first = home.open(&["a", "b"], "a").expect("directories");
+        assert!(first.metadata_only.is_none() && first.offline.is_empty());
+        assert_eq!(first.metadata().path(), home.path("a"));
+        let ids: Vec<_> = first
+            .online
+            .iter()
+            .map(LogDirectory::directory_id)
+            .collect();
+        assert_ne!(ids[0], ids[1]);
+        let cluster = |directories: &LogDirectories, at: usize| {
+            directories.online[at].meta().cluster_id.clone()
+        };
+        assert_eq!(cluster(&first, 0), cluster(&first, 1));
+        drop(first);
+        let again = home.open(&["b", "a", "c"], "a").expect("one more");
+        assert_eq!(again.online[0].directory_id(), ids[1], "in the given order");
+        assert_eq!(cluster(&again, 0), cluster(&again, 2));
+    }
+
+    #[test]
+    fn the_metadata_log_may_have_a_directory_of_its_own() {
+        let home = Home::new();
+        let directories = home.open(&["a", "b"], "m").expect("directories");
+        let metadata = directories.metadata();
+        assert_eq!(metadata.path(), home.path("m"));
+        assert_eq!(
+            metadata.meta().cluster_id,
+            directories.online[1].meta().cluster_id
+        );
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_leaves_the_others() {
+        let home = Home::new();
+        std::fs::write(home.path("file"), "in the way").expect("writable");
+        let directories = home.open(&["a", "file", "b"], "a").expect("two of three");
+        assert_eq!(directories.online.len(), 2);
+        assert_eq!(directories.offline, [home.path("file")]);
+        drop(directories);
+        assert!(home.refusal(&["file"], "a").contains("file"));
+        assert!(home.refusal(&["a", "file"], "file").contains("file"));
+    }
+
+    #[test]
+    fn directories_of_others_and_copies_are_refused() {
+        let home = Home::new();
+        drop(home.open(&["a"], "a").expect("a cluster"));
+        drop(home.open(&["b"], "b").expect("another cluster"));
+        assert!(
+            home.refusal(&["a", "b"], "a")
+                .contains("belongs to cluster")
+        );
+        std::fs::create_dir(home.path("copy")).expect("a directory");
+        std::fs::copy(
+            home.path("a/meta.properties"),
+            home.path("copy/meta.properties"),
+        )
+        .expect("a copy");
+        assert!(home.refusal(&["a", "copy"], "a").contains("directory.id"));
+    }
+
+    #[test]
+    fn a_metadata_log_that_is_looked_for_elsewhere_is_refused() {
+        let home = Home::new();
+        drop(home.open(&["a"], "a").expect("a directory"));
+        assert!(home.refusal(&["a", "b"], "b").contains("is new"));
+        std::fs::create_dir(home.path("a/__cluster_metadata-0")).expect("a directory");
+        assert!(
+            home.refusal(&["a", "b"], "b")
+                .contains("holds the metadata log")
+        );
+    }
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::base::Offset;
+
+fn identity() -> Identity {
+    Identity {
+        node_id: NodeId(1),
+        cluster_id: None,
+    }
+}
+
+#[test]
+fn the_first_start_makes_what_the_next_one_finds() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("a/b");
+    let directory = LogDirectory::open(&path, &identity()).unwrap();
+    assert!(!directory.had_clean_shutdown());
+    let meta = directory.meta().clone();
+    let offsets = PartitionOffsets::from([(TopicPartition::new("t", 0), Offset(5))]);
+    directory
+        .write_checkpoint(Checkpoint::Replication, &offsets)
+        .unwrap();
+    directory.mark_clean_shutdown(17).unwrap();
+    let marker = std::fs::read_to_string(path.join(".kafka_cleanshutdown")).unwrap();
+    assert_eq!(marker, "{\"version\":0,\"brokerEpoch\":17}");
+    drop(directory);
+
+    let directory = LogDirectory::open(&path, &identity()).unwrap();
+    assert!(directory.had_clean_shutdown());
+    assert_eq!(directory.meta(), &meta);
+    assert_eq!(
+        directory.read_checkpoint(Checkpoint::Replication).unwrap(),
+        offsets
+    );
+    assert!(
+        directory
+            .read_checkpoint(Checkpoint::LogStart)
+            .unwrap()
+            .is_empty()
+    );
+    drop(directory);
+    assert!(
+        !LogDirectory::open(&path, &identity())
+            .unwrap()
+            .had_clean_shutdown(),
+        "the marker counts once"
+    );
+}
+
+#[test]
+fn a_directory_has_one_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = LogDirectory::open(directory.path(), &identity()).unwrap();
+    let error = LogDirectory::open(directory.path(), &identity()).unwrap_err();
+    assert!(
+        matches!(error, DirectoryError::AlreadyLocked { .. }),
+        "{error}"
+    );
+    drop(first);
+    LogDirectory::open(directory.path(), &identity()).unwrap();
+}
+
+#[test]
+fn directories_of_others_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(LogDirectory::open(directory.path(), &identity()).unwrap());
+    let other_node = Identity {
+        node_id: NodeId(2),
+        cluster_id: None,
+    };
+    let other_cluster = Identity {
+        node_id: NodeId(1),
+        cluster_id: Some("other".to_owned()),
+    };
+    for identity in [other_node, other_cluster] {
+        let error = LogDirectory::open(directory.path(), &identity).unwrap_err();
+        assert!(matches!(error, DirectoryError::NotOurs { .. }), "{error}");
+    }
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("letters.txt"), "dear milena").unwrap();
+    let error = LogDirectory::open(home.path(), &identity()).unwrap_err();
+    assert!(matches!(error, DirectoryError::NotOurs { .. }), "{error}");
+    let error = LogDirectory::open(Path::new("/proc/version/data"), &identity()).unwrap_err();
+    assert!(
+        matches!(error, DirectoryError::NotWritable { .. }),
+        "{error}"
+    );
+    assert!(!error.to_string().contains('\n'));
+}
+
+#[test]
+fn replicas_are_listed() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = LogDirectory::open(parent.path(), &identity()).unwrap();
+    for name in [
+        "b-0",
+        "a-1",
+        "a-10",
+        "__cluster_metadata-0",
+        "c-2.0123456789abcdef0123456789abcdef-delete",
+    ] {
+        std::fs::create_dir(parent.path().join(name)).unwrap();
+    }
+    let found = directory.replicas().unwrap();
+    let names: Vec<String> = found
+        .iter()
+        .map(|replica| replica.topic_partition.to_string())
+        .collect();
+    assert_eq!(names, ["a-1", "a-10", "b-0", "c-2"]);
+    assert_eq!(found[3].state, ReplicaState::Deleted);
+    std::fs::create_dir(parent.path().join("something")).unwrap();
+    assert!(matches!(
+        directory.replicas(),
+        Err(DirectoryError::NotOurs { .. })
+    ));
+}

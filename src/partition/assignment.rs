@@ -1,0 +1,56 @@
+//! What the controller is to be told: which directory holds a replica. The image says so too, but the broker
+//! chooses, finds and moves.
+
+use crate::base::{DirectoryId, TopicId};
+
+use super::opening::ToOpen;
+
+/// Called when the controller has taken an assignment down, or never will.
+type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// A replica on this broker and its directory.
+pub struct Assignment {
+    /// The topic.
+    pub topic_id: TopicId,
+    /// The partition.
+    pub partition: i32,
+    /// The directory.
+    pub directory: DirectoryId,
+    answer: Option<Answer>,
+}
+
+impl Assignment {
+    pub(super) fn new(wanted: &ToOpen, directory: DirectoryId) -> Self {
+        Self {
+            topic_id: wanted.topic_id,
+            partition: wanted.topic_partition.partition,
+            directory,
+            answer: None,
+        }
+    }
+
+    /// The controller has written the assignment down, or has refused it.
+    pub fn answered(mut self, is_taken: bool) {
+        if let Some(answer) = self.answer.take() {
+            answer(is_taken);
+        }
+    }
+}
+
+impl Drop for Assignment {
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            answer(false);
+        }
+    }
+}
+
+impl std::fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assignment")
+            .field("topic_id", &self.topic_id)
+            .field("partition", &self.partition)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! What is in the log directories when the broker starts, and what of it belongs here.
+//!
+//! | found | the image | what becomes of it |
+//! | --- | --- | --- |
+//! | `<topic>-<partition>` | places it here | it is opened |
+//! | the same in two directories | places it here | the one that the image names is opened, the other is set aside |
+//! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because metadata does not know it |
+//! | `-delete` | | it is removed |
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::{DirectoryId, NodeId, TopicPartition};
+use crate::log::{DirectoryError, FoundReplica, ReplicaState, read_topic_id};
+use crate::metadata::{Image, PartitionImage};
+
+use super::directory::{HostedDirectory, remove_directory};
+
+/// Where the replicas are that belong here.
+#[derive(Default)]
+pub(super) struct Inventory {
+    live: HashMap<TopicPartition, Arc<HostedDirectory>>,
+}
+
+/// Why a directory could not be put in order.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DisorderError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl DisorderError {
+    /// Whether it is the disk that fails, and not a person who has to say what is meant.
+    pub(super) const fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self,
+            Self::Io(_) | Self::Directory(DirectoryError::NotWritable { .. })
+        )
+    }
+}
+
+impl Inventory {
+    /// The directory in which a replica was found.
+    pub(super) fn directory_of(&self, partition: &TopicPartition) -> Option<&Arc<HostedDirectory>> {
+        self.live.get(partition)
+    }
+
+    /// How many replicas are in each directory.
+    pub(super) fn counts(&self) -> HashMap<DirectoryId, usize> {
+        let mut counts = HashMap::new();
+        for directory in self.live.values() {
+            *counts.entry(directory.id()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Looks through a directory: takes note of what belongs here, sets aside what does not, removes what
+    /// was deleted.
+    pub(super) fn add(
+        &mut self,
+        directory: &Arc<HostedDirectory>,
+        image: &Image,
+        node: NodeId,
+    ) -> Result<(), DisorderError> {
+        for found in directory.log_directory().replicas()? {
+            match found.state {
+                ReplicaState::Deleted => remove_directory(&found.path),
+                ReplicaState::Live => self.add_live(directory, found, image, node)?,
+                ReplicaState::Stray | ReplicaState::Future => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_live(
+        &mut self,
+        directory: &Arc<HostedDirectory>,
+        found: FoundReplica,
+        image: &Image,
+        node: NodeId,
+    ) -> Result<(), DisorderError> {
+        let partition = &found.topic_partition;
+        let Some(placed) = placed_here(&found, image, node) else {
+            return set_aside(directory, partition, "it is of no known partition");
+        };
+        if let Some(other) = self.live.get(partition) {
+            // A move that was broken off between its two renames: metadata said before where it ends.
+            if placed.directory_of(node) != Some(directory.id()) {
+                return set_aside(directory, partition, "another directory has this replica");
+            }
+            set_aside(other, partition, "another directory has this replica")?;
+        }
+        self.live
+            .insert(found.topic_partition, Arc::clone(directory));
+        Ok(())
+    }
+}
+
+fn set_aside(
+    directory: &HostedDirectory,
+    partition: &TopicPartition,
+    why: &str,
+) -> Result<(), DisorderError> {
+    let stray = directory.rename_replica(partition, ReplicaState::Stray)?;
+    tracing::warn!(%partition, directory = %stray.display(), why, "replica set aside");
+    Ok(())
+}
+
+/// The partition that was found, if the image places it here.
+fn placed_here<'a>(
+    found: &FoundReplica,
+    image: &'a Image,
+    node: NodeId,
+) -> Option<&'a PartitionImage> {
+    let TopicPartition { topic, partition } = &found.topic_partition;
+    let known = image.topic(topic)?;
+    // An id that cannot be read is not somebody else's: opening the log will say what is wrong.
+    let found_id = read_topic_id(&found.path).ok().flatten();
+    let is_this_life = found_id.is_none_or(|id| id == known.id);
+    known
+        .partition(*partition)
+        .filter(|partition| is_this_life && partition.replicas.contains(&node))
+}
