@@ -236,6 +236,11 @@ impl ActiveSegment {
         Ok(added)
     }
 
+    /// Whether [`Self::finish`] would change nothing.
+    pub(crate) fn is_finished(&self, config: &TopicConfig) -> bool {
+        { self.marks }.time_entry().is_none() && !config.preallocate
+    }
+
     /// Brings the files into the form that they have once they do not grow any more: a time-index entry
     /// for the largest timestamp, nothing behind the last batch.
     pub(crate) fn finish(&mut self, disk: &Disk, config: &TopicConfig) -> io::Result<()> {

@@ -81,6 +81,8 @@ impl Recovery {
         let mut epochs = stored_epochs.clone();
         let mut segments = self.scan(&found, &mut snapshots, &mut epochs)?;
         let last = segments.pop();
+        let is_new = last.is_none();
+        let found_snapshots = snapshots.clone();
         let mut tail = self.tail(last.as_ref())?;
 
         // 5.
@@ -124,6 +126,11 @@ impl Recovery {
             clean_shutdown,
             ..
         } = self.options.clone();
+        let as_it_was_closed = clean_shutdown
+            && !is_new
+            && !mended
+            && self.report == RecoveryReport::default()
+            && snapshots == found_snapshots;
         let recovery_point = if clean_shutdown {
             log_end
         } else {
@@ -147,7 +154,7 @@ impl Recovery {
                 std::mem::take(&mut self.unsynced),
                 snapshots.range(recovery_point.next()..).copied().collect(),
                 (recovery_point < log_end).then_some(now),
-                clean_shutdown && !mended && self.report.indexes_rebuilt == 0,
+                as_it_was_closed,
             ),
             snapshots,
             midway_snapshot: None,

@@ -75,21 +75,22 @@ pub(super) struct Unsynced {
 }
 
 impl Unsynced {
-    /// What recovery leaves: its segments and snapshots, names that it may have changed, and the entries of
-    /// the active segment if it may have changed those.
+    /// What recovery leaves: its segments and snapshots, and unless all is as a clean stop has left it, names
+    /// and entries of the active segment that it may have changed.
     pub(super) const fn new(
         segments: Vec<Arc<SegmentFiles>>,
         snapshots: Vec<Offset>,
         since: Option<Timestamp>,
-        entries_are_synced: bool,
+        as_it_was_closed: bool,
     ) -> Self {
+        let synced = if as_it_was_closed { 1 } else { 0 };
         Self {
             segments,
             snapshots,
             names_changed: 1,
-            names_synced: 0,
+            names_synced: synced,
             entries_changed: 1,
-            entries_synced: if entries_are_synced { 1 } else { 0 },
+            entries_synced: synced,
             since,
             active_synced: 0,
             snapshot_covers: 0,
@@ -145,6 +146,15 @@ impl Unsynced {
         self.entries_synced();
         self.active_synced = 0;
         self.snapshot_covers = 0;
+    }
+
+    /// Nothing at all is to be synced.
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.segments.is_empty()
+            && self.snapshots.is_empty()
+            && self.since.is_none()
+            && self.names_are_synced()
+            && self.entries_are_synced()
     }
 
     /// What was handed out before concerns a log that is no more.

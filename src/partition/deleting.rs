@@ -95,6 +95,7 @@ impl Partitions {
             delay_ms,
         } = deleted;
         let due = self.shared.clock.now().plus_millis(delay_ms);
+        directory.note_replicas_changed();
         match renamed {
             Ok(path) => directory.doom(path, due),
             Err(error) if error.is_out_of_descriptors() => {

@@ -1,9 +1,9 @@
 //! A log directory as hosted: the directory itself, how it fares, what its checkpoints say, and what in it
 //! only waits for its removal.
 
+mod checkpoints;
 mod state;
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use crate::log::{
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
 };
 
+use super::replica::Published;
+use checkpoints::Checkpoints;
 pub use state::DirectoryState;
 
 /// A log directory that hosts partitions.
@@ -22,8 +24,7 @@ pub use state::DirectoryState;
 pub struct HostedDirectory {
     log_directory: LogDirectory,
     state: DirectoryState,
-    /// What the checkpoint files say, so that they are written only when that changes.
-    checkpoints: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
+    checkpoints: Checkpoints,
     going: Mutex<Going>,
 }
 
@@ -49,7 +50,7 @@ impl HostedDirectory {
         Self {
             state: DirectoryState::new(&log_directory, reserve_bytes),
             log_directory,
-            checkpoints: Mutex::default(),
+            checkpoints: Checkpoints::default(),
             going: Mutex::default(),
         }
     }
@@ -91,23 +92,39 @@ impl HostedDirectory {
         &self.log_directory
     }
 
-    /// Replaces a checkpoint, unless the file says the same already. Nobody else writes it between the
-    /// moment in which `offsets` are gathered and that in which they are on the disk.
+    /// Counts appended bytes.
+    pub(super) fn note_appended(&self, bytes: u64) {
+        self.checkpoints.note_appended(bytes);
+        self.state.note_appended(bytes);
+    }
+
+    /// Takes note of a partition that has been published anew.
+    pub(super) fn note_moved(&self, before: &Published, after: &Published) {
+        self.checkpoints.note_moved(before, after);
+    }
+
+    /// Takes note that a partition has come or gone.
+    pub(super) fn note_replicas_changed(&self) {
+        self.checkpoints.note_all();
+    }
+
+    /// Whether a checkpoint would say something new.
+    pub(super) fn is_news(&self, which: Checkpoint) -> bool {
+        self.checkpoints.is_news(which)
+    }
+
+    /// Whether much was appended since the recovery points were written.
+    pub(super) fn is_busy(&self) -> bool {
+        self.checkpoints.is_busy()
+    }
+
+    /// Replaces a checkpoint, unless the file says the same already.
     pub(super) fn write_checkpoint(
         &self,
         which: Checkpoint,
         offsets: impl FnOnce() -> PartitionOffsets,
     ) -> io::Result<()> {
-        let mut written = self
-            .checkpoints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let offsets = offsets();
-        if written.get(&which) != Some(&offsets) {
-            self.log_directory.write_checkpoint(which, &offsets)?;
-            written.insert(which, offsets);
-        }
-        Ok(())
+        self.checkpoints.write(&self.log_directory, which, offsets)
     }
 
     /// Takes note of a deleted replica's directory, which has been renamed: its files go later.

@@ -55,7 +55,7 @@ impl Hosted {
 
     fn note_appended(&self, bytes: usize, info: &AppendInfo) {
         if !info.duplicate {
-            self.replica.directory().state().note_appended(bytes as u64);
+            self.replica.directory().note_appended(bytes as u64);
         }
     }
 

@@ -10,7 +10,8 @@ use crate::log::Checkpoint;
 
 use super::manager::Partitions;
 
-/// How often due syncs (`flush.ms`) and free space are looked at. Both cost what was written since.
+/// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
+/// what was written since.
 const SHORT_ROUND: Duration = Duration::from_secs(1);
 
 /// How often logs that could not be opened for want of descriptors are tried again. Each that fails again is
@@ -81,6 +82,7 @@ fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>)
         partitions.check_space();
         partitions.sync_due();
         partitions.remove_doomed();
+        partitions.write_recovery_points_of_busy_directories();
         if second_attempts.is_due(now) {
             partitions.open_again();
         }

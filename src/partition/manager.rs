@@ -371,6 +371,7 @@ impl Partitions {
                 // Nobody listens before the broker is registered, and after it stops.
                 drop(self.shared.assignments.send(assignment));
             }
+            directory.note_replicas_changed();
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
             let lane = self.lane_of(slot);
             let replica = Arc::new(Replica::new(ReplicaParts {

@@ -43,6 +43,7 @@ pub mod manager;
 mod opening;
 mod placing;
 pub mod read;
+mod recovery_progress;
 pub mod replica;
 mod rounds;
 mod syncer;

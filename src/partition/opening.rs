@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::{
-    Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, RecoveryReport,
-};
+use crate::log::{Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets};
 
 use super::directory::HostedDirectory;
 use super::manager::{Partitions, Unreadable};
+use super::recovery_progress::RecoveryProgress;
 use super::replica::Leadership;
+
+/// How many new logs are created at a time.
+const NEW_AT_ONCE: usize = 16;
 
 /// A partition that is to be hosted here.
 #[derive(Clone)]
@@ -43,7 +45,10 @@ pub(super) struct Context {
     pub(super) clean_shutdown: bool,
     pub(super) recovery_points: PartitionOffsets,
     pub(super) log_starts: PartitionOffsets,
-    pub(super) threads: usize,
+    /// Threads that recover logs.
+    recovery_threads: usize,
+    /// Whether there may be something to recover.
+    may_recover: bool,
     pub(super) producer_id_expiration_ms: i64,
     pub(super) now: Timestamp,
 }
@@ -85,15 +90,28 @@ impl Context {
             clean_shutdown: false,
             recovery_points: PartitionOffsets::new(),
             log_starts: PartitionOffsets::new(),
-            threads: usize::try_from(shared.config.num_recovery_threads_per_data_dir).unwrap_or(1),
+            recovery_threads: usize::try_from(shared.config.num_recovery_threads_per_data_dir)
+                .unwrap_or(1),
+            may_recover: false,
             producer_id_expiration_ms: i64::from(shared.config.producer_id_expiration_ms),
             now: shared.clock.now(),
+        }
+    }
+
+    /// Recovery keeps processors busy. A new log only waits for the disk to sync some small files, and disks
+    /// sync many in the time of one.
+    const fn threads(&self) -> usize {
+        if self.may_recover {
+            self.recovery_threads
+        } else {
+            NEW_AT_ONCE
         }
     }
 
     /// For the start: what the last stop has left.
     pub(super) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
         let directory = self.directory.log_directory();
+        self.may_recover = true;
         self.clean_shutdown = directory.had_clean_shutdown();
         self.recovery_points = directory.read_checkpoint(Checkpoint::RecoveryPoint)?;
         self.log_starts = directory.read_checkpoint(Checkpoint::LogStart)?;
@@ -128,7 +146,8 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
     // A topic of the same name may be waiting for its removal.
     context.directory.finish_renaming();
     let total = wanted.len();
-    let threads = context.threads.clamp(1, total.max(1));
+    let threads = context.threads().clamp(1, total.max(1));
+    let progress = &RecoveryProgress::begin(context.directory.path(), total);
     let queue = Mutex::new(VecDeque::from(wanted));
     let next = || {
         queue
@@ -139,17 +158,25 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
     let open_until_empty = || {
         let mut opened = Vec::new();
         while let Some(wanted) = next() {
-            opened.push(open_one(wanted, context));
+            opened.push(open_one(wanted, context, progress));
         }
         opened
     };
-    if threads == 1 {
-        return open_until_empty();
+    let opened = if threads == 1 {
+        open_until_empty()
+    } else {
+        in_parallel(threads, open_until_empty)
+    };
+    if context.may_recover {
+        progress.end();
     }
+    opened
+}
+
+/// What several threads that do the same return together.
+fn in_parallel<T: Send>(threads: usize, run: impl Fn() -> Vec<T> + Copy + Send + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(open_until_empty))
-            .collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
         workers
             .into_iter()
             // A worker that panics takes the start with it: what it had opened is not known.
@@ -162,7 +189,11 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
     })
 }
 
-fn open_one(wanted: ToOpen, context: &Context) -> Result<Opened, Unreadable> {
+fn open_one(
+    wanted: ToOpen,
+    context: &Context,
+    progress: &RecoveryProgress<'_>,
+) -> Result<Opened, Unreadable> {
     let partition = &wanted.topic_partition;
     let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
     let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
@@ -187,7 +218,7 @@ fn open_one(wanted: ToOpen, context: &Context) -> Result<Opened, Unreadable> {
     });
     match opened {
         Ok((log, report)) => {
-            tell(partition, &report);
+            progress.note_opened(partition, &report);
             Ok(Opened {
                 wanted,
                 directory: Arc::clone(&context.directory),
@@ -211,19 +242,5 @@ fn open_one(wanted: ToOpen, context: &Context) -> Result<Opened, Unreadable> {
                 may_pass,
             })
         }
-    }
-}
-
-fn tell(partition: &TopicPartition, report: &RecoveryReport) {
-    if report.bytes_truncated > 0 || report.segments_deleted > 0 {
-        tracing::warn!(
-            %partition,
-            scanned = report.bytes_scanned,
-            cut = report.bytes_truncated,
-            segments_deleted = report.segments_deleted,
-            "log recovered: an unfinished end was cut off"
-        );
-    } else if report.segments_scanned > 0 {
-        tracing::info!(%partition, scanned = report.bytes_scanned, segments = report.segments_scanned, "log checked");
     }
 }

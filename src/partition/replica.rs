@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::base::{LeaderEpoch, NodeId, Offset, Positions, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::{AppendOrigin, LogView};
+use crate::log::{AppendOrigin, Checkpoint, LogView};
 use crate::metadata::PartitionImage;
 
 use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
@@ -28,6 +28,21 @@ pub struct Published {
     pub recovery_point: Offset,
     /// Where the oldest segment begins: at or below the log start.
     pub first_segment: Offset,
+}
+
+impl Published {
+    /// What a checkpoint says of the partition, if anything.
+    pub(super) fn checkpointed(&self, which: Checkpoint) -> Option<Offset> {
+        let positions = self.positions;
+        match which {
+            Checkpoint::RecoveryPoint => Some(self.recovery_point),
+            Checkpoint::Replication => Some(positions.high_watermark),
+            // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
+            Checkpoint::LogStart => {
+                Some(positions.log_start).filter(|start| *start > self.first_segment)
+            }
+        }
+    }
 }
 
 /// Who leads a partition and with whom, as the image says.
@@ -244,7 +259,10 @@ impl Replica {
     }
 
     pub(super) fn publish(&self, published: Published) {
-        self.published.store(Arc::new(published));
+        let published = Arc::new(published);
+        let before = self.published.swap(Arc::clone(&published));
+        // after the fact: whoever gathers checkpoints now and misses it looks again
+        self.directory.load().note_moved(&before, &published);
         self.waiters.wake();
     }
 }

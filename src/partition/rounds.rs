@@ -10,7 +10,6 @@ use crate::log::{Checkpoint, PartitionOffsets, is_out_of_descriptors};
 use super::directory::HostedDirectory;
 use super::housekeeping::{Housekeeper, Periods};
 use super::manager::{Partitions, StartError};
-use super::replica::Published;
 
 impl Partitions {
     pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {
@@ -82,11 +81,21 @@ impl Partitions {
         }
     }
 
-    /// Writes a checkpoint of what is published in each directory.
+    /// Writes a checkpoint in each directory where it would say something new.
     pub(super) fn write_checkpoint(&self, which: Checkpoint) {
         for directory in &self.shared.directories {
-            if !directory.is_offline() {
+            if directory.is_news(which) {
                 self.write_checkpoint_of(directory, which);
+            }
+        }
+    }
+
+    /// Writes recovery points where much was appended since the last time: a crash is recovered from what the
+    /// file says, whatever is synced.
+    pub(super) fn write_recovery_points_of_busy_directories(&self) {
+        for directory in &self.shared.directories {
+            if directory.is_busy() && directory.is_news(Checkpoint::RecoveryPoint) {
+                self.write_checkpoint_of(directory, Checkpoint::RecoveryPoint);
             }
         }
     }
@@ -97,6 +106,9 @@ impl Partitions {
         directory: &Arc<HostedDirectory>,
         which: Checkpoint,
     ) -> bool {
+        if directory.is_offline() {
+            return false;
+        }
         let offsets = || self.published_offsets(directory, which);
         let Err(error) = directory.write_checkpoint(which, offsets) else {
             return true;
@@ -119,7 +131,7 @@ impl Partitions {
         let mut offsets = PartitionOffsets::new();
         for replica in self.all() {
             if is_here(&replica.directory())
-                && let Some(offset) = checkpointed(&replica.published(), which)
+                && let Some(offset) = replica.published().checkpointed(which)
             {
                 offsets.insert(replica.topic_partition().clone(), offset);
             }
@@ -136,18 +148,5 @@ impl Partitions {
             }
         }
         offsets
-    }
-}
-
-/// What a checkpoint says of a partition, if anything.
-fn checkpointed(published: &Published, which: Checkpoint) -> Option<Offset> {
-    let positions = published.positions;
-    match which {
-        Checkpoint::RecoveryPoint => Some(published.recovery_point),
-        Checkpoint::Replication => Some(positions.high_watermark),
-        // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
-        Checkpoint::LogStart => {
-            Some(positions.log_start).filter(|start| *start > published.first_segment)
-        }
     }
 }

@@ -1,0 +1,95 @@
+//! A directory's checkpoints: what the files say, and whether there is news for them. Most partitions are idle
+//! most of the time, and gathering what all of them have to say costs what exists; so whoever publishes a
+//! partition says what has moved.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
+use crate::partition::replica::Published;
+
+/// The recovery points of a directory are written soon after so many bytes were appended: about what recovery
+/// reads in 50 milliseconds.
+const BUSY_BYTES: u64 = 64 * 1024 * 1024;
+
+const ALL: [Checkpoint; 3] = [
+    Checkpoint::RecoveryPoint,
+    Checkpoint::LogStart,
+    Checkpoint::Replication,
+];
+
+/// The checkpoint files of one directory.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    /// What they say, so that they are written only when that changes.
+    written: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
+    recovery_points: AtomicBool,
+    log_starts: AtomicBool,
+    high_watermarks: AtomicBool,
+    /// Bytes since the recovery points were written.
+    appended: AtomicU64,
+}
+
+impl Checkpoints {
+    const fn news(&self, which: Checkpoint) -> &AtomicBool {
+        match which {
+            Checkpoint::RecoveryPoint => &self.recovery_points,
+            Checkpoint::LogStart => &self.log_starts,
+            Checkpoint::Replication => &self.high_watermarks,
+        }
+    }
+
+    /// A partition has been published anew.
+    pub(super) fn note_moved(&self, before: &Published, after: &Published) {
+        for which in ALL {
+            if before.checkpointed(which) != after.checkpointed(which) {
+                self.news(which).store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// A partition has come or gone.
+    pub(super) fn note_all(&self) {
+        for which in ALL {
+            self.news(which).store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn note_appended(&self, bytes: u64) {
+        self.appended.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_news(&self, which: Checkpoint) -> bool {
+        self.news(which).load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.appended.load(Ordering::Relaxed) >= BUSY_BYTES
+    }
+
+    /// Replaces a checkpoint, unless the file says the same already. Nobody else writes it between the
+    /// moment in which `offsets` are gathered and that in which they are on the disk.
+    pub(super) fn write(
+        &self,
+        directory: &LogDirectory,
+        which: Checkpoint,
+        offsets: impl FnOnce() -> PartitionOffsets,
+    ) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // before they are gathered: what moves meanwhile is news again
+        self.news(which).store(false, Ordering::Release);
+        if which == Checkpoint::RecoveryPoint {
+            self.appended.store(0, Ordering::Relaxed);
+        }
+        let offsets = offsets();
+        if written.get(&which) != Some(&offsets) {
+            directory
+                .write_checkpoint(which, &offsets)
+                .inspect_err(|_| self.news(which).store(true, Ordering::Release))?;
+            written.insert(which, offsets);
+        }
+        Ok(())
+    }
+}
