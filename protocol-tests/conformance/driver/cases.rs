@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::definitions::Versions;
+use crate::symbols;
 use crate::yaml;
 
 /// One file: the cases of one API.
@@ -222,6 +223,11 @@ fn each(mut step: Step) -> Result<Vec<Step>, String> {
     };
     if choices.next().is_some() {
         return Err("with takes one name".to_owned());
+    }
+    if symbols::OF_THE_RUN.contains(&name.as_str()) {
+        return Err(format!(
+            "${name} has a meaning of its own: with must name it otherwise"
+        ));
     }
     let one = |(index, value)| {
         let mut step = step.clone();

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+/// The symbols that every run has, whatever a case gives or captures.
+pub(crate) const OF_THE_RUN: &[&str] = &["topic", "group", "name", "repeat", "topic_id"];
+
 /// The values of one run against one broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols {
