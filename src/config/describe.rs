@@ -3,14 +3,14 @@
 //!
 //! A synonym is a place from which the value could come, the effective one first. For a topic that
 //! is its override and then the broker's settings that give its default; for a broker the value that
-//! was set and then the table's default. Nothing changes while the broker runs at present, so the
-//! two dynamic broker sources do not occur yet.
+//! was set (while it ran, for it or for all, before what was set at the start) and then the table's
+//! default.
 
 use std::collections::BTreeMap;
 
 use super::broker::BrokerConfig;
 use super::definitions::{self, Definition, Kind};
-use super::settings::Settings;
+use super::settings::{Origin, Settings};
 use super::topic::{canonical_override, inherited};
 
 /// Where a value comes from, numbered as in Kafka's messages.
@@ -93,19 +93,15 @@ pub fn describe_topic(
     broker: &BrokerConfig,
 ) -> Vec<DescribedConfig> {
     let describe = |definition: &'static Definition| {
-        // Kafka looks no further than the first: a topic that lives by log.retention.hours shows its
-        // value as a default without synonyms (asked of Kafka 4.3).
         let mut synonyms = definition
             .synonyms
             .first()
             .map_or_else(Vec::new, |(name, _)| {
                 broker_synonyms(&broker.settings, name)
             });
-        // Told as it was given, even where it means the same as a plainer word.
         let own = overrides
             .get(definition.name)
-            .filter(|value| canonical_override(definition.name, value).is_ok())
-            .cloned();
+            .and_then(|value| canonical_override(definition.name, value).ok());
         if let Some(value) = &own {
             let (name, source) = (definition.name, ConfigSource::DynamicTopicConfig);
             synonyms.insert(
@@ -140,22 +136,61 @@ impl BrokerConfig {
     }
 }
 
-/// The places where the broker has a value for this key: what was set before the default.
+/// The places where the broker has a value for this key, or for another one that gives it: from what was set
+/// last to the defaults. Of the others is told what comes after the first value of the key itself (asked of
+/// Kafka 4.3): a topic that lives by log.retention.hours alone has no synonyms.
 fn broker_synonyms(settings: &Settings, name: &'static str) -> Vec<ConfigSynonym> {
-    let Some(definition) = definitions::broker(name) else {
-        return Vec::new();
+    let definitions: Vec<_> = same_meaning(name)
+        .into_iter()
+        .filter_map(definitions::broker)
+        .collect();
+    let from = |wanted: ConfigSource| {
+        definitions.iter().filter_map(move |definition| {
+            let value = if wanted == ConfigSource::DefaultConfig {
+                definition.default
+            } else {
+                settings
+                    .layers(definition.name)
+                    .find(|set| source(&set.origin) == Some(wanted))
+                    .and_then(|set| set.value.as_deref())
+            };
+            Some(ConfigSynonym {
+                name: definition.name,
+                value: Some(value?.to_owned()).filter(|_| !definition.is_sensitive()),
+                source: wanted,
+            })
+        })
     };
-    let synonym = |value: &str, source| ConfigSynonym {
-        name,
-        value: (!definition.is_sensitive()).then(|| value.to_owned()),
-        source,
-    };
-    let set = settings.value(name).filter(|_| settings.is_explicit(name));
-    let set = set.map(|value| synonym(value, ConfigSource::StaticBrokerConfig));
-    let default = definition
-        .default
-        .map(|value| synonym(value, ConfigSource::DefaultConfig));
-    set.into_iter().chain(default).collect()
+    from(ConfigSource::DynamicBrokerConfig)
+        .chain(from(ConfigSource::DynamicDefaultBrokerConfig))
+        .chain(from(ConfigSource::StaticBrokerConfig))
+        .chain(from(ConfigSource::DefaultConfig))
+        .skip_while(|synonym| synonym.name != name)
+        .collect()
+}
+
+/// The keys that give one and the same setting of topics, the strongest first.
+fn same_meaning(name: &'static str) -> Vec<&'static str> {
+    let gives = |topic: &&Definition| topic.synonyms.iter().any(|(key, _)| *key == name);
+    match definitions::TOPIC.iter().find(gives) {
+        // Kafka knows no way back from this one.
+        Some(topic) if name != "log.flush.scheduler.interval.ms" => {
+            topic.synonyms.iter().map(|(key, _)| *key).collect()
+        }
+        _ => vec![name],
+    }
+}
+
+/// The source of what somebody set.
+const fn source(origin: &Origin) -> Option<ConfigSource> {
+    match origin {
+        Origin::Default => None,
+        Origin::File(_) | Origin::Environment(_) | Origin::Override => {
+            Some(ConfigSource::StaticBrokerConfig)
+        }
+        Origin::AllBrokers => Some(ConfigSource::DynamicDefaultBrokerConfig),
+        Origin::ThisBroker => Some(ConfigSource::DynamicBrokerConfig),
+    }
 }
 
 #[cfg(test)]

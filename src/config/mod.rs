@@ -16,6 +16,7 @@
 //!   value is an error that names key, value, place and cure; a key that is not honoured is a
 //!   warning, since a stock `server.properties` must start this broker.
 //! - [`broker`], [`listeners`], [`topic`]: what the other rooms read.
+//! - [`dynamic`]: what was set while the broker ran, laid over what it was started with.
 //! - [`describe`]: the same values as DescribeConfigs shows them, with sources and synonyms.
 //!
 //! Nothing here logs, prints, or knows a runtime: warnings are values, and whoever has set up the
@@ -24,6 +25,7 @@
 pub mod broker;
 pub mod definitions;
 pub mod describe;
+pub mod dynamic;
 mod environment;
 mod kafka_keys;
 pub mod listeners;

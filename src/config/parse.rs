@@ -251,6 +251,8 @@ fn tag(origin: &Origin) -> String {
         Origin::File(path) => format!("file:{path}"),
         Origin::Environment(variable) => format!("environment:{variable}"),
         Origin::Override => "override:".to_owned(),
+        // What changes while the broker runs comes from no file.
+        Origin::AllBrokers | Origin::ThisBroker => "running:".to_owned(),
     }
 }
 

@@ -18,6 +18,10 @@ pub enum Origin {
     Environment(String),
     /// `--override` on the command line.
     Override,
+    /// A change for all brokers while they ran.
+    AllBrokers,
+    /// A change for this broker while it ran.
+    ThisBroker,
 }
 
 impl Origin {
@@ -34,6 +38,8 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {path}"),
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::Override => f.write_str("--override"),
+            Self::AllBrokers => f.write_str("change for all brokers"),
+            Self::ThisBroker => f.write_str("change for this broker"),
         }
     }
 }
@@ -52,6 +58,8 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     settings: BTreeMap<&'static str, Setting>,
+    /// What is not in force because of a change while the broker runs: of each key the last one first.
+    hidden: BTreeMap<&'static str, Vec<Setting>>,
 }
 
 impl Settings {
@@ -69,6 +77,7 @@ impl Settings {
         };
         let mut defaults = Self {
             settings: definitions::BROKER.iter().map(default).collect(),
+            hidden: BTreeMap::new(),
         };
         defaults.copy("node.id", "broker.id");
         defaults
@@ -96,6 +105,27 @@ impl Settings {
             },
         );
         Ok(())
+    }
+
+    /// Gives `definition` a value that has been checked. The one that it had is remembered.
+    pub(super) fn lay_over(
+        &mut self,
+        definition: &'static Definition,
+        value: String,
+        origin: Origin,
+    ) {
+        let value = Some(value);
+        let hidden = self
+            .settings
+            .insert(definition.name, Setting { value, origin });
+        let below = self.hidden.entry(definition.name).or_default();
+        below.splice(0..0, hidden);
+    }
+
+    /// The setting of this name that is in force, and those below it.
+    pub(super) fn layers(&self, name: &str) -> impl Iterator<Item = &Setting> {
+        let hidden = self.hidden.get(name).map(Vec::as_slice).unwrap_or_default();
+        self.get(name).into_iter().chain(hidden)
     }
 
     /// Gives `to` the value and origin of `from`.

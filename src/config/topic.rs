@@ -186,11 +186,7 @@ pub fn validate_override(name: &str, value: &str) -> Result<(), InvalidConfig> {
 pub(super) fn canonical_override(name: &str, value: &str) -> Result<String, InvalidConfig> {
     let definition = definitions::topic(name)
         .ok_or_else(|| InvalidConfig(format!("Unknown topic config name: {name}")))?;
-    definition.canonical(value).map_err(|reason| {
-        InvalidConfig(format!(
-            "Invalid value {value} for configuration {name}: {reason}"
-        ))
-    })
+    definition.checked(value)
 }
 
 /// The value that the broker gives a topic's setting, or the setting's own default.

@@ -4,7 +4,10 @@
 //! [`Definition::canonical`] checks a text and writes it the one way that Kafka shows it, and
 //! [`FromValue`] reads a text that has been checked. The reasons for refusing a text are Kafka's words.
 
-use super::definitions::{Allowed, Definition, Kind};
+use std::collections::HashSet;
+
+use super::InvalidConfig;
+use super::definitions::{Allowed, Definition, Kind, Scope};
 
 impl Definition {
     /// Checks `text` against type and range and returns it in its canonical form, or the reason why
@@ -22,6 +25,41 @@ impl Definition {
             },
             Kind::Password => Ok(text.to_owned()),
         }
+    }
+
+    /// The same with the whole sentence in Kafka's words where the text cannot be used. Kafka names what it
+    /// has read: the number, or the item of a list that is wrong.
+    pub(super) fn checked(&self, text: &str) -> Result<String, InvalidConfig> {
+        self.canonical(text)
+            .map_err(|reason| InvalidConfig(self.refusal(text, &reason)))
+    }
+
+    fn refusal(&self, text: &str, reason: &str) -> String {
+        let name = self.name;
+        let items = list_items(text);
+        let shown = match (self.kind, self.allowed) {
+            (Kind::List, _) if items.iter().any(|item| item.is_empty()) => {
+                return format!("Configuration '{name}' values must not be empty.");
+            }
+            (Kind::List, Allowed::ListOf(words)) => {
+                let wrong = items.into_iter().find(|item| !words.contains(item));
+                wrong.unwrap_or(text).to_owned()
+            }
+            (Kind::List, Allowed::ThrottledReplicas) => {
+                let items = items.join(", ");
+                return format!(
+                    "Invalid value [{items}] for configuration {name}: {name} must be the literal '*' or a \
+                     list of replicas in the following format: \
+                     [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+                );
+            }
+            (Kind::Double, _) => match text.trim().parse::<f64>() {
+                Ok(number) => format!("{number:?}"),
+                Err(_) => text.to_owned(),
+            },
+            _ => text.to_owned(),
+        };
+        format!("Invalid value {shown} for configuration {name}: {reason}")
     }
 
     /// What a value must be, as the cure in an error message ("use ...").
@@ -103,7 +141,12 @@ impl Definition {
     }
 
     fn canonical_list(&self, text: &str) -> Result<String, String> {
-        let items = list_items(text);
+        let mut items = list_items(text);
+        if self.scope == Scope::Topic {
+            // Of topics Kafka takes repetitions, for the sake of those that have always had them.
+            let mut seen = HashSet::new();
+            items.retain(|item| item.is_empty() || seen.insert(*item));
+        }
         if let Some(item) = items
             .iter()
             .enumerate()
@@ -280,13 +323,32 @@ mod tests {
             refusal("cleanup.policy", "delet"),
             "String must be one of: compact, delete"
         );
-        assert_eq!(
-            refusal("cleanup.policy", "delete,delete"),
-            "Duplicate value delete"
-        );
+        assert_eq!(topic("cleanup.policy", "delete,delete").unwrap(), "delete");
+        let broker = definitions::broker("log.cleanup.policy").unwrap();
+        let twice = broker.canonical("delete,delete").unwrap_err();
+        assert_eq!(twice, "Duplicate value delete");
         assert_eq!(
             refusal("leader.replication.throttled.replicas", "1:2,x"),
             "Must be * or a list of partition:broker"
+        );
+    }
+    #[test]
+    fn what_was_read_is_named_in_the_refusal() {
+        let refusal = |name, value: &str| {
+            let definition = definitions::topic(name).unwrap();
+            definition.checked(value).unwrap_err().0
+        };
+        assert_eq!(
+            refusal("cleanup.policy", "delete,wrong"),
+            "Invalid value wrong for configuration cleanup.policy: String must be one of: compact, delete"
+        );
+        assert_eq!(
+            refusal("cleanup.policy", "delete,"),
+            "Configuration 'cleanup.policy' values must not be empty."
+        );
+        assert_eq!(
+            refusal("min.cleanable.dirty.ratio", "2"),
+            "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
 use crate::config::DescribedConfig;
+use crate::metadata::ConfigResource;
 use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
 
 /// A decision: the records to write as one batch, and the answer that may be given once they have
@@ -69,6 +70,8 @@ pub enum Command {
     DeleteTopics(DeleteTopics),
     /// See [`CreatePartitions`].
     CreatePartitions(CreatePartitions),
+    /// See [`AlterConfigs`].
+    AlterConfigs(AlterConfigs),
     /// See [`RegisterBroker`].
     RegisterBroker(RegisterBroker),
     /// See [`UnfenceBroker`].
@@ -92,6 +95,8 @@ pub enum Reply {
     DeleteTopics(Vec<DeletedTopic>),
     /// For each topic of the request, in its order.
     CreatePartitions(Vec<(String, Result<(), Refusal>)>),
+    /// For each resource of the request, in its order.
+    AlterConfigs(Vec<Result<(), Refusal>>),
     /// The broker's epoch.
     RegisterBroker(Result<i64, Refusal>),
     /// Done.
@@ -201,6 +206,47 @@ pub struct NewPartitions {
     pub count: i32,
     /// Replicas for each new partition, if the client wants to say.
     pub assignments: Option<Vec<Vec<NodeId>>>,
+}
+
+/// Change the configuration of topics and brokers; each succeeds or fails by itself.
+#[derive(Clone, Debug, Default)]
+pub struct AlterConfigs {
+    /// What is to be changed. The handler has answered for resources that occur twice, and for those
+    /// whose configuration is not kept here.
+    pub resources: Vec<AlteredResource>,
+    /// Whether to decide, but not to do it.
+    pub validate_only: bool,
+}
+
+/// What is to become of the configuration of one resource.
+#[derive(Clone, Debug)]
+pub struct AlteredResource {
+    /// The resource.
+    pub resource: ConfigResource,
+    /// The change.
+    pub change: ConfigChange,
+}
+
+/// A change of a resource's overrides; no key occurs twice.
+#[derive(Clone, Debug)]
+pub enum ConfigChange {
+    /// These are all overrides from now on.
+    Replace(Vec<(String, String)>),
+    /// These change, all others stay.
+    Alter(Vec<(String, ConfigOperation)>),
+}
+
+/// What is to become of one override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigOperation {
+    /// It has this value.
+    Set(String),
+    /// It is gone.
+    Delete,
+    /// These values, separated by commas, are added to the list.
+    Append(String),
+    /// These values, separated by commas, are taken out of the list.
+    Subtract(String),
 }
 
 /// A broker's process has started.

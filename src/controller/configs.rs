@@ -54,12 +54,18 @@ pub fn records(
     })
 }
 
-/// The whole configuration of a topic with these overrides, ordered by name.
+/// The whole configuration of a topic with these overrides, ordered by name. Here Kafka tells overrides as they
+/// were given, even where they mean the same as a plainer word.
 pub fn effective(
     overrides: &BTreeMap<String, String>,
     broker: &BrokerConfig,
 ) -> Vec<DescribedConfig> {
     let mut configs = describe_topic(overrides, broker);
+    for config in &mut configs {
+        if let Some(given) = overrides.get(config.name) {
+            config.value = Some(given.clone());
+        }
+    }
     configs.sort_by_key(|config| config.name);
     configs
 }

@@ -107,8 +107,10 @@ fn find<'a>(
 }
 
 fn unclean(situation: &Situation<'_>, topic: TopicId) -> bool {
-    let topic = situation.image.topic_by_id(topic);
-    topic.is_some_and(|topic| leaders::allows_unclean_election(situation, topic))
+    let image = situation.image;
+    image.topic_by_id(topic).is_some_and(|topic| {
+        leaders::allows_unclean_election(image, &situation.config_in_force(), topic)
+    })
 }
 
 /// The change that puts the replica at `place` where it is. A partition without a leader gets one where the new

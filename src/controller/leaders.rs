@@ -13,7 +13,7 @@
 //! `unclean.leader.election.enable` says so for the topic, and then is marked as recovering.
 
 use crate::base::{DirectoryId, NodeId, TopicId};
-use crate::config::TopicConfig;
+use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::record::{MetadataRecord, PartitionChange};
 use crate::metadata::{Image, PartitionImage, TopicImage};
 
@@ -67,6 +67,7 @@ impl Move<'_> {
 /// The changes that `change` makes to all partitions.
 pub fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
+    let config = situation.config_in_force();
     for topic in situation.image.topics() {
         let concerned = topic
             .numbered_partitions()
@@ -75,7 +76,7 @@ pub fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecor
         if concerned.is_empty() {
             continue;
         }
-        let unclean = allows_unclean_election(situation, topic);
+        let unclean = allows_unclean_election(situation.image, &config, topic);
         for (number, partition) in concerned {
             records.extend(
                 change_of(
@@ -93,9 +94,13 @@ pub fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecor
     records
 }
 
-pub(super) fn allows_unclean_election(situation: &Situation<'_>, topic: &TopicImage) -> bool {
+pub(super) fn allows_unclean_election(
+    image: &Image,
+    config: &BrokerConfig,
+    topic: &TopicImage,
+) -> bool {
     // Overrides that do not resolve came from another controller; then loss is not risked.
-    TopicConfig::resolve(situation.image.topic_configs(&topic.name), situation.config)
+    TopicConfig::resolve(image.topic_configs(&topic.name), config)
         .is_ok_and(|config| config.unclean_leader_election_enable)
 }
 

@@ -1,7 +1,7 @@
 //! Which function decides about which command.
 
 use super::command::{Command, Decision, Reply};
-use super::{Situation, brokers, directories, partitions, producer_ids, topics};
+use super::{Situation, alter_configs, brokers, directories, partitions, producer_ids, topics};
 
 /// Decides about `command`.
 pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
@@ -14,6 +14,9 @@ pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
         }
         Command::CreatePartitions(command) => {
             partitions::create(situation, command).map(Reply::CreatePartitions)
+        }
+        Command::AlterConfigs(command) => {
+            alter_configs::alter(situation, command).map(Reply::AlterConfigs)
         }
         Command::RegisterBroker(command) => {
             brokers::register(situation, command).map(Reply::RegisterBroker)

@@ -18,11 +18,13 @@
 //! * [`command`]: commands, replies, refusals. [`machine`]: which function decides what.
 //! * [`topics`], [`partitions`]: creating and deleting; [`names`], [`configs`], [`placement`] are the
 //!   rules that they use.
+//! * [`alter_configs`]: changing the configuration of topics and brokers that are there.
 //! * [`brokers`]: registering, unfencing and fencing; [`directories`]: where replicas are, and directories that
 //!   fail; with [`leaders`] for what these do to partitions. [`producer_ids`], [`features`]: as they say.
 //!
 //! This room does no I/O and has no clock; chance comes in as an argument.
 
+pub mod alter_configs;
 pub mod brokers;
 pub mod command;
 pub mod configs;
@@ -39,14 +41,17 @@ pub mod topics;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use crate::base::{Offset, TopicId};
 use crate::config::BrokerConfig;
 use crate::metadata::Image;
 
 pub use command::{
-    AllocateProducerIds, AssignReplicas, Command, CreatePartitions, CreateTopics, CreatedTopic,
-    Decision, DeleteTopics, FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock,
-    Refusal, RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker,
+    AllocateProducerIds, AlterConfigs, AlteredResource, AssignReplicas, Command, ConfigChange,
+    ConfigOperation, CreatePartitions, CreateTopics, CreatedTopic, Decision, DeleteTopics,
+    FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal,
+    RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker,
 };
 pub use machine::decide;
 pub use names::is_internal;
@@ -64,12 +69,19 @@ pub trait Chance {
 pub struct Situation<'a> {
     /// The metadata, with every earlier decision replayed.
     pub image: &'a Image,
-    /// The configuration of this node.
+    /// The configuration that this node was started with.
     pub config: &'a BrokerConfig,
     /// The offset at which the first record of this decision will stand.
     pub next_offset: Offset,
     /// Chance.
     pub chance: &'a mut dyn Chance,
+}
+
+impl<'a> Situation<'a> {
+    /// The configuration of this node with what was set since it was started: what topics inherit.
+    pub fn config_in_force(&self) -> Cow<'a, BrokerConfig> {
+        self.image.config_in_force(self.config)
+    }
 }
 
 impl std::fmt::Debug for Situation<'_> {

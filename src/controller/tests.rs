@@ -1,5 +1,6 @@
 //! The controller against an image that takes every decision, as the host does.
 
+mod alter_configs;
 mod brokers;
 mod property;
 mod topics;

@@ -102,7 +102,8 @@ fn create_topic(
         ));
     }
     collisions.check(name)?;
-    let overrides = configs::validate(&topic.configs, situation.config)?;
+    let config = situation.config_in_force();
+    let overrides = configs::validate(&topic.configs, &config)?;
     let partitions = if topic.assignments.is_empty() {
         placed(situation, topic)?
     } else {
@@ -116,7 +117,7 @@ fn create_topic(
         replication_factor: partitions.first().map_or(0, |first| {
             i16::try_from(first.replicas.len()).unwrap_or(i16::MAX)
         }),
-        configs: configs::effective(&overrides, situation.config),
+        configs: configs::effective(&overrides, &config),
     };
     records.push(MetadataRecord::Topic(Topic {
         name: name.to_owned(),

@@ -35,7 +35,8 @@ impl Handler for DescribeConfigs {
 
     async fn handle(call: Call, request: DescribeConfigsRequest) -> Reply {
         let image = call.broker.cluster.image();
-        call.reply(&response(&request, &image, &call.broker.config))
+        let config = image.config_in_force(&call.broker.config);
+        call.reply(&response(&request, &image, &config))
     }
 }
 

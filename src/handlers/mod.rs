@@ -10,6 +10,8 @@
 //! handler; [`produce`] and [`fetch`] are the two that are not plain request and answer.
 
 mod advertised;
+mod alter_configs;
+mod altered_configs;
 mod api_versions;
 mod ask;
 mod authorize;
@@ -32,6 +34,7 @@ mod find_coordinator;
 #[cfg(test)]
 mod fixture;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod isolation;
 mod join_group;
@@ -76,9 +79,11 @@ pub static ROUTES: &[Route] = &[
     Route::to::<init_producer_id::InitProducerId>(),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Route::to::<describe_configs::DescribeConfigs>(),
+    Route::to::<alter_configs::AlterConfigs>(),
     Route::to::<describe_log_dirs::DescribeLogDirs>(),
     Route::to::<create_partitions::CreatePartitions>(),
     Route::to::<delete_groups::DeleteGroups>(),
+    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(),
     Route::to::<offset_delete::OffsetDelete>(),
     Route::to::<describe_cluster::DescribeCluster>(),
     Route::to::<describe_topic_partitions::DescribeTopicPartitions>(),

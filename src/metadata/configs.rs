@@ -30,6 +30,11 @@ pub struct ConfigResource {
     pub name: String,
 }
 
+impl ConfigResource {
+    /// What stands for all brokers where a broker is named.
+    pub const ALL_BROKERS: &str = "";
+}
+
 impl fmt::Display for ConfigResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.resource_type.0, self.name)

@@ -1,12 +1,14 @@
 //! The image: the cluster's metadata at one offset of the metadata log.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{LeaderEpoch, NodeId, Offset, ProducerId, TopicId};
+use crate::config::BrokerConfig;
 
 use super::brokers::BrokerImage;
-use super::configs::{ConfigResourceType, Configs};
+use super::configs::{ConfigResource, ConfigResourceType, Configs};
 use super::delta::Delta;
 use super::draft::{ApplyError, Draft};
 use super::features;
@@ -106,6 +108,13 @@ impl Image {
         name: &str,
     ) -> &BTreeMap<String, String> {
         self.configs.of(resource_type, name)
+    }
+
+    /// A broker's configuration: what it was started with, under what was set since, for it and for all.
+    pub fn config_in_force<'a>(&self, started_with: &'a BrokerConfig) -> Cow<'a, BrokerConfig> {
+        let of = |name: &str| self.configs.of(ConfigResourceType::BROKER, name);
+        let own = started_with.node_id.to_string();
+        started_with.in_force(of(ConfigResource::ALL_BROKERS), of(&own))
     }
 
     /// Everything that has dynamic configuration, by kind and name.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::{LeaderEpoch, TopicId, TopicPartition};
-use crate::config::TopicConfig;
-use crate::metadata::{Delta, Image, TopicImage};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image, TopicImage};
 
 use super::lane::Hosted;
 use super::manager::{NotHosted, Partitions, Place};
@@ -20,20 +20,40 @@ impl Partitions {
         let _changing = self.changing();
         self.delete_all(&delta.deleted_topics);
         let mut missing = Vec::new();
+        let defaults = image.config_in_force(&self.shared.config);
         for topic in &delta.created_or_changed_topics {
-            missing.extend(self.lead_or_list(image, topic));
+            missing.extend(self.lead_or_list(image, &defaults, topic));
         }
         self.create(missing);
+        if self.changes_defaults(delta) {
+            for topic in image.topics() {
+                self.configure(image, &defaults, topic);
+            }
+        }
         for name in &delta.changed_configs {
             if let Some(topic) = image.topic(name) {
-                self.configure(image, topic);
+                self.configure(image, &defaults, topic);
             }
         }
     }
 
+    /// Whether what topics inherit may be different now.
+    fn changes_defaults(&self, delta: &Delta) -> bool {
+        let own = self.shared.node.0.to_string();
+        delta.changed_other_configs.iter().any(|changed| {
+            changed.resource_type == ConfigResourceType::BROKER
+                && (changed.name == ConfigResource::ALL_BROKERS || changed.name == own)
+        })
+    }
+
     /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
     /// and are not.
-    pub(super) fn lead_or_list(&self, image: &Image, topic: &TopicImage) -> Vec<ToOpen> {
+    pub(super) fn lead_or_list(
+        &self,
+        image: &Image,
+        defaults: &BrokerConfig,
+        topic: &TopicImage,
+    ) -> Vec<ToOpen> {
         let mut missing = Vec::new();
         let mut config = None;
         for (number, partition) in (0_i32..).zip(&topic.partitions) {
@@ -46,8 +66,8 @@ impl Partitions {
                 // The housekeeper tries again, not every change; what is offline waits for the next start.
                 Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
                 Err(NotHosted::Unknown) => {
-                    let config =
-                        config.get_or_insert_with(|| self.effective_config(image, &topic.name));
+                    let config = config
+                        .get_or_insert_with(|| effective_config(image, defaults, &topic.name));
                     missing.push(ToOpen {
                         topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
                         topic_id: topic.id,
@@ -84,19 +104,8 @@ impl Partitions {
         replica.lead(leadership);
     }
 
-    fn effective_config(&self, image: &Image, topic: &str) -> Arc<TopicConfig> {
-        let overrides = image.topic_configs(topic);
-        let resolved = TopicConfig::resolve(overrides, &self.shared.config).or_else(|error| {
-            // The controller checks values before it records them; one that came from another
-            // release must not keep the records of the topic out of reach.
-            tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
-            TopicConfig::resolve(&std::collections::BTreeMap::new(), &self.shared.config)
-        });
-        Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
-    }
-
-    fn configure(&self, image: &Image, topic: &TopicImage) {
-        let config = self.effective_config(image, &topic.name);
+    fn configure(&self, image: &Image, defaults: &BrokerConfig, topic: &TopicImage) {
+        let config = effective_config(image, defaults, &topic.name);
         let mut hosted = self.hosted_mut();
         let places = hosted.get_mut(&topic.id);
         for place in places.into_iter().flat_map(HashMap::values_mut) {
@@ -119,4 +128,15 @@ fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
     if let Err(error) = hosted.log.assign_epoch(epoch) {
         hosted.note_failure("leader epoch", &error);
     }
+}
+
+fn effective_config(image: &Image, defaults: &BrokerConfig, topic: &str) -> Arc<TopicConfig> {
+    let overrides = image.topic_configs(topic);
+    let resolved = TopicConfig::resolve(overrides, defaults).or_else(|error| {
+        // The controller checks values before it records them; one that came from another
+        // release must not keep the records of the topic out of reach.
+        tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
+        TopicConfig::resolve(&std::collections::BTreeMap::new(), defaults)
+    });
+    Arc::new(resolved.expect("the broker's own defaults were checked at the start"))
 }

@@ -296,9 +296,10 @@ impl Partitions {
                 });
             }
         }
+        let defaults = image.config_in_force(&self.shared.config);
         let wanted = image
             .topics()
-            .flat_map(|topic| self.lead_or_list(image, topic));
+            .flat_map(|topic| self.lead_or_list(image, &defaults, topic));
         self.open_first(wanted.collect(), &inventory)
     }
 

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::base::{KafkaUuid, LeaderEpoch, Offset, Timestamp};
-use crate::log::AppendOrigin;
-use crate::metadata::record::{MetadataRecord, RemoveTopic};
+use crate::log::{AppendError, AppendOrigin};
+use crate::metadata::ConfigResourceType;
+use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
 use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
@@ -347,4 +348,42 @@ async fn a_compacted_topic_keeps_its_records() {
         assert_eq!(deleted, [answer], "{policy}");
         broker.partitions.stop(1);
     }
+}
+
+fn config(resource_type: ConfigResourceType, name: &str, key: &str, value: &str) -> MetadataRecord {
+    MetadataRecord::Config(Config {
+        resource_type: resource_type.0,
+        resource_name: name.to_owned(),
+        name: key.to_owned(),
+        value: Some(value.to_owned()),
+    })
+}
+
+#[tokio::test]
+async fn settings_of_topics_and_of_brokers_take_effect_at_once() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker::start(path.path(), KafkaUuid::random(), &[]);
+    let replica = broker.replica();
+    let (topic, all) = (ConfigResourceType::TOPIC, ConfigResourceType::BROKER);
+    let mut image = broker.image.clone();
+    let mut largest = |record: MetadataRecord| {
+        let (next, delta) = change(&image, &[record]);
+        broker.partitions.apply(&next, &delta);
+        image = next;
+        replica.config().max_message_bytes
+    };
+    assert_eq!(largest(config(all, "", "message.max.bytes", "70")), 70);
+    assert_eq!(largest(config(all, "2", "message.max.bytes", "80")), 70);
+    assert_eq!(largest(config(all, "1", "message.max.bytes", "90")), 90);
+    assert_eq!(largest(config(all, "1", "message.max.bytes", "no")), 70);
+    let appended = replica.append(options(b"seventy-one bytes and more in the whole batch"));
+    assert!(matches!(
+        appended.await,
+        Err(AppendFailure::Refused(AppendError::MessageTooLarge { .. }))
+    ));
+    let own = config(topic, "orders", "max.message.bytes", "1000");
+    assert_eq!(largest(own), 1_000);
+    let appended = replica.append(options(b"seventy-one bytes and more in the whole batch"));
+    appended.await.expect("an append");
+    broker.partitions.stop(1);
 }

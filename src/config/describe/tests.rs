@@ -44,7 +44,10 @@ fn synonyms_run_from_the_override_to_the_default() {
     let all = describe(&[], &[("log.retention.ms", "4000")]);
     assert_eq!(
         synonyms(find(&all, "retention.ms")),
-        [("log.retention.ms", "4000", ConfigSource::StaticBrokerConfig)]
+        [
+            ("log.retention.ms", "4000", ConfigSource::StaticBrokerConfig),
+            ("log.retention.hours", "168", ConfigSource::DefaultConfig),
+        ]
     );
     let all = describe(&[], &[("log.retention.minutes", "3")]);
     let retention = find(&all, "retention.ms");

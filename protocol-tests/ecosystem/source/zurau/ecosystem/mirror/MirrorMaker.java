@@ -20,8 +20,8 @@ final class MirrorMaker {
     private MirrorMaker() {
     }
 
-    /** Mirrors topics and groups of these names from one broker to the other; {@code more} wins over the rest. */
-    static Worker start(Run run, Broker source, Broker target, String topic, String group, Map<String, String> more)
+    /** Mirrors topics and groups of these names from one broker to the other. */
+    static Worker start(Run run, Broker source, Broker target, String topic, String group)
         throws Exception {
         Map<String, String> settings = new HashMap<>(Map.of(
             "clusters", "source,target",
@@ -42,7 +42,6 @@ final class MirrorMaker {
         settings.put("target.plugin.discovery", "service_load");
         INTERNAL_TOPICS.forEach(name -> settings.put(name + ".replication.factor", "1"));
         INTERVALS.forEach(name -> settings.put(name + ".interval.seconds", "1"));
-        settings.putAll(more);
         Path file = Worker.properties(run.path("mirror-maker.properties"), settings);
         return Worker.start("MirrorMaker", run.path("mirror-maker.log"),
             "org.apache.kafka.connect.mirror.MirrorMaker", List.of(file));

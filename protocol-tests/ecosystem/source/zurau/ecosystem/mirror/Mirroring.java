@@ -35,12 +35,10 @@ public final class Mirroring {
     private final String topic;
     private final String copy;
     private final String group;
-    private final Map<String, String> settings;
     private int sent;
 
-    private Mirroring(Run run, Broker source, Broker target, Map<String, String> settings) {
+    private Mirroring(Run run, Broker source, Broker target) {
         this.run = run;
-        this.settings = settings;
         this.source = source;
         this.target = target;
         topic = run.name("orders");
@@ -48,24 +46,22 @@ public final class Mirroring {
         group = run.name("readers");
     }
 
-    /** As one sets it for a target that cannot change settings; topics are created with the source's all the same. */
     public static void toBroker(Run run) throws Exception {
-        Map<String, String> settings = Map.of("sync.topic.configs.enabled", "false");
         try (KafkaPeer peer = KafkaPeer.start(run.path("peer"))) {
-            new Mirroring(run, peer.broker(), run.broker(), settings).everythingArrives();
+            new Mirroring(run, peer.broker(), run.broker()).everythingArrives();
         }
     }
 
     public static void fromBroker(Run run) throws Exception {
         try (KafkaPeer peer = KafkaPeer.start(run.path("peer"))) {
-            new Mirroring(run, run.broker(), peer.broker(), Map.of()).everythingArrives();
+            new Mirroring(run, run.broker(), peer.broker()).everythingArrives();
         }
     }
 
     /** A setting that the source's topic gets later arrives as well. */
     public static void configChange(Run run) throws Exception {
         try (KafkaPeer peer = KafkaPeer.start(run.path("peer"))) {
-            new Mirroring(run, peer.broker(), run.broker(), Map.of()).laterSettingArrives();
+            new Mirroring(run, peer.broker(), run.broker()).laterSettingArrives();
         }
     }
 
@@ -114,7 +110,7 @@ public final class Mirroring {
     }
 
     private Worker start() throws Exception {
-        return MirrorMaker.start(run, source, target, topic, group, settings);
+        return MirrorMaker.start(run, source, target, topic, group);
     }
 
     /** Sends records, some without a key or a value, and returns their headers, of which no two are the same. */
