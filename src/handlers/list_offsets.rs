@@ -27,6 +27,9 @@ pub(super) struct ListOffsets;
 impl Handler for ListOffsets {
     type Request = ListOffsetsRequest;
 
+    /// Version 11 brought a kind of question, and no field.
+    const NEWEST: i16 = 11;
+
     async fn handle(call: Call, request: ListOffsetsRequest) -> Reply {
         let image = call.broker.cluster.image();
         let repeated = repeated_partitions(&request);
@@ -141,6 +144,8 @@ fn query(timestamp: i64, version: i16) -> Result<Option<OffsetQuery>, ErrorCode>
         -4 => (Some(OffsetQuery::Earliest), 8),
         // The latest tiered offset: nothing is tiered.
         -5 => (None, 9),
+        // The earliest offset that waits for being tiered: nothing does.
+        -6 => (None, 11),
         // What a later version may mean by it must not be answered as if it were a time.
         time if time < 0 => return Err(ErrorCode::UNSUPPORTED_VERSION),
         time => (Some(OffsetQuery::ByTime(Timestamp(time))), 0),
@@ -162,6 +167,8 @@ mod tests {
         assert_eq!(query(-3, 7), Ok(Some(OffsetQuery::MaxTimestamp)));
         assert_eq!(query(-5, 9), Ok(None));
         assert_eq!(query(-6, 10), Err(ErrorCode::UNSUPPORTED_VERSION));
+        assert_eq!(query(-6, 11), Ok(None));
+        assert_eq!(query(-7, 11), Err(ErrorCode::UNSUPPORTED_VERSION));
         assert_eq!(query(-2, 1), Ok(Some(OffsetQuery::Earliest)));
         assert_eq!(query(0, 1), Ok(Some(OffsetQuery::ByTime(Timestamp(0)))));
     }

@@ -47,12 +47,14 @@ pub struct Call {
     /// Who asks, and where it came in.
     pub peer: Arc<Peer>,
     correlation_id: i32,
+    /// The version as which the protocol crate writes the answer.
+    message_version: i16,
 }
 
 impl Call {
     /// Encodes `response` as the reply to this request.
     pub(super) fn reply<R: Encodable + HeaderVersion>(&self, response: &R) -> Reply {
-        self.reply_in_version(response, self.version)
+        self.reply_in_version(response, self.message_version)
     }
 
     /// The same in another version of the API than the request's.
@@ -85,6 +87,10 @@ pub(super) trait Handler {
     /// The request; it names the API, its versions and the response.
     type Request: Request + Send;
 
+    /// The newest version served. Beyond what the protocol crate speaks only where Kafka's definitions say
+    /// that the newer versions have the same fields: they are read and written as the crate's newest.
+    const NEWEST: i16 = <Self::Request as Message>::VERSIONS.max;
+
     /// Answers one request.
     fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send;
 }
@@ -103,8 +109,10 @@ pub(super) trait OrderedHandler {
 pub struct Route {
     /// Kafka's number of the API.
     pub key: i16,
-    /// Versions that are served: all that the protocol crate speaks.
+    /// Versions that are served: all that the protocol crate speaks, and those that are like its newest.
     pub versions: VersionRange,
+    /// The newest that the protocol crate speaks.
+    newest_message: i16,
     request_header_version: fn(i16) -> i16,
     start: fn(Call, Bytes) -> Option<ReplyFuture>,
 }
@@ -119,10 +127,14 @@ impl Route {
     pub(super) const fn to<H: Handler + 'static>() -> Self {
         Self {
             key: <H::Request as Request>::KEY,
-            versions: <H::Request as Message>::VERSIONS,
+            versions: VersionRange {
+                min: <H::Request as Message>::VERSIONS.min,
+                max: H::NEWEST,
+            },
+            newest_message: <H::Request as Message>::VERSIONS.max,
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body| {
-                let request = decode::<H::Request>(body, call.version)?;
+                let request = decode::<H::Request>(body, call.message_version)?;
                 Some(Box::pin(H::handle(call, request)))
             },
         }
@@ -132,9 +144,10 @@ impl Route {
         Self {
             key: <H::Request as Request>::KEY,
             versions: <H::Request as Message>::VERSIONS,
+            newest_message: <H::Request as Message>::VERSIONS.max,
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body| {
-                let request = decode::<H::Request>(body, call.version)?;
+                let request = decode::<H::Request>(body, call.message_version)?;
                 Some(Box::pin(H::start(call, request)))
             },
         }
@@ -187,6 +200,7 @@ impl Service for Router {
             client_id: None,
             peer: Arc::clone(&session.peer),
             correlation_id: prefix.correlation_id,
+            message_version: prefix.api_version.min(route.newest_message),
         };
         if !route.serves(prefix.api_version) {
             // Only ApiVersions may be asked in a version that we do not know: that is how a client
@@ -231,6 +245,10 @@ mod tests {
             ) {
                 // The crate's table of APIs has one version more than its requests can be decoded in.
                 versions.max -= 1;
+            }
+            if key == ApiKey::ListOffsets {
+                // Version 11 has the fields of version 10.
+                versions.max += 1;
             }
             assert_eq!(versions, route.versions, "{key:?}");
         }

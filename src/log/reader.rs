@@ -264,7 +264,7 @@ impl LogView {
     ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> {
         let mut best: Option<(&Segment, Timestamp)> = None;
         for segment in self.segments_from(self.log_start) {
-            let largest = segment.largest()?.timestamp;
+            let largest = self.largest_left(segment)?;
             if largest >= Timestamp(0) && best.is_none_or(|(_, timestamp)| timestamp < largest) {
                 best = Some((segment, largest));
             }
@@ -332,6 +332,33 @@ impl LogView {
         recent.unwrap_or_else(|| segment.walk_start(offset))
     }
 
+    /// The largest timestamp of the segment's records at or above the log start. Only where the record that has
+    /// the largest of all is below it, the segment is walked from there.
+    fn largest_left(&self, segment: &Segment) -> io::Result<Timestamp> {
+        let largest = segment.largest()?.timestamp;
+        if segment.base() >= self.log_start || self.first_record(segment, largest)?.is_some() {
+            return Ok(largest);
+        }
+        let mut largest = Timestamp::NONE;
+        let log = segment.files.log()?;
+        let start = segment.walk_start(self.log_start);
+        let mut walk = HeaderWalk::new(&log, start, segment.length);
+        while let Some(located) = walk.next_good()? {
+            let header = &located.header;
+            if header.base_offset >= self.log_start {
+                largest = largest.max(header.max_timestamp);
+            } else if header.last_offset() >= self.log_start {
+                visit_records(&log, &located, |offset, stamp| {
+                    if offset >= self.log_start {
+                        largest = largest.max(stamp);
+                    }
+                    true
+                })?;
+            }
+        }
+        Ok(largest)
+    }
+
     /// The first record of the segment that is at or above the log start and at or after `timestamp`.
     fn first_record(
         &self,
@@ -356,24 +383,42 @@ impl LogView {
             if header.max_timestamp < timestamp || header.last_offset() < self.log_start {
                 continue;
             }
-            let batch = read_batch(&log, &located)?;
-            let invalid = |error: &dyn std::fmt::Display| {
-                io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-            };
-            // Stored batches are as large as they are: only what must be held at once costs memory.
-            let limits = Limits {
-                total: MOST_DECOMPRESSED,
-                held: MOST_DECOMPRESSED,
-            };
-            for record in batch.scan(limits).map_err(|error| invalid(&error))? {
-                let record = record.map_err(|error| invalid(&error))?;
-                if record.timestamp >= timestamp && record.offset >= self.log_start {
-                    return Ok(Some((record.offset, record.timestamp, header.leader_epoch)));
-                }
+            let mut found = None;
+            visit_records(&log, &located, |offset, stamp| {
+                let is_it = stamp >= timestamp && offset >= self.log_start;
+                found = is_it.then_some((offset, stamp, header.leader_epoch));
+                !is_it
+            })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
     }
+}
+
+/// Shows the records of a batch, each with its offset and timestamp, for as long as `more` wants more.
+fn visit_records(
+    log: &File,
+    located: &Located,
+    mut more: impl FnMut(Offset, Timestamp) -> bool,
+) -> io::Result<()> {
+    let batch = read_batch(log, located)?;
+    let invalid = |error: &dyn std::fmt::Display| {
+        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+    };
+    // Stored batches are as large as they are: only what must be held at once costs memory.
+    let limits = Limits {
+        total: MOST_DECOMPRESSED,
+        held: MOST_DECOMPRESSED,
+    };
+    for record in batch.scan(limits).map_err(|error| invalid(&error))? {
+        let record = record.map_err(|error| invalid(&error))?;
+        if !more(record.offset, record.timestamp) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The last batch boundary at or below `most`, not before the end of `first`.

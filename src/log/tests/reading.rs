@@ -233,6 +233,26 @@ fn the_log_start_can_be_raised() {
 }
 
 #[test]
+fn what_lies_below_the_log_start_has_no_largest_timestamp() {
+    let mut test = TestLog::new(config());
+    test.append(&batch(&[900_000, 900_900, 900_005], b"v"))
+        .unwrap();
+    test.append(&batch(&[900_007, 900_003], b"v")).unwrap();
+    let mut largest_from = |start: i64| {
+        test.log.raise_log_start(Offset(start), Offset(5)).unwrap();
+        let found = test.log.view().offset_of_max_timestamp().unwrap();
+        found.map(|(offset, timestamp, _)| (offset.0, timestamp.0))
+    };
+    assert_eq!(largest_from(1), Some((1, 900_900)));
+    assert_eq!(largest_from(2), Some((3, 900_007)));
+    assert_eq!(largest_from(4), Some((4, 900_003)));
+    assert_eq!(largest_from(5), None);
+    test.append(&batch(&[900_001], b"v")).unwrap();
+    let found = test.log.view().offset_of_max_timestamp().unwrap();
+    assert_eq!(found.map(|(offset, ..)| offset), Some(Offset(5)));
+}
+
+#[test]
 fn a_deleted_log_goes_by_renaming() {
     let mut test = TestLog::new(config());
     test.append(&batch(&[900_000], b"v")).unwrap();
