@@ -12,6 +12,7 @@ use crate::config::TopicConfig;
 use crate::record::{BatchHeader, HEADER_SIZE};
 
 use super::disk::Disk;
+use super::names::SegmentFile;
 use super::offset_index::{self, OffsetEntry};
 use super::segment::Segment;
 use super::time_index::{self, TimeEntry};
@@ -237,13 +238,17 @@ impl ActiveSegment {
     }
 
     /// Whether [`Self::finish`] would change nothing.
-    pub(crate) fn is_finished(&self, config: &TopicConfig) -> bool {
-        { self.marks }.time_entry().is_none() && !config.preallocate
+    pub(crate) fn is_finished(&self) -> bool {
+        let length = || {
+            let log = std::fs::metadata(self.segment.files.path(SegmentFile::Log));
+            log.map(|metadata| metadata.len())
+        };
+        { self.marks }.time_entry().is_none() && length().ok() == Some(self.segment.length)
     }
 
     /// Brings the files into the form that they have once they do not grow any more: a time-index entry
     /// for the largest timestamp, nothing behind the last batch.
-    pub(crate) fn finish(&mut self, disk: &Disk, config: &TopicConfig) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, disk: &Disk) -> io::Result<()> {
         // first, so that an entry is not taken for written where there is no descriptor left
         let index = self.segment.files.time_index()?;
         if let Some(entry) = self.marks.time_entry() {
@@ -253,8 +258,10 @@ impl ActiveSegment {
             self.segment.time_entries +=
                 add_entries(disk, &index, self.segment.time_entries, &[entry])?;
         }
-        if config.preallocate {
-            disk.set_length(&*self.segment.files.log()?, self.segment.length)?;
+        // `preallocate` may have been another one when the segment began
+        let log = self.segment.files.log()?;
+        if log.metadata()?.len() > self.segment.length {
+            disk.set_length(&log, self.segment.length)?;
         }
         Ok(())
     }

@@ -62,11 +62,11 @@ impl PartitionLog {
     pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
         let needs_snapshot = self.log_end > self.first_segment_base() || self.producers.len() > 0;
         let has_snapshot = !needs_snapshot || self.snapshots.contains(&self.producers.end());
-        if has_snapshot && self.active.is_finished(&self.config) && self.unsynced.is_nothing() {
+        if has_snapshot && self.active.is_finished() && self.unsynced.is_nothing() {
             // idle since it was closed the last time
             return Ok(self.log_end);
         }
-        self.active.finish(&self.disk, &self.config)?;
+        self.active.finish(&self.disk)?;
         if needs_snapshot {
             self.write_producer_snapshot()?;
         }

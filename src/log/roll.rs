@@ -56,7 +56,7 @@ impl PartitionLog {
     /// that, the log goes on as before.
     pub(super) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), LogError> {
         // repeated by a second attempt, to no effect
-        self.active.finish(&self.disk, &self.config)?;
+        self.active.finish(&self.disk)?;
         let snapshot = self.write_producer_snapshot()?;
         let jitter_ms = self.jitter.next_ms(&self.config);
         let created = ActiveSegment::create(

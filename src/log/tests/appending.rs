@@ -429,6 +429,26 @@ fn preallocated_files_are_cut_when_they_stop_growing() {
 }
 
 #[test]
+fn a_preallocated_file_is_cut_although_the_setting_has_changed() {
+    let mut settings = config();
+    settings.preallocate = true;
+    settings.segment_bytes = 4096;
+    let mut test = TestLog::new(settings.clone());
+    let one = batch(&[900_000], &[b'v'; 1500]);
+    test.append(&one).unwrap();
+    settings.preallocate = false;
+    test.log.set_config(std::sync::Arc::new(settings));
+    for _ in 0..2 {
+        test.append(&one).unwrap();
+    }
+    assert_eq!(test.log.segment_count(), 2);
+    let length = |base: &str| std::fs::metadata(test.path().join(base)).unwrap().len();
+    assert_eq!(length("00000000000000000000.log"), 2 * one.len() as u64);
+    assert_eq!(length("00000000000000000002.log"), one.len() as u64);
+    assert_eq!(test.reopen().log.log_end(), Offset(3));
+}
+
+#[test]
 fn transactions_hold_the_first_unstable_offset() {
     let mut test = TestLog::new(config());
     test.append(&batch(&[900_000], b"v")).unwrap();
