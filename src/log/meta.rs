@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use crate::base::{DirectoryId, KafkaUuid, NodeId};
 
@@ -38,8 +39,11 @@ impl MetaProperties {
 
     /// Reads the file's text; errors say what is wrong with it.
     pub(super) fn decode(text: &[u8]) -> Result<Self, String> {
+        // Space at the start of a line means nothing, but keeps the parser from looking for a byte order
+        // mark, over half of which it panics.
         let properties: HashMap<String, String> =
-            java_properties::read(text).map_err(|error| error.to_string())?;
+            java_properties::read([b" ", text].concat().as_slice())
+                .map_err(|error| error.to_string())?;
         let version = properties
             .get("version")
             .map_or("0", |version| version.trim());
@@ -91,7 +95,7 @@ impl MetaProperties {
                 if matches!(character, ':' | '=' | '#' | '!' | '\\' | ' ') {
                     text.push('\\');
                 }
-                text.push(character);
+                push_escaped(&mut text, character);
             }
             text.push('\n');
         };
@@ -101,6 +105,18 @@ impl MetaProperties {
             line("directory.id", &id.to_string());
         }
         text
+    }
+}
+
+/// Appends a character, as `\uXXXX` unless it is printable ASCII.
+fn push_escaped(text: &mut String, character: char) {
+    if (' '..='~').contains(&character) {
+        text.push(character);
+        return;
+    }
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\\u{unit:04x}");
     }
 }
 
@@ -145,6 +161,32 @@ mod tests {
             "version=1\ncluster.id=x\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ",
         ] {
             assert!(MetaProperties::decode(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_damage_leaves_is_refused() {
+        for bytes in [
+            &b"\xff"[..],
+            b"\xef",
+            b"\xef\xbb",
+            b"\xfe\xffnode.id=1",
+            &[0; 100],
+        ] {
+            assert!(MetaProperties::decode(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_identity_survives_its_text(cluster in "[ -~]{1,20}|[\\x00-\u{d7ff}\u{e000}-\u{fffd}]{1,20}", node: i32, id: Option<u128>) {
+            let meta = MetaProperties {
+                // Space around it is nobody's name, and no file can say what lies beyond \uffff.
+                cluster_id: format!("x{cluster}x"),
+                node_id: NodeId(node),
+                directory_id: id.map(|id| KafkaUuid(uuid::Uuid::from_u128(id | 1 << 100))),
+            };
+            proptest::prop_assert_eq!(MetaProperties::decode(meta.encode().as_bytes()), Ok(meta));
         }
     }
 }
