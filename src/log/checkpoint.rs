@@ -159,4 +159,25 @@ mod tests {
         assert_eq!(read_offsets(&path).unwrap().unwrap(), offsets);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_offsets_survive_their_text(
+            offsets in proptest::collection::btree_map(("[a-zA-Z0-9._-]{1,20}", 0..i32::MAX), 0..i64::MAX, 0..20),
+        ) {
+            let offsets: PartitionOffsets = offsets
+                .into_iter()
+                .map(|((topic, partition), offset)| (TopicPartition::new(topic.as_str(), partition), Offset(offset)))
+                .collect();
+            let text = encode_offsets(&offsets);
+            proptest::prop_assert_eq!(decode_offsets(&text), Ok(offsets));
+            // Cut anywhere it is not taken for another one, but that the last number may be shorter.
+            let lines = text.lines().count();
+            for cut in 1..text.len() {
+                if let Ok(fewer) = decode_offsets(&text[..cut]) {
+                    proptest::prop_assert_eq!(fewer.len() + 2, lines);
+                }
+            }
+        }
+    }
 }

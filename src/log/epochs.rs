@@ -148,6 +148,8 @@ impl LeaderEpochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
         let entries = entries.iter().map(|&(epoch, start)| EpochEntry {
@@ -201,5 +203,128 @@ mod tests {
         assert_eq!(end(-1), None);
         assert_eq!(some.at(Offset(9)), None);
         assert_eq!(some.at(Offset(19)), Some(LeaderEpoch(2)));
+    }
+
+    /// The same as a list of every offset's epoch: slow, and without anything to get wrong.
+    #[derive(Clone, Debug)]
+    struct Model {
+        start: i64,
+        /// The epoch of each offset from `start` on; the last one has no record yet where it is `open`.
+        epochs: Vec<i32>,
+        /// An epoch that has begun at the end and has no offset yet.
+        open: Option<i32>,
+    }
+
+    impl Model {
+        fn end(&self) -> i64 {
+            self.start + i64::try_from(self.epochs.len()).unwrap()
+        }
+
+        fn entries(&self) -> Vec<(i32, i64)> {
+            let mut entries: Vec<(i32, i64)> = Vec::new();
+            let open = self.open.map(|epoch| (epoch, self.end()));
+            let all = self.epochs.iter().copied().zip(self.start..).chain(open);
+            for (epoch, offset) in all {
+                if entries.last().is_none_or(|last| last.0 != epoch) {
+                    entries.push((epoch, offset));
+                }
+            }
+            entries
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A leader of this many epochs later takes over and writes so many records.
+        Lead(i32, usize),
+        TruncateEnd(prop::sample::Index),
+        TruncateStart(prop::sample::Index),
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..3_i32, 0..5_usize).prop_map(|(later, count)| Step::Lead(later, count)),
+            1 => any::<prop::sample::Index>().prop_map(Step::TruncateEnd),
+            1 => any::<prop::sample::Index>().prop_map(Step::TruncateStart),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn epochs_are_those_of_the_offsets(start in 0_i64..100, steps in vec(steps(), 1..30)) {
+            let mut model = Model { start, epochs: Vec::new(), open: None };
+            let mut epochs = LeaderEpochs::default();
+            let mut latest = 0;
+            for step in steps {
+                match step {
+                    Step::Lead(later, count) => {
+                        latest += later;
+                        if model.epochs.last() != Some(&latest) && model.open != Some(latest) {
+                            // An epoch that wrote nothing leaves no trace.
+                            model.open = Some(latest);
+                        }
+                        epochs.assign(LeaderEpoch(latest), Offset(model.end()));
+                        let known = model.open.or_else(|| model.epochs.last().copied());
+                        prop_assert_eq!(known, Some(latest));
+                        if count > 0 {
+                            model.open = None;
+                        }
+                        model.epochs.extend(std::iter::repeat_n(latest, count));
+                    }
+                    Step::TruncateEnd(to) => {
+                        let kept = to.index(model.epochs.len() + 1);
+                        // Nor does what has begun at the end stay: it may begin elsewhere now.
+                        model.open = None;
+                        model.epochs.truncate(kept);
+                        epochs.truncate_from_end(Offset(model.end()));
+                        latest += 1;
+                    }
+                    Step::TruncateStart(to) => {
+                        let dropped = to.index(model.epochs.len() + 1);
+                        if dropped == model.epochs.len() && model.open.is_none() {
+                            // The epoch in force at the start stays, though it has no offset there yet.
+                            model.open = model.epochs.last().copied();
+                        }
+                        model.epochs.drain(..dropped);
+                        model.start += i64::try_from(dropped).unwrap();
+                        epochs.truncate_from_start(Offset(model.start));
+                    }
+                }
+                let entries: Vec<(i32, i64)> = epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect();
+                prop_assert_eq!(&entries, &model.entries());
+                prop_assert_eq!(LeaderEpochs::decode(&epochs.encode()), Ok(epochs.clone()));
+                for (offset, epoch) in (model.start..).zip(&model.epochs) {
+                    prop_assert_eq!(epochs.at(Offset(offset)), Some(LeaderEpoch(*epoch)));
+                }
+                check_ends(&epochs, &model)?;
+            }
+        }
+    }
+
+    /// An epoch ends where the first record or beginning of a later one is.
+    fn check_ends(epochs: &LeaderEpochs, model: &Model) -> Result<(), TestCaseError> {
+        let entries = model.entries();
+        let end = Offset(model.end());
+        let Some((latest, _)) = entries.last().copied() else {
+            prop_assert_eq!(epochs.end_of(LeaderEpoch(0), end), None);
+            return Ok(());
+        };
+        for asked in 0..=latest + 1 {
+            let wanted = if asked > latest {
+                None
+            } else if asked == latest {
+                Some((latest, end.0))
+            } else {
+                let known = entries.iter().rfind(|entry| entry.0 <= asked);
+                let next = entries
+                    .iter()
+                    .find(|entry| entry.0 > asked)
+                    .map_or(0, |entry| entry.1);
+                Some((known.map_or(asked, |entry| entry.0), next))
+            };
+            let found = epochs.end_of(LeaderEpoch(asked), end);
+            prop_assert_eq!(found.map(|(epoch, end)| (epoch.0, end.0)), wanted);
+        }
+        Ok(())
     }
 }

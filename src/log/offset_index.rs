@@ -104,6 +104,8 @@ pub(crate) fn floor_by_position(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn golden_entry() {
@@ -181,6 +183,41 @@ mod tests {
                     floor_by_position(&file, Offset(0), used, position).unwrap(),
                     expected
                 );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Files of many pages, since the search looks at the last page first.
+        #[test]
+        fn lookups_find_what_a_plain_search_finds(
+            steps in vec((1_i64..1000, 1_u64..10_000), 0..1600),
+            base in 0_i64..1 << 40,
+            questions in vec((0_i64..1_000_000, 0_u64..10_000_000), 1..20),
+        ) {
+            let mut at = (Offset(base), 0);
+            let entries: Vec<OffsetEntry> = steps
+                .iter()
+                .map(|(offsets, bytes)| {
+                    at = (at.0.plus(*offsets), at.1 + bytes);
+                    OffsetEntry { offset: at.0, position: at.1 }
+                })
+                .collect();
+            let file = tempfile::tempfile().unwrap();
+            let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.encode(Offset(base)).unwrap()).collect();
+            file.write_all_at(&bytes, 0).unwrap();
+            let count = u32::try_from(entries.len()).unwrap();
+            let base = Offset(base);
+            let ends = entries.iter().map(|entry| (entry.offset.since(base), entry.position));
+            for (offset, position) in questions.into_iter().chain(ends.take(50)) {
+                let wanted = entries.iter().rfind(|entry| entry.offset <= base.plus(offset)).copied();
+                prop_assert_eq!(floor(&file, base, count, base.plus(offset)).unwrap(), wanted);
+                let wanted = entries.iter().rfind(|entry| entry.position <= position).copied();
+                prop_assert_eq!(floor_by_position(&file, base, count, position).unwrap(), wanted);
+                let wanted = entries.iter().filter(|entry| entry.offset <= base.plus(offset)).count();
+                prop_assert_eq!(count_up_to(&file, base, count, base.plus(offset)).unwrap() as usize, wanted);
             }
         }
     }

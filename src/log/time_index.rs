@@ -105,6 +105,8 @@ pub(crate) fn count_below(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn golden_entry() {
@@ -153,5 +155,39 @@ mod tests {
         );
         assert_eq!(last(&file, Offset(50), 1000).unwrap(), list[999]);
         assert_eq!(last(&file, Offset(50), 0).unwrap(), TimeEntry::NONE);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Timestamps grow, offsets at least do not fall.
+        #[test]
+        fn lookups_find_what_a_plain_search_finds(
+            steps in vec((1_i64..1000, 0_i64..100), 0..1200),
+            base in 0_i64..1 << 40,
+            questions in vec((0_i64..500_000, 0_i64..50_000), 1..20),
+        ) {
+            let base = Offset(base);
+            let mut at = TimeEntry { timestamp: Timestamp(0), offset: base };
+            let entries: Vec<TimeEntry> = steps
+                .iter()
+                .map(|(time, offsets)| {
+                    at = TimeEntry { timestamp: at.timestamp.plus_millis(*time), offset: at.offset.plus(*offsets) };
+                    at
+                })
+                .collect();
+            let file = tempfile::tempfile().unwrap();
+            let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.encode(base).unwrap()).collect();
+            file.write_all_at(&bytes, 0).unwrap();
+            let count = u32::try_from(entries.len()).unwrap();
+            prop_assert_eq!(last(&file, base, count).unwrap(), entries.last().copied().unwrap_or(TimeEntry::NONE));
+            let ends = entries.iter().map(|entry| (entry.timestamp.0, entry.offset.since(base)));
+            for (time, offset) in questions.into_iter().chain(ends.take(50)) {
+                let wanted = entries.iter().rfind(|entry| entry.timestamp.0 < time).copied();
+                prop_assert_eq!(before(&file, base, count, Timestamp(time)).unwrap(), wanted);
+                let wanted = entries.iter().filter(|entry| entry.offset < base.plus(offset)).count();
+                prop_assert_eq!(count_below(&file, base, count, base.plus(offset)).unwrap() as usize, wanted);
+            }
+        }
     }
 }

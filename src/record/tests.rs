@@ -158,6 +158,33 @@ proptest! {
         prop_assert_eq!(batches[0].header.next_offset(), batches[1].header.base_offset);
     }
 
+    /// What compaction writes: some of the records, at their offsets, in a batch of the same range.
+    #[test]
+    fn what_is_left_after_a_filter_stays_as_it_was(
+        codec in codecs(), target in codecs(), records in records(), keep in vec(any::<bool>(), 20), horizon in option::of(0_i64..1 << 45),
+    ) {
+        let before = one_batch(&build(BatchOptions { codec, base_offset: Offset(1000), ..BatchOptions::default() }, &records));
+        let bytes = before.record_bytes(LIMIT).expect("unpacks");
+        let mut builder = BatchBuilder::new(BatchOptions { codec: target, base_offset: Offset(1000), ..BatchOptions::default() });
+        if let Some(horizon) = horizon {
+            builder = builder.with_delete_horizon(Timestamp(horizon));
+        }
+        for (record, _) in before.records(&bytes).zip(&keep).filter(|(_, keep)| **keep) {
+            let record = record.expect("a record");
+            let headers: Vec<Header<'_>> = record.headers().collect();
+            builder.push_at(record.offset_delta, record.timestamp, record.key, record.value, &headers);
+        }
+        builder.extend_to(before.header.last_offset_delta);
+        let after = one_batch(&builder.finish());
+        let kept: Vec<(Owned, i64)> = records.iter().cloned().zip(1000..).zip(&keep).filter(|(_, keep)| **keep).map(|(record, _)| record).collect();
+        let bytes = after.record_bytes(LIMIT).expect("unpacks");
+        let offsets: Vec<i64> = after.records(&bytes).map(|record| record.expect("a record").offset.0).collect();
+        prop_assert_eq!(offsets, kept.iter().map(|(_, offset)| *offset).collect::<Vec<_>>());
+        prop_assert_eq!(read(&after), Ok(kept.into_iter().map(|(record, _)| record).collect()));
+        prop_assert_eq!(after.header.last_offset(), before.header.last_offset());
+        prop_assert_eq!(after.header.delete_horizon(), horizon.map(Timestamp));
+    }
+
     #[test]
     fn log_append_time_hides_the_records_times(records in records(), time in 0..1_i64 << 45) {
         let batch = one_batch(&build(BatchOptions::default(), &records));

@@ -145,6 +145,9 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::btree_map;
+    use proptest::option;
+    use proptest::prelude::*;
 
     fn table() -> ProducerTable {
         let mut entry = ProducerEntry {
@@ -203,6 +206,36 @@ mod tests {
             damaged[at] ^= 0x40;
             assert!(decode(&damaged, Offset(100)).is_err(), "byte {at}");
             assert!(decode(&bytes[..at], Offset(100)).is_err(), "cut at {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_table_survives_its_bytes(
+            entries in btree_map(any::<i64>(), (any::<i16>(), any::<i32>(), any::<i64>(), option::of(0..i64::MAX),
+                option::of((any::<i32>(), 0..i64::MAX, any::<i32>()))), 0..20),
+            end in 0..i64::MAX,
+        ) {
+            let entries = entries.into_iter().map(|(id, (epoch, coordinator_epoch, time, transaction, batch))| {
+                let mut entry = ProducerEntry {
+                    epoch: ProducerEpoch(epoch),
+                    coordinator_epoch,
+                    last_timestamp: Timestamp(time),
+                    transaction_start: transaction.map(Offset),
+                    ..ProducerEntry::UNKNOWN
+                };
+                if let Some((last_sequence, last_offset, offset_delta)) = batch {
+                    entry.push(BatchTrace {
+                        last_sequence,
+                        last_offset: Offset(last_offset),
+                        offset_delta,
+                        timestamp: Timestamp(time),
+                    });
+                }
+                (ProducerId(id), entry)
+            });
+            let table = ProducerTable::from_entries(entries, Offset(end));
+            prop_assert_eq!(decode(&encode(&table), Offset(end)), Ok(table));
         }
     }
 }
