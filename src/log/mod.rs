@@ -87,6 +87,9 @@ mod directory;
 pub mod disk;
 mod durable;
 pub mod epochs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lookup;
 mod meta;
 pub mod names;

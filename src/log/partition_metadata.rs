@@ -15,11 +15,11 @@ use super::partition_log::LogError;
 
 const FILE_NAME: &str = "partition.metadata";
 
-fn encode(topic_id: TopicId) -> String {
+pub(super) fn encode(topic_id: TopicId) -> String {
     format!("version: 0\ntopic_id: {topic_id}")
 }
 
-fn decode(text: &str) -> Option<TopicId> {
+pub(super) fn decode(text: &str) -> Option<TopicId> {
     let mut lines = text.lines().map(|line| {
         line.split_once(':')
             .map(|(key, value)| (key.trim(), value.trim()))

@@ -1,0 +1,27 @@
+//! The log of groups and committed offsets, as it is loaded.
+
+use zurau::base::Timestamp;
+use zurau::group::{ListFilter, Registry, Settings};
+
+use crate::input::Input;
+
+/// Keys and values behind their lengths of two bytes. A value of length 0 is a tombstone; a key of
+/// length 0 says that the log has been read.
+pub(crate) fn records(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let mut registry = Registry::new(Settings::default());
+    let now = Timestamp(1_800_000_000_000);
+    while !input.is_empty() {
+        let key = input.piece();
+        if key.is_empty() {
+            let _ = registry.loaded(now);
+            continue;
+        }
+        let value = input.piece();
+        let _ = registry.replay(key, (!value.is_empty()).then_some(value), now);
+    }
+    let _ = registry.loaded(now);
+    for group in registry.list(&ListFilter::default()) {
+        assert!(registry.describe(&group.group).is_some());
+    }
+}
