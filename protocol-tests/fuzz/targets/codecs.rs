@@ -4,8 +4,8 @@ use zurau::record::{Codec, Compression};
 
 use crate::input::Input;
 
-/// What a stream may unpack to: a bomb is one from here on.
-const LIMIT: usize = 4 << 20;
+/// What a stream may unpack to: a bomb is one from here on. There is one among the seeds of each codec.
+const LIMIT: usize = 256 << 10;
 
 pub(crate) fn gzip(bytes: &[u8]) {
     stream(Codec::Gzip, bytes);
