@@ -14,6 +14,7 @@
 //!  |   the base changes
 //! ```
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use bytes::Bytes;
@@ -32,7 +33,7 @@ use crate::base::Timestamp;
 pub struct Recompressed {
     /// The new stream, unless it is larger than was allowed.
     pub body: Option<Bytes>,
-    /// Size of the new stream.
+    /// Size of the new stream, or what there was of it when it became too large.
     pub size: usize,
     /// What its timestamps are relative to.
     pub base_timestamp: Timestamp,
@@ -42,7 +43,8 @@ impl Batch {
     /// The records in another codec. They must have been checked (see [`Batch::scan`]), which also tells
     /// what they unpack to; a caller who did not count gives `None`.
     ///
-    /// The result is kept as far as it has `most` bytes; what it would have been is counted in any case.
+    /// The result may have at most `most` bytes. Compression ends where that is exceeded: the slowest levels
+    /// take seconds for what a hostile batch can unpack to.
     pub fn recompress(
         &self,
         target: Compression,
@@ -62,35 +64,63 @@ impl Batch {
         unpacked: Option<usize>,
         most: usize,
     ) -> Result<Recompressed, ScanError> {
-        let times = Times::new(&self.header);
+        let rewrite = Rewrite {
+            times: Times::new(&self.header),
+            count: self.header.record_count,
+        };
         let first = Head::read(window)?;
-        let base = times.of(&first)?;
-        // With the base that there is, all other records stay as they are.
-        let verbatim = times.append_time.is_none() && base == times.base;
-        let head = first.encode(base, base)?;
+        let base_timestamp = rewrite.times.of(&first)?;
+        let size = Cell::new(0);
+        let likely = self.bytes.len().saturating_sub(HEADER_SIZE);
+        let kept = Kept::up_to(most, likely, &size);
+        let body = match rewrite.run(window, &first, target, unpacked, kept) {
+            Ok(bytes) => Some(bytes.into()),
+            Err(_) if size.get() > most => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Recompressed {
+            body,
+            size: size.get(),
+            base_timestamp,
+        })
+    }
+}
 
+/// What is known of the records before they are copied.
+struct Rewrite {
+    times: Times,
+    count: i32,
+}
+
+impl Rewrite {
+    /// Copies the records, of which the `first` has been begun.
+    fn run(
+        &self,
+        window: &mut Window<'_>,
+        first: &Head,
+        target: Compression,
+        unpacked: Option<usize>,
+        kept: Kept<'_>,
+    ) -> Result<Vec<u8>, ScanError> {
+        let base = self.times.of(first)?;
+        // With the base that there is, all other records stay as they are.
+        let verbatim = self.times.append_time.is_none() && base == self.times.base;
+        let head = first.encode(base, base)?;
         let size = unpacked
             .filter(|_| verbatim)
             .and_then(|size| size.checked_sub(first.size)?.checked_add(head.len()));
-        let kept = Kept::up_to(most, self.bytes.len().saturating_sub(HEADER_SIZE));
         let mut out = Compressor::open(target, kept, size)?;
         out.write(&head)?;
         if !verbatim {
             window.pass(first.rest, &mut out)?;
-            for _ in 1..self.header.record_count {
+            for _ in 1..self.count {
                 let head = Head::read(window)?;
-                out.write(&head.encode(times.of(&head)?, base)?)?;
+                out.write(&head.encode(self.times.of(&head)?, base)?)?;
                 window.pass(head.rest, &mut out)?;
             }
         }
         window.pass_all(&mut out)?;
-
-        let kept = out.finish()?;
-        Ok(Recompressed {
-            size: kept.size,
-            body: (kept.size <= most).then(|| kept.bytes.into()),
-            base_timestamp: base,
-        })
+        Ok(out.finish()?.bytes)
     }
 }
 
@@ -213,33 +243,31 @@ impl Window<'_> {
     }
 }
 
-/// Keeps bytes up to a limit and counts them all.
-struct Kept {
+/// Takes bytes up to a limit, and counts them.
+struct Kept<'a> {
     bytes: Vec<u8>,
-    size: usize,
+    size: &'a Cell<usize>,
     most: usize,
 }
 
-impl Kept {
+impl<'a> Kept<'a> {
     /// With room for as much as is likely.
-    fn up_to(most: usize, likely: usize) -> Self {
+    fn up_to(most: usize, likely: usize, size: &'a Cell<usize>) -> Self {
         Self {
             bytes: Vec::with_capacity(likely.min(most)),
-            size: 0,
+            size,
             most,
         }
     }
 }
 
-impl Write for Kept {
+impl Write for Kept<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.size = self.size.saturating_add(bytes.len());
-        if self.size <= self.most {
-            self.bytes.extend_from_slice(bytes);
-        } else {
-            // The result is of no use any more.
-            self.bytes = Vec::new();
+        self.size.set(self.size.get().saturating_add(bytes.len()));
+        if self.size.get() > self.most {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -174,11 +174,12 @@ proptest! {
         prop_assert_eq!(done.base_timestamp, batch.header.base_timestamp);
         // Not a byte of them changes.
         prop_assert_eq!(after.record_bytes(ROOM.total), batch.record_bytes(ROOM.total));
-        // The largest size that is allowed is exact, and what is too large is counted all the same.
+        // The largest size that is allowed is exact.
         let fits = batch.recompress(target, size, ROOM, done.size).expect("recompresses");
         prop_assert_eq!(fits.body, done.body);
         let large = batch.recompress(target, size, ROOM, done.size - 1).expect("recompresses");
-        prop_assert_eq!((large.body, large.size), (None, done.size));
+        prop_assert_eq!(large.body, None);
+        prop_assert!(large.size >= done.size && large.size < done.size + 100_000);
     }
 
     #[test]
@@ -259,5 +260,6 @@ fn a_bomb_ends_at_the_limit() {
     let done = batch
         .recompress(Compression::None, None, ROOM, 1000)
         .expect("recompresses");
-    assert!(done.body.is_none() && done.size > 8 << 20);
+    // It ends with the piece that is too much.
+    assert!(done.body.is_none() && done.size > 1000 && done.size < 1 << 20);
 }
