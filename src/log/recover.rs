@@ -3,10 +3,10 @@
 //! 1. Sweep: remove `.deleted` and `.cleaned` files, and `.swap` files that belong to an unfinished set.
 //! 2. Complete swaps: remove the segments that a finished compaction replaces, put its output in place.
 //! 3. Catalogue: list the segments by their logs; remove indexes without a log.
-//! 4. Scan, after an unclean stop, everything from the recovery point on: check each batch, bring the indexes
-//!    in line, cut at the first bad one and remove the segments behind it. Of the segment that holds the
-//!    recovery point, what lies below it is trusted (see `trusted_part`). Indexes that are missing or
-//!    malformed are rebuilt after a clean stop as well.
+//! 4. Scan, after an unclean stop, everything from the recovery point on, and the end of the segment before it:
+//!    check each batch, bring the indexes in line, cut at the first bad one and remove the segments behind it.
+//!    Of a segment that lies below the recovery point or holds it, what lies below is trusted (see
+//!    `trusted_part`). Indexes that are missing or malformed are rebuilt after a clean stop as well.
 //! 5. Start anew at the log start when the log ends below it.
 //! 6. Load the tail of the active segment.
 //! 7. Bring the leader epochs in line with what is there.
@@ -283,10 +283,10 @@ impl Recovery {
         let first_unsynced = if self.options.clean_shutdown {
             found.len()
         } else {
-            // the segment that holds the recovery point, and all behind it
-            let above =
-                found.partition_point(|segment| segment.base <= self.options.recovery_point);
-            above.saturating_sub(1)
+            // The segment that the recovery point passed last, and all behind it. One that it has passed just
+            // to the end was closed after that, and got its last index entry and its length then.
+            let below = found.partition_point(|segment| segment.base < self.options.recovery_point);
+            below.saturating_sub(1)
         };
         if let Some(first) = found.get(first_unsynced) {
             // later snapshots may speak of batches that are lost

@@ -46,7 +46,8 @@ fn a_closed_segment_moves_the_recovery_point() {
     assert_eq!(run(&mut test.log, job), Offset(6));
     assert!(test.log.sync_job(test.now).is_none());
     let mut test = test.crash(|_| ());
-    assert_eq!(test.report.segments_scanned, 1);
+    // the active one, and the one before it that may have been closed after the recovery point got there
+    assert_eq!(test.report.segments_scanned, 2);
     assert_eq!(test.log.log_end(), Offset(8));
     append(&mut test, 8..9);
 }
@@ -59,7 +60,7 @@ fn what_recovery_has_read_is_synced_by_the_next_job() {
     assert!(test.report.segments_scanned > 2);
     let job = test.log.sync_job(test.now).unwrap();
     assert_eq!(run(&mut test.log, job), Offset(9));
-    assert_eq!(test.crash(|_| ()).report.segments_scanned, 1);
+    assert_eq!(test.crash(|_| ()).report.segments_scanned, 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Stopping, crashing, and starting again.
 
-use crate::base::{LeaderEpoch, Offset};
+use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::log::testing::{TestLog, batch, config, producer_batch, read_all};
 use crate::log::{AppendOrigin, RecoveryReport};
 
@@ -429,4 +429,37 @@ fn a_busy_segment_has_its_producers_written_down_on_the_way() {
     assert_eq!(test.log.producers, before);
     assert!(test.log.snapshots.contains(&Offset(140)));
     append(&mut test, 143..144);
+}
+
+#[test]
+fn a_segment_that_was_closed_after_its_sync_gets_its_last_index_entry() {
+    let mut config = config();
+    config.segment_bytes = 200;
+    let mut test = TestLog::new(config);
+    test.append(&batch(&[900_000], &[1; 100])).unwrap();
+    test.log.flush().unwrap();
+    assert_eq!(test.log.recovery_point(), Offset(1));
+    // closes the first segment: its time index gets an entry that nobody has synced yet
+    test.append(&batch(&[900_001], &[2; 100])).unwrap();
+    assert_eq!(test.log.segment_count(), 2);
+    for lost in [Vec::new(), vec![0; 12]] {
+        test = test.crash(|path| {
+            std::fs::write(path.join("00000000000000000000.timeindex"), lost).unwrap();
+        });
+        assert_eq!(test.log.recovery_point(), Offset(1));
+        let view = test.log.view();
+        let found = view
+            .offset_for_timestamp(Timestamp(1), view.log_end())
+            .unwrap();
+        assert_eq!(
+            found.map(|(offset, time, _)| (offset.0, time.0)),
+            Some((0, 900_000))
+        );
+        // nothing is as old as an entry of zeros would have it
+        test.config.retention_ms = 900_000;
+        test.log
+            .set_config(std::sync::Arc::new(test.config.clone()));
+        let end = test.log.log_end();
+        assert_eq!(test.log.apply_retention(end, test.now).unwrap(), 0);
+    }
 }
