@@ -130,7 +130,10 @@ pub struct PartitionLog {
     pub(super) recovery_point: Offset,
     /// Every batch below is synced; at or above the recovery point.
     pub(super) flushed: Offset,
+    /// From the log start on.
     pub(super) epochs: Arc<LeaderEpochs>,
+    /// As they are in their file: from the first segment on, where a crash may find the log to start.
+    pub(super) stored_epochs: LeaderEpochs,
     pub(super) producers: ProducerTable,
 
     /// Producer snapshots on disk, by the offset in their names.
@@ -288,17 +291,24 @@ impl PartitionLog {
                 high_watermark,
             });
         }
-        self.set_log_start(to)
+        self.set_log_start(to);
+        Ok(())
     }
 
     /// Cuts everything at and above `to`. A batch that `to` falls into goes as a whole. Any failure on the
     /// way is final, whatever its cause: it leaves the log between two states.
+    ///
+    /// The recovery-point checkpoint must be lowered to `to` **before**, and be written again before anything
+    /// is appended: it speaks for batches, names and index entries that are about to be others, and a crash
+    /// on the way would believe it.
     pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
         self.truncate_to(to)
             .inspect_err(|_| self.disk.take_offline())
     }
 
-    /// Cuts everything; the log goes on at `at`. As with [`Self::truncate`], a failure is final.
+    /// Cuts everything; the log goes on at `at`. As with [`Self::truncate`], a failure is final, and the
+    /// checkpoints come first: a recovery point that is no higher than `at`, and `at` as log start, so that a
+    /// crash on the way does not lead back to offset 0.
     pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
         self.restart_at(at)
             .inspect_err(|_| self.disk.take_offline())

@@ -101,17 +101,20 @@ impl Recovery {
             mended,
         } = self.active(tail, jitter.next_ms(&self.options.config))?;
         let log_end = active.segment.end;
-        let log_start = checkpointed.max(segments.first().unwrap_or(&active.segment).base());
+        let first_base = segments.first().unwrap_or(&active.segment).base();
+        let log_start = checkpointed.max(first_base);
 
         // one that lies above the end speaks of a log that is lost, and its name will mean another one
         self.remove_snapshots(snapshots.split_off(&log_end.next()))?;
 
         // 7.
         epochs.truncate_from_end(log_end);
-        epochs.truncate_from_start(log_start);
+        epochs.truncate_from_start(first_base);
         if epochs != stored_epochs {
             store_epochs(&self.options.disk, &self.directory, &epochs)?;
         }
+        let stored_epochs = epochs.clone();
+        epochs.truncate_from_start(log_start);
 
         // 8.
         segments.push(active.segment.clone());
@@ -149,6 +152,7 @@ impl Recovery {
             recovery_point,
             flushed: recovery_point,
             epochs: Arc::new(epochs),
+            stored_epochs,
             producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),

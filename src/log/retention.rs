@@ -122,11 +122,13 @@ impl PartitionLog {
         self.sync_all()?;
         // what may fail for want of a descriptor comes before what takes the segments away
         let next = self.sealed.get(count).unwrap_or(&self.active.segment);
-        self.set_log_start(next.base())?;
+        self.set_log_start(next.base());
         let doomed: Vec<Segment> = Arc::make_mut(&mut self.sealed).drain(..count).collect();
         self.sealed_bytes = self.sealed.iter().map(|segment| segment.length).sum();
         self.doom(doomed)?;
         self.sync_names()?;
+        let first = self.first_segment_base();
+        self.change_epochs(|epochs| epochs.truncate_from_start(first))?;
         Ok(count)
     }
 }

@@ -142,21 +142,29 @@ impl PartitionLog {
         &mut self,
         change: impl FnOnce(&mut LeaderEpochs) -> bool,
     ) -> Result<(), LogError> {
-        let mut epochs = LeaderEpochs::clone(&self.epochs);
+        let mut epochs = self.stored_epochs.clone();
         if change(&mut epochs) {
             store_epochs(&self.disk, &self.directory, &epochs)?;
-            self.epochs = Arc::new(epochs);
+            self.stored_epochs = epochs;
+            self.show_epochs();
         }
         Ok(())
     }
 
-    /// Lets the log begin at `to`, if that is above where it begins now.
-    pub(super) fn set_log_start(&mut self, to: Offset) -> Result<(), LogError> {
+    /// Lets the log begin at `to`, if that is above where it begins now. That is not durable before the
+    /// log-start checkpoint says it or the segments are gone, so the epochs below stay in their file till then.
+    pub(super) fn set_log_start(&mut self, to: Offset) {
         if to > self.log_start {
-            self.change_epochs(|epochs| epochs.truncate_from_start(to))?;
             self.log_start = to;
+            self.show_epochs();
         }
-        Ok(())
+    }
+
+    /// The epochs that readers know, after a change of those that are stored or of the log start.
+    pub(super) fn show_epochs(&mut self) {
+        let mut epochs = self.stored_epochs.clone();
+        epochs.truncate_from_start(self.log_start);
+        self.epochs = Arc::new(epochs);
     }
 }
 

@@ -27,8 +27,9 @@ impl PartitionLog {
         self.log_end = log_end;
         self.recovery_point = self.recovery_point.min(log_end);
         self.flushed = self.flushed.min(log_end);
-        self.log_start = self.log_start.min(to);
+        self.log_start = self.log_start.min(log_end);
         self.change_epochs(|epochs| epochs.truncate_from_end(log_end))?;
+        self.show_epochs();
         self.reload_producers()
     }
 

@@ -1,7 +1,7 @@
 //! Stopping, crashing, and starting again.
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
-use crate::log::testing::{TestLog, batch, config, producer_batch, read_all};
+use crate::log::testing::{TestLog, batch, config, open, producer_batch, quick_disk, read_all};
 use crate::log::{AppendOrigin, RecoveryReport};
 
 fn small_segments() -> TestLog {
@@ -462,4 +462,52 @@ fn a_segment_that_was_closed_after_its_sync_gets_its_last_index_entry() {
         let end = test.log.log_end();
         assert_eq!(test.log.apply_retention(end, test.now).unwrap(), 0);
     }
+}
+
+#[test]
+fn epochs_below_a_log_start_that_a_crash_takes_back_are_there() {
+    let mut test = TestLog::new(config());
+    for epoch in 0..3 {
+        let records = batch(&[900_000], b"v");
+        test.log
+            .append_as_leader(&records, LeaderEpoch(epoch), AppendOrigin::Client, test.now)
+            .unwrap();
+    }
+    test.log.flush().unwrap();
+    test.log.raise_log_start(Offset(2), Offset(3)).unwrap();
+    assert_eq!(test.log.view().epoch_at(Offset(1)), None);
+    let directory = test.directory.path().to_owned();
+    let (now, config) = (test.now, test.config.clone());
+    // the log-start checkpoint was not written
+    let (log, _) = open(
+        &directory,
+        &config,
+        false,
+        Offset(3),
+        Offset(0),
+        now,
+        &quick_disk(),
+    )
+    .unwrap();
+    for epoch in 0..3 {
+        let offset = Offset(i64::from(epoch));
+        assert_eq!(log.view().epoch_at(offset), Some(LeaderEpoch(epoch)));
+    }
+    // where it was, they do not count, and they go with the segment
+    let (mut log, _) = open(
+        &directory,
+        &config,
+        false,
+        Offset(3),
+        Offset(2),
+        now,
+        &quick_disk(),
+    )
+    .unwrap();
+    assert_eq!(log.view().epoch_at(Offset(1)), None);
+    let stored = || std::fs::read_to_string(test.path().join("leader-epoch-checkpoint")).unwrap();
+    assert_eq!(stored(), "0\n3\n0 0\n1 1\n2 2\n");
+    let later = now.plus_millis(config.retention_ms + 1);
+    log.apply_retention(Offset(3), later).unwrap();
+    assert_eq!(stored(), "0\n1\n2 3\n");
 }
