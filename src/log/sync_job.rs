@@ -64,6 +64,8 @@ pub(super) struct Unsynced {
     since: Option<Timestamp>,
     /// Bytes of the active segment that are synced with their entries.
     active_synced: u64,
+    /// How many bytes may lie in the active segment before a job syncs them.
+    pub(super) most_waiting: u64,
     /// Bytes of the active segment that its newest producer snapshot covers.
     pub(super) snapshot_covers: u64,
     /// Truncations so far.
@@ -93,6 +95,7 @@ impl Unsynced {
             entries_synced: synced,
             since,
             active_synced: 0,
+            most_waiting: ACTIVE_SYNC_BYTES,
             snapshot_covers: 0,
             history: 0,
             job_is_out: false,
@@ -239,7 +242,7 @@ impl PartitionLog {
         }
         let waiting = self.active.segment.length - unsynced.active_synced;
         let is_due = |since: Timestamp| {
-            now.millis_since(since) >= ACTIVE_SYNC_MS || waiting >= ACTIVE_SYNC_BYTES
+            now.millis_since(since) >= ACTIVE_SYNC_MS || waiting >= unsynced.most_waiting
         };
         let with_active = unsynced.since.is_some_and(is_due);
         if !with_active && unsynced.segments.is_empty() {
@@ -286,7 +289,7 @@ impl PartitionLog {
     /// that was written for this reason: Kafka keeps at most one that stands at no segment's base.
     fn write_midway_snapshot(&mut self) -> Result<(), LogError> {
         let length = self.active.segment.length;
-        if length - self.unsynced.snapshot_covers < ACTIVE_SYNC_BYTES {
+        if length - self.unsynced.snapshot_covers < self.unsynced.most_waiting {
             return Ok(());
         }
         let written = self.write_producer_snapshot()?;

@@ -6,6 +6,7 @@ mod crash;
 mod descriptors;
 mod histories;
 mod model;
+mod power;
 mod reading;
 mod recompressing;
 mod recovery;

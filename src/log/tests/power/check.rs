@@ -1,0 +1,381 @@
+//! Whether what a start finds is what the workload left.
+
+use std::path::Path;
+
+use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::log::active::IndexMarks;
+use crate::log::producer::ProducerTable;
+use crate::log::producer::state::ProducerEntry;
+use crate::log::scan::HeaderWalk;
+use crate::log::testing::{producer_batch, read_all};
+use crate::log::{AppendOrigin, Disk, LogView, PartitionLog, RecoveryReport, names::SegmentFile};
+use crate::log::{offset_index::OffsetEntry, time_index::TimeEntry};
+use crate::record::{Batch, Batches};
+
+use super::expected::{Bounds, Expected, History, Stored};
+use super::workload::{self, NOW};
+
+macro_rules! ensure {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+
+/// Starts with what is below `root`, after the power was lost before change `at`, and looks at everything. With
+/// `go_on` the log is then written to, stopped cleanly, and looked at again.
+pub(super) fn check(
+    root: &Path,
+    disk: Disk,
+    expected: &Expected,
+    at: usize,
+    go_on: bool,
+) -> Result<(), String> {
+    let (directory, log, report) = workload::open(root, disk)?;
+    let bounds = expected.bounds(at);
+    let mut first_error = None;
+    let mut found = None;
+    for history in expected.histories(at) {
+        match compare(&log, &report, history, &bounds) {
+            Ok(()) => {
+                found = Some(history);
+                break;
+            }
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    let Some(history) = found else {
+        return Err(first_error.unwrap_or_default());
+    };
+    check_indexes(&log)?;
+    if !go_on {
+        return Ok(());
+    }
+    let mut history = history.clone();
+    history
+        .batches
+        .retain(|stored| stored.header.base_offset < log.log_end());
+    let known = log.producers.clone();
+    let mut log = log;
+    append_more(&mut log, &mut history, &known)?;
+    let (log_start, log_end) = (log.log_start(), log.log_end());
+    workload::stop(&directory, log);
+    drop(directory);
+    let (directory, log, report) = workload::open(root, super::quick_disk())?;
+    ensure!(
+        report.bytes_scanned == 0 && report.indexes_rebuilt == 0,
+        "after a clean stop: {report:?}"
+    );
+    let after = (log.log_start(), log.log_end());
+    ensure!(
+        after == (log_start, log_end),
+        "after a clean stop: {after:?}"
+    );
+    let batches = expected_batches(&history, log_start, log_end);
+    check_content(&log.view(), &batches).map_err(|error| format!("after a clean stop: {error}"))?;
+    check_indexes(&log).map_err(|error| format!("after a clean stop: {error}"))?;
+    // left as after a clean stop, for others to look at
+    workload::stop(&directory, log);
+    Ok(())
+}
+
+fn expected_batches(history: &History, log_start: Offset, log_end: Offset) -> Vec<&Stored> {
+    let is_there = |stored: &&Stored| {
+        stored.header.next_offset() > log_start && stored.header.base_offset < log_end
+    };
+    history.batches.iter().filter(is_there).collect()
+}
+
+fn compare(
+    log: &PartitionLog,
+    report: &RecoveryReport,
+    history: &History,
+    bounds: &Bounds,
+) -> Result<(), String> {
+    let (log_start, log_end) = (log.log_start(), log.log_end());
+    ensure!(
+        log_start <= log_end,
+        "the log starts at {log_start} and ends at {log_end}"
+    );
+    ensure!(
+        log.recovery_point() <= log_end,
+        "the recovery point is {}",
+        log.recovery_point()
+    );
+    ensure!(
+        log_end >= bounds.durable,
+        "the log ends at {log_end} below {}",
+        bounds.durable
+    );
+    ensure!(
+        bounds.least_start <= log_start && log_start <= bounds.most_start,
+        "the log starts at {log_start}, not within {} and {}",
+        bounds.least_start,
+        bounds.most_start
+    );
+    // what was lost ended below the log start, or was about to be given up
+    let is_anew =
+        log_start == log_end && (report.segments_deleted > 0 || log_start == bounds.most_start);
+    ensure!(
+        is_anew || history.has_boundary(log_end),
+        "the log ends at {log_end}, where no batch ends"
+    );
+    let batches = expected_batches(history, log_start, log_end);
+    check_content(&log.view(), &batches)?;
+    let (epochs, found) = (history.epochs(log_start, log_end), &*log.epochs);
+    ensure!(
+        is_anew || *found == epochs,
+        "leader epochs are {found:?}, not {epochs:?}"
+    );
+    if !is_anew {
+        check_producers(&log.producers, &history.producers(log_end))?;
+    }
+    Ok(())
+}
+
+fn is_same(found: &Batch, stored: &Stored) -> bool {
+    // the first bytes are the offset, the length and the leader epoch
+    let (header, expected) = (&found.header, &stored.header);
+    header.base_offset == expected.base_offset
+        && header.leader_epoch == expected.leader_epoch
+        && found.bytes[17..] == stored.bytes[17..]
+}
+
+fn check_content(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
+    let (log_start, log_end) = (view.log_start(), view.log_end());
+    let found = read_all(view, log_start, 3000);
+    let offsets = |batch: &Batch| batch.header.base_offset.0;
+    ensure!(
+        found.len() == expected.len(),
+        "{} batches where {} should be: {:?}",
+        found.len(),
+        expected.len(),
+        found.iter().map(offsets).collect::<Vec<_>>()
+    );
+    for (found, stored) in found.iter().zip(expected) {
+        ensure!(
+            is_same(found, stored),
+            "another batch at {}",
+            stored.header.base_offset
+        );
+        for offset in stored.header.base_offset.0.max(log_start.0)..=stored.header.last_offset().0 {
+            let slice = view
+                .locate(Offset(offset), log_end, 1, true)
+                .map_err(|error| error.to_string())?;
+            let bytes = slice
+                .ok_or("nothing located")?
+                .read()
+                .map_err(|error| error.to_string())?;
+            let located = Batches::new(bytes)
+                .next()
+                .ok_or("an empty slice")?
+                .map_err(|error| error.to_string())?;
+            ensure!(
+                is_same(&located, stored),
+                "a lookup of {offset} finds {}",
+                located.header.base_offset
+            );
+        }
+    }
+    check_times(view, expected)
+}
+
+/// Lookups by time against a list of all records.
+fn check_times(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
+    let records: Vec<(Offset, Timestamp)> = expected
+        .iter()
+        .flat_map(|stored| {
+            let base = stored.header.base_offset;
+            let offsets = (0..).map(move |n| base.plus(n));
+            offsets.zip(stored.timestamps.iter().copied())
+        })
+        .filter(|(offset, _)| *offset >= view.log_start())
+        .collect();
+    let mut wanted: Vec<Timestamp> = records.iter().step_by(3).map(|(_, time)| *time).collect();
+    wanted.extend([Timestamp(0), Timestamp(i64::MAX)]);
+    for timestamp in wanted {
+        let first = records.iter().copied().find(|(_, time)| *time >= timestamp);
+        let found = view
+            .offset_for_timestamp(timestamp, view.log_end())
+            .map_err(|error| error.to_string())?;
+        let found = found.map(|(offset, time, _)| (offset, time));
+        ensure!(
+            found == first,
+            "a lookup of {timestamp:?} finds {found:?}, not {first:?}"
+        );
+    }
+    Ok(())
+}
+
+fn check_producers(found: &ProducerTable, expected: &ProducerTable) -> Result<(), String> {
+    let mut ids: Vec<ProducerId> = found
+        .iter()
+        .chain(expected.iter())
+        .map(|(id, _)| id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    for id in ids {
+        let (found, expected) = (found.get(id), expected.get(id));
+        let same = match (found, expected) {
+            (Some(found), Some(expected)) => is_same_producer(found, expected),
+            _ => false,
+        };
+        ensure!(same, "producer {id} is {found:?}, not {expected:?}");
+    }
+    Ok(())
+}
+
+fn is_same_producer(found: &ProducerEntry, expected: &ProducerEntry) -> bool {
+    let rest = |entry: &ProducerEntry| {
+        (
+            entry.epoch,
+            entry.coordinator_epoch,
+            entry.last_timestamp,
+            entry.transaction_start,
+        )
+    };
+    let history = |entry: &ProducerEntry| -> Vec<(i32, Offset, i32)> {
+        let place = |batch: &crate::log::producer::state::BatchTrace| {
+            (batch.last_sequence, batch.last_offset, batch.offset_delta)
+        };
+        entry.batches().iter().map(place).collect()
+    };
+    // those before the newest one are looked for in a bounded part of the log
+    let (found_history, expected_history) = (history(found), history(expected));
+    rest(found) == rest(expected)
+        && expected_history.ends_with(&found_history)
+        && found_history.is_empty() == expected_history.is_empty()
+}
+
+/// The index files against those that the log would get.
+fn check_indexes(log: &PartitionLog) -> Result<(), String> {
+    let view = log.view();
+    let segments = view.sealed.iter().chain(std::iter::once(&view.active));
+    for segment in segments {
+        let (base, is_active) = (segment.base(), segment.base() == view.active.base());
+        let path = |kind: SegmentFile| kind.path(log.directory(), base);
+        let file =
+            std::fs::File::open(path(SegmentFile::Log)).map_err(|error| error.to_string())?;
+        let length = file.metadata().map_err(|error| error.to_string())?.len();
+        ensure!(
+            length == segment.length,
+            "segment {base} has {length} bytes, not {}",
+            segment.length
+        );
+        let mut walk = HeaderWalk::new(&file, 0, length);
+        let (mut marks, mut offsets, mut times) = (IndexMarks::EMPTY, Vec::new(), Vec::new());
+        let mut largest = Vec::new();
+        while let Some(located) = walk.next_good().map_err(|error| error.to_string())? {
+            if let Some((entry, time)) = marks.note(located.position, &located.header, 500) {
+                offsets.push(entry);
+                times.extend(time);
+            }
+            largest.push(marks.largest);
+        }
+        let last = marks.time_entry();
+        let found: Vec<OffsetEntry> = entries(
+            &path(SegmentFile::OffsetIndex),
+            |bytes| OffsetEntry::decode(bytes, base),
+            8,
+        )?;
+        ensure!(
+            found == offsets,
+            "offset index of {base} has {found:?}, not {offsets:?}"
+        );
+        ensure!(
+            found.len() == segment.offset_entries as usize,
+            "{} offset entries count",
+            segment.offset_entries
+        );
+        let found: Vec<TimeEntry> = entries(
+            &path(SegmentFile::TimeIndex),
+            |bytes| TimeEntry::decode(bytes, base),
+            12,
+        )?;
+        ensure!(
+            found.len() == segment.time_entries as usize,
+            "{} time entries count",
+            segment.time_entries
+        );
+        // a segment that was loaded or stopped once in its life has an entry for the end that it had then
+        let has_all = times
+            .iter()
+            .chain(last.iter().filter(|_| !is_active))
+            .all(|entry| found.contains(entry));
+        let all_true = found.iter().all(|entry| largest.contains(entry));
+        let grow = found
+            .windows(2)
+            .all(|pair| pair[0].timestamp < pair[1].timestamp && pair[0].offset <= pair[1].offset);
+        ensure!(
+            has_all && all_true && grow,
+            "time index of {base} has {found:?}, not {times:?} and {last:?}"
+        );
+    }
+    Ok(())
+}
+
+fn entries<T>(
+    path: &Path,
+    decode: impl Fn(&[u8]) -> Option<T>,
+    size: usize,
+) -> Result<Vec<T>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    ensure!(
+        bytes.len().is_multiple_of(size),
+        "{} has {} bytes",
+        path.display(),
+        bytes.len()
+    );
+    let decoded: Option<Vec<T>> = bytes.chunks(size).map(decode).collect();
+    decoded.ok_or_else(|| format!("{} cannot be read", path.display()))
+}
+
+/// What a client and the next leader do after the start.
+fn append_more(
+    log: &mut PartitionLog,
+    history: &mut History,
+    known: &ProducerTable,
+) -> Result<(), String> {
+    let epoch = LeaderEpoch(log.view().latest_epoch().map_or(0, |epoch| epoch.0 + 1));
+    // the last batch of a producer that is still there is known
+    let last = history.batches.iter().rev().find(|stored| {
+        stored.header.producer_id.is_some() && !stored.header.attributes.is_control()
+    });
+    if let Some(stored) = last.filter(|stored| known.get(stored.header.producer_id).is_some()) {
+        let info = log
+            .append_as_leader(&stored.bytes, epoch, AppendOrigin::Client, NOW)
+            .map_err(|error| format!("a repetition: {error}"))?;
+        ensure!(
+            info.duplicate && info.first_offset == stored.header.base_offset,
+            "a repetition of {} was stored at {}",
+            stored.header.base_offset,
+            info.first_offset
+        );
+    }
+    for producer in [1, 2, 50] {
+        let next = known
+            .get(ProducerId(producer))
+            .map_or(0, |entry| entry.last_sequence() + 1);
+        let bytes = producer_batch(
+            producer,
+            0,
+            next,
+            &[990_000, 980_000],
+            &[producer as u8; 900],
+        );
+        let at = log.log_end();
+        let info = log
+            .append_as_leader(&bytes, epoch, AppendOrigin::Client, NOW)
+            .map_err(|error| format!("going on: {error}"))?;
+        ensure!(
+            !info.duplicate && info.first_offset == at,
+            "going on at {at}: {info:?}"
+        );
+        history.batches.push(Stored::new(&bytes, at, epoch));
+    }
+    Ok(())
+}

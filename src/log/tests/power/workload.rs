@@ -1,0 +1,616 @@
+//! Steps that a broker takes with a log, and what it may rely on after each.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{
+    LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition,
+};
+use crate::config::TopicConfig;
+use crate::log::checkpoint::PartitionOffsets;
+use crate::log::testing::{TOPIC_ID, batch_of, config};
+use crate::log::{
+    AppendOrigin, Checkpoint, Disk, Identity, LogDirectory, OpenOptions, PartitionLog,
+    RecoveryReport, SyncJob,
+};
+use crate::record::BatchOptions;
+use crate::record::control::{ControlPlace, EndTransactionMarker};
+
+use super::expected::{Expected, Stored};
+use super::survivals::Dice;
+use super::trace::Recorder;
+
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
+
+/// Long enough for the active segment to be synced by a job.
+const LATER: Timestamp = Timestamp(NOW.0 + 20_000);
+
+/// What is done to the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// A batch of a producer (-1: none), with values of this size.
+    Append {
+        producer: i64,
+        records: i64,
+        size: usize,
+    },
+    /// The same in a transaction.
+    Transactional {
+        producer: i64,
+        records: i64,
+        size: usize,
+    },
+    /// The end of the producer's transaction.
+    Marker {
+        producer: i64,
+        committed: bool,
+    },
+    NewEpoch,
+    Flush,
+    /// Takes a job of what is due now, or of the active segment as well.
+    TakeJob {
+        later: bool,
+    },
+    /// Runs the job that was taken.
+    RunJob,
+    /// Gives the job back that was run.
+    GiveJobBack,
+    Retention,
+    DeleteExpired,
+    /// To so many offsets below the end.
+    RaiseLogStart {
+        back: i64,
+    },
+    /// To so many offsets below the end, but not below the log start.
+    Truncate {
+        back: i64,
+    },
+    /// Starts anew so many offsets above the end.
+    StartAnew {
+        above: i64,
+    },
+    /// The checkpoints, as they are written now and then.
+    Checkpoints,
+    /// A clean stop and a start.
+    Restart,
+}
+use Step::{
+    Append, Checkpoints, DeleteExpired, Flush, GiveJobBack, Marker, NewEpoch, RaiseLogStart,
+    Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
+};
+
+/// A bit of everything.
+pub(super) const STANDARD: &[Step] = &[
+    Append {
+        producer: 1,
+        records: 1,
+        size: 100,
+    },
+    Append {
+        producer: 1,
+        records: 2,
+        size: 300,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 700,
+    },
+    Flush,
+    Checkpoints,
+    NewEpoch,
+    Append {
+        producer: -1,
+        records: 3,
+        size: 400,
+    },
+    Transactional {
+        producer: 3,
+        records: 1,
+        size: 250,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 900,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 60,
+    },
+    TakeJob { later: false },
+    Append {
+        producer: 2,
+        records: 2,
+        size: 500,
+    },
+    RunJob,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 450,
+    },
+    GiveJobBack,
+    Checkpoints,
+    Marker {
+        producer: 3,
+        committed: true,
+    },
+    TakeJob { later: true },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 5000,
+    },
+    RunJob,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 80,
+    },
+    GiveJobBack,
+    Checkpoints,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 200,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 1400,
+    },
+    Truncate { back: 2 },
+    NewEpoch,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 210,
+    },
+    Append {
+        producer: 1,
+        records: 4,
+        size: 600,
+    },
+    RaiseLogStart { back: 6 },
+    Checkpoints,
+    Retention,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 220,
+    },
+    DeleteExpired,
+    TakeJob { later: true },
+    RunJob,
+    GiveJobBack,
+    Append {
+        producer: 4,
+        records: 2,
+        size: 120,
+    },
+    Restart,
+    Append {
+        producer: 4,
+        records: 1,
+        size: 130,
+    },
+    Append {
+        producer: 1,
+        records: 2,
+        size: 900,
+    },
+    Flush,
+];
+
+/// Leadership that goes back and forth: much is cut, and once everything.
+pub(super) const FOLLOWING: &[Step] = &[
+    Append {
+        producer: 1,
+        records: 2,
+        size: 500,
+    },
+    Append {
+        producer: 2,
+        records: 2,
+        size: 700,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 800,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 900,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 300,
+    },
+    TakeJob { later: true },
+    RunJob,
+    GiveJobBack,
+    Checkpoints,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 600,
+    },
+    TakeJob { later: true },
+    Truncate { back: 4 },
+    RunJob,
+    NewEpoch,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 100,
+    },
+    GiveJobBack,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 1000,
+    },
+    Append {
+        producer: 2,
+        records: 2,
+        size: 700,
+    },
+    Flush,
+    Checkpoints,
+    StartAnew { above: 5 },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 100,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 3000,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 200,
+    },
+    TakeJob { later: true },
+    RunJob,
+    GiveJobBack,
+    Checkpoints,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 150,
+    },
+    Restart,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 160,
+    },
+];
+
+/// So many steps as `dice` has them.
+pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while steps.len() < count {
+        let producer = dice.below(4) as i64 - i64::from(dice.below(8) == 0);
+        let size = [60, 200, 500, 1100, 4200][dice.below(5)];
+        let records = 1 + dice.below(if size > 1500 { 1 } else { 3 }) as i64;
+        steps.push(match dice.below(40) {
+            0..16 => Append {
+                producer,
+                records,
+                size,
+            },
+            16..18 => Transactional {
+                producer: 7,
+                records,
+                size,
+            },
+            18..20 => Marker {
+                producer: 7,
+                committed: dice.below(2) == 0,
+            },
+            20..22 => NewEpoch,
+            22..24 => Flush,
+            24..26 => TakeJob {
+                later: dice.below(2) == 0,
+            },
+            26..28 => RunJob,
+            28..31 => GiveJobBack,
+            31 => Retention,
+            32 => DeleteExpired,
+            33 => RaiseLogStart {
+                back: dice.below(12) as i64,
+            },
+            34 => Truncate {
+                back: dice.below(8) as i64,
+            },
+            35 if dice.below(3) == 0 => StartAnew {
+                above: dice.below(4) as i64,
+            },
+            36 => Restart,
+            _ => Checkpoints,
+        });
+    }
+    steps
+}
+
+fn small_segments() -> TopicConfig {
+    let mut config = config();
+    config.segment_bytes = 6000;
+    config.index_interval_bytes = 500;
+    config.retention_ms = 60_000;
+    config.file_delete_delay_ms = 0;
+    config
+}
+
+pub(super) fn partition() -> TopicPartition {
+    TopicPartition::new("topic", 0)
+}
+
+/// Opens the directory and the log as a broker does: as its files say.
+pub(super) fn open(
+    root: &Path,
+    disk: Disk,
+) -> Result<(LogDirectory, PartitionLog, RecoveryReport), String> {
+    let identity = Identity {
+        node_id: NodeId(1),
+        cluster_id: Some("AAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+    };
+    let directory =
+        LogDirectory::open_on(root, &identity, disk).map_err(|error| error.to_string())?;
+    let checkpoint = |which| {
+        let offsets = directory
+            .read_checkpoint(which)
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>(offsets.get(&partition()).copied().unwrap_or_default())
+    };
+    let options = OpenOptions {
+        config: Arc::new(small_segments()),
+        clean_shutdown: directory.had_clean_shutdown(),
+        recovery_point: checkpoint(Checkpoint::RecoveryPoint)?,
+        log_start: checkpoint(Checkpoint::LogStart)?,
+        topic_id: TOPIC_ID,
+        producer_id_expiration_ms: 86_400_000,
+        now: NOW,
+        disk: directory.disk().clone(),
+        jitter_seed: 0,
+    };
+    let path = directory.replica_path(&partition());
+    let (mut log, report) = PartitionLog::open(&path, partition(), options)
+        .map_err(|error| format!("the log cannot be opened: {error}"))?;
+    log.unsynced.most_waiting = 2000;
+    Ok((directory, log, report))
+}
+
+/// Writes the checkpoints as the partition room does.
+pub(super) fn write_checkpoints(
+    directory: &LogDirectory,
+    recovery_point: Offset,
+    log_start: Option<Offset>,
+) {
+    let offsets = |offset: Option<Offset>| {
+        let of_partition = |offset| (partition(), offset);
+        offset
+            .map(of_partition)
+            .into_iter()
+            .collect::<PartitionOffsets>()
+    };
+    for (which, offset) in [
+        (Checkpoint::RecoveryPoint, Some(recovery_point)),
+        (Checkpoint::LogStart, log_start),
+    ] {
+        let offsets = offsets(offset);
+        if directory.read_checkpoint(which).unwrap() != offsets {
+            directory.write_checkpoint(which, &offsets).unwrap();
+        }
+    }
+}
+
+/// What the log-start checkpoint says of a log.
+fn checkpointed_start(log: &PartitionLog) -> Option<Offset> {
+    Some(log.log_start()).filter(|start| *start > log.first_segment_base())
+}
+
+/// Stops cleanly.
+pub(super) fn stop(directory: &LogDirectory, log: PartitionLog) {
+    let log_start = checkpointed_start(&log);
+    let end = log.close().unwrap();
+    write_checkpoints(directory, end, log_start);
+    let replicated = PartitionOffsets::from([(partition(), end)]);
+    directory
+        .write_checkpoint(Checkpoint::Replication, &replicated)
+        .unwrap();
+    directory.mark_clean_shutdown(1).unwrap();
+}
+
+/// A log that steps are taken with.
+pub(super) struct Run<'a> {
+    root: &'a Path,
+    recorder: Arc<Recorder>,
+    open: Option<(LogDirectory, PartitionLog)>,
+    job: Option<SyncJob>,
+    result: Option<std::io::Result<()>>,
+    epoch: LeaderEpoch,
+    /// Makes every batch another one.
+    batches: u8,
+    pub(super) expected: Expected,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn start(root: &'a Path, recorder: Arc<Recorder>) -> Self {
+        let mut run = Self {
+            root,
+            recorder,
+            open: None,
+            job: None,
+            result: None,
+            epoch: LeaderEpoch(0),
+            batches: 0,
+            expected: Expected::default(),
+        };
+        run.open();
+        run
+    }
+
+    fn open(&mut self) {
+        let (directory, log, _) = open(self.root, Disk::with_probe(self.recorder.clone())).unwrap();
+        self.open = Some((directory, log));
+    }
+
+    fn log(&mut self) -> &mut PartitionLog {
+        &mut self.open.as_mut().unwrap().1
+    }
+
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Append {
+                producer,
+                records,
+                size,
+            } => self.append(producer, records, size, false),
+            Transactional {
+                producer,
+                records,
+                size,
+            } => self.append(producer, records, size, true),
+            Marker {
+                producer,
+                committed,
+            } => self.end_transaction(producer, committed),
+            NewEpoch => {
+                self.epoch = LeaderEpoch(self.epoch.0 + 1);
+                let epoch = self.epoch;
+                self.log().assign_epoch(epoch).unwrap();
+                self.expected.assign(epoch);
+            }
+            Flush => {
+                self.log().flush().unwrap();
+            }
+            TakeJob { later } if self.job.is_none() => {
+                self.job = self.log().sync_job(if later { LATER } else { NOW });
+            }
+            RunJob if self.result.is_none() => {
+                self.result = self.job.as_ref().map(SyncJob::run);
+            }
+            GiveJobBack if self.result.is_some() => {
+                let (job, result) = (self.job.take().unwrap(), self.result.take().unwrap());
+                self.log().synced(job, result).unwrap();
+            }
+            TakeJob { .. } | RunJob | GiveJobBack => {}
+            Retention => {
+                let end = self.log().log_end();
+                self.log().apply_retention(end, NOW).unwrap();
+                self.expected.least_start = self
+                    .expected
+                    .least_start
+                    .max(self.log().first_segment_base());
+            }
+            DeleteExpired => self.log().delete_expired_files(NOW).unwrap(),
+            RaiseLogStart { back } => {
+                let end = self.log().log_end();
+                let to = end.plus(-back).max(self.log().log_start());
+                self.log().raise_log_start(to, end).unwrap();
+            }
+            Truncate { back } => {
+                let (start, end) = (self.log().log_start(), self.log().log_end());
+                self.cut(end.plus(-back).max(start).min(end));
+            }
+            StartAnew { above } => {
+                let at = self.log().log_end().plus(above);
+                self.expected.start_anew(at, self.recorder.position());
+                self.lower_checkpoints(at, Some(at));
+                self.log().truncate_fully(at).unwrap();
+                self.checkpoint();
+            }
+            Checkpoints => self.checkpoint(),
+            Restart => {
+                (self.job, self.result) = (None, None);
+                let (directory, log) = self.open.take().unwrap();
+                self.expected.least_start = log.log_start();
+                stop(&directory, log);
+                drop(directory);
+                self.open();
+            }
+        }
+        let (position, log) = (self.recorder.position(), &self.open.as_ref().unwrap().1);
+        self.expected.mark(position, log);
+    }
+
+    fn append(&mut self, producer: i64, records: i64, size: usize, transactional: bool) {
+        self.batches = self.batches.wrapping_add(1);
+        let first = 900_000 + i64::from(self.batches) * 1500;
+        // times fall now and then
+        let timestamps: Vec<i64> = (0..records).map(|n| first - (n % 2) * 4000).collect();
+        let sequence = self.expected.next_sequence(ProducerId(producer));
+        let options = BatchOptions {
+            producer_id: ProducerId(producer),
+            producer_epoch: ProducerEpoch(if producer < 0 { -1 } else { 0 }),
+            base_sequence: if producer < 0 { -1 } else { sequence },
+            transactional,
+            ..BatchOptions::default()
+        };
+        let value: Vec<u8> = (0..size).map(|n| self.batches ^ (n >> 3) as u8).collect();
+        let bytes = batch_of(options, &timestamps, &value);
+        self.store(&bytes, AppendOrigin::Client);
+    }
+
+    fn end_transaction(&mut self, producer: i64, committed: bool) {
+        let marker = EndTransactionMarker {
+            committed,
+            coordinator_epoch: 3,
+        };
+        let place = ControlPlace {
+            base_offset: Offset(0),
+            leader_epoch: self.epoch,
+            timestamp: Timestamp(950_000),
+        };
+        let bytes = marker.batch(place, ProducerId(producer), ProducerEpoch(0));
+        self.store(&bytes, AppendOrigin::Coordinator);
+    }
+
+    fn store(&mut self, bytes: &Bytes, origin: AppendOrigin) {
+        let epoch = self.epoch;
+        let info = match self.log().append_as_leader(bytes, epoch, origin, NOW) {
+            Ok(info) => info,
+            // a plain batch in the midst of a transaction
+            Err(crate::log::AppendError::InvalidTransactionState { .. }) => return,
+            Err(error) => panic!("{error}"),
+        };
+        assert!(!info.duplicate);
+        self.expected
+            .append(Stored::new(bytes, info.first_offset, epoch));
+    }
+
+    /// What is cut must not count as synced: the checkpoint says so before, and again before more is written.
+    fn cut(&mut self, to: Offset) {
+        let log_start = checkpointed_start(self.log());
+        self.expected.truncate(to, self.recorder.position());
+        self.lower_checkpoints(to, log_start);
+        self.log().truncate(to).unwrap();
+        let start = self.log().log_start();
+        self.expected.least_start = self.expected.least_start.min(start);
+        self.checkpoint();
+    }
+
+    fn lower_checkpoints(&mut self, to: Offset, log_start: Option<Offset>) {
+        let (directory, log) = self.open.as_ref().unwrap();
+        write_checkpoints(directory, log.recovery_point().min(to), log_start);
+    }
+
+    fn checkpoint(&mut self) {
+        let (directory, log) = self.open.as_ref().unwrap();
+        let log_start = checkpointed_start(log);
+        write_checkpoints(directory, log.recovery_point(), log_start);
+        self.expected.least_start = log_start.unwrap_or(self.expected.least_start);
+    }
+}
