@@ -76,7 +76,7 @@
 //! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
-//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, [`LogDirectory`].
+//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, `scrub`, [`LogDirectory`].
 
 mod active;
 mod append;
@@ -104,6 +104,7 @@ mod recover;
 mod retention;
 mod roll;
 mod scan;
+mod scrub;
 mod segment;
 mod sync_job;
 #[cfg(test)]
@@ -126,4 +127,5 @@ pub use open_files::limit_kept_files;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use reader::{LogView, ReadError, ReadSlice};
+pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};
 pub use sync_job::SyncJob;

@@ -14,7 +14,7 @@
 //! `.deleted` names, also where a compacted segment has taken its place, and its `.log` is held open for
 //! those that outlive the files.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,14 +130,28 @@ impl SegmentFiles {
         }
     }
 
-    /// Opens a file, also when it has been renamed to `.deleted` under a reader.
+    /// Whether the names of the files belong to others, now or soon.
+    pub(super) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::SeqCst)
+    }
+
+    /// A descriptor of one's own, for reading alone.
+    pub(super) fn open_to_read(&self, kind: SegmentFile) -> io::Result<File> {
+        self.open_with(kind, File::options().read(true))
+    }
+
     fn open(&self, kind: SegmentFile) -> io::Result<File> {
-        let open = |path: &Path| File::options().read(true).write(true).open(path);
+        self.open_with(kind, File::options().read(true).write(true))
+    }
+
+    /// Opens a file, also when it has been renamed to `.deleted` under a reader.
+    fn open_with(&self, kind: SegmentFile, options: &OpenOptions) -> io::Result<File> {
+        let open = |path: &Path| options.open(path);
         let path = self.path(kind);
         let deleted = with_suffix(&path, Suffix::Deleted);
         match open(&path) {
             // asked for after the file was opened: it may be the one that has taken the place of ours
-            Ok(file) if self.is_retired.load(Ordering::SeqCst) => match open(&deleted) {
+            Ok(file) if self.is_retired() => match open(&deleted) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
                 ours => ours,
             },

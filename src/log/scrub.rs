@@ -1,0 +1,505 @@
+//! Reading what nobody reads: whether a sealed segment still is what was written.
+//!
+//! A bit that flips in a file which nobody has opened for months is found by nobody, until a consumer comes
+//! that gets a batch with a wrong checksum. A scrub reads a sealed segment from its first byte to its last:
+//!
+//! ```text
+//!   .log        |batch|batch|batch|bat?h|batch|batch|     each: length, format, checksum, offsets that grow
+//!   .index            ^           ^           ^           each entry: the start of a batch that holds nothing
+//!                                                         above its offset that a search would miss
+//!   .timeindex        t           t           t           each entry: reached there, and nothing later before it
+//! ```
+//! An index is judged by what a search with it would find, since several ways to write one have been in use: an
+//! entry may speak of a stretch of batches that were appended together.
+//!
+//! Behind a bad batch the checks go on where the next entry of the index points. What lies between is in doubt,
+//! and nothing is said about it, nor of the indexes from there on. After [`MOST_FINDINGS`] in one segment there is no more to say.
+//!
+//! Nothing is changed, nothing is kept open, and the page cache is left as it was ([`cold_file`]). The segment may
+//! go while it is read, or another may take its place: then there are no findings.
+
+mod cold_file;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::{Offset, Timestamp};
+use crate::record::{BatchHeader, HEADER_SIZE};
+
+pub use self::cold_file::Pace;
+use self::cold_file::{ColdFile, Halt};
+use super::disk::is_out_of_descriptors;
+use super::names::SegmentFile;
+use super::offset_index::{self, OffsetEntry};
+use super::reader::LogView;
+use super::segment::Segment;
+use super::time_index::{self, TimeEntry};
+
+/// A segment in which this much is wrong is lost as a whole.
+const MOST_FINDINGS: usize = 16;
+
+/// A sealed segment of a view.
+#[derive(Clone, Debug)]
+pub struct SealedSegment(Segment);
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The first offset that is in doubt.
+    pub offset: Offset,
+    /// The file.
+    pub path: PathBuf,
+    /// Where in the file, in bytes.
+    pub position: u64,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+/// How a scrub ended.
+#[derive(Debug)]
+pub enum Scrubbed {
+    /// All was read, as far as it could be.
+    Whole(Vec<Finding>),
+    /// The segment was removed or replaced meanwhile.
+    Gone,
+    /// The pace asked for an end.
+    Stopped,
+    /// There is no file descriptor for it at the moment.
+    NotOpened(io::Error),
+}
+
+impl LogView {
+    /// The segments that are not written any more, oldest first.
+    pub fn sealed_segments(&self) -> impl Iterator<Item = SealedSegment> {
+        self.sealed.iter().cloned().map(SealedSegment)
+    }
+
+    /// Whether this segment, and none that took its place, is a sealed one of this view.
+    pub fn has_sealed(&self, segment: &SealedSegment) -> bool {
+        let at = self
+            .sealed
+            .binary_search_by_key(&segment.base(), Segment::base);
+        at.ok()
+            .and_then(|at| self.sealed.get(at))
+            .is_some_and(|ours| Arc::ptr_eq(&ours.files, &segment.0.files))
+    }
+}
+
+impl SealedSegment {
+    /// Its first offset.
+    pub fn base(&self) -> Offset {
+        self.0.base()
+    }
+
+    /// Reads and checks all of it. `pace` is told how many bytes were just read; it may wait, or end the scrub.
+    pub fn scrub(&self, pace: Pace<'_>) -> Scrubbed {
+        let result = Scrub::open(&self.0, pace).and_then(Scrub::run);
+        if self.0.files.is_retired() {
+            // what was read under these names may have been another segment
+            return Scrubbed::Gone;
+        }
+        match result {
+            Ok(findings) => Scrubbed::Whole(findings),
+            Err(Halt::Stopped) => Scrubbed::Stopped,
+            Err(Halt::Gone) => Scrubbed::Gone,
+            Err(Halt::Failed(error)) => Scrubbed::NotOpened(error),
+        }
+    }
+}
+
+/// A scrub under way.
+struct Scrub<'s> {
+    segment: &'s Segment,
+    log: Option<ColdFile<'s>>,
+    offsets: Option<Entries<'s, OffsetEntry, { offset_index::ENTRY_SIZE }>>,
+    times: Option<Entries<'s, TimeEntry, { time_index::ENTRY_SIZE }>>,
+    /// The largest timestamp so far.
+    largest: Timestamp,
+    /// A log that is not as it was cannot tell what should be in its indexes.
+    is_log_good: bool,
+    findings: Vec<Finding>,
+}
+
+impl<'s> Scrub<'s> {
+    fn open(segment: &'s Segment, pace: Pace<'s>) -> Result<Self, Halt> {
+        let mut scrub = Self {
+            segment,
+            log: None,
+            offsets: None,
+            times: None,
+            largest: Timestamp::NONE,
+            is_log_good: true,
+            findings: Vec::new(),
+        };
+        scrub.log = scrub.open_file(SegmentFile::Log, segment.length, pace)?;
+        let size = |entries: u32, size: usize| u64::from(entries) * size as u64;
+        let length = size(segment.offset_entries, offset_index::ENTRY_SIZE);
+        scrub.offsets = scrub
+            .open_file(SegmentFile::OffsetIndex, length, pace)?
+            .map(|file| Entries::new(file, segment.base(), OffsetEntry::decode));
+        let length = size(segment.time_entries, time_index::ENTRY_SIZE);
+        scrub.times = scrub
+            .open_file(SegmentFile::TimeIndex, length, pace)?
+            .map(|file| Entries::new(file, segment.base(), TimeEntry::decode));
+        Ok(scrub)
+    }
+
+    /// A file, of which `length` bytes count; `None` when that is a finding.
+    fn open_file(
+        &mut self,
+        kind: SegmentFile,
+        length: u64,
+        pace: Pace<'s>,
+    ) -> Result<Option<ColdFile<'s>>, Halt> {
+        let base = self.segment.base();
+        let found = match self.segment.files.open_to_read(kind) {
+            Ok(file) => file.metadata().map(|metadata| (file, metadata.len())),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok((file, size)) if size >= length => {
+                return Ok(Some(ColdFile::new(file, length, pace)));
+            }
+            Ok((_, size)) => {
+                let reason =
+                    format!("the file ends here, where {length} bytes were written in all");
+                self.find(kind, size, base, reason);
+            }
+            Err(error) if is_out_of_descriptors(&error) => return Err(Halt::Failed(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // a whole replica that was deleted or moved is nobody's concern here
+                let path = self.segment.files.path(SegmentFile::Log);
+                if !path.parent().is_some_and(std::path::Path::is_dir) {
+                    return Err(Halt::Gone);
+                }
+                self.find(kind, 0, base, "the file is not there".to_owned());
+            }
+            Err(error) => self.find(kind, 0, base, format!("cannot be opened: {error}")),
+        }
+        Ok(None)
+    }
+
+    fn find(&mut self, kind: SegmentFile, position: u64, offset: Offset, reason: String) {
+        self.findings.push(Finding {
+            offset,
+            path: self.segment.files.path(kind),
+            position,
+            reason,
+        });
+    }
+
+    fn find_in_log(&mut self, position: u64, offset: Offset, reason: String) {
+        self.is_log_good = false;
+        self.find(SegmentFile::Log, position, offset, reason);
+    }
+
+    fn run(mut self) -> Result<Vec<Finding>, Halt> {
+        let Some(mut log) = self.log.take() else {
+            return Ok(self.findings);
+        };
+        let length = self.segment.length;
+        let (mut position, mut expected) = (0, self.segment.base());
+        // the batch before this one: where it starts, what was expected of it, and how much was found before it
+        let mut previous = (position, expected, 0);
+        while position < length && self.findings.len() < MOST_FINDINGS {
+            match read_batch(&mut log, position, length)? {
+                Ok(header) => {
+                    let next = position + header.size() as u64;
+                    if self.is_outside(&header) {
+                        let reason = format!("{} in this segment", offsets_of(&header));
+                        self.find_in_log(position, expected, reason);
+                        position = next;
+                        continue;
+                    }
+                    if header.base_offset < expected {
+                        // Offsets are under no checksum: these may be wrong or those before.
+                        let reason = format!(
+                            "this batch ends with {}, and the one at byte {position} has {}",
+                            expected.plus(-1),
+                            offsets_of(&header)
+                        );
+                        // what an index says of the former is no finding of its own
+                        self.findings.truncate(previous.2);
+                        self.find_in_log(previous.0, previous.1, reason);
+                    }
+                    previous = (position, expected, self.findings.len());
+                    if self.is_log_good {
+                        self.check_offset_entries(position, &header)?;
+                        self.check_time_entries(&header)?;
+                    }
+                    self.largest = self.largest.max(header.max_timestamp);
+                    (position, expected) = (next, header.next_offset());
+                }
+                Err(reason) => {
+                    self.find_in_log(position, expected, reason);
+                    match self.entry_behind(position)? {
+                        Some(entry) if entry.position < length => position = entry.position,
+                        _ => return Ok(self.findings),
+                    }
+                }
+            }
+        }
+        if self.is_log_good {
+            self.check_ends()?;
+        }
+        Ok(self.findings)
+    }
+
+    /// Whether a batch's offsets cannot be in this segment.
+    fn is_outside(&self, header: &BatchHeader) -> bool {
+        let (base, last) = (self.segment.base(), header.last_offset());
+        header.base_offset < base
+            || header.last_offset_delta < 0
+            || last >= self.segment.end
+            || i32::try_from(last.since(base)).is_err()
+    }
+
+    /// The first entry that points behind `position`; those before it are passed over.
+    fn entry_behind(&mut self, position: u64) -> Result<Option<OffsetEntry>, Halt> {
+        let Some(offsets) = &mut self.offsets else {
+            return Ok(None);
+        };
+        loop {
+            match offsets.peek() {
+                Ok(Some(entry)) if entry.position <= position => offsets.pass(entry.offset),
+                Ok(entry) => return Ok(entry),
+                Err(error) => return self.unreadable_offsets(error).map(|()| None),
+            }
+        }
+    }
+
+    /// Whether the entries up to the batch at `position` point at it and at nothing before it.
+    fn check_offset_entries(&mut self, position: u64, header: &BatchHeader) -> Result<(), Halt> {
+        while let Some(offsets) = &mut self.offsets {
+            let entry = match offsets.peek() {
+                Ok(Some(entry)) if entry.position <= position => entry,
+                Ok(_) => return Ok(()),
+                Err(error) => return self.unreadable_offsets(error),
+            };
+            let reason = if entry.position < position {
+                format!(
+                    "the entry points at byte {}, where no batch starts",
+                    entry.position
+                )
+            } else if offsets.entries_passed > 0 && entry.offset <= offsets.last_offset {
+                format!(
+                    "offset {} does not lie behind the entry before it",
+                    entry.offset
+                )
+            } else if entry.offset < header.base_offset || entry.offset >= self.segment.end {
+                format!(
+                    "offset {} is said of the batch that begins with {}",
+                    entry.offset, header.base_offset
+                )
+            } else {
+                offsets.pass(entry.offset);
+                continue;
+            };
+            self.give_up_offsets(reason);
+        }
+        Ok(())
+    }
+
+    /// Whether the entries for offsets up to this batch's last say when these were reached.
+    fn check_time_entries(&mut self, header: &BatchHeader) -> Result<(), Halt> {
+        let reached = self.largest.max(header.max_timestamp);
+        while let Some(times) = &mut self.times {
+            let entry = match times.peek() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.unreadable_times(error),
+            };
+            let is_later_entry = header.last_offset() < entry.offset;
+            let reason = if header.last_offset() <= entry.offset && reached > entry.timestamp {
+                format!(
+                    "the entry says {} of everything up to offset {}, and {} was reached before",
+                    entry.timestamp.0, entry.offset, reached.0
+                )
+            } else if is_later_entry {
+                return Ok(());
+            } else if entry.offset < self.segment.base()
+                || times.entries_passed > 0
+                    && (entry.timestamp <= times.last_timestamp || entry.offset < times.last_offset)
+            {
+                "the entry does not lie behind the one before it".to_owned()
+            } else if reached < entry.timestamp {
+                format!(
+                    "the entry says {} of offset {}, where {} was reached",
+                    entry.timestamp.0, entry.offset, reached.0
+                )
+            } else {
+                times.last_timestamp = entry.timestamp;
+                times.pass(entry.offset);
+                continue;
+            };
+            self.give_up_times(reason);
+        }
+        Ok(())
+    }
+
+    /// Whether the indexes end with the log.
+    fn check_ends(&mut self) -> Result<(), Halt> {
+        if let Some(offsets) = &mut self.offsets {
+            match offsets.peek() {
+                Ok(None) => {}
+                Ok(Some(entry)) => self.give_up_offsets(format!(
+                    "the entry points at byte {}, where no batch starts",
+                    entry.position
+                )),
+                Err(error) => self.unreadable_offsets(error)?,
+            }
+        }
+        if let Some(times) = &mut self.times {
+            let last = times.last_timestamp;
+            match times.peek() {
+                Ok(None) if last < self.largest => {
+                    let largest = self.largest;
+                    self.give_up_times(format!(
+                        "the index ends with {}, the segment reaches {}",
+                        last.0, largest.0
+                    ));
+                }
+                Ok(None) => {}
+                Ok(Some(entry)) => self.give_up_times(format!(
+                    "the entry speaks of offset {}, which the segment does not reach",
+                    entry.offset
+                )),
+                Err(error) => self.unreadable_times(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable_offsets(&mut self, halt: Halt) -> Result<(), Halt> {
+        self.give_up_offsets(halt.into_reason()?);
+        Ok(())
+    }
+
+    fn unreadable_times(&mut self, halt: Halt) -> Result<(), Halt> {
+        self.give_up_times(halt.into_reason()?);
+        Ok(())
+    }
+
+    /// Notes what is wrong with the next entry. Of those behind it nothing can be said.
+    fn give_up_offsets(&mut self, reason: String) {
+        if let Some(index) = self.offsets.take() {
+            self.find(
+                SegmentFile::OffsetIndex,
+                index.position(),
+                index.last_offset,
+                reason,
+            );
+        }
+    }
+
+    fn give_up_times(&mut self, reason: String) {
+        if let Some(index) = self.times.take() {
+            self.find(
+                SegmentFile::TimeIndex,
+                index.position(),
+                index.last_offset,
+                reason,
+            );
+        }
+    }
+}
+
+/// The header of the batch at `position`, whose bytes have all been read and checked; otherwise, what is wrong.
+fn read_batch(
+    log: &mut ColdFile<'_>,
+    position: u64,
+    length: u64,
+) -> Result<Result<BatchHeader, String>, Halt> {
+    check_batch(log, position, length).or_else(|halt| halt.into_reason().map(Err))
+}
+
+fn check_batch(
+    log: &mut ColdFile<'_>,
+    position: u64,
+    length: u64,
+) -> Result<Result<BatchHeader, String>, Halt> {
+    let left = length - position;
+    if left < HEADER_SIZE as u64 {
+        return Ok(Err(format!("{left} bytes are no header")));
+    }
+    let mut bytes = [0; HEADER_SIZE];
+    log.read(position, &mut bytes)?;
+    let header = match BatchHeader::parse(&bytes) {
+        Ok(header) => header,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let size = header.size() as u64;
+    if size > left {
+        return Ok(Err(format!(
+            "a batch of {size} bytes where {left} are left"
+        )));
+    }
+    // of a length that may be a lie nothing is allocated
+    let mut crc = header.crc_over(&[]);
+    log.for_each(position + HEADER_SIZE as u64, position + size, |body| {
+        crc = crc32c::crc32c_append(crc, body);
+    })?;
+    Ok(if crc == header.crc {
+        Ok(header)
+    } else {
+        Err(format!(
+            "stored crc {:#010x} differs from {crc:#010x}",
+            header.crc
+        ))
+    })
+}
+
+fn offsets_of(header: &BatchHeader) -> String {
+    format!("offsets {} to {}", header.base_offset, header.last_offset())
+}
+
+/// The entries of an index, one after the other.
+struct Entries<'s, E, const SIZE: usize> {
+    file: ColdFile<'s>,
+    base: Offset,
+    decode: fn(&[u8], Offset) -> Option<E>,
+    peeked: Option<E>,
+    entries_passed: u64,
+    /// What the last entry says that was passed.
+    last_offset: Offset,
+    last_timestamp: Timestamp,
+}
+
+impl<'s, E: Copy, const SIZE: usize> Entries<'s, E, SIZE> {
+    const fn new(file: ColdFile<'s>, base: Offset, decode: fn(&[u8], Offset) -> Option<E>) -> Self {
+        Self {
+            file,
+            base,
+            decode,
+            peeked: None,
+            entries_passed: 0,
+            last_offset: base,
+            last_timestamp: Timestamp::NONE,
+        }
+    }
+
+    /// Where the next entry is.
+    const fn position(&self) -> u64 {
+        self.entries_passed * SIZE as u64
+    }
+
+    /// The next entry, which stays the next one.
+    fn peek(&mut self) -> Result<Option<E>, Halt> {
+        if self.peeked.is_none() && self.position() < self.file.length() {
+            let mut bytes = [0; SIZE];
+            self.file.read(self.position(), &mut bytes)?;
+            self.peeked = (self.decode)(&bytes, self.base);
+        }
+        Ok(self.peeked)
+    }
+
+    /// Goes on behind the next entry, which speaks of `offset`.
+    const fn pass(&mut self, offset: Offset) {
+        self.peeked = None;
+        self.entries_passed += 1;
+        self.last_offset = offset;
+    }
+}

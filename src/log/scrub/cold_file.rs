@@ -1,0 +1,172 @@
+//! A file that is read once, from front to end, and leaves no trace in the page cache.
+//!
+//! Of each chunk the system is first asked for what it has in memory. What it has, somebody uses: that stays.
+//! What had to come from the disk goes again at once. Where the system cannot tell the one from the other,
+//! nothing is thrown out. The file is opened for this alone, so that no reader's readahead suffers.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+
+/// Read at once, from multiples of this: whole pages.
+const CHUNK: u64 = 256 * 1024;
+
+/// Is told how many bytes were read, and may wait or ask for an end.
+pub type Pace<'p> = &'p dyn Fn(u64) -> ControlFlow<()>;
+
+/// Why reading does not go on.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The pace asked for it.
+    Stopped,
+    /// There is nothing to be read any more.
+    Gone,
+    /// The disk.
+    Failed(io::Error),
+}
+
+impl Halt {
+    /// A failure of the disk is something to report; the rest is not.
+    pub(super) fn into_reason(self) -> Result<String, Self> {
+        match self {
+            Self::Failed(error) => Ok(format!("cannot be read: {error}")),
+            other => Err(other),
+        }
+    }
+}
+
+/// The first bytes of a file, as many as count.
+pub(super) struct ColdFile<'p> {
+    file: File,
+    length: u64,
+    chunk: Vec<u8>,
+    chunk_start: u64,
+    pace: Pace<'p>,
+}
+
+impl<'p> ColdFile<'p> {
+    /// `length` bytes of `file`, which nobody else reads through this descriptor.
+    pub(super) fn new(file: File, length: u64, pace: Pace<'p>) -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            // Readahead would bring in what the next chunk then finds "in memory".
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
+        }
+        Self {
+            file,
+            length,
+            chunk: Vec::new(),
+            chunk_start: 0,
+            pace,
+        }
+    }
+
+    /// How many bytes count.
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `bytes` from `position` on.
+    pub(super) fn read(&mut self, position: u64, bytes: &mut [u8]) -> Result<(), Halt> {
+        let mut rest = bytes;
+        self.for_each(position, position + rest.len() as u64, |piece| {
+            let (filled, left) = std::mem::take(&mut rest).split_at_mut(piece.len());
+            filled.copy_from_slice(piece);
+            rest = left;
+        })
+    }
+
+    /// Hands over all bytes from `start` to `end`, piece by piece.
+    pub(super) fn for_each(
+        &mut self,
+        start: u64,
+        end: u64,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Halt> {
+        let mut position = start;
+        while position < end {
+            let piece = self.from(position)?;
+            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX);
+            let piece = piece.get(..wanted).unwrap_or(piece);
+            if piece.is_empty() {
+                return Err(Halt::Failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            take(piece);
+            position += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The bytes from `position` to the end of its chunk.
+    fn from(&mut self, position: u64) -> Result<&[u8], Halt> {
+        let is_here =
+            |start: u64, length: usize| (start..start + length as u64).contains(&position);
+        if !is_here(self.chunk_start, self.chunk.len()) {
+            self.load(position - position % CHUNK)?;
+        }
+        let at = usize::try_from(position - self.chunk_start).unwrap_or(usize::MAX);
+        Ok(self.chunk.get(at..).unwrap_or_default())
+    }
+
+    fn load(&mut self, start: u64) -> Result<(), Halt> {
+        let length = self.length.saturating_sub(start).min(CHUNK);
+        self.chunk
+            .resize(usize::try_from(length).unwrap_or_default(), 0);
+        self.chunk_start = start;
+        if let Err(error) = read_and_leave_no_trace(&self.file, start, &mut self.chunk) {
+            self.chunk.clear();
+            return Err(Halt::Failed(error));
+        }
+        match (self.pace)(length) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Halt::Stopped),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn read_and_leave_no_trace(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+    use std::num::NonZeroU64;
+
+    use rustix::fs::{Advice, fadvise};
+
+    let (in_memory, can_tell) = read_from_memory(file, start, bytes)?;
+    let rest = bytes.get_mut(in_memory..).unwrap_or_default();
+    let Some(length) = NonZeroU64::new(rest.len() as u64) else {
+        return Ok(());
+    };
+    let start = start + in_memory as u64;
+    file.read_exact_at(rest, start)?;
+    if can_tell {
+        // an advice: where it is not taken, the pages go when somebody needs the memory
+        let _ = fadvise(file, start, Some(length), Advice::DontNeed);
+    }
+    Ok(())
+}
+
+/// How many bytes the page cache has, which are in `bytes` then, and whether the system can say so at all.
+#[cfg(target_os = "linux")]
+fn read_from_memory(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let mut target = [io::IoSliceMut::new(rest)];
+        let position = start + filled as u64;
+        match preadv2(file, &mut target, position, ReadWriteFlags::NOWAIT) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok((filled, true)),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Ok((filled, false)),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok((filled, true))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_and_leave_no_trace(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+    file.read_exact_at(bytes, start)
+}
