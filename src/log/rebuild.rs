@@ -83,7 +83,7 @@ pub(super) fn rebuild(
             }
             Step::End => break length,
             Step::Bad { position, reason } => {
-                cut(disk, &files, &log, position, length, &reason)?;
+                cut(disk, &files, &log, position, length, end, &reason)?;
                 break position;
             }
         }
@@ -164,6 +164,7 @@ fn cut(
     log: &File,
     position: u64,
     length: u64,
+    offset: Offset,
     reason: &str,
 ) -> Result<(), LogError> {
     let path = files.path(SegmentFile::Log);
@@ -174,7 +175,12 @@ fn cut(
         );
         return Err(LogError::Corrupt(message));
     }
-    tracing::warn!(path = %path.display(), position, length, reason, "cutting the log at a bad batch");
+    let directory = path.parent().and_then(Path::file_name);
+    tracing::warn!(
+        partition = %directory.unwrap_or_default().display(), offset = offset.0,
+        path = %path.display(), position, length, reason,
+        "cutting the log at a bad batch"
+    );
     Ok(disk.set_length(log, position)?)
 }
 
