@@ -87,6 +87,8 @@ broker_config! {
         max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",
         max_request_partition_size_limit: i32 = "max.request.partition.size.limit",
         zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
+        zurau_scrub_bytes_per_second: i64 = "zurau.scrub.bytes.per.second",
+        zurau_scrub_interval_ms: i64 = "zurau.scrub.interval.ms",
         auto_create_topics_enable: bool = "auto.create.topics.enable",
         num_partitions: i32 = "num.partitions",
         default_replication_factor: i32 = "default.replication.factor",

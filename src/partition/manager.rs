@@ -23,6 +23,7 @@ use super::lane::{self, Hosted, LaneHandle, Slot};
 use super::opening::{self, Batches, Opened, ToOpen};
 use super::placing::Placing;
 use super::replica::{Replica, ReplicaParts};
+use super::scrubber::{ScrubCounts, Scrubber};
 
 /// Why hosting cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -117,12 +118,14 @@ pub(super) struct Shared {
     pub(super) assignments: mpsc::UnboundedSender<Assignment>,
     pub(super) unsent: Mutex<Option<mpsc::UnboundedReceiver<Assignment>>>,
     pub(super) threads: Mutex<Threads>,
+    pub(super) scrubbed: ScrubCounts,
 }
 
 #[derive(Default)]
 pub(super) struct Threads {
     pub(super) lanes: Vec<JoinHandle<()>>,
     pub(super) housekeeper: Option<Housekeeper>,
+    pub(super) scrubber: Option<Scrubber>,
 }
 
 impl std::fmt::Debug for Partitions {
@@ -172,10 +175,12 @@ impl Partitions {
                 assignments,
                 unsent: Mutex::new(Some(unsent)),
                 threads: Mutex::new(threads),
+                scrubbed: ScrubCounts::default(),
             }),
         };
         partitions.open_what_the_image_places_here(image)?;
         partitions.start_housekeeping()?;
+        partitions.start_scrubbing()?;
         Ok(partitions)
     }
 

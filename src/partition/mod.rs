@@ -13,7 +13,8 @@
 //!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
 //! ```
 //! Beside each lane a [`syncer`] syncs what no acknowledgement waits for: closed segments at once, the
-//! others after a while. The recovery point follows.
+//! others after a while. The recovery point follows. One [`scrubber`] reads, slowly, what nobody has asked
+//! for in a long time, to find what has changed on disk.
 //!
 //! Invariants
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
@@ -46,6 +47,7 @@ pub mod read;
 mod recovery_progress;
 pub mod replica;
 mod rounds;
+mod scrubber;
 mod syncer;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -62,3 +64,4 @@ pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};
 pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};
 pub use replica::{EpochMismatch, Published, Replica};
+pub use scrubber::ScrubCounts;

@@ -80,6 +80,10 @@ pub const BROKER: &[Definition] = &[
         "The directory of the cluster metadata log, which may be one of log.dirs. Unset means the first of them. When it fails the broker stops."),
     key("zurau.disk.reserve.bytes", Long, "268435456", at_least(0), ReadOnly,
         "Produce requests are refused with a retriable error while the data directory's file system has less free space than this."),
+    key("zurau.scrub.bytes.per.second", Long, "10485760", at_least(0), ReadOnly,
+        "How many bytes a second are read of closed segments in the background, to find what has changed on disk since it was written; 0 never looks. A finding is an error line in the log that names partition, offset, file and position."),
+    key("zurau.scrub.interval.ms", Long, "604800000", at_least(1), ReadOnly,
+        "How long after the begin of one such round over all closed segments the next one begins."),
     // Topics.
     key("auto.create.topics.enable", Boolean, "true", Any, ReadOnly,
         "Whether a metadata request for an unknown topic creates it when the client agrees."),
