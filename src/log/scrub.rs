@@ -19,6 +19,7 @@
 //! go while it is read, or another may take its place: then there are no findings.
 
 mod cold_file;
+mod indexes;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use crate::record::{BatchHeader, HEADER_SIZE};
 
 pub use self::cold_file::Pace;
 use self::cold_file::{ColdFile, Halt};
+use self::indexes::Entries;
 use super::disk::is_out_of_descriptors;
 use super::names::SegmentFile;
 use super::offset_index::{self, OffsetEntry};
@@ -256,155 +258,6 @@ impl<'s> Scrub<'s> {
             || last >= self.segment.end
             || i32::try_from(last.since(base)).is_err()
     }
-
-    /// The first entry that points behind `position`; those before it are passed over.
-    fn entry_behind(&mut self, position: u64) -> Result<Option<OffsetEntry>, Halt> {
-        let Some(offsets) = &mut self.offsets else {
-            return Ok(None);
-        };
-        loop {
-            match offsets.peek() {
-                Ok(Some(entry)) if entry.position <= position => offsets.pass(entry.offset),
-                Ok(entry) => return Ok(entry),
-                Err(error) => return self.unreadable_offsets(error).map(|()| None),
-            }
-        }
-    }
-
-    /// Whether the entries up to the batch at `position` point at it and at nothing before it.
-    fn check_offset_entries(&mut self, position: u64, header: &BatchHeader) -> Result<(), Halt> {
-        while let Some(offsets) = &mut self.offsets {
-            let entry = match offsets.peek() {
-                Ok(Some(entry)) if entry.position <= position => entry,
-                Ok(_) => return Ok(()),
-                Err(error) => return self.unreadable_offsets(error),
-            };
-            let reason = if entry.position < position {
-                format!(
-                    "the entry points at byte {}, where no batch starts",
-                    entry.position
-                )
-            } else if offsets.entries_passed > 0 && entry.offset <= offsets.last_offset {
-                format!(
-                    "offset {} does not lie behind the entry before it",
-                    entry.offset
-                )
-            } else if entry.offset < header.base_offset || entry.offset >= self.segment.end {
-                format!(
-                    "offset {} is said of the batch that begins with {}",
-                    entry.offset, header.base_offset
-                )
-            } else {
-                offsets.pass(entry.offset);
-                continue;
-            };
-            self.give_up_offsets(reason);
-        }
-        Ok(())
-    }
-
-    /// Whether the entries for offsets up to this batch's last say when these were reached.
-    fn check_time_entries(&mut self, header: &BatchHeader) -> Result<(), Halt> {
-        let reached = self.largest.max(header.max_timestamp);
-        while let Some(times) = &mut self.times {
-            let entry = match times.peek() {
-                Ok(Some(entry)) => entry,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.unreadable_times(error),
-            };
-            let is_later_entry = header.last_offset() < entry.offset;
-            let reason = if header.last_offset() <= entry.offset && reached > entry.timestamp {
-                format!(
-                    "the entry says {} of everything up to offset {}, and {} was reached before",
-                    entry.timestamp.0, entry.offset, reached.0
-                )
-            } else if is_later_entry {
-                return Ok(());
-            } else if entry.offset < self.segment.base()
-                || times.entries_passed > 0
-                    && (entry.timestamp <= times.last_timestamp || entry.offset < times.last_offset)
-            {
-                "the entry does not lie behind the one before it".to_owned()
-            } else if reached < entry.timestamp {
-                format!(
-                    "the entry says {} of offset {}, where {} was reached",
-                    entry.timestamp.0, entry.offset, reached.0
-                )
-            } else {
-                times.last_timestamp = entry.timestamp;
-                times.pass(entry.offset);
-                continue;
-            };
-            self.give_up_times(reason);
-        }
-        Ok(())
-    }
-
-    /// Whether the indexes end with the log.
-    fn check_ends(&mut self) -> Result<(), Halt> {
-        if let Some(offsets) = &mut self.offsets {
-            match offsets.peek() {
-                Ok(None) => {}
-                Ok(Some(entry)) => self.give_up_offsets(format!(
-                    "the entry points at byte {}, where no batch starts",
-                    entry.position
-                )),
-                Err(error) => self.unreadable_offsets(error)?,
-            }
-        }
-        if let Some(times) = &mut self.times {
-            let last = times.last_timestamp;
-            match times.peek() {
-                Ok(None) if last < self.largest => {
-                    let largest = self.largest;
-                    self.give_up_times(format!(
-                        "the index ends with {}, the segment reaches {}",
-                        last.0, largest.0
-                    ));
-                }
-                Ok(None) => {}
-                Ok(Some(entry)) => self.give_up_times(format!(
-                    "the entry speaks of offset {}, which the segment does not reach",
-                    entry.offset
-                )),
-                Err(error) => self.unreadable_times(error)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn unreadable_offsets(&mut self, halt: Halt) -> Result<(), Halt> {
-        self.give_up_offsets(halt.into_reason()?);
-        Ok(())
-    }
-
-    fn unreadable_times(&mut self, halt: Halt) -> Result<(), Halt> {
-        self.give_up_times(halt.into_reason()?);
-        Ok(())
-    }
-
-    /// Notes what is wrong with the next entry. Of those behind it nothing can be said.
-    fn give_up_offsets(&mut self, reason: String) {
-        if let Some(index) = self.offsets.take() {
-            self.find(
-                SegmentFile::OffsetIndex,
-                index.position(),
-                index.last_offset,
-                reason,
-            );
-        }
-    }
-
-    fn give_up_times(&mut self, reason: String) {
-        if let Some(index) = self.times.take() {
-            self.find(
-                SegmentFile::TimeIndex,
-                index.position(),
-                index.last_offset,
-                reason,
-            );
-        }
-    }
 }
 
 /// The header of the batch at `position`, whose bytes have all been read and checked; otherwise, what is wrong.
@@ -454,52 +307,4 @@ fn check_batch(
 
 fn offsets_of(header: &BatchHeader) -> String {
     format!("offsets {} to {}", header.base_offset, header.last_offset())
-}
-
-/// The entries of an index, one after the other.
-struct Entries<'s, E, const SIZE: usize> {
-    file: ColdFile<'s>,
-    base: Offset,
-    decode: fn(&[u8], Offset) -> Option<E>,
-    peeked: Option<E>,
-    entries_passed: u64,
-    /// What the last entry says that was passed.
-    last_offset: Offset,
-    last_timestamp: Timestamp,
-}
-
-impl<'s, E: Copy, const SIZE: usize> Entries<'s, E, SIZE> {
-    const fn new(file: ColdFile<'s>, base: Offset, decode: fn(&[u8], Offset) -> Option<E>) -> Self {
-        Self {
-            file,
-            base,
-            decode,
-            peeked: None,
-            entries_passed: 0,
-            last_offset: base,
-            last_timestamp: Timestamp::NONE,
-        }
-    }
-
-    /// Where the next entry is.
-    const fn position(&self) -> u64 {
-        self.entries_passed * SIZE as u64
-    }
-
-    /// The next entry, which stays the next one.
-    fn peek(&mut self) -> Result<Option<E>, Halt> {
-        if self.peeked.is_none() && self.position() < self.file.length() {
-            let mut bytes = [0; SIZE];
-            self.file.read(self.position(), &mut bytes)?;
-            self.peeked = (self.decode)(&bytes, self.base);
-        }
-        Ok(self.peeked)
-    }
-
-    /// Goes on behind the next entry, which speaks of `offset`.
-    const fn pass(&mut self, offset: Offset) {
-        self.peeked = None;
-        self.entries_passed += 1;
-        self.last_offset = offset;
-    }
 }

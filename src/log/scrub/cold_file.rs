@@ -1,7 +1,7 @@
 //! A file that is read once, from front to end, and leaves no trace in the page cache.
 //!
 //! Of each chunk the system is first asked for what it has in memory. What it has, somebody uses: that stays.
-//! What had to come from the disk goes again at once. Where the system cannot tell the one from the other,
+//! What had to come from the disk (which the question sets going) goes again at once. Where the system cannot tell the one from the other,
 //! nothing is thrown out. The file is opened for this alone, so that no reader's readahead suffers.
 
 use std::fs::File;
@@ -169,4 +169,71 @@ fn read_from_memory(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<(us
 #[cfg(not(target_os = "linux"))]
 fn read_and_leave_no_trace(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<()> {
     file.read_exact_at(bytes, start)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::fs::{Advice, fadvise};
+
+    use super::*;
+
+    /// A file of four chunks, none of which is in memory, as far as that can be had.
+    fn cold_file() -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, &vec![7; 4 * CHUNK as usize]).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        fadvise(&file, 0, None, Advice::Random).unwrap();
+        file
+    }
+
+    /// Whether each chunk is in memory. To ask brings them in.
+    fn in_memory(file: &File) -> Vec<bool> {
+        let is_there = |chunk| {
+            let mut bytes = vec![0; 4096];
+            read_from_memory(file, chunk * CHUNK, &mut bytes).unwrap().0 > 0
+        };
+        (0..4).map(is_there).collect()
+    }
+
+    #[test]
+    fn what_was_in_memory_stays_there_and_the_rest_does_not_come() {
+        if in_memory(&cold_file()).contains(&true) {
+            eprintln!(
+                "not tested: what this file system has in memory cannot be told or thrown out"
+            );
+            return;
+        }
+        let file = cold_file();
+        let mut used = vec![0; CHUNK as usize];
+        file.read_exact_at(&mut used, 2 * CHUNK).unwrap();
+        let mut read = 0;
+        let pace = |_| ControlFlow::Continue(());
+        ColdFile::new(file.try_clone().unwrap(), 4 * CHUNK, &pace)
+            .for_each(5, 4 * CHUNK, |piece| {
+                assert!(piece.iter().all(|byte| *byte == 7));
+                read += piece.len() as u64;
+            })
+            .unwrap();
+        assert_eq!(read, 4 * CHUNK - 5);
+        assert_eq!(in_memory(&file), [false, false, true, false]);
+    }
+
+    #[test]
+    fn any_stretch_can_be_read_and_none_behind_the_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        let content: Vec<u8> = (0..CHUNK + 100).map(|at| (at % 251) as u8).collect();
+        io::Write::write_all(&mut file, &content).unwrap();
+        let pace = |_| ControlFlow::Continue(());
+        let mut cold = ColdFile::new(file, CHUNK + 100, &pace);
+        for (start, length) in [(0, 8), (CHUNK - 4, 8), (90, 10), (CHUNK + 92, 8)] {
+            let mut bytes = vec![0; length];
+            cold.read(start, &mut bytes).unwrap();
+            let start = start as usize;
+            assert_eq!(bytes, content[start..start + length]);
+        }
+        let mut bytes = [0; 8];
+        let behind = cold.read(CHUNK + 96, &mut bytes);
+        assert!(matches!(behind, Err(Halt::Failed(_))));
+    }
 }
