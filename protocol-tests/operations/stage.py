@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ from broker.zurau import ZurauBroker  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 READY = re.compile(r"^zurau ready: listeners (?P<listeners>\S+); log\.dirs (?P<directory>.+); cluster\.id (?P<cluster>\S+)$")
 LISTENER = re.compile(r"^(?P<name>[^:]+)://(?P<host>.*):(?P<port>\d+)$")
+# The exit status that tells the runner that this machine lacks something.
+SKIPPED = 77
 # Ends the child when its parent dies: a scenario that is killed must not leave brokers behind.
 LEASH = [shutil.which("setpriv"), "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
@@ -249,6 +252,23 @@ def eventually(what, probe, seconds=15.0, pause=0.05):
         if time.monotonic() > deadline:
             fail(f"{what}: not so after {seconds} s")
         time.sleep(pause)
+
+
+def kafka_accepts(broker, after_kill=False):
+    """Kafka's own tools find nothing to complain about in the directory of a stopped broker."""
+    tool = os.path.join(os.path.dirname(HERE), "disk", "verify")
+    if not shutil.which("java"):
+        print("no Java here: Kafka's tools did not look at the disk", flush=True)
+        return
+    words = [tool] + ["--after-kill"] * after_kill + [broker.data_directory]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
+    check(done.returncode == 0, f"disk/verify found problems: {done.stdout[-1000:]} {done.stderr[-2000:]}")
+
+
+def skip(reason):
+    """Ends a scenario that cannot be run on this machine; the runner shows the reason."""
+    print(f"skipped: {reason}", flush=True)
+    sys.exit(SKIPPED)
 
 
 def passed(text):
