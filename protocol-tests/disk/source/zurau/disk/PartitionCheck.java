@@ -21,13 +21,17 @@ import org.apache.kafka.storage.internals.log.LogDirFailureChannel;
 /** Checks one partition directory: each file by Kafka's tool, and that the files agree with each other. */
 final class PartitionCheck {
     private static final Pattern STEM = Pattern.compile("(\\d{20})\\.(log|index|timeindex|txnindex|snapshot)");
-    private static final Pattern PRODUCER = Pattern.compile("producerId: (-?\\d+) producerEpoch: (-?\\d+) .*"
-        + " lastSequence: (-?\\d+) lastOffset: (-?\\d+) .*");
+    /** Whose transaction ended in a newer epoch has no batch in that epoch yet, and so no sequence. */
+    private static final Pattern PRODUCER = Pattern.compile("producerId: (-?\\d+) producerEpoch: (-?\\d+) .*?"
+        + "(?: lastSequence: (-?\\d+) lastOffset: (-?\\d+) .*)?");
 
     private static final long PRODUCER_ID_EXPIRATION_MS = 86_400_000;
 
     /** The last batch of a producer. */
     private record ProducerState(int epoch, int lastSequence, long lastOffset) {
+        static ProducerState withoutBatch(int epoch) {
+            return new ProducerState(epoch, -1, -1);
+        }
     }
 
     private final Path directory;
@@ -35,6 +39,10 @@ final class PartitionCheck {
     private final boolean afterKill;
     private final Report report;
     private final String decoder;
+    /** Records below this may have been deleted one by one: the log was compacted so far. */
+    private final long cleanedUpTo;
+    /** Records below this are deleted, even where their segment is still there. */
+    private final long logStart;
     private final Map<Long, ProducerState> producers = new HashMap<>();
     /** The largest timestamp of each producer's last batch. */
     private final Map<Long, Long> lastTimestamps = new HashMap<>();
@@ -42,8 +50,10 @@ final class PartitionCheck {
     private long logEndOffset;
     private long lastSegment;
 
-    PartitionCheck(Path directory, boolean afterKill, Report report) {
+    PartitionCheck(Path directory, boolean afterKill, Report report, long cleanedUpTo, long logStart) {
         this.directory = directory;
+        this.cleanedUpTo = cleanedUpTo;
+        this.logStart = logStart;
         this.name = directory.getFileName().toString();
         this.afterKill = afterKill;
         this.report = report;
@@ -85,7 +95,7 @@ final class PartitionCheck {
                     }
                 } else if (file.getFileName().toString().endsWith(".checkpoint")) {
                     report.count("metadata snapshots", 1);
-                    long tail = SegmentDump.read(file, name(file), decoder, report, batch -> { });
+                    long tail = SegmentDump.read(file, name(file), decoder, report, 0, batch -> { });
                     reportTail(file, tail, false);
                 }
             }
@@ -101,7 +111,9 @@ final class PartitionCheck {
         for (Map.Entry<Long, Path> snapshot : snapshots.entrySet()) {
             checkProducerSnapshot(snapshot.getKey(), snapshot.getValue(), snapshot.equals(snapshots.lastEntry()));
         }
-        if (!afterKill && !producers.isEmpty() && (snapshots.isEmpty() || snapshots.lastKey() != logEndOffset)) {
+        // Kafka leaves none where every record is deleted.
+        boolean hasRecords = logStart < logEndOffset;
+        if (!afterKill && hasRecords && !producers.isEmpty() && (snapshots.isEmpty() || snapshots.lastKey() != logEndOffset)) {
             report.problem(name, "a clean stop leaves a producer snapshot at the log end offset " + logEndOffset);
         }
     }
@@ -146,16 +158,17 @@ final class PartitionCheck {
         for (Map.Entry<Long, Path> log : logs.entrySet()) {
             report.count("segments", 1);
             Path file = log.getValue();
-            if (log.getKey() != logEndOffset) {
+            if (log.getKey() < logEndOffset || log.getKey() > Math.max(logEndOffset, cleanedUpTo)) {
                 report.problem(name(file), "starts at another offset than " + logEndOffset + ", the end before it");
-                logEndOffset = log.getKey();
             }
+            logEndOffset = log.getKey();
             for (String sibling : List.of("index", "timeindex")) {
                 if (!Files.exists(directory.resolve(stem(log.getKey()) + "." + sibling))) {
                     report.problem(name(file), "has no ." + sibling);
                 }
             }
-            long tail = SegmentDump.read(file, name(file), decoder, report, batch -> checkBatch(file, batch));
+            long tail = SegmentDump.read(file, name(file), decoder, report, cleanedUpTo,
+                batch -> checkBatch(file, batch));
             reportTail(file, tail, log.getKey() == lastSegment);
         }
         if (!epochs.isEmpty() && epochs.get(epochs.size() - 1).startOffset() > logEndOffset) {
@@ -172,20 +185,28 @@ final class PartitionCheck {
     }
 
     private void checkBatch(Path file, SegmentDump.Batch batch) {
-        if (batch.baseOffset() != logEndOffset) {
+        boolean cleaned = batch.baseOffset() < cleanedUpTo;
+        if (batch.baseOffset() < logEndOffset || batch.baseOffset() > logEndOffset && !cleaned) {
             report.problem(name(file), "a batch at " + batch.baseOffset() + " follows the offset " + (logEndOffset - 1));
         }
         logEndOffset = batch.lastOffset() + 1;
         int expected = epochAt(batch.baseOffset());
-        if (batch.leaderEpoch() != expected) {
+        if (batch.leaderEpoch() != expected && !isBeforeEpochs(batch)) {
             report.problem(name(file), "the batch at " + batch.baseOffset() + " has leader epoch " + batch.leaderEpoch()
                 + " and leader-epoch-checkpoint says " + expected);
         }
-        if (batch.producerId() < 0 || batch.control()) {
+        if (batch.producerId() < 0) {
+            return;
+        }
+        if (batch.control()) {
+            // The end of a transaction begins the producer's next epoch, from transaction.version 2 on.
+            producers.merge(batch.producerId(), ProducerState.withoutBatch(batch.producerEpoch()),
+                (known, marker) -> marker.epoch > known.epoch ? marker : known);
+            lastTimestamps.merge(batch.producerId(), batch.maxTimestamp(), Math::max);
             return;
         }
         ProducerState before = producers.get(batch.producerId());
-        if (before != null && before.epoch == batch.producerEpoch()) {
+        if (before != null && before.epoch == batch.producerEpoch() && before.lastOffset >= 0 && !cleaned) {
             int next = before.lastSequence == Integer.MAX_VALUE ? 0 : before.lastSequence + 1;
             if (batch.baseSequence() != next) {
                 report.problem(name(file), "producer " + batch.producerId() + " goes on with sequence "
@@ -195,6 +216,12 @@ final class PartitionCheck {
         producers.put(batch.producerId(),
             new ProducerState(batch.producerEpoch(), batch.lastSequence(), batch.lastOffset()));
         lastTimestamps.put(batch.producerId(), batch.maxTimestamp());
+    }
+
+    /** Epochs are forgotten with the records that are deleted; a segment that holds others as well is still there. */
+    private boolean isBeforeEpochs(SegmentDump.Batch batch) {
+        return !epochs.isEmpty() && batch.baseOffset() < epochs.get(0).startOffset()
+            && batch.leaderEpoch() <= epochs.get(0).epoch() && (afterKill || batch.baseOffset() < logStart);
     }
 
     private int epochAt(long offset) {
@@ -241,8 +268,10 @@ final class PartitionCheck {
         DumpTool.run(file, List.of(), line -> {
             Matcher producer = PRODUCER.matcher(line);
             if (producer.matches()) {
-                stored.put(Long.parseLong(producer.group(1)), new ProducerState(Integer.parseInt(producer.group(2)),
-                    Integer.parseInt(producer.group(3)), Long.parseLong(producer.group(4))));
+                int epoch = Integer.parseInt(producer.group(2));
+                stored.put(Long.parseLong(producer.group(1)),
+                    producer.group(3) == null ? ProducerState.withoutBatch(epoch)
+                        : new ProducerState(epoch, Integer.parseInt(producer.group(3)), Long.parseLong(producer.group(4))));
             }
         }).forEach(complaint -> report.problem(name(file), complaint));
         if (offset > logEndOffset) {

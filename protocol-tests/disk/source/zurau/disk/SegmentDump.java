@@ -19,7 +19,7 @@ final class SegmentDump {
     private static final Pattern NOT_DECODED = Pattern.compile(
         ".*(key|payload): (Error at |Unknown record type |Failed to decode message).*");
 
-    private static final Pattern FIRST_OFFSET = Pattern.compile("\\s*-1 is followed by \\d+");
+    private static final Pattern NOT_CONSECUTIVE = Pattern.compile("\\s*(-?\\d+) is followed by (\\d+)");
 
     /** One batch header as the tool printed it. */
     record Batch(long baseOffset, long lastOffset, int baseSequence, int lastSequence, long producerId,
@@ -42,12 +42,12 @@ final class SegmentDump {
 
     /**
      * Dumps a file, hands its batches on in order and reports what is wrong. The bytes at the end that are no batch are
-     * returned, since whether they are wrong is for the caller to say.
+     * returned, since whether they are wrong is for the caller to say. Below {@code cleanedUpTo} offsets may be missing.
      */
-    static long read(Path file, String name, String decoder, Report report, Consumer<Batch> batches) {
+    static long read(Path file, String name, String decoder, Report report, long cleanedUpTo, Consumer<Batch> batches) {
         SegmentDump dump = new SegmentDump(name, report, batches);
         List<String> options = decoder == null ? List.of("--deep-iteration") : List.of("--deep-iteration", decoder);
-        withoutFalseAlarm(DumpTool.run(file, options, dump::line)).forEach(complaint -> dump.wrong(complaint.strip()));
+        withoutFalseAlarm(DumpTool.run(file, options, dump::line), cleanedUpTo).forEach(complaint -> dump.wrong(complaint.strip()));
         dump.finishBatch("the end");
         report.count("records", dump.records);
         return dump.invalidTail;
@@ -55,13 +55,17 @@ final class SegmentDump {
 
     /**
      * Since it was rewritten in Java, the tool takes offset -1 for the one before the first of a segment, and so it
-     * reports every segment that starts later than at 0. That line goes, with its heading if it has no other.
+     * reports every segment that starts later than at 0. That line goes, with those about what was compacted, and the
+     * heading goes with the last of them.
      */
-    private static List<String> withoutFalseAlarm(List<String> complaints) {
-        List<String> left = complaints.stream()
-            .filter(line -> !FIRST_OFFSET.matcher(line).matches()).collect(Collectors.toList());
-        if (left.size() == complaints.size() - 1 && left.size() == 1 && left.get(0).startsWith("Non-consecutive")) {
-            left.clear();
+    private static List<String> withoutFalseAlarm(List<String> complaints, long cleanedUpTo) {
+        List<String> left = complaints.stream().filter(line -> {
+            Matcher gap = NOT_CONSECUTIVE.matcher(line);
+            return !gap.matches() || !gap.group(1).equals("-1") && Long.parseLong(gap.group(2)) >= cleanedUpTo;
+        }).collect(Collectors.toList());
+        boolean hasGap = left.stream().anyMatch(line -> NOT_CONSECUTIVE.matcher(line).matches());
+        if (!hasGap && left.size() < complaints.size()) {
+            left.removeIf(line -> line.startsWith("Non-consecutive"));
         }
         return left;
     }

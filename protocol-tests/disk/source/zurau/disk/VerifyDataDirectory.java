@@ -27,6 +27,8 @@ public final class VerifyDataDirectory {
     private final boolean afterKill;
     private final Report report = new Report();
     private final Map<String, PartitionCheck> partitions = new TreeMap<>();
+    private Map<TopicPartition, Long> cleaned = Map.of();
+    private Map<TopicPartition, Long> logStarts = Map.of();
 
     private VerifyDataDirectory(Path root, boolean afterKill) {
         this.root = root;
@@ -49,6 +51,8 @@ public final class VerifyDataDirectory {
     private void run() throws IOException {
         checkMetaProperties();
         checkMarker();
+        cleaned = readCheckpoint("cleaner-offset-checkpoint");
+        logStarts = readCheckpoint("log-start-offset-checkpoint");
         try (Stream<Path> entries = Files.list(root)) {
             for (Path entry : entries.filter(Files::isDirectory).sorted().toList()) {
                 String name = entry.getFileName().toString();
@@ -56,7 +60,13 @@ public final class VerifyDataDirectory {
                     report.note(name + " waits for its removal and was left out");
                     continue;
                 }
-                PartitionCheck check = new PartitionCheck(entry, afterKill, report);
+                if (!name.contains("-")) {
+                    report.problem(name, "is no directory of a partition");
+                    continue;
+                }
+                TopicPartition partition = topicPartition(name);
+                PartitionCheck check = new PartitionCheck(entry, afterKill, report,
+                    cleaned.getOrDefault(partition, 0L), logStarts.getOrDefault(partition, 0L));
                 partitions.put(name, check);
                 check.run();
             }
@@ -98,7 +108,7 @@ public final class VerifyDataDirectory {
             return;
         }
         report.count("metadata snapshots", 1);
-        long tail = SegmentDump.read(bootstrap, "bootstrap.checkpoint", "--cluster-metadata-decoder", report,
+        long tail = SegmentDump.read(bootstrap, "bootstrap.checkpoint", "--cluster-metadata-decoder", report, 0,
             batch -> { });
         if (tail > 0) {
             report.problem("bootstrap.checkpoint", tail + " bytes at the end are no batch");
@@ -117,13 +127,7 @@ public final class VerifyDataDirectory {
             }
             return;
         }
-        Map<TopicPartition, Long> offsets;
-        try {
-            offsets = new OffsetCheckpointFile(file.toFile(), new LogDirFailureChannel(1)).read();
-        } catch (RuntimeException unreadable) {
-            report.problem(name, "cannot be read: " + unreadable);
-            return;
-        }
+        Map<TopicPartition, Long> offsets = readCheckpoint(name);
         report.count("checkpoint entries", offsets.size());
         offsets.forEach((partition, offset) -> {
             PartitionCheck check = partitions.get(partition.toString());
@@ -141,6 +145,20 @@ public final class VerifyDataDirectory {
                     report.problem(name, "does not name " + directory);
                 }
             });
+        }
+    }
+
+    /** The entries of a checkpoint; none where it is not there or, which is reported, cannot be read. */
+    private Map<TopicPartition, Long> readCheckpoint(String name) throws IOException {
+        Path file = root.resolve(name);
+        if (!Files.exists(file)) {
+            return Map.of();
+        }
+        try {
+            return new OffsetCheckpointFile(file.toFile(), new LogDirFailureChannel(1)).read();
+        } catch (RuntimeException unreadable) {
+            report.problem(name, "cannot be read: " + unreadable);
+            return Map.of();
         }
     }
 

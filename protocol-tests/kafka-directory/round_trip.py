@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""One data directory that goes from Kafka to Zurau, back to Kafka and to Zurau again, with load in each stay.
+
+  round_trip.py [--first kafka|zurau] [--quorum static|dynamic] [--kill] [--stays N]
+
+After each stay everything readable is written down, and must be there when the next broker has opened the directory:
+every record with its offset, epoch, time and headers, topic ids, configurations, offsets of groups; and what only Kafka
+can tell when Kafka is back. The bytes of segments must be those that the broker before has written.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+sys.path.insert(0, ROOT)
+sys.path.insert(0, os.path.join(ROOT, "operations"))
+
+from broker.kafka import KafkaBroker  # noqa: E402
+from client import OUT_OF_ORDER_SEQUENCE_NUMBER, Client  # noqa: E402
+from comparison import Bytes, compare_cluster, compare_contents  # noqa: E402
+from stage import OwnBroker, Stage, check, fail, passed, same  # noqa: E402
+
+from wire.records import simple_batch  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KAFKA_SETTINGS = {
+    # A snapshot of the metadata every few changes.
+    "metadata.log.max.record.bytes.between.snapshots": 3000,
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+    "log.cleaner.backoff.ms": 200,
+    "log.initial.task.delay.ms": 100,
+    "delete.topic.enable": "true",
+}
+ZURAU_SETTINGS = {
+    "metadata.log.max.record.bytes.between.snapshots": 3000,
+    "offsets.topic.num.partitions": 5,
+}
+
+
+class PeerKafka(KafkaBroker):
+    """Kafka with a quorum of one of two kinds."""
+
+    def __init__(self, directory, quorum):
+        super().__init__(directory, KAFKA_SETTINGS)
+        self.quorum = quorum
+
+    def command(self):
+        scram = "--add-scram SCRAM-SHA-256=[name=formatted,password=secret]"
+        return ["env", f"KAFKA_QUORUM={self.quorum}", f"KAFKA_FORMAT_ARGUMENTS={scram}"] + super().command()
+
+
+class Agent:
+    """Kafka's own clients in one process."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.path.join(HERE, "agent")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        if answer != "ok":
+            fail(f"{words[0]}: {answer or 'the agent has ended'}")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+class LongLivedProducer:
+    """An idempotent producer that keeps its id through all stays, which no client lets us do."""
+
+    topic = "one-producer"
+
+    def __init__(self):
+        self.id = None
+        self.sequence = 0
+        self.last = None
+
+    def go_on(self, broker, stay):
+        with Client(broker) as client:
+            if self.id is None:
+                client.create_topic(self.topic)
+                self.id = client.new_producer()
+            else:
+                # What was sent last is known, and a gap is refused: the broker knows the producer of the one before.
+                batch, offset = self.last
+                answer = client.produce(self.topic, batch)
+                same("the last batch sent again: error and offset", (answer["error_code"], answer["base_offset"]), (0, offset))
+                gap = client.produce(self.topic, self.batch(stay, 5))
+                same("error of a gap", gap["error_code"], OUT_OF_ORDER_SEQUENCE_NUMBER)
+                others = {client.new_producer() for _ in range(3)}
+                check(min(others) > self.id, f"{self.id} is given out again: {others}")
+            for _ in range(3):
+                batch = self.batch(stay)
+                self.last = (batch, client.must_produce(self.topic, batch))
+                self.sequence += 2
+
+    def batch(self, stay, gap=0):
+        values = [b"stay %d, sequence %d" % (stay, self.sequence + number) for number in range(2)]
+        return simple_batch(values, producer_id=self.id, producer_epoch=0, base_sequence=self.sequence + gap)
+
+
+class Directory:
+    """The directory and those who live in it by turns."""
+
+    def __init__(self, stage, options):
+        self.options = options
+        self.path = stage.path("node")
+        self.stage = stage
+        self.agent = Agent()
+        self.producer = LongLivedProducer()
+        self.bytes = Bytes(os.path.join(self.path, "data"))
+        self.contents = None
+        self.cluster = None
+        kafka = PeerKafka(self.path, options.quorum)
+        zurau = OwnBroker(self.path, dict(ZURAU_SETTINGS))
+        stage.brokers += [kafka, zurau]
+        self.brokers = {"kafka": kafka, "zurau": zurau}
+
+    def stay(self, number, name):
+        broker = self.brokers[name]
+        seconds = broker.start()
+        where = f"stay {number}, {name}"
+        self.bytes.still_there(where)
+        if self.contents:
+            compare_contents(where, self.contents, self.write("contents", broker, f"{number}-before"))
+            passed(f"{where}: serves after {seconds:.1f} s what the broker before has left")
+        if name == "kafka" and self.cluster:
+            compare_cluster(where, self.cluster, self.write("cluster", broker, f"{number}-before"))
+            passed(f"{where}: finds what only Kafka knows")
+        self.agent.ask("load", broker.bootstrap, number)
+        self.producer.go_on(broker, number)
+        if name == "kafka":
+            self.agent.ask("kafka-load", broker.bootstrap, number)
+            self.cluster = self.write("cluster", broker, f"{number}-after")
+        self.contents = self.write("contents", broker, f"{number}-after")
+        if self.options.kill:
+            broker.kill9()
+        else:
+            status = broker.stop()
+            # A JVM that is asked to end says so.
+            same(f"{where}: exit status", status, 143 if name == "kafka" else 0)
+        self.bytes.note()
+        self.verify(where)
+        passed(f"{where}: done")
+
+    def write(self, command, broker, name):
+        path = self.stage.path(f"{command}-{name}")
+        self.agent.ask(command, broker.bootstrap, path)
+        with open(path) as file:
+            return file.read().splitlines()
+
+    def verify(self, where):
+        command = [os.path.join(ROOT, "disk", "verify")] + (["--after-kill"] if self.options.kill else [])
+        done = subprocess.run(command + [os.path.join(self.path, "data")], capture_output=True, text=True)
+        print(done.stdout, done.stderr, sep="")
+        check(done.returncode == 0, f"{where}: Kafka's tools have complaints")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--first", choices=["kafka", "zurau"], default="kafka")
+    parser.add_argument("--quorum", choices=["static", "dynamic"], default="static")
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--stays", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=280)
+    options = parser.parse_args()
+    order = ["kafka", "zurau"] if options.first == "kafka" else ["zurau", "kafka"]
+    with Stage(seconds=options.seconds) as stage:
+        directory = Directory(stage, options)
+        for number in range(1, options.stays + 1):
+            directory.stay(number, order[(number - 1) % 2])
+        directory.agent.close()
+
+
+main()
