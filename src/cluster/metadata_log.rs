@@ -5,7 +5,12 @@
 //!     00000000000000000000.log ...                    records since the oldest snapshot, or since ever
 //!     00000000000000004711-0000000003.checkpoint      everything below offset 4711, as records
 //!     quorum-state                                    the epoch of the last leadership
+//!   bootstrap.checkpoint                              what Kafka's format tool wants to stand first
 //! ```
+//!
+//! The directory may be one that Kafka wrote, in combined mode and as the only voter, and Kafka may come
+//! back to it. What the log says of the quorum is therefore kept beside the image ([`Quorum`]), and
+//! everything is written in the form in which it was found.
 //!
 //! Loading takes the newest snapshot and replays the log from its end offset. Every start is a new
 //! leadership: one more than the highest epoch that was ever used, opened by a LEADER_CHANGE record.
@@ -13,23 +18,28 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
+use crate::controller::features;
 use crate::log::{AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog};
+use crate::metadata::record::AbortTransaction;
 use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord};
 use crate::record::control::{self, ControlPlace};
 use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
+use super::quorum::Quorum;
 use super::quorum_state::QuorumState;
 use super::{damage, snapshots};
 
 /// Name of the topic.
 pub(super) const TOPIC: &str = "__cluster_metadata";
+/// The file that Kafka's format tool leaves in the log directory.
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
 /// Bytes read at a time when loading.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// No batch of metadata is near this when decompressed.
@@ -60,6 +70,14 @@ pub enum MetadataLogError {
         /// Where the batch begins.
         position: usize,
     },
+    /// The cluster has controllers besides this one, and they must agree on what is written.
+    #[error(
+        "its quorum has the voters {0:?}, and this broker serves only clusters of which it is the one controller"
+    )]
+    OtherVoters(Vec<i32>),
+    /// The metadata is of a release that this one does not know.
+    #[error("its metadata cannot be read: {0}")]
+    MetadataVersion(String),
     /// A batch or a record cannot be decoded.
     #[error("metadata at or after offset {0}: {1}")]
     Malformed(Offset, String),
@@ -70,6 +88,7 @@ pub(super) struct MetadataLog {
     directory: PathBuf,
     log: PartitionLog,
     loader: Loader,
+    quorum: Quorum,
     epoch: LeaderEpoch,
     node: NodeId,
     /// Bytes appended since the last snapshot.
@@ -104,19 +123,68 @@ impl MetadataLog {
         };
         damage::refuse(&directory)?;
         let (log, _) = PartitionLog::open(&directory, TopicPartition::new(TOPIC, 0), options)?;
-        let (image, from) = snapshots::load_newest(&directory)?;
+        let snapshots::Loaded { image, quorum, end } = snapshots::load_newest(&directory)?;
         let mut opened = Self {
             directory,
             log,
             loader: Loader::new(image),
+            quorum,
             epoch: LeaderEpoch::NONE,
             node: NodeId(config.node_id),
             since_snapshot: 0,
             last_snapshot: now,
         };
-        opened.replay_from(from)?;
+        opened.replay_from(end)?;
+        opened.refuse_what_is_not_ours()?;
         opened.take_leadership(now)?;
+        opened.abort_transaction(now)?;
+        opened.begin_as_formatted(&parent.path().join(BOOTSTRAP), now)?;
         Ok(opened)
+    }
+
+    /// Before anything is written: a cluster that others control as well, or in words that we do not know.
+    fn refuse_what_is_not_ours(&self) -> Result<(), MetadataLogError> {
+        let mut voters = self.quorum_voters()?;
+        if voters.is_empty() {
+            let state = QuorumState::read(&self.directory)?;
+            voters = state.map_or_else(Vec::new, |state| state.voters());
+        }
+        if voters.iter().any(|voter| *voter != self.node) {
+            let voters = voters.iter().map(|voter| voter.0).collect();
+            return Err(MetadataLogError::OtherVoters(voters));
+        }
+        features::check_metadata_version(self.image())
+            .map_err(|refusal| MetadataLogError::MetadataVersion(refusal.to_string()))
+    }
+
+    fn quorum_voters(&self) -> Result<Vec<NodeId>, MetadataLogError> {
+        self.quorum
+            .voters()
+            .map_err(|error| MetadataLogError::Malformed(Offset::ZERO, format!("voters: {error}")))
+    }
+
+    /// A transaction that a controller before us has left open would swallow what we write.
+    fn abort_transaction(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
+        if self.loader.is_in_transaction() {
+            tracing::warn!("a transaction of the metadata was left open: aborted");
+            let abort = MetadataRecord::AbortTransaction(AbortTransaction::default());
+            self.append(&[abort], now)?;
+        }
+        Ok(())
+    }
+
+    /// A directory that Kafka's tool has formatted says how its cluster begins.
+    fn begin_as_formatted(&mut self, path: &Path, now: Timestamp) -> Result<(), MetadataLogError> {
+        if !self.image().features().is_empty() {
+            return Ok(());
+        }
+        let records = snapshots::bootstrap_records(path)?;
+        if !records.is_empty() {
+            self.append(&records, now)?;
+            features::check_metadata_version(self.image())
+                .map_err(|refusal| MetadataLogError::MetadataVersion(refusal.to_string()))?;
+        }
+        Ok(())
     }
 
     /// The image of everything that is in the log.
@@ -175,7 +243,7 @@ impl MetadataLog {
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
-        snapshots::write(&self.directory, self.loader.published(), now)?;
+        snapshots::write(&self.directory, self.loader.published(), &self.quorum, now)?;
         self.since_snapshot = 0;
         self.last_snapshot = now;
         self.forget_before_previous_snapshot(now)
@@ -223,7 +291,7 @@ impl MetadataLog {
                 let batch =
                     batch.map_err(|error| MetadataLogError::Malformed(next, error.to_string()))?;
                 // The chunk begins with the batch that contains the wanted offset.
-                feed_batch(&mut self.loader, &batch, next)?;
+                feed_batch(&mut self.loader, &mut self.quorum, &batch, next)?;
                 self.epoch = self.epoch.max(batch.header.leader_epoch);
                 next = batch.header.next_offset();
             }
@@ -238,7 +306,10 @@ impl MetadataLog {
         let highest = self.epoch.max(known).max(self.loader.published().epoch());
         // Kafka counts leaderships from 1: epoch 0 is a quorum that has not elected anybody.
         self.epoch = LeaderEpoch(highest.0.max(0).saturating_add(1));
-        QuorumState::of_leader(self.node, self.epoch).write(&self.directory)?;
+        let kraft_version = self.quorum.version().map_err(|error| {
+            MetadataLogError::Malformed(Offset::ZERO, format!("kraft.version: {error}"))
+        })?;
+        QuorumState::of_leader(self.node, self.epoch, kraft_version).write(&self.directory)?;
         let place = ControlPlace {
             base_offset: self.log.log_end(),
             leader_epoch: self.epoch,
@@ -256,6 +327,7 @@ impl MetadataLog {
 /// Feeds the records of a batch at and after `from`.
 pub(super) fn feed_batch(
     loader: &mut Loader,
+    quorum: &mut Quorum,
     batch: &Batch,
     from: Offset,
 ) -> Result<(), MetadataLogError> {
@@ -263,13 +335,14 @@ pub(super) fn feed_batch(
     let malformed = |error: &dyn std::fmt::Display| {
         MetadataLogError::Malformed(header.base_offset, error.to_string())
     };
-    if header.attributes.is_control() {
-        loader.skip_to(header.last_offset(), header.leader_epoch);
-        return Ok(());
-    }
     let bytes = batch
         .record_bytes(DECOMPRESSED_LIMIT)
         .map_err(|error| malformed(&error))?;
+    if header.attributes.is_control() {
+        quorum.note(batch, &bytes, from);
+        loader.skip_to(header.last_offset(), header.leader_epoch);
+        return Ok(());
+    }
     for record in batch.records(&bytes) {
         let record = record.map_err(|error| malformed(&error))?;
         if record.offset >= from {

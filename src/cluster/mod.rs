@@ -12,6 +12,7 @@ mod damage;
 mod metadata_log;
 mod producer_ids;
 mod publish;
+mod quorum;
 mod quorum_state;
 mod snapshots;
 mod standalone;

@@ -1,4 +1,7 @@
 //! `quorum-state`: one line of JSON that outlives the process, so that no epoch is led twice.
+//!
+//! Kafka has two versions of the file, one for each kind of quorum ([`super::quorum`]): version 0 for
+//! voters that the configuration names, version 1 for voters that the log names.
 
 use std::fs;
 use std::io;
@@ -6,24 +9,26 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{LeaderEpoch, NodeId};
+use crate::base::{KafkaUuid, LeaderEpoch, NodeId};
 
 const FILE: &str = "quorum-state";
 
-/// Version 0 of Kafka's file: a quorum whose voters are given by configuration.
+/// The file's fields in either version. What a version does not have is left out.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QuorumState {
-    #[serde(default)]
-    cluster_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
     leader_id: i32,
     leader_epoch: i32,
     #[serde(default)]
     voted_id: i32,
-    #[serde(default)]
-    applied_offset: i64,
-    #[serde(default)]
-    current_voters: Vec<Voter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applied_offset: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current_voters: Option<Vec<Voter>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    voted_directory_id: Option<String>,
     #[serde(rename = "data_version")]
     data_version: i16,
 }
@@ -35,17 +40,25 @@ struct Voter {
 }
 
 impl QuorumState {
-    /// The state of a node that leads itself.
-    pub(super) fn of_leader(node: NodeId, epoch: LeaderEpoch) -> Self {
+    /// The state of a node that leads itself, in the form that goes with a `kraft.version`.
+    pub(super) fn of_leader(node: NodeId, epoch: LeaderEpoch, kraft_version: i16) -> Self {
+        let in_configuration = kraft_version < 1;
         Self {
-            cluster_id: String::new(),
+            cluster_id: in_configuration.then(String::new),
             leader_id: node.0,
             leader_epoch: epoch.0,
             voted_id: -1,
-            applied_offset: 0,
-            current_voters: vec![Voter { voter_id: node.0 }],
-            data_version: 0,
+            applied_offset: in_configuration.then_some(0),
+            current_voters: in_configuration.then(|| vec![Voter { voter_id: node.0 }]),
+            voted_directory_id: (!in_configuration).then(|| KafkaUuid::ZERO.to_string()),
+            data_version: i16::from(!in_configuration),
         }
+    }
+
+    /// The voters, where the file names them.
+    pub(super) fn voters(&self) -> Vec<NodeId> {
+        let voters = self.current_voters.iter().flatten();
+        voters.map(|voter| NodeId(voter.voter_id)).collect()
     }
 
     /// The epoch of the last leadership that this node knew of.
@@ -92,7 +105,7 @@ mod tests {
                 .expect("readable")
                 .is_none()
         );
-        QuorumState::of_leader(NodeId(1), LeaderEpoch(7))
+        QuorumState::of_leader(NodeId(1), LeaderEpoch(7), 0)
             .write(directory.path())
             .expect("writable");
         let state = QuorumState::read(directory.path())
@@ -100,22 +113,30 @@ mod tests {
             .expect("there");
         assert_eq!(state.epoch(), LeaderEpoch(7));
         let text = fs::read_to_string(directory.path().join(FILE)).expect("readable");
-        assert!(
-            text.contains(r#""data_version":0"#)
-                && text.contains(r#""currentVoters":[{"voterId":1}]"#),
-            "{text}"
+        assert_eq!(
+            text,
+            r#"{"clusterId":"","leaderId":1,"leaderEpoch":7,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#
         );
+        assert_eq!(state.voters(), [NodeId(1)]);
     }
 
     #[test]
-    fn kafkas_newer_form_is_read() {
+    fn the_form_for_voters_in_the_log_is_written_and_read() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let text =
-            r#"{"leaderId":1,"leaderEpoch":3,"votedId":1,"votedDirectoryId":"x","data_version":1}"#;
-        fs::write(directory.path().join(FILE), text).expect("writable");
+        QuorumState::of_leader(NodeId(1), LeaderEpoch(3), 1)
+            .write(directory.path())
+            .expect("writable");
+        let text = fs::read_to_string(directory.path().join(FILE)).expect("readable");
+        assert_eq!(
+            text,
+            r#"{"leaderId":1,"leaderEpoch":3,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#
+        );
         let state = QuorumState::read(directory.path())
             .expect("readable")
             .expect("there");
-        assert_eq!(state.epoch(), LeaderEpoch(3));
+        assert_eq!(
+            (state.epoch(), state.voters()),
+            (LeaderEpoch(3), Vec::new())
+        );
     }
 }

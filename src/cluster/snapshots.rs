@@ -8,11 +8,12 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
-use crate::metadata::{Image, Loader, snapshot};
+use crate::metadata::{Image, Loader, MetadataRecord, snapshot};
 use crate::record::control::{self, ControlPlace};
 use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use super::metadata_log::{DECOMPRESSED_LIMIT, MetadataLogError, feed_batch};
+use super::quorum::Quorum;
 
 /// Records go into batches of about this size, as Kafka writes them.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -31,6 +32,12 @@ impl std::fmt::Display for SnapshotName {
 }
 
 impl SnapshotName {
+    /// The snapshot of a log that has not begun.
+    const FIRST: Self = Self {
+        end: Offset::ZERO,
+        epoch: LeaderEpoch(0),
+    };
+
     fn parse(name: &str) -> Option<Self> {
         let (end, epoch) = name.strip_suffix(".checkpoint")?.split_once('-')?;
         Some(Self {
@@ -50,22 +57,41 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<SnapshotName>> {
     Ok(names)
 }
 
-/// The image of the newest snapshot that can be read, and where the log goes on after it.
-pub(super) fn load_newest(directory: &Path) -> Result<(Image, Offset), MetadataLogError> {
+/// What a snapshot holds, and where the log goes on after it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Loaded {
+    pub(super) image: Image,
+    pub(super) quorum: Quorum,
+    pub(super) end: Offset,
+}
+
+/// The newest snapshot that can be read; an empty image when there is none.
+pub(super) fn load_newest(directory: &Path) -> Result<Loaded, MetadataLogError> {
     for name in list(directory)?.into_iter().rev() {
-        match load(directory, name) {
-            Ok(image) => return Ok((image, name.end)),
+        match load(&directory.join(name.to_string()), name) {
+            Ok(loaded) => return Ok(loaded),
             Err(error) => {
                 tracing::error!(snapshot = %name, %error, "metadata snapshot cannot be read: trying an older one")
             }
         }
     }
-    Ok((Image::default(), Offset::ZERO))
+    Ok(Loaded::default())
 }
 
-fn load(directory: &Path, name: SnapshotName) -> Result<Image, MetadataLogError> {
-    let content = Bytes::from(fs::read(directory.join(name.to_string()))?);
+/// The records of `bootstrap.checkpoint`, a snapshot that Kafka's format tool leaves beside the metadata
+/// log for whoever begins it; none when there is no such file.
+pub(super) fn bootstrap_records(path: &Path) -> Result<Vec<MetadataRecord>, MetadataLogError> {
+    if !path.try_exists()? {
+        return Ok(Vec::new());
+    }
+    let loaded = load(path, SnapshotName::FIRST)?;
+    Ok(snapshot::records(&loaded.image).collect())
+}
+
+fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLogError> {
+    let content = Bytes::from(fs::read(path)?);
     let mut loader = Loader::new(Image::default());
+    let mut quorum = Quorum::default();
     let mut is_complete = false;
     for batch in Batches::new(content) {
         let malformed = |error: &dyn std::fmt::Display| {
@@ -74,7 +100,7 @@ fn load(directory: &Path, name: SnapshotName) -> Result<Image, MetadataLogError>
         let batch = batch.map_err(|error| malformed(&error))?;
         batch.check_crc().map_err(|error| malformed(&error))?;
         is_complete = is_footer(&batch);
-        feed_batch(&mut loader, &batch, Offset::ZERO)?;
+        feed_batch(&mut loader, &mut quorum, &batch, Offset::ZERO)?;
     }
     if !is_complete {
         return Err(MetadataLogError::Malformed(
@@ -84,7 +110,11 @@ fn load(directory: &Path, name: SnapshotName) -> Result<Image, MetadataLogError>
     }
     // Offsets within a snapshot are its own; what it stands for ends where its name says.
     loader.skip_to(Offset(name.end.0.saturating_sub(1)), name.epoch);
-    Ok(loader.publish()?.0)
+    Ok(Loaded {
+        image: loader.publish()?.0,
+        quorum,
+        end: name.end,
+    })
 }
 
 fn is_footer(batch: &Batch) -> bool {
@@ -100,7 +130,7 @@ fn is_footer(batch: &Batch) -> bool {
         && batch.record_bytes(DECOMPRESSED_LIMIT).is_ok_and(is_footer)
 }
 
-fn encode(image: &Image, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
+fn encode(image: &Image, quorum: &Quorum, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
     let mut content = Vec::new();
     let mut next = Offset::ZERO;
     let place = |base_offset| ControlPlace {
@@ -108,8 +138,9 @@ fn encode(image: &Image, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
         leader_epoch: epoch,
         timestamp: now,
     };
-    content.extend_from_slice(&control::snapshot_header(place(next), now));
-    next = next.next();
+    let header = control::snapshot_header(place(next), now, quorum.records());
+    content.extend_from_slice(&header);
+    next = quorum.records().fold(next.next(), |next, _| next.next());
     let mut records = snapshot::records(image).peekable();
     while records.peek().is_some() {
         let options = BatchOptions {
@@ -130,7 +161,12 @@ fn encode(image: &Image, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
 }
 
 /// Writes a snapshot of `image`. It has its name only when all of it is on the disk.
-pub(super) fn write(directory: &Path, image: &Image, now: Timestamp) -> io::Result<()> {
+pub(super) fn write(
+    directory: &Path,
+    image: &Image,
+    quorum: &Quorum,
+    now: Timestamp,
+) -> io::Result<()> {
     let name = SnapshotName {
         end: image.offset().next(),
         epoch: image.epoch(),
@@ -138,7 +174,7 @@ pub(super) fn write(directory: &Path, image: &Image, now: Timestamp) -> io::Resu
     let path = directory.join(name.to_string());
     let part = path.with_extension("checkpoint.part");
     let mut file = fs::File::create(&part)?;
-    io::Write::write_all(&mut file, &encode(image, name.epoch, now))?;
+    io::Write::write_all(&mut file, &encode(image, quorum, name.epoch, now))?;
     file.sync_all()?;
     fs::rename(&part, &path)?;
     fs::File::open(directory)?.sync_all()
@@ -171,24 +207,43 @@ mod tests {
     #[test]
     fn the_newest_snapshot_that_is_whole_is_loaded() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let image = image();
-        write(directory.path(), &image, Timestamp(1)).expect("writable");
-        assert_eq!(
-            load_newest(directory.path()).expect("readable"),
-            (image.clone(), Offset(42))
+        let mut quorum = Quorum::default();
+        let header = control::snapshot_header(
+            ControlPlace {
+                base_offset: Offset::ZERO,
+                leader_epoch: LeaderEpoch(7),
+                timestamp: Timestamp(1),
+            },
+            Timestamp(1),
+            [(control::ControlType::KraftVersion, &[0, 0, 0, 1, 0][..])].into_iter(),
         );
+        for batch in Batches::new(header) {
+            let batch = batch.expect("a batch");
+            let bytes = batch.record_bytes(DECOMPRESSED_LIMIT).expect("readable");
+            quorum.note(&batch, &bytes, Offset::ZERO);
+        }
+        assert_eq!(quorum.version(), Ok(1));
+        let expected = Loaded {
+            image: image(),
+            quorum,
+            end: Offset(42),
+        };
+        let Loaded { image, quorum, .. } = &expected;
+        write(directory.path(), image, quorum, Timestamp(1)).expect("writable");
+        assert_eq!(load_newest(directory.path()).expect("readable"), expected);
 
         let whole = directory
             .path()
             .join("00000000000000000042-0000000007.checkpoint");
-        let content = fs::read(whole).expect("readable");
+        let content = fs::read(&whole).expect("readable");
         let cut = directory
             .path()
             .join("00000000000000000050-0000000007.checkpoint");
         fs::write(cut, &content[..content.len() - 20]).expect("writable");
-        assert_eq!(
-            load_newest(directory.path()).expect("readable"),
-            (image, Offset(42))
-        );
+        assert_eq!(load_newest(directory.path()).expect("readable"), expected);
+
+        assert_eq!(bootstrap_records(&whole).expect("readable").len(), 4);
+        let missing = directory.path().join("bootstrap.checkpoint");
+        assert!(bootstrap_records(&missing).expect("none").is_empty());
     }
 }

@@ -3,18 +3,22 @@
 //! A client that sees a finalized level uses what comes with it, so that nothing is finalized, and
 //! no range announced, that is not served: `transaction.version`, `group.version`,
 //! `eligible.leader.replicas.version`, `share.version` and `streams.version` stay off (level 0 is
-//! written as absence) until their issues raise the maximum here. A cluster that Apache Kafka
-//! formatted has levels above that; [`lower_to_supported`] is for whoever decides to open one.
+//! written as absence) until their issues raise the maximum here.
+//!
+//! A cluster that Apache Kafka formatted has levels above that. They stay in the metadata as they are,
+//! so that Kafka finds them when it comes back, and what was written under them is kept without being
+//! looked at; clients are told of [`served`] levels only. `metadata.version` is different: it says how
+//! the metadata is to be read, and one that is out of range cannot be opened.
 
 use std::collections::BTreeMap;
 
 use crate::base::ErrorCode;
 use crate::metadata::Image;
 use crate::metadata::features::{
-    ELIGIBLE_LEADER_REPLICAS_VERSION, METADATA_VERSION, METADATA_VERSION_3_3_IV3,
-    METADATA_VERSION_4_3_IV0,
+    ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_3_3_IV3,
+    METADATA_VERSION_4_3_IV0, SHARE_VERSION, STREAMS_VERSION, TRANSACTION_VERSION,
 };
-use crate::metadata::record::{ClearElr, FeatureLevel, MetadataRecord, SupportedFeature};
+use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
 use super::command::Refusal;
 
@@ -36,14 +40,25 @@ pub fn bootstrap_records() -> Vec<MetadataRecord> {
     })]
 }
 
-/// Whether a node with these features can serve at these finalized levels.
+/// Features that may be finalized above what is served: their records are kept as they are.
+const KEPT: [&str; 5] = [
+    TRANSACTION_VERSION,
+    GROUP_VERSION,
+    ELIGIBLE_LEADER_REPLICAS_VERSION,
+    SHARE_VERSION,
+    STREAMS_VERSION,
+];
+
+/// Whether a node with these features can serve at these finalized levels, leaving alone those that
+/// it need not know about.
 pub(super) fn check_range(
     finalized: &BTreeMap<String, i16>,
     supported: &[SupportedFeature],
 ) -> Result<(), Refusal> {
     for (name, level) in finalized {
         let (minimum, maximum) = range(supported, name);
-        if !(minimum..=maximum).contains(level) {
+        let is_kept = *level > maximum && KEPT.contains(&name.as_str());
+        if !(minimum..=maximum).contains(level) && !is_kept {
             return Err(Refusal::new(
                 ErrorCode::UNSUPPORTED_VERSION,
                 format!(
@@ -63,25 +78,26 @@ fn range(supported: &[SupportedFeature], name: &str) -> (i16, i16) {
         .map_or((0, 0), |feature| (feature.minimum, feature.maximum))
 }
 
-/// The records that bring every finalized level above what `supported` can serve down to its
-/// maximum. State that only a higher level can read is the caller's concern, except for eligible
-/// leader replicas, which are forgotten.
-pub fn lower_to_supported(image: &Image, supported: &[SupportedFeature]) -> Vec<MetadataRecord> {
-    let mut records = Vec::new();
-    for (name, level) in image.features() {
-        let (_, maximum) = range(supported, name);
-        if *level > maximum {
-            let lowered = FeatureLevel {
-                name: name.clone(),
-                level: maximum,
-            };
-            records.push(MetadataRecord::FeatureLevel(lowered));
-            if name == ELIGIBLE_LEADER_REPLICAS_VERSION && maximum == 0 {
-                records.push(MetadataRecord::ClearElr(ClearElr {
-                    topic_name: String::new(),
-                }));
-            }
-        }
-    }
-    records
+/// The finalized levels as clients are to see them: none above what is served.
+pub fn served(image: &Image) -> Vec<(&str, i16)> {
+    let supported = supported();
+    let level = |(name, level): (&String, &i16)| (*level).min(range(&supported, name).1);
+    image
+        .features()
+        .iter()
+        .map(|feature| (feature.0.as_str(), level(feature)))
+        .filter(|(_, level)| *level > 0)
+        .collect()
+}
+
+/// Whether this release can read metadata of this image's `metadata.version`.
+///
+/// # Errors
+/// With the range that it can read.
+pub fn check_metadata_version(image: &Image) -> Result<(), Refusal> {
+    let level = image
+        .features()
+        .get_key_value(METADATA_VERSION)
+        .map(|(name, level)| (name.clone(), *level));
+    check_range(&level.into_iter().collect(), &supported())
 }

@@ -9,6 +9,11 @@
 //! A log directory that fails is the same for the partitions in it, and a replica whose directory is not
 //! online does not lead.
 //!
+//! Kafka with eligible leader replicas empties the in-sync set of a partition whose last replica stops,
+//! and remembers it: as eligible when it holds all that was acknowledged, as last known when that is not
+//! sure. Such a partition, which only a directory of Kafka's can have here, gets its leader from there, and
+//! is an ordinary one again.
+//!
 //! A leader from outside the in-sync set may lose acknowledged records; it is chosen only where
 //! `unclean.leader.election.enable` says so for the topic, and then is marked as recovering.
 
@@ -104,6 +109,30 @@ pub(super) fn allows_unclean_election(
         .is_ok_and(|config| config.unclean_leader_election_enable)
 }
 
+/// A leader for a partition of which nobody is in sync.
+struct Returned {
+    leader: NodeId,
+    may_lack_records: bool,
+}
+
+fn returned(partition: &PartitionImage, may_lead: impl Fn(NodeId) -> bool) -> Option<Returned> {
+    if !partition.isr.is_empty() {
+        return None;
+    }
+    let first = |nodes: &[NodeId]| nodes.iter().copied().find(|node| may_lead(*node));
+    let returned = |may_lack_records| {
+        move |leader| Returned {
+            leader,
+            may_lack_records,
+        }
+    };
+    let eligible = &partition.eligible_leader_replicas;
+    first(eligible).map(returned(false)).or_else(|| {
+        let last_known = first(&partition.last_known_elr).filter(|_| eligible.is_empty());
+        last_known.map(returned(true))
+    })
+}
+
 /// What `change` makes of one partition, if anything.
 pub(super) fn change_of(
     image: &Image,
@@ -119,12 +148,20 @@ pub(super) fn change_of(
     }
     let may_lead = |broker: NodeId| change.may_lead(image, partition, broker);
     let in_sync = |broker: &NodeId| isr.contains(broker) && may_lead(*broker);
+    let mut record = PartitionChange::none(topic_id, number);
     let clean = if in_sync(&partition.leader) {
         Some(partition.leader)
     } else {
         partition.replicas.iter().copied().find(in_sync)
     };
-    let mut record = PartitionChange::none(topic_id, number);
+    let clean = clean.or_else(|| {
+        let returned = returned(partition, may_lead)?;
+        isr = vec![returned.leader];
+        record.eligible_leader_replicas = Some(Vec::new());
+        record.last_known_elr = Some(Vec::new());
+        record.leader_recovery_state = returned.may_lack_records.then_some(1);
+        Some(returned.leader)
+    });
     let leader = match clean {
         Some(leader) => leader,
         None if unclean => {

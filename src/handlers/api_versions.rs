@@ -44,14 +44,13 @@ impl Handler for ApiVersions {
                 )
                 .with_finalized_features_epoch(image.offset().0)
                 .with_finalized_features(
-                    image
-                        .features()
-                        .iter()
+                    features::served(&image)
+                        .into_iter()
                         .map(|(name, level)| {
                             FinalizedFeatureKey::default()
-                                .with_name(StrBytes::from_string(name.clone()))
-                                .with_min_version_level(*level)
-                                .with_max_version_level(*level)
+                                .with_name(StrBytes::from_string(name.to_owned()))
+                                .with_min_version_level(level)
+                                .with_max_version_level(level)
                         })
                         .collect(),
                 );

@@ -191,17 +191,24 @@ pub fn leader_change(
 }
 
 /// The first batch of a snapshot. `last_contained_log_timestamp` is the time of the last log record that
-/// the snapshot covers.
-pub fn snapshot_header(place: ControlPlace, last_contained_log_timestamp: Timestamp) -> Bytes {
+/// the snapshot covers. Further control records that belong to the snapshot follow in the same batch.
+pub fn snapshot_header<'a>(
+    place: ControlPlace,
+    last_contained_log_timestamp: Timestamp,
+    further: impl Iterator<Item = (ControlType, &'a [u8])>,
+) -> Bytes {
     let mut value = VERSION.to_be_bytes().to_vec();
     value.extend_from_slice(&last_contained_log_timestamp.0.to_be_bytes());
     value.push(NO_TAGS);
-    control_batch(
-        place.options(),
-        place.timestamp,
-        ControlType::SnapshotHeader,
-        &value,
-    )
+    let mut builder = BatchBuilder::new(place.options());
+    let mut push = |kind: ControlType, value: &[u8]| {
+        builder.push(place.timestamp, Some(&kind.key()), Some(value), &[]);
+    };
+    push(ControlType::SnapshotHeader, &value);
+    for (kind, value) in further {
+        push(kind, value);
+    }
+    builder.finish()
 }
 
 /// The last batch of a snapshot, without which it is not complete.

@@ -393,7 +393,7 @@ fn control_batches_have_kafkas_bytes() {
             ],
         ),
         (
-            snapshot_header(place, Timestamp(0x0102)),
+            snapshot_header(place, Timestamp(0x0102), std::iter::empty()),
             ControlType::SnapshotHeader,
             &[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0],
         ),

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::base::ProducerId;
-use crate::metadata::record::{FeatureLevel, SupportedFeature};
+use crate::metadata::features::METADATA_VERSION_4_3_IV0;
+use crate::metadata::record::{FeatureLevel, PartitionChange, SupportedFeature};
 
 #[test]
 fn a_broker_is_fenced_until_it_is_ready_and_its_epoch_is_an_offset() {
@@ -166,7 +167,7 @@ fn registrations_are_refused_in_kafkas_words() {
 }
 
 #[test]
-fn levels_that_kafka_finalized_are_refused_until_they_are_lowered() {
+fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
     let mut world = World::new(&[]);
     let level = |name: &str, level| {
         MetadataRecord::FeatureLevel(FeatureLevel {
@@ -178,18 +179,51 @@ fn levels_that_kafka_finalized_are_refused_until_they_are_lowered() {
         level("transaction.version", 2),
         level("eligible.leader.replicas.version", 1),
     ]);
+    world.start(1, 1).unwrap();
+    assert_eq!(world.image.features().len(), 3);
+    assert_eq!(
+        features::served(&world.image),
+        [("metadata.version", METADATA_VERSION_4_3_IV0)]
+    );
+    assert!(features::check_metadata_version(&world.image).is_ok());
+
+    world.replay(vec![level("metadata.version", 31)]);
+    assert!(features::check_metadata_version(&world.image).is_err());
+    world.replay(vec![
+        level("metadata.version", 30),
+        level("feature.of.the.future", 1),
+    ]);
     assert_eq!(
         world.register(World::registration(1, 1)).unwrap_err().code,
         ErrorCode::UNSUPPORTED_VERSION
     );
-    let lowered = features::lower_to_supported(&world.image, &features::supported());
-    world.replay(lowered);
-    assert_eq!(
-        world.image.features().keys().collect::<Vec<_>>(),
-        ["metadata.version"]
-    );
-    world.start(1, 1).unwrap();
-    assert!(features::lower_to_supported(&world.image, &features::supported()).is_empty());
+}
+
+/// What Kafka leaves of a partition whose only replica has stopped, when eligible leader replicas are on.
+#[test]
+fn who_is_eligible_leads_when_nobody_is_in_sync() {
+    for (eligible, last_known, recovery) in
+        [(vec![NodeId(1)], vec![], 0), (vec![], vec![NodeId(1)], 1)]
+    {
+        let mut world = World::with_brokers(&[1]);
+        world.create(sized("a", 1, 1)).unwrap();
+        let change = PartitionChange {
+            isr: Some(Vec::new()),
+            leader: Some(NodeId::NONE),
+            eligible_leader_replicas: Some(eligible),
+            last_known_elr: Some(last_known),
+            ..PartitionChange::none(world.image.topic("a").unwrap().id, 0)
+        };
+        world.replay(vec![MetadataRecord::PartitionChange(change)]);
+        world.start(1, 2).unwrap();
+        let partition = world.image.topic("a").unwrap().partition(0).unwrap();
+        assert_eq!(partition.leader, NodeId(1));
+        assert_eq!(partition.isr, [NodeId(1)]);
+        assert_eq!(partition.leader_recovery_state, recovery);
+        assert!(
+            partition.eligible_leader_replicas.is_empty() && partition.last_known_elr.is_empty()
+        );
+    }
 }
 
 #[test]
