@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::base::{Offset, Timestamp};
+use crate::base::{Offset, ProducerId, Timestamp};
 use crate::log::{LogView, ReadError};
 use crate::partition::Replica;
-use crate::record::{Batch, BatchError, Batches, RecordError, Records};
+use crate::record::control::EndTransactionMarker;
+use crate::record::{Batch, BatchError, Batches, Record, RecordError, Records};
 
 use super::host::Machine;
+use super::undecided::Undecided;
 
 /// A decompressed batch of an internal topic is never near this; more is taken for corrupt.
 const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
@@ -37,17 +39,21 @@ pub(super) fn load<M: Machine>(
     let end = published.positions.high_watermark;
     let mut next = published.positions.log_start;
     let mut records = 0_u64;
+    let mut undecided = Undecided::default();
     while next < end {
         let Some(chunk) = read_chunk(&published.view, next, end, load_bytes)? else {
             break;
         };
         for batch in Batches::new(chunk) {
             let batch = batch.map_err(|error| LoadError::Batch(next, error))?;
-            records += replay_batch(&mut machine, &batch, now)?;
+            records += replay_batch(&mut machine, &mut undecided, &batch, now)?;
             next = batch.header.next_offset();
         }
     }
-    tracing::debug!(partition = %replica.topic_partition(), records, "coordinator state loaded");
+    tracing::debug!(
+        partition = %replica.topic_partition(), records, in_open_transactions = undecided.count(),
+        "coordinator state loaded"
+    );
     Ok(machine)
 }
 
@@ -67,34 +73,71 @@ fn read_chunk(
 
 fn replay_batch<M: Machine>(
     machine: &mut M,
+    undecided: &mut Undecided,
     batch: &Batch,
     now: Timestamp,
 ) -> Result<u64, LoadError> {
-    // Control batches end transactions, which this machine's records are not part of yet.
-    if batch.header.attributes.is_control() {
-        return Ok(0);
-    }
-    let offset = batch.header.base_offset;
+    let header = &batch.header;
+    let offset = header.base_offset;
     let bytes = batch
         .record_bytes(DECOMPRESSED_LIMIT)
         .map_err(|error| LoadError::Batch(offset, error))?;
     let mut count = 0;
-    for record in Records::new(&batch.header, &bytes) {
+    for record in Records::new(header, &bytes) {
         let record = record.map_err(|error| LoadError::Record(offset, error))?;
-        replay_record(machine, &record, now);
+        if header.attributes.is_control() {
+            end_transaction(machine, undecided, header.producer_id, &record, now);
+        } else if header.attributes.is_transactional() {
+            undecided.hold(header.producer_id, &record);
+        } else {
+            undecided.note(&record);
+            replay_record(machine, record.key, record.value, record.offset, now);
+        }
         count += 1;
     }
     Ok(count)
 }
 
+fn end_transaction<M: Machine>(
+    machine: &mut M,
+    undecided: &mut Undecided,
+    producer: ProducerId,
+    record: &Record<'_>,
+    now: Timestamp,
+) {
+    match EndTransactionMarker::parse(record) {
+        Ok(Some(marker)) => {
+            for held in undecided.end(producer, marker.committed) {
+                replay_record(
+                    machine,
+                    Some(&held.key),
+                    held.value.as_deref(),
+                    record.offset,
+                    now,
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(offset = %record.offset, %error, "control record of an internal topic cannot be read: passed over");
+        }
+    }
+}
+
 /// One record that cannot be understood is reported and passed over: refusing to serve all groups of
 /// the partition for it would lose more than it keeps.
-fn replay_record<M: Machine>(machine: &mut M, record: &crate::record::Record<'_>, now: Timestamp) {
-    let Some(key) = record.key else {
-        tracing::warn!(offset = %record.offset, "record without a key in an internal topic: passed over");
+fn replay_record<M: Machine>(
+    machine: &mut M,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    offset: Offset,
+    now: Timestamp,
+) {
+    let Some(key) = key else {
+        tracing::warn!(%offset, "record without a key in an internal topic: passed over");
         return;
     };
-    if let Err(error) = machine.replay(key, record.value, now) {
-        tracing::warn!(offset = %record.offset, %error, "record of an internal topic cannot be read: passed over");
+    if let Err(error) = machine.replay(key, value, now) {
+        tracing::warn!(%offset, %error, "record of an internal topic cannot be read: passed over");
     }
 }

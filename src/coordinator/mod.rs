@@ -25,6 +25,7 @@ pub mod host;
 mod load;
 mod offsets_topic;
 mod timers;
+mod undecided;
 
 pub use groups::Groups;
 pub use host::CoordinatorError;

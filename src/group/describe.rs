@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::classic::{Group, Member, StateName};
 use super::registry::Registry;
 
-/// The kind of every group here, as ListGroups names it.
+/// The kind of the groups that are served, as ListGroups names it.
 pub const GROUP_TYPE: &str = "classic";
 
 /// Which groups to list. No states and no types means all.
@@ -28,6 +28,17 @@ pub struct ListedGroup {
     pub protocol_type: Arc<str>,
     /// The group's state.
     pub state: StateName,
+    /// Its kind: [`GROUP_TYPE`], or that of a group that is only kept.
+    pub group_type: &'static str,
+}
+
+/// Why there is nothing to tell of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotDescribed {
+    /// There is none of this id.
+    Unknown,
+    /// It is of a kind that is not served.
+    Foreign,
 }
 
 /// A group in detail.
@@ -69,25 +80,43 @@ impl Registry {
                     .iter()
                     .any(|one| one.trim().eq_ignore_ascii_case(name))
         };
-        if !lets(&filter.types, GROUP_TYPE) {
-            return Vec::new();
-        }
         let listed = |group: &Group| ListedGroup {
             group: Arc::clone(group.id()),
             protocol_type: protocol_type(group),
             state: group.state(),
+            group_type: GROUP_TYPE,
         };
-        let groups = self.groups.values();
+        let foreign = self.foreign.iter().filter_map(|(id, _)| {
+            let group = self.foreign(id)?;
+            Some(ListedGroup {
+                group: Arc::clone(id),
+                protocol_type: group.kind().as_str().into(),
+                state: group.state(),
+                group_type: group.kind().as_str(),
+            })
+        });
+        let groups = self.groups.values().map(listed).chain(foreign);
         groups
-            .filter(|group| lets(&filter.states, group.state().as_str()))
-            .map(listed)
+            .filter(|group| {
+                lets(&filter.states, group.state.as_str()) && lets(&filter.types, group.group_type)
+            })
             .collect()
     }
 
-    /// A group in detail; nothing where there is none, which DescribeGroups calls
-    /// GROUP_ID_NOT_FOUND from version 6 on, and a group in state Dead before.
-    pub fn describe(&self, group: &str) -> Option<Description> {
-        let group = self.groups.get(group)?;
+    /// A group in detail.
+    ///
+    /// # Errors
+    /// When there is no classic group of this id, which DescribeGroups calls GROUP_ID_NOT_FOUND from
+    /// version 6 on, and a group in state Dead before.
+    pub fn describe(&self, id: &str) -> Result<Description, NotDescribed> {
+        let Some(group) = self.groups.get(id) else {
+            let is_foreign = self.foreign(id).is_some();
+            return Err(if is_foreign {
+                NotDescribed::Foreign
+            } else {
+                NotDescribed::Unknown
+            });
+        };
         let protocol = group
             .protocol()
             .filter(|_| group.state() == StateName::Stable);
@@ -99,7 +128,7 @@ impl Registry {
             metadata: member.metadata(protocol),
             assignment: member.assignment.clone(),
         };
-        Some(Description {
+        Ok(Description {
             state: group.state(),
             protocol_type: protocol_type(group),
             protocol: protocol.cloned().unwrap_or_else(|| "".into()),

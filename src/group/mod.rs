@@ -1,7 +1,7 @@
 //! Floor 4: the group coordinator as a pure machine.
 //!
 //! A [`Registry`] is everything that one partition of `__consumer_offsets` says: classic groups and
-//! committed offsets. Commands go in; records, replies and timer changes come out. There is no
+//! committed offsets; groups of other kinds are known by name, and kept (`foreign.rs`). Commands go in; records, replies and timer changes come out. There is no
 //! clock, chance, lock or I/O here, and nothing of Kafka's messages.
 //!
 //! # Contract with the host
@@ -64,6 +64,7 @@
 mod classic;
 mod command;
 mod describe;
+mod foreign;
 mod offsets;
 mod records;
 mod registry;
@@ -78,7 +79,10 @@ pub use command::{
     DeletedTopic, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply, Leaver,
     OffsetToCommit, Protocol, Reply, Sync, SyncReply,
 };
-pub use describe::{DescribedMember, Description, GROUP_TYPE, ListFilter, ListedGroup};
+pub use describe::{
+    DescribedMember, Description, GROUP_TYPE, ListFilter, ListedGroup, NotDescribed,
+};
+pub use foreign::ForeignKind;
 pub use offsets::FetchedOffset;
 pub use records::{
     CommittedOffset, Generation, GenerationMember, Key, Record, decode_generation, decode_key,

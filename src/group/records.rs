@@ -12,12 +12,14 @@
 //! value 0-4  protocol type, generation, protocol, leader, since (2+), members:
 //!            id, instance (3+), client id, client host, rebalance timeout (1+), session timeout,
 //!            subscription, assignment
+//! key 3-23   group, ...                                           something of a group of another kind
 //! ```
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::foreign::ForeignKind;
 use super::replay::ReplayError;
 use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::schema::{DecodeError, Reader, Tags, Writer};
@@ -55,7 +57,16 @@ pub enum Key {
         /// The group's id.
         group: Arc<str>,
     },
-    /// Something of another kind of group, by its type.
+    /// Something of a group of another kind.
+    Foreign {
+        /// The group's kind.
+        kind: ForeignKind,
+        /// The key's type.
+        key_type: i16,
+        /// The group's id.
+        group: Arc<str>,
+    },
+    /// A key that cannot be read, of a type that is not served or not known to Kafka 4.3.
     Other(i16),
 }
 
@@ -132,7 +143,15 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
         GROUP_KEY => Ok(Key::Group {
             group: reader.string()?,
         }),
-        other => Ok(Key::Other(other)),
+        // What is not ours to read is not ours to refuse.
+        other => Ok(match (ForeignKind::of_key(other), reader.string()) {
+            (Some(kind), Ok(group)) => Key::Foreign {
+                kind,
+                key_type: other,
+                group,
+            },
+            _ => Key::Other(other),
+        }),
     }
 }
 
@@ -411,7 +430,16 @@ mod tests {
             decode_key(&unhex(KEYS[1])),
             Ok(Key::Group { group: "g".into() })
         );
-        assert_eq!(decode_key(&[0, 5, 1, 2]), Ok(Key::Other(5)));
+        let member = Key::Foreign {
+            kind: ForeignKind::Consumer,
+            key_type: 5,
+            group: "g".into(),
+        };
+        assert_eq!(
+            decode_key(&[&[0, 5], &unhex(KEYS[1])[2..], b"\0\x01m"].concat()),
+            Ok(member)
+        );
+        assert_eq!(decode_key(&[0, 99, 1, 2]), Ok(Key::Other(99)));
         let truncated = DecodeError::Truncated { wanted: 2, left: 1 };
         assert_eq!(decode_key(&[0]), Err(truncated.into()));
     }

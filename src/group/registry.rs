@@ -8,6 +8,7 @@ use super::classic::Group;
 use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
 };
+use super::foreign::{ForeignGroup, ForeignGroups};
 use super::offsets::Offsets;
 use super::records::Record;
 use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
@@ -111,6 +112,8 @@ impl<'a> Turn<'a> {
 pub struct Registry {
     pub(super) settings: Settings,
     pub(super) groups: BTreeMap<Arc<str>, Group>,
+    /// Groups of kinds that are not served.
+    pub(super) foreign: ForeignGroups,
     pub(super) offsets: Offsets,
     /// Whether the log is still being read. Then a record says what a group is; afterwards it
     /// confirms what the group decided.
@@ -123,6 +126,7 @@ impl Registry {
         Self {
             settings,
             groups: BTreeMap::new(),
+            foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
             is_loading: true,
         }
@@ -207,6 +211,11 @@ impl Registry {
         if let Some(group) = self.groups.get_mut(&id) {
             return group.join(token, join, turn);
         }
+        let foreign = self.foreign(&id);
+        if foreign.is_some_and(|foreign| !foreign.may_become_classic()) {
+            let reply = JoinReply::refused(join.member, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            return turn.reply(token, Reply::Join(reply));
+        }
         if !join.member.is_empty() {
             let reply = JoinReply::refused(join.member, ErrorCode::UNKNOWN_MEMBER_ID);
             return turn.reply(token, Reply::Join(reply));
@@ -214,9 +223,18 @@ impl Registry {
         let mut group = Group::new(Arc::clone(&id), turn.now);
         group.join(token, join, turn);
         if !group.is_deserted() {
+            for tombstone in foreign.into_iter().flat_map(ForeignGroup::tombstones) {
+                turn.write(tombstone);
+            }
             turn.write(group.birth_record(turn.now));
             self.groups.insert(id, group);
         }
+    }
+
+    /// The group of this id, if it is of a kind that is not served.
+    pub(super) fn foreign(&self, group: &str) -> Option<&ForeignGroup> {
+        let foreign = self.foreign.get(group);
+        foreign.filter(|_| !self.groups.contains_key(group))
     }
 
     fn sync(&mut self, token: Token, sync: Sync, turn: &mut Turn<'_>) {

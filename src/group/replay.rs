@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::classic::Group;
+use super::foreign::{ForeignKey, ForeignKind};
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
 use crate::base::{Timestamp, TopicPartition};
@@ -26,8 +27,8 @@ pub enum ReplayError {
 }
 
 impl Registry {
-    /// Takes over what a record says. A record that cannot be read changes nothing; one about
-    /// another kind of group is passed over.
+    /// Takes over what a record says. A record that cannot be read changes nothing; what
+    /// it says of a group of another kind is only noted.
     pub fn replay(
         &mut self,
         key: &[u8],
@@ -52,14 +53,48 @@ impl Registry {
                     self.group_of_offsets(&group, now);
                 }
             }
+            (
+                Key::Foreign {
+                    kind,
+                    key_type,
+                    group,
+                },
+                value,
+            ) => {
+                let key = ForeignKey {
+                    key_type,
+                    bytes: key,
+                    is_there: value.is_some(),
+                };
+                self.replay_foreign(kind, &group, &key, now);
+            }
             (Key::Other(_), _) => {}
         }
         Ok(())
     }
 
+    /// A group that so far only its offsets made is of the kind that a record says, and the other way
+    /// round: one whose records are gone may still have its offsets.
+    fn replay_foreign(
+        &mut self,
+        kind: ForeignKind,
+        group: &Arc<str>,
+        key: &ForeignKey<'_>,
+        now: Timestamp,
+    ) {
+        self.foreign.note(kind, group, key);
+        if self.foreign.get(group).is_none() {
+            if self.offsets.has_any(group) {
+                self.group_of_offsets(group, now);
+            }
+        } else if self.groups.get(group).is_some_and(is_only_offsets) {
+            self.groups.remove(group);
+        }
+    }
+
     /// A group that has offsets exists, even if it never had a member.
     fn group_of_offsets(&mut self, group: &Arc<str>, now: Timestamp) {
-        if !self.groups.contains_key(group) {
+        if !self.groups.contains_key(group) && self.foreign.get(group).is_none() {
             self.groups
                 .insert(Arc::clone(group), Group::new(Arc::clone(group), now));
         }
@@ -68,8 +103,7 @@ impl Registry {
     /// A group that only its offsets made goes with the last of them.
     fn replay_offset_gone(&mut self, group: &Arc<str>, at: &TopicPartition) {
         self.offsets.remove(group, at);
-        let only_offsets = |group: &Group| group.written().is_none() && group.is_deserted();
-        if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(only_offsets) {
+        if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(is_only_offsets) {
             self.groups.remove(group);
         }
     }
@@ -85,4 +119,9 @@ impl Registry {
                 .insert(Arc::clone(&id), Group::restored(id, generation));
         }
     }
+}
+
+/// Whether nothing is known of the group but that it has offsets.
+fn is_only_offsets(group: &Group) -> bool {
+    group.written().is_none() && group.is_deserted()
 }

@@ -8,7 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{DescribedMember, Description, StateName};
+use crate::group::{DescribedMember, Description, NotDescribed, StateName};
 use crate::wire::Reply;
 
 use super::authorize::{GROUP_OPERATIONS, NOT_ASKED};
@@ -53,19 +53,23 @@ fn described(
     version: i16,
     id: GroupId,
     operations: i32,
-    found: Result<Option<Description>, CoordinatorError>,
+    found: Result<Result<Description, NotDescribed>, CoordinatorError>,
 ) -> DescribedGroup {
-    let message = format!("Group {} not found.", id.as_str());
+    let name = id.as_str().to_owned();
     let group = DescribedGroup::default().with_group_id(id);
     match found {
-        Ok(Some(found)) => group
+        Ok(Ok(found)) => group
             .with_group_state(StrBytes::from_static_str(found.state.as_str()))
             .with_protocol_type(wire_text(&found.protocol_type))
             .with_protocol_data(wire_text(&found.protocol))
             .with_members(found.members.iter().map(member).collect())
             .with_authorized_operations(operations),
-        Ok(None) => {
+        Ok(Err(reason)) => {
             let dead = group.with_group_state(StrBytes::from_static_str(StateName::Dead.as_str()));
+            let message = match reason {
+                NotDescribed::Unknown => format!("Group {name} not found."),
+                NotDescribed::Foreign => format!("Group {name} is not a classic group."),
+            };
             if version >= WITH_NOT_FOUND {
                 dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.0)
                     .with_error_message(Some(StrBytes::from_string(message)))
@@ -96,7 +100,10 @@ mod tests {
         GroupId(StrBytes::from_static_str("group"))
     }
 
-    fn told(version: i16, found: Result<Option<Description>, CoordinatorError>) -> DescribedGroup {
+    fn told(
+        version: i16,
+        found: Result<Result<Description, NotDescribed>, CoordinatorError>,
+    ) -> DescribedGroup {
         // Versions that cannot ask for the operations do not.
         let operations = if version >= 3 {
             GROUP_OPERATIONS
@@ -117,7 +124,7 @@ mod tests {
         for version in 0..=6 {
             let told = told(
                 version,
-                Ok(Some(Description {
+                Ok(Ok(Description {
                     state: StateName::Stable,
                     protocol_type: "consumer".into(),
                     protocol: "range".into(),
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn a_group_that_is_not_there_is_dead_or_not_found() {
         for version in 0..=6 {
-            let told = told(version, Ok(None));
+            let told = told(version, Ok(Err(NotDescribed::Unknown)));
             assert_eq!(&*told.group_state, "Dead");
             if version >= 6 {
                 assert_eq!(told.error_code, ErrorCode::GROUP_ID_NOT_FOUND.0);

@@ -6,7 +6,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{self, GROUP_TYPE, ListFilter};
+use crate::group::{self, ListFilter};
 use crate::wire::Reply;
 
 use super::errors;
@@ -61,7 +61,7 @@ fn listed(group: &group::ListedGroup) -> ListedGroup {
         .with_group_id(wire_group(&group.group))
         .with_protocol_type(wire_text(&group.protocol_type))
         .with_group_state(StrBytes::from_static_str(group.state.as_str()))
-        .with_group_type(StrBytes::from_static_str(GROUP_TYPE))
+        .with_group_type(StrBytes::from_static_str(group.group_type))
 }
 
 #[cfg(test)]
@@ -75,6 +75,7 @@ mod tests {
             group: group.into(),
             protocol_type: "consumer".into(),
             state: StateName::Stable,
+            group_type: group::GROUP_TYPE,
         }]
     }
 

@@ -21,16 +21,13 @@ impl Registry {
         if delete.group.is_empty() {
             return refused(ErrorCode::INVALID_GROUP_ID);
         }
-        let Some(group) = self.groups.get(&delete.group) else {
-            return refused(ErrorCode::GROUP_ID_NOT_FOUND);
-        };
-        // Only of consumers is it known what they read, and so what can go while they run.
-        if group.state() != StateName::Empty && !group.is_consumer_group() {
-            return refused(ErrorCode::NON_EMPTY_GROUP);
+        let group = self.groups.get(&delete.group);
+        if let Err(error) = self.allow_deletion_of_offsets(&delete.group, group) {
+            return refused(error);
         }
         let committed = self.offsets.of_group(&delete.group);
         let mut delete_one = |at: TopicPartition| {
-            if group.is_subscribed_to(&at.topic) {
+            if group.is_some_and(|group| group.is_subscribed_to(&at.topic)) {
                 return (at, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
             }
             if committed.is_some_and(|offsets| offsets.contains_key(&at)) {
@@ -45,24 +42,54 @@ impl Registry {
         }
     }
 
+    fn allow_deletion_of_offsets(&self, id: &str, group: Option<&Group>) -> Result<(), ErrorCode> {
+        let Some(group) = group else {
+            let foreign = self.foreign(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+            return foreign.allow_deletion();
+        };
+        // Only of consumers is it known what they read, and so what can go while they run.
+        if group.state() != StateName::Empty && !group.is_consumer_group() {
+            return Err(ErrorCode::NON_EMPTY_GROUP);
+        }
+        Ok(())
+    }
+
     pub(crate) fn delete_group(&self, delete: &DeleteGroup, turn: &mut Turn<'_>) -> ErrorCode {
         let Some(group) = self.groups.get(&delete.group) else {
-            return ErrorCode::GROUP_ID_NOT_FOUND;
+            return self.delete_foreign(&delete.group, turn);
         };
         if group.state() != StateName::Empty {
             return ErrorCode::NON_EMPTY_GROUP;
         }
-        for at in self
-            .offsets
-            .of_group(&delete.group)
-            .into_iter()
-            .flat_map(GroupOffsets::keys)
-        {
-            turn.write(offset_tombstone(&delete.group, at));
-        }
+        self.delete_all_offsets(&delete.group, turn);
         group.forget_pending(turn);
         turn.write(group_tombstone(&delete.group));
         ErrorCode::NONE
+    }
+
+    fn delete_foreign(&self, id: &str, turn: &mut Turn<'_>) -> ErrorCode {
+        let Some(foreign) = self.foreign(id) else {
+            return ErrorCode::GROUP_ID_NOT_FOUND;
+        };
+        if let Err(error) = foreign.allow_deletion() {
+            return error;
+        }
+        self.delete_all_offsets(id, turn);
+        foreign
+            .tombstones()
+            .for_each(|tombstone| turn.write(tombstone));
+        ErrorCode::NONE
+    }
+
+    fn delete_all_offsets(&self, group: &str, turn: &mut Turn<'_>) {
+        for at in self
+            .offsets
+            .of_group(group)
+            .into_iter()
+            .flat_map(GroupOffsets::keys)
+        {
+            turn.write(offset_tombstone(group, at));
+        }
     }
 
     /// Offsets in topics that are gone mean nothing, and would be taken for offsets in a topic that

@@ -2,7 +2,9 @@
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, subscription};
 use crate::base::ErrorCode;
-use crate::group::{Command, CommitOffsets, DeleteGroup, ListFilter, Reply, StateName};
+use crate::group::{
+    Command, CommitOffsets, DeleteGroup, ListFilter, NotDescribed, Reply, StateName,
+};
 
 fn delete(host: &mut Fixture, group: &str) -> ErrorCode {
     let token = host.send(Command::DeleteGroup(DeleteGroup {
@@ -42,7 +44,7 @@ fn groups_are_listed_by_state_and_type() {
 #[test]
 fn a_description_tells_protocol_and_metadata_only_of_stable_groups() {
     let mut host = Fixture::new();
-    assert_eq!(host.registry.describe(GROUP), None);
+    assert_eq!(host.registry.describe(GROUP), Err(NotDescribed::Unknown));
     let ids = host.stable_group(2);
     let stable = host.registry.describe(GROUP).unwrap();
     assert_eq!(stable.state, StateName::Stable);

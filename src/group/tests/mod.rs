@@ -3,6 +3,7 @@
 
 mod administration;
 mod fixture;
+mod foreign;
 mod joining;
 mod offsets;
 mod random;

@@ -2,7 +2,9 @@
 
 use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, static_join};
 use crate::base::{ErrorCode, Offset, TimerChange, Timestamp};
-use crate::group::{Generation, GenerationMember, Join, Registry, Settings, StateName, TimerKey};
+use crate::group::{
+    Generation, GenerationMember, Join, NotDescribed, Registry, Settings, StateName, TimerKey,
+};
 use crate::schema::DecodeError;
 
 #[test]
@@ -104,7 +106,7 @@ fn records_of_other_kinds_are_passed_over_and_broken_ones_change_nothing() {
     assert_eq!(registry.replay(&[], None, now), truncated(2, 0));
     let offset = [0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
     assert!(registry.replay(&offset, Some(&[0, 9]), now).is_err());
-    assert_eq!(registry.describe(GROUP), None);
+    assert_eq!(registry.describe(GROUP), Err(NotDescribed::Unknown));
     assert_eq!(registry.replay(&key, None, now), Ok(()));
 }
 

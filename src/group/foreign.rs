@@ -1,0 +1,171 @@
+//! Groups of kinds that are not served here: consumer groups of KIP-848, share groups, streams groups.
+//!
+//! Kafka may have left them in the log, and may come back to them. Their records are not interpreted, but
+//! it is known which keys each group has, and whether it has members. That is enough to do as Kafka does
+//! when a classic client comes to such a group, and never to lose one by writing over it:
+//!
+//! | asked | consumer or streams, without members | with members | share |
+//! | --- | --- | --- | --- |
+//! | join | its records are removed, it is a classic group from now on | `INCONSISTENT_GROUP_PROTOCOL` | the same |
+//! | heartbeat, sync, leave | `UNKNOWN_MEMBER_ID` | the same | the same |
+//! | commit from outside | taken | `UNKNOWN_MEMBER_ID` | `GROUP_ID_NOT_FOUND` |
+//! | commit of a member | `UNKNOWN_MEMBER_ID` | the same | `GROUP_ID_NOT_FOUND` |
+//! | delete offsets | done | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
+//! | delete the group | done, all of its records | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
+//!
+//! Kafka lets a classic member into a consumer group that has members; here nobody could tell the others.
+//! A share group has more than its records here, namely those of `__share_group_state`, so that it is
+//! left for Kafka to delete. Offsets of groups of these kinds do not expire here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::classic::StateName;
+use super::records::Record;
+use crate::base::ErrorCode;
+
+/// A kind of group that is not served here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignKind {
+    /// A consumer group of KIP-848.
+    Consumer,
+    /// A share group (KIP-932).
+    Share,
+    /// A streams group (KIP-1071).
+    Streams,
+}
+
+impl ForeignKind {
+    /// The kind of group that keys of this type belong to. Types that are not listed are not known to
+    /// Kafka 4.3 either.
+    pub(super) const fn of_key(key_type: i16) -> Option<Self> {
+        match key_type {
+            3..=8 | 16 => Some(Self::Consumer),
+            10..=15 => Some(Self::Share),
+            17 | 19..=23 => Some(Self::Streams),
+            _ => None,
+        }
+    }
+
+    /// The kind as ListGroups names it, which is also its protocol type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Share => "share",
+            Self::Streams => "streams",
+        }
+    }
+}
+
+/// Whether there is a member behind a key of this type.
+const fn is_member(key_type: i16) -> bool {
+    matches!(key_type, 5 | 10 | 19)
+}
+
+/// A group of a kind that is not served here, as far as it is known.
+#[derive(Debug)]
+pub(crate) struct ForeignGroup {
+    kind: ForeignKind,
+    /// The keys of its records, with their types.
+    keys: BTreeSet<(i16, Vec<u8>)>,
+}
+
+impl ForeignGroup {
+    pub(crate) const fn kind(&self) -> ForeignKind {
+        self.kind
+    }
+
+    pub(crate) fn has_members(&self) -> bool {
+        self.keys.iter().any(|(key_type, _)| is_member(*key_type))
+    }
+
+    /// Empty or not is all that can be said of its state.
+    pub(crate) fn state(&self) -> StateName {
+        if self.has_members() {
+            StateName::Stable
+        } else {
+            StateName::Empty
+        }
+    }
+
+    /// Whether a classic group may take its place.
+    pub(crate) fn may_become_classic(&self) -> bool {
+        self.kind != ForeignKind::Share && !self.has_members()
+    }
+
+    /// Whether an offset may be committed, by a member or from outside.
+    pub(crate) fn allow_commit(&self, by_member: bool) -> Result<(), ErrorCode> {
+        if self.kind == ForeignKind::Share {
+            Err(ErrorCode::GROUP_ID_NOT_FOUND)
+        } else if by_member || self.has_members() {
+            Err(ErrorCode::UNKNOWN_MEMBER_ID)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether it or its offsets may be deleted.
+    pub(crate) fn allow_deletion(&self) -> Result<(), ErrorCode> {
+        if self.kind == ForeignKind::Share {
+            Err(ErrorCode::GROUP_ID_NOT_FOUND)
+        } else if self.has_members() {
+            Err(ErrorCode::NON_EMPTY_GROUP)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The records that end it.
+    pub(crate) fn tombstones(&self) -> impl Iterator<Item = Record> {
+        self.keys.iter().map(|(_, key)| Record {
+            key: key.clone(),
+            value: None,
+        })
+    }
+}
+
+/// All groups of such kinds. Hard state: only replay changes it.
+#[derive(Debug, Default)]
+pub(crate) struct ForeignGroups {
+    by_id: BTreeMap<Arc<str>, ForeignGroup>,
+}
+
+impl ForeignGroups {
+    pub(crate) fn get(&self, group: &str) -> Option<&ForeignGroup> {
+        self.by_id.get(group)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &ForeignGroup)> {
+        self.by_id.iter()
+    }
+
+    /// Takes note of a record about a group, or of the end of one.
+    pub(crate) fn note(&mut self, kind: ForeignKind, id: &Arc<str>, key: &ForeignKey<'_>) {
+        let entry = (key.key_type, key.bytes.to_vec());
+        if key.is_there {
+            let group = self
+                .by_id
+                .entry(Arc::clone(id))
+                .or_insert_with(|| ForeignGroup {
+                    kind,
+                    keys: BTreeSet::new(),
+                });
+            group.kind = kind;
+            group.keys.insert(entry);
+        } else if let Some(group) = self.by_id.get_mut(id) {
+            group.keys.remove(&entry);
+            if group.keys.is_empty() {
+                self.by_id.remove(id);
+            }
+        }
+    }
+}
+
+/// A key about a group of such a kind.
+#[derive(Debug)]
+pub(crate) struct ForeignKey<'a> {
+    pub(crate) key_type: i16,
+    pub(crate) bytes: &'a [u8],
+    /// Whether the record has a value, and so is no end.
+    pub(crate) is_there: bool,
+}

@@ -1,0 +1,165 @@
+//! Groups of kinds that Kafka serves and we do not.
+
+use super::fixture::{Fixture, GROUP, commit_of, join, join_as};
+use crate::base::{ErrorCode, Offset, TopicPartition};
+use crate::group::{
+    Command, DeleteGroup, DeleteOffsets, ListFilter, NotDescribed, Record, Reply, StateName,
+};
+
+/// Key types: a consumer group, one of its members; a share group; a streams group.
+const CONSUMER: u8 = 3;
+const CONSUMER_MEMBER: u8 = 5;
+const SHARE: u8 = 11;
+const STREAMS: u8 = 17;
+
+fn key(key_type: u8) -> Vec<u8> {
+    let mut key = vec![0, key_type, 0, 1];
+    key.extend_from_slice(GROUP.as_bytes());
+    key.extend_from_slice(b"\0\x01m");
+    key
+}
+
+/// What Kafka has written before us.
+fn found(host: &mut Fixture, key_type: u8, is_there: bool) {
+    let record = Record {
+        key: key(key_type),
+        value: is_there.then(|| vec![1, 2, 3]),
+    };
+    let replayed = host
+        .registry
+        .replay(&record.key, record.value.as_deref(), host.now);
+    replayed.expect("a record that is only noted");
+    host.log.push(record);
+}
+
+fn delete(host: &mut Fixture) -> ErrorCode {
+    let token = host.send(Command::DeleteGroup(DeleteGroup {
+        group: GROUP.into(),
+    }));
+    match host.answer(token) {
+        Some(Reply::DeleteGroup(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn delete_offset(host: &mut Fixture) -> ErrorCode {
+    let token = host.send(Command::DeleteOffsets(DeleteOffsets {
+        group: GROUP.into(),
+        partitions: vec![TopicPartition::new("t", 0)],
+    }));
+    match host.answer(token) {
+        Some(Reply::DeleteOffsets(reply)) => reply.error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn listed(host: &Fixture) -> Vec<(&'static str, StateName)> {
+    let all = host.registry.list(&ListFilter::default());
+    all.iter()
+        .map(|group| (group.group_type, group.state))
+        .collect()
+}
+
+#[test]
+fn it_is_listed_under_its_kind_and_not_described() {
+    let mut host = Fixture::new();
+    assert_eq!(host.commit_as("", -1, "t", 5), ErrorCode::NONE);
+    assert_eq!(listed(&host), [("classic", StateName::Empty)]);
+    found(&mut host, CONSUMER, true);
+    assert_eq!(listed(&host), [("consumer", StateName::Empty)]);
+    found(&mut host, CONSUMER_MEMBER, true);
+    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    assert_eq!(
+        host.registry.describe(GROUP).err(),
+        Some(NotDescribed::Foreign)
+    );
+    let only_classic = ListFilter {
+        types: vec!["classic".to_owned()],
+        ..ListFilter::default()
+    };
+    assert_eq!(host.registry.list(&only_classic), []);
+    host.reload();
+    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    assert_eq!(host.offset("t"), Offset(5));
+
+    found(&mut host, CONSUMER_MEMBER, false);
+    found(&mut host, CONSUMER, false);
+    assert_eq!(listed(&host), [("classic", StateName::Empty)]);
+}
+
+#[test]
+fn offsets_are_committed_as_kafka_allows() {
+    for (key_type, outside, member) in [
+        (CONSUMER, ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID),
+        (STREAMS, ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID),
+        (
+            CONSUMER_MEMBER,
+            ErrorCode::UNKNOWN_MEMBER_ID,
+            ErrorCode::UNKNOWN_MEMBER_ID,
+        ),
+        (
+            SHARE,
+            ErrorCode::GROUP_ID_NOT_FOUND,
+            ErrorCode::GROUP_ID_NOT_FOUND,
+        ),
+    ] {
+        let mut host = Fixture::new();
+        found(&mut host, key_type, true);
+        let before = listed(&host);
+        let commits = host.commit(commit_of("", -1, "t", 7));
+        assert_eq!(commits[0].1, outside, "key {key_type}");
+        assert_eq!(host.commit_as("m", 1, "t", 7), member);
+        assert_eq!(listed(&host), before);
+        assert_eq!(host.heartbeat("m", 1), ErrorCode::UNKNOWN_MEMBER_ID);
+        // Nothing of it goes by itself.
+        host.advance(8 * 24 * 60 * 60 * 1_000);
+        host.expire();
+        assert_eq!(listed(&host), before);
+    }
+}
+
+#[test]
+fn a_classic_member_takes_over_a_group_without_members() {
+    for key_type in [CONSUMER, STREAMS] {
+        let mut host = Fixture::new();
+        found(&mut host, key_type, true);
+        host.commit(commit_of("", -1, "t", 7));
+        let ids = host.stable_group(1);
+        assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
+        assert_eq!(listed(&host), [("classic", StateName::Stable)]);
+        let ends = host.log.iter().filter(|record| record.key == key(key_type));
+        assert!(ends.last().is_some_and(|record| record.value.is_none()));
+        host.reload();
+        assert_eq!(listed(&host), [("classic", StateName::Stable)]);
+        assert_eq!(host.offset("t"), Offset(7));
+    }
+}
+
+#[test]
+fn a_group_with_members_and_a_share_group_are_not_written_over() {
+    for key_type in [CONSUMER_MEMBER, SHARE] {
+        let mut host = Fixture::new();
+        found(&mut host, key_type, true);
+        let written = host.log.len();
+        let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
+        assert_eq!(host.join_error(join()), error);
+        assert_eq!(host.join_error(join_as("m")), error);
+        assert_ne!(delete(&mut host), ErrorCode::NONE);
+        assert_ne!(delete_offset(&mut host), ErrorCode::NONE);
+        assert_eq!(host.log.len(), written);
+    }
+}
+
+#[test]
+fn a_group_without_members_is_deleted_with_all_its_records() {
+    let mut host = Fixture::new();
+    found(&mut host, CONSUMER, true);
+    found(&mut host, 6, true);
+    host.commit(commit_of("", -1, "t", 7));
+    assert_eq!(delete_offset(&mut host), ErrorCode::NONE);
+    assert_eq!(host.offset("t"), Offset::NONE);
+    host.commit(commit_of("", -1, "t", 7));
+    assert_eq!(delete(&mut host), ErrorCode::NONE);
+    assert_eq!(listed(&host), []);
+    assert_eq!(delete(&mut host), ErrorCode::GROUP_ID_NOT_FOUND);
+}
