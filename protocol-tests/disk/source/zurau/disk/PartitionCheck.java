@@ -283,6 +283,8 @@ final class PartitionCheck {
         producers.forEach((id, state) -> {
             if (!stored.containsKey(id) && hasExpired(id)) {
                 report.count("producers forgotten for their age", 1);
+            } else if (!stored.containsKey(id) && state.lastOffset < logStart) {
+                report.count("producers forgotten with their records", 1);
             } else if (state.lastOffset < offset && !state.equals(stored.get(id))) {
                 report.problem(name(file), "has " + stored.get(id) + " for producer " + id + ", the log " + state);
             }

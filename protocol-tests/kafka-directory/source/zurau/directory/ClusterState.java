@@ -4,10 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureMetadata;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.quota.ClientQuotaFilter;
@@ -29,13 +31,17 @@ final class ClusterState {
                 (entity, values) -> lines.add("quota " + new TreeMap<>(entity.entries()) + " " + new TreeMap<>(values)));
             admin.describeAcls(AclBindingFilter.ANY).values().get().forEach(acl -> lines.add("acl " + acl));
             admin.listTransactions().all().get().forEach(transaction -> lines.add("transaction " + transaction));
-            admin.listGroups().all().get().forEach(group -> lines.add("group " + group));
+            // Classic groups and topics change while others have the directory; Contents has them.
+            admin.listGroups().all().get().stream().filter(group -> !group.type().equals(Optional.of(GroupType.CLASSIC)))
+                .forEach(group -> lines.add("group " + group));
             lines.add("group " + admin.describeConsumerGroups(List.of("modern")).all().get());
             lines.add("group " + admin.describeShareGroups(List.of("shared")).all().get());
             admin.listShareGroupOffsets(java.util.Map.of("shared", new org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec()))
                 .partitionsToOffsetInfo("shared").get()
-                .forEach((partition, offset) -> lines.add("share offset " + partition + " " + offset));
+                .forEach((partition, offset) -> lines.add(
+                    "share offset " + partition + " " + (offset == null ? "none" : offset.startOffset())));
             List<ConfigResource> resources = new ArrayList<>(admin.listConfigResources().all().get());
+            resources.removeIf(resource -> resource.type() == ConfigResource.Type.TOPIC);
             resources.add(new ConfigResource(ConfigResource.Type.BROKER, ""));
             admin.describeConfigs(resources).all().get().forEach((resource, config) -> config.entries().stream()
                 .filter(ClusterState::isDynamic)
@@ -47,7 +53,7 @@ final class ClusterState {
 
     private static boolean isDynamic(ConfigEntry entry) {
         return switch (entry.source()) {
-            case DYNAMIC_TOPIC_CONFIG, DYNAMIC_BROKER_CONFIG, DYNAMIC_DEFAULT_BROKER_CONFIG, DYNAMIC_GROUP_CONFIG,
+            case DYNAMIC_BROKER_CONFIG, DYNAMIC_DEFAULT_BROKER_CONFIG, DYNAMIC_GROUP_CONFIG,
                 DYNAMIC_CLIENT_METRICS_CONFIG -> true;
             default -> false;
         };

@@ -74,11 +74,6 @@ final class Contents {
 
     /** Groups with their offsets; of a group of another kind than the classic one Kafka lists more than we do. */
     private void groups(Admin admin) throws Exception {
-        for (GroupListing group : admin.listGroups(new ListGroupsOptions()).all().get()) {
-            if (group.type().equals(java.util.Optional.of(GroupType.CLASSIC))) {
-                add("group", group.groupId(), group.protocol().isEmpty() ? "-" : group.protocol());
-            }
-        }
         for (String group : Load.GROUPS_WITH_OFFSETS) {
             Map<TopicPartition, OffsetAndMetadata> offsets =
                 admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
@@ -87,6 +82,12 @@ final class Contents {
                     add("offset", group, partition, offset.offset(), offset.leaderEpoch().orElse(-1), "'" + offset.metadata() + "'");
                 }
             });
+        }
+        // Last: of a partition that is still being loaded Kafka lists nothing.
+        for (GroupListing group : admin.listGroups(new ListGroupsOptions()).all().get()) {
+            if (group.type().equals(java.util.Optional.of(GroupType.CLASSIC))) {
+                add("group", group.groupId(), group.protocol().isEmpty() ? "-" : group.protocol());
+            }
         }
     }
 

@@ -8,14 +8,17 @@ import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.admin.UserScramCredentialDeletion;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -155,8 +158,10 @@ final class KafkaLoad {
                 producer.send(new ProducerRecord<>("trimmed", number % 2, null, new byte[100]));
             }
         }
+        TopicPartition some = new TopicPartition("trimmed", 0);
+        long end = admin.listOffsets(Map.of(some, OffsetSpec.latest())).partitionResult(some).get().offset();
         admin.deleteRecords(Map.of(
-            new TopicPartition("trimmed", 0), RecordsToDelete.beforeOffset(20L * stay - 7),
+            some, RecordsToDelete.beforeOffset(end - 7),
             new TopicPartition("trimmed", 1), RecordsToDelete.beforeOffset(-1))).all().get();
     }
 
@@ -167,6 +172,7 @@ final class KafkaLoad {
             for (int number = 0; number < 8; number++) {
                 producer.beginTransaction();
                 send(producer, number);
+                commitIn(producer, 10 * stay + number);
                 // What has not been sent when a transaction is aborted never is.
                 producer.flush();
                 if (number % 2 == 0) {
@@ -181,7 +187,14 @@ final class KafkaLoad {
         left.initTransactions();
         left.beginTransaction();
         send(left, 100);
+        commitIn(left, 1_000_000);
         left.flush();
+    }
+
+    /** Offsets that count when the transaction is committed, and not before. */
+    private static void commitIn(KafkaProducer<byte[], byte[]> producer, long offset) {
+        producer.sendOffsetsToTransaction(Map.of(new TopicPartition("codec-none", 0), new OffsetAndMetadata(offset)),
+            new ConsumerGroupMetadata("exactly-once"));
     }
 
     private KafkaProducer<byte[], byte[]> transactional(String id) {

@@ -22,7 +22,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 final class Load {
     static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     static final List<String> GROUPS_WITH_OFFSETS =
-        List.of("members", "committer", "sleeper", "modern", "of-stay-1", "of-stay-2", "of-stay-3", "of-stay-4");
+        List.of("members", "committer", "sleeper", "modern", "exactly-once", "of-stay-1", "of-stay-2", "of-stay-3",
+            "of-stay-4");
     private static final int RECORDS = 150;
 
     private final String bootstrap;
