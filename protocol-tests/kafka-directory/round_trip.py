@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(ROOT, "operations"))
 from broker.kafka import KafkaBroker  # noqa: E402
 from client import OUT_OF_ORDER_SEQUENCE_NUMBER, Client  # noqa: E402
 from comparison import Bytes, compare_cluster, compare_contents  # noqa: E402
-from stage import OwnBroker, Stage, check, fail, passed, same  # noqa: E402
+from stage import OwnBroker, Stage, check, eventually, fail, passed, same  # noqa: E402
 
 from wire.records import simple_batch  # noqa: E402
 
@@ -33,10 +33,12 @@ KAFKA_SETTINGS = {
     "super.users": "User:ANONYMOUS",
     "log.cleaner.backoff.ms": 200,
     "log.initial.task.delay.ms": 100,
+    "log.flush.start.offset.checkpoint.interval.ms": 500,
     "delete.topic.enable": "true",
 }
 ZURAU_SETTINGS = {
     "metadata.log.max.record.bytes.between.snapshots": 3000,
+    "log.flush.start.offset.checkpoint.interval.ms": 500,
     "offsets.topic.num.partitions": 5,
 }
 
@@ -140,6 +142,8 @@ class Directory:
             self.cluster = self.write("cluster", broker, f"{number}-after")
         self.contents = self.write("contents", broker, f"{number}-after")
         if self.options.kill:
+            # What a broker notes only now and then, it may forget when it is killed: how far records are deleted.
+            eventually(f"{where}: the log starts are on the disk", self.log_starts_are_noted)
             broker.kill9()
         else:
             status = broker.stop()
@@ -154,6 +158,13 @@ class Directory:
         self.agent.ask(command, broker.bootstrap, path)
         with open(path) as file:
             return file.read().splitlines()
+
+    def log_starts_are_noted(self):
+        with open(os.path.join(self.path, "data", "log-start-offset-checkpoint")) as file:
+            noted = [line.split() for line in file.read().splitlines()[2:]]
+        starts = dict((f"{topic}-{partition}", offset) for topic, partition, offset in noted)
+        ranges = [line.split()[2:] for line in self.contents if line.startswith("range read_uncommitted trimmed-")]
+        return all(starts.get(partition, "0") == start for partition, start, _ in ranges)
 
     def verify(self, where):
         command = [os.path.join(ROOT, "disk", "verify")] + (["--after-kill"] if self.options.kill else [])

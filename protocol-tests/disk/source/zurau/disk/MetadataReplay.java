@@ -5,11 +5,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.kafka.common.protocol.ApiMessage;
+import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.record.internal.FileLogInputStream;
+import org.apache.kafka.common.record.internal.FileRecords;
+import org.apache.kafka.common.record.internal.Record;
 import org.apache.kafka.image.MetadataDelta;
 import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.image.MetadataProvenance;
-import org.apache.kafka.metadata.util.BatchFileReader;
-import org.apache.kafka.server.common.ApiMessageAndVersion;
+import org.apache.kafka.metadata.MetadataRecordSerde;
 
 /** Builds Kafka's in-memory image of the cluster from the newest metadata snapshot and the log after it. */
 final class MetadataReplay {
@@ -44,14 +47,16 @@ final class MetadataReplay {
 
     private void apply(Path file, long from, boolean snapshot) throws Exception {
         MetadataDelta delta = new MetadataDelta.Builder().setImage(image).build();
-        try (BatchFileReader reader = new BatchFileReader.Builder().setPath(file.toString()).build()) {
-            while (reader.hasNext()) {
-                BatchFileReader.BatchAndType next = reader.next();
-                if (next.isControl() || next.batch().lastOffset() < from) {
+        try (FileRecords records = FileRecords.open(file.toFile(), false)) {
+            for (FileLogInputStream.FileChannelRecordBatch batch : records.batches()) {
+                // Control batches are about the quorum. Kafka's own reader of such files does not know all of them.
+                if (batch.isControlBatch() || batch.lastOffset() < from) {
                     continue;
                 }
-                for (ApiMessageAndVersion record : next.batch().records()) {
-                    replay(delta, record.message());
+                batch.ensureValid();
+                for (Record record : batch) {
+                    ByteBufferAccessor value = new ByteBufferAccessor(record.value());
+                    replay(delta, MetadataRecordSerde.INSTANCE.read(value, record.valueSize()).message());
                 }
             }
         }
