@@ -12,6 +12,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -62,11 +63,13 @@ class Agent:
         self.process = subprocess.Popen([os.path.join(HERE, "agent")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, *words):
+        began = time.monotonic()
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().strip()
         if answer != "ok":
             fail(f"{words[0]}: {answer or 'the agent has ended'}")
+        print(f"{words[0]}: {time.monotonic() - began:.1f} s", flush=True)
 
     def close(self):
         self.process.stdin.close()

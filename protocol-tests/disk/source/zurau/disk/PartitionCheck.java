@@ -44,6 +44,8 @@ final class PartitionCheck {
     /** Records below this are deleted, even where their segment is still there. */
     private final long logStart;
     private final Map<Long, ProducerState> producers = new HashMap<>();
+    /** Where each producer's last batch or marker ends. */
+    private final Map<Long, Long> lastOffsets = new HashMap<>();
     /** The largest timestamp of each producer's last batch. */
     private final Map<Long, Long> lastTimestamps = new HashMap<>();
     private List<EpochEntry> epochs = List.of();
@@ -198,6 +200,7 @@ final class PartitionCheck {
         if (batch.producerId() < 0) {
             return;
         }
+        lastOffsets.put(batch.producerId(), batch.lastOffset());
         if (batch.control()) {
             // The end of a transaction begins the producer's next epoch, from transaction.version 2 on.
             producers.merge(batch.producerId(), ProducerState.withoutBatch(batch.producerEpoch()),
@@ -285,7 +288,7 @@ final class PartitionCheck {
                 report.count("producers forgotten for their age", 1);
             } else if (!stored.containsKey(id) && state.lastOffset < logStart) {
                 report.count("producers forgotten with their records", 1);
-            } else if (state.lastOffset < offset && !state.equals(stored.get(id))) {
+            } else if (lastOffsets.get(id) < offset && !state.equals(stored.get(id))) {
                 report.problem(name(file), "has " + stored.get(id) + " for producer " + id + ", the log " + state);
             }
         });
