@@ -7,11 +7,13 @@ use std::time::Duration;
 use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
-    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use tokio::time::Instant;
 
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset};
+use crate::log;
 use crate::metadata::{Image, TopicImage};
 use crate::partition::fetch_session::{
     PartitionKey, Plan, Said, SessionError, SessionRequest, TopicKey, Wish,
@@ -299,6 +301,7 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
     let FetchedPart {
         positions,
         records,
+        aborted,
         diverging,
     } = match part {
         Ok(part) => part,
@@ -308,8 +311,8 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
         .with_high_watermark(positions.high_watermark.0)
         .with_last_stable_offset(positions.last_stable.0)
         .with_log_start_offset(positions.log_start.0)
-        // Only who asked for committed records is told of aborted ones; nobody can abort yet.
-        .with_aborted_transactions(is_committed.then(Vec::new))
+        // Only who asked for committed records is told of aborted ones.
+        .with_aborted_transactions(is_committed.then(|| aborted.iter().map(told).collect()))
         .with_records(Some(records));
     if let Some((epoch, end)) = diverging {
         data = data.with_diverging_epoch(
@@ -319,6 +322,12 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
         );
     }
     data
+}
+
+fn told(transaction: &log::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction::default()
+        .with_producer_id(transaction.producer.0.into())
+        .with_first_offset(transaction.first.0)
 }
 
 fn said(data: &PartitionData) -> Said {

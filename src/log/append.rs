@@ -15,6 +15,7 @@ use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::check::ProducerRefusal;
 use super::producer::{CheckedProducers, ProducerCheck};
+use super::txn_index::{self, AbortedTransaction};
 use super::validate::{self, MOST_DECOMPRESSED};
 
 /// Who appends: decides which checks apply.
@@ -274,6 +275,7 @@ impl PartitionLog {
         if self.unsynced.note_written(now) {
             self.active.segment.files.hold_log(&self.disk);
         }
+        self.index_aborted(&batches)?;
         producers.publish(&mut self.producers, next);
 
         let by_broker = self.config.message_timestamp_type == TimestampType::LogAppendTime;
@@ -303,6 +305,34 @@ impl PartitionLog {
             max_timestamp: max_timestamp.unwrap_or(Timestamp::NONE),
             last_offset: next.plus(-1),
         })
+    }
+
+    /// Notes the transactions that these batches, which have been written, abort. Markers are rare, so that
+    /// the producers may be gone through once more for them.
+    fn index_aborted(&self, batches: &[ReadyBatch]) -> Result<(), LogError> {
+        if !batches
+            .iter()
+            .any(|batch| batch.header.attributes.is_control())
+        {
+            return Ok(());
+        }
+        let mut producers = self.producers.clone();
+        for batch in batches {
+            let header = &batch.header;
+            let first = producers
+                .get(header.producer_id)
+                .and_then(|entry| entry.transaction_start);
+            let is_marker = header.attributes.is_control() && header.producer_id.is_some();
+            let marker = is_marker.then(|| marker(batch)).flatten();
+            producers.replay(header, marker);
+            let aborted = marker.and_then(|(marker, _)| {
+                AbortedTransaction::ended_by(header, &marker, first, &producers)
+            });
+            if let Some(aborted) = aborted {
+                txn_index::add(&self.disk, &self.active.segment.files, aborted)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_producers(

@@ -114,6 +114,7 @@ mod tests;
 mod time_index;
 mod truncate;
 mod trusted_part;
+mod txn_index;
 mod validate;
 
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
@@ -129,3 +130,4 @@ pub use partition_metadata::read_topic_id;
 pub use reader::{LogView, ReadError, ReadSlice};
 pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};
 pub use sync_job::SyncJob;
+pub use txn_index::AbortedTransaction;

@@ -291,7 +291,7 @@ impl LogView {
     }
 
     /// The segment that `offset` is in, and those after it.
-    fn segments_from(&self, offset: Offset) -> impl Iterator<Item = &Segment> {
+    pub(super) fn segments_from(&self, offset: Offset) -> impl Iterator<Item = &Segment> {
         let first = self.sealed.partition_point(|segment| segment.end <= offset);
         self.sealed
             .get(first..)

@@ -35,6 +35,7 @@ use super::rebuild::{Rebuilt, Tail, load_tail, rebuild};
 use super::roll::{Jitter, store_epochs};
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::Unsynced;
+use super::txn_index;
 
 pub(super) fn open(
     directory: &Path,
@@ -342,6 +343,11 @@ impl Recovery {
                 &mut buffer,
                 &mut note,
             )?;
+            if unsynced {
+                // entries for what is not trusted are made anew when the producers are replayed
+                let trusted = rebuilt.end.min(trusted_below.max(segment.base));
+                txn_index::truncate(disk, &rebuilt.files, trusted)?;
+            }
             if changed || rebuilt.end > self.options.recovery_point {
                 self.unsynced.push(Arc::clone(&rebuilt.files));
             }

@@ -17,7 +17,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::{Offset, Timestamp};
@@ -43,7 +43,16 @@ pub(crate) struct SegmentFiles {
     is_retired: AtomicBool,
     /// The largest timestamp of a sealed segment, once it was asked for.
     largest: OnceLock<TimeEntry>,
+    /// Whether there is a `.txnindex`: one of the numbers below.
+    aborted: AtomicU8,
 }
+
+/// Nobody has looked yet.
+const ABORTED_UNKNOWN: u8 = 0;
+/// There is none, and if one is made this changes.
+const NOTHING_ABORTED: u8 = 1;
+/// One was made.
+const SOMETHING_ABORTED: u8 = 2;
 
 impl SegmentFiles {
     /// The files of the segment at `base`; nothing is opened yet.
@@ -57,6 +66,7 @@ impl SegmentFiles {
             time_index: KeptFile::new(),
             is_retired: AtomicBool::new(false),
             largest: OnceLock::new(),
+            aborted: AtomicU8::new(ABORTED_UNKNOWN),
         }
     }
 
@@ -64,6 +74,7 @@ impl SegmentFiles {
     fn sealed(&self) -> Self {
         Self {
             log: self.log.clone(),
+            aborted: AtomicU8::new(self.aborted.load(Ordering::SeqCst)),
             ..Self::new(Arc::clone(&self.directory), self.base, false)
         }
     }
@@ -107,6 +118,37 @@ impl SegmentFiles {
         } else {
             self.open(kind).map(Arc::new)
         }
+    }
+
+    /// The `.txnindex` file, where there is one.
+    pub(crate) fn transaction_index(&self) -> io::Result<Option<File>> {
+        if self.has_no_aborted() {
+            return Ok(None);
+        }
+        match self.open(SegmentFile::TransactionIndex) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // unless the writer has made one after we looked
+                let _ = self.aborted.compare_exchange(
+                    ABORTED_UNKNOWN,
+                    NOTHING_ABORTED,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is known that there is no `.txnindex`.
+    pub(crate) fn has_no_aborted(&self) -> bool {
+        self.aborted.load(Ordering::SeqCst) == NOTHING_ABORTED
+    }
+
+    /// Says that there is a `.txnindex` now.
+    pub(crate) fn note_aborted(&self) {
+        self.aborted.store(SOMETHING_ABORTED, Ordering::SeqCst);
     }
 
     /// Says that the log has something that is not synced: it stays open, or is synced before it is closed.
@@ -180,7 +222,9 @@ impl SegmentFiles {
         disk.create(&self.path(SegmentFile::TimeIndex))?;
         // last, so that indexes without a log are what a crash leaves behind
         self.log.put(disk.create(&self.path(SegmentFile::Log))?);
-        disk.remove(&self.path(SegmentFile::TransactionIndex))
+        disk.remove(&self.path(SegmentFile::TransactionIndex))?;
+        self.aborted.store(NOTHING_ABORTED, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Makes the content of all files durable.

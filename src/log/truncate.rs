@@ -8,7 +8,7 @@ use super::active::{ActiveSegment, index_interval};
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::ProducerLoader;
 use super::segment::{Segment, SegmentFiles};
-use super::{offset_index, rebuild, time_index};
+use super::{offset_index, rebuild, time_index, txn_index};
 
 impl PartitionLog {
     pub(super) fn truncate_to(&mut self, to: Offset) -> Result<(), LogError> {
@@ -72,6 +72,7 @@ impl PartitionLog {
         let kept = time_index::count_below(&index, segment.base(), segment.time_entries, to)?;
         self.disk
             .set_length(&index, cut_index(kept, time_index::ENTRY_SIZE))?;
+        txn_index::truncate(&self.disk, &segment.files, to)?;
         self.disk.set_length(&*segment.files.log()?, length)?;
         // flushing looks at the log end only, and that has just come down
         self.disk.sync(&*segment.files.log()?)?;

@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::base::{LeaderEpoch, Offset, Positions};
-use crate::log::{LogView, ReadError};
+use crate::log::{AbortedTransaction, LogView, ReadError};
+use crate::record::Batches;
 
 use super::replica::{EpochMismatch, Published, Replica};
 
@@ -56,6 +57,9 @@ pub struct FetchedPart {
     pub positions: Positions,
     /// Whole batches, the first of which contains the wanted offset.
     pub records: Bytes,
+    /// Transactions of which there may be records here, and which were aborted: for who reads committed
+    /// records only.
+    pub aborted: Vec<AbortedTransaction>,
     /// The client's log is another one from here on: the last common epoch and its end.
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
@@ -211,6 +215,7 @@ async fn read_part(
         return Ok(FetchedPart {
             positions,
             records: Bytes::new(),
+            aborted: Vec::new(),
             diverging,
         });
     }
@@ -219,22 +224,24 @@ async fn read_part(
         upper,
         max_bytes,
         at_least_one: nothing_yet,
+        read_committed: part.read_committed,
     };
     // Most of what is read was written a moment ago, or was read by somebody else, and is in memory: then
     // another thread would cost more than the read itself.
     let at_once = wanted.read_without_blocking(&published.view).transpose();
-    let records = match at_once {
-        Some(records) => records,
+    let read = match at_once {
+        Some(read) => read,
         None => {
             let view = Arc::clone(&published.view);
             let read = tokio::task::spawn_blocking(move || wanted.read(&view)).await;
             read.unwrap_or_else(|stopped| Err(ReadError::Io(std::io::Error::other(stopped))))
         }
     };
-    match records {
-        Ok(records) => Ok(FetchedPart {
+    match read {
+        Ok((records, aborted)) => Ok(FetchedPart {
             positions,
             records,
+            aborted,
             diverging,
         }),
         Err(ReadError::OutOfRange { wanted, .. }) => {
@@ -254,21 +261,42 @@ struct Wanted {
     upper: Offset,
     max_bytes: usize,
     at_least_one: bool,
+    read_committed: bool,
 }
+
+/// Records, and the aborted transactions that they may be of.
+type Read = (Bytes, Vec<AbortedTransaction>);
 
 impl Wanted {
     /// Reads what is in memory; `None` when it would have to come from the disk.
-    fn read_without_blocking(self, view: &LogView) -> Result<Option<Bytes>, ReadError> {
+    fn read_without_blocking(self, view: &LogView) -> Result<Option<Read>, ReadError> {
+        if self.read_committed && !view.has_no_aborted_transactions(self.from) {
+            return Ok(None);
+        }
+        let nothing_aborted = |records| (records, Vec::new());
         match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
-            Some(slice) => Ok(slice.read_without_blocking()?),
-            None => Ok(Some(Bytes::new())),
+            Some(slice) => Ok(slice.read_without_blocking()?.map(nothing_aborted)),
+            None => Ok(Some(nothing_aborted(Bytes::new()))),
         }
     }
 
-    fn read(self, view: &LogView) -> Result<Bytes, ReadError> {
-        match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
-            Some(slice) => Ok(slice.read()?),
-            None => Ok(Bytes::new()),
-        }
+    fn read(self, view: &LogView) -> Result<Read, ReadError> {
+        let slice = view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)?;
+        let Some(slice) = slice else {
+            return Ok((Bytes::new(), Vec::new()));
+        };
+        let records = slice.read()?;
+        let aborted = if self.read_committed && !view.has_no_aborted_transactions(self.from) {
+            view.aborted_transactions(self.from, end_of(&records).unwrap_or(self.upper))?
+        } else {
+            Vec::new()
+        };
+        Ok((records, aborted))
     }
+}
+
+/// The offset behind the last of these batches.
+fn end_of(records: &Bytes) -> Option<Offset> {
+    let last = Batches::new(records.clone()).flatten().last();
+    last.map(|batch| batch.header.next_offset())
 }

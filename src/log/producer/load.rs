@@ -10,6 +10,7 @@ use crate::log::names::SegmentFile;
 use crate::log::partition_log::LogError;
 use crate::log::scan::{HeaderWalk, Located, read_batch};
 use crate::log::segment::Segment;
+use crate::log::txn_index::{self, AbortedTransaction};
 use crate::log::validate::MOST_DECOMPRESSED;
 
 use super::history;
@@ -53,7 +54,7 @@ impl ProducerLoader<'_> {
             if number > first {
                 self.take_snapshot(&table)?;
             }
-            replay(segment, table.end(), &mut table)?;
+            replay(self.disk, segment, table.end(), &mut table)?;
         }
         table.advance_end(log_end);
         self.take_snapshot(&table)?;
@@ -86,8 +87,14 @@ impl ProducerLoader<'_> {
     }
 }
 
-/// Applies the batches of a segment from `from` on.
-fn replay(segment: &Segment, from: Offset, table: &mut ProducerTable) -> Result<(), LogError> {
+/// Applies the batches of a segment from `from` on, and sees to it that its index has the transactions that
+/// they abort.
+fn replay(
+    disk: &Disk,
+    segment: &Segment,
+    from: Offset,
+    table: &mut ProducerTable,
+) -> Result<(), LogError> {
     let log = segment.files.log()?;
     let mut walk = HeaderWalk::new(&log, segment.walk_start(from), segment.length);
     while let Some(located) = walk.next_good()? {
@@ -101,7 +108,15 @@ fn replay(segment: &Segment, from: Offset, table: &mut ProducerTable) -> Result<
         } else {
             None
         };
-        table.replay(&located.header, marker);
+        let header = &located.header;
+        let open = table.get(header.producer_id);
+        let first = open.and_then(|entry| entry.transaction_start);
+        table.replay(header, marker);
+        let aborted = marker
+            .and_then(|(marker, _)| AbortedTransaction::ended_by(header, &marker, first, table));
+        if let Some(aborted) = aborted {
+            txn_index::add(disk, &segment.files, aborted)?;
+        }
     }
     Ok(())
 }

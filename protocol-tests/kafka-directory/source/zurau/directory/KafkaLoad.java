@@ -8,10 +8,13 @@ import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.FeatureUpdate;
+import org.apache.kafka.clients.admin.FinalizedVersionRange;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.admin.UserScramCredentialDeletion;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -50,6 +53,7 @@ final class KafkaLoad {
     static void run(String bootstrap, int stay) throws Exception {
         KafkaLoad load = new KafkaLoad(bootstrap, stay);
         try (Admin admin = Clients.admin(bootstrap)) {
+            load.features(admin);
             Load.create(admin, "transactions", 2, Map.of("segment.bytes", "1048576"));
             load.users(admin);
             load.quotas(admin);
@@ -60,6 +64,20 @@ final class KafkaLoad {
             load.transactions();
             load.modernGroup();
             load.shareGroup(admin);
+        }
+    }
+
+    /** A cluster that began under Zurau has no features but those that Zurau serves; Kafka raises them when asked to. */
+    private static void features(Admin admin) throws Exception {
+        Map<String, FinalizedVersionRange> finalized = admin.describeFeatures().featureMetadata().get().finalizedFeatures();
+        Map<String, FeatureUpdate> updates = new java.util.HashMap<>();
+        Map.of("group.version", 1, "share.version", 1, "transaction.version", 2).forEach((name, level) -> {
+            if (!finalized.containsKey(name)) {
+                updates.put(name, new FeatureUpdate(level.shortValue(), FeatureUpdate.UpgradeType.UPGRADE));
+            }
+        });
+        if (!updates.isEmpty()) {
+            admin.updateFeatures(updates, new UpdateFeaturesOptions()).all().get();
         }
     }
 

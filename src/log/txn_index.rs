@@ -1,0 +1,279 @@
+//! `.txnindex`: the aborted transactions whose markers a segment holds, so that readers of committed records
+//! know what to leave out. There is no such file where nothing was aborted.
+//!
+//! Entries of 34 bytes, in the order of the markers:
+//! ```text
+//!   version 0 | producer id | first offset | last offset: the marker | last stable offset
+//!     int16        int64         int64             int64                   int64
+//! ```
+//!
+//! The last stable offset is the one after the abort: the beginning of the oldest transaction that was
+//! still open, or the offset behind the marker. Every transaction that is found later in the log, and was
+//! aborted, begins at or above it; that is when a search may stop.
+//!
+//! An entry is a function of the batches, as producer state is: what a crash has made of the file's end is
+//! cut off, and made anew when producers are replayed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::base::{Offset, ProducerId};
+use crate::record::BatchHeader;
+use crate::record::control::EndTransactionMarker;
+
+use super::disk::Disk;
+use super::names::SegmentFile;
+use super::producer::ProducerTable;
+use super::reader::LogView;
+use super::segment::SegmentFiles;
+
+/// Bytes of an entry.
+const ENTRY_SIZE: usize = 34;
+const VERSION: i16 = 0;
+
+/// A transaction that was aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    /// Whose it was.
+    pub producer: ProducerId,
+    /// Its first record.
+    pub first: Offset,
+    /// Its marker.
+    pub last: Offset,
+    /// The last stable offset once the marker was there.
+    pub last_stable: Offset,
+}
+
+impl AbortedTransaction {
+    /// What a marker ends, if it aborts anything. `producers` are those after the marker, and `first` is
+    /// where the transaction began.
+    pub(super) fn ended_by(
+        header: &BatchHeader,
+        marker: &EndTransactionMarker,
+        first: Option<Offset>,
+        producers: &ProducerTable,
+    ) -> Option<Self> {
+        let last = header.last_offset();
+        let first = first.filter(|_| !marker.committed)?;
+        Some(Self {
+            producer: header.producer_id,
+            first,
+            last,
+            last_stable: producers.first_open_transaction().unwrap_or(last.next()),
+        })
+    }
+
+    fn encode(&self) -> [u8; ENTRY_SIZE] {
+        let mut bytes = [0; ENTRY_SIZE];
+        let numbers = [
+            self.producer.0,
+            self.first.0,
+            self.last.0,
+            self.last_stable.0,
+        ];
+        let (version, rest) = bytes.split_at_mut(2);
+        version.copy_from_slice(&VERSION.to_be_bytes());
+        for (place, number) in rest.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// `None` when the bytes are no entry.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (version, rest) = bytes.split_first_chunk::<2>()?;
+        if i16::from_be_bytes(*version) != VERSION {
+            return None;
+        }
+        let mut numbers = rest.chunks_exact(8).map(|number| {
+            let number = number.try_into().map(i64::from_be_bytes);
+            number.unwrap_or(-1)
+        });
+        let entry = Self {
+            producer: ProducerId(numbers.next()?),
+            first: Offset(numbers.next()?),
+            last: Offset(numbers.next()?),
+            last_stable: Offset(numbers.next()?),
+        };
+        (Offset::ZERO <= entry.first && entry.first <= entry.last).then_some(entry)
+    }
+}
+
+/// The good entries at the beginning of the file, and whether there is anything behind them.
+fn read(file: &File) -> io::Result<(Vec<AbortedTransaction>, bool)> {
+    let mut entries: Vec<AbortedTransaction> = Vec::new();
+    let mut bytes = [0; ENTRY_SIZE];
+    let length = file.metadata()?.len();
+    let mut position = 0;
+    while position < length {
+        if position + ENTRY_SIZE as u64 > length {
+            return Ok((entries, true));
+        }
+        file.read_exact_at(&mut bytes, position)?;
+        let follows =
+            |entry: &AbortedTransaction| entries.last().is_none_or(|last| last.last < entry.last);
+        match AbortedTransaction::decode(&bytes).filter(follows) {
+            Some(entry) => entries.push(entry),
+            None => return Ok((entries, true)),
+        }
+        position += ENTRY_SIZE as u64;
+    }
+    Ok((entries, false))
+}
+
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::options().read(true).write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds an entry behind the others, durably, unless it is there.
+pub(super) fn add(disk: &Disk, files: &SegmentFiles, entry: AbortedTransaction) -> io::Result<()> {
+    let path = files.path(SegmentFile::TransactionIndex);
+    let known = match open(&path)? {
+        Some(file) => read(&file)?.0,
+        None => Vec::new(),
+    };
+    if known.iter().any(|other| other.last >= entry.last) {
+        return Ok(());
+    }
+    let file = if known.is_empty() {
+        disk.create(&path)?
+    } else {
+        disk.open(&path)?
+    };
+    disk.write_at(&file, &entry.encode(), (known.len() * ENTRY_SIZE) as u64)?;
+    disk.sync(&file)?;
+    if known.is_empty()
+        && let Some(directory) = path.parent()
+    {
+        disk.sync_directory(directory)?;
+    }
+    files.note_aborted();
+    Ok(())
+}
+
+/// Cuts off the entries of markers at and above `to`, and whatever is no entry.
+pub(super) fn truncate(disk: &Disk, files: &SegmentFiles, to: Offset) -> io::Result<()> {
+    let path = files.path(SegmentFile::TransactionIndex);
+    let Some(file) = open(&path)? else {
+        return Ok(());
+    };
+    let (entries, is_torn) = read(&file)?;
+    let kept = entries.partition_point(|entry| entry.last < to);
+    if kept == 0 {
+        drop(file);
+        return disk.remove(&path);
+    }
+    if kept < entries.len() || is_torn {
+        disk.set_length(&file, (kept * ENTRY_SIZE) as u64)?;
+        disk.sync(&file)?;
+    }
+    Ok(())
+}
+
+impl LogView {
+    /// The aborted transactions of which there may be records from `from` to `upper`, in the order of their
+    /// markers. May read files.
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        upper: Offset,
+    ) -> io::Result<Vec<AbortedTransaction>> {
+        let mut found = Vec::new();
+        for segment in self.segments_from(from) {
+            let Some(file) = segment.files.transaction_index()? else {
+                continue;
+            };
+            for entry in read(&file)?.0 {
+                if entry.last >= from && entry.first < upper {
+                    found.push(entry);
+                }
+                if entry.last_stable >= upper {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether nothing was ever aborted in the segments from `from` on, as far as that is known without
+    /// looking.
+    pub fn has_no_aborted_transactions(&self, from: Offset) -> bool {
+        self.segments_from(from)
+            .all(|segment| segment.files.has_no_aborted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn entry(producer: i64, first: i64, last: i64, last_stable: i64) -> AbortedTransaction {
+        AbortedTransaction {
+            producer: ProducerId(producer),
+            first: Offset(first),
+            last: Offset(last),
+            last_stable: Offset(last_stable),
+        }
+    }
+
+    fn files(directory: &Path) -> SegmentFiles {
+        SegmentFiles::new(Arc::from(directory), Offset::ZERO, true)
+    }
+
+    fn entries(files: &SegmentFiles) -> Vec<AbortedTransaction> {
+        let path = files.path(SegmentFile::TransactionIndex);
+        open(&path)
+            .unwrap()
+            .map_or_else(Vec::new, |file| read(&file).unwrap().0)
+    }
+
+    #[test]
+    fn entries_are_kafkas() {
+        let bytes = entry(1, 2, 3, 4).encode();
+        let mut expected = vec![0, 0];
+        for number in 1..=4_u8 {
+            expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, number]);
+        }
+        assert_eq!(bytes[..], expected);
+        assert_eq!(AbortedTransaction::decode(&bytes), Some(entry(1, 2, 3, 4)));
+        for wrong in [&bytes[..33], &[1; 34], &entry(1, 4, 3, 4).encode()] {
+            assert_eq!(AbortedTransaction::decode(wrong), None);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_added_once_and_torn_ends_are_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let (disk, files) = (Disk::default(), files(directory.path()));
+        let all = [entry(1, 0, 5, 6), entry(2, 3, 9, 7), entry(1, 7, 12, 13)];
+        truncate(&disk, &files, Offset(100)).unwrap();
+        for one in all {
+            add(&disk, &files, one).unwrap();
+            add(&disk, &files, one).unwrap();
+        }
+        assert_eq!(entries(&files), all);
+        truncate(&disk, &files, Offset(12)).unwrap();
+        assert_eq!(entries(&files), all[..2]);
+
+        let path = files.path(SegmentFile::TransactionIndex);
+        let mut torn = std::fs::read(&path).unwrap();
+        torn.extend_from_slice(&[0, 0, 0, 0, 7]);
+        std::fs::write(&path, &torn).unwrap();
+        assert_eq!(entries(&files), all[..2]);
+        add(&disk, &files, all[2]).unwrap();
+        assert_eq!(entries(&files), all);
+        std::fs::write(&path, &torn).unwrap();
+        truncate(&disk, &files, Offset(100)).unwrap();
+        assert_eq!(path.metadata().unwrap().len(), 2 * ENTRY_SIZE as u64);
+        truncate(&disk, &files, Offset(5)).unwrap();
+        assert!(!path.exists());
+    }
+}
