@@ -1,5 +1,6 @@
 //! Tests of the log as a whole.
 
+mod aborted;
 mod appending;
 mod background;
 mod crash;
