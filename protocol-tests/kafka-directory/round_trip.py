@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """One data directory that goes from Kafka to Zurau, back to Kafka and to Zurau again, with load in each stay.
 
-  round_trip.py [--first kafka|zurau] [--quorum static|dynamic] [--kill] [--stays N]
+  round_trip.py [--first kafka|zurau|formatted] [--quorum static|dynamic] [--kill] [--stays N]
 
 After each stay everything readable is written down, and must be there when the next broker has opened the directory:
 every record with its offset, epoch, time and headers, topic ids, configurations, offsets of groups; and what only Kafka
-can tell when Kafka is back. The bytes of segments must be those that the broker before has written.
+can tell when Kafka is back. The bytes of segments must be those that the broker before has written. With "formatted",
+Zurau comes first, to a directory in which only Kafka's format tool has been.
 """
 
 import argparse
@@ -54,6 +55,9 @@ class PeerKafka(KafkaBroker):
     def command(self):
         scram = "--add-scram SCRAM-SHA-256=[name=formatted,password=secret]"
         return ["env", f"KAFKA_QUORUM={self.quorum}", f"KAFKA_FORMAT_ARGUMENTS={scram}"] + super().command()
+
+    def format(self):
+        subprocess.run(["env", "KAFKA_FORMAT_ONLY=1"] + self.command(), check=True, stdin=subprocess.DEVNULL)
 
 
 class Agent:
@@ -126,6 +130,8 @@ class Directory:
         zurau = OwnBroker(self.path, dict(ZURAU_SETTINGS))
         stage.brokers += [kafka, zurau]
         self.brokers = {"kafka": kafka, "zurau": zurau}
+        if options.first == "formatted":
+            kafka.format()
 
     def stay(self, number, name):
         broker = self.brokers[name]
@@ -143,6 +149,8 @@ class Directory:
         if name == "kafka":
             self.agent.ask("kafka-load", broker.bootstrap, number)
             self.cluster = self.write("cluster", broker, f"{number}-after")
+            if self.options.first != "zurau":
+                check(any(line.startswith("user formatted ") for line in self.cluster), "the format tool's user is gone")
         self.contents = self.write("contents", broker, f"{number}-after")
         if self.options.kill:
             # What a broker notes only now and then, it may forget when it is killed: how far records are deleted.
@@ -178,11 +186,11 @@ class Directory:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first", choices=["kafka", "zurau"], default="kafka")
+    parser.add_argument("--first", choices=["kafka", "zurau", "formatted"], default="kafka")
     parser.add_argument("--quorum", choices=["static", "dynamic"], default="static")
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--stays", type=int, default=4)
-    parser.add_argument("--seconds", type=int, default=280)
+    parser.add_argument("--seconds", type=int, default=380)
     options = parser.parse_args()
     order = ["kafka", "zurau"] if options.first == "kafka" else ["zurau", "kafka"]
     with Stage(seconds=options.seconds) as stage:

@@ -3,12 +3,13 @@
 //! A record's value is `frame version (1) | type | version | message`, the first three as unsigned
 //! varints, the message in Kafka's flexible encoding; the key is null. Nothing may follow.
 //!
-//! Every type in Kafka's schemas is known here. Those that this release acts on have a struct of
-//! their own; of the others ([`Unmodelled`]: ACLs, SCRAM credentials, quotas, delegation tokens,
-//! ZooKeeper migration) the bytes are kept, so that a snapshot written by us still holds them. A
-//! type or a version that is not in the schemas is an error, as in Kafka: skipping it could mean
-//! ignoring a change that the rest of the log builds on. Tagged fields that are not in the schemas
-//! are skipped: that is what tags are for.
+//! The types that this release acts on have a struct of their own. Of all others ([`Unmodelled`]: ACLs,
+//! SCRAM credentials, quotas, delegation tokens, ZooKeeper migration, and whatever a relative of Kafka's
+//! may have added) the bytes are kept, so that a snapshot written by us still holds them. Nothing that we
+//! act on can hide there: that is what `metadata.version` is for, and one that is not known is refused. A
+//! version that is not in the schemas, of a type that we act on, is an error, as in Kafka: skipping it
+//! could mean ignoring a change that the rest of the log builds on. Tagged fields that are not in the
+//! schemas are skipped: that is what tags are for.
 //!
 //! Records are read in all their versions and written in the version that Kafka writes at
 //! `metadata.version` 4.3-IV0 (level 30).
@@ -38,9 +39,6 @@ pub enum DecodeError {
     /// The frame around the record is of another version than 1.
     #[error("frame version {0}, expected 1")]
     FrameVersion(u32),
-    /// A record type that Kafka 4.3 does not know.
-    #[error("unknown record type {0}")]
-    Type(u32),
     /// A record version that Kafka 4.3 does not know.
     #[error("unknown version {version} of {name}")]
     Version {
@@ -132,18 +130,6 @@ pub(super) enum UnmodelledPlace {
     /// After everything else.
     AtTheEnd,
 }
-
-/// Types without a struct, with their highest version.
-const UNMODELLED: [(u32, u32, &str); 8] = [
-    (10, 0, "DelegationTokenRecord"),
-    (11, 0, "UserScramCredentialRecord"),
-    (14, 0, "ClientQuotaRecord"),
-    (18, 0, "AccessControlEntryRecord"),
-    (19, 0, "RemoveAccessControlEntryRecord"),
-    (21, 0, "ZkMigrationStateRecord"),
-    (22, 0, "RemoveUserScramCredentialRecord"),
-    (26, 0, "RemoveDelegationTokenRecord"),
-];
 
 /// A record whose message has a struct.
 trait Message: Sized {
@@ -251,20 +237,11 @@ impl MetadataRecord {
             AbortTransaction::TYPE => Self::AbortTransaction(read(reader, version)?),
             RegisterController::TYPE => Self::RegisterController(read(reader, version)?),
             ClearElr::TYPE => Self::ClearElr(read(reader, version)?),
-            _ => {
-                let (_, highest_version, name) = UNMODELLED
-                    .iter()
-                    .find(|(known, ..)| *known == record_type)
-                    .ok_or(DecodeError::Type(record_type))?;
-                if version > *highest_version {
-                    return Err(DecodeError::Version { name, version });
-                }
-                Self::Unknown(Unmodelled {
-                    record_type,
-                    version,
-                    bytes: reader.take_rest().to_vec(),
-                })
-            }
+            _ => Self::Unknown(Unmodelled {
+                record_type,
+                version,
+                bytes: reader.take_rest().to_vec(),
+            }),
         })
     }
 

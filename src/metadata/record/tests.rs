@@ -211,7 +211,7 @@ fn a_registration_has_kafkas_bytes_in_version_4() {
 }
 
 #[test]
-fn what_kafka_does_not_know_is_refused_and_the_rest_is_kept() {
+fn what_is_not_known_is_kept_and_what_cannot_be_read_is_refused() {
     let acl_removal = [&[1, 19, 0], ID_7.as_slice(), &[0]].concat();
     let record = MetadataRecord::decode(&acl_removal);
     assert!(matches!(&record, Ok(MetadataRecord::Unknown(kept)) if kept.record_type == 19));
@@ -219,8 +219,16 @@ fn what_kafka_does_not_know_is_refused_and_the_rest_is_kept() {
 
     let decode = MetadataRecord::decode;
     assert_eq!(decode(&[0, 20, 0, 0]), Err(DecodeError::FrameVersion(0)));
-    assert_eq!(decode(&[1, 29, 0, 0]), Err(DecodeError::Type(29)));
-    assert_eq!(decode(&[1, 13, 0, 0]), Err(DecodeError::Type(13)));
+    for (record_type, version) in [(13, 0), (29, 0), (127, 1), (18, 9)] {
+        let kept = decode(&[1, record_type, version, 7, 8]).unwrap();
+        let unmodelled = Unmodelled {
+            record_type: u32::from(record_type),
+            version: u32::from(version),
+            bytes: vec![7, 8],
+        };
+        assert_eq!(kept, MetadataRecord::Unknown(unmodelled));
+        assert_eq!(kept.encode(), [1, record_type, version, 7, 8]);
+    }
     assert_eq!(
         decode(&[1, 12, 1]),
         Err(DecodeError::Version {
@@ -403,13 +411,17 @@ fn partition_change() -> impl Strategy<Value = PartitionChange> {
         )
 }
 
+/// Types of records that are kept unread, those of Kafka's and one that is not.
+const UNMODELLED: [u32; 9] = [10, 11, 14, 18, 19, 21, 22, 26, 10_001];
+
 /// A record that is kept unread, of any kind.
 pub(crate) fn unmodelled() -> impl Strategy<Value = Unmodelled> {
     (
         proptest::sample::select(&UNMODELLED[..]),
+        0..3_u32,
         vec(any::<u8>(), 0..20),
     )
-        .prop_map(|((record_type, version, _), bytes)| Unmodelled {
+        .prop_map(|(record_type, version, bytes)| Unmodelled {
             record_type,
             version,
             bytes,
