@@ -34,7 +34,7 @@ use super::reader::RecentBatches;
 use super::rebuild::{Rebuilt, Tail, load_tail, rebuild};
 use super::roll::{Jitter, store_epochs};
 use super::segment::{Segment, SegmentFiles};
-use super::sync_job::Unsynced;
+use super::sync_job::{Synced, Unsynced};
 use super::txn_index;
 
 pub(super) fn open(
@@ -159,7 +159,10 @@ impl Recovery {
                 std::mem::take(&mut self.unsynced),
                 snapshots.range(recovery_point.next()..).copied().collect(),
                 (recovery_point < log_end).then_some(now),
-                as_it_was_closed,
+                Synced {
+                    names: as_it_was_closed,
+                    entries: clean_shutdown && !mended && self.report.indexes_rebuilt == 0,
+                },
             ),
             snapshots,
             midway_snapshot: None,

@@ -76,23 +76,31 @@ pub(super) struct Unsynced {
     not_before: Timestamp,
 }
 
+/// What recovery knows to be synced.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Synced {
+    /// The names in the directory.
+    pub(super) names: bool,
+    /// The index entries of the active segment.
+    pub(super) entries: bool,
+}
+
 impl Unsynced {
-    /// What recovery leaves: its segments and snapshots, and unless all is as a clean stop has left it, names
-    /// and entries of the active segment that it may have changed.
+    /// What recovery leaves: its segments and snapshots, and names and entries of the active segment where it
+    /// may have changed them.
     pub(super) const fn new(
         segments: Vec<Arc<SegmentFiles>>,
         snapshots: Vec<Offset>,
         since: Option<Timestamp>,
-        as_it_was_closed: bool,
+        synced: Synced,
     ) -> Self {
-        let synced = if as_it_was_closed { 1 } else { 0 };
         Self {
             segments,
             snapshots,
             names_changed: 1,
-            names_synced: synced,
+            names_synced: synced.names as u64,
             entries_changed: 1,
-            entries_synced: synced,
+            entries_synced: synced.entries as u64,
             since,
             active_synced: 0,
             most_waiting: ACTIVE_SYNC_BYTES,
