@@ -156,7 +156,8 @@ pub async fn fetch(
 }
 
 async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
-    if limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
+    // Of nothing there will never be enough: what could not be found is told now.
+    if parts.is_empty() || limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
         return;
     }
     let waker = Arc::new(Notify::new());

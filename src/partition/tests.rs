@@ -111,6 +111,13 @@ async fn a_waiting_fetch_is_woken_by_an_append() {
     broker.partitions.stop(1);
 }
 
+#[tokio::test]
+async fn nothing_is_not_waited_for() {
+    let nothing = fetch(&[], limits(Duration::from_secs(60)));
+    let answer = tokio::time::timeout(Duration::from_secs(30), nothing).await;
+    assert!(answer.expect("an answer at once").is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_with_the_topic_and_with_the_broker() {
     let path = tempfile::tempdir().expect("a temporary directory");
