@@ -5,7 +5,9 @@ use crate::cluster::ClusterError;
 use crate::controller::{Refusal, names};
 use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
-use crate::partition::{AppendFailure, DeleteFailure, EpochMismatch, NotHosted, ReadFailure};
+use crate::partition::{
+    AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted, ReadFailure,
+};
 
 /// The code for an append that did not happen.
 pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
@@ -52,6 +54,20 @@ pub(super) const fn of_not_hosted(reason: NotHosted) -> ErrorCode {
     match reason {
         NotHosted::Unknown => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         NotHosted::Unreadable => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a replica that does not go to another directory.
+pub(super) const fn of_alter_directory(
+    error: AlterDirectoryError,
+    partition_is_known: bool,
+) -> ErrorCode {
+    match error {
+        AlterDirectoryError::NameTooLong => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        AlterDirectoryError::NoSuchDirectory => ErrorCode::LOG_DIR_NOT_FOUND,
+        AlterDirectoryError::Offline => ErrorCode::KAFKA_STORAGE_ERROR,
+        AlterDirectoryError::NotHosted if partition_is_known => ErrorCode::REPLICA_NOT_AVAILABLE,
+        AlterDirectoryError::NotHosted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod advertised;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod altered_configs;
 mod api_versions;
 mod ask;
@@ -80,6 +81,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Route::to::<describe_configs::DescribeConfigs>(),
     Route::to::<alter_configs::AlterConfigs>(),
+    Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
     Route::to::<describe_log_dirs::DescribeLogDirs>(),
     Route::to::<create_partitions::CreatePartitions>(),
     Route::to::<delete_groups::DeleteGroups>(),

@@ -309,7 +309,7 @@ impl PartitionLog {
 
     /// Notes the transactions that these batches, which have been written, abort. Markers are rare, so that
     /// the producers may be gone through once more for them.
-    fn index_aborted(&self, batches: &[ReadyBatch]) -> Result<(), LogError> {
+    pub(super) fn index_aborted(&self, batches: &[ReadyBatch]) -> Result<(), LogError> {
         if !batches
             .iter()
             .any(|batch| batch.header.attributes.is_control())

@@ -76,7 +76,8 @@
 //! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
-//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, `scrub`, [`LogDirectory`].
+//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, `follow`, `scrub`, [`LogDirectory`],
+//! [`LogDirectories`].
 
 mod active;
 mod append;
@@ -87,6 +88,7 @@ mod directory;
 pub mod disk;
 mod durable;
 pub mod epochs;
+mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,6 +4,7 @@
 use crate::base::{DirectoryId, TopicId};
 
 use super::opening::ToOpen;
+use super::replica::Replica;
 
 /// Called when the controller has taken an assignment down, or never will.
 type Answer = Box<dyn FnOnce(bool) + Send>;
@@ -27,6 +28,20 @@ impl Assignment {
             directory,
             answer: None,
         }
+    }
+
+    pub(super) fn of(replica: &Replica, directory: DirectoryId) -> Self {
+        Self {
+            topic_id: replica.topic_id(),
+            partition: replica.topic_partition().partition,
+            directory,
+            answer: None,
+        }
+    }
+
+    pub(super) fn with_answer(mut self, answer: impl FnOnce(bool) + Send + 'static) -> Self {
+        self.answer = Some(Box::new(answer));
+        self
     }
 
     /// The controller has written the assignment down, or has refused it.

@@ -34,6 +34,9 @@ impl Partitions {
         if let Some(housekeeper) = &mut threads.housekeeper {
             housekeeper.stop();
         }
+        // Whoever waits for an answer to an assignment that was never sent goes.
+        drop(self.assignments());
+        self.shared.moves.stop();
         let closed = self.close_logs(threads.lanes);
         for directory in &self.shared.directories {
             if !directory.is_offline()

@@ -36,7 +36,9 @@ impl Partitions {
         let Some(places) = self.hosted_mut().remove(&topic.id) else {
             return;
         };
-        for place in places.into_values() {
+        for (partition, place) in places {
+            // Its future replica goes as well, when its mover has let go of it.
+            drop(self.cancel_move(topic.id, partition));
             match place {
                 Place::Open(replica) => self.delete_open(&replica, renamed.clone()),
                 Place::Unreadable(unreadable) => {

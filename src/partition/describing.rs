@@ -81,6 +81,19 @@ impl Partitions {
                 is_future: false,
             })
             .collect();
+        let moves = self.shared.moves.all();
+        let coming = moves
+            .iter()
+            .filter(|moving| moving.target.id() == directory.id());
+        replicas.extend(coming.map(|moving| {
+            let log_end = moving.replica.published().positions.log_end;
+            DescribedReplica {
+                topic_partition: moving.replica.topic_partition().clone(),
+                size: moving.copied.bytes(),
+                offset_lag: log_end.since(moving.copied.log_end()),
+                is_future: true,
+            }
+        }));
         replicas.sort_by(|one, other| one.topic_partition.cmp(&other.topic_partition));
         replicas
     }

@@ -4,12 +4,13 @@
 mod checkpoints;
 mod state;
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::{DirectoryId, Timestamp, TopicId, TopicPartition};
+use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition};
 use crate::log::{
     Checkpoint, LogDirectory, LogError, PartitionOffsets, ReplicaState, Space,
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
@@ -25,6 +26,9 @@ pub struct HostedDirectory {
     log_directory: LogDirectory,
     state: DirectoryState,
     checkpoints: Checkpoints,
+    /// Replicas that the checkpoints speak of although they do not count here, or not yet: recovery point and log
+    /// start.
+    expected: Mutex<HashMap<TopicPartition, (Offset, Offset)>>,
     going: Mutex<Going>,
 }
 
@@ -51,6 +55,7 @@ impl HostedDirectory {
             state: DirectoryState::new(&log_directory, reserve_bytes),
             log_directory,
             checkpoints: Checkpoints::default(),
+            expected: Mutex::default(),
             going: Mutex::default(),
         }
     }
@@ -125,6 +130,51 @@ impl HostedDirectory {
         offsets: impl FnOnce() -> PartitionOffsets,
     ) -> io::Result<()> {
         self.checkpoints.write(&self.log_directory, which, offsets)
+    }
+
+    /// From now on the checkpoints speak of a replica that is about to be put in place here.
+    pub(super) fn expect(
+        &self,
+        partition: &TopicPartition,
+        recovery_point: Offset,
+        log_start: Offset,
+    ) {
+        let mut expected = self.expected();
+        expected.insert(partition.clone(), (recovery_point, log_start));
+    }
+
+    /// It is in place, or will not be.
+    pub(super) fn expect_no_more(&self, partition: &TopicPartition) {
+        self.expected().remove(partition);
+    }
+
+    /// What a checkpoint says of the replicas that are expected.
+    pub(super) fn expected_offsets(&self, which: Checkpoint) -> PartitionOffsets {
+        let expected = self.expected();
+        let offsets = expected
+            .iter()
+            .filter_map(|(partition, (recovery_point, log_start))| {
+                let offset = match which {
+                    Checkpoint::RecoveryPoint => *recovery_point,
+                    Checkpoint::LogStart => *log_start,
+                    Checkpoint::Replication => return None,
+                };
+                (offset > Offset::ZERO).then(|| (partition.clone(), offset))
+            });
+        offsets.collect()
+    }
+
+    fn expected(&self) -> MutexGuard<'_, HashMap<TopicPartition, (Offset, Offset)>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a failed change of the directory means: it goes offline, unless nothing was tried.
+    pub(super) fn note_failure(&self, what: &str, error: &io::Error) {
+        if is_out_of_descriptors(error) {
+            tracing::warn!(what, %error, "no file descriptor left: put off");
+        } else {
+            self.fail(&format_args!("{what}: {error}"));
+        }
     }
 
     /// Takes note of a deleted replica's directory, which has been renamed: its files go later.
@@ -211,12 +261,17 @@ impl HostedDirectory {
     ) -> io::Result<PathBuf> {
         let name = marked_directory_name(partition, uuid::Uuid::new_v4(), state);
         let to = self.path().join(name);
+        self.rename_to(from, &to)?;
+        Ok(to)
+    }
+
+    /// Renames something in this directory.
+    pub(super) fn rename_to(&self, from: &Path, to: &Path) -> io::Result<()> {
         let disk = self.log_directory.disk();
         // opened before anything is changed: there may be no descriptor left later
         let parent = disk.open_directory(self.path())?;
-        disk.rename(from, &to)?;
-        disk.sync_open_directory(&parent, self.path())?;
-        Ok(to)
+        disk.rename(from, to)?;
+        disk.sync_open_directory(&parent, self.path())
     }
 
     /// Removes the files of deleted replicas that have waited long enough.

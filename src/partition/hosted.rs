@@ -11,6 +11,7 @@ use crate::base::{LeaderEpoch, Offset, Positions, Timestamp};
 use crate::log::{AppendError, AppendInfo, AppendOrigin, LogError, PartitionLog};
 
 use super::append::{AppendFailure, Appended};
+use super::directory::HostedDirectory;
 use super::replica::{Published, Replica};
 use super::syncer::Syncer;
 
@@ -18,9 +19,35 @@ use super::syncer::Syncer;
 pub(super) struct Hosted {
     pub(super) log: PartitionLog,
     pub(super) replica: Arc<Replica>,
+    /// How often the log was replaced by another one with the same records.
+    incarnation: u64,
 }
 
 impl Hosted {
+    pub(super) const fn new(log: PartitionLog, replica: Arc<Replica>) -> Self {
+        Self {
+            log,
+            replica,
+            incarnation: 0,
+        }
+    }
+
+    /// Puts `log`, which holds the same records in `directory`, in the place of the one before; that one, and its
+    /// directory.
+    pub(super) fn replace_log(
+        &mut self,
+        log: PartitionLog,
+        directory: &Arc<HostedDirectory>,
+    ) -> (Arc<HostedDirectory>, PartitionLog) {
+        let before = std::mem::replace(&mut self.log, log);
+        self.incarnation += 1;
+        let source = self.replica.move_to(directory);
+        self.replica.publish(state_of(&self.log));
+        source.note_replicas_changed();
+        directory.note_replicas_changed();
+        (source, before)
+    }
+
     /// Appends for the leader; not published yet.
     pub(super) fn append(
         &mut self,
@@ -94,13 +121,16 @@ impl Hosted {
         let Some(job) = self.log.sync_job(now) else {
             return;
         };
-        let replica = Arc::clone(&self.replica);
+        let (replica, incarnation) = (Arc::clone(&self.replica), self.incarnation);
         syncer.send(move || {
             let result = job.run();
             let (lane, slot) = (replica.lane().clone(), replica.slot());
-            // A log that has left its lane meanwhile is not asked: nobody will use what it holds. If its
+            // A log that has left its lane or was replaced meanwhile is not asked: nobody will use what it holds. If its
             // disk has failed, the other logs there find out.
             lane.operate(slot, move |hosted| {
+                if hosted.incarnation != incarnation {
+                    return;
+                }
                 if let Err(error) = hosted.log.synced(job, result) {
                     hosted.note_failure("sync", &error);
                 }

@@ -5,12 +5,16 @@
 //! | `<topic>-<partition>` | places it here | it is opened |
 //! | the same in two directories | places it here | the one that the image names is opened, the other is set aside |
 //! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because metadata does not know it |
+//! | `-future` | places it here | its move goes on ([`super::moving`]) |
+//! | `-future`, and no replica anywhere | names its directory | it takes the replica's place, unless a directory is offline |
+//! | `-future` | does not know it | it is set aside |
 //! | `-delete` | | it is removed |
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::base::{DirectoryId, NodeId, TopicPartition};
+use crate::base::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::log::{DirectoryError, FoundReplica, ReplicaState, read_topic_id};
 use crate::metadata::{Image, PartitionImage};
 
@@ -20,6 +24,17 @@ use super::directory::{HostedDirectory, remove_directory};
 #[derive(Default)]
 pub(super) struct Inventory {
     live: HashMap<TopicPartition, Arc<HostedDirectory>>,
+    futures: Vec<FutureReplica>,
+}
+
+/// A future replica of a partition that belongs here.
+pub(super) struct FutureReplica {
+    pub(super) topic_partition: TopicPartition,
+    pub(super) topic_id: TopicId,
+    pub(super) directory: Arc<HostedDirectory>,
+    pub(super) path: PathBuf,
+    /// Whether the image says that the partition is in this directory.
+    is_named: bool,
 }
 
 /// Why a directory could not be put in order.
@@ -68,9 +83,59 @@ impl Inventory {
             match found.state {
                 ReplicaState::Deleted => remove_directory(&found.path),
                 ReplicaState::Live => self.add_live(directory, found, image, node)?,
-                ReplicaState::Stray | ReplicaState::Future => {}
+                ReplicaState::Future => self.add_future(directory, found, image, node)?,
+                ReplicaState::Stray => {}
             }
         }
+        Ok(())
+    }
+
+    /// Has future replicas that the image names take the place of replicas that are gone. Only for when no
+    /// directory is offline: else they may not be gone.
+    pub(super) fn put_futures_in_place(
+        &mut self,
+    ) -> Result<(), (Arc<HostedDirectory>, std::io::Error)> {
+        for future in std::mem::take(&mut self.futures) {
+            if !future.is_named || self.live.contains_key(&future.topic_partition) {
+                self.futures.push(future);
+                continue;
+            }
+            let directory = future.directory;
+            let plain = directory
+                .log_directory()
+                .replica_path(&future.topic_partition);
+            if let Err(error) = directory.rename_to(&future.path, &plain) {
+                return Err((directory, error));
+            }
+            tracing::warn!(partition = %future.topic_partition, directory = %plain.display(), "the replica that was moved is gone: its copy takes its place");
+            self.live.insert(future.topic_partition, directory);
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_futures(self) -> Vec<FutureReplica> {
+        self.futures
+    }
+
+    fn add_future(
+        &mut self,
+        directory: &Arc<HostedDirectory>,
+        found: FoundReplica,
+        image: &Image,
+        node: NodeId,
+    ) -> Result<(), DisorderError> {
+        let Some((topic_id, placed)) = placed_here(&found, image, node) else {
+            let partition = &found.topic_partition;
+            directory.rename(&found.path, partition, ReplicaState::Stray)?;
+            return Ok(());
+        };
+        self.futures.push(FutureReplica {
+            topic_id,
+            is_named: placed.directory_of(node) == Some(directory.id()),
+            topic_partition: found.topic_partition,
+            directory: Arc::clone(directory),
+            path: found.path,
+        });
         Ok(())
     }
 
@@ -82,7 +147,7 @@ impl Inventory {
         node: NodeId,
     ) -> Result<(), DisorderError> {
         let partition = &found.topic_partition;
-        let Some(placed) = placed_here(&found, image, node) else {
+        let Some((_, placed)) = placed_here(&found, image, node) else {
             return set_aside(directory, partition, "it is of no known partition");
         };
         if let Some(other) = self.live.get(partition) {
@@ -108,18 +173,19 @@ fn set_aside(
     Ok(())
 }
 
-/// The partition that was found, if the image places it here.
+/// The partition that was found and its topic, if the image places it here.
 fn placed_here<'a>(
     found: &FoundReplica,
     image: &'a Image,
     node: NodeId,
-) -> Option<&'a PartitionImage> {
+) -> Option<(TopicId, &'a PartitionImage)> {
     let TopicPartition { topic, partition } = &found.topic_partition;
     let known = image.topic(topic)?;
     // An id that cannot be read is not somebody else's: opening the log will say what is wrong.
     let found_id = read_topic_id(&found.path).ok().flatten();
     let is_this_life = found_id.is_none_or(|id| id == known.id);
-    known
+    let placed = known
         .partition(*partition)
-        .filter(|partition| is_this_life && partition.replicas.contains(&node))
+        .filter(|partition| is_this_life && partition.replicas.contains(&node))?;
+    Some((known.id, placed))
 }

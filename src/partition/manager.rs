@@ -20,6 +20,7 @@ use super::directory::HostedDirectory;
 use super::housekeeping::Housekeeper;
 use super::inventory::Inventory;
 use super::lane::{self, Hosted, LaneHandle, Slot};
+use super::moving::Moves;
 use super::opening::{self, Batches, Opened, ToOpen};
 use super::placing::Placing;
 use super::replica::{Replica, ReplicaParts};
@@ -117,6 +118,7 @@ pub(super) struct Shared {
     /// Where replicas are that the image places elsewhere: for the controller.
     pub(super) assignments: mpsc::UnboundedSender<Assignment>,
     pub(super) unsent: Mutex<Option<mpsc::UnboundedReceiver<Assignment>>>,
+    pub(super) moves: Moves,
     pub(super) threads: Mutex<Threads>,
     pub(super) scrubbed: ScrubCounts,
 }
@@ -174,6 +176,7 @@ impl Partitions {
                 preferred: Mutex::default(),
                 assignments,
                 unsent: Mutex::new(Some(unsent)),
+                moves: Moves::default(),
                 threads: Mutex::new(threads),
                 scrubbed: ScrubCounts::default(),
             }),
@@ -305,7 +308,18 @@ impl Partitions {
         let wanted = image
             .topics()
             .flat_map(|topic| self.lead_or_list(image, &defaults, topic));
-        self.open_first(wanted.collect(), &inventory)
+        let wanted = wanted.collect();
+        if !self.has_offline_directories() {
+            inventory
+                .put_futures_in_place()
+                .map_err(|(directory, error)| StartError::Directory {
+                    directory: directory.path().display().to_string(),
+                    reason: error.to_string(),
+                })?;
+        }
+        self.open_first(wanted, &inventory)?;
+        self.resume_moves(inventory.into_futures());
+        Ok(())
     }
 
     /// Opens what was found, and creates what was not.
@@ -353,6 +367,11 @@ impl Partitions {
         self.adopt(opening::open_all(batches.0));
     }
 
+    /// Has the controller be told, if anybody does that.
+    pub(super) fn assign(&self, assignment: Assignment) {
+        drop(self.shared.assignments.send(assignment));
+    }
+
     fn place_offline(&self, wanted: &ToOpen) {
         tracing::error!(partition = %wanted.topic_partition, directory = %wanted.assigned, "partition may be in a log directory that is offline: it answers KAFKA_STORAGE_ERROR");
         self.place(wanted, Place::Offline);
@@ -373,9 +392,7 @@ impl Partitions {
                 }
             };
             if wanted.assigned != directory.id() {
-                let assignment = Assignment::new(&wanted, directory.id());
-                // Nobody listens before the broker is registered, and after it stops.
-                drop(self.shared.assignments.send(assignment));
+                self.assign(Assignment::new(&wanted, directory.id()));
             }
             directory.note_replicas_changed();
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
@@ -392,13 +409,7 @@ impl Partitions {
                 published: lane::state_of(&log),
             }));
             // The lane knows the log before anyone can send it an append.
-            lane.adopt(
-                slot,
-                Hosted {
-                    log,
-                    replica: Arc::clone(&replica),
-                },
-            );
+            lane.adopt(slot, Hosted::new(log, Arc::clone(&replica)));
             self.place(&wanted, Place::Open(replica));
         }
     }

@@ -26,9 +26,11 @@
 //!   reads of what is in memory or still readable go on, other directories do not notice. That there is
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 
+mod altering;
 pub mod append;
 mod assignment;
 mod closing;
+mod copying;
 mod delete_records;
 mod deleting;
 mod describing;
@@ -41,6 +43,7 @@ mod inventory;
 pub mod lane;
 pub mod lookup;
 pub mod manager;
+mod moving;
 mod opening;
 mod placing;
 pub mod read;
@@ -55,6 +58,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod waiters;
 
+pub use altering::{AlterDirectoryError, WantedDirectory};
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
 pub use assignment::Assignment;
 pub use delete_records::DeleteFailure;

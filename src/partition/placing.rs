@@ -92,6 +92,9 @@ impl Partitions {
                 *counts.entry(directory.id()).or_default() += 1;
             }
         }
+        for moving in self.shared.moves.all() {
+            *counts.entry(moving.target.id()).or_default() += 1;
+        }
         counts
     }
 

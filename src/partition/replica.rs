@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -94,6 +95,7 @@ pub struct Replica {
     leadership: ArcSwap<Leadership>,
     config: ArcSwap<TopicConfig>,
     published: ArcSwap<Published>,
+    is_moving: AtomicBool,
     waiters: Waiters,
 }
 
@@ -122,6 +124,7 @@ impl Replica {
             leadership: ArcSwap::from_pointee(parts.leadership),
             config: ArcSwap::new(parts.config),
             published: ArcSwap::from_pointee(parts.published),
+            is_moving: AtomicBool::new(false),
             waiters: Waiters::default(),
         }
     }
@@ -144,6 +147,21 @@ impl Replica {
     /// Whether that directory has failed.
     pub fn is_offline(&self) -> bool {
         self.directory.load().is_offline()
+    }
+
+    /// Whether a copy is being made of it in another directory. Compaction must leave the log alone meanwhile: a
+    /// tombstone may go only when the record that it removes is gone from the copy as well.
+    pub fn is_moving(&self) -> bool {
+        self.is_moving.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_moving(&self, is_moving: bool) {
+        self.is_moving.store(is_moving, Ordering::Release);
+    }
+
+    /// Another directory holds it from now on; the one before.
+    pub(super) fn move_to(&self, directory: &Arc<HostedDirectory>) -> Arc<HostedDirectory> {
+        self.directory.swap(Arc::clone(directory))
     }
 
     /// The topic's effective configuration.

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::base::Offset;
-use crate::log::{Checkpoint, PartitionOffsets, is_out_of_descriptors};
+use crate::log::{Checkpoint, PartitionOffsets};
 
 use super::directory::HostedDirectory;
 use super::housekeeping::{Housekeeper, Periods};
@@ -110,15 +110,11 @@ impl Partitions {
             return false;
         }
         let offsets = || self.published_offsets(directory, which);
-        let Err(error) = directory.write_checkpoint(which, offsets) else {
-            return true;
-        };
-        if is_out_of_descriptors(&error) {
-            tracing::warn!(%error, "checkpoint not written: no file descriptor left");
-        } else {
-            directory.fail(&format_args!("checkpoint: {error}"));
+        let written = directory.write_checkpoint(which, offsets);
+        if let Err(error) = &written {
+            directory.note_failure("checkpoint", error);
         }
-        false
+        written.is_ok()
     }
 
     /// What a checkpoint of `directory` is to say of all open partitions there.
@@ -128,7 +124,7 @@ impl Partitions {
         which: Checkpoint,
     ) -> PartitionOffsets {
         let is_here = |other: &Arc<HostedDirectory>| Arc::ptr_eq(other, directory);
-        let mut offsets = PartitionOffsets::new();
+        let mut offsets = directory.expected_offsets(which);
         for replica in self.all() {
             if is_here(&replica.directory())
                 && let Some(offset) = replica.published().checkpointed(which)

@@ -19,7 +19,7 @@ const NOW: Timestamp = Timestamp(1_000_000);
 
 /// Lets so many changes happen; the next one fails, or is torn if it is a write.
 #[derive(Debug)]
-struct Countdown {
+pub(super) struct Countdown {
     left: AtomicUsize,
     tear: Option<usize>,
 }
@@ -39,7 +39,7 @@ impl Probe for Countdown {
     }
 }
 
-fn failing_after(changes: usize, tear: Option<usize>) -> (Disk, Arc<Countdown>) {
+pub(super) fn failing_after(changes: usize, tear: Option<usize>) -> (Disk, Arc<Countdown>) {
     let probe = Arc::new(Countdown {
         left: AtomicUsize::new(changes),
         tear,

@@ -5,6 +5,7 @@ mod appending;
 mod background;
 mod crash;
 mod descriptors;
+mod following;
 mod histories;
 mod model;
 mod power;

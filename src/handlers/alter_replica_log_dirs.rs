@@ -1,0 +1,175 @@
+//! AlterReplicaLogDirs: replicas of this broker go to other log directories of it.
+
+use std::collections::HashMap;
+
+use kafka_protocol::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+};
+use kafka_protocol::messages::{
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, TopicName,
+};
+
+use crate::base::{ErrorCode, TopicPartition};
+use crate::metadata::Image;
+use crate::partition::WantedDirectory;
+use crate::wire::Reply;
+
+use super::errors;
+use super::route::{Call, Handler};
+
+pub(super) struct AlterReplicaLogDirs;
+
+impl Handler for AlterReplicaLogDirs {
+    type Request = AlterReplicaLogDirsRequest;
+
+    async fn handle(call: Call, request: AlterReplicaLogDirsRequest) -> Reply {
+        let image = call.broker.cluster.image();
+        let wanted = wanted(&request, &image);
+        let asked: Vec<_> = wanted
+            .iter()
+            .map(|wanted| (wanted.topic_partition.clone(), wanted.topic_id.is_some()))
+            .collect();
+        let results = call.broker.partitions.alter_directories(wanted).await;
+        let codes = results
+            .into_iter()
+            .zip(&asked)
+            .map(|(result, (partition, topic_is_known))| {
+                let is_known = *topic_is_known && is_known(&image, partition);
+                match result {
+                    Ok(()) => ErrorCode::NONE,
+                    Err(error) => errors::of_alter_directory(error, is_known),
+                }
+            });
+        let codes: Vec<_> = codes.collect();
+        call.reply(&response(
+            asked.iter().map(|(partition, _)| partition).zip(codes),
+        ))
+    }
+}
+
+fn is_known(image: &Image, partition: &TopicPartition) -> bool {
+    let topic = image.topic(&partition.topic);
+    topic.is_some_and(|topic| topic.partition(partition.partition).is_some())
+}
+
+/// What is asked for. Of several directories for one partition the last counts.
+fn wanted(request: &AlterReplicaLogDirsRequest, image: &Image) -> Vec<WantedDirectory> {
+    let mut wanted: Vec<WantedDirectory> = Vec::new();
+    let mut places = HashMap::new();
+    for directory in &request.dirs {
+        for topic in &directory.topics {
+            let topic_id = image.topic(topic.name.as_str()).map(|topic| topic.id);
+            for partition in &topic.partitions {
+                let path = directory.path.to_string();
+                let topic_partition = TopicPartition::new(topic.name.as_str(), *partition);
+                match places.get(&topic_partition) {
+                    Some(place) => {
+                        let again: &mut WantedDirectory = &mut wanted[*place];
+                        again.path = path;
+                    }
+                    None => {
+                        places.insert(topic_partition.clone(), wanted.len());
+                        wanted.push(WantedDirectory {
+                            topic_partition,
+                            topic_id,
+                            path,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    wanted
+}
+
+/// One row for each topic, in the order in which they were first named.
+fn response<'a>(
+    results: impl Iterator<Item = (&'a TopicPartition, ErrorCode)>,
+) -> AlterReplicaLogDirsResponse {
+    let mut topics: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
+    let mut places = HashMap::new();
+    for (partition, code) in results {
+        let place = *places.entry(&*partition.topic).or_insert_with(|| {
+            let name = TopicName(partition.topic.to_string().into());
+            topics.push(AlterReplicaLogDirTopicResult::default().with_topic_name(name));
+            topics.len() - 1
+        });
+        topics[place].partitions.push(
+            AlterReplicaLogDirPartitionResult::default()
+                .with_partition_index(partition.partition)
+                .with_error_code(code.0),
+        );
+    }
+    AlterReplicaLogDirsResponse::default().with_results(topics)
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::alter_replica_log_dirs_request::{
+        AlterReplicaLogDir, AlterReplicaLogDirTopic,
+    };
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::super::fixture;
+    use super::*;
+
+    fn directory(path: &'static str, topics: &[(&'static str, &[i32])]) -> AlterReplicaLogDir {
+        let topics = topics.iter().map(|(name, partitions)| {
+            AlterReplicaLogDirTopic::default()
+                .with_name(TopicName(StrBytes::from_static_str(name)))
+                .with_partitions(partitions.to_vec())
+        });
+        AlterReplicaLogDir::default()
+            .with_path(StrBytes::from_static_str(path))
+            .with_topics(topics.collect())
+    }
+
+    #[test]
+    fn the_last_directory_of_a_partition_counts() {
+        for version in 1..=2 {
+            let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![
+                directory("/a", &[("orders", &[0, 1]), ("new", &[0])]),
+                directory("/b", &[("orders", &[1])]),
+            ]);
+            let request = fixture::over_the_wire(&request, version);
+            let wanted = wanted(&request, &fixture::image());
+            let told: Vec<_> = wanted
+                .iter()
+                .map(|it| (it.topic_partition.to_string(), it.path.as_str()))
+                .collect();
+            let expected = [("orders-0", "/a"), ("orders-1", "/b"), ("new-0", "/a")];
+            assert_eq!(
+                told,
+                expected.map(|(partition, path)| (partition.to_owned(), path))
+            );
+            assert!(wanted[0].topic_id.is_some() && wanted[2].topic_id.is_none());
+        }
+    }
+
+    #[test]
+    fn every_version_has_one_row_for_each_topic() {
+        let names = [("a", 0), ("b", 3), ("a", 1)];
+        let partitions = names.map(|(topic, partition)| TopicPartition::new(topic, partition));
+        let codes = [
+            ErrorCode::NONE,
+            ErrorCode::LOG_DIR_NOT_FOUND,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+        ];
+        for version in 1..=2 {
+            let response = response(partitions.iter().zip(codes));
+            let response = fixture::over_the_wire(&response, version);
+            let rows: Vec<_> = response
+                .results
+                .iter()
+                .map(|topic| {
+                    let codes = topic
+                        .partitions
+                        .iter()
+                        .map(|partition| partition.error_code);
+                    (topic.topic_name.as_str(), codes.collect::<Vec<_>>())
+                })
+                .collect();
+            assert_eq!(rows, [("a", vec![0, 56]), ("b", vec![57])]);
+        }
+    }
+}

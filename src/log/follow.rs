@@ -1,0 +1,219 @@
+//! Becoming a copy of another replica: batches as they are stored there, with their offsets, epochs and the
+//! gaps that compaction has made; then what stands in no batch; then the replica's name.
+//!
+//! ```text
+//!   another replica:   [0..4] [7..9]        [20..20] ... end 31     epochs, producers, log start
+//!                        |      |               |         |                   |
+//!   append_as_follower   v      v               v         |                   |
+//!   this log:          [0..4] [7..9]        [20..20]      |                   |
+//!   take_over                                             v                   v
+//! ```
+//! A segment begins where the log ended before it, not where its first batch begins: so recovery, which takes a
+//! gap between segments for a loss, finds none. What is copied was checked when it was first stored; only its
+//! checksum and its order are looked at, so that damage does not spread.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{Offset, Timestamp};
+use crate::record::{Batch, Batches};
+
+use super::active::{Incoming, ReadyBatch};
+use super::append::{AppendError, marker_in};
+use super::disk::DirectoryOffline;
+use super::partition_log::{LogError, PartitionLog};
+use super::segment::{Segment, SegmentFiles};
+use super::validate::MOST_DECOMPRESSED;
+
+impl PartitionLog {
+    /// Appends whole batches that another replica of the partition has stored, unchanged. They must not begin
+    /// below the log end. Where one is refused, those before it are stored. Not synced.
+    pub fn append_as_follower(
+        &mut self,
+        batches: &Bytes,
+        now: Timestamp,
+    ) -> Result<(), AppendError> {
+        if self.disk.is_offline() {
+            return Err(DirectoryOffline.into());
+        }
+        self.latest_time = self.latest_time.max(now);
+        let mut run = Run::default();
+        for batch in Batches::new(batches.clone()) {
+            let checked = batch
+                .map_err(|error| AppendError::CorruptMessage(error.to_string()))
+                .and_then(|batch| self.check_copy(batch, run.end.unwrap_or(self.log_end)));
+            let batch = match checked {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.store(run, now)?;
+                    return Err(error);
+                }
+            };
+            if self
+                .active
+                .should_roll(&run.incoming(&batch), &self.config, now)
+            {
+                self.store(std::mem::take(&mut run), now)?;
+                self.roll_for(&batch, now)?;
+            }
+            run.push(batch);
+        }
+        self.store(run, now)
+    }
+
+    /// Takes over what `source` has and its batches do not say. The batches of both must be the same, and this
+    /// log is synced when it returns.
+    pub fn take_over(&mut self, source: &Self, now: Timestamp) -> Result<Offset, LogError> {
+        debug_assert!(self.log_end <= source.log_end, "a copy is not ahead");
+        self.producers = source.producers.clone();
+        if self.log_end < source.log_end {
+            // There are no batches in between. The name of an empty segment keeps the place.
+            self.log_end = source.log_end;
+            self.roll(source.log_end, now)?;
+        }
+        self.set_log_start(source.log_start);
+        let epochs = source.stored_epochs.clone();
+        self.change_epochs(|own| {
+            let differs = *own != epochs;
+            *own = epochs;
+            differs
+        })?;
+        self.sync_all()
+    }
+
+    /// Gives the replica's directory another name, beside the one that it has. What readers have of this log
+    /// does not follow; it must be synced.
+    pub fn rename(&mut self, to: &Path) -> Result<(), LogError> {
+        // opened before anything is changed: there may be no descriptor left later
+        let parent = match to.parent() {
+            Some(parent) => Some((self.disk.open_directory(parent)?, parent)),
+            None => None,
+        };
+        self.disk.rename(&self.directory, to)?;
+        self.directory = Arc::from(to);
+        let moved = |segment: &Segment, keep_indexes| Segment {
+            files: Arc::new(SegmentFiles::new(
+                Arc::from(to),
+                segment.base(),
+                keep_indexes,
+            )),
+            ..segment.clone()
+        };
+        self.sealed = Arc::new(
+            self.sealed
+                .iter()
+                .map(|segment| moved(segment, false))
+                .collect(),
+        );
+        self.active.segment = moved(&self.active.segment, true);
+        for (_, path) in &mut self.doomed {
+            if let Some(name) = path.file_name() {
+                *path = to.join(name);
+            }
+        }
+        if let Some((opened, parent)) = parent {
+            self.disk.sync_open_directory(&opened, parent)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the directory of a replica that has been replaced its `-delete` name; who reads from an older view
+    /// reads on.
+    pub fn mark_replaced(self) -> Result<std::path::PathBuf, LogError> {
+        for segment in self.sealed.iter().chain([&self.active.segment]) {
+            // A reader whom that does not help looks again and finds the new replica.
+            drop(segment.files.retire());
+        }
+        self.mark_deleted()
+    }
+
+    fn check_copy(&self, batch: Batch, end: Offset) -> Result<Batch, AppendError> {
+        let header = &batch.header;
+        batch.check_crc().map_err(|error| {
+            AppendError::CorruptMessage(format!("batch at offset {}: {error}", header.base_offset))
+        })?;
+        if header.base_offset < end || header.last_offset_delta < 0 {
+            return Err(AppendError::invalid_record(format!(
+                "batch of offsets {} to {} behind the log end {end} of {}",
+                header.base_offset,
+                header.last_offset(),
+                self.topic_partition
+            )));
+        }
+        Ok(batch)
+    }
+
+    /// A new segment for `batch`, from the log end on, or from the batch on where the log end is too far away.
+    fn roll_for(&mut self, batch: &Batch, now: Timestamp) -> Result<(), AppendError> {
+        let from_end = batch.header.last_offset().since(self.log_end);
+        if i32::try_from(from_end).is_err() {
+            self.log_end = batch.header.base_offset;
+            self.producers.advance_end(self.log_end);
+        }
+        Ok(self.roll(self.log_end, now)?)
+    }
+
+    fn store(&mut self, run: Run, now: Timestamp) -> Result<(), AppendError> {
+        let Some(end) = run.end else { return Ok(()) };
+        for batch in &run.batches {
+            self.assign_epoch_at(batch.header.leader_epoch, batch.header.base_offset)?;
+        }
+        let ready: Vec<_> = run
+            .batches
+            .iter()
+            .map(|batch| ReadyBatch {
+                header: batch.header,
+                body: batch.body(),
+            })
+            .collect();
+        let mut position = self.active.segment.length;
+        let entries = self.active.segment.offset_entries;
+        self.active.append(&self.disk, &ready, &self.config)?;
+        if self.active.segment.offset_entries != entries {
+            self.unsynced.note_entries();
+        }
+        self.log_end = end;
+        if self.unsynced.note_written(now) {
+            self.active.segment.files.hold_log(&self.disk);
+        }
+        self.index_aborted(&ready)?;
+        for batch in &run.batches {
+            let header = &batch.header;
+            self.recent.push(header.base_offset, position);
+            position += header.size() as u64;
+            let is_marker = header.attributes.is_control() && header.producer_id.is_some();
+            let marker = is_marker.then(|| batch.record_bytes(MOST_DECOMPRESSED).ok());
+            let marker = marker.flatten().and_then(|bytes| marker_in(header, &bytes));
+            self.producers.replay(header, marker);
+        }
+        Ok(())
+    }
+}
+
+/// Batches that go into one segment with one write.
+#[derive(Default)]
+struct Run {
+    batches: Vec<Batch>,
+    bytes: u64,
+    /// Behind the last one.
+    end: Option<Offset>,
+}
+
+impl Run {
+    /// What the active segment would have to take if `next` were added.
+    fn incoming(&self, next: &Batch) -> Incoming {
+        Incoming {
+            bytes: self.bytes + next.header.size() as u64,
+            max_timestamp: next.header.max_timestamp,
+            last_offset: next.header.last_offset(),
+        }
+    }
+
+    fn push(&mut self, batch: Batch) {
+        self.bytes += batch.header.size() as u64;
+        self.end = Some(batch.header.next_offset());
+        self.batches.push(batch);
+    }
+}
