@@ -110,7 +110,7 @@ mod scrub;
 mod segment;
 mod sync_job;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod time_index;

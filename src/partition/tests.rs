@@ -1,6 +1,7 @@
 //! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
 
 mod directories;
+mod moves;
 
 use std::path::Path;
 use std::sync::Arc;

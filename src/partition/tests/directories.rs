@@ -10,6 +10,7 @@ use crate::base::{
 };
 use crate::config::BrokerConfig;
 use crate::log::disk::{Operation, Probe, Verdict};
+use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
 use crate::metadata::{Delta, Image};
@@ -19,24 +20,24 @@ use crate::partition::{AppendFailure, NotHosted, Partitions};
 use super::options;
 
 /// Directories `a` and `b` of one broker.
-struct Home(tempfile::TempDir);
+pub(super) struct Home(tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary directory"))
+    pub(super) fn new() -> Self {
+        Self(directory())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn open(&self) -> LogDirectories {
+    pub(super) fn open(&self) -> LogDirectories {
         let paths = ["a", "b"].map(|name| self.path(name));
         LogDirectories::open(&paths, &paths[0], NODE).expect("log directories")
     }
 
     /// The same with a probe at the disk of `b`.
-    fn open_probed(&self, probe: Arc<dyn Probe>) -> LogDirectories {
+    pub(super) fn open_probed(&self, probe: Arc<dyn Probe>) -> LogDirectories {
         let identity = Identity {
             node_id: NODE,
             cluster_id: None,
@@ -54,11 +55,11 @@ impl Home {
         directories
     }
 
-    fn start(&self, image: &Image) -> Partitions {
+    pub(super) fn start(&self, image: &Image) -> Partitions {
         start(self.open(), image)
     }
 
-    fn replicas(&self, name: &str) -> Vec<String> {
+    pub(super) fn replicas(&self, name: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path(name)).expect("readable");
         let mut names: Vec<_> = entries
             .map(|entry| entry.expect("an entry"))
@@ -69,19 +70,19 @@ impl Home {
         names
     }
 
-    fn has_marker(&self, name: &str) -> bool {
+    pub(super) fn has_marker(&self, name: &str) -> bool {
         self.path(name).join(".kafka_cleanshutdown").exists()
     }
 }
 
-fn start(directories: LogDirectories, image: &Image) -> Partitions {
+pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
     let config = Arc::new(BrokerConfig::default());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     Partitions::start(config, directories, clock, image).expect("partitions")
 }
 
 /// A topic whose partitions are in these directories.
-fn with_topic(
+pub(super) fn with_topic(
     image: &Image,
     name: &str,
     id: TopicId,
@@ -112,10 +113,10 @@ fn with_topic(
     change(image, &records)
 }
 
-const ANY: DirectoryId = DirectoryId::UNASSIGNED_DIRECTORY;
+pub(super) const ANY: DirectoryId = DirectoryId::UNASSIGNED_DIRECTORY;
 
 /// Which directory each partition is in, by what the directories say.
-fn places(partitions: &Partitions) -> BTreeMap<String, PathBuf> {
+pub(super) fn places(partitions: &Partitions) -> BTreeMap<String, PathBuf> {
     let all = partitions.all();
     let places = all.iter().map(|replica| {
         let name = replica.topic_partition().to_string();
