@@ -54,6 +54,7 @@ class BrokerSource:
         """A new broker that has not been started."""
         self._made += 1
         directory = os.path.join(self.directory, f"broker-{self._made}")
+        overrides = {key: value.replace("{directory}", directory) for key, value in (overrides or {}).items()}
         if self.kind == "zurau":
             broker = ZurauBroker(self.binary, directory, overrides)
         else:

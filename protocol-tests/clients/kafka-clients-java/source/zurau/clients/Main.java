@@ -63,6 +63,7 @@ public final class Main {
         SCENARIOS.put("errors-groups", "errors.GroupErrors.wrongRequests");
         SCENARIOS.put("errors-group-members", "errors.GroupErrors.refusedMembers");
 
+        SCENARIOS.put("log-directories", "restart.LogDirectories.moves");
         SCENARIOS.put("restart-clean", "restart.Restarts.clean");
         SCENARIOS.put("restart-killed", "restart.Restarts.killed");
         SCENARIOS.put("restart-live-clients", "restart.LiveClients.acrossRestarts");
