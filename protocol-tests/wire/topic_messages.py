@@ -188,3 +188,41 @@ DESCRIBE_TOPIC_PARTITIONS_RESPONSE = [
     ]),
     F("next_cursor", CURSOR, shape="?{}"),
 ]
+
+ALTER_REPLICA_LOG_DIRS_REQUEST = [
+    F("dirs", [
+        F("path", "string"),
+        F("topics", [F("name", "string"), F("partitions", "[]int32")]),
+    ]),
+]
+ALTER_REPLICA_LOG_DIRS_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("results", [
+        F("topic_name", "string"),
+        F("partitions", [F("partition_index", "int32"), F("error_code", "int16")]),
+    ]),
+]
+
+DESCRIBE_LOG_DIRS_REQUEST = [
+    F("topics", [F("topic", "string"), F("partitions", "[]int32")], null="0+"),
+]
+DESCRIBE_LOG_DIRS_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("error_code", "int16", "3+"),
+    F("results", [
+        F("error_code", "int16"),
+        F("log_dir", "string"),
+        F("topics", [
+            F("name", "string"),
+            F("partitions", [
+                F("partition_index", "int32"),
+                F("partition_size", "int64"),
+                F("offset_lag", "int64"),
+                F("is_future_key", "bool"),
+            ]),
+        ]),
+        F("total_bytes", "int64", "4+"),
+        F("usable_bytes", "int64", "4+"),
+        F("is_cordoned", "bool", "5+"),
+    ]),
+]

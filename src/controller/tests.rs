@@ -2,6 +2,7 @@
 
 mod alter_configs;
 mod brokers;
+mod directories;
 mod property;
 mod topics;
 

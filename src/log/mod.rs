@@ -7,7 +7,7 @@
 //! # On disk
 //!
 //! ```text
-//! <log directory>/                          LogDirectory
+//! <log directory>/                          LogDirectory, one of the broker's LogDirectories
 //!   .lock                                   held while a process uses the directory
 //!   meta.properties                         cluster, node, directory id
 //!   .kafka_cleanshutdown                    the last stop was a clean one; removed at start
@@ -23,7 +23,8 @@
 //!     00000000000000000000.txnindex         aborted transactions (not written yet, kept with its segment)
 //!     00000000000000001042.log              the next segment, and so on; the last one is active
 //!     00000000000000001042.snapshot         the producers as everything below 1042 left them
-//!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray, -future
+//!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray
+//!   <topic>-<partition>.<32 hex>-future/    copy of a replica that is in another log directory (`follow`)
 //! ```
 //!
 //! # Positions

@@ -16,6 +16,10 @@
 //! others after a while. The recovery point follows. One [`scrubber`] reads, slowly, what nobody has asked
 //! for in a long time, to find what has changed on disk.
 //!
+//! Several log directories: [`inventory`] finds what the last stop has left, [`placing`] chooses where a new replica
+//! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
+//! of it. A directory that fails is the business of `broker`, which tells the controller or ends the process.
+//!
 //! Invariants
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
 //! - An append has its place in its partition's order as soon as [`Replica::append`] returns.
@@ -23,8 +27,9 @@
 //!   whole. A position is published only after everything below it is in the log (and synced, where
 //!   the policy asks for that).
 //! - A failed write or sync is final for its log directory: every later append there is refused,
-//!   reads of what is in memory or still readable go on, other directories do not notice. That there is
+//!   and so are reads, since what may be wrong is not known; other directories do not notice. That there is
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
+//! - A replica is in one directory. While any directory is offline, one that may be there is not made anew.
 
 mod altering;
 pub mod append;

@@ -205,10 +205,28 @@ async fn read_part(
     left: usize,
     nothing_yet: bool,
 ) -> Result<FetchedPart, ReadFailure> {
+    let admitted = part.admit()?;
+    let published = Arc::clone(&admitted.published);
+    let read = read_admitted(part, admitted, left, nothing_yet).await;
+    // Another replica has taken the place of the one that was to be read: its files have other names.
+    if matches!(read, Err(ReadFailure::Storage(_)))
+        && !Arc::ptr_eq(&published, &part.replica.published())
+    {
+        return read_admitted(part, part.admit()?, left, nothing_yet).await;
+    }
+    read
+}
+
+async fn read_admitted(
+    part: &FetchPart,
+    admitted: Admitted,
+    left: usize,
+    nothing_yet: bool,
+) -> Result<FetchedPart, ReadFailure> {
     let Admitted {
         published,
         diverging,
-    } = part.admit()?;
+    } = admitted;
     let positions = published.positions;
     let upper = part.upper(&positions);
     let max_bytes = left.min(part.max_bytes);

@@ -12,7 +12,7 @@ use crate::config::BrokerConfig;
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
-use crate::metadata::record::{MetadataRecord, Partition, Topic};
+use crate::metadata::record::{MetadataRecord, Partition, RemoveTopic, Topic};
 use crate::metadata::{Delta, Image};
 use crate::partition::testing::{NODE, change};
 use crate::partition::{AppendFailure, NotHosted, Partitions};
@@ -286,4 +286,53 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.expect("an entry");
         std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
     }
+}
+
+/// Has no descriptor left for renames, as long as it is told so.
+#[derive(Debug, Default)]
+struct NoDescriptors(AtomicBool);
+
+impl Probe for NoDescriptors {
+    fn before(&self, operation: &Operation<'_>) -> Verdict {
+        match operation {
+            Operation::Rename { .. } if self.0.load(Ordering::SeqCst) => Verdict::OutOfDescriptors,
+            _ => Verdict::Go,
+        }
+    }
+}
+
+#[test]
+fn a_deletion_without_descriptors_is_finished_later() {
+    let home = Home::new();
+    let probe = Arc::new(NoDescriptors::default());
+    let directories = home.open_probed(probe.clone());
+    let second = directories.online[1].directory_id();
+    let (before, _) = with_topic(&Image::default(), "topic", KafkaUuid::random(), &[second]);
+    let partitions = start(directories, &before);
+    probe.0.store(true, Ordering::SeqCst);
+    let id = before.topic("topic").expect("the topic").id;
+    let removed = RemoveTopic { topic_id: id };
+    let (image, delta) = change(&before, &[MetadataRecord::RemoveTopic(removed)]);
+    partitions.apply(&image, &delta);
+    assert_eq!(home.replicas("b"), ["topic-0"]);
+    assert!(
+        partitions
+            .directories()
+            .all(|directory| !directory.is_offline())
+    );
+    // A topic of the same name waits for that, and is then there.
+    let again = KafkaUuid::random();
+    let (image, delta) = with_topic(&image, "topic", again, &[second]);
+    partitions.apply(&image, &delta);
+    assert_eq!(partitions.find(again, 0).err(), Some(NotHosted::Unreadable));
+    probe.0.store(false, Ordering::SeqCst);
+    partitions.open_again();
+    assert!(partitions.find(again, 0).is_ok());
+    let left = home.replicas("b");
+    assert!(
+        matches!(left.as_slice(), [plain, gone] if plain == "topic-0" && gone.ends_with("-delete")),
+        "{left:?}"
+    );
+    partitions.stop(1);
+    assert!(home.has_marker("b"));
 }
