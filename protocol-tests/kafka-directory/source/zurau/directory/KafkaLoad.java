@@ -10,8 +10,6 @@ import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureUpdate;
 import org.apache.kafka.clients.admin.FinalizedVersionRange;
-import org.apache.kafka.clients.admin.OffsetSpec;
-import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
@@ -60,7 +58,6 @@ final class KafkaLoad {
             load.acls(admin);
             load.configs(admin);
             load.cleaned(admin);
-            load.trimmed(admin);
             load.transactions();
             load.modernGroup();
             load.shareGroup(admin);
@@ -166,21 +163,6 @@ final class KafkaLoad {
     private static long size(Admin admin) throws Exception {
         return admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).values().iterator().next()
             .replicaInfos().get(new TopicPartition("cleaned", 0)).size();
-    }
-
-    /** Two partitions of which records are deleted: some of the one, all of the other. */
-    private void trimmed(Admin admin) throws Exception {
-        Load.create(admin, "trimmed", 2, Map.of());
-        try (KafkaProducer<byte[], byte[]> producer = Clients.producer(bootstrap, Map.of("batch.size", 100))) {
-            for (int number = 0; number < 40; number++) {
-                producer.send(new ProducerRecord<>("trimmed", number % 2, null, new byte[100]));
-            }
-        }
-        TopicPartition some = new TopicPartition("trimmed", 0);
-        long end = admin.listOffsets(Map.of(some, OffsetSpec.latest())).partitionResult(some).get().offset();
-        admin.deleteRecords(Map.of(
-            some, RecordsToDelete.beforeOffset(end - 7),
-            new TopicPartition("trimmed", 1), RecordsToDelete.beforeOffset(-1))).all().get();
     }
 
     /** Transactions that were committed, that were aborted, and one that nobody ends. */

@@ -8,13 +8,18 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -40,6 +45,8 @@ final class Load {
         Load load = new Load(bootstrap, stay);
         try (Admin admin = Clients.admin(bootstrap)) {
             load.topics(admin);
+            load.configure(admin);
+            load.trimmed(admin);
         }
         for (String codec : CODECS) {
             load.produce("codec-" + codec, codec, 2);
@@ -77,6 +84,37 @@ final class Load {
             // Made again under the same name, and so under another id.
             admin.deleteTopics(List.of("of-stay-" + (stay - 1))).all().get();
         }
+    }
+
+    /** A value that changes with each stay, one that only this stay sets, and one that goes again. */
+    private void configure(Admin admin) throws Exception {
+        List<AlterConfigOp> changes = new ArrayList<>();
+        changes.add(set("retention.bytes", String.valueOf(2_000_000_000L + stay)));
+        changes.add(set(stay % 2 == 0 ? "flush.messages" : "index.interval.bytes", String.valueOf(4000 + stay)));
+        if (stay > 1) {
+            String before = stay % 2 == 0 ? "index.interval.bytes" : "flush.messages";
+            changes.add(new AlterConfigOp(new ConfigEntry(before, ""), AlterConfigOp.OpType.DELETE));
+        }
+        admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, "codec-snappy"), changes)).all().get();
+    }
+
+    private static AlterConfigOp set(String name, String value) {
+        return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+    }
+
+    /** Two partitions of which records are deleted: some of the one, all of the other. */
+    private void trimmed(Admin admin) throws Exception {
+        create(admin, "trimmed", 2, Map.of());
+        try (KafkaProducer<byte[], byte[]> producer = Clients.producer(bootstrap, Map.of("batch.size", 100))) {
+            for (int number = 0; number < 40; number++) {
+                producer.send(new ProducerRecord<>("trimmed", number % 2, null, new byte[100]));
+            }
+        }
+        TopicPartition some = new TopicPartition("trimmed", 0);
+        long end = admin.listOffsets(Map.of(some, OffsetSpec.latest())).partitionResult(some).get().offset();
+        admin.deleteRecords(Map.of(
+            some, RecordsToDelete.beforeOffset(end - 7),
+            new TopicPartition("trimmed", 1), RecordsToDelete.beforeOffset(-1))).all().get();
     }
 
     /** Random text, of which some is repeated, so that codecs have something to do. */
