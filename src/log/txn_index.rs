@@ -61,7 +61,7 @@ impl AbortedTransaction {
             producer: header.producer_id,
             first,
             last,
-            last_stable: producers.first_open_transaction().unwrap_or(last.next()),
+            last_stable: producers.first_open_transaction().unwrap_or_else(|| last.next()),
         })
     }
 
