@@ -119,7 +119,7 @@ impl Recovery {
 
         // 8.
         segments.push(active.segment.clone());
-        let producers = self.producers(&segments, &mut snapshots, log_end)?;
+        let (producers, written) = self.producers(&segments, &mut snapshots, log_end)?;
         segments.pop();
 
         let OpenOptions {
@@ -140,6 +140,11 @@ impl Recovery {
         } else {
             self.options.recovery_point.min(log_end)
         };
+        let above = snapshots.range(recovery_point.next()..).copied();
+        let below = written
+            .into_iter()
+            .filter(|offset| *offset <= recovery_point);
+        let unsynced_snapshots = below.chain(above).collect();
         Ok(PartitionLog {
             directory: Arc::clone(&self.directory),
             topic_partition,
@@ -157,7 +162,7 @@ impl Recovery {
             producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
-                snapshots.range(recovery_point.next()..).copied().collect(),
+                unsynced_snapshots,
                 (recovery_point < log_end).then_some(now),
                 Synced {
                     names: as_it_was_closed,
@@ -218,27 +223,29 @@ impl Recovery {
         })
     }
 
-    /// Pass 8: the state of producers at the log end.
+    /// Pass 8: the state of producers at the log end, and the snapshots that were written for it.
     fn producers(
         &self,
         segments: &[Segment],
         snapshots: &mut BTreeSet<Offset>,
         log_end: Offset,
-    ) -> Result<ProducerTable, LogError> {
+    ) -> Result<(ProducerTable, Vec<Offset>), LogError> {
         if self.options.clean_shutdown && snapshots.is_empty() {
             // written by a broker that kept no such state: scanning everything would find nothing
-            return Ok(ProducerTable::empty_at(log_end));
+            return Ok((ProducerTable::empty_at(log_end), Vec::new()));
         }
         let mut loader = ProducerLoader {
             disk: &self.options.disk,
             directory: &self.directory,
             segments,
             snapshots,
+            written: Vec::new(),
             now: self.options.now,
             expiration_ms: self.options.producer_id_expiration_ms,
             index_interval: index_interval(&self.options.config),
         };
-        loader.load(log_end)
+        let producers = loader.load(log_end)?;
+        Ok((producers, loader.written))
     }
 
     /// Pass 5: removes everything.

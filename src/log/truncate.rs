@@ -22,6 +22,8 @@ impl PartitionLog {
         }
         self.unsynced.begin_history();
         self.doom_above(to)?;
+        // what comes now may end where one of these begins, and must not find it there again after a crash
+        self.sync_names()?;
         let log_end = self.cut_active(to)?;
 
         self.log_end = log_end;
@@ -100,6 +102,7 @@ impl PartitionLog {
         for offset in self.snapshots.clone() {
             self.doom_snapshot(offset, due)?;
         }
+        self.sync_names()?;
         self.sealed_bytes = 0;
         let jitter_ms = self.jitter.next_ms(&self.config);
         self.active = ActiveSegment::create(
@@ -142,11 +145,14 @@ impl PartitionLog {
             directory: &self.directory,
             segments: &segments,
             snapshots: &mut self.snapshots,
+            written: Vec::new(),
             now: self.latest_time,
             expiration_ms: self.producer_id_expiration_ms,
             index_interval: index_interval(&self.config),
         };
         self.producers = loader.load(self.log_end)?;
+        self.unsynced.snapshots.append(&mut loader.written);
+        self.unsynced.note_names();
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct ProducerLoader<'a> {
     pub(crate) segments: &'a [Segment],
     /// Snapshots on disk; those that turn out to be bad are removed.
     pub(crate) snapshots: &'a mut BTreeSet<Offset>,
+    /// Those that were written here, and are to be synced.
+    pub(crate) written: Vec<Offset>,
     pub(crate) now: Timestamp,
     pub(crate) expiration_ms: i64,
     /// The topic's `index.interval.bytes`.
@@ -82,6 +84,7 @@ impl ProducerLoader<'_> {
                 .disk
                 .create(&SegmentFile::ProducerSnapshot.path(self.directory, table.end()))?;
             self.disk.write_at(&file, &snapshot::encode(table), 0)?;
+            self.written.push(table.end());
         }
         Ok(())
     }

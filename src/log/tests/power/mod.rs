@@ -32,7 +32,7 @@ use expected::Expected;
 use image::{Image, Tree, write_tree};
 use survivals::{Dice, Effort, survivals};
 use trace::{Event, Recorder};
-use workload::{FOLLOWING, Run, STANDARD, Step, random_steps};
+use workload::{Run, Step, WORKLOADS, random_steps};
 
 /// How many problems are told in full.
 const MOST_TOLD: usize = 5;
@@ -63,21 +63,25 @@ struct Plan {
     keep_every: usize,
 }
 
-fn steps_of(steps: &[Step]) -> (Image, Vec<Event>, Expected) {
+/// What `steps` do to the disk, each with the change that it begins with.
+fn steps_of(steps: &[Step]) -> (Image, Vec<Event>, Expected, Vec<(usize, Step)>) {
     let root = directory();
     let image = Image::of(root.path());
     let recorder = Arc::new(Recorder::new(root.path()));
     let mut run = Run::start(root.path(), recorder.clone());
+    let mut begun = Vec::new();
     for step in steps {
+        begun.push((recorder.position(), *step));
         run.take(*step);
     }
-    (image, recorder.events(), run.expected)
+    (image, recorder.events(), run.expected, begun)
 }
 
 /// Tries `steps` with a loss of power at each change.
 fn lose_power(name: &str, steps: &[Step], plan: &Plan, dice: &mut Dice, tally: &mut Tally) {
     tally.workloads += 1;
-    let (mut image, events, expected) = steps_of(steps);
+    let (mut image, events, expected, begun) = steps_of(steps);
+    let failures = tally.failures.len();
     let mut seen = HashSet::new();
     for at in 0..=events.len() {
         if let Some(before) = at.checked_sub(1) {
@@ -117,6 +121,10 @@ fn lose_power(name: &str, steps: &[Step], plan: &Plan, dice: &mut Dice, tally: &
                 lose_power_again(name, &tree, &expected, at, plan.second, dice, tally);
             }
         }
+    }
+    if tally.failures.len() > failures {
+        let text = format!("{name}: {begun:?}");
+        tally.failures[failures].push_str(&format!("\n  {text}"));
     }
 }
 
@@ -233,13 +241,22 @@ fn plan(seeds: usize) -> Plan {
 
 #[test]
 fn losing_power_loses_nothing_that_was_promised() {
-    let seeds = std::env::var("ZURAU_POWER_SEEDS").map_or(0, |seeds| seeds.parse().unwrap());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<usize>().unwrap())
+    };
+    let seeds = number("ZURAU_POWER_SEEDS").unwrap_or(0);
+    let first_seed = number("ZURAU_POWER_FIRST_SEED").unwrap_or(1);
     let plan = plan(seeds);
     let mut tally = Tally::default();
     let mut dice = Dice(1);
-    lose_power("standard", STANDARD, &plan, &mut dice, &mut tally);
-    lose_power("following", FOLLOWING, &plan, &mut dice, &mut tally);
-    for seed in 1..=seeds {
+    for (name, steps) in WORKLOADS {
+        let mut plan = plan.clone();
+        plan.effort.each |= steps.len() < 20;
+        lose_power(name, steps, &plan, &mut dice, &mut tally);
+    }
+    for seed in first_seed..first_seed + seeds {
         let mut dice = Dice(seed as u64);
         let steps = random_steps(&mut dice, 40);
         let brief = Plan {

@@ -81,8 +81,17 @@ use Step::{
     Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
 };
 
+/// By name. The short ones have lost something once.
+pub(super) const WORKLOADS: [(&str, &[Step]); 5] = [
+    ("standard", STANDARD),
+    ("following", FOLLOWING),
+    ("forgetting", FORGETTING),
+    ("mixing", MIXING),
+    ("closing", CLOSING),
+];
+
 /// A bit of everything.
-pub(super) const STANDARD: &[Step] = &[
+const STANDARD: &[Step] = &[
     Append {
         producer: 1,
         records: 1,
@@ -207,7 +216,7 @@ pub(super) const STANDARD: &[Step] = &[
 ];
 
 /// Leadership that goes back and forth: much is cut, and once everything.
-pub(super) const FOLLOWING: &[Step] = &[
+const FOLLOWING: &[Step] = &[
     Append {
         producer: 1,
         records: 2,
@@ -297,6 +306,113 @@ pub(super) const FOLLOWING: &[Step] = &[
     },
 ];
 
+/// The one snapshot that knows of a producer was written by a truncation.
+const FORGETTING: &[Step] = &[
+    Append {
+        producer: 2,
+        records: 1,
+        size: 4200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 400,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 400,
+    },
+    Truncate { back: 1 },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 5000,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 100,
+    },
+    Flush,
+    RaiseLogStart { back: 0 },
+    Checkpoints,
+    Retention,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 100,
+    },
+];
+
+/// A truncation, and a batch up to where a segment began that it has taken away.
+const MIXING: &[Step] = &[
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 1000,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Truncate { back: 2 },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 1000,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 1100,
+    },
+];
+
+/// A segment is closed after the recovery point got to its end.
+const CLOSING: &[Step] = &[
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Flush,
+    Checkpoints,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 4200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 300,
+    },
+    RaiseLogStart { back: 1 },
+    NewEpoch,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 300,
+    },
+];
+
 /// So many steps as `dice` has them.
 pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -348,7 +464,7 @@ fn small_segments() -> TopicConfig {
     let mut config = config();
     config.segment_bytes = 6000;
     config.index_interval_bytes = 500;
-    config.retention_ms = 60_000;
+    config.retention_ms = 80_000;
     config.file_delete_delay_ms = 0;
     config
 }
@@ -548,7 +664,7 @@ impl<'a> Run<'a> {
 
     fn append(&mut self, producer: i64, records: i64, size: usize, transactional: bool) {
         self.batches = self.batches.wrapping_add(1);
-        let first = 900_000 + i64::from(self.batches) * 1500;
+        let first = 915_000 + i64::from(self.batches) * 1500;
         // times fall now and then
         let timestamps: Vec<i64> = (0..records).map(|n| first - (n % 2) * 4000).collect();
         let sequence = self.expected.next_sequence(ProducerId(producer));
