@@ -106,6 +106,11 @@ class FaultyDisk:
         self._allow_as_before()
         run("umount", self.path)
 
+    def close(self):
+        """Nothing of it is needed any more."""
+        self.unmount()
+        run("umount", self.memory)
+
     def _table(self, loop, kind):
         sectors = IMAGE_MEBIBYTES << 11
         if kind == "linear":

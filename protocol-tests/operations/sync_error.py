@@ -106,7 +106,7 @@ def durable(stage, journal, loaded):
         eventually("commits are taken", lambda: client.commit("readers", topics[0], 5) == 0)
     same("exit status", broker.stop(), 0)
     kafka_accepts(broker)
-    disk.unmount()
+    disk.close()
     passed(f"{sum(acknowledged.values())} durable records are there after a failed sync of {loaded}: {line.split('reason=')[-1][:150]}")
     return sum(acknowledged.values())
 
@@ -149,7 +149,7 @@ def background(stage, journal):
         same("the next offset", client.produce_values("quick", [b"after"]), there)
     same("exit status", broker.stop(), 0)
     kafka_accepts(broker)
-    disk.unmount()
+    disk.close()
     passed(f"offline by a sync in the background; {there} of {len(sent)} records are there, {synced} were below the recovery point: {line.split('reason=')[-1][:150]}")
 
 
