@@ -171,7 +171,8 @@ fn read_and_leave_no_trace(file: &File, start: u64, bytes: &mut [u8]) -> io::Res
     file.read_exact_at(bytes, start)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use rustix::fs::{Advice, fadvise};
 
