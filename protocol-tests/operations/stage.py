@@ -254,13 +254,13 @@ def eventually(what, probe, seconds=15.0, pause=0.05):
         time.sleep(pause)
 
 
-def kafka_accepts(broker, after_kill=False):
+def kafka_accepts(broker, after_kill=False, directory=None):
     """Kafka's own tools find nothing to complain about in the directory of a stopped broker."""
     tool = os.path.join(os.path.dirname(HERE), "disk", "verify")
     if not shutil.which("java"):
         print("no Java here: Kafka's tools did not look at the disk", flush=True)
         return
-    words = [tool] + ["--after-kill"] * after_kill + [broker.data_directory]
+    words = [tool] + ["--after-kill"] * after_kill + [directory or broker.data_directory]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
     check(done.returncode == 0, f"disk/verify found problems: {done.stdout[-1000:]} {done.stderr[-2000:]}")
 

@@ -26,11 +26,11 @@ def value_of(number, size=LARGE):
     return (word * (size // len(word) + 1))[:size]
 
 
-def until_refused(client, topic, sent):
+def until_refused(client, topic, sent, partition=0):
     """Produces until a record is refused. Everything sent is noted, with whether it was acknowledged."""
     for _ in range(MOST):
         value = value_of(len(sent))
-        answer = client.produce(topic, simple_batch([value]))
+        answer = client.produce(topic, simple_batch([value]), partition)
         sent.append((value, not answer["error_code"]))
         if answer["error_code"]:
             same("error of what could not be stored", answer["error_code"], KAFKA_STORAGE_ERROR)
@@ -64,9 +64,9 @@ def ends_offline(broker):
     check(not os.path.exists(marker), "a directory that failed is marked as cleanly closed")
 
 
-def served(client, topic, sent):
+def served(client, topic, sent, partition=0):
     """How many records there are, which must be those that were sent, from the first one on."""
-    stored = [value for _, value in client.read(topic)]
+    stored = [value for _, value in client.read(topic, partition)]
     for number, value in enumerate(stored):
         check(number < len(sent) and value == sent[number][0], f"record {number} of {topic} is not what was sent: {value[:30]!r}")
     return len(stored)
@@ -153,8 +153,57 @@ def background(stage, journal):
     passed(f"offline by a sync in the background; {there} of {len(sent)} records are there, {synced} were below the recovery point: {line.split('reason=')[-1][:150]}")
 
 
+def beside_another(stage):
+    """Of two log directories one fails: its partitions are refused, those of the other do not notice."""
+    disk = FaultyDisk(stage.path("beside-another"), True)
+    good, bad = stage.path("good-data"), os.path.join(disk.path, "data")
+    broker = stage.broker({"log.dirs": f"{good},{bad}", "zurau.disk.reserve.bytes": 0}, name="broker-beside-another")
+    broker.start()
+    count = 6
+    with Client(broker) as client:
+        client.create_topic("spread", partitions=count, configs={"zurau.flush.before.ack": "true"})
+        sent = {number: [] for number in range(count)}
+        for number in sent:
+            client.produce_values("spread", [value_of(0, 50)], partition=number)
+            sent[number].append((value_of(0, 50), True))
+        there = {number: os.path.exists(os.path.join(good, f"spread-{number}")) for number in sent}
+        healthy = [number for number in sent if there[number]]
+        failing = [number for number in sent if not there[number]]
+        check(healthy and failing, f"partitions are not spread over the directories: {there}")
+        disk.break_writes(ROOM_BYTES)
+        until_refused(client, "spread", sent[failing[0]], failing[0])
+        for number in failing:
+            answer = client.produce("spread", simple_batch([b"late"]), partition=number)
+            same(f"error of produces to partition {number}", answer["error_code"], KAFKA_STORAGE_ERROR)
+        for number in healthy:
+            for _ in range(20):
+                value = value_of(len(sent[number]), 50)
+                same(f"offset in partition {number}", client.produce_values("spread", [value], partition=number), len(sent[number]))
+                sent[number].append((value, True))
+            same(f"records of partition {number}", served(client, "spread", sent[number], number), len(sent[number]))
+        line = broker.logged(" ERROR ", "goes offline: its partitions", bad)
+        same("error lines of the bad directory", len(line), 1)
+        same("error lines of the good directory", broker.logged(" ERROR ", "offline", good), [])
+    same("exit status", broker.stop(), 0)
+    check(os.path.exists(os.path.join(good, ".kafka_cleanshutdown")), "the good directory is not marked as cleanly closed")
+    check(not os.path.exists(os.path.join(bad, ".kafka_cleanshutdown")), "the bad directory is marked as cleanly closed")
+    disk.heal()
+    disk.as_after_power_loss()
+    broker.start()
+    with Client(broker) as client:
+        for number in sent:
+            acknowledged = sum(is_good for _, is_good in sent[number])
+            check(served(client, "spread", sent[number], number) >= acknowledged, f"partition {number} has lost records")
+    same("exit status", broker.stop(), 0)
+    # The tool looks at directories that hold the metadata log, which is in the first.
+    kafka_accepts(broker, directory=good)
+    disk.close()
+    passed(f"one of two directories failed: partitions {failing} were refused, {healthy} went on")
+
+
 with Stage(seconds=200) as stage:
     kept = [stage.step(durable, journal, loaded) for journal in (True, False) for loaded in DURABLE]
     for journal in (True, False):
         stage.step(background, journal)
+    stage.step(beside_another)
     print(f"figures: {sum(count or 0 for count in kept)} durable records kept over failed syncs")
