@@ -62,6 +62,11 @@ impl<'a> Records<'a> {
             frame: Frame::new(header),
         }
     }
+
+    /// The bytes behind the records that were returned so far.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.cursor.rest
+    }
 }
 
 impl<'a> RecordSource for Records<'a> {

@@ -18,7 +18,8 @@
 //! - [`batch`]: the header as a view, whole batches one after another, the checksum;
 //! - [`iter`]: the records of a batch, borrowed;
 //! - [`scan`]: the records of a compressed batch, checked as they stream by and not kept;
-//! - [`build`]: batches of our own (internal topics, the metadata log, compaction);
+//! - [`build`]: batches of our own (internal topics, the metadata log);
+//! - [`retain`]: batches with some of their records taken out, as compaction leaves them;
 //! - [`recompress`]: the records of a batch in another codec;
 //! - [`compress`]: the four codecs in the containers that Kafka uses; [`stream`] reads them, [`compressor`]
 //!   writes them;
@@ -50,6 +51,7 @@ mod lz4;
 pub mod recompress;
 #[cfg(test)]
 mod recompress_tests;
+pub mod retain;
 pub mod scan;
 #[cfg(test)]
 mod scan_tests;
@@ -66,5 +68,6 @@ pub use build::{BatchBuilder, BatchOptions};
 pub use compress::{Codec, CodecError, Compression};
 pub use iter::{Header, Record, RecordError, Records};
 pub use recompress::{RecompressError, Recompressed};
+pub use retain::{RawRecord, RawRecords};
 pub use scan::{RecordScan, ScanError, ScannedRecord};
 pub use stream::Limits;
