@@ -162,6 +162,16 @@ impl TopicConfig {
         }
         Ok(config)
     }
+
+    /// How old a segment grows: in a compacted topic no older than its records may stay uncompacted, since
+    /// the segment that is written to is not touched.
+    pub fn roll_ms(&self) -> i64 {
+        if self.cleanup_policy.compact && self.max_compaction_lag_ms > 0 {
+            self.segment_ms.min(self.max_compaction_lag_ms)
+        } else {
+            self.segment_ms
+        }
+    }
 }
 
 impl Default for TopicConfig {

@@ -150,7 +150,7 @@ impl ActiveSegment {
             u32::try_from(config.segment_index_bytes).unwrap_or(0) / entry_size as u32
         };
         segment.length.saturating_add(incoming.bytes) > u64::try_from(config.segment_bytes).unwrap_or(0)
-            || waited > config.segment_ms.saturating_sub(self.jitter_ms)
+            || waited > config.roll_ms().saturating_sub(self.jitter_ms)
             || segment.offset_entries >= capacity(offset_index::ENTRY_SIZE)
             // one place is kept for the entry that sealing adds
             || segment.time_entries.saturating_add(1) >= capacity(time_index::ENTRY_SIZE)

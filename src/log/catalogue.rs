@@ -110,6 +110,8 @@ impl Files<'_> {
         for (name, file) in files.iter().filter(|(_, file)| file.suffix == Suffix::Swap) {
             if file.kind == SegmentFile::Log {
                 let next = next_offset(&self.directory.join(name), file.offset)?;
+                // the segment of that name goes even if nothing is left of it
+                let next = next.max(file.offset.next());
                 let (from, to) = replaced.unwrap_or((file.offset, next));
                 replaced = Some((from.min(file.offset), to.max(next)));
             }

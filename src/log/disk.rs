@@ -11,7 +11,7 @@
 //! needs before the first of them.
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -33,6 +33,7 @@ pub enum Operation<'a> {
         file: &'a File,
         length: u64,
     },
+    SetTimes(&'a File),
     Sync(&'a File),
     SyncDirectory(&'a Path),
     Rename {
@@ -258,6 +259,11 @@ impl Disk {
         self.change(&Operation::SetLength { file, length }, || {
             file.set_len(length)
         })
+    }
+
+    /// Gives a file times that are not those of its last use.
+    pub fn set_times(&self, file: &File, times: FileTimes) -> io::Result<()> {
+        self.change(&Operation::SetTimes(file), || file.set_times(times))
     }
 
     /// Makes a file's content durable.

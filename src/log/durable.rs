@@ -130,7 +130,11 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn doom_file(&mut self, path: &std::path::Path, due: Timestamp) -> Result<(), LogError> {
+    pub(super) fn doom_file(
+        &mut self,
+        path: &std::path::Path,
+        due: Timestamp,
+    ) -> Result<(), LogError> {
         let to = with_suffix(path, Suffix::Deleted);
         if self.disk.rename_if_present(path, &to)? {
             self.doomed.push((due, to));

@@ -14,13 +14,14 @@
 //!   recovery-point-offset-checkpoint        everything below is synced
 //!   log-start-offset-checkpoint             log starts above the first segment's base
 //!   replication-offset-checkpoint           high watermarks
+//!   cleaner-offset-checkpoint               first offsets that are not compacted yet
 //!   <topic>-<partition>/                    one replica: PartitionLog
 //!     partition.metadata                    topic id
 //!     leader-epoch-checkpoint               first offset of each leadership
 //!     00000000000000000000.log              a segment, named by its first offset: batches end to end
 //!     00000000000000000000.index            offset to position, sparse
 //!     00000000000000000000.timeindex        timestamp to offset, sparse
-//!     00000000000000000000.txnindex         aborted transactions (not written yet, kept with its segment)
+//!     00000000000000000000.txnindex         aborted transactions (where there are any)
 //!     00000000000000001042.log              the next segment, and so on; the last one is active
 //!     00000000000000001042.snapshot         the producers as everything below 1042 left them
 //!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray
@@ -42,14 +43,14 @@
 //!
 //! - What lies above the recovery point is not trusted: it is read whole, cut at the first bad batch, and
 //!   index entries for it are made anew. When a segment there ends before the next one begins, its tail is
-//!   lost, and the next one goes as well: the log has no holes that a crash made. (In a log that is compacted
-//!   such a gap says nothing, and none is given up for it.) Everything else was synced with its index entries
+//!   lost, and the next one goes as well: the log has no holes that a crash made. (So compaction
+//!   touches only what lies below the recovery point.) Everything else was synced with its index entries
 //!   before the recovery point passed it ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names,
 //!   then the point moves).
 //! - Small files are replaced as a whole: written beside, synced, renamed, directory synced.
 //! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
 //!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
-//! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place.
+//! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place ([`compact`]).
 //! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay.
 //! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
 //!   ([`disk::Disk`]). That a file could not be opened for want of descriptors is not one of these.
@@ -72,18 +73,19 @@
 //! # What this room owns, and what it must not do
 //!
 //! It owns the format of everything drawn above, the checks that make a batch fit to be stored, and the
-//! rules of rolling, retention and recovery. It knows no requests, no high watermark of its own, no clock
+//! rules of rolling, retention, compaction and recovery. It knows no requests, no high watermark of its own, no clock
 //! (`now` is an argument) and no runtime: every method may block on the disk, and is called from a thread
 //! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
-//! `rebuild`, `trusted_part`, `producer`, `retention`, `truncate`, `follow`, `scrub`, [`LogDirectory`],
+//! `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`], `truncate`, `follow`, `scrub`, [`LogDirectory`],
 //! [`LogDirectories`].
 
 mod active;
 mod append;
 mod catalogue;
 pub mod checkpoint;
+pub mod compact;
 mod directories;
 mod directory;
 pub mod disk;

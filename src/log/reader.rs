@@ -156,6 +156,11 @@ impl LogView {
         self.size
     }
 
+    /// Whether both views are of the same closed segments: compaction exchanges them at the same offsets.
+    pub fn has_segments_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.sealed, &other.sealed)
+    }
+
     /// Where to read from `from`: whole batches of one segment, at most `max_bytes` (but the first batch whole
     /// when `at_least_one`), none at or above `upper`, which is a batch boundary. `None`: nothing to read below
     /// `upper`, or the first batch is larger than `max_bytes`. May read batch headers from disk.

@@ -25,6 +25,7 @@ use crate::record::BatchHeader;
 
 use super::active::{ActiveSegment, index_interval};
 use super::catalogue::{Files, Found};
+use super::compact::CompactionTrace;
 use super::epochs::{self, LeaderEpochs};
 use super::names::SegmentFile;
 use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
@@ -80,7 +81,7 @@ impl Recovery {
         let (found, mut snapshots) = files.catalogue()?;
         let stored_epochs = self.load_epochs()?;
         let mut epochs = stored_epochs.clone();
-        let mut segments = self.scan(&found, &mut snapshots, &mut epochs)?;
+        let mut segments = self.scan(&topic_partition, &found, &mut snapshots, &mut epochs)?;
         let last = segments.pop();
         let is_new = last.is_none();
         let found_snapshots = snapshots.clone();
@@ -291,6 +292,7 @@ impl Recovery {
     /// Pass 4.
     fn scan(
         &mut self,
+        topic_partition: &TopicPartition,
         found: &[Found],
         snapshots: &mut BTreeSet<Offset>,
         epochs: &mut LeaderEpochs,
@@ -323,7 +325,17 @@ impl Recovery {
                 tracing::warn!(directory = %self.directory.display(), base = %segment.base, "rebuilding indexes");
                 self.report.indexes_rebuilt += 1;
             }
+            // the indexes of a segment that should need no scan are what made it need one
+            let trusted_below = if unsynced {
+                self.options.recovery_point
+            } else {
+                segment.base
+            };
+            // where only a part of it is read, that begins anywhere
+            let is_whole = trusted_below <= segment.base;
+            let mut trace = CompactionTrace::new(is_whole.then_some(segment.base));
             let mut note = |header: &BatchHeader| {
+                trace.note(header);
                 if epochs
                     .latest()
                     .is_none_or(|latest| header.leader_epoch > latest)
@@ -333,12 +345,6 @@ impl Recovery {
             };
             let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base, false);
             let OpenOptions { disk, config, .. } = &self.options;
-            // the indexes of a segment that should need no scan are what made it need one
-            let trusted_below = if unsynced {
-                self.options.recovery_point
-            } else {
-                segment.base
-            };
             let Rebuilt {
                 segment: rebuilt,
                 scanned,
@@ -365,12 +371,13 @@ impl Recovery {
             self.report.bytes_scanned += scanned;
             let cut = segment.length.saturating_sub(rebuilt.length);
             self.report.bytes_truncated += cut;
-            // A file can lose its tail at a batch boundary while the next one keeps its name. Compaction
-            // leaves such gaps as well, and what it has touched is not given up for one.
+            // A file can lose its tail at a batch boundary while the next one keeps its name. What we have
+            // compacted shows such a gap only below the recovery point: see the module's doc. Kafka
+            // compacts above it as well, and leaves traces.
             let gap = number + 1 < found.len()
                 && rebuilt.end < end
                 && end > self.options.recovery_point
-                && !self.options.config.cleanup_policy.compact;
+                && !trace.is_compacted(&self.directory, topic_partition, end);
             segments.push(Segment { end, ..rebuilt });
             if unsynced && (cut > 0 || gap) {
                 self.delete_from(found.get(number + 1..).unwrap_or_default(), snapshots)?;

@@ -116,7 +116,7 @@ impl SegmentFiles {
         if self.keep_indexes {
             kept.get(|| self.open(kind))
         } else {
-            self.open(kind).map(Arc::new)
+            self.once(kept, kind)
         }
     }
 
@@ -170,6 +170,27 @@ impl SegmentFiles {
             Err(error) if !is_out_of_descriptors(&error) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// [`Self::retire`] where files of the same names will take the places of these at once: all of them are
+    /// held open, since their `.deleted` names may be needed for the next ones before the last reader is gone.
+    /// There must be no such names yet.
+    pub(crate) fn retire_for_others(&self) -> io::Result<()> {
+        let files = [
+            (&self.log, SegmentFile::Log),
+            (&self.offset_index, SegmentFile::OffsetIndex),
+            (&self.time_index, SegmentFile::TimeIndex),
+        ];
+        // what fails for want of a descriptor leaves nothing held
+        for (kept, kind) in files {
+            kept.get(|| self.open(kind))?;
+        }
+        for (kept, kind) in files {
+            kept.hold(Hold::Retired);
+            kept.get(|| self.open(kind))?;
+        }
+        self.is_retired.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Whether the names of the files belong to others, now or soon.

@@ -151,6 +151,11 @@ impl Unsynced {
         self.since = None;
     }
 
+    /// Truncations so far.
+    pub(super) const fn history(&self) -> u64 {
+        self.history
+    }
+
     /// The active segment is a new and empty one.
     pub(super) const fn begin_segment(&mut self) {
         self.nothing_written();

@@ -61,11 +61,13 @@ impl AbortedTransaction {
             producer: header.producer_id,
             first,
             last,
-            last_stable: producers.first_open_transaction().unwrap_or_else(|| last.next()),
+            last_stable: producers
+                .first_open_transaction()
+                .unwrap_or_else(|| last.next()),
         })
     }
 
-    fn encode(&self) -> [u8; ENTRY_SIZE] {
+    pub(super) fn encode(&self) -> [u8; ENTRY_SIZE] {
         let mut bytes = [0; ENTRY_SIZE];
         let numbers = [
             self.producer.0,
@@ -127,6 +129,15 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     match File::options().read(true).write(true).open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The entries of a segment's file, which need not be there. What a crash has made of its end is left out.
+pub(super) fn read_all(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
+    match File::open(path) {
+        Ok(file) => Ok(read(&file)?.0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -173,6 +173,8 @@ impl Trace {
                 length,
             },
             Operation::Sync(file) => Event::Sync(inode(file)),
+            // no content hangs on it
+            Operation::SetTimes(_) => return,
             Operation::SyncDirectory(path) => {
                 let Ok(metadata) = path.metadata() else {
                     return;

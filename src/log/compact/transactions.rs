@@ -1,0 +1,117 @@
+//! Which batches belong to aborted transactions, and which markers are of no use any more.
+//!
+//! The `.txnindex` files say which transactions were aborted. Batches go by in the order of their offsets;
+//! a transaction is current from its first offset to its marker. A marker may go once no batch of its
+//! transaction has gone by: then there is nothing left in the log that it says anything about.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::base::{Offset, ProducerId};
+use crate::log::txn_index::AbortedTransaction;
+use crate::record::BatchHeader;
+use crate::record::control::ControlType;
+
+/// The transactions as far as the batches have gone by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transactions {
+    /// Aborted ones that begin above what has gone by, by their first offset.
+    upcoming: VecDeque<AbortedTransaction>,
+    aborted: HashMap<ProducerId, Current>,
+    /// Producers of whose current, not aborted transaction a batch has gone by.
+    held: HashSet<ProducerId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    transaction: AbortedTransaction,
+    batch_seen: bool,
+}
+
+/// What a control batch means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marker {
+    /// No batch of its transaction is left.
+    pub(super) is_of_no_use: bool,
+    /// It ends this aborted transaction, of which batches are left.
+    pub(super) aborts: Option<AbortedTransaction>,
+}
+
+impl Transactions {
+    /// Before the first batch, with all aborted transactions of the log.
+    pub(super) fn new(mut aborted: Vec<AbortedTransaction>) -> Self {
+        aborted.sort_by_key(|transaction| transaction.first);
+        Self {
+            upcoming: aborted.into(),
+            ..Self::default()
+        }
+    }
+
+    fn pass(&mut self, offset: Offset) {
+        let begins = |transaction: &&AbortedTransaction| transaction.first <= offset;
+        while let Some(transaction) = self.upcoming.front().filter(begins).copied() {
+            self.upcoming.pop_front();
+            let current = Current {
+                transaction,
+                batch_seen: false,
+            };
+            // one of which the marker is missing does not stand in the way of the next
+            let known = self.aborted.entry(transaction.producer);
+            let known = known.or_insert(current);
+            if known.transaction.last < transaction.first {
+                *known = current;
+            }
+        }
+    }
+
+    /// A batch of data goes by. Whether its transaction was aborted.
+    pub(super) fn is_aborted(&mut self, header: &BatchHeader) -> bool {
+        self.pass(header.last_offset());
+        if !header.attributes.is_transactional() {
+            return false;
+        }
+        if let Some(current) = self.aborted.get_mut(&header.producer_id) {
+            let AbortedTransaction { first, last, .. } = current.transaction;
+            if first <= header.base_offset && header.last_offset() <= last {
+                current.batch_seen = true;
+                return true;
+            }
+        }
+        self.held.insert(header.producer_id);
+        false
+    }
+
+    /// A control batch goes by; `kind` is `None` where it has been emptied.
+    pub(super) fn marker(&mut self, header: &BatchHeader, kind: Option<ControlType>) -> Marker {
+        self.pass(header.last_offset());
+        let id = header.producer_id;
+        let nothing = Marker {
+            is_of_no_use: true,
+            aborts: None,
+        };
+        match kind {
+            None => nothing,
+            Some(ControlType::Abort) => {
+                // An aborted transaction that no index knows has been taken for one that holds.
+                let unknown = self.held.remove(&id);
+                match self.aborted.remove(&id) {
+                    Some(current) if current.batch_seen => Marker {
+                        is_of_no_use: false,
+                        aborts: Some(current.transaction),
+                    },
+                    _ => Marker {
+                        is_of_no_use: !unknown,
+                        aborts: None,
+                    },
+                }
+            }
+            Some(ControlType::Commit) => Marker {
+                is_of_no_use: !self.held.remove(&id),
+                aborts: None,
+            },
+            Some(_) => Marker {
+                is_of_no_use: false,
+                aborts: None,
+            },
+        }
+    }
+}
