@@ -30,11 +30,11 @@
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
-//! | 2 | [`log`] | one partition on one disk: segments, indexes, recovery, retention, producer state, epochs | tokio, messages |
+//! | 2 | [`log`] | one partition on one disk: segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
-//! | 5 | [`partition`] | hosts logs: storage lanes, leadership, waiters, fetch sessions, housekeeping | messages |
+//! | 5 | [`partition`] | hosts logs: storage lanes, leadership, waiters, fetch sessions, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image | messages |
 //! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |

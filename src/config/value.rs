@@ -135,8 +135,7 @@ impl Definition {
         match self.allowed {
             Allowed::Fraction if number < 0.0 => Err("Value must be at least 0".to_owned()),
             Allowed::Fraction if number > 1.0 => Err("Value must be no more than 1".to_owned()),
-            // Java writes a whole double with one digit after the point, and so does Debug.
-            _ => Ok(format!("{number:?}")),
+            _ => Ok(as_java_writes(number)),
         }
     }
 
@@ -270,6 +269,23 @@ impl<T: FromValue> FromValue for Option<T> {
     }
 }
 
+/// A double in Java's words: at least one digit after the point, and very large and very small ones with an
+/// exponent.
+fn as_java_writes(number: f64) -> String {
+    let magnitude = number.abs();
+    if magnitude.is_infinite() {
+        let sign = if number < 0.0 { "-" } else { "" };
+        return format!("{sign}Infinity");
+    }
+    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        return format!("{number:?}");
+    }
+    let scientific = format!("{number:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let point = if digits.contains('.') { "" } else { ".0" };
+    format!("{digits}{point}E{exponent}")
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::definitions;
@@ -350,5 +366,24 @@ mod tests {
             refusal("min.cleanable.dirty.ratio", "2"),
             "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"
         );
+    }
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        for (number, text) in [
+            (0.5, "0.5"),
+            (1.0, "1.0"),
+            (0.0, "0.0"),
+            (-2.5, "-2.5"),
+            (0.001, "0.001"),
+            (0.0001, "1.0E-4"),
+            (9_999_999.0, "9999999.0"),
+            (10_000_000.0, "1.0E7"),
+            (12_345_678.9, "1.23456789E7"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(super::as_java_writes(number), text);
+        }
     }
 }

@@ -28,6 +28,9 @@ impl Partitions {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
+        if let Some(cleaner) = &mut threads.cleaner {
+            cleaner.stop();
+        }
         if let Some(scrubber) = &mut threads.scrubber {
             scrubber.stop();
         }

@@ -138,6 +138,18 @@ impl Hosted {
         });
     }
 
+    /// Lets go what retention does not keep, and the files of what went before.
+    pub(super) fn apply_retention(&mut self, now: Timestamp) {
+        let high_watermark = self.replica.published().positions.high_watermark;
+        let result = self
+            .log
+            .apply_retention(high_watermark, now)
+            .and_then(|_| self.log.delete_expired_files(now));
+        if let Err(error) = result {
+            self.note_failure("retention", &error);
+        }
+    }
+
     /// What a failed change of the log means: the directory goes offline, unless nothing was tried.
     pub(super) fn note_failure(&self, what: &str, error: &LogError) {
         if error.is_out_of_descriptors() {
@@ -171,6 +183,7 @@ impl Hosted {
             || next.recovery_point != seen.recovery_point
             || next.first_segment != seen.first_segment
             || next.view.latest_epoch() != seen.view.latest_epoch()
+            || !next.view.has_segments_of(&seen.view)
         {
             self.replica.publish(next);
         }

@@ -16,6 +16,7 @@ use crate::log::LogDirectories;
 use crate::metadata::Image;
 
 use super::assignment::Assignment;
+use super::cleaner::Cleaner;
 use super::directory::HostedDirectory;
 use super::housekeeping::Housekeeper;
 use super::inventory::Inventory;
@@ -128,6 +129,7 @@ pub(super) struct Threads {
     pub(super) lanes: Vec<JoinHandle<()>>,
     pub(super) housekeeper: Option<Housekeeper>,
     pub(super) scrubber: Option<Scrubber>,
+    pub(super) cleaner: Option<Cleaner>,
 }
 
 impl std::fmt::Debug for Partitions {
@@ -184,6 +186,7 @@ impl Partitions {
         partitions.open_what_the_image_places_here(image)?;
         partitions.start_housekeeping()?;
         partitions.start_scrubbing()?;
+        partitions.start_cleaner()?;
         Ok(partitions)
     }
 

@@ -13,8 +13,9 @@
 //!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
 //! ```
 //! Beside each lane a [`syncer`] syncs what no acknowledgement waits for: closed segments at once, the
-//! others after a while. The recovery point follows. One [`scrubber`] reads, slowly, what nobody has asked
-//! for in a long time, to find what has changed on disk.
+//! others after a while. The recovery point follows. A [`cleaner`] rewrites the closed segments of compacted
+//! topics. One [`scrubber`] reads, slowly, what nobody has asked for in a long time, to find what has changed
+//! on disk.
 //!
 //! Several log directories: [`inventory`] finds what the last stop has left, [`placing`] chooses where a new replica
 //! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
@@ -34,6 +35,7 @@
 mod altering;
 pub mod append;
 mod assignment;
+mod cleaner;
 mod closing;
 mod copying;
 mod delete_records;

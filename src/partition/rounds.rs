@@ -58,16 +58,7 @@ impl Partitions {
     pub(super) fn apply_retention(&self) {
         let now = self.shared.clock.now();
         for lane in &self.shared.lanes {
-            lane.sweep(move |hosted| {
-                let high_watermark = hosted.replica.published().positions.high_watermark;
-                let result = hosted
-                    .log
-                    .apply_retention(high_watermark, now)
-                    .and_then(|_| hosted.log.delete_expired_files(now));
-                if let Err(error) = result {
-                    hosted.note_failure("retention", &error);
-                }
-            });
+            lane.sweep(move |hosted| hosted.apply_retention(now));
         }
     }
 

@@ -1,0 +1,112 @@
+//! The cleaner over a hosted partition.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::base::{KafkaUuid, Offset, Timestamp, TopicId};
+use crate::log::AppendOrigin;
+use crate::log::checkpoint::read_offsets;
+use crate::log::compact::CHECKPOINT;
+use crate::metadata::record::{MetadataRecord, RemoveTopic};
+use crate::partition::testing::{Broker, change};
+use crate::partition::{AppendOptions, RequiredAcks};
+use crate::record::{BatchBuilder, BatchOptions};
+
+const ID: TopicId = KafkaUuid(uuid::Uuid::from_u128(77));
+
+/// Segments of 1 MiB, the least that a broker allows.
+const COMPACTED: &[(&str, &str)] = &[
+    ("log.cleanup.policy", "compact"),
+    ("log.segment.bytes", "1048576"),
+    ("log.cleaner.backoff.ms", "5"),
+    ("log.cleaner.threads", "2"),
+];
+
+fn append(broker: &Broker, count: u8) {
+    for n in 0..count {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        let value = vec![n; 200_000];
+        builder.push(Timestamp(1_000), Some(&[n % 3]), Some(&value), &[]);
+        let pending = broker.replica().append(AppendOptions {
+            records: builder.finish(),
+            acks: RequiredAcks::Leader,
+            origin: AppendOrigin::Client,
+            expected_epoch: None,
+        });
+        drop(pending);
+    }
+}
+
+/// Looks again and again, since nobody tells when a cleaner has come round.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    let (_kept, never) = std::sync::mpsc::channel::<()>();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        let _ = never.recv_timeout(Duration::from_millis(2));
+    }
+}
+
+fn clean_to(path: &Path) -> Option<Offset> {
+    let offsets = read_offsets(&path.join(CHECKPOINT)).unwrap().unwrap();
+    offsets.values().next().copied()
+}
+
+#[test]
+fn a_log_is_compacted_and_its_checkpoint_written_and_removed_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), ID, COMPACTED);
+    append(&broker, 32);
+    // five batches make a segment: of 32 batches 30 can be cleaned
+    eventually("the log is cleaned", || {
+        clean_to(directory.path()) == Some(Offset(30))
+    });
+    let replica = broker.replica();
+    eventually("what is left is published", || {
+        replica.published().view.size() < 2_000_000
+    });
+    assert_eq!(replica.published().positions.log_end, Offset(32));
+
+    // what is known of it is kept over a restart
+    broker.partitions.stop(0);
+    drop(broker);
+    let broker = Broker::start(directory.path(), ID, COMPACTED);
+    assert_eq!(clean_to(directory.path()), Some(Offset(30)));
+    append(&broker, 10);
+    eventually("it goes on where it was", || {
+        clean_to(directory.path()) > Some(Offset(30))
+    });
+
+    let gone = MetadataRecord::RemoveTopic(RemoveTopic { topic_id: ID });
+    let (image, delta) = change(&broker.image, &[gone]);
+    broker.partitions.apply(&image, &delta);
+    eventually("the checkpoint forgets the deleted topic", || {
+        clean_to(directory.path()).is_none()
+    });
+    broker.partitions.stop(0);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_slow_compaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let slow = [
+        COMPACTED,
+        &[("log.cleaner.io.max.bytes.per.second", "1000")],
+    ]
+    .concat();
+    let broker = Broker::start(directory.path(), ID, &slow);
+    append(&broker, 32);
+    let replica = broker.replica();
+    eventually("closed segments are synced", || {
+        replica.published().recovery_point >= Offset(30)
+    });
+    // at that rate it would take hours
+    let began = Instant::now();
+    broker.partitions.stop(0);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(clean_to(directory.path()), None);
+    let replica = directory.path().join("orders-0");
+    let entries = std::fs::read_dir(replica).unwrap();
+    let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.ends_with(".cleaned")));
+}
