@@ -128,7 +128,10 @@ fn a_classic_member_takes_over_a_group_without_members() {
         assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
         assert_eq!(listed(&host), [("classic", StateName::Stable)]);
         let mut ends = host.log.iter().filter(|record| record.key == key(key_type));
-        assert!(ends.next_back().is_some_and(|record| record.value.is_none()));
+        assert!(
+            ends.next_back()
+                .is_some_and(|record| record.value.is_none())
+        );
         host.reload();
         assert_eq!(listed(&host), [("classic", StateName::Stable)]);
         assert_eq!(host.offset("t"), Offset(7));
