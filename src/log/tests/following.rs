@@ -85,7 +85,7 @@ fn assert_same(log: &PartitionLog, source: &PartitionLog) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_copy_is_the_same(
         gaps in prop::collection::vec(prop_oneof![6 => Just(0_i64), 2 => 1..20_i64, 1 => Just(3_000_000_000_i64)], 1..30),
