@@ -99,7 +99,8 @@ impl AbortedTransaction {
             last: Offset(numbers.next()?),
             last_stable: Offset(numbers.next()?),
         };
-        (Offset::ZERO <= entry.first && entry.first <= entry.last).then_some(entry)
+        // a marker stands behind what it ends; zeros that a crash has left are no entry
+        (Offset::ZERO <= entry.first && entry.first < entry.last).then_some(entry)
     }
 }
 
@@ -255,7 +256,12 @@ mod tests {
         }
         assert_eq!(bytes[..], expected);
         assert_eq!(AbortedTransaction::decode(&bytes), Some(entry(1, 2, 3, 4)));
-        for wrong in [&bytes[..33], &[1; 34], &entry(1, 4, 3, 4).encode()] {
+        for wrong in [
+            &bytes[..33],
+            &[1; 34],
+            &[0; 34],
+            &entry(1, 4, 3, 4).encode(),
+        ] {
             assert_eq!(AbortedTransaction::decode(wrong), None);
         }
     }

@@ -76,6 +76,7 @@ pub(super) fn check(
     );
     let batches = expected_batches(&history, log_start, log_end);
     check_content(&log.view(), &batches).map_err(|error| format!("after a clean stop: {error}"))?;
+    check_aborted(&log.view(), &history).map_err(|error| format!("after a clean stop: {error}"))?;
     check_indexes(&log).map_err(|error| format!("after a clean stop: {error}"))?;
     // left as after a clean stop, for others to look at
     workload::stop(&directory, log);
@@ -84,7 +85,7 @@ pub(super) fn check(
 
 fn expected_batches(history: &History, log_start: Offset, log_end: Offset) -> Vec<&Stored> {
     let is_there = |stored: &&Stored| {
-        stored.header.next_offset() > log_start && stored.header.base_offset < log_end
+        stored.header.next_offset() > log_start && stored.header.next_offset() <= log_end
     };
     history.batches.iter().filter(is_there).collect()
 }
@@ -125,6 +126,7 @@ fn compare(
     );
     let batches = expected_batches(history, log_start, log_end);
     check_content(&log.view(), &batches)?;
+    check_aborted(&log.view(), history)?;
     let (epochs, found) = (history.epochs(log_start, log_end), &*log.epochs);
     // of an empty log nothing need be known
     let is_known = *found == epochs || (log_start == log_end && found.entries().is_empty());
@@ -183,6 +185,21 @@ fn check_content(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
         }
     }
     check_times(view, expected)
+}
+
+/// What a reader of committed records is told to leave out.
+fn check_aborted(view: &LogView, history: &History) -> Result<(), String> {
+    let (log_start, log_end) = (view.log_start(), view.log_end());
+    let mut expected = history.aborted(log_end);
+    expected.retain(|aborted| aborted.last >= log_start);
+    let found = view
+        .aborted_transactions(log_start, log_end)
+        .map_err(|error| error.to_string())?;
+    ensure!(
+        found == expected,
+        "aborted transactions are {found:?}, not {expected:?}"
+    );
+    Ok(())
 }
 
 /// Lookups by time against a list of all records.

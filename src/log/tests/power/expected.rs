@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
-use crate::log::PartitionLog;
 use crate::log::append::marker_in;
 use crate::log::epochs::LeaderEpochs;
 use crate::log::producer::ProducerTable;
 use crate::log::validate::MOST_DECOMPRESSED;
+use crate::log::{AbortedTransaction, PartitionLog};
 use crate::record::control::EndTransactionMarker;
 use crate::record::{BatchHeader, Batches, Records};
 
@@ -92,6 +92,33 @@ impl History {
             table.replay(&stored.header, stored.marker);
         }
         table
+    }
+}
+
+impl History {
+    /// The transactions that were aborted in a log that ends there.
+    pub(super) fn aborted(&self, log_end: Offset) -> Vec<AbortedTransaction> {
+        let mut table = ProducerTable::empty_at(self.start);
+        let mut aborted = Vec::new();
+        for stored in &self.batches {
+            let (id, last) = (stored.header.producer_id, stored.header.last_offset());
+            if last >= log_end {
+                break;
+            }
+            let first = table.get(id).and_then(|entry| entry.transaction_start);
+            table.replay(&stored.header, stored.marker);
+            if let (Some((marker, _)), Some(first)) = (stored.marker, first)
+                && !marker.committed
+            {
+                aborted.push(AbortedTransaction {
+                    producer: id,
+                    first,
+                    last,
+                    last_stable: table.first_open_transaction().unwrap_or(last.next()),
+                });
+            }
+        }
+        aborted
     }
 }
 

@@ -19,7 +19,7 @@ mod survivals;
 mod trace;
 mod workload;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -33,9 +33,6 @@ use image::{Image, Tree, write_tree};
 use survivals::{Dice, Effort, survivals};
 use trace::{Event, Recorder};
 use workload::{Run, Step, WORKLOADS, random_steps};
-
-/// How many problems are told in full.
-const MOST_TOLD: usize = 5;
 
 /// What was done, to be reported.
 #[derive(Debug, Default)]
@@ -212,8 +209,19 @@ impl Tally {
             self.kept,
             self.failures.len()
         );
-        for failure in self.failures.iter().take(MOST_TOLD) {
-            println!("{failure}");
+        // one of each kind: they come in heaps
+        let mut kinds = BTreeMap::new();
+        for failure in &self.failures {
+            let (_, error) = failure.split_once("): ").unwrap_or(("", failure));
+            let kind: String = error
+                .chars()
+                .filter(char::is_ascii_alphabetic)
+                .take(30)
+                .collect();
+            kinds.entry(kind).or_insert((0, failure)).0 += 1;
+        }
+        for (kind, (count, first)) in &kinds {
+            println!("{count} like {kind}: {first}");
         }
         assert!(self.failures.is_empty(), "{} failures", self.failures.len());
     }

@@ -251,9 +251,27 @@ const FOLLOWING: &[Step] = &[
         records: 1,
         size: 600,
     },
+    Transactional {
+        producer: 3,
+        records: 2,
+        size: 100,
+    },
+    Marker {
+        producer: 3,
+        committed: false,
+    },
     TakeJob { later: true },
-    Truncate { back: 4 },
+    Truncate { back: 6 },
     RunJob,
+    Transactional {
+        producer: 3,
+        records: 1,
+        size: 100,
+    },
+    Marker {
+        producer: 3,
+        committed: false,
+    },
     NewEpoch,
     Append {
         producer: 2,
