@@ -63,6 +63,15 @@ impl PartitionLog {
         self.store(run, now)
     }
 
+    /// Makes everything below the log end durable with its indexes, and returns the recovery point, which then is
+    /// the log end.
+    pub fn sync_whole(&mut self) -> Result<Offset, LogError> {
+        self.active.segment.files.sync(&self.disk)?;
+        self.unsynced.entries_synced();
+        self.sync_all()?;
+        Ok(self.recovery_point)
+    }
+
     /// Takes over what `source` has and its batches do not say. The batches of both must be the same, and this
     /// log is synced when it returns.
     pub fn take_over(&mut self, source: &Self, now: Timestamp) -> Result<Offset, LogError> {
@@ -80,7 +89,7 @@ impl PartitionLog {
             *own = epochs;
             differs
         })?;
-        self.sync_all()
+        self.sync_whole()
     }
 
     /// Gives the replica's directory another name, beside the one that it has. What readers have of this log

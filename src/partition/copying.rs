@@ -207,7 +207,7 @@ impl<'a> Mover<'a> {
             }
             unsynced += log.size().saturating_sub(before);
             if unsynced >= SYNC_BYTES {
-                log.flush()?;
+                log.sync_whole()?;
                 unsynced = 0;
             }
         }
@@ -240,7 +240,7 @@ impl<'a> Mover<'a> {
     /// nothing of it must be taken for unsynced.
     fn announce(&self, log: &mut PartitionLog) -> Result<(), Broken> {
         let target = &self.moving.target;
-        let recovery_point = log.flush()?;
+        let recovery_point = log.sync_whole()?;
         let log_start = self.moving.replica.published().positions.log_start;
         target.expect(
             self.moving.replica.topic_partition(),

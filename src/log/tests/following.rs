@@ -53,7 +53,7 @@ fn source(path: &std::path::Path, gaps: &[i64]) -> PartitionLog {
         log.append_as_follower(&batch, NOW).unwrap();
         at += gap + 2;
     }
-    log.flush().unwrap();
+    log.sync_whole().unwrap();
     log
 }
 
@@ -103,7 +103,7 @@ proptest! {
         prop_assert_eq!(bytes(&log), bytes(&from));
         let next = log.log_end();
         log.append_as_leader(&producer_batch(7, 0, 0, &[5], b"on"), LeaderEpoch(90), AppendOrigin::Client, NOW).unwrap();
-        let recovery_point = log.flush().unwrap();
+        let recovery_point = log.sync_whole().unwrap();
         drop(log);
         std::fs::rename(other.path().join("named"), other.path().join("topic-0")).unwrap();
         let (log, report) = open(other.path(), &sized(segment), false, recovery_point, Offset(0), NOW, &quick_disk()).unwrap();
