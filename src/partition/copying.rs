@@ -134,8 +134,8 @@ impl<'a> Mover<'a> {
         loop {
             self.catch_up(&mut log)?;
             self.tell_controller()?;
-            self.announce(&mut log)?;
-            match self.change_places(log, most) {
+            let log_start = self.announce(&mut log)?;
+            match self.change_places(log, log_start, most) {
                 Change::Done => return Ok(()),
                 Change::InDoubt => return Err(Broken::Suspended),
                 Change::Broken(broken) => return Err(broken),
@@ -237,8 +237,9 @@ impl<'a> Mover<'a> {
     }
 
     /// Syncs what there is and has the target's checkpoints say so: after a crash behind the change of places
-    /// nothing of it must be taken for unsynced.
-    fn announce(&self, log: &mut PartitionLog) -> Result<(), Broken> {
+    /// nothing of it must be taken for unsynced, and nothing that was deleted must come back. Returns the log start
+    /// that they name.
+    fn announce(&self, log: &mut PartitionLog) -> Result<Offset, Broken> {
         let target = &self.moving.target;
         let recovery_point = log.sync_whole()?;
         let log_start = self.moving.replica.published().positions.log_start;
@@ -255,16 +256,21 @@ impl<'a> Mover<'a> {
                     target.note_failure("checkpoint", error);
                 })?;
         }
-        Ok(())
+        Ok(log_start)
     }
 
     /// Has the lane do the last step.
-    fn change_places(&self, log: PartitionLog, most: u64) -> Change {
+    fn change_places(&self, log: PartitionLog, log_start: Offset, most: u64) -> Change {
         let (answer, answered) = mpsc::channel();
         let (moving, now) = (Arc::clone(self.moving), self.now());
         let replica = &self.moving.replica;
         replica.lane().operate(replica.slot(), move |hosted| {
-            let change = change_places(hosted, log, &moving, most, now);
+            // Records that were deleted since the checkpoint was written: it must say so first.
+            let change = if hosted.log.log_start() > log_start {
+                Change::NotYet(Box::new(log))
+            } else {
+                change_places(hosted, log, &moving, most, now)
+            };
             drop(answer.send(change));
         });
         // Without an answer the partition has left its lane: it was deleted, or the broker stops.
