@@ -77,7 +77,7 @@ pub const BROKER: &[Definition] = &[
     key("log.dirs", List, "./data", NonEmptyList, ReadOnly,
         "The data directories. A new partition goes to the one with the fewest; one that fails takes only its own partitions offline."),
     unset("metadata.log.dir", String, Any, ReadOnly,
-        "The directory of the cluster metadata log, which may be one of log.dirs. Unset means the first of them. When it fails the broker stops."),
+        "The directory of the cluster metadata log, which may be one of log.dirs. Unset means the first of them. When it fails nothing can be created or changed."),
     key("zurau.disk.reserve.bytes", Long, "268435456", at_least(0), ReadOnly,
         "Produce requests are refused with a retriable error while the data directory's file system has less free space than this."),
     key("zurau.scrub.bytes.per.second", Long, "10485760", at_least(0), ReadOnly,

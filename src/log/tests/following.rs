@@ -77,7 +77,7 @@ fn bytes(log: &PartitionLog) -> Vec<Bytes> {
 fn assert_same(log: &PartitionLog, source: &PartitionLog) {
     assert_eq!(bytes(log), bytes(source));
     assert_eq!(
-        (log.log_start(), log.log_end(), log.flushed()),
+        (log.log_start(), log.log_end(), log.recovery_point()),
         (source.log_start(), source.log_end(), source.log_end())
     );
     assert_eq!(log.epochs, source.epochs);
