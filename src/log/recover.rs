@@ -259,13 +259,14 @@ impl Recovery {
             directory = %self.directory.display(), log_start = %self.options.log_start,
             "the log ends below its start: starting anew"
         );
+        // before the segments: without any, a crash would have the next start believe them
+        self.remove_snapshots(std::mem::take(snapshots))?;
         for segment in segments.drain(..).rev() {
             for kind in SegmentFile::OF_SEGMENT {
                 self.options.disk.remove(&segment.files.path(kind))?;
             }
             self.report.segments_deleted += 1;
         }
-        self.remove_snapshots(std::mem::take(snapshots))?;
         self.unsynced.clear();
         Ok(())
     }

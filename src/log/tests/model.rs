@@ -1,14 +1,17 @@
 //! The log against a list of batches, under random operations and damage.
 
 use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
+use crate::config::TopicConfig;
 use crate::log::names::SegmentFile;
 use crate::log::testing::{TestLog, config, producer_batch, read_all};
-use crate::log::{AppendError, SyncJob};
+use crate::log::{AppendError, SyncJob, limit_kept_files};
 use crate::record::Batches;
 
 #[derive(Clone, Debug)]
@@ -35,6 +38,14 @@ enum Step {
         part: u8,
     },
     NewEpoch,
+    /// The topic's settings become others.
+    Config {
+        which: usize,
+    },
+    /// Retention by size, to this part of the log.
+    Shrink {
+        part: u8,
+    },
     Reopen,
     Crash {
         part: u8,
@@ -54,6 +65,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<u8>().prop_map(|part| Step::RaiseLogStart { part }),
         1 => any::<u8>().prop_map(|part| Step::Truncate { part }),
         1 => Just(Step::NewEpoch),
+        1 => (0usize..4).prop_map(|which| Step::Config { which }),
+        1 => any::<u8>().prop_map(|part| Step::Shrink { part }),
         1 => Just(Step::Reopen),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(part, flip)| Step::Crash { part, flip }),
     ];
@@ -154,6 +167,10 @@ impl Model {
                 "at {timestamp}"
             );
         }
+        let newest = records().max_by_key(|(offset, time)| (*time, -*offset));
+        let found = view.offset_of_max_timestamp().unwrap();
+        assert_eq!(found.map(|(offset, time, _)| (offset.0, time.0)), newest);
+        self.check_bytes(test);
         let mut producers = BTreeMap::new();
         for sent in &self.sent {
             producers.insert(
@@ -182,11 +199,62 @@ impl Model {
     }
 }
 
-fn run(steps: Vec<Step>) {
+impl Model {
+    /// What `bytes_between` estimates is off by no more than an index entry and a batch at either end.
+    fn check_bytes(&self, test: &TestLog) {
+        let view = test.log.view();
+        let widest = 2 * (MOST_INTERVAL + MOST_BATCH);
+        for part in 0..4 {
+            let from = self.log_start + (self.end - self.log_start) * part / 4;
+            let upper = self.end - (self.end - from) * part / 5;
+            let between = |sent: &&Sent| sent.next() > from && sent.base < upper;
+            let exact: usize = self
+                .sent
+                .iter()
+                .filter(between)
+                .map(|sent| sent.bytes.len())
+                .sum();
+            let estimate = view.bytes_between(Offset(from), Offset(upper));
+            assert!(
+                estimate.abs_diff(exact as u64) <= widest,
+                "{estimate} bytes from {from} to {upper}, in truth {exact}"
+            );
+        }
+        let first = test.log.first_segment_base();
+        if self.log_start == first.0 {
+            assert_eq!(view.bytes_between(first, Offset(self.end)), view.size());
+        }
+        assert_eq!(view.bytes_between(Offset(self.end), Offset(self.end)), 0);
+    }
+}
+
+/// The largest `index.interval.bytes` and the largest batch.
+const MOST_INTERVAL: u64 = 150;
+const MOST_BATCH: u64 = 750;
+
+/// Segments that are full soon, or soon too old; more index entries, or fewer.
+fn config_of(which: usize) -> TopicConfig {
     let mut config = config();
-    config.segment_bytes = 700;
+    config.segment_bytes = 1000;
     config.index_interval_bytes = 150;
     config.retention_ms = 1;
+    match which {
+        0 => {}
+        1 => config.segment_ms = 20_000,
+        2 => config.segment_bytes = 3000,
+        _ => config.index_interval_bytes = 0,
+    }
+    config
+}
+
+/// Where the child of [`few_files_stay_open`] finds how many files may stay open.
+const KEPT_FILES: &str = "ZURAU_MODEL_KEPT_FILES";
+
+fn run(steps: Vec<Step>) {
+    if let Ok(limit) = std::env::var(KEPT_FILES) {
+        limit_kept_files(limit.parse().unwrap());
+    }
+    let config = config_of(0);
     let mut test = TestLog::new(config);
     let mut model = Model::default();
     let mut job: Option<SyncJob> = None;
@@ -270,6 +338,34 @@ fn run(steps: Vec<Step>) {
                     .unwrap();
                 model.log_start = model.log_start.max(test.log.first_segment_base().0);
                 if removed > 0 || test.log.active.segment.base() != active {
+                    model.synced = test.log.active.segment.length;
+                }
+            }
+            Step::Config { which } => {
+                test.config = config_of(which);
+                test.log.set_config(Arc::new(test.config.clone()));
+            }
+            Step::Shrink { part } => {
+                let size = test.log.size();
+                let below_start = model.log_start > test.log.first_segment_base().0;
+                let mut config = test.config.clone();
+                config.retention_ms = -1;
+                config.retention_bytes = (size * u64::from(part) / 255) as i64;
+                test.log.set_config(Arc::new(config.clone()));
+                let first = Timestamp(900_000);
+                let active = test.log.active.segment.base();
+                test.log.apply_retention(test.log.log_end(), first).unwrap();
+                // no more than asked for, but for what is below the log start, and as much as whole segments allow
+                let left = test.log.size();
+                let may_stay = config.retention_bytes as u64;
+                assert!(below_start || left >= size.min(may_stay));
+                let view = test.log.view();
+                let next = view.sealed.first().map_or(0, |segment| segment.length);
+                assert!(next == 0 || left - next < may_stay);
+                test.log.set_config(Arc::new(test.config.clone()));
+                model.log_start = model.log_start.max(test.log.first_segment_base().0);
+                if test.log.first_segment_base().0 > 0 || test.log.active.segment.base() != active {
+                    test.log.flush().unwrap();
                     model.synced = test.log.active.segment.length;
                 }
             }
@@ -360,4 +456,19 @@ proptest! {
     fn the_log_is_a_list_of_batches(steps in steps()) {
         run(steps);
     }
+}
+
+/// The limit is one of the process, so this one gets a process of its own.
+#[test]
+fn few_files_stay_open() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "log::tests::model::the_log_is_a_list_of_batches"])
+        .env(KEPT_FILES, "2")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
 }

@@ -57,7 +57,7 @@ pub(super) fn check(
     let mut history = history.clone();
     history
         .batches
-        .retain(|stored| stored.header.base_offset < log.log_end());
+        .retain(|stored| stored.header.next_offset() <= log.log_end());
     let known = log.producers.clone();
     let mut log = log;
     append_more(&mut log, &mut history, &known)?;
@@ -117,9 +117,12 @@ fn compare(
         bounds.least_start,
         bounds.most_start
     );
-    // what was lost ended below the log start, or was about to be given up
-    let is_anew =
-        log_start == log_end && (report.segments_deleted > 0 || log_start == bounds.most_start);
+    // What was left ended below the log start, or was about to be given up. A second start finds nothing at all.
+    let is_empty = log_start == log_end && log.first_segment_base() == log_start;
+    let is_anew = is_empty
+        && (report.segments_deleted > 0
+            || log_start == bounds.most_start
+            || !history.has_boundary(log_end));
     ensure!(
         is_anew || history.has_boundary(log_end),
         "the log ends at {log_end}, where no batch ends"
