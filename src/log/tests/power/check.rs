@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
-use crate::log::active::IndexMarks;
+use crate::log::active::{IndexMarks, index_interval};
 use crate::log::producer::ProducerTable;
 use crate::log::producer::state::ProducerEntry;
 use crate::log::scan::HeaderWalk;
@@ -32,7 +32,7 @@ pub(super) fn check(
     at: usize,
     go_on: bool,
 ) -> Result<(), String> {
-    let (directory, log, report) = workload::open(root, disk)?;
+    let (directory, log, report) = workload::open(root, disk, &expected.config)?;
     let bounds = expected.bounds(at);
     let mut first_error = None;
     let mut found = None;
@@ -64,7 +64,7 @@ pub(super) fn check(
     let (log_start, log_end) = (log.log_start(), log.log_end());
     workload::stop(&directory, log);
     drop(directory);
-    let (directory, log, report) = workload::open(root, super::quick_disk())?;
+    let (directory, log, report) = workload::open(root, super::quick_disk(), &expected.config)?;
     ensure!(
         report.bytes_scanned == 0 && report.indexes_rebuilt == 0,
         "after a clean stop: {report:?}"
@@ -283,16 +283,21 @@ fn check_indexes(log: &PartitionLog) -> Result<(), String> {
         let file =
             std::fs::File::open(path(SegmentFile::Log)).map_err(|error| error.to_string())?;
         let length = file.metadata().map_err(|error| error.to_string())?.len();
+        let is_cut = length == segment.length || (is_active && log.config().preallocate);
         ensure!(
-            length == segment.length,
+            is_cut,
             "segment {base} has {length} bytes, not {}",
             segment.length
         );
-        let mut walk = HeaderWalk::new(&file, 0, length);
+        let mut walk = HeaderWalk::new(&file, 0, segment.length);
         let (mut marks, mut offsets, mut times) = (IndexMarks::EMPTY, Vec::new(), Vec::new());
         let mut largest = Vec::new();
         while let Some(located) = walk.next_good().map_err(|error| error.to_string())? {
-            if let Some((entry, time)) = marks.note(located.position, &located.header, 500) {
+            if let Some((entry, time)) = marks.note(
+                located.position,
+                &located.header,
+                index_interval(log.config()),
+            ) {
                 offsets.push(entry);
                 times.extend(time);
             }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::config::TopicConfig;
 use crate::log::append::marker_in;
 use crate::log::epochs::LeaderEpochs;
 use crate::log::producer::ProducerTable;
@@ -140,16 +141,8 @@ pub(super) struct Expected {
     marks: Vec<Mark>,
     /// The log start that is durable.
     pub(super) least_start: Offset,
-}
-
-impl Default for Expected {
-    fn default() -> Self {
-        Self {
-            histories: vec![History::default()],
-            marks: Vec::new(),
-            least_start: Offset(0),
-        }
-    }
+    /// The topic's settings.
+    pub(super) config: TopicConfig,
 }
 
 /// What must hold at one point.
@@ -161,6 +154,15 @@ pub(super) struct Bounds {
 }
 
 impl Expected {
+    pub(super) fn new(config: TopicConfig) -> Self {
+        Self {
+            histories: vec![History::default()],
+            marks: Vec::new(),
+            least_start: Offset(0),
+            config,
+        }
+    }
+
     fn newest(&mut self) -> &mut History {
         self.histories.last_mut().unwrap()
     }

@@ -25,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::TopicConfig;
 use crate::log::Disk;
 use crate::log::testing::{directory, quick_disk};
 
@@ -32,7 +33,7 @@ use expected::Expected;
 use image::{Image, Tree, write_tree};
 use survivals::{Dice, Effort, survivals};
 use trace::{Event, Recorder};
-use workload::{Run, Step, WORKLOADS, random_steps};
+use workload::{Run, Step, WORKLOADS, config_of, random_steps, small_segments};
 
 /// What was done, to be reported.
 #[derive(Debug, Default)]
@@ -58,14 +59,18 @@ struct Plan {
     second: Effort,
     keep: Option<PathBuf>,
     keep_every: usize,
+    config: TopicConfig,
 }
 
 /// What `steps` do to the disk, each with the change that it begins with.
-fn steps_of(steps: &[Step]) -> (Image, Vec<Event>, Expected, Vec<(usize, Step)>) {
+fn steps_of(
+    steps: &[Step],
+    config: TopicConfig,
+) -> (Image, Vec<Event>, Expected, Vec<(usize, Step)>) {
     let root = directory();
     let image = Image::of(root.path());
     let recorder = Arc::new(Recorder::new(root.path()));
-    let mut run = Run::start(root.path(), recorder.clone());
+    let mut run = Run::start(root.path(), recorder.clone(), config);
     let mut begun = Vec::new();
     for step in steps {
         begun.push((recorder.position(), *step));
@@ -77,7 +82,7 @@ fn steps_of(steps: &[Step]) -> (Image, Vec<Event>, Expected, Vec<(usize, Step)>)
 /// Tries `steps` with a loss of power at each change.
 fn lose_power(name: &str, steps: &[Step], plan: &Plan, dice: &mut Dice, tally: &mut Tally) {
     tally.workloads += 1;
-    let (mut image, events, expected, begun) = steps_of(steps);
+    let (mut image, events, expected, begun) = steps_of(steps, plan.config.clone());
     let failures = tally.failures.len();
     let mut seen = HashSet::new();
     for at in 0..=events.len() {
@@ -142,6 +147,7 @@ fn lose_power_again(
     drop(workload::open(
         root.path(),
         Disk::with_probe(recorder.clone()),
+        &expected.config,
     ));
     let mut seen = HashSet::new();
     for (number, event) in recorder.events().iter().enumerate() {
@@ -244,6 +250,7 @@ fn plan(seeds: usize) -> Plan {
         },
         keep: std::env::var_os("ZURAU_POWER_KEEP").map(PathBuf::from),
         keep_every: 1999,
+        config: small_segments(),
     }
 }
 
@@ -273,6 +280,7 @@ fn losing_power_loses_nothing_that_was_promised() {
                 random: 6,
                 each: seed % 8 == 0,
             },
+            config: config_of(seed),
             ..plan.clone()
         };
         lose_power(

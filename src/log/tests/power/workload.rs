@@ -478,7 +478,18 @@ pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
     steps
 }
 
-fn small_segments() -> TopicConfig {
+/// The settings of a random workload: every second one is as the fixed ones are.
+pub(super) fn config_of(seed: usize) -> TopicConfig {
+    let mut config = small_segments();
+    match seed % 4 {
+        1 => config.preallocate = true,
+        3 => config.index_interval_bytes = 0,
+        _ => {}
+    }
+    config
+}
+
+pub(super) fn small_segments() -> TopicConfig {
     let mut config = config();
     config.segment_bytes = 6000;
     config.index_interval_bytes = 500;
@@ -495,6 +506,7 @@ pub(super) fn partition() -> TopicPartition {
 pub(super) fn open(
     root: &Path,
     disk: Disk,
+    config: &TopicConfig,
 ) -> Result<(LogDirectory, PartitionLog, RecoveryReport), String> {
     let identity = Identity {
         node_id: NodeId(1),
@@ -509,7 +521,7 @@ pub(super) fn open(
         Ok::<_, String>(offsets.get(&partition()).copied().unwrap_or_default())
     };
     let options = OpenOptions {
-        config: Arc::new(small_segments()),
+        config: Arc::new(config.clone()),
         clean_shutdown: directory.had_clean_shutdown(),
         recovery_point: checkpoint(Checkpoint::RecoveryPoint)?,
         log_start: checkpoint(Checkpoint::LogStart)?,
@@ -581,7 +593,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn start(root: &'a Path, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn start(root: &'a Path, recorder: Arc<Recorder>, config: TopicConfig) -> Self {
         let mut run = Self {
             root,
             recorder,
@@ -590,14 +602,19 @@ impl<'a> Run<'a> {
             result: None,
             epoch: LeaderEpoch(0),
             batches: 0,
-            expected: Expected::default(),
+            expected: Expected::new(config),
         };
         run.open();
         run
     }
 
     fn open(&mut self) {
-        let (directory, log, _) = open(self.root, Disk::with_probe(self.recorder.clone())).unwrap();
+        let (directory, log, _) = open(
+            self.root,
+            Disk::with_probe(self.recorder.clone()),
+            &self.expected.config,
+        )
+        .unwrap();
         self.open = Some((directory, log));
     }
 
