@@ -14,9 +14,6 @@ from wire.connection import Closed
 from wire.records import simple_batch
 
 
-KAFKA_STORAGE_ERROR = 56
-
-
 class LimitedBroker(OwnBroker):
     """A broker with a soft and a hard limit of open files."""
 
@@ -88,29 +85,36 @@ def crowd(stage):
     passed("a crowd of clients")
 
 
-def too_many_partitions(stage):
-    """More partitions than descriptors: those that could not be opened are, as soon as there is room."""
-    broker = limited(stage, "700:700")
+def more_partitions_than_files(stage):
+    """More partitions than descriptors, all of them in use: files are opened on demand, and others closed for them."""
+    count = 600
+    broker = limited(stage, "256:256")
+    broker.start()
+    batch = simple_batch([b"value"])
+    with Client(broker) as client:
+        client.create_topic("many", count)
+        for _ in range(2):
+            errors = {client.produce("many", batch, partition)["error_code"] for partition in range(count)}
+            same("errors of produces to all partitions", errors, {0})
+        read = {len(client.read("many", partition=partition)) for partition in range(count)}
+        same("records of each partition", read, {2})
+        files = len(os.listdir(f"/proc/{broker.pid}/fd"))
+        check(files < 256, f"{files} files are open")
+    broker.kill9()
     broker.start()
     with Client(broker) as client:
-        client.create_topic("first", 150)
-        client.create_topic("second", 100)
-        last = [("second", partition) for partition in range(100)]
-        errors = {client.produce(topic, simple_batch([b"value"]), partition)["error_code"] for topic, partition in last}
-        check(errors - {0}, "there were descriptors for all partitions; the step wants a lower limit")
-        same("errors of partitions that are not open", errors - {0}, {KAFKA_STORAGE_ERROR})
-        client.delete_topic("first")
-        for topic, partition in last:
-            eventually(
-                f"{topic}-{partition} is opened when there are descriptors",
-                lambda: client.produce(topic, simple_batch([b"value"]), partition)["error_code"] == 0,
-            )
+        same("ends after SIGKILL", {client.range("many", partition) for partition in range(count)}, {(0, 2)})
+        client.delete_topic("many")
+        client.create_topic("another", 300)
+        errors = {client.produce("another", batch, partition)["error_code"] for partition in range(300)}
+        same("errors of produces to another topic", errors, {0})
     same("disk errors", broker.logged("offline"), [])
+    same("refusals for want of descriptors", broker.logged("no file descriptor left"), [])
     same("exit status", broker.stop(), 0)
-    passed("partitions that had no descriptors")
+    passed(f"{count} partitions with 256 files")
 
 
 with Stage(seconds=120) as stage:
     stage.step(soft_limit)
     stage.step(crowd)
-    stage.step(too_many_partitions)
+    stage.step(more_partitions_than_files)

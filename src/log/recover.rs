@@ -167,7 +167,8 @@ impl Recovery {
                 (recovery_point < log_end).then_some(now),
                 Synced {
                     names: as_it_was_closed,
-                    entries: clean_shutdown && !mended && self.report.indexes_rebuilt == 0,
+                    entries: is_new
+                        || (clean_shutdown && !mended && self.report.indexes_rebuilt == 0),
                 },
             ),
             snapshots,

@@ -298,14 +298,15 @@ impl Partitions {
             let Err(error) = inventory.add(directory, image, self.shared.node) else {
                 continue;
             };
-            directory.fail(&error);
-            let may_go_on = error.is_of_the_disk() && self.directories().any(|it| !it.is_offline());
+            let mut others = self.directories().filter(|it| it.id() != directory.id());
+            let may_go_on = error.is_of_the_disk() && others.any(|it| !it.is_offline());
             if !may_go_on {
                 return Err(StartError::Directory {
                     directory: directory.path().display().to_string(),
                     reason: error.to_string(),
                 });
             }
+            directory.fail(&error);
         }
         let defaults = image.config_in_force(&self.shared.config);
         let wanted = image

@@ -753,7 +753,7 @@ impl<'a> Run<'a> {
         self.checkpoint();
     }
 
-    fn lower_checkpoints(&mut self, to: Offset, log_start: Option<Offset>) {
+    fn lower_checkpoints(&self, to: Offset, log_start: Option<Offset>) {
         let (directory, log) = self.open.as_ref().unwrap();
         write_checkpoints(directory, log.recovery_point().min(to), log_start);
     }
