@@ -40,6 +40,9 @@ use super::segment::SegmentFiles;
 /// (`dirty_expire_centisecs`). A single replica has nobody to fetch the rest from after a power failure.
 const ACTIVE_SYNC_MS: i64 = 15_000;
 
+/// The same where a policy has synced the batches and only index entries wait, with the recovery point.
+const ENTRIES_SYNC_MS: i64 = 1_000;
+
 /// How many bytes may lie in the active segment before a job syncs them, however young they are: about what
 /// recovery reads in 50 milliseconds.
 const ACTIVE_SYNC_BYTES: u64 = 64 * 1024 * 1024;
@@ -254,8 +257,14 @@ impl PartitionLog {
             return None;
         }
         let waiting = self.active.segment.length - unsynced.active_synced;
+        let only_entries_wait = self.flushed >= self.log_end;
+        let patience = if only_entries_wait {
+            ENTRIES_SYNC_MS
+        } else {
+            ACTIVE_SYNC_MS
+        };
         let is_due = |since: Timestamp| {
-            now.millis_since(since) >= ACTIVE_SYNC_MS || waiting >= unsynced.most_waiting
+            now.millis_since(since) >= patience || waiting >= unsynced.most_waiting
         };
         let with_active = unsynced.since.is_some_and(is_due);
         if !with_active && unsynced.segments.is_empty() {
