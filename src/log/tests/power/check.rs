@@ -1,5 +1,6 @@
 //! Whether what a start finds is what the workload left.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
@@ -8,11 +9,12 @@ use crate::log::producer::ProducerTable;
 use crate::log::producer::state::ProducerEntry;
 use crate::log::scan::HeaderWalk;
 use crate::log::testing::{producer_batch, read_all};
+use crate::log::validate::MOST_DECOMPRESSED;
 use crate::log::{AppendOrigin, Disk, LogView, PartitionLog, RecoveryReport, names::SegmentFile};
 use crate::log::{offset_index::OffsetEntry, time_index::TimeEntry};
-use crate::record::{Batch, Batches};
+use crate::record::{Batch, Batches, Records};
 
-use super::expected::{Bounds, Expected, History, Stored};
+use super::expected::{Bounds, Expected, History, Stored, key_and_value};
 use super::workload::{self, NOW};
 
 macro_rules! ensure {
@@ -75,7 +77,7 @@ pub(super) fn check(
         "after a clean stop: {after:?}"
     );
     let batches = expected_batches(&history, log_start, log_end);
-    check_content(&log.view(), &batches).map_err(|error| format!("after a clean stop: {error}"))?;
+    check_records(&log, &batches).map_err(|error| format!("after a clean stop: {error}"))?;
     check_aborted(&log.view(), &history).map_err(|error| format!("after a clean stop: {error}"))?;
     check_indexes(&log).map_err(|error| format!("after a clean stop: {error}"))?;
     // left as after a clean stop, for others to look at
@@ -128,7 +130,7 @@ fn compare(
         "the log ends at {log_end}, where no batch ends"
     );
     let batches = expected_batches(history, log_start, log_end);
-    check_content(&log.view(), &batches)?;
+    check_records(log, &batches)?;
     check_aborted(&log.view(), history)?;
     let (epochs, found) = (history.epochs(log_start, log_end), &*log.epochs);
     // of an empty log nothing need be known
@@ -140,6 +142,48 @@ fn compare(
     if !is_anew {
         check_producers(&log.producers, &history.producers(log_end))?;
     }
+    Ok(())
+}
+
+fn check_records(log: &PartitionLog, expected: &[&Stored]) -> Result<(), String> {
+    if log.config().cleanup_policy.compact {
+        check_compacted(&log.view(), expected)
+    } else {
+        check_content(&log.view(), expected)
+    }
+}
+
+/// Every record is one that was written, and the newest of each key is there.
+fn check_compacted(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
+    let mut written = BTreeMap::new();
+    for stored in expected {
+        let base = stored.header.base_offset;
+        let offsets = (0..).map(|n| base.plus(n));
+        written.extend(offsets.zip(stored.records.iter().cloned()));
+    }
+    let mut newest = BTreeMap::new();
+    for (offset, (key, _)) in &written {
+        newest.insert(key.clone(), *offset);
+    }
+    let mut before = None;
+    for batch in read_all(view, view.log_start(), 3000) {
+        let records = batch
+            .record_bytes(MOST_DECOMPRESSED)
+            .map_err(|error| error.to_string())?;
+        for record in Records::new(&batch.header, &records) {
+            let record = record.map_err(|error| error.to_string())?;
+            let offset = record.offset;
+            ensure!(before < Some(offset), "{offset} comes after {before:?}");
+            before = Some(offset);
+            let same = written.get(&offset) == Some(&key_and_value(&record));
+            ensure!(same, "another record at {offset}");
+            newest.retain(|_, of_key| *of_key != offset);
+        }
+    }
+    ensure!(
+        newest.is_empty(),
+        "the newest of its key is lost: {newest:?}"
+    );
     Ok(())
 }
 

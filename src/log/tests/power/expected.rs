@@ -10,7 +10,7 @@ use crate::log::producer::ProducerTable;
 use crate::log::validate::MOST_DECOMPRESSED;
 use crate::log::{AbortedTransaction, PartitionLog};
 use crate::record::control::EndTransactionMarker;
-use crate::record::{BatchHeader, Batches, Records};
+use crate::record::{BatchHeader, Batches, Record, Records};
 
 /// A batch as it is in the log.
 #[derive(Clone, Debug)]
@@ -20,7 +20,14 @@ pub(super) struct Stored {
     pub(super) bytes: Bytes,
     /// Of each record.
     pub(super) timestamps: Vec<Timestamp>,
+    /// Of each record, key and value.
+    pub(super) records: Vec<(Bytes, Bytes)>,
     marker: Option<(EndTransactionMarker, Timestamp)>,
+}
+
+pub(super) fn key_and_value(record: &Record<'_>) -> (Bytes, Bytes) {
+    let bytes = |part: Option<&[u8]>| Bytes::copy_from_slice(part.unwrap_or_default());
+    (bytes(record.key), bytes(record.value))
 }
 
 impl Stored {
@@ -37,6 +44,9 @@ impl Stored {
             bytes: bytes.clone(),
             timestamps: Records::new(&header, &records)
                 .map(|record| record.unwrap().timestamp)
+                .collect(),
+            records: Records::new(&header, &records)
+                .map(|record| key_and_value(&record.unwrap()))
                 .collect(),
             marker: if header.attributes.is_control() {
                 marker_in(&header, &records)
@@ -115,7 +125,9 @@ impl History {
                     producer: id,
                     first,
                     last,
-                    last_stable: table.first_open_transaction().unwrap_or(last.next()),
+                    last_stable: table
+                        .first_open_transaction()
+                        .unwrap_or_else(|| last.next()),
                 });
             }
         }
@@ -141,6 +153,8 @@ pub(super) struct Expected {
     marks: Vec<Mark>,
     /// The log start that is durable.
     pub(super) least_start: Offset,
+    /// Records that compaction has dropped.
+    pub(super) dropped: u64,
     /// The topic's settings.
     pub(super) config: TopicConfig,
 }
@@ -159,6 +173,7 @@ impl Expected {
             histories: vec![History::default()],
             marks: Vec::new(),
             least_start: Offset(0),
+            dropped: 0,
             config,
         }
     }
@@ -219,8 +234,9 @@ impl Expected {
             self.marks.push(Mark {
                 at,
                 durable: last.durable.min(end),
+                // a log that ends within the batch that it starts in starts with it
+                least_start: last.least_start.min(end.max(start)),
                 start: last.start.max(start),
-                ..last
             });
         }
     }

@@ -33,7 +33,9 @@ use expected::Expected;
 use image::{Image, Tree, write_tree};
 use survivals::{Dice, Effort, survivals};
 use trace::{Event, Recorder};
-use workload::{Run, Step, WORKLOADS, config_of, random_steps, small_segments};
+use workload::{
+    COMPACTING, Run, Step, WORKLOADS, compacted, config_of, random_steps, small_segments,
+};
 
 /// What was done, to be reported.
 #[derive(Debug, Default)]
@@ -271,6 +273,12 @@ fn losing_power_loses_nothing_that_was_promised() {
         plan.effort.each |= steps.len() < 20;
         lose_power(name, steps, &plan, &mut dice, &mut tally);
     }
+    let compacting = Plan {
+        config: compacted(),
+        ..plan.clone()
+    };
+    assert!(steps_of(COMPACTING, compacted()).2.dropped > 5);
+    lose_power("compacting", COMPACTING, &compacting, &mut dice, &mut tally);
     for seed in first_seed..first_seed + seeds {
         let mut dice = Dice(seed as u64);
         let steps = random_steps(&mut dice, 40);
@@ -282,6 +290,16 @@ fn losing_power_loses_nothing_that_was_promised() {
             },
             config: config_of(seed),
             ..plan.clone()
+        };
+        let (steps, brief) = match seed % 8 {
+            6 => (
+                workload::compacting(&steps),
+                Plan {
+                    config: compacted(),
+                    ..brief
+                },
+            ),
+            _ => (steps, brief),
         };
         lose_power(
             &format!("seed {seed}"),

@@ -9,14 +9,16 @@ use crate::base::{
     LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition,
 };
 use crate::config::TopicConfig;
+use crate::config::topic::CleanupPolicy;
 use crate::log::checkpoint::PartitionOffsets;
-use crate::log::testing::{TOPIC_ID, batch_of, config};
+use crate::log::compact::{CleanableLog, CompactionLimits, Pace, Standing, Stopped};
+use crate::log::testing::{TOPIC_ID, config};
 use crate::log::{
     AppendOrigin, Checkpoint, Disk, Identity, LogDirectory, OpenOptions, PartitionLog,
     RecoveryReport, SyncJob,
 };
-use crate::record::BatchOptions;
 use crate::record::control::{ControlPlace, EndTransactionMarker};
+use crate::record::{BatchBuilder, BatchOptions};
 
 use super::expected::{Expected, Stored};
 use super::survivals::Dice;
@@ -75,10 +77,12 @@ pub(super) enum Step {
     Checkpoints,
     /// A clean stop and a start.
     Restart,
+    /// Compaction as far as it goes.
+    Compact,
 }
 use Step::{
-    Append, Checkpoints, DeleteExpired, Flush, GiveJobBack, Marker, NewEpoch, RaiseLogStart,
-    Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
+    Append, Checkpoints, Compact, DeleteExpired, Flush, GiveJobBack, Marker, NewEpoch,
+    RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
 };
 
 /// By name. The short ones have lost something once.
@@ -431,6 +435,91 @@ const CLOSING: &[Step] = &[
     },
 ];
 
+/// What is compacted twice, and goes on; with [`compacted`] settings.
+pub(super) const COMPACTING: &[Step] = &[
+    Append {
+        producer: 1,
+        records: 2,
+        size: 700,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 1500,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 2200,
+    },
+    Append {
+        producer: -1,
+        records: 2,
+        size: 900,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 1800,
+    },
+    Append {
+        producer: 2,
+        records: 2,
+        size: 1200,
+    },
+    Append {
+        producer: 1,
+        records: 1,
+        size: 300,
+    },
+    TakeJob { later: true },
+    RunJob,
+    GiveJobBack,
+    Compact,
+    DeleteExpired,
+    NewEpoch,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 3000,
+    },
+    Append {
+        producer: 1,
+        records: 2,
+        size: 1000,
+    },
+    Append {
+        producer: 2,
+        records: 1,
+        size: 2500,
+    },
+    Flush,
+    Compact,
+    Append {
+        producer: 1,
+        records: 1,
+        size: 300,
+    },
+    Restart,
+    Append {
+        producer: 2,
+        records: 1,
+        size: 4200,
+    },
+    Flush,
+    Compact,
+    DeleteExpired,
+];
+
+pub(super) fn compacted() -> TopicConfig {
+    let mut config = small_segments();
+    config.cleanup_policy = CleanupPolicy {
+        delete: false,
+        compact: true,
+    };
+    config
+}
+
 /// So many steps as `dice` has them.
 pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -476,6 +565,20 @@ pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
         });
     }
     steps
+}
+
+/// The same for a log that is compacted, where a truncation ends at other offsets than elsewhere.
+pub(super) fn compacting(steps: &[Step]) -> Vec<Step> {
+    let instead = |step: &Step| match *step {
+        Transactional { records, size, .. } => Append {
+            producer: 2,
+            records,
+            size,
+        },
+        Marker { .. } | Truncate { .. } | StartAnew { .. } => Compact,
+        other => other,
+    };
+    steps.iter().map(instead).collect()
 }
 
 /// The settings of a random workload: every second one is as the fixed ones are.
@@ -577,6 +680,21 @@ pub(super) fn stop(directory: &LogDirectory, log: PartitionLog) {
         .write_checkpoint(Checkpoint::Replication, &replicated)
         .unwrap();
     directory.mark_clean_shutdown(1).unwrap();
+}
+
+const LIMITS: CompactionLimits = CompactionLimits {
+    map_bytes: 24 * 1000,
+    map_load_factor: 0.9,
+    io_bytes: 1000,
+};
+
+/// As fast as it goes, to the end.
+struct Unhurried;
+
+impl Pace for Unhurried {
+    fn moved(&self, _bytes: usize) -> Result<(), Stopped> {
+        Ok(())
+    }
 }
 
 /// A log that steps are taken with.
@@ -684,6 +802,7 @@ impl<'a> Run<'a> {
                 self.checkpoint();
             }
             Checkpoints => self.checkpoint(),
+            Compact => self.compact(),
             Restart => {
                 (self.job, self.result) = (None, None);
                 let (directory, log) = self.open.take().unwrap();
@@ -711,7 +830,12 @@ impl<'a> Run<'a> {
             ..BatchOptions::default()
         };
         let value: Vec<u8> = (0..size).map(|n| self.batches ^ (n >> 3) as u8).collect();
-        let bytes = batch_of(options, &timestamps, &value);
+        let mut builder = BatchBuilder::new(options);
+        for (number, timestamp) in (i64::from(self.batches)..).zip(timestamps) {
+            let key = [b'a' + (number % 3) as u8];
+            builder.push(Timestamp(timestamp), Some(&key), Some(&value), &[]);
+        }
+        let bytes = builder.finish();
         self.store(&bytes, AppendOrigin::Client);
     }
 
@@ -751,6 +875,30 @@ impl<'a> Run<'a> {
         let start = self.log().log_start();
         self.expected.least_start = self.expected.least_start.min(start);
         self.checkpoint();
+    }
+
+    /// As the cleaner does, with a recovery point that is on the disk.
+    fn compact(&mut self) {
+        self.checkpoint();
+        let log = self.log();
+        let standing = Standing {
+            checkpoint: None,
+            last_stable: log.first_unstable().unwrap_or_else(|| log.log_end()),
+            recovery_point: log.recovery_point(),
+            now: NOW,
+        };
+        let cleanable = CleanableLog::of(&log.view(), log.config(), &standing).unwrap();
+        let Some(mut job) = log.compaction_job(&cleanable, LIMITS, [5, 6], NOW) else {
+            return;
+        };
+        job.map_keys(&Unhurried).unwrap();
+        while let Some(group) = job.next_group() {
+            let files = log.create_cleaned(group).unwrap().unwrap();
+            let cleaned = job.clean(files, &Unhurried).unwrap();
+            assert!(log.compacted(cleaned).unwrap());
+        }
+        let (before, after) = job.stats().records;
+        self.expected.dropped += before - after;
     }
 
     fn lower_checkpoints(&self, to: Offset, log_start: Option<Offset>) {
