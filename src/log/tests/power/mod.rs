@@ -9,7 +9,7 @@
 //! itself recorded and loses its power.
 //!
 //! `cargo test` tries what takes some seconds. `ZURAU_POWER_SEEDS=<n>` tries more at each point, and as many
-//! workloads at random; `ZURAU_POWER_KEEP=<directory>` keeps some of the directories as they are after a
+//! workloads at random, from `ZURAU_POWER_FIRST_SEED` on; `ZURAU_POWER_KEEP=<directory>` keeps some of the directories as they are after a
 //! start and a clean stop, for Kafka's own tools.
 
 mod check;
@@ -18,6 +18,7 @@ mod image;
 mod survivals;
 mod trace;
 mod workload;
+mod workloads;
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -33,9 +34,8 @@ use expected::Expected;
 use image::{Image, Tree, write_tree};
 use survivals::{Dice, Effort, survivals};
 use trace::{Event, Recorder};
-use workload::{
-    COMPACTING, Run, Step, WORKLOADS, compacted, config_of, random_steps, small_segments,
-};
+use workload::{Run, Step, compacted, config_of, small_segments};
+use workloads::{COMPACTING, WORKLOADS, compacting, random_steps};
 
 /// What was done, to be reported.
 #[derive(Debug, Default)]
@@ -273,12 +273,18 @@ fn losing_power_loses_nothing_that_was_promised() {
         plan.effort.each |= steps.len() < 20;
         lose_power(name, steps, &plan, &mut dice, &mut tally);
     }
-    let compacting = Plan {
+    let for_compaction = Plan {
         config: compacted(),
         ..plan.clone()
     };
     assert!(steps_of(COMPACTING, compacted()).2.dropped > 5);
-    lose_power("compacting", COMPACTING, &compacting, &mut dice, &mut tally);
+    lose_power(
+        "compacting",
+        COMPACTING,
+        &for_compaction,
+        &mut dice,
+        &mut tally,
+    );
     for seed in first_seed..first_seed + seeds {
         let mut dice = Dice(seed as u64);
         let steps = random_steps(&mut dice, 40);
@@ -293,7 +299,7 @@ fn losing_power_loses_nothing_that_was_promised() {
         };
         let (steps, brief) = match seed % 8 {
             6 => (
-                workload::compacting(&steps),
+                compacting(&steps),
                 Plan {
                     config: compacted(),
                     ..brief
