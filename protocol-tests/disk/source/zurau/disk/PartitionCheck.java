@@ -288,10 +288,17 @@ final class PartitionCheck {
                 report.count("producers forgotten for their age", 1);
             } else if (!stored.containsKey(id) && state.lastOffset < logStart) {
                 report.count("producers forgotten with their records", 1);
+            } else if (hasOnlyMarker(state, stored.get(id))) {
+                report.count("producers whose records went before their marker", 1);
             } else if (lastOffsets.get(id) < offset && !state.equals(stored.get(id))) {
                 report.problem(name(file), "has " + stored.get(id) + " for producer " + id + ", the log " + state);
             }
         });
+    }
+
+    /** Whether the log has the end of a transaction whose last batch was deleted: the snapshot still knows that one. */
+    private boolean hasOnlyMarker(ProducerState inLog, ProducerState stored) {
+        return inLog.lastOffset < 0 && stored != null && stored.epoch == inLog.epoch && stored.lastOffset < logStart;
     }
 
     /** Whether a broker that looked just now forgot the producer: its records are older than producer.id.expiration.ms. */
