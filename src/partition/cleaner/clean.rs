@@ -9,7 +9,7 @@ use crate::log::{LogError, is_out_of_descriptors};
 
 use super::super::lane::Hosted;
 use super::super::replica::Replica;
-use super::pace::CleanerPace;
+use super::pace::{CleanerPace, may_be_cleaned};
 use super::{Chosen, Shared, key_of};
 
 /// Why a log's turn has ended before its end.
@@ -139,7 +139,14 @@ fn clean_group(
         return Ok(false);
     };
     match job.clean(files, pace) {
-        Ok(cleaned) => ask_for_change(replica, |hosted| hosted.log.compacted(cleaned)),
+        Ok(cleaned) => ask_for_change(replica, move |hosted| {
+            // asked where a move is settled as well: it may have begun since the last piece was written
+            if may_be_cleaned(&hosted.replica) {
+                return hosted.log.compacted(cleaned);
+            }
+            hosted.log.discard_cleaned(base)?;
+            Ok(false)
+        }),
         Err(error) => {
             ask_for_change(replica, move |hosted| hosted.log.discard_cleaned(base))?;
             Err(error.into())

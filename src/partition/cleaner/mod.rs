@@ -36,7 +36,7 @@ use crate::log::{Checkpoint, is_out_of_descriptors};
 use super::manager::{Partitions, StartError};
 use super::replica::Replica;
 use checkpoints::CleanPoints;
-use pace::{Rate, Stop};
+use pace::{Rate, Stop, may_be_cleaned};
 
 /// A partition for as long as its topic lives.
 type PartitionKey = (TopicId, i32);
@@ -210,8 +210,7 @@ impl Shared {
     ) -> Option<CleanableLog> {
         let config = replica.config();
         let key = key_of(replica);
-        if !config.cleanup_policy.compact
-            || replica.directory().is_offline()
+        if !may_be_cleaned(replica)
             || state.in_progress.contains(&key)
             || state.uncleanable.contains(&key)
         {

@@ -82,13 +82,19 @@ impl Pace for CleanerPace<'_> {
         } else {
             self.stop.is_called()
         };
-        let is_wanted =
-            self.replica.config().cleanup_policy.compact && !self.replica.directory().is_offline();
-        if is_over || !is_wanted {
+        if is_over || !may_be_cleaned(self.replica) {
             return Err(Stopped);
         }
         Ok(())
     }
+}
+
+/// Whether the partition is to be compacted at present. Not while it moves to another directory: the copy may
+/// have the record already that a tombstone is about, and would keep it when the tombstone is gone.
+pub(super) fn may_be_cleaned(replica: &Replica) -> bool {
+    replica.config().cleanup_policy.compact
+        && !replica.directory().is_offline()
+        && !replica.is_moving()
 }
 
 #[cfg(test)]
