@@ -4,8 +4,8 @@
 //!   partition: a replica is in another directory than the image says ---> AssignReplicas
 //!   log: a write fails, others still serve -----------------------------> FailDirectories: leaders move
 //! ```
-//! No failure ends the broker. (Kafka ends when the last directory fails, or that of the metadata log.) What
-//! was stored can still be read; whoever writes is told that it cannot be done.
+//! No failure ends the broker. (Kafka ends when the last directory fails, or that of the metadata log.) Who
+//! asks for what is in it is told what is wrong, and all else is served.
 
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ impl Watch {
             .map(|directory| directory.id())
             .collect();
         if failed.len() == self.partitions.directories().count() {
-            // There is no other to lead from, and what was stored can still be read.
+            // There is no other to lead from, and nowhere to write it down: clients hear of the storage.
             return;
         }
         let Registered {

@@ -19,7 +19,7 @@
 //!
 //! Several log directories: [`inventory`] finds what the last stop has left, [`placing`] chooses where a new replica
 //! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
-//! of it. A directory that fails is the business of `broker`, which tells the controller or ends the process.
+//! of it. That a directory has failed `broker` tells the controller.
 //!
 //! Invariants
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
