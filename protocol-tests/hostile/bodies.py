@@ -105,3 +105,21 @@ class Bodies:
 
     def of_OffsetForLeaderEpoch(self):
         return {"topics": [self._topic(partitions=[{"partition": 0, "leader_epoch": 0}])]}
+
+    def of_DeleteRecords(self):
+        return {"topics": [self._topic(partitions=[{"partition_index": 0, "offset": 0}])]}
+
+    def of_AlterConfigs(self):
+        # Only ever validated: a mutation may well find a setting that ends the others' requests.
+        configs = [{"name": "retention.ms", "value": "1000000"}]
+        return {"resources": [{"resource_type": 2, "resource_name": self.topic, "configs": configs}], "validate_only": True}
+
+    def of_IncrementalAlterConfigs(self):
+        configs = [{"name": "cleanup.policy", "config_operation": 2, "value": "compact"}]
+        return {"resources": [{"resource_type": 2, "resource_name": self.topic, "configs": configs}], "validate_only": True}
+
+    def of_DescribeLogDirs(self):
+        return {"topics": [self._topic(partitions=[0, 1])]}
+
+    def of_AlterReplicaLogDirs(self):
+        return {"dirs": [{"path": "/nowhere", "topics": [self._topic(partitions=[0, 1])]}]}

@@ -189,6 +189,48 @@ DESCRIBE_TOPIC_PARTITIONS_RESPONSE = [
     F("next_cursor", CURSOR, shape="?{}"),
 ]
 
+DELETE_RECORDS_REQUEST = [
+    F("topics", [
+        F("name", "string"),
+        F("partitions", [F("partition_index", "int32"), F("offset", "int64")]),
+    ]),
+    F("timeout_ms", "int32", default=30_000),
+]
+DELETE_RECORDS_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("topics", [
+        F("name", "string"),
+        F("partitions", [F("partition_index", "int32"), F("low_watermark", "int64"), F("error_code", "int16")]),
+    ]),
+]
+
+ALTER_CONFIGS_REQUEST = [
+    F("resources", [
+        F("resource_type", "int8"),
+        F("resource_name", "string"),
+        F("configs", [F("name", "string"), F("value", "string", null="0+")]),
+    ]),
+    F("validate_only", "bool"),
+]
+INCREMENTAL_ALTER_CONFIGS_REQUEST = [
+    F("resources", [
+        F("resource_type", "int8"),
+        F("resource_name", "string"),
+        F("configs", [F("name", "string"), F("config_operation", "int8"), F("value", "string", null="0+")]),
+    ]),
+    F("validate_only", "bool"),
+]
+# The same for both.
+ALTER_CONFIGS_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("responses", [
+        F("error_code", "int16"),
+        F("error_message", "string", null="0+"),
+        F("resource_type", "int8"),
+        F("resource_name", "string"),
+    ]),
+]
+
 ALTER_REPLICA_LOG_DIRS_REQUEST = [
     F("dirs", [
         F("path", "string"),
