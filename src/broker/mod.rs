@@ -16,6 +16,7 @@ mod directories;
 mod listeners;
 mod open_files;
 mod panics;
+mod service_manager;
 mod shutdown;
 mod startup;
 
@@ -55,10 +56,12 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
         };
         // Whoever started the broker may not care to read on.
         let _ = writeln!(std::io::stdout(), "{}", running.ready_line());
+        service_manager::ready();
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         }
+        service_manager::stopping();
         shutdown::stop(running, GRACE).await;
         Ok(())
     });

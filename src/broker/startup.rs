@@ -15,7 +15,7 @@ use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
-use super::{listeners, open_files};
+use super::{listeners, open_files, service_manager};
 
 /// Why the broker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -217,9 +217,11 @@ async fn open_partitions(
     cluster: &Cluster,
 ) -> Result<Partitions, StartError> {
     let (config, clock, image) = (Arc::clone(config), Arc::clone(clock), cluster.image());
-    let opened =
-        tokio::task::spawn_blocking(move || Partitions::start(config, directories, clock, &image))
-            .await;
+    let opened = tokio::task::spawn_blocking(move || {
+        let watch = Arc::new(service_manager::StartStatus);
+        Partitions::start(config, directories, clock, &image, watch)
+    })
+    .await;
     Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)
 }
 

@@ -24,6 +24,7 @@ use super::lane::{self, Hosted, LaneHandle, Slot};
 use super::moving::Moves;
 use super::opening::{self, Batches, Opened, ToOpen};
 use super::placing::Placing;
+use super::recovery_progress::RecoveryWatch;
 use super::replica::{Replica, ReplicaParts};
 use super::scrubber::{ScrubCounts, Scrubber};
 
@@ -106,6 +107,7 @@ pub(super) struct Shared {
     pub(super) node: NodeId,
     pub(super) config: Arc<BrokerConfig>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) recovery_watch: Arc<dyn RecoveryWatch>,
     pub(super) directories: Vec<Arc<HostedDirectory>>,
     /// Configured directories that could not be used at the start.
     pub(super) unusable: Vec<PathBuf>,
@@ -152,6 +154,7 @@ impl Partitions {
         directories: LogDirectories,
         clock: Arc<dyn Clock>,
         image: &Image,
+        recovery_watch: Arc<dyn RecoveryWatch>,
     ) -> Result<Self, StartError> {
         let reserve = u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0);
         let host = |directory| Arc::new(HostedDirectory::new(directory, reserve));
@@ -169,6 +172,7 @@ impl Partitions {
                 node: NodeId(config.node_id),
                 config,
                 clock,
+                recovery_watch,
                 directories: directories.online.into_iter().map(host).collect(),
                 unusable: directories.offline,
                 lanes,

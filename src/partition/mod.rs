@@ -74,5 +74,6 @@ pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};
 pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};
+pub use recovery_progress::{OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use scrubber::ScrubCounts;

@@ -13,7 +13,7 @@ use crate::log::{Checkpoint, DirectoryError, OpenOptions, PartitionLog, Partitio
 
 use super::directory::HostedDirectory;
 use super::manager::{Partitions, Unreadable};
-use super::recovery_progress::RecoveryProgress;
+use super::recovery_progress::{RecoveryProgress, RecoveryWatch, Unwatched};
 use super::replica::Leadership;
 
 /// How many new logs are created at a time.
@@ -49,6 +49,7 @@ pub(super) struct Context {
     recovery_threads: usize,
     /// Whether there may be something to recover.
     may_recover: bool,
+    watch: Arc<dyn RecoveryWatch>,
     pub(super) producer_id_expiration_ms: i64,
     pub(super) now: Timestamp,
 }
@@ -93,6 +94,7 @@ impl Context {
             recovery_threads: usize::try_from(shared.config.num_recovery_threads_per_data_dir)
                 .unwrap_or(1),
             may_recover: false,
+            watch: Arc::clone(&shared.recovery_watch),
             producer_id_expiration_ms: i64::from(shared.config.producer_id_expiration_ms),
             now: shared.clock.now(),
         }
@@ -147,7 +149,12 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
     context.directory.finish_renaming();
     let total = wanted.len();
     let threads = context.threads().clamp(1, total.max(1));
-    let progress = &RecoveryProgress::begin(context.directory.path(), total);
+    let watch: &dyn RecoveryWatch = if context.may_recover {
+        &*context.watch
+    } else {
+        &Unwatched
+    };
+    let progress = &RecoveryProgress::begin(watch, context.directory.path(), total);
     let queue = Mutex::new(VecDeque::from(wanted));
     let next = || {
         queue

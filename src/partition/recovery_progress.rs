@@ -1,4 +1,5 @@
-//! How far the logs of a directory are opened, for whoever watches a start that takes its time.
+//! How far the logs of a directory are opened: a line a second in the log, and the same for whoever watches a
+//! start that takes its time ([`RecoveryWatch`]).
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +11,36 @@ use crate::log::RecoveryReport;
 /// Between two lines about one directory.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How far a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedLogs<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// Logs that are open.
+    pub opened: usize,
+    /// Logs that are to be opened.
+    pub total: usize,
+    /// Bytes that recovery has read.
+    pub bytes_read: u64,
+}
+
+/// Is told how far a start is: when it begins, at most once a second, and at its end.
+pub trait RecoveryWatch: Send + Sync + std::fmt::Debug {
+    /// Called from the threads that open logs; must not wait.
+    fn logs_opened(&self, so_far: OpenedLogs<'_>);
+}
+
+/// Nobody watches.
+#[derive(Debug)]
+pub struct Unwatched;
+
+impl RecoveryWatch for Unwatched {
+    fn logs_opened(&self, _so_far: OpenedLogs<'_>) {}
+}
+
 /// The opening of the logs in one directory.
 pub(super) struct RecoveryProgress<'a> {
+    watch: &'a dyn RecoveryWatch,
     directory: &'a Path,
     total: usize,
     state: Mutex<State>,
@@ -27,9 +56,10 @@ struct State {
 
 impl<'a> RecoveryProgress<'a> {
     /// `total` logs are to be opened in `directory`.
-    pub(super) fn begin(directory: &'a Path, total: usize) -> Self {
+    pub(super) fn begin(watch: &'a dyn RecoveryWatch, directory: &'a Path, total: usize) -> Self {
         let now = Instant::now();
-        Self {
+        let progress = Self {
+            watch,
             directory,
             total,
             state: Mutex::new(State {
@@ -39,7 +69,18 @@ impl<'a> RecoveryProgress<'a> {
                 checked: 0,
                 bytes_read: 0,
             }),
-        }
+        };
+        progress.tell_watch(0, 0);
+        progress
+    }
+
+    fn tell_watch(&self, opened: usize, bytes_read: u64) {
+        self.watch.logs_opened(OpenedLogs {
+            directory: self.directory,
+            opened,
+            total: self.total,
+            bytes_read,
+        });
     }
 
     /// A log is open. What was lost is told at once, the rest in sum.
@@ -60,6 +101,7 @@ impl<'a> RecoveryProgress<'a> {
         let now = Instant::now();
         if now.duration_since(state.last_told) >= PAUSE {
             state.last_told = now;
+            self.tell_watch(state.opened, state.bytes_read);
             tracing::info!(
                 directory = %self.directory.display(), opened = state.opened, of = self.total,
                 checked = state.checked, bytes_read = state.bytes_read, "opening logs"
@@ -70,6 +112,7 @@ impl<'a> RecoveryProgress<'a> {
     /// All that can be opened is open.
     pub(super) fn end(&self) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tell_watch(state.opened, state.bytes_read);
         if state.checked > 0 || state.last_told > state.began {
             tracing::info!(
                 directory = %self.directory.display(), opened = state.opened, of = self.total,

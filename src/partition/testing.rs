@@ -9,7 +9,7 @@ use crate::log::{Identity, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
 use crate::metadata::{Delta, Image};
 
-use super::{Partitions, Replica};
+use super::{Partitions, Replica, Unwatched};
 
 pub(crate) const NODE: NodeId = NodeId(1);
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(4);
@@ -66,7 +66,8 @@ impl Broker {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
         let (image, _) = change(&Image::default(), &topic(id, 1));
         let partitions =
-            Partitions::start(config, directory.into(), clock, &image).expect("partitions");
+            Partitions::start(config, directory.into(), clock, &image, Arc::new(Unwatched))
+                .expect("partitions");
         Self {
             partitions,
             image,

@@ -78,7 +78,14 @@ impl Home {
 pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
     let config = Arc::new(BrokerConfig::default());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-    Partitions::start(config, directories, clock, image).expect("partitions")
+    Partitions::start(
+        config,
+        directories,
+        clock,
+        image,
+        Arc::new(crate::partition::Unwatched),
+    )
+    .expect("partitions")
 }
 
 /// A topic whose partitions are in these directories.

@@ -73,7 +73,13 @@ impl Fixture {
         ];
         let config = Arc::new(BrokerConfig::with(&settings).expect("a configuration"));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-        let started = Partitions::start(config, directories, clock, &self.image());
+        let started = Partitions::start(
+            config,
+            directories,
+            clock,
+            &self.image(),
+            Arc::new(crate::partition::Unwatched),
+        );
         Some(self.run(started.ok()?))
     }
 
