@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, Positions, Timestamp};
-use crate::log::{AppendError, AppendInfo, AppendOrigin, LogError, PartitionLog};
+use crate::log::{AppendError, AppendInfo, AppendOrigin, DirectoryOffline, LogError, PartitionLog};
 
 use super::append::{AppendFailure, Appended};
 use super::directory::HostedDirectory;
@@ -88,7 +88,14 @@ impl Hosted {
 
     /// Syncs the log where its policy asks for it, hands over what may be synced in the background, and
     /// publishes the log if anything has moved.
+    ///
+    /// # Errors
+    /// When the log cannot be trusted any more: nothing of the drain may be acknowledged. That includes a
+    /// directory that has failed since, under this log or under another one that has taken its place.
     pub(super) fn settle(&mut self, now: Timestamp, syncer: &Syncer) -> Result<(), LogError> {
+        if self.replica.is_offline() {
+            return Err(DirectoryOffline.into());
+        }
         let before_ack = self.replica.config().zurau_flush_before_ack;
         let waits = self.log.flushed() < self.log.log_end();
         if waits && (before_ack || self.log.flush_due(now)) {

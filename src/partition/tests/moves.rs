@@ -473,7 +473,10 @@ async fn check_twice(fixture: &Fixture, acknowledged: &[u64], what: &str) {
         let run = fixture.start();
         let replica = fixture.replica(&run);
         let found = numbers(&replica.published().view);
-        assert!(found.starts_with(acknowledged), "{what}: {found:?}");
+        assert!(
+            found.starts_with(acknowledged),
+            "{what}: {found:?} of {acknowledged:?}"
+        );
         assert!(found.len() <= acknowledged.len() + 1, "{what}: {found:?}");
         assert_eq!(*seen.get_or_insert(found.len()), found.len(), "{what}");
         all_moved(&run).await;
