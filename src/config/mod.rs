@@ -39,6 +39,7 @@ pub use broker::BrokerConfig;
 pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_topic};
 pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};
 pub use parse::{Sources, Warning};
+pub(crate) use properties::push_unicode_escape;
 pub use settings::{Origin, Setting, Settings};
 pub use topic::{CleanupPolicy, TimestampType, TopicConfig, validate_override};
 

@@ -1,6 +1,7 @@
 //! `server.properties` as a format of the `config` crate.
 
 use std::error::Error;
+use std::fmt::Write as _;
 
 use config::{FileStoredFormat, Format, Map, Value};
 use java_properties::PropertiesIter;
@@ -50,12 +51,18 @@ fn escaped(text: &str) -> String {
         if character.is_ascii() {
             escaped.push(character);
         } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
+            push_unicode_escape(&mut escaped, character);
         }
     }
     escaped
+}
+
+/// Appends a character as Java properties write what is not ASCII: `\uXXXX`, twice for a surrogate pair.
+pub(crate) fn push_unicode_escape(text: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\\u{unit:04x}");
+    }
 }
 
 #[cfg(test)]

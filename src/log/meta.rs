@@ -9,9 +9,9 @@
 //! ```
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use crate::base::{DirectoryId, KafkaUuid, NodeId};
+use crate::config::push_unicode_escape;
 
 /// The file in the log directory.
 pub(super) const FILE_NAME: &str = "meta.properties";
@@ -112,11 +112,8 @@ impl MetaProperties {
 fn push_escaped(text: &mut String, character: char) {
     if (' '..='~').contains(&character) {
         text.push(character);
-        return;
-    }
-    for unit in character.encode_utf16(&mut [0; 2]) {
-        // Writing to a string does not fail.
-        let _ = write!(text, "\\u{unit:04x}");
+    } else {
+        push_unicode_escape(text, character);
     }
 }
 

@@ -211,15 +211,15 @@ impl SegmentFiles {
     fn open_with(&self, kind: SegmentFile, options: &OpenOptions) -> io::Result<File> {
         let open = |path: &Path| options.open(path);
         let path = self.path(kind);
-        let deleted = with_suffix(&path, Suffix::Deleted);
+        let deleted = || with_suffix(&path, Suffix::Deleted);
         match open(&path) {
             // asked for after the file was opened: it may be the one that has taken the place of ours
-            Ok(file) if self.is_retired() => match open(&deleted) {
+            Ok(file) if self.is_retired() => match open(&deleted()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
                 ours => ours,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                open(&deleted).map_err(|_| error)
+                open(&deleted()).map_err(|_| error)
             }
             result => result,
         }

@@ -69,6 +69,10 @@ impl CleanPoints {
         self.points.insert(key, offset);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
     /// Forgets all others. Whether there were any.
     pub(super) fn retain(&mut self, known: &HashSet<PartitionKey>) -> bool {
         let before = self.points.len();

@@ -260,6 +260,9 @@ impl Shared {
 
 impl State {
     fn forget_what_is_gone(&mut self, replicas: &[Arc<Replica>], partitions: &Partitions) {
+        if self.clean.is_empty() && self.uncleanable.is_empty() {
+            return;
+        }
         let mut known: HashSet<PartitionKey> =
             replicas.iter().map(|replica| key_of(replica)).collect();
         known.extend(

@@ -40,23 +40,12 @@ struct Cleaned {
 }
 
 /// Why [`compact`] came to no end.
-#[derive(Debug)]
-#[allow(dead_code, reason = "shown where a test fails")]
+#[derive(Debug, thiserror::Error)]
 enum Trouble {
-    Job(CompactionError),
-    Log(LogError),
-}
-
-impl From<CompactionError> for Trouble {
-    fn from(error: CompactionError) -> Self {
-        Self::Job(error)
-    }
-}
-
-impl From<LogError> for Trouble {
-    fn from(error: LogError) -> Self {
-        Self::Log(error)
-    }
+    #[error(transparent)]
+    Job(#[from] CompactionError),
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 fn cleanable(log: &PartitionLog, checkpoint: Option<Offset>, now: Timestamp) -> CleanableLog {
