@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::coordinator::Groups;
 use crate::partition::{FetchSessions, Partitions};
-use crate::wire::{self, Parts, Peer, Reply, Service, Started};
+use crate::wire::{self, Parts, Peer, Reply, RequestPrefix, Service, Started};
 
 use super::{ROUTES, api_versions};
 
@@ -187,6 +187,10 @@ impl Service for Router {
         Session {
             peer: Arc::new(peer),
         }
+    }
+
+    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
+        0
     }
 
     fn start(&self, session: &mut Session, request: wire::Request) -> Started {

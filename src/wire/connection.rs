@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 use super::frame::FrameReader;
 use super::header::RequestPrefix;
 use super::log_limit::LogLimit;
+use super::memory::Charge;
 use super::output::Output;
 use super::patience::Patience;
 use super::pipeline::{Budget, FREE_BYTES, Pipeline};
@@ -204,6 +205,7 @@ where
                 prefix,
                 frame,
                 received: Instant::now(),
+                memory: Charge::default(),
             };
             match self.service.start(&mut self.session, request) {
                 Started::Reply(reply) => self.pipeline.push(reply, size),

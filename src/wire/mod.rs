@@ -92,6 +92,7 @@ mod connection;
 mod frame;
 pub mod header;
 pub mod log_limit;
+pub mod memory;
 mod output;
 mod patience;
 mod pipeline;
@@ -102,7 +103,8 @@ pub mod settings;
 
 pub use header::RequestPrefix;
 pub use log_limit::LogLimit;
-pub use reply::{Part, Parts, Reply};
+pub use memory::Charge;
+pub use reply::{FileRange, Part, Parts, Pieces, Reply};
 pub use server::{BindError, Endpoint, Listeners, ServerHandle};
 pub use service::{Peer, ReplyFuture, Request, Service, Started};
 pub use settings::Settings;

@@ -51,13 +51,22 @@ impl Segment {
 impl Output {
     /// Appends a reply.
     pub(super) fn push(&mut self, parts: Parts) -> Result<(), TooLarge> {
-        let (head, parts) = parts.split()?;
+        let (head, parts, _memory) = parts.split()?;
         self.bytes = self.bytes.saturating_add(head.remaining());
         self.segments.push_back(Segment::Head(head));
         for part in parts {
             self.bytes = self.bytes.saturating_add(part.len());
             match part {
                 Part::Bytes(bytes) => self.segments.push_back(Segment::Bytes(bytes)),
+                Part::File(range) => {
+                    let bytes = range.read().unwrap_or_default();
+                    self.segments.push_back(Segment::Bytes(bytes));
+                }
+                Part::Pieces(mut pieces) => {
+                    while let Some(piece) = pieces.next() {
+                        self.segments.push_back(Segment::Bytes(piece));
+                    }
+                }
             }
         }
         Ok(())
@@ -140,7 +149,8 @@ mod tests {
             expected.extend_from_slice(&(5 + 11 + number).to_be_bytes());
             expected.extend_from_slice(&number.to_be_bytes());
             expected.extend_from_slice(&[0]);
-            expected.extend_from_slice(&parts.body_bytes());
+            expected.extend_from_slice(&[number as u8; 11]);
+            expected.extend_from_slice(&vec![7; number as usize]);
             output.push(parts).unwrap();
         }
         let (mut near, mut far) = tokio::io::duplex(13);

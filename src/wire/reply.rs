@@ -1,10 +1,16 @@
 //! What is sent back: a list of parts that reach the socket without being copied together.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::header::ResponseHead;
+use super::memory::Charge;
 
 /// The answer to one request.
 #[derive(Debug)]
@@ -31,11 +37,65 @@ impl From<Parts> for Reply {
 }
 
 /// A piece of a response.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Part {
     /// Bytes in memory: an encoded message, or record bytes shared with the log.
     Bytes(Bytes),
+    /// Bytes of a file: an answer that nobody reads costs a reference to it.
+    File(FileRange),
+    /// Bytes that are made when the socket takes them.
+    Pieces(Pieces),
+}
+
+/// Bytes of a file that do not change any more.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: Arc<File>,
+    /// Where the bytes begin.
+    pub position: u64,
+    /// How many they are.
+    pub length: usize,
+}
+
+impl FileRange {
+    /// Reads the bytes (may block on the disk).
+    pub(super) fn read(&self) -> io::Result<Bytes> {
+        let mut bytes = vec![0; self.length];
+        self.file.read_exact_at(&mut bytes, self.position)?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Bytes whose number is known, and which are made piece by piece. Together the pieces must have that many:
+/// the size of the response has been sent by then, so a connection with another number is closed.
+pub struct Pieces {
+    length: usize,
+    make: Box<dyn FnMut() -> Option<Bytes> + Send>,
+}
+
+impl Pieces {
+    /// `length` bytes, which `make` returns in order. Pieces of some 64 KiB are a good size.
+    pub fn new(length: usize, make: impl FnMut() -> Option<Bytes> + Send + 'static) -> Self {
+        Self {
+            length,
+            make: Box::new(make),
+        }
+    }
+
+    /// The next piece; `None` behind the last one.
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        (self.make)()
+    }
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pieces")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Part {
@@ -43,6 +103,8 @@ impl Part {
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
+            Self::File(range) => range.length,
+            Self::Pieces(pieces) => pieces.length,
         }
     }
 
@@ -64,14 +126,28 @@ impl From<BytesMut> for Part {
     }
 }
 
+impl From<FileRange> for Part {
+    fn from(range: FileRange) -> Self {
+        Self::File(range)
+    }
+}
+
+impl From<Pieces> for Part {
+    fn from(pieces: Pieces) -> Self {
+        Self::Pieces(pieces)
+    }
+}
+
 /// A response: its header, and the parts of its body in order. The connection puts the size in
 /// front.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Parts {
     correlation_id: i32,
     flexible: bool,
     parts: Vec<Part>,
     body: usize,
+    /// What the response costs the broker until the socket has taken it.
+    memory: Charge,
 }
 
 impl Parts {
@@ -84,6 +160,7 @@ impl Parts {
             flexible: header_version >= 1,
             parts: Vec::with_capacity(1),
             body: 0,
+            memory: Charge::default(),
         };
         parts.push(body);
         parts
@@ -96,6 +173,11 @@ impl Parts {
             self.body = self.body.saturating_add(part.len());
             self.parts.push(part);
         }
+    }
+
+    /// Has the response hold `memory` until the socket has taken it.
+    pub fn hold(&mut self, memory: Charge) {
+        self.memory.merge(memory);
     }
 
     /// The request that is answered.
@@ -114,23 +196,33 @@ impl Parts {
         &self.parts
     }
 
-    /// The body in one piece. It copies: for tests and tools, not for the way to the socket.
-    pub fn body_bytes(&self) -> Bytes {
+    /// The body in one piece. It copies, and reads files: for tests and tools, not for the way to the socket.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn into_body_bytes(self) -> io::Result<Bytes> {
         let mut whole = BytesMut::with_capacity(self.body);
-        for part in &self.parts {
+        for part in self.parts {
             match part {
-                Part::Bytes(bytes) => whole.put_slice(bytes),
+                Part::Bytes(bytes) => whole.put_slice(&bytes),
+                Part::File(range) => whole.put_slice(&range.read()?),
+                Part::Pieces(mut pieces) => {
+                    while let Some(piece) = pieces.next() {
+                        whole.put_slice(&piece);
+                    }
+                }
             }
         }
-        whole.freeze()
+        Ok(whole.freeze())
     }
 
     /// Takes the response apart for writing. Fails when its size does not fit Kafka's size field.
-    pub(super) fn split(self) -> Result<(ResponseHead, Vec<Part>), TooLarge> {
+    pub(super) fn split(self) -> Result<(ResponseHead, Vec<Part>, Charge), TooLarge> {
         let size = i32::try_from(self.size()).map_err(|_| TooLarge { size: self.size() })?;
         Ok((
             ResponseHead::new(size, self.correlation_id, self.flexible),
             self.parts,
+            self.memory,
         ))
     }
 }
@@ -153,9 +245,9 @@ mod tests {
         parts.push(Bytes::new());
         parts.push(Bytes::from_static(b"records"));
         assert_eq!(parts.size(), 5 + 4 + 7);
-        assert_eq!(parts.body_bytes(), "headrecords");
-        let (head, parts) = parts.split().unwrap();
+        assert_eq!(parts.body().len(), 2, "empty parts are left out");
+        let (head, parts, _) = parts.split().unwrap();
         assert_eq!(head.chunk(), [0, 0, 0, 16, 0, 0, 0, 3, 0]);
-        assert_eq!(parts.len(), 2, "empty parts are left out");
+        assert_eq!(parts.len(), 2);
     }
 }

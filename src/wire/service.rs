@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::header::RequestPrefix;
+use super::memory::Charge;
 use super::reply::Reply;
 
 /// Who is at the other end of a connection, and where it came in.
@@ -24,7 +25,7 @@ pub struct Peer {
 }
 
 /// One request as it came off the socket.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     /// The beginning of the frame, parsed.
     pub prefix: RequestPrefix,
@@ -33,6 +34,9 @@ pub struct Request {
     pub frame: Bytes,
     /// When the frame was complete.
     pub received: Instant,
+    /// What [`Service::cost`] asked for beside the frame. To be held until the answer has been sent, or to be made
+    /// smaller as soon as less is enough.
+    pub memory: Charge,
 }
 
 /// A reply to come.
@@ -73,6 +77,10 @@ pub trait Service: Send + Sync + 'static {
     /// What is known about one connection. Dropped when the connection has ended, after its last
     /// reply.
     type Session: Send + 'static;
+
+    /// The most memory, in bytes, that a request of `size` bytes may need beside its frame: decoded, while it is
+    /// worked on, and encoded as an answer. It is set aside before the request is started.
+    fn cost(&self, prefix: &RequestPrefix, size: usize) -> usize;
 
     /// A new connection.
     fn open(&self, peer: Peer) -> Self::Session;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Connection, Ending, Shared, Stage};
-use crate::wire::{Parts, Peer, Reply, Request, Service, Settings, Started};
+use crate::wire::{Parts, Peer, Reply, Request, RequestPrefix, Service, Settings, Started};
 
 /// What the scripted service does, by api key.
 const ECHO: i16 = 0;
@@ -57,6 +57,10 @@ impl Service for Scripted {
     type Session = usize;
 
     fn open(&self, _: Peer) -> usize {
+        0
+    }
+
+    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
         0
     }
 

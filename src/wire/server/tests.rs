@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Endpoint, Listeners, ServerHandle, SockRef};
-use crate::wire::{Parts, Peer, Request, Service, Settings, Started};
+use crate::wire::{Parts, Peer, Request, RequestPrefix, Service, Settings, Started};
 
 /// Answers with listener and local address, each reply for one permit.
 struct Named {
@@ -23,6 +23,10 @@ impl Service for Named {
 
     fn open(&self, peer: Peer) -> Peer {
         peer
+    }
+
+    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
+        0
     }
 
     fn start(&self, session: &mut Peer, request: Request) -> Started {
