@@ -13,6 +13,7 @@
 //! ```
 
 mod directories;
+mod freed_memory;
 mod listeners;
 mod open_files;
 mod panics;

@@ -15,7 +15,7 @@ use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
-use super::{listeners, open_files, service_manager};
+use super::{freed_memory, listeners, open_files, service_manager};
 
 /// Why the broker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +154,7 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
             usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
         ),
     };
+    freed_memory::give_back_now_and_then();
     let server = listeners.serve(Arc::new(Router::new(Arc::new(context))));
     Ok(Running {
         server,
