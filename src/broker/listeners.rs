@@ -22,13 +22,12 @@ pub(super) fn endpoints(config: &BrokerConfig) -> Vec<Endpoint> {
 /// The limits of connections.
 pub(super) fn settings(config: &BrokerConfig) -> Settings {
     let size = |value: i32| usize::try_from(value).ok();
+    let time = |ms: i64| u64::try_from(ms).ok().map(Duration::from_millis);
     let defaults = Settings::default();
     Settings {
         max_request_bytes: size(config.socket_request_max_bytes)
             .unwrap_or(defaults.max_request_bytes),
-        max_idle: u64::try_from(config.connections_max_idle_ms)
-            .ok()
-            .map(Duration::from_millis),
+        max_idle: time(config.connections_max_idle_ms),
         max_connections: size(config.max_connections).unwrap_or(defaults.max_connections),
         max_connections_per_ip: size(config.max_connections_per_ip)
             .unwrap_or(defaults.max_connections_per_ip),
@@ -36,6 +35,8 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
         queued_max_requests: size(config.queued_max_requests)
             .unwrap_or(defaults.queued_max_requests),
         queued_max_request_bytes: usize::try_from(config.queued_max_request_bytes).ok(),
+        arrival_timeout: time(config.zurau_request_arrival_timeout_ms),
+        stall_timeout: time(config.zurau_connection_stall_timeout_ms),
         listen_backlog: config.socket_listen_backlog_size,
         send_buffer_bytes: size(config.socket_send_buffer_bytes),
         receive_buffer_bytes: size(config.socket_receive_buffer_bytes),

@@ -82,6 +82,8 @@ broker_config! {
         queued_max_request_bytes: i64 = "queued.max.request.bytes",
         zurau_connection_max_requests_in_flight: i32 = "zurau.connection.max.requests.in.flight",
         zurau_connection_max_request_bytes_in_flight: i64 = "zurau.connection.max.request.bytes.in.flight",
+        zurau_request_arrival_timeout_ms: i64 = "zurau.request.arrival.timeout.ms",
+        zurau_connection_stall_timeout_ms: i64 = "zurau.connection.stall.timeout.ms",
         request_timeout_ms: i32 = "request.timeout.ms",
         fetch_max_bytes: i32 = "fetch.max.bytes",
         max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",

@@ -1,6 +1,7 @@
 //! The loop of one connection: read, start, collect replies in order, write. The drawing is in
 //! [`super`].
 
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -12,27 +13,32 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::frame::FrameReader;
-use super::header::RequestPrefix;
+use super::disk::Disks;
+use super::frame::{FrameReader, LARGE_CHUNK};
 use super::log_limit::LogLimit;
-use super::memory::Charge;
-use super::output::Output;
+use super::memory::{Account, Charge, Memory};
+use super::output::{Output, OutputError};
 use super::patience::Patience;
-use super::pipeline::{Budget, FREE_BYTES, Pipeline};
-use super::reply::Reply;
-use super::service::{Peer, Request, Service, Started};
+use super::pipeline::{Ahead, Pipeline};
+use super::reply::{Parts, Reply};
+use super::service::{Peer, Service};
 use super::settings::Settings;
+use super::stream::Stream;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// What is read of a peer beyond the requests that there is room for, so that its end is seen.
-/// It needs no byte permit, so it is what any connection may hold without one.
-const READ_AHEAD: usize = FREE_BYTES;
+/// What is read of a peer beyond the requests that there is room for, so that its end is seen; less
+/// when memory is short.
+const READ_AHEAD: usize = LARGE_CHUNK;
+/// What a connection holds below this is not worth closing it for.
+const TRIFLE: usize = 4 * 1024;
+/// After writing so much, a connection lets others have the thread.
+const TURN: usize = 1024 * 1024;
 /// How long a connection may stand still while its peer's end could not be seen, for so much is
 /// unread before it. Clients wait for a reply for 30 s to a few minutes.
 const BLIND_LIMIT: Duration = Duration::from_secs(600);
@@ -41,17 +47,20 @@ const BLIND_LIMIT: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    pub(super) budget: Arc<Budget>,
+    pub(super) memory: Arc<Memory>,
+    ahead: Arc<Ahead>,
+    disks: Arc<Disks>,
     /// Warnings that peers cause.
     pub(super) warnings: LogLimit,
 }
 
 impl Shared {
     pub(super) fn new(settings: Settings) -> Self {
-        let budget = Arc::new(Budget::new(&settings));
         Self {
+            memory: Memory::new(settings.queued_max_request_bytes),
+            ahead: Arc::new(Ahead::new(&settings)),
+            disks: Arc::default(),
             settings,
-            budget,
             warnings: LogLimit::new(5),
         }
     }
@@ -97,12 +106,22 @@ pub(super) struct Connection<S, V: Service> {
     shared: Arc<Shared>,
     phase: Phase,
     frames: FrameReader,
+    /// What the connection has of the broker's memory.
+    account: Account,
+    /// Of that, what pays for the bytes in `frames`.
+    arrival: Charge,
     /// Declared, and so dropped, before the session that its futures may look at.
     pipeline: Pipeline,
     output: Output,
     session: V::Session,
     /// With the peer: restarted when it completes a request, takes bytes of a reply, or is given one.
     idle: Patience,
+    /// With the frame at the front, from its first byte to its last; paused while it is not read.
+    arriving: Patience,
+    /// With a peer that neither sends nor takes anything while the connection holds memory.
+    stalled: Patience,
+    /// Whether it is the peer's bytes that the frame at the front waits for.
+    reading: bool,
     /// With a connection that is `blind`: restarted by whatever moves.
     standstill: Patience,
     /// Whether the peer's end could not be seen: it has sent more than is read.
@@ -117,7 +136,7 @@ pub(super) struct Connection<S, V: Service> {
 
 impl<S, V> Connection<S, V>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Stream,
     V: Service,
 {
     pub(super) fn new(stream: S, peer: Peer, service: Arc<V>, shared: Arc<Shared>) -> Self {
@@ -126,10 +145,15 @@ where
             stream,
             phase: Phase::Open,
             frames: FrameReader::new(settings.max_request_bytes),
-            pipeline: Pipeline::new(settings, Arc::clone(&shared.budget)),
-            output: Output::default(),
+            account: shared.memory.open(peer.address.ip()),
+            arrival: Charge::default(),
+            pipeline: Pipeline::new(settings, Arc::clone(&shared.ahead)),
+            output: Output::new(Arc::clone(&shared.disks)),
             session: service.open(peer.clone()),
             idle: Patience::new(settings.max_idle),
+            arriving: Patience::new(settings.arrival_timeout),
+            stalled: Patience::new(settings.stall_timeout),
+            reading: false,
             standstill: Patience::new(Some(BLIND_LIMIT)),
             blind: false,
             ended: false,
@@ -163,12 +187,13 @@ where
 
     /// Goes on until the connection ends or everything waits.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
+        let mut written = 0usize;
         loop {
             // Everything that has arrived is started before the first reply is looked for, and all
             // replies that are ready are collected before the first is written: one read, one write.
             let mut moved = self.start_requests(context);
             moved |= self.collect_replies(context);
-            moved |= self.write(context);
+            moved |= self.write(context, &mut written);
             if let Phase::Closing(ending) = &self.phase
                 && self.pipeline.is_empty()
                 && self.output.is_empty()
@@ -180,64 +205,11 @@ where
                 return self.poll_time(context);
             }
             self.standstill.restart();
-        }
-    }
-
-    /// Starts the requests that have arrived whole and are within the bounds.
-    fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
-        while let Some(size) = self.next_whole() {
-            if !self.pipeline.has_room(size)
-                || self.pipeline.poll_permits(context, size).is_pending()
-            {
-                break;
-            }
-            let Some(frame) = self.frames.take(size) else {
-                break;
-            };
-            moved = true;
-            let Some(prefix) = RequestPrefix::parse(&frame) else {
-                self.refuse("request without a header".into());
-                break;
-            };
-            self.idle.restart();
-            let request = Request {
-                prefix,
-                frame,
-                received: Instant::now(),
-                memory: Charge::default(),
-            };
-            match self.service.start(&mut self.session, request) {
-                Started::Reply(reply) => self.pipeline.push(reply, size),
-                Started::Close => {
-                    let (key, version) = (prefix.api_key, prefix.api_version);
-                    self.refuse(format!("request {key} version {version} refused").into());
-                }
+            if written >= TURN {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
-        // What had arrived whole before the peer closed is started in its turn, as room comes.
-        if self.ended && self.next_whole().is_none() {
-            self.close_after_replies(Ending::PeerClosed);
-        }
-        moved
-    }
-
-    /// The size of the next frame, while requests are taken at all. A size that no request can have
-    /// closes the connection.
-    fn next_size(&mut self) -> Option<usize> {
-        if !matches!(self.phase, Phase::Open) {
-            return None;
-        }
-        self.frames.next_size().unwrap_or_else(|error| {
-            self.refuse(error.to_string().into());
-            None
-        })
-    }
-
-    /// As [`Self::next_size`], once that frame has arrived whole.
-    fn next_whole(&mut self) -> Option<usize> {
-        let size = self.next_size()?;
-        self.frames.is_complete(size).then_some(size)
     }
 
     /// Takes the replies that are ready, in order, while there is room for them.
@@ -249,11 +221,7 @@ where
             moved = true;
             match reply {
                 Reply::Send(_) if self.deaf => {}
-                Reply::Send(parts) => {
-                    if let Err(error) = self.output.push(parts) {
-                        self.close_at_once(error.to_string().into());
-                    }
-                }
+                Reply::Send(parts) => self.send(parts),
                 Reply::Nothing => {}
                 Reply::Close(reason) => self.close_at_once(reason),
             }
@@ -264,52 +232,37 @@ where
         moved
     }
 
-    /// Writes what is ready, until the socket takes no more.
-    fn write(&mut self, context: &mut Context<'_>) -> bool {
+    /// Has an answer written. What it holds in memory is counted, also where nobody foresaw it.
+    fn send(&mut self, mut parts: Parts) {
+        let unpaid = parts.unpaid();
+        if unpaid > 0 {
+            parts.hold(self.account.force(unpaid));
+        }
+        if let Err(error) = self.output.push(parts) {
+            self.close_at_once(error.to_string().into());
+        }
+    }
+
+    /// Writes what is ready, until the socket takes no more, or others should have the thread.
+    fn write(&mut self, context: &mut Context<'_>, written: &mut usize) -> bool {
         let mut moved = false;
-        while !self.output.is_empty() {
+        while !self.output.is_empty() && *written < TURN {
             match self.output.poll_write(context, &mut self.stream) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(())) => self.idle.restart(),
-                Poll::Ready(Err(error)) => self.lose_peer(&error),
+                Poll::Ready(Ok(count)) => {
+                    *written = written.saturating_add(count);
+                    self.idle.restart();
+                    self.stalled.restart();
+                }
+                Poll::Ready(Err(OutputError::Socket(error))) => self.lose_peer(&error),
+                Poll::Ready(Err(OutputError::Broken(reason))) => {
+                    self.output.clear();
+                    self.close_at_once(reason.into());
+                }
             }
             moved = true;
         }
         moved
-    }
-
-    /// Reads once, if anything may be read. Also while nothing can be started, since reading is how
-    /// one notices that the peer has gone.
-    fn read(&mut self, context: &mut Context<'_>) -> bool {
-        let most = self.allowance(context);
-        self.blind = most == 0 && !self.ended;
-        if self.blind || self.ended {
-            return false;
-        }
-        match self.frames.poll_fill(context, &mut self.stream, most) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(0)) => self.peer_closed(),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => self.lose_peer(&error),
-        }
-        true
-    }
-
-    /// How much may be read now: anything towards a frame that there is room for, else a little.
-    fn allowance(&mut self, context: &mut Context<'_>) -> usize {
-        let next = self.next_size();
-        let ahead = READ_AHEAD.saturating_sub(self.frames.arrived());
-        let size = next.unwrap_or_default();
-        if !matches!(self.phase, Phase::Open)
-            || !self.pipeline.has_room(size)
-            || (next.is_some() && self.frames.is_complete(size))
-            || (size > FREE_BYTES
-                && ahead == 0
-                && self.pipeline.poll_permits(context, size).is_pending())
-        {
-            return ahead;
-        }
-        usize::MAX
     }
 
     /// Called when nothing moves: sees whether it has been so for too long.
@@ -322,15 +275,43 @@ where
                 Phase::Closing(ending) => ending.clone(),
             });
         }
+        let waiting = self.pipeline.is_waiting() || self.account.is_waiting();
         // It is the peer's move when it has a reply to take, or nothing that it is waiting for.
-        let on_peer = !self.output.is_empty()
-            || (self.pipeline.is_empty() && !self.pipeline.is_waiting_for_permits());
+        let on_peer = !self.output.is_empty() || (self.pipeline.is_empty() && !waiting);
         if self.idle.poll(context, on_peer).is_ready()
             || self.standstill.poll(context, self.blind).is_ready()
         {
             return Poll::Ready(Ending::Idle);
         }
+        if let Some(reason) = self.too_slow(context) {
+            return Poll::Ready(Ending::Refused(reason.into()));
+        }
         Poll::Pending
+    }
+
+    /// Why the peer is too slow for what it holds of the broker, if it is.
+    fn too_slow(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
+        let partial = self.frames.arrived() > 0 && self.next_whole().is_none();
+        if !partial {
+            self.arriving.restart();
+        } else if !self.reading {
+            self.arriving.pause();
+        } else if self.arriving.poll(context, true).is_ready() {
+            return Some("a request did not arrive whole within zurau.request.arrival.timeout.ms");
+        }
+        let on_peer =
+            (partial && self.reading) || (!self.output.is_empty() && !self.output.is_reading());
+        let holds = self.account.held() > TRIFLE;
+        while self.stalled.poll(context, on_peer && holds).is_ready() {
+            if self.account.is_wanted() {
+                return Some(
+                    "it holds memory that others wait for, and its peer has neither sent nor taken \
+                     anything for zurau.connection.stall.timeout.ms",
+                );
+            }
+            self.stalled.restart();
+        }
+        None
     }
 
     /// The peer sends nothing more. It may still read: what has arrived is carried through, for a
@@ -364,6 +345,7 @@ where
         if matches!(self.phase, Phase::Open) {
             self.phase = Phase::Closing(ending);
             self.pipeline.give_up_next();
+            self.account.end_claim();
         }
     }
 

@@ -7,28 +7,42 @@
 //! ```
 //!
 //! The size is checked as soon as its four bytes are there. The buffer then grows by what has
-//! arrived (doubling), not by what the size claims: a claim of 100 MB with ten bytes behind it
-//! costs one chunk. A connection that has already delivered a frame of some size gets that much at
-//! once for its next one, so that a producer's megabyte frames are read without moving bytes from
-//! buffer to buffer.
+//! arrived, not by what the size claims: a claim of 100 MB with ten bytes behind it costs one chunk.
+//! Who reads says how much may be read ([`FrameReader::wanted`] says how much is of use), and has it
+//! booked ([`super::memory`]).
+//!
+//! - Small frames share the buffer that they were read into. The smallest are copied out of it, so
+//!   that a few bytes that somebody keeps do not keep 64 KiB.
+//! - A large frame is read to its end and no further. Its buffer is its own and leaves with it.
+//! - A connection that has already delivered a frame of some size may have that much at once for its
+//!   next one, so that a producer's megabyte frames are read without moving bytes from buffer to
+//!   buffer. From a megabyte on, room for the whole frame is reserved: as address space, since the
+//!   allocator touches nothing of it.
+//! - While a connection waits for bytes, its buffer is no larger than they are worth.
 
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::AsyncReadExt as _;
 
 use super::header::RequestPrefix;
+use super::stream::Stream;
 
 /// Bytes of the size field.
 const SIZE_FIELD: usize = 4;
-/// Space for one read of a quiet connection, which is most of what an idle connection costs.
+/// Space for one read of a quiet connection.
 const SMALL_CHUNK: usize = 8 * 1024;
-/// Space for one read of a busy connection.
-const LARGE_CHUNK: usize = 64 * 1024;
+/// Space for one read of a busy connection. A frame above it is large.
+pub(super) const LARGE_CHUNK: usize = 64 * 1024;
+/// Frames of up to this are copied out of the buffer.
+const COPIED: usize = 2 * 1024;
 /// Up to here, a size that the peer has delivered before is believed.
 const PROVEN_LIMIT: usize = 4 * 1024 * 1024;
+/// When this much of a frame has arrived, room for all of it is reserved, and it is read in steps of
+/// this size.
+const LARGEST_STEP: usize = 1024 * 1024;
 
 /// A size field that no request can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +76,8 @@ fn hint(size: i32) -> &'static str {
 #[derive(Debug)]
 pub(super) struct FrameReader {
     buffer: BytesMut,
+    /// The size of the allocation that `buffer` is in, or more.
+    allocated: usize,
     limit: usize,
     /// Space for the next read: it follows how full the last reads were.
     chunk: usize,
@@ -74,6 +90,7 @@ impl FrameReader {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
+            allocated: 0,
             limit,
             chunk: SMALL_CHUNK,
             proven: 0,
@@ -109,15 +126,56 @@ impl FrameReader {
             .is_some_and(|arrived| arrived >= size)
     }
 
-    /// Takes the frame at the front, of `size` bytes, if it is complete. It shares the buffer's
-    /// memory.
+    /// The beginning of the frame at the front.
+    pub(super) fn prefix(&self) -> Option<RequestPrefix> {
+        RequestPrefix::parse(self.buffer.get(SIZE_FIELD..)?)
+    }
+
+    /// Takes the frame at the front, of `size` bytes, if it is complete.
     pub(super) fn take(&mut self, size: usize) -> Option<Bytes> {
         if !self.is_complete(size) {
             return None;
         }
         self.buffer.advance(SIZE_FIELD);
+        if size <= COPIED {
+            let frame = self.buffer.get(..size).map(Bytes::copy_from_slice);
+            self.buffer.advance(size);
+            return frame;
+        }
         self.proven = self.proven.max(size).min(PROVEN_LIMIT);
-        Some(self.buffer.split_to(size).freeze())
+        let frame = self.buffer.split_to(size).freeze();
+        if size > LARGE_CHUNK {
+            self.move_rest();
+        }
+        Some(frame)
+    }
+
+    /// How many bytes the next read is for, if as many may be read. More when there is `plenty` of
+    /// memory.
+    pub(super) fn wanted(&self, plenty: bool) -> usize {
+        let missing = self.missing();
+        if self.is_large() {
+            let step = self.buffer.len().clamp(self.chunk, LARGEST_STEP);
+            let proven = if plenty { self.proven } else { 0 };
+            missing.min(step.max(proven))
+        } else {
+            missing.max(self.chunk)
+        }
+    }
+
+    /// What the frame at the front still lacks; 0 when nothing is known of it.
+    fn missing(&self) -> usize {
+        match self.next_size() {
+            Ok(Some(size)) => size
+                .saturating_add(SIZE_FIELD)
+                .saturating_sub(self.buffer.len()),
+            _ => 0,
+        }
+    }
+
+    /// Whether the frame at the front is large.
+    pub(super) fn is_large(&self) -> bool {
+        matches!(self.next_size(), Ok(Some(size)) if size > LARGE_CHUNK)
     }
 
     /// Reads once, up to `most` bytes (not 0). Zero bytes mean the end of the stream.
@@ -128,14 +186,22 @@ impl FrameReader {
         most: usize,
     ) -> Poll<io::Result<usize>>
     where
-        S: AsyncRead + Unpin,
+        S: Stream,
     {
+        if stream.poll_readable(context)?.is_pending() {
+            self.give_back();
+            return Poll::Pending;
+        }
+        let most = most.min(self.wanted(true));
         self.make_room(most);
         let room = self.buffer.capacity().saturating_sub(self.buffer.len());
         let mut target = (&mut self.buffer).limit(room.min(most));
         // The future has no state of its own, so it can be made anew for each poll.
-        let count = ready!(pin!(stream.read_buf(&mut target)).poll(context))?;
-        if count == room {
+        let Poll::Ready(count) = pin!(stream.read_buf(&mut target)).poll(context)? else {
+            self.give_back();
+            return Poll::Pending;
+        };
+        if count == room.min(self.chunk) {
             self.chunk = self.chunk.saturating_mul(2).min(LARGE_CHUNK);
         } else if count < self.chunk / 4 {
             self.chunk = (self.chunk / 2).max(SMALL_CHUNK);
@@ -143,33 +209,43 @@ impl FrameReader {
         Poll::Ready(Ok(count))
     }
 
-    /// Makes room for the next read, bounded by what has arrived, what was proven, and a chunk; not
-    /// for more than `most` bytes.
+    /// Makes room for the next read, of up to `most` bytes.
     fn make_room(&mut self, most: usize) {
         let arrived = self.buffer.len();
         let room = self.buffer.capacity().saturating_sub(arrived);
-        let missing = match self.next_size() {
-            Ok(Some(size)) => size.saturating_add(SIZE_FIELD).saturating_sub(arrived),
-            _ => 0,
-        };
-        let (least, wanted) = if missing <= self.chunk {
-            // Nearly done, or nothing known yet: read ahead, unless that would move a large frame
-            // to a new buffer for the sake of its last bytes.
-            let least = if arrived > self.chunk {
-                missing.max(1)
-            } else {
-                missing.max(self.chunk / 2)
-            };
-            (least, self.chunk)
+        // Half a chunk is enough for a read of small frames: they should not be moved too often.
+        let least = if self.is_large() {
+            most
         } else {
-            (
-                self.chunk,
-                missing.min(arrived.max(self.proven).max(self.chunk)),
-            )
+            self.missing().max(self.chunk / 2).min(most)
         };
-        if room < least.min(most) {
-            self.buffer.reserve(wanted.min(most));
+        if room < least {
+            let whole = if arrived >= LARGEST_STEP {
+                self.missing()
+            } else {
+                0
+            };
+            self.buffer.reserve(most.max(whole));
+            self.allocated = self.buffer.capacity();
         }
+    }
+
+    /// Gives back a buffer that is much larger than what it holds. A large frame that is arriving
+    /// keeps its own.
+    fn give_back(&mut self) {
+        let (held, allocated) = (self.buffer.len(), self.allocated);
+        if held == 0 && allocated > 0 {
+            self.buffer = BytesMut::new();
+            self.allocated = 0;
+        } else if allocated > SMALL_CHUNK && held <= allocated / 4 && !self.is_large() {
+            self.move_rest();
+        }
+    }
+
+    /// Moves what has arrived to an allocation of its own.
+    fn move_rest(&mut self) {
+        self.buffer = BytesMut::from(&*self.buffer);
+        self.allocated = self.buffer.capacity();
     }
 }
 
@@ -187,9 +263,29 @@ mod tests {
         use std::io;
         use std::pin::Pin;
         use std::task::{Context, Poll};
-        use tokio::io::{AsyncRead, ReadBuf};
+        use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
         pub(super) struct Chopped(pub(super) VecDeque<Vec<u8>>);
+
+        impl crate::wire::stream::Stream for Chopped {}
+
+        impl AsyncWrite for Chopped {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                Poll::Ready(Ok(bytes.len()))
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
 
         impl AsyncRead for Chopped {
             fn poll_read(
@@ -238,7 +334,8 @@ mod tests {
                 }
                 Ok(None) => {}
             }
-            let count = poll_fn(|context| reader.poll_fill(context, stream, usize::MAX))
+            let most = reader.wanted(true);
+            let count = poll_fn(|context| reader.poll_fill(context, stream, most))
                 .await
                 .unwrap();
             capacity = capacity.max(reader.buffer.capacity());

@@ -89,6 +89,7 @@
 
 mod admission;
 mod connection;
+mod disk;
 mod frame;
 pub mod header;
 pub mod log_limit;
@@ -100,6 +101,7 @@ pub mod reply;
 pub mod server;
 pub mod service;
 pub mod settings;
+mod stream;
 
 pub use header::RequestPrefix;
 pub use log_limit::LogLimit;

@@ -1,42 +1,122 @@
-//! Bytes on their way to the socket.
+//! Answers on their way to the socket.
+//!
+//! Bytes in memory leave in vectored writes. A range of a file is sent by the kernel where the
+//! stream can have that, and is otherwise read block by block. Pieces are made as the socket takes
+//! them. So an answer that nobody takes costs what of it is in memory, which its charge pays for.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use tokio::io::AsyncWrite;
 
+use super::disk::{DiskRead, Disks, Residency, residency};
 use super::header::ResponseHead;
-use super::reply::{Part, Parts, TooLarge};
+use super::memory::Charge;
+use super::reply::{FileRange, PIECE, Part, Parts, Pieces, TooLarge};
+use super::stream::Stream;
 
 /// Slices handed to one write. Linux takes 1024; this many already hide the cost of the call.
 const SLICES: usize = 64;
-/// With this much waiting, no further reply is collected before some has been written.
+/// With this much waiting in memory, no further reply is collected before some has been written.
 const FULL: usize = 256 * 1024;
+/// The same for bytes that are not in memory: so much is worth running ahead of the peer.
+const FULL_UNSENT: usize = 1024 * 1024;
+/// What is looked for in the page cache, and then sent, at once. A socket takes little more.
+const CHUNK: usize = 256 * 1024;
+/// What is brought into the page cache at once.
+const COLD_CHUNK: usize = 512 * 1024;
+
+/// Why an answer could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OutputError {
+    /// The peer's side of it.
+    #[error("{0}")]
+    Socket(#[from] io::Error),
+    /// Our side of it: the answer cannot be finished, so neither can the connection go on.
+    #[error("{0}")]
+    Broken(String),
+}
 
 /// The replies that are being written, in order. Parts are shared with whoever made them and are
 /// dropped as soon as the socket has taken them.
-#[derive(Debug, Default)]
 pub(super) struct Output {
     segments: VecDeque<Segment>,
-    bytes: usize,
+    /// Bytes of the segments that are in memory.
+    memory: usize,
+    /// Bytes of all segments.
+    unsent: usize,
     /// Whether the stream may still hold bytes that it has taken, as an encrypting one does.
     unflushed: bool,
+    disks: Arc<Disks>,
 }
 
-#[derive(Debug)]
 enum Segment {
     Head(ResponseHead),
     Bytes(Bytes),
+    File(Sending),
+    Pieces(Pieces),
+    /// The end of an answer, and what it held until here.
+    End(#[expect(dead_code, reason = "it is held to be dropped")] Charge),
+}
+
+/// A range of a file that is being sent.
+struct Sending {
+    range: FileRange,
+    /// How many of the bytes from here on were found in the page cache, or brought there.
+    cached: usize,
+    /// Whether the file system says what is in the page cache.
+    tells: bool,
+    /// Whether the kernel sends it.
+    by_kernel: bool,
+    read: Option<DiskRead>,
+}
+
+impl Sending {
+    const fn new(range: FileRange) -> Self {
+        Self {
+            range,
+            cached: 0,
+            tells: true,
+            by_kernel: true,
+            read: None,
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.range.position = self.range.position.saturating_add(count as u64);
+        self.range.length = self.range.length.saturating_sub(count);
+        self.cached = self.cached.saturating_sub(count);
+    }
+
+    /// The next bytes of it, up to `most`.
+    fn next(&self, most: usize) -> FileRange {
+        FileRange {
+            length: self.range.length.min(most),
+            ..self.range.clone()
+        }
+    }
+
+    fn broken(&self, error: impl fmt::Display) -> OutputError {
+        let FileRange {
+            position, length, ..
+        } = self.range;
+        OutputError::Broken(format!(
+            "an answer cannot be sent: {length} bytes of a file from position {position} on: {error}"
+        ))
+    }
 }
 
 impl Segment {
+    /// What of it is in memory.
     fn chunk(&self) -> &[u8] {
         match self {
             Self::Head(head) => head.chunk(),
             Self::Bytes(bytes) => bytes.chunk(),
+            Self::File(_) | Self::Pieces(_) | Self::End(_) => &[],
         }
     }
 
@@ -44,32 +124,59 @@ impl Segment {
         match self {
             Self::Head(head) => head.advance(count),
             Self::Bytes(bytes) => bytes.advance(count),
+            Self::File(sending) => sending.advance(count),
+            Self::Pieces(_) | Self::End(_) => {}
+        }
+    }
+
+    /// Whether nothing is left of it to be sent.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Head(_) | Self::Bytes(_) => self.chunk().is_empty(),
+            Self::File(sending) => sending.range.length == 0,
+            Self::Pieces(pieces) => pieces.length == 0,
+            Self::End(_) => true,
         }
     }
 }
 
 impl Output {
+    pub(super) const fn new(disks: Arc<Disks>) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            memory: 0,
+            unsent: 0,
+            unflushed: false,
+            disks,
+        }
+    }
+
     /// Appends a reply.
     pub(super) fn push(&mut self, parts: Parts) -> Result<(), TooLarge> {
-        let (head, parts, _memory) = parts.split()?;
-        self.bytes = self.bytes.saturating_add(head.remaining());
-        self.segments.push_back(Segment::Head(head));
+        let (head, parts, charge) = parts.split()?;
+        self.hold(Segment::Head(head));
         for part in parts {
-            self.bytes = self.bytes.saturating_add(part.len());
             match part {
-                Part::Bytes(bytes) => self.segments.push_back(Segment::Bytes(bytes)),
+                Part::Bytes(bytes) => self.hold(Segment::Bytes(bytes)),
                 Part::File(range) => {
-                    let bytes = range.read().unwrap_or_default();
-                    self.segments.push_back(Segment::Bytes(bytes));
+                    self.unsent = self.unsent.saturating_add(range.length);
+                    self.segments.push_back(Segment::File(Sending::new(range)));
                 }
-                Part::Pieces(mut pieces) => {
-                    while let Some(piece) = pieces.next() {
-                        self.segments.push_back(Segment::Bytes(piece));
-                    }
+                Part::Pieces(pieces) => {
+                    self.unsent = self.unsent.saturating_add(pieces.length);
+                    self.segments.push_back(Segment::Pieces(pieces));
                 }
             }
         }
+        self.segments.push_back(Segment::End(charge));
         Ok(())
+    }
+
+    fn hold(&mut self, segment: Segment) {
+        let length = segment.chunk().len();
+        self.memory = self.memory.saturating_add(length);
+        self.unsent = self.unsent.saturating_add(length);
+        self.segments.push_back(segment);
     }
 
     /// Whether everything has been written.
@@ -79,55 +186,217 @@ impl Output {
 
     /// Whether further replies should wait.
     pub(super) const fn is_full(&self) -> bool {
-        self.bytes >= FULL
+        self.memory >= FULL || self.unsent >= FULL_UNSENT
+    }
+
+    /// Whether it is a disk that is waited for, and not the peer.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self.segments.front(), Some(Segment::File(sending)) if sending.read.is_some())
     }
 
     /// Forgets what has not been written: nobody will read it.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(Arc::clone(&self.disks));
     }
 
-    /// Writes once, as much as the stream takes, or makes the stream pass on what it has taken.
-    pub(super) fn poll_write<S>(
+    /// Writes once, as much as the stream takes, or makes the stream pass on what it has taken. How
+    /// many bytes it took.
+    pub(super) fn poll_write<S: Stream>(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut S,
-    ) -> Poll<io::Result<()>>
-    where
-        S: AsyncWrite + Unpin,
-    {
+    ) -> Poll<Result<usize, OutputError>> {
         if self.segments.is_empty() {
             ready!(Pin::new(stream).poll_flush(context))?;
             self.unflushed = false;
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(0));
         }
+        self.make_pieces()?;
+        let count = match self.segments.front_mut() {
+            Some(Segment::File(_)) => ready!(self.poll_file(context, stream))?,
+            _ => ready!(self.poll_memory(context, stream))?,
+        };
+        self.unflushed = true;
+        self.advance(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Makes pieces where they are next, as many as the socket may take at once.
+    fn make_pieces(&mut self) -> Result<(), OutputError> {
+        let mut ahead = 0usize;
+        let mut index = 0usize;
+        while ahead < PIECE && index < SLICES {
+            let Some(segment) = self.segments.get_mut(index) else {
+                break;
+            };
+            match segment {
+                Segment::File(_) => break,
+                Segment::Pieces(pieces) if pieces.length > 0 => {
+                    let piece = next_piece(pieces)?;
+                    self.memory = self.memory.saturating_add(piece.len());
+                    self.segments.insert(index, Segment::Bytes(piece));
+                    continue;
+                }
+                segment => ahead = ahead.saturating_add(segment.chunk().len()),
+            }
+            index = index.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Writes what is in memory before the next range of a file.
+    fn poll_memory<S: Stream>(
+        &self,
+        context: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0usize;
-        for (slot, segment) in slices.iter_mut().zip(&self.segments) {
-            *slot = IoSlice::new(segment.chunk());
-            used = used.saturating_add(1);
+        let mut file_follows = false;
+        for segment in &self.segments {
+            file_follows = matches!(segment, Segment::File(_));
+            if file_follows || matches!(segment, Segment::Pieces(pieces) if pieces.length > 0) {
+                break;
+            }
+            if !segment.is_done() {
+                let Some(slot) = slices.get_mut(used) else {
+                    break;
+                };
+                *slot = IoSlice::new(segment.chunk());
+                used = used.saturating_add(1);
+            }
         }
-        let written = slices.get(..used).unwrap_or_default();
-        let count = ready!(Pin::new(stream).poll_write_vectored(context, written))?;
+        let slices = slices.get(..used).unwrap_or_default();
+        let count = ready!(stream.poll_write_slices(context, slices, file_follows))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        self.unflushed = true;
-        self.advance(count);
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(count))
     }
 
+    /// Sends of the range of a file at the front. Nothing of it when a block has been read to memory,
+    /// which is then at the front.
+    fn poll_file<S: Stream>(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<Result<usize, OutputError>> {
+        let Some(Segment::File(sending)) = self.segments.front_mut() else {
+            return Poll::Ready(Ok(0));
+        };
+        loop {
+            if let Some(read) = &mut sending.read {
+                let read = ready!(read.as_mut().poll(context));
+                sending.read = None;
+                let bytes = read.map_err(|error| sending.broken(error))?;
+                if bytes.is_empty() {
+                    sending.cached = sending.range.length.min(COLD_CHUNK);
+                } else {
+                    sending.advance(bytes.len());
+                    self.memory = self.memory.saturating_add(bytes.len());
+                    self.segments.push_front(Segment::Bytes(bytes));
+                    return Poll::Ready(Ok(0));
+                }
+            }
+            if !S::SENDS_FILES || !sending.by_kernel {
+                sending.read = Some(self.disks.read(sending.range.clone()));
+                continue;
+            }
+            if sending.cached == 0 {
+                let next = sending.next(CHUNK);
+                match residency(&next.file, next.position, next.length) {
+                    Residency::Cached => sending.cached = next.length,
+                    found => {
+                        sending.tells = found == Residency::Cold;
+                        sending.read = Some(self.disks.warm(sending.next(COLD_CHUNK)));
+                        continue;
+                    }
+                }
+            }
+            let FileRange { file, position, .. } = &sending.range;
+            let length = sending.cached.min(CHUNK);
+            match stream.poll_send_file(context, file, *position, length) {
+                Poll::Pending => {
+                    if sending.tells {
+                        // By the time that the peer has taken some, others may have used the cache.
+                        sending.cached = 0;
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(0)) => {
+                    let ended = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    return Poll::Ready(Err(sending.broken(ended)));
+                }
+                Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
+                Poll::Ready(Err(error)) if is_of_file(&error) => sending.by_kernel = false,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// The stream has taken `count` bytes.
     fn advance(&mut self, mut count: usize) {
-        self.bytes = self.bytes.saturating_sub(count);
+        self.unsent = self.unsent.saturating_sub(count);
         while let Some(front) = self.segments.front_mut() {
-            let length = front.chunk().len();
-            if count < length {
-                front.advance(count);
+            let in_memory = front.chunk().len();
+            let taken = match front {
+                Segment::File(sending) => sending.range.length.min(count),
+                _ => in_memory.min(count),
+            };
+            self.memory = self.memory.saturating_sub(taken.min(in_memory));
+            front.advance(taken);
+            count = count.saturating_sub(taken);
+            if !front.is_done() {
                 return;
             }
-            count = count.saturating_sub(length);
             self.segments.pop_front();
         }
+    }
+}
+
+/// Makes the next of the pieces that are still to come.
+fn next_piece(pieces: &mut Pieces) -> Result<Bytes, OutputError> {
+    let broken = |text: String| Err(OutputError::Broken(text));
+    let left = pieces.length;
+    let Some(piece) = pieces.next() else {
+        return broken(format!("an answer was {left} bytes shorter than announced"));
+    };
+    if piece.is_empty() || piece.len() > left {
+        let length = piece.len();
+        return broken(format!(
+            "an answer went on with {length} bytes where {left} were announced"
+        ));
+    }
+    pieces.length = left.saturating_sub(piece.len());
+    if pieces.length == 0 && pieces.next().is_some() {
+        return broken("an answer was longer than announced".to_owned());
+    }
+    Ok(piece)
+}
+
+/// Whether sending failed for the file's sake. It is then read instead: that may work, where the file
+/// system cannot send, and if not it says what is wrong.
+fn is_of_file(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    !matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::TimedOut
+    )
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("memory", &self.memory)
+            .field("unsent", &self.unsent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,11 +406,12 @@ mod tests {
     use crate::wire::reply::Parts;
     use bytes::{Bytes, BytesMut};
     use std::future::poll_fn;
+    use std::sync::Arc;
     use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]
     async fn parts_arrive_whole_through_a_narrow_pipe() {
-        let mut output = Output::default();
+        let mut output = Output::new(Arc::default());
         let mut expected = BytesMut::new();
         for number in 0..200i32 {
             let mut parts = Parts::message(number, 1, Bytes::from(vec![number as u8; 11]));
@@ -166,6 +436,6 @@ mod tests {
         let (_, result) = tokio::join!(writer, far.read_to_end(&mut read));
         result.unwrap();
         assert_eq!(read, expected);
-        assert_eq!(output.bytes, 0);
+        assert_eq!((output.memory, output.unsent), (0, 0));
     }
 }

@@ -13,6 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) struct Patience {
     /// `None` is endless.
     limit: Option<Duration>,
+    /// How long it lasted before the last pause.
+    spent: Duration,
     /// Since when it lasts; noted at the first poll that finds it so.
     since: Option<Instant>,
     /// Goes off no later than the limit is reached.
@@ -23,6 +25,7 @@ impl Patience {
     pub(super) const fn new(limit: Option<Duration>) -> Self {
         Self {
             limit,
+            spent: Duration::ZERO,
             since: None,
             timer: None,
         }
@@ -30,22 +33,35 @@ impl Patience {
 
     /// Counts anew.
     pub(super) const fn restart(&mut self) {
+        self.spent = Duration::ZERO;
         self.since = None;
+    }
+
+    /// Does not count from now until the next poll.
+    pub(super) fn pause(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.spent = self.spent.saturating_add(since.elapsed());
+        }
     }
 
     /// Ready once what is `lasting` now has been so for the limit, without a restart and at every
     /// poll in between.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, lasting: bool) -> Poll<()> {
         if !lasting {
-            self.since = None;
+            self.restart();
             return Poll::Pending;
         }
         let since = *self.since.get_or_insert_with(Instant::now);
         // A limit of centuries is no limit.
-        let Some(due) = self.limit.and_then(|limit| since.checked_add(limit)) else {
+        let left = self.limit.map(|limit| limit.saturating_sub(self.spent));
+        let Some(due) = left.and_then(|left| since.checked_add(left)) else {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        // A time before the pause may have shortened what is left.
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
         while timer.as_mut().poll(context).is_ready() {
             if due <= Instant::now() {
                 return Poll::Ready(());
@@ -74,6 +90,20 @@ mod tests {
         let restarted = Instant::now();
         poll_fn(|context| patience.poll(context, true)).await;
         assert_eq!(restarted.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_does_not_count_and_takes_nothing_back() {
+        let mut patience = Patience::new(Some(10 * SECOND));
+        let began = Instant::now();
+        for _ in 0..3 {
+            let lasts = poll_fn(|context| patience.poll(context, true));
+            assert!(timeout(3 * SECOND, lasts).await.is_err());
+            patience.pause();
+            tokio::time::sleep(100 * SECOND).await;
+        }
+        poll_fn(|context| patience.poll(context, true)).await;
+        assert_eq!(began.elapsed().as_secs(), 310);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,11 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use super::header::ResponseHead;
 use super::memory::Charge;
 
+/// What a part costs beside its bytes.
+const PART: usize = 64;
+/// What a piece is expected to have, and about as much is made ahead of the socket.
+pub(super) const PIECE: usize = 64 * 1024;
+
 /// The answer to one request.
 #[derive(Debug)]
 pub enum Reply {
@@ -71,7 +76,7 @@ impl FileRange {
 /// Bytes whose number is known, and which are made piece by piece. Together the pieces must have that many:
 /// the size of the response has been sent by then, so a connection with another number is closed.
 pub struct Pieces {
-    length: usize,
+    pub(super) length: usize,
     make: Box<dyn FnMut() -> Option<Bytes> + Send>,
 }
 
@@ -173,6 +178,21 @@ impl Parts {
             self.body = self.body.saturating_add(part.len());
             self.parts.push(part);
         }
+    }
+
+    /// What the response holds in memory until the socket has taken it, beyond what is paid for:
+    /// bytes, the next piece, and a little for each part.
+    pub(super) fn unpaid(&self) -> usize {
+        let of_part = |part: &Part| match part {
+            Part::Bytes(bytes) => bytes.len(),
+            Part::File(_) => 0,
+            Part::Pieces(pieces) => pieces.length.min(PIECE),
+        };
+        let parts = self.parts.iter();
+        let held = parts.fold(PART, |sum, part| {
+            sum.saturating_add(of_part(part)).saturating_add(PART)
+        });
+        held.saturating_sub(self.memory.bytes())
     }
 
     /// Has the response hold `memory` until the socket has taken it.

@@ -23,9 +23,15 @@ pub struct Settings {
     /// `queued.max.requests`: requests of all connections that run ahead, started behind an
     /// unanswered one.
     pub queued_max_requests: usize,
-    /// `queued.max.request.bytes`: bytes of all unanswered requests, apart from each connection's
-    /// oldest when it has up to 64 KiB. `None` (Kafka: -1) is no limit.
+    /// `queued.max.request.bytes`: memory that all connections may hold together, for requests and
+    /// answers; [`super::memory`] says how it is shared. `None` (Kafka: -1) is no limit.
     pub queued_max_request_bytes: Option<usize>,
+    /// `zurau.request.arrival.timeout.ms`: how long a request may take from its first byte to its last.
+    /// `None` waits as long as there is any life in the connection.
+    pub arrival_timeout: Option<Duration>,
+    /// `zurau.connection.stall.timeout.ms`: how long a peer may neither send nor take anything while
+    /// others wait for memory that its connection holds. `None` lets them wait.
+    pub stall_timeout: Option<Duration>,
     /// `socket.listen.backlog.size`
     pub listen_backlog: i32,
     /// `socket.send.buffer.bytes`; `None` (Kafka: -1) leaves it to the system.
@@ -34,8 +40,8 @@ pub struct Settings {
     pub receive_buffer_bytes: Option<usize>,
     /// Unanswered requests of one connection at which it is read no further. Ours: Kafka has one.
     pub pipeline_max_requests: usize,
-    /// Bytes of unanswered requests of one connection at which it is read no further; one request
-    /// may always be larger. Ours.
+    /// Bytes that one connection holds, for requests and answers, at which it is read no further; one
+    /// request may always be larger. Ours.
     pub pipeline_max_bytes: usize,
     /// How long requests that were started are carried through after their peer has closed. Ours:
     /// Kafka has no limit, since nobody can see that the peer of a muted connection has gone.
@@ -52,6 +58,8 @@ impl Default for Settings {
             max_connections_per_ip_overrides: HashMap::new(),
             queued_max_requests: 500,
             queued_max_request_bytes: None,
+            arrival_timeout: Some(Duration::from_secs(30)),
+            stall_timeout: Some(Duration::from_secs(5)),
             listen_backlog: 50,
             send_buffer_bytes: Some(100 * 1024),
             receive_buffer_bytes: Some(100 * 1024),

@@ -2,9 +2,12 @@
 //! waits, so a virtual millisecond ([`settle`]) means: until nothing moves.
 
 mod gone;
+mod memory;
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Connection, Ending, Shared, Stage};
-use crate::wire::{Parts, Peer, Reply, Request, RequestPrefix, Service, Settings, Started};
+use crate::wire::{Part, Parts, Peer, Reply, Request, RequestPrefix, Service, Settings, Started};
 
 /// What the scripted service does, by api key.
 const ECHO: i16 = 0;
@@ -24,9 +27,19 @@ const NOTHING: i16 = 2;
 const CLOSE_IN_REPLY: i16 = 3;
 const REFUSE: i16 = 4;
 const NEVER: i16 = 5;
+/// Keeps the frame, as a storage lane does, and answers.
+const KEEP: i16 = 6;
+/// Lets go of frame and memory, and waits.
+const LET_GO: i16 = 7;
+/// Answers with what the script has been given.
+const PREPARED: i16 = 8;
 
 #[derive(Default)]
 struct Script {
+    /// What each request costs beside its frame.
+    cost: AtomicUsize,
+    kept: Mutex<Vec<Bytes>>,
+    prepared: Mutex<Vec<Part>>,
     started: Mutex<Vec<i32>>,
     polled: Mutex<Vec<i32>>,
     told: Mutex<HashMap<i32, oneshot::Sender<()>>>,
@@ -61,7 +74,7 @@ impl Service for Scripted {
     }
 
     fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
-        0
+        self.0.cost.load(Ordering::Relaxed)
     }
 
     fn start(&self, session: &mut usize, request: Request) -> Started {
@@ -72,7 +85,7 @@ impl Service for Scripted {
         let script = Arc::clone(&self.0);
         let (told, wait) = oneshot::channel();
         let key = request.prefix.api_key;
-        if key == WHEN_TOLD {
+        if matches!(key, WHEN_TOLD | LET_GO) {
             script.told.lock().unwrap().insert(id, told);
         }
         if key == REFUSE {
@@ -85,9 +98,26 @@ impl Service for Scripted {
                 CLOSE_IN_REPLY => return Reply::close("the script says so"),
                 NEVER => pending().await,
                 WHEN_TOLD => wait.await.unwrap(),
+                KEEP => {
+                    script.kept.lock().unwrap().push(request.frame);
+                    return Parts::message(id, 0, Bytes::new()).into();
+                }
+                LET_GO => {
+                    drop((request.frame, request.memory));
+                    wait.await.unwrap();
+                    return Parts::message(id, 0, Bytes::new()).into();
+                }
+                PREPARED => {
+                    let mut parts = Parts::message(id, 0, Bytes::new());
+                    let prepared = std::mem::take(&mut *script.prepared.lock().unwrap());
+                    prepared.into_iter().for_each(|part| parts.push(part));
+                    return parts.into();
+                }
                 _ => {}
             }
-            Parts::message(id, 0, request.frame.slice(8..)).into()
+            let mut parts = Parts::message(id, 0, request.frame.slice(8..));
+            parts.hold(request.memory);
+            parts.into()
         })
     }
 }
@@ -105,9 +135,13 @@ fn connect(settings: Settings) -> Client {
 }
 
 fn connect_sharing(shared: &Arc<Shared>) -> Client {
+    connect_from("127.0.0.1", shared)
+}
+
+fn connect_from(ip: &str, shared: &Arc<Shared>) -> Client {
     let (near, far) = tokio::io::duplex(1 << 20);
     let script = Arc::new(Script::default());
-    let address = "127.0.0.1:9092".parse().unwrap();
+    let address = SocketAddr::new(ip.parse().unwrap(), 9092);
     let peer = Peer {
         address,
         local: address,
@@ -287,10 +321,6 @@ async fn the_pipeline_bounds_stop_starting_and_reading() {
             queued_max_requests: 2,
             ..Settings::default()
         },
-        Settings {
-            queued_max_request_bytes: Some(2 * 12),
-            ..Settings::default()
-        },
     ];
     for settings in bounds {
         let mut client = connect(settings.clone());
@@ -331,7 +361,7 @@ async fn a_full_pipeline_leaves_bytes_in_the_socket() {
 async fn an_exhausted_budget_leaves_every_connection_one_request() {
     let shared = Arc::new(Shared::new(Settings {
         queued_max_requests: 1,
-        queued_max_request_bytes: Some(12),
+        queued_max_request_bytes: Some(0),
         ..Settings::default()
     }));
     let mut greedy = connect_sharing(&shared);

@@ -1,0 +1,157 @@
+//! From the socket to the service: what of a connection is read, and which requests are started.
+
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+use super::{Connection, Ending, Phase, READ_AHEAD, TRIFLE};
+use crate::wire::frame::LARGE_CHUNK;
+use crate::wire::service::{Request, Service, Started};
+use crate::wire::stream::Stream;
+
+impl<S, V> Connection<S, V>
+where
+    S: Stream,
+    V: Service,
+{
+    /// Starts the requests that have arrived whole and are within the bounds.
+    pub(super) fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Some(size) = self.next_whole()
+            && let Some(prefix) = self.frames.prefix()
+            && self.has_room(context, size)
+            && self.pipeline.poll_permit(context).is_ready()
+            && let Poll::Ready(memory) = self
+                .account
+                .poll_claim(context, self.service.cost(&prefix, size))
+            && let Some(frame) = self.frames.take(size)
+        {
+            moved = true;
+            self.account.end_claim();
+            self.idle.restart();
+            self.arriving.restart();
+            let request = Request {
+                prefix,
+                frame: self.arrival.split(size).pay_for(frame),
+                received: Instant::now(),
+                memory,
+            };
+            match self.service.start(&mut self.session, request) {
+                Started::Reply(reply) => self.pipeline.push(reply),
+                Started::Close => {
+                    let (key, version) = (prefix.api_key, prefix.api_version);
+                    self.refuse(format!("request {key} version {version} refused").into());
+                }
+            }
+        }
+        if moved {
+            self.arrival.shrink_to(self.frames.arrived());
+        }
+        // What had arrived whole before the peer closed is started in its turn, as room comes.
+        if self.ended && self.next_whole().is_none() {
+            self.close_after_replies(Ending::PeerClosed);
+        }
+        moved
+    }
+
+    /// Whether the connection's own bounds let a further frame of `size` bytes in. One is always
+    /// let in, once the connection holds nothing else.
+    fn has_room(&self, context: &Context<'_>, size: usize) -> bool {
+        let most = self.shared.settings.pipeline_max_bytes.saturating_sub(size);
+        let most = most.saturating_add(self.arrival.bytes());
+        self.pipeline.has_room() && self.account.poll_below(context, most).is_ready()
+    }
+
+    /// The size of the next frame, while requests are taken at all. A size that no request can have
+    /// closes the connection.
+    fn next_size(&mut self) -> Option<usize> {
+        if !matches!(self.phase, Phase::Open) {
+            return None;
+        }
+        self.frames.next_size().unwrap_or_else(|error| {
+            self.refuse(error.to_string().into());
+            None
+        })
+    }
+
+    /// As [`Self::next_size`], once that frame has arrived whole.
+    pub(super) fn next_whole(&mut self) -> Option<usize> {
+        let size = self.next_size()?;
+        self.frames.is_complete(size).then_some(size)
+    }
+
+    /// Reads once, if anything may be read. Also while nothing can be started, since reading is how
+    /// one notices that the peer has gone.
+    pub(super) fn read(&mut self, context: &mut Context<'_>) -> bool {
+        self.reading = false;
+        let most = self.allowance(context);
+        self.blind = most == 0 && !self.ended;
+        if self.blind || self.ended {
+            return false;
+        }
+        match self.frames.poll_fill(context, &mut self.stream, most) {
+            Poll::Pending => {
+                if self.frames.arrived() == 0 {
+                    // Nothing is known to come, so nothing is kept for it.
+                    self.arrival.shrink_to(0);
+                    self.account.end_claim();
+                }
+                return false;
+            }
+            Poll::Ready(Ok(0)) => self.peer_closed(),
+            Poll::Ready(Ok(_)) => {
+                let unpaid = self.frames.arrived().saturating_sub(self.arrival.bytes());
+                if unpaid > 0 {
+                    self.arrival.merge(self.account.force(unpaid));
+                }
+                self.stalled.restart();
+            }
+            Poll::Ready(Err(error)) => self.lose_peer(&error),
+        }
+        true
+    }
+
+    /// How much may be read now: towards a frame that there is room for as much as is of use and as
+    /// there is memory for, else a little.
+    fn allowance(&mut self, context: &Context<'_>) -> usize {
+        let arrived = self.frames.arrived();
+        let next = self.next_size();
+        let open = matches!(self.phase, Phase::Open);
+        let complete = next.is_some_and(|size| self.frames.is_complete(size));
+        if open && !complete && self.has_room(context, next.unwrap_or_default()) {
+            let most = self.poll_towards_frame(context, arrived);
+            self.reading = most > 0;
+            if self.reading {
+                return most;
+            }
+        }
+        self.account.room(READ_AHEAD.saturating_sub(arrived))
+    }
+
+    /// How much may be read of the frame at the front, which there is room for. 0 when it must wait
+    /// for memory.
+    fn poll_towards_frame(&mut self, context: &Context<'_>, arrived: usize) -> usize {
+        let covered = self.arrival.bytes().saturating_sub(arrived);
+        if covered > 0 {
+            return covered;
+        }
+        let large = self.frames.is_large();
+        let wanted = self.frames.wanted(large && self.account.is_plenty());
+        let room = self.account.room(wanted);
+        // Of a large frame, what is to be read is booked before, since so much of a buffer is taken
+        // for it. What a small read brings is booked when it has come.
+        let wanted = match (large, room) {
+            (false, 0) => wanted.min(TRIFLE),
+            (false, room) => return room,
+            (true, room) if room < wanted => wanted.min(LARGE_CHUNK),
+            (true, _) => wanted,
+        };
+        match self.account.poll_claim(context, wanted) {
+            Poll::Ready(charge) => {
+                self.arrival.merge(charge);
+                self.arrival.bytes().saturating_sub(arrived)
+            }
+            Poll::Pending => 0,
+        }
+    }
+}

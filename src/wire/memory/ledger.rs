@@ -1,0 +1,507 @@
+//! The books of [`super`]: who holds how much, and who waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use super::holder::{Address, Count, Holder, Line};
+use super::limits::Limits;
+
+/// Whether a claim can be granted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fits,
+    /// All connections together hold too much.
+    Full,
+    /// Its address holds too much.
+    AddressFull,
+    /// It is more than the connection's share, so only the token helps.
+    AboveShare,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Small,
+    Large,
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claimed {
+    /// Granted without waiting.
+    AtOnce,
+    /// Granted to one who waited, or who holds the token.
+    InLine,
+    Waits,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    bytes: usize,
+    ticket: u64,
+    waker: Waker,
+    granted: bool,
+}
+
+/// The right to go beyond the limits.
+#[derive(Debug, Default)]
+struct Token {
+    holder: Option<Arc<Holder>>,
+    /// Whether the holder still claims for the request that it took the token for.
+    claiming: bool,
+    /// What the holder has that the limits would not have let it have.
+    beyond: usize,
+}
+
+impl Token {
+    fn is_of(&self, holder: &Holder) -> bool {
+        self.holder
+            .as_ref()
+            .is_some_and(|own| own.number == holder.number)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    limits: Limits,
+    free: usize,
+    paid: usize,
+    token: Token,
+    small: Line,
+    large: Line,
+    /// Everybody who waits: for the token.
+    all: Line,
+    /// Claims that wait or have been granted and not been taken, by the holder's number.
+    waiting: HashMap<u64, Waiting>,
+    /// Who wants to know when it holds no more than so much, by the holder's number.
+    watching: HashMap<u64, (usize, Waker)>,
+    addresses: HashMap<IpAddr, Weak<Address>>,
+    /// When `addresses` has grown to this, those that are gone are removed.
+    sweep_at: usize,
+    /// The last number of a holder, an address or a ticket.
+    numbers: u64,
+    woken: Vec<Waker>,
+}
+
+impl Ledger {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            free: 0,
+            paid: 0,
+            token: Token::default(),
+            small: Line::default(),
+            large: Line::default(),
+            all: Line::default(),
+            waiting: HashMap::new(),
+            watching: HashMap::new(),
+            addresses: HashMap::new(),
+            sweep_at: 64,
+            numbers: 0,
+            woken: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, ip: IpAddr) -> Arc<Holder> {
+        if self.addresses.len() >= self.sweep_at {
+            self.addresses
+                .retain(|_, address| address.strong_count() > 0);
+            self.sweep_at = self.addresses.len().saturating_mul(2).max(64);
+        }
+        let known = self.addresses.get(&ip).and_then(Weak::upgrade);
+        let address = known.unwrap_or_else(|| {
+            let address = Arc::new(Address {
+                number: self.number(),
+                paid: Count::default(),
+            });
+            self.addresses.insert(ip, Arc::downgrade(&address));
+            address
+        });
+        Arc::new(Holder {
+            number: self.number(),
+            address,
+            free: Count::default(),
+            paid: Count::default(),
+        })
+    }
+
+    const fn number(&mut self) -> u64 {
+        self.numbers = self.numbers.wrapping_add(1);
+        self.numbers
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.free.saturating_add(self.paid)
+    }
+
+    /// What the token's holder holds.
+    #[cfg(test)]
+    pub(super) fn token_holds(&self) -> usize {
+        self.token.holder.as_ref().map_or(0, |holder| holder.held())
+    }
+
+    /// Whether nothing is held and nobody waits.
+    #[cfg(test)]
+    pub(super) fn is_unused(&self) -> bool {
+        self.free == 0
+            && self.paid == 0
+            && self.token.holder.is_none()
+            && self.token.beyond == 0
+            && self.waiting.is_empty()
+            && self.all.waiting.is_empty()
+            && self.small.waiting.is_empty()
+            && self.large.waiting.is_empty()
+    }
+
+    /// Those to wake once the lock has been given back.
+    pub(super) fn take_woken(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.woken)
+    }
+
+    // What fits.
+
+    /// How many bytes more `holder` may have in its free part.
+    fn free_room(&self, holder: &Holder) -> usize {
+        self.limits
+            .allowance(self.free)
+            .saturating_sub(holder.free.get())
+    }
+
+    /// How many of `bytes` would have to be paid.
+    fn to_pay(&self, holder: &Holder, bytes: usize) -> usize {
+        bytes.saturating_sub(self.free_room(holder))
+    }
+
+    fn class(&self, holder: &Holder, bytes: usize) -> Class {
+        if holder.held().saturating_add(bytes) <= self.limits.small {
+            Class::Small
+        } else {
+            Class::Large
+        }
+    }
+
+    /// Whether `bytes` more can be booked to `holder` now.
+    fn verdict(&self, holder: &Holder, bytes: usize) -> Verdict {
+        let paid = self.to_pay(holder, bytes);
+        if paid == 0 {
+            return Verdict::Fits;
+        }
+        self.judge(holder, paid, self.class(holder, bytes), self.token.beyond)
+    }
+
+    /// Whether `more` paid bytes of `holder` are within the limits. `beyond` of those that the token's
+    /// holder has are not counted.
+    fn judge(&self, holder: &Holder, more: usize, class: Class, beyond: usize) -> Verdict {
+        let limits = &self.limits;
+        let (address, total) = match class {
+            Class::Small => (
+                limits.address.saturating_add(limits.reserve / 2),
+                limits.paid,
+            ),
+            Class::Large => (limits.address, limits.paid.saturating_sub(limits.reserve)),
+        };
+        let with_token = |token: &Arc<Holder>| token.address.number == holder.address.number;
+        let beyond_here = if self.token.holder.as_ref().is_some_and(with_token) {
+            beyond
+        } else {
+            0
+        };
+        let sum = |held: usize, beyond: usize| held.saturating_sub(beyond).saturating_add(more);
+        if class == Class::Large && sum(holder.paid.get(), 0) > limits.connection {
+            Verdict::AboveShare
+        } else if sum(holder.address.paid.get(), beyond_here) > address {
+            Verdict::AddressFull
+        } else if sum(self.paid, beyond) > total {
+            Verdict::Full
+        } else {
+            Verdict::Fits
+        }
+    }
+
+    /// How much of `most` bytes could be taken now without waiting or passing others.
+    pub(super) fn room(&self, holder: &Holder, most: usize) -> usize {
+        let free = self.free_room(holder);
+        if most <= free || self.may_take(holder, most) {
+            most
+        } else {
+            free
+        }
+    }
+
+    fn may_take(&self, holder: &Holder, bytes: usize) -> bool {
+        let line = self.line(self.class(holder, bytes));
+        line.waiting.is_empty() && self.verdict(holder, bytes) == Verdict::Fits
+    }
+
+    const fn line(&self, class: Class) -> &Line {
+        match class {
+            Class::Small => &self.small,
+            Class::Large => &self.large,
+        }
+    }
+
+    const fn line_mut(&mut self, class: Class) -> &mut Line {
+        match class {
+            Class::Small => &mut self.small,
+            Class::Large => &mut self.large,
+        }
+    }
+
+    /// Whether less than half is paid for and nobody waits.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.all.waiting.is_empty() && self.paid <= self.limits.paid / 2
+    }
+
+    // Bookings.
+
+    /// Books `bytes` to `holder` whether or not they fit.
+    pub(super) fn book(&mut self, holder: &Holder, bytes: usize) {
+        let paid = self.to_pay(holder, bytes);
+        let free = bytes.saturating_sub(paid);
+        holder.free.add(free);
+        holder.paid.add(paid);
+        holder.address.paid.add(paid);
+        self.free = self.free.saturating_add(free);
+        self.paid = self.paid.saturating_add(paid);
+    }
+
+    /// As [`Self::book`], for one who may be waiting for more, and may now have to wait elsewhere.
+    pub(super) fn force(&mut self, holder: &Arc<Holder>, bytes: usize) {
+        self.book(holder, bytes);
+        if !self.waiting.is_empty() {
+            self.line_up(holder);
+        }
+    }
+
+    /// `holder` gives `bytes` back: paid ones first.
+    pub(super) fn release(&mut self, holder: &Arc<Holder>, bytes: usize) {
+        let paid = bytes.min(holder.paid.get());
+        let free = bytes.saturating_sub(paid);
+        holder.free.subtract(free);
+        holder.paid.subtract(paid);
+        holder.address.paid.subtract(paid);
+        self.free = self.free.saturating_sub(free);
+        self.paid = self.paid.saturating_sub(paid);
+        self.settle_token();
+        if let Some((most, _)) = self.watching.get(&holder.number)
+            && self.outstanding(holder) <= *most
+            && let Some((_, waker)) = self.watching.remove(&holder.number)
+        {
+            self.woken.push(waker);
+        }
+        if !self.all.waiting.is_empty() {
+            self.line_up(holder);
+            self.serve();
+        }
+    }
+
+    // Claims.
+
+    /// Books `bytes` to `holder`, or has it wait for them and wakes `waker` when they are there.
+    pub(super) fn claim(&mut self, holder: &Arc<Holder>, bytes: usize, waker: &Waker) -> Claimed {
+        match self.waiting.get_mut(&holder.number) {
+            Some(waiting) if waiting.bytes == bytes => {
+                waiting.waker.clone_from(waker);
+                return self.take_granted(holder);
+            }
+            Some(_) => self.cancel(holder),
+            None => {}
+        }
+        if self.token.claiming && self.token.is_of(holder) {
+            self.go_beyond(holder, bytes);
+            return Claimed::InLine;
+        }
+        if self.to_pay(holder, bytes) == 0 || self.may_take(holder, bytes) {
+            self.book(holder, bytes);
+            return Claimed::AtOnce;
+        }
+        let waiting = Waiting {
+            bytes,
+            ticket: self.number(),
+            waker: waker.clone(),
+            granted: false,
+        };
+        self.waiting.insert(holder.number, waiting);
+        self.line_up(holder);
+        self.serve();
+        self.take_granted(holder)
+    }
+
+    fn take_granted(&mut self, holder: &Holder) -> Claimed {
+        let granted = |waiting: &Waiting| waiting.granted;
+        if self.waiting.get(&holder.number).is_some_and(granted) {
+            self.waiting.remove(&holder.number);
+            return Claimed::InLine;
+        }
+        Claimed::Waits
+    }
+
+    /// Books what the token's holder claims, and notes what the limits would have refused.
+    fn go_beyond(&mut self, holder: &Holder, bytes: usize) {
+        if self.verdict(holder, bytes) != Verdict::Fits {
+            let paid = self.to_pay(holder, bytes);
+            self.token.beyond = self.token.beyond.saturating_add(paid);
+        }
+        self.book(holder, bytes);
+    }
+
+    /// Puts a claim that waits into the lines where it belongs now.
+    fn line_up(&mut self, holder: &Arc<Holder>) {
+        let Some(waiting) = self.waiting.get(&holder.number) else {
+            return;
+        };
+        let (bytes, granted) = (waiting.bytes, waiting.granted);
+        let place = (holder.address.number, waiting.ticket);
+        self.leave_lines(place);
+        if granted {
+            return;
+        }
+        self.all.waiting.insert(place, Arc::clone(holder));
+        if self.verdict(holder, bytes) != Verdict::AboveShare {
+            let class = self.class(holder, bytes);
+            let line = self.line_mut(class);
+            line.waiting.insert(place, Arc::clone(holder));
+        }
+    }
+
+    fn leave_lines(&mut self, place: (u64, u64)) {
+        for line in [&mut self.small, &mut self.large, &mut self.all] {
+            line.waiting.remove(&place);
+        }
+    }
+
+    /// Grants what can be granted, in turn.
+    fn serve(&mut self) {
+        for class in [Class::Small, Class::Large] {
+            while let Some(holder) = self.next_that_fits(class) {
+                self.line_mut(class).served = holder.address.number;
+                self.grant(&holder, |ledger, bytes| ledger.book(&holder, bytes));
+            }
+        }
+        if self.token.holder.is_none()
+            && let Some(holder) = self.all.next(self.all.served).cloned()
+        {
+            self.all.served = holder.address.number;
+            self.token.holder = Some(Arc::clone(&holder));
+            self.token.claiming = true;
+            self.grant(&holder, |ledger, bytes| ledger.go_beyond(&holder, bytes));
+        }
+    }
+
+    /// Whose turn it is in a line, leaving out addresses that are full.
+    fn next_that_fits(&self, class: Class) -> Option<Arc<Holder>> {
+        let line = self.line(class);
+        let first = line.next(line.served)?;
+        let mut holder = first;
+        loop {
+            let bytes = self.waiting.get(&holder.number)?.bytes;
+            match self.verdict(holder, bytes) {
+                Verdict::Fits => return Some(Arc::clone(holder)),
+                Verdict::Full => return None,
+                Verdict::AddressFull | Verdict::AboveShare => {}
+            }
+            holder = line.next(holder.address.number)?;
+            if holder.number == first.number {
+                return None;
+            }
+        }
+    }
+
+    fn grant(&mut self, holder: &Arc<Holder>, book: impl FnOnce(&mut Self, usize)) {
+        let Some(waiting) = self.waiting.get_mut(&holder.number) else {
+            return;
+        };
+        waiting.granted = true;
+        self.woken.push(waiting.waker.clone());
+        let (bytes, place) = (waiting.bytes, (holder.address.number, waiting.ticket));
+        self.leave_lines(place);
+        book(self, bytes);
+    }
+
+    /// Ends a claim of `holder` that waits, or was granted and not taken.
+    fn cancel(&mut self, holder: &Arc<Holder>) {
+        let Some(waiting) = self.waiting.remove(&holder.number) else {
+            return;
+        };
+        self.leave_lines((holder.address.number, waiting.ticket));
+        if waiting.granted {
+            self.release(holder, waiting.bytes);
+        } else {
+            self.serve();
+        }
+    }
+
+    /// `holder` ceases to claim for the request that it claimed for.
+    pub(super) fn end_claim(&mut self, holder: &Arc<Holder>) {
+        self.cancel(holder);
+        if self.token.claiming && self.token.is_of(holder) {
+            self.token.claiming = false;
+            self.settle_token();
+            self.serve();
+        }
+    }
+
+    /// `holder` will neither claim nor watch any more.
+    pub(super) fn close(&mut self, holder: &Arc<Holder>) {
+        self.watching.remove(&holder.number);
+        self.end_claim(holder);
+    }
+
+    /// Takes the token back when nothing goes beyond the limits any more.
+    fn settle_token(&mut self) {
+        let Some(holder) = &self.token.holder else {
+            return;
+        };
+        let class = self.class(holder, 0);
+        self.token.beyond = match self.judge(holder, 0, class, 0) {
+            Verdict::Fits => 0,
+            _ => self.token.beyond.min(holder.paid.get()),
+        };
+        if self.token.beyond == 0 && !self.token.claiming {
+            self.token.holder = None;
+        }
+    }
+
+    // What others want to know.
+
+    /// Whether `holder` holds no more than `bytes`; if not, `waker` is woken when it does.
+    pub(super) fn is_below(&mut self, holder: &Holder, bytes: usize, waker: &Waker) -> bool {
+        if self.outstanding(holder) <= bytes {
+            self.watching.remove(&holder.number);
+            return true;
+        }
+        self.watching.insert(holder.number, (bytes, waker.clone()));
+        false
+    }
+
+    /// What `holder` holds apart from what it was granted and has not taken.
+    fn outstanding(&self, holder: &Holder) -> usize {
+        let granted = match self.waiting.get(&holder.number) {
+            Some(waiting) if waiting.granted => waiting.bytes,
+            _ => 0,
+        };
+        holder.held().saturating_sub(granted)
+    }
+
+    pub(super) fn is_waiting(&self, holder: &Holder) -> bool {
+        let waits = |waiting: &Waiting| !waiting.granted;
+        self.waiting.get(&holder.number).is_some_and(waits)
+    }
+
+    /// Whether anybody waits whom it would help if `holder` gave back what it holds.
+    pub(super) fn is_wanted(&self, holder: &Holder) -> bool {
+        if self.token.is_of(holder) {
+            return !self.all.waiting.is_empty();
+        }
+        let helped = |waiting: &Arc<Holder>| {
+            waiting.address.number == holder.address.number || {
+                let claim = self.waiting.get(&waiting.number);
+                claim.is_some_and(|claim| self.verdict(waiting, claim.bytes) == Verdict::Full)
+            }
+        };
+        let mut lines = [&self.small, &self.large].into_iter();
+        lines.any(|line| line.waiting.values().any(helped))
+    }
+}

@@ -1,0 +1,120 @@
+//! What a connection reads from and writes to.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A stream of bytes in both directions. What a stream does not know about files, or about packets,
+/// it need not: bytes are then read and written.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Whether [`Self::poll_send_file`] works.
+    const SENDS_FILES: bool = false;
+
+    /// Ready when a read may find something. It spares those who wait a buffer to read into.
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes `slices`, or the beginning of them. With `more`, other bytes follow at once, so that
+    /// these need no packet of their own.
+    fn poll_write_slices(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        let _ = more;
+        Pin::new(self).poll_write_vectored(context, slices)
+    }
+
+    /// Sends up to `length` bytes of `file` from `position` on, without a copy in our memory. It
+    /// blocks where they are not in the page cache. Zero bytes mean that the file ends there.
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        file: &File,
+        position: u64,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let _ = (file, position, length);
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod tcp {
+    use super::Stream;
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+    use std::fs::File;
+    use std::io::{self, IoSlice};
+    use std::task::{Context, Poll, ready};
+    use tokio::io::Interest;
+    use tokio::net::TcpStream;
+
+    impl Stream for TcpStream {
+        const SENDS_FILES: bool = true;
+
+        fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_read_ready(context)
+        }
+
+        fn poll_write_slices(
+            &mut self,
+            context: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+            more: bool,
+        ) -> Poll<io::Result<usize>> {
+            let mut flags = SendFlags::NOSIGNAL;
+            flags.set(SendFlags::MORE, more);
+            let socket = &*self;
+            poll_write_io(socket, context, || {
+                let mut nothing = SendAncillaryBuffer::default();
+                Ok(sendmsg(socket, slices, &mut nothing, flags)?)
+            })
+        }
+
+        fn poll_send_file(
+            &mut self,
+            context: &mut Context<'_>,
+            file: &File,
+            position: u64,
+            length: usize,
+        ) -> Poll<io::Result<usize>> {
+            let socket = &*self;
+            poll_write_io(socket, context, || {
+                let mut from = Some(position);
+                let count = rustix::fs::sendfile(socket, file, from.as_mut(), length)?;
+                Ok(count)
+            })
+        }
+    }
+
+    /// Does `write` once the socket takes something.
+    fn poll_write_io(
+        stream: &TcpStream,
+        context: &mut Context<'_>,
+        write: impl Fn() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(stream.poll_write_ready(context))?;
+            match stream.try_io(Interest::WRITABLE, &write) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Stream for tokio::net::TcpStream {
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+}
+
+#[cfg(test)]
+impl Stream for tokio::io::DuplexStream {}
