@@ -5,9 +5,14 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::available_memory::available_memory;
 use crate::config::BrokerConfig;
 use crate::metadata::record::Endpoint as RegisteredEndpoint;
 use crate::wire::{Endpoint, Settings};
+
+/// Bounds of what connections may hold where nothing is configured.
+const LEAST_MEMORY: usize = 16 * 1024 * 1024;
+const MOST_MEMORY: usize = 256 * 1024 * 1024;
 
 /// Where to listen.
 pub(super) fn endpoints(config: &BrokerConfig) -> Vec<Endpoint> {
@@ -34,7 +39,10 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
         max_connections_per_ip_overrides: overrides(config),
         queued_max_requests: size(config.queued_max_requests)
             .unwrap_or(defaults.queued_max_requests),
-        queued_max_request_bytes: usize::try_from(config.queued_max_request_bytes).ok(),
+        queued_max_request_bytes: config.queued_max_request_bytes.map_or_else(
+            || Some(memory_of_connections()),
+            |total| usize::try_from(total).ok(),
+        ),
         arrival_timeout: time(config.zurau_request_arrival_timeout_ms),
         stall_timeout: time(config.zurau_connection_stall_timeout_ms),
         listen_backlog: config.socket_listen_backlog_size,
@@ -46,6 +54,13 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
             .unwrap_or(defaults.pipeline_max_bytes),
         finish_after_close: defaults.finish_after_close,
     }
+}
+
+/// What connections may hold where nothing is configured: a quarter of what there is, so that the rest
+/// of the broker, one request beyond it and the page cache have room as well.
+fn memory_of_connections() -> usize {
+    let quarter = usize::try_from(available_memory() / 4).unwrap_or(usize::MAX);
+    quarter.clamp(LEAST_MEMORY, MOST_MEMORY)
 }
 
 /// `max.connections.per.ip.overrides` may name hosts; limits are kept by address.

@@ -12,6 +12,7 @@
 //!   unfenced -> leaders; serve; the ready line
 //! ```
 
+mod available_memory;
 mod directories;
 mod freed_memory;
 mod listeners;

@@ -79,7 +79,7 @@ broker_config! {
         max_connections: i32 = "max.connections",
         max_connections_per_ip: i32 = "max.connections.per.ip",
         queued_max_requests: i32 = "queued.max.requests",
-        queued_max_request_bytes: i64 = "queued.max.request.bytes",
+        queued_max_request_bytes: Option<i64> = "queued.max.request.bytes",
         zurau_connection_max_requests_in_flight: i32 = "zurau.connection.max.requests.in.flight",
         zurau_connection_max_request_bytes_in_flight: i64 = "zurau.connection.max.request.bytes.in.flight",
         zurau_request_arrival_timeout_ms: i64 = "zurau.request.arrival.timeout.ms",
@@ -258,14 +258,15 @@ impl BrokerConfig {
                 self.group_min_session_timeout_ms, self.group_max_session_timeout_ms
             ));
         }
-        // One request must fit, or it would wait for ever.
-        if self.queued_max_request_bytes > 0
-            && self.queued_max_request_bytes < i64::from(self.socket_request_max_bytes)
+        // A request that does not even fit alone is not what anybody means.
+        if let Some(bytes) = self.queued_max_request_bytes
+            && bytes > 0
+            && bytes < i64::from(self.socket_request_max_bytes)
         {
             return fail(format!(
-                "queued.max.request.bytes ({}) is less than socket.request.max.bytes ({}): raise \
+                "queued.max.request.bytes ({bytes}) is less than socket.request.max.bytes ({}): raise \
                  it, or use -1 for no limit",
-                self.queued_max_request_bytes, self.socket_request_max_bytes
+                self.socket_request_max_bytes
             ));
         }
         if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {

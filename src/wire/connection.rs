@@ -277,7 +277,8 @@ where
         }
         let waiting = self.pipeline.is_waiting() || self.account.is_waiting();
         // It is the peer's move when it has a reply to take, or nothing that it is waiting for.
-        let on_peer = !self.output.is_empty() || (self.pipeline.is_empty() && !waiting);
+        let to_take = !self.output.is_empty() && !self.output.is_reading();
+        let on_peer = to_take || (self.pipeline.is_empty() && self.output.is_empty() && !waiting);
         if self.idle.poll(context, on_peer).is_ready()
             || self.standstill.poll(context, self.blind).is_ready()
         {

@@ -22,7 +22,9 @@
 //!   half of the reserve above the share of its address. So large requests never stop small ones.
 //! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
 //!   at a time, until its request has been started and what went beyond has been given back or fits.
-//!   So a request larger than a share gets in, and half-read frames cannot wait for each other.
+//!   So a request larger than a share gets in, and half-read frames cannot wait for each other. It is
+//!   for a connection's oldest request only: one behind another may have to wait for that one's end,
+//!   and would keep the token meanwhile.
 //!
 //! What must be held whether or not it fits is booked by [`Account::force`]: the books then show more
 //! than the limits allow, and new claims wait until they do not.
@@ -130,13 +132,20 @@ pub(super) struct Account {
 
 impl Account {
     /// Takes `bytes`, or waits for them in turn. To be called with the same number until it is ready;
-    /// another number ends the wait for the first.
-    pub(super) fn poll_claim(&mut self, context: &Context<'_>, bytes: usize) -> Poll<Charge> {
+    /// another number ends the wait for the first. `is_oldest`: whether the claim is for the oldest
+    /// unanswered request of its connection.
+    pub(super) fn poll_claim(
+        &mut self,
+        context: &Context<'_>,
+        bytes: usize,
+        is_oldest: bool,
+    ) -> Poll<Charge> {
         if bytes == 0 {
             return Poll::Ready(Charge::default());
         }
         let Owner { memory, holder } = &*self.owner;
-        let claimed = memory.change(|ledger| ledger.claim(holder, bytes, context.waker()));
+        let claimed =
+            memory.change(|ledger| ledger.claim(holder, bytes, is_oldest, context.waker()));
         self.in_line |= claimed != Claimed::AtOnce;
         match claimed {
             Claimed::Waits => Poll::Pending,

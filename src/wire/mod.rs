@@ -12,24 +12,58 @@
 //!             ░░ = arriving             tail                     head          shared parts, not copied
 //! ```
 //!
-//! - **Frames.** One growing buffer per connection; a complete frame is split off as one shared
-//!   [`Bytes`](bytes::Bytes). The buffer grows with what has arrived, never by what a size field
-//!   claims ([`frame`]). Frames of one read share an allocation, so whoever keeps a few bytes for
-//!   longer than the request (a group's member metadata, say) copies them.
+//! - **Frames.** One growing buffer per connection; a complete frame is one shared
+//!   [`Bytes`](bytes::Bytes), which owns what it costs. The buffer grows with what has arrived, never
+//!   by what a size field claims ([`frame`]). Small frames of one read share an allocation, so whoever
+//!   keeps a few bytes for longer than the request (a group's member metadata, say) copies them.
 //! - **Start.** [`Service::start`] is called in order of arrival and fixes the request's place (a
 //!   produce is handed to its storage lane). It is called for request 4 and 5 while 3 still waits:
 //!   that is what lets an idempotent producer keep five produces in flight.
 //! - **Reply.** Only the head's future is polled, so whatever a handler leaves to the future
 //!   happens strictly in request order, one at a time, as on Kafka's muted connections. Replies
 //!   that are ready together leave together in one vectored write.
-//! - **Bounds.** A connection reads on while it has fewer than `pipeline_max_requests` and
-//!   `pipeline_max_bytes` unanswered, and while the broker as a whole has budget ([`pipeline`]).
-//!   Beyond that it reads 64 KiB ahead and leaves the rest in the kernel, and TCP slows the peer. A
-//!   peer that does not read its replies is slowed in the same way: the head is not polled while
+//! - **Output.** Bytes in memory leave in vectored writes. A range of a file is sent by the kernel
+//!   (`sendfile`) where the stream allows it; what of it is not in the page cache is brought there by
+//!   threads that may wait for a disk ([`disk`]), never by a runtime thread. Pieces are made as the
+//!   socket takes them ([`output`]). After a megabyte, a connection lets others have the thread.
+//!
+//! # Bounds
+//!
+//! Memory belongs to the broker and not to the request. One budget ([`memory`]) counts what all
+//! connections hold; who may have how much of it is drawn there.
+//!
+//! ```text
+//!  socket ──> buffer ──────> frame ─────────────────────────> service ──────> answer ──> socket
+//!             arrived bytes  the same, owned by its Bytes     cost            the rest of the cost,
+//!             (Charge)       (Charge inside)                  (Charge)        or what it holds
+//! ```
+//!
+//! | what | counted from | given back |
+//! | --- | --- | --- |
+//! | bytes of a frame that is arriving | their arrival; for a large frame one step before, since the buffer grows by it | with the connection, or they become the frame's |
+//! | a frame | its start | when its last slice is let go, wherever that is: a lane that still holds record bytes of a connection that was reset keeps them counted, a request that waits and has let go of its frame does not |
+//! | what a request may need beside its frame ([`Service::cost`]) | before its start, as [`Request::memory`] | as the service makes it smaller, at the latest with the answer |
+//! | an answer | as a part of that; what it holds beyond it, as it is handed over | when the socket has taken its last byte |
+//! | a range of a file | not at all, but for a little | |
+//! | pieces | the one that is next | |
+//!
+//! - A request is started when its connection has fewer than `pipeline_max_requests` unanswered and
+//!   holds no more than `pipeline_max_bytes`, when the broker has memory for it, and, unless it is the
+//!   only one, when it has one of all connections' permits to run ahead ([`pipeline`]). One request
+//!   is always let in. Beyond that a connection reads 64 KiB ahead (less when memory is short) and
+//!   leaves the rest in the kernel, and TCP slows the peer.
+//! - A peer that does not take its replies is slowed in the same way: the head is not polled while
 //!   the output is full.
-//! - **The head is free.** The oldest unanswered request of a connection holds no shared permit (up
-//!   to 64 KiB). So requests that wait long (a fetch, a join that waits for other members) can
-//!   never use up a budget that others need to end that wait.
+//! - **Who waits holds up nobody.** What a connection holds up to 128 KiB waits for nothing, and the
+//!   oldest request needs no permit. So requests that wait long (a fetch, a join that waits for other
+//!   members) can never use up what others need to end that wait, as long as they let go of what they
+//!   do not need meanwhile.
+//! - **Who dawdles gives way.** A request has `arrival_timeout` from its first byte to its last; time
+//!   in which it is not read does not count. And while others wait for memory, a connection that holds
+//!   some is closed when its peer has neither sent nor taken a byte for `stall_timeout`.
+//!
+//! While a connection waits for its peer it has no read buffer, and none that is much larger than what
+//! has arrived.
 //!
 //! # How a connection ends
 //!
@@ -40,6 +74,8 @@
 //! | the peer closes, or writing fails | requests that have arrived are carried through in order for up to `finish_after_close` (a leave or a commit sent just before the close must count); replies are still written while the peer takes them |
 //! | the peer resets the connection | closed; what was started is dropped where it waits |
 //! | idle, or at a standstill unseen | closed; see below |
+//! | a request that does not arrive in time; memory held for a peer that does nothing, and wanted by others | closed at once, with a warning |
+//! | an answer that cannot be finished: a file too short or unreadable, more or fewer bytes than announced | closed at once, with a warning: its size has been sent |
 //! | [`ServerHandle::stop`] | started requests are answered, then closed; at the deadline cut |
 //!
 //! Idle means that only the peer can move things on and has not for `max_idle`: by completing a
@@ -52,9 +88,9 @@
 //! that runs ahead holds a permit of all connections' 500. Of a stream, only reading shows its end,
 //! so a connection reads in every state until it has seen it, also when it can start nothing:
 //!
-//! - While the pipeline is full, permits are short, or the connection is closing, up to 64 KiB are
-//!   read ahead: what any connection may hold without a permit. Whole requests in there are still
-//!   started in their turn when the end comes behind them.
+//! - While the pipeline is full, permits or memory are short, or the connection is closing, up to
+//!   64 KiB are read ahead. Whole requests in there are still started in their turn when the end comes
+//!   behind them.
 //! - Behind more than that, neither a close nor a reset can be seen. A peer that is slowed may well
 //!   be alive, so it is not judged by the age of a request; but when nothing at all has moved for
 //!   ten minutes (nothing read, started, answered or written), the connection is closed. A live peer
@@ -66,8 +102,9 @@
 //!
 //! # Locks
 //!
-//! The count of connections per address ([`server`]) and the window of a [`LogLimit`] are behind
-//! plain mutexes, held for a few instructions and never together.
+//! The count of connections per address ([`server`]), the books of the budget ([`memory`]), the turns
+//! at the disks ([`disk`]) and the window of a [`LogLimit`] are behind plain mutexes, held for a few
+//! instructions and never together. Nobody is woken, and nothing of a connection is dropped, under one.
 
 #![cfg_attr(
     not(test),

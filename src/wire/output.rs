@@ -25,6 +25,8 @@ const SLICES: usize = 64;
 const FULL: usize = 256 * 1024;
 /// The same for bytes that are not in memory: so much is worth running ahead of the peer.
 const FULL_UNSENT: usize = 1024 * 1024;
+/// Room for so many segments is kept when all have been written.
+const KEPT: usize = 1024;
 /// What is looked for in the page cache, and then sent, at once. A socket takes little more.
 const CHUNK: usize = 256 * 1024;
 /// What is brought into the page cache at once.
@@ -350,6 +352,9 @@ impl Output {
                 return;
             }
             self.segments.pop_front();
+        }
+        if self.segments.capacity() > KEPT {
+            self.segments = VecDeque::new();
         }
     }
 }

@@ -21,9 +21,11 @@ where
             && let Some(prefix) = self.frames.prefix()
             && self.has_room(context, size)
             && self.pipeline.poll_permit(context).is_ready()
-            && let Poll::Ready(memory) = self
-                .account
-                .poll_claim(context, self.service.cost(&prefix, size))
+            && let Poll::Ready(memory) = self.account.poll_claim(
+                context,
+                self.service.cost(&prefix, size),
+                self.pipeline.is_empty(),
+            )
             && let Some(frame) = self.frames.take(size)
         {
             moved = true;
@@ -146,7 +148,10 @@ where
             (true, room) if room < wanted => wanted.min(LARGE_CHUNK),
             (true, _) => wanted,
         };
-        match self.account.poll_claim(context, wanted) {
+        match self
+            .account
+            .poll_claim(context, wanted, self.pipeline.is_empty())
+        {
             Poll::Ready(charge) => {
                 self.arrival.merge(charge);
                 self.arrival.bytes().saturating_sub(arrived)

@@ -41,6 +41,8 @@ struct Waiting {
     bytes: usize,
     ticket: u64,
     waker: Waker,
+    /// Whether it may get the token.
+    may_go_beyond: bool,
     granted: bool,
 }
 
@@ -70,8 +72,8 @@ pub(super) struct Ledger {
     token: Token,
     small: Line,
     large: Line,
-    /// Everybody who waits: for the token.
-    all: Line,
+    /// Those who wait for the token.
+    for_token: Line,
     /// Claims that wait or have been granted and not been taken, by the holder's number.
     waiting: HashMap<u64, Waiting>,
     /// Who wants to know when it holds no more than so much, by the holder's number.
@@ -93,7 +95,7 @@ impl Ledger {
             token: Token::default(),
             small: Line::default(),
             large: Line::default(),
-            all: Line::default(),
+            for_token: Line::default(),
             waiting: HashMap::new(),
             watching: HashMap::new(),
             addresses: HashMap::new(),
@@ -150,7 +152,7 @@ impl Ledger {
             && self.token.holder.is_none()
             && self.token.beyond == 0
             && self.waiting.is_empty()
-            && self.all.waiting.is_empty()
+            && self.for_token.waiting.is_empty()
             && self.small.waiting.is_empty()
             && self.large.waiting.is_empty()
     }
@@ -251,7 +253,7 @@ impl Ledger {
 
     /// Whether less than half is paid for and nobody waits.
     pub(super) fn is_plenty(&self) -> bool {
-        self.all.waiting.is_empty() && self.paid <= self.limits.paid / 2
+        self.waiting.is_empty() && self.paid <= self.limits.paid / 2
     }
 
     // Bookings.
@@ -291,7 +293,7 @@ impl Ledger {
         {
             self.woken.push(waker);
         }
-        if !self.all.waiting.is_empty() {
+        if !self.waiting.is_empty() {
             self.line_up(holder);
             self.serve();
         }
@@ -299,11 +301,22 @@ impl Ledger {
 
     // Claims.
 
-    /// Books `bytes` to `holder`, or has it wait for them and wakes `waker` when they are there.
-    pub(super) fn claim(&mut self, holder: &Arc<Holder>, bytes: usize, waker: &Waker) -> Claimed {
+    /// Books `bytes` to `holder`, or has it wait for them and wakes `waker` when they are there. Only
+    /// one that `may_go_beyond` the limits gets the token.
+    pub(super) fn claim(
+        &mut self,
+        holder: &Arc<Holder>,
+        bytes: usize,
+        may_go_beyond: bool,
+        waker: &Waker,
+    ) -> Claimed {
         match self.waiting.get_mut(&holder.number) {
             Some(waiting) if waiting.bytes == bytes => {
                 waiting.waker.clone_from(waker);
+                if std::mem::replace(&mut waiting.may_go_beyond, may_go_beyond) != may_go_beyond {
+                    self.line_up(holder);
+                    self.serve();
+                }
                 return self.take_granted(holder);
             }
             Some(_) => self.cancel(holder),
@@ -321,6 +334,7 @@ impl Ledger {
             bytes,
             ticket: self.number(),
             waker: waker.clone(),
+            may_go_beyond,
             granted: false,
         };
         self.waiting.insert(holder.number, waiting);
@@ -353,12 +367,15 @@ impl Ledger {
             return;
         };
         let (bytes, granted) = (waiting.bytes, waiting.granted);
+        let may_go_beyond = waiting.may_go_beyond;
         let place = (holder.address.number, waiting.ticket);
         self.leave_lines(place);
         if granted {
             return;
         }
-        self.all.waiting.insert(place, Arc::clone(holder));
+        if may_go_beyond {
+            self.for_token.waiting.insert(place, Arc::clone(holder));
+        }
         if self.verdict(holder, bytes) != Verdict::AboveShare {
             let class = self.class(holder, bytes);
             let line = self.line_mut(class);
@@ -367,7 +384,7 @@ impl Ledger {
     }
 
     fn leave_lines(&mut self, place: (u64, u64)) {
-        for line in [&mut self.small, &mut self.large, &mut self.all] {
+        for line in [&mut self.small, &mut self.large, &mut self.for_token] {
             line.waiting.remove(&place);
         }
     }
@@ -381,9 +398,9 @@ impl Ledger {
             }
         }
         if self.token.holder.is_none()
-            && let Some(holder) = self.all.next(self.all.served).cloned()
+            && let Some(holder) = self.for_token.next(self.for_token.served).cloned()
         {
-            self.all.served = holder.address.number;
+            self.for_token.served = holder.address.number;
             self.token.holder = Some(Arc::clone(&holder));
             self.token.claiming = true;
             self.grant(&holder, |ledger, bytes| ledger.go_beyond(&holder, bytes));
@@ -493,7 +510,7 @@ impl Ledger {
     /// Whether anybody waits whom it would help if `holder` gave back what it holds.
     pub(super) fn is_wanted(&self, holder: &Holder) -> bool {
         if self.token.is_of(holder) {
-            return !self.all.waiting.is_empty();
+            return !self.for_token.waiting.is_empty();
         }
         let helped = |waiting: &Arc<Holder>| {
             waiting.address.number == holder.address.number || {

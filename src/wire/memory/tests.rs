@@ -52,7 +52,10 @@ impl Connection {
                 self.account.end_claim();
                 break;
             };
-            match self.account.poll_claim(&context, *next) {
+            match self
+                .account
+                .poll_claim(&context, *next, self.done.is_empty())
+            {
                 Poll::Ready(charge) => {
                     assert_eq!(charge.bytes(), *next);
                     self.held.merge(charge);
@@ -140,7 +143,7 @@ fn take(connection: &mut Connection, bytes: usize) -> bool {
     let waker = context(connection);
     match connection
         .account
-        .poll_claim(&Context::from_waker(&waker), bytes)
+        .poll_claim(&Context::from_waker(&waker), bytes, true)
     {
         Poll::Ready(charge) => {
             connection.held.merge(charge);
@@ -253,4 +256,34 @@ fn a_charge_outlives_its_connection_and_counts_with_its_address() {
     assert!(!take(&mut last, 10 * MIB));
     drop(held);
     assert!(take(&mut last, 10 * MIB));
+}
+
+#[test]
+fn the_token_is_for_the_oldest_request_of_a_connection() {
+    let memory = Memory::new(Some(64 * MIB));
+    let [mut first, mut second] = [1, 2].map(|at| Connection::open(&memory, at));
+    let waker = context(&first);
+    let context = Context::from_waker(&waker);
+    let above_share = 20 * MIB;
+    assert!(
+        first
+            .account
+            .poll_claim(&context, above_share, false)
+            .is_pending()
+    );
+    assert!(take(&mut second, above_share));
+    second.account.end_claim();
+    second.held = Charge::default();
+    assert!(
+        first
+            .account
+            .poll_claim(&context, above_share, false)
+            .is_pending()
+    );
+    assert!(
+        first
+            .account
+            .poll_claim(&context, above_share, true)
+            .is_ready()
+    );
 }

@@ -1,6 +1,7 @@
 //! Listeners on loopback.
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +11,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Endpoint, Listeners, ServerHandle, SockRef};
-use crate::wire::{Parts, Peer, Request, RequestPrefix, Service, Settings, Started};
+use crate::wire::{
+    FileRange, Part, Parts, Peer, Pieces, Request, RequestPrefix, Service, Settings, Started,
+};
 
-/// Answers with listener and local address, each reply for one permit.
+/// Answers with listener and local address, and with what was prepared; each reply for one permit.
 struct Named {
     replies: Arc<Semaphore>,
     started: Arc<Notify>,
+    prepared: Arc<Mutex<Vec<Part>>>,
 }
 
 impl Service for Named {
@@ -31,12 +35,16 @@ impl Service for Named {
 
     fn start(&self, session: &mut Peer, request: Request) -> Started {
         let replies = Arc::clone(&self.replies);
+        let prepared = Arc::clone(&self.prepared);
         let text = format!("{} {}", session.listener, session.local);
         let id = request.prefix.correlation_id;
         self.started.notify_one();
         Started::reply(async move {
             replies.acquire().await.unwrap().forget();
-            Parts::message(id, 0, Bytes::from(text)).into()
+            let mut parts = Parts::message(id, 0, Bytes::from(text));
+            let prepared = std::mem::take(&mut *prepared.lock().unwrap());
+            prepared.into_iter().for_each(|part| parts.push(part));
+            parts.into()
         })
     }
 }
@@ -45,6 +53,7 @@ struct Running {
     handle: ServerHandle,
     replies: Arc<Semaphore>,
     started: Arc<Notify>,
+    prepared: Arc<Mutex<Vec<Part>>>,
 }
 
 async fn serve(settings: Settings, hosts: &[&str]) -> Running {
@@ -60,14 +69,17 @@ async fn serve(settings: Settings, hosts: &[&str]) -> Running {
     let listeners = Listeners::bind(settings, endpoints).await.unwrap();
     let replies = Arc::new(Semaphore::new(0));
     let started = Arc::new(Notify::new());
+    let prepared = Arc::default();
     let service = Named {
         replies: Arc::clone(&replies),
         started: Arc::clone(&started),
+        prepared: Arc::clone(&prepared),
     };
     Running {
         handle: listeners.serve(Arc::new(service)),
         replies,
         started,
+        prepared,
     }
 }
 
@@ -249,5 +261,69 @@ async fn requests_before_a_close_that_waits_for_no_reply_are_carried_through() {
             .await
             .unwrap_or_else(|_| panic!("{left} requests were dropped"));
     }
+    server.wait_until_empty().await;
+}
+
+/// `length` bytes of which each says where it is.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn files_pieces_and_bytes_arrive_whole_and_in_order() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let bytes = pattern(5_000_000);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    let file = Arc::new(file);
+    let range = |position: usize, length| FileRange {
+        file: Arc::clone(&file),
+        position: position as u64,
+        length,
+    };
+    let mut left = 30;
+    let pieces = Pieces::new(30 * 70_001, move || {
+        left -= 1;
+        (left >= 0).then(|| Bytes::from(pattern(70_001)))
+    });
+    let parts: [(Part, Vec<u8>); 6] = [
+        (range(1, 4_900_000).into(), bytes[1..4_900_001].to_vec()),
+        (pieces.into(), pattern(70_001).repeat(30)),
+        (range(4_999_999, 1).into(), bytes[4_999_999..].to_vec()),
+        (range(0, 1000).into(), bytes[..1000].to_vec()),
+        (Bytes::from_static(b"between").into(), b"between".to_vec()),
+        (range(77, 300_000).into(), bytes[77..300_077].to_vec()),
+    ];
+    let (parts, expected): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let expected = expected.concat();
+    *server.prepared.lock().unwrap() = parts;
+    server.replies.add_permits(2);
+    let mut stream = server.connect(0).await;
+    stream.write_all(&REQUEST.repeat(2)).await.unwrap();
+    let size = usize::try_from(stream.read_i32().await.unwrap()).unwrap();
+    let mut answer = vec![0; size];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&expected));
+    receive(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_short_ends_the_connection() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&pattern(300_000)).unwrap();
+    let range = FileRange {
+        file: Arc::new(file),
+        position: 0,
+        length: 300_001,
+    };
+    *server.prepared.lock().unwrap() = vec![range.into()];
+    server.replies.add_permits(1);
+    let mut stream = server.connect(0).await;
+    stream.write_all(&REQUEST).await.unwrap();
+    let size = usize::try_from(stream.read_i32().await.unwrap()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.len() < size);
     server.wait_until_empty().await;
 }
