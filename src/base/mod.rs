@@ -1,8 +1,10 @@
-//! Floor 0: the words that every room uses. Nothing here does I/O or knows Kafka's messages.
+//! Floor 0: the words that every room uses. Nothing here does I/O or knows Kafka's messages;
+//! [`log_limit`] leaves it to `tracing` what becomes of a line.
 
 pub mod clock;
 pub mod code;
 pub mod ids;
+pub mod log_limit;
 pub mod offset;
 pub mod outcome;
 pub mod pending;
@@ -10,6 +12,8 @@ pub mod pending;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::ErrorCode;
 pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition};
+pub use log_limit::LogLimit;
+pub(crate) use log_limit::limited;
 pub use offset::{LeaderEpoch, Offset, Positions};
 pub use outcome::{Outcome, TimerChange, Token};
 pub use pending::Pending;

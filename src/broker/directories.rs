@@ -77,7 +77,7 @@ impl AssignmentRelay {
         let results = match self.cluster.submit(command).await {
             Ok(Reply::AssignReplicas(Ok(results))) => results,
             Ok(Reply::AssignReplicas(Err(refusal))) => {
-                tracing::error!(%refusal, "directories of replicas are not taken down");
+                crate::base::limited!(error, "directories of replicas are not taken down", %refusal);
                 return;
             }
             // The broker stops.
@@ -140,7 +140,7 @@ impl Watch {
         match self.cluster.submit(command).await {
             Ok(Reply::FailDirectories(Ok(()))) => {}
             Ok(Reply::FailDirectories(Err(refusal))) => {
-                tracing::error!(%refusal, "failure of a log directory is not taken down");
+                crate::base::limited!(error, "failure of a log directory is not taken down", %refusal);
             }
             // The metadata log has failed as well, or the broker stops.
             Ok(_) | Err(ClusterError::Stopped | ClusterError::Storage) => {}

@@ -49,7 +49,7 @@ async fn allocate(cluster: &Cluster, node: NodeId) -> Result<std::ops::Range<i64
             Ok(first..first.saturating_add(i64::from(block.count)))
         }
         Reply::AllocateProducerIds(Err(refusal)) => {
-            tracing::warn!(%refusal, "no producer ids could be allocated");
+            crate::base::limited!(warn, "no producer ids could be allocated", %refusal);
             Err(ClusterError::Stopped)
         }
         _ => Err(ClusterError::Stopped),

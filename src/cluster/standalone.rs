@@ -167,7 +167,7 @@ impl Standalone {
     fn maybe_snapshot(&mut self) {
         if let Err(error) = self.log.maybe_snapshot(&self.config, self.clock.now()) {
             // The log still holds everything; the next occasion tries again.
-            tracing::error!(%error, "metadata snapshot cannot be written");
+            crate::base::limited!(error, "metadata snapshot cannot be written", %error);
         }
     }
 }

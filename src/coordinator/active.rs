@@ -175,7 +175,12 @@ impl<M: Machine> Active<M> {
                 .replay(&record.key, record.value.as_deref(), now)
             {
                 // Its own record, encoded a moment ago: a fault of the machine, not of the disk.
-                tracing::error!(partition = %self.replica.topic_partition(), %error, "a coordinator cannot read its own record");
+                crate::base::limited!(
+                    error,
+                    "a coordinator cannot read its own record",
+                    partition = %self.replica.topic_partition(),
+                    %error
+                );
             }
         }
     }
@@ -220,7 +225,12 @@ impl<M: Machine> Active<M> {
 
     /// An append failed: the machine is ahead of the log. Everyone who waits is told.
     fn give_up(&mut self, failure: &AppendFailure) {
-        tracing::error!(partition = %self.replica.topic_partition(), %failure, "coordinator append failed");
+        crate::base::limited!(
+            error,
+            "coordinator append failed",
+            partition = %self.replica.topic_partition(),
+            %failure
+        );
         let error = match failure {
             AppendFailure::NotLeader | AppendFailure::Gone => CoordinatorError::NotCoordinator,
             _ => CoordinatorError::NotAvailable,

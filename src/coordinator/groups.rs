@@ -217,7 +217,12 @@ impl Groups {
         match results.into_iter().find_map(|(_, result)| result.err()) {
             // Someone else was faster, and that is as good.
             Some(refusal) if refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS => {
-                tracing::warn!(topic = CONSUMER_OFFSETS, error = %refusal, "internal topic cannot be created: groups cannot be served");
+                crate::base::limited!(
+                    warn,
+                    "internal topic cannot be created: groups cannot be served",
+                    topic = CONSUMER_OFFSETS,
+                    error = %refusal
+                );
                 Err(CoordinatorError::NotAvailable)
             }
             _ => Ok(()),

@@ -194,7 +194,11 @@ async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
         if !stopped.is_panic() {
             return;
         }
-        tracing::error!(partition = %host.replica.topic_partition(), "coordinator has panicked: its state is loaded again at the next request");
+        crate::base::limited!(
+            error,
+            "coordinator has panicked: its state is loaded again at the next request",
+            partition = %host.replica.topic_partition()
+        );
         match host.messages.lock().await.recv().await {
             None | Some(Message::Stop) => return,
             Some(message) => refuse(message, CoordinatorError::Loading),
@@ -218,7 +222,11 @@ impl<M: Machine> Host<M> {
                     return refuse_for_good(&mut messages).await;
                 }
                 End::AppendFailed => {
-                    tracing::warn!(partition = %self.replica.topic_partition(), "coordinator state dropped after a failed append: loading again");
+                    crate::base::limited!(
+                        warn,
+                        "coordinator state dropped after a failed append: loading again",
+                        partition = %self.replica.topic_partition()
+                    );
                 }
             }
         }
@@ -255,7 +263,12 @@ impl<M: Machine> Host<M> {
             Ok(Err(error)) => error.to_string(),
             Err(stopped) => stopped.to_string(),
         };
-        tracing::error!(partition = %self.replica.topic_partition(), error, "coordinator state cannot be loaded: its groups are refused until the broker is started again");
+        crate::base::limited!(
+            error,
+            "coordinator state cannot be loaded: its groups are refused until the broker is started again",
+            partition = %self.replica.topic_partition(),
+            error
+        );
         Loaded::Failed
     }
 }

@@ -119,7 +119,12 @@ fn end_transaction<M: Machine>(
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(offset = %record.offset, %error, "control record of an internal topic cannot be read: passed over");
+            crate::base::limited!(
+                warn,
+                "control record of an internal topic cannot be read: passed over",
+                offset = %record.offset,
+                %error
+            );
         }
     }
 }
@@ -134,10 +139,15 @@ fn replay_record<M: Machine>(
     now: Timestamp,
 ) {
     let Some(key) = key else {
-        tracing::warn!(%offset, "record without a key in an internal topic: passed over");
+        crate::base::limited!(warn, "record without a key in an internal topic: passed over", %offset);
         return;
     };
     if let Err(error) = machine.replay(key, value, now) {
-        tracing::warn!(%offset, %error, "record of an internal topic cannot be read: passed over");
+        crate::base::limited!(
+            warn,
+            "record of an internal topic cannot be read: passed over",
+            %offset,
+            %error
+        );
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn encode(
     match encode_topics(call, session, topics, leaders) {
         Ok(parts) => Reply::Send(parts),
         Err(error) => {
-            tracing::error!(%error, version = call.version, "fetch response cannot be encoded");
+            crate::base::limited!(error, "fetch response cannot be encoded", %error, version = call.version);
             Reply::close("a response could not be encoded")
         }
     }

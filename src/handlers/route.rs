@@ -68,7 +68,13 @@ impl Call {
             Ok(()) => Reply::Send(self.parts(R::header_version(version), body.freeze())),
             Err(error) => {
                 // A field that the version does not have was set: a fault of the handler.
-                tracing::error!(%error, version, response = std::any::type_name::<R>(), "response cannot be encoded");
+                crate::base::limited!(
+                    error,
+                    "response cannot be encoded",
+                    %error,
+                    version,
+                    response = std::any::type_name::<R>()
+                );
                 Reply::close("a response could not be encoded")
             }
         }

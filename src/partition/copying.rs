@@ -109,18 +109,29 @@ impl<'a> Mover<'a> {
         loop {
             match self.copy_and_change_places() {
                 Ok(()) => {
-                    tracing::info!(%partition, to, "replica moved to another log directory");
+                    crate::base::limited!(info, "replica moved to another log directory", %partition, to);
                     return;
                 }
                 Err(Broken::OutOfDescriptors) => {
-                    tracing::warn!(%partition, to, "move between log directories waits for file descriptors");
+                    crate::base::limited!(
+                        warn,
+                        "move between log directories waits for file descriptors",
+                        %partition,
+                        to
+                    );
                     self.partitions.shared.moves.pause(DESCRIPTOR_PAUSE);
                 }
                 Err(Broken::Overtaken) => {}
                 Err(Broken::Suspended) => return self.let_go(),
                 Err(Broken::Cancelled) => return self.take_back(),
                 Err(Broken::Failed(reason)) => {
-                    tracing::error!(%partition, to, reason, "move between log directories given up: the replica stays where it is");
+                    crate::base::limited!(
+                        error,
+                        "move between log directories given up: the replica stays where it is",
+                        %partition,
+                        to,
+                        reason
+                    );
                     return self.take_back();
                 }
             }

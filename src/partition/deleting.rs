@@ -101,7 +101,12 @@ impl Partitions {
         match renamed {
             Ok(path) => directory.doom(path, due),
             Err(error) if error.is_out_of_descriptors() => {
-                tracing::warn!(%partition, %error, "deletion is finished when there is a file descriptor again");
+                crate::base::limited!(
+                    warn,
+                    "deletion is finished when there is a file descriptor again",
+                    %partition,
+                    %error
+                );
                 directory.doom_in_place(partition.clone(), topic_id, due);
             }
             Err(error) => directory.fail(&format_args!("delete of {partition}: {error}")),

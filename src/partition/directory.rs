@@ -171,7 +171,7 @@ impl HostedDirectory {
     /// What a failed change of the directory means: it goes offline, unless nothing was tried.
     pub(super) fn note_failure(&self, what: &str, error: &io::Error) {
         if is_out_of_descriptors(error) {
-            tracing::warn!(what, %error, "no file descriptor left: put off");
+            crate::base::limited!(warn, "no file descriptor left: put off", what, %error);
         } else {
             self.fail(&format_args!("{what}: {error}"));
         }
@@ -295,6 +295,11 @@ impl HostedDirectory {
 /// Removes a directory with all it holds. One that cannot be removed is only space lost.
 pub(super) fn remove_directory(path: &Path) {
     if let Err(error) = std::fs::remove_dir_all(path) {
-        tracing::warn!(directory = %path.display(), %error, "deleted partition's files cannot be removed");
+        crate::base::limited!(
+            warn,
+            "deleted partition's files cannot be removed",
+            directory = %path.display(),
+            %error
+        );
     }
 }

@@ -135,7 +135,12 @@ fn effective_config(image: &Image, defaults: &BrokerConfig, topic: &str) -> Arc<
     let resolved = TopicConfig::resolve(overrides, defaults).or_else(|error| {
         // The controller checks values before it records them; one that came from another
         // release must not keep the records of the topic out of reach.
-        tracing::warn!(topic, %error, "topic configuration ignored: using the broker's defaults");
+        crate::base::limited!(
+            warn,
+            "topic configuration ignored: using the broker's defaults",
+            topic,
+            %error
+        );
         TopicConfig::resolve(&std::collections::BTreeMap::new(), defaults)
     });
     Arc::new(resolved.expect("the broker's own defaults were checked at the start"))

@@ -2,8 +2,7 @@
 //! want of file descriptors.
 
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -167,12 +166,12 @@ impl Hosted {
     }
 
     fn refused_for_want_of_descriptors(&self, what: &str, error: &dyn Display) {
-        if !may_tell_again() {
-            return;
-        }
-        tracing::warn!(
-            partition = %self.replica.topic_partition(), what, %error,
-            "no file descriptor left: refused, nothing was changed; raise the limit of open files"
+        crate::base::limited!(
+            warn,
+            "no file descriptor left: refused, nothing was changed; raise the limit of open files",
+            partition = %self.replica.topic_partition(),
+            what,
+            %error
         );
     }
 
@@ -195,19 +194,6 @@ impl Hosted {
             self.replica.publish(next);
         }
     }
-}
-
-/// Whether it is time for another line about descriptors: clients try again many times a second.
-fn may_tell_again() -> bool {
-    const PAUSE: Duration = Duration::from_secs(10);
-    static LAST_TOLD: Mutex<Option<Instant>> = Mutex::new(None);
-    let now = Instant::now();
-    let mut last = LAST_TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    let may_tell = last.is_none_or(|last| now.duration_since(last) >= PAUSE);
-    if may_tell {
-        *last = Some(now);
-    }
-    may_tell
 }
 
 /// The state of `log` that readers may see. With one replica the watermark is the log end: there is

@@ -381,7 +381,12 @@ impl Partitions {
     }
 
     fn place_offline(&self, wanted: &ToOpen) {
-        tracing::error!(partition = %wanted.topic_partition, directory = %wanted.assigned, "partition may be in a log directory that is offline: it answers KAFKA_STORAGE_ERROR");
+        crate::base::limited!(
+            error,
+            "partition may be in a log directory that is offline: it answers KAFKA_STORAGE_ERROR",
+            partition = %wanted.topic_partition,
+            directory = %wanted.assigned
+        );
         self.place(wanted, Place::Offline);
     }
 

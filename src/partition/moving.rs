@@ -250,11 +250,21 @@ impl Partitions {
                     .rename(&path, &topic_partition, ReplicaState::Stray)
                     .map(drop)
             } else {
-                tracing::info!(partition = %topic_partition, to = %directory.path().display(), "move between log directories goes on");
+                crate::base::limited!(
+                    info,
+                    "move between log directories goes on",
+                    partition = %topic_partition,
+                    to = %directory.path().display()
+                );
                 self.begin_move(&replica, &directory, path)
             };
             if let Err(error) = resumed {
-                tracing::error!(partition = %topic_partition, %error, "move between log directories cannot go on");
+                crate::base::limited!(
+                    error,
+                    "move between log directories cannot go on",
+                    partition = %topic_partition,
+                    %error
+                );
             }
         }
     }

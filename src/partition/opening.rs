@@ -240,7 +240,13 @@ fn open_one(
             } else {
                 "the broker is started again"
             };
-            tracing::error!(%partition, %error, "log cannot be opened: the partition answers errors until {until}");
+            crate::base::limited!(
+                error,
+                "log cannot be opened: the partition answers errors",
+                %partition,
+                %error,
+                until
+            );
             Err(Unreadable {
                 wanted,
                 directory: Arc::clone(&context.directory),

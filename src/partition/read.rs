@@ -267,7 +267,7 @@ async fn read_admitted(
             Err(ReadFailure::OutOfRange { wanted, positions })
         }
         Err(ReadError::Io(error)) => {
-            tracing::error!(partition = %part.replica.topic_partition(), %error, "read failed");
+            crate::base::limited!(error, "read failed", partition = %part.replica.topic_partition(), %error);
             Err(ReadFailure::Storage(error.to_string()))
         }
     }

@@ -16,11 +16,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::disk::Disks;
 use super::frame::{FrameReader, LARGE_CHUNK};
-use super::log_limit::LogLimit;
 use super::memory::{Account, Charge, Memory};
 use super::output::{Output, OutputError};
 use super::patience::Patience;
@@ -50,8 +49,6 @@ pub(super) struct Shared {
     pub(super) memory: Arc<Memory>,
     ahead: Arc<Ahead>,
     disks: Arc<Disks>,
-    /// Warnings that peers cause.
-    pub(super) warnings: LogLimit,
 }
 
 impl Shared {
@@ -61,7 +58,6 @@ impl Shared {
             ahead: Arc::new(Ahead::new(&settings)),
             disks: Arc::default(),
             settings,
-            warnings: LogLimit::new(5),
         }
     }
 }
@@ -370,9 +366,7 @@ where
         let listener = &*self.peer.listener;
         match ending {
             Ending::Refused(reason) => {
-                if let Some(suppressed) = self.shared.warnings.admit() {
-                    warn!(%peer, listener, %reason, suppressed, "closing connection");
-                }
+                crate::base::limited!(warn, "closing connection", %peer, listener, %reason);
             }
             ending => debug!(%peer, listener, ?ending, "closing connection"),
         }

@@ -102,9 +102,9 @@
 //!
 //! # Locks
 //!
-//! The count of connections per address ([`server`]), the books of the budget ([`memory`]), the turns
-//! at the disks ([`disk`]) and the window of a [`LogLimit`] are behind plain mutexes, held for a few
-//! instructions and never together. Nobody is woken, and nothing of a connection is dropped, under one.
+//! The count of connections per address ([`server`]), the books of the budget ([`memory`]) and the turns
+//! at the disks ([`disk`]) are behind plain mutexes, held for a few instructions and never together.
+//! Nobody is woken, and nothing of a connection is dropped, under one.
 
 #![cfg_attr(
     not(test),
@@ -129,7 +129,6 @@ mod connection;
 mod disk;
 mod frame;
 pub mod header;
-pub mod log_limit;
 pub mod memory;
 mod output;
 mod patience;
@@ -141,7 +140,6 @@ pub mod settings;
 mod stream;
 
 pub use header::RequestPrefix;
-pub use log_limit::LogLimit;
 pub use memory::Charge;
 pub use reply::{FileRange, Part, Parts, Pieces, Reply};
 pub use server::{BindError, Endpoint, Listeners, ServerHandle};

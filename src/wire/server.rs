@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::admission::Admission;
 use super::connection::{Connection, Shared, Stage};
@@ -212,9 +212,7 @@ impl<V: Service> Acceptor<V> {
                     debug!(listener = %self.name, %error, "connection lost before it was accepted");
                 }
                 Err(error) => {
-                    if let Some(suppressed) = self.shared.warnings.admit() {
-                        warn!(listener = %self.name, %error, suppressed, "cannot accept connections, pausing");
-                    }
+                    crate::base::limited!(warn, "cannot accept connections, pausing", listener = %self.name, %error);
                     tokio::select! {
                         _ = self.stage.changed() => {}
                         () = sleep(pause) => {}
@@ -231,10 +229,8 @@ impl<V: Service> Acceptor<V> {
         let admitted = match self.admission.admit(address.ip()) {
             Ok(admitted) => admitted,
             Err(refused) => {
-                if let Some(suppressed) = self.shared.warnings.admit() {
-                    let listener = &*self.name;
-                    warn!(peer = %address, listener, reason = %refused, suppressed, "closing connection");
-                }
+                let listener = &*self.name;
+                crate::base::limited!(warn, "closing connection", peer = %address, listener, reason = %refused);
                 return;
             }
         };

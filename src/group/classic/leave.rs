@@ -1,6 +1,6 @@
 //! LeaveGroup: members go of their own will, or an administrator sends them.
 
-use tracing::info;
+use tracing::debug;
 
 use super::Group;
 use crate::base::ErrorCode;
@@ -44,7 +44,7 @@ impl Group {
             leaver.member.clone()
         };
         let reason = leaver.reason.as_deref().unwrap_or("not provided");
-        info!(group = %self.id(), %member, reason, "member leaves");
+        debug!(group = %self.id(), %member, reason, "member leaves");
         self.remove(&member, turn);
         Ok(())
     }

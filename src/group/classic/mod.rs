@@ -23,8 +23,6 @@ pub(crate) use member::Member;
 pub(crate) use state::State;
 pub use state::StateName;
 
-use tracing::info;
-
 use super::records::Generation;
 use super::registry::{TimerKey, Turn};
 use crate::base::{ErrorCode, Timestamp};
@@ -134,13 +132,14 @@ impl Group {
             self.state(),
             state.name()
         );
-        info!(
+        crate::base::limited!(
+            info,
+            "group changes its state",
             group = %self.id,
             from = %self.state(),
             to = %state.name(),
             generation = self.generation,
-            members = self.members.len(),
-            "group changes its state"
+            members = self.members.len()
         );
         self.state = state;
         self.since = Some(now);

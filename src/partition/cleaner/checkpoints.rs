@@ -95,7 +95,7 @@ impl CleanPoints {
             match write_offsets(directory.log_directory().disk(), &path, &offsets) {
                 Ok(()) => drop(self.written.insert(path, offsets)),
                 Err(error) if is_out_of_descriptors(&error) => {
-                    tracing::warn!(%error, "checkpoint not written: no file descriptor left");
+                    crate::base::limited!(warn, "checkpoint not written: no file descriptor left", %error);
                 }
                 Err(error) => directory.fail(&format_args!("checkpoint: {error}")),
             }

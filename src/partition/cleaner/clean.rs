@@ -115,7 +115,7 @@ impl Shared {
         let partition = replica.topic_partition();
         match error {
             CompactionError::Io(error) if is_out_of_descriptors(&error) => {
-                tracing::warn!(%partition, %error, "not compacted: no file descriptor left");
+                crate::base::limited!(warn, "not compacted: no file descriptor left", %partition, %error);
             }
             CompactionError::Io(error) if replica.directory().is_offline() => replica
                 .directory()
@@ -156,19 +156,27 @@ fn clean_group(
 
 fn tell(replica: &Replica, from: Offset, to: Offset, stats: &CompactionStats, began: Instant) {
     let partition = replica.topic_partition();
-    tracing::info!(
-        %partition, %from, %to,
+    crate::base::limited!(
+        info,
+        "log compacted",
+        %partition,
+        %from,
+        %to,
         keys = stats.keys,
         map_was_full = stats.map_was_full,
         bytes_before = stats.bytes.0,
         bytes_after = stats.bytes.1,
         records_before = stats.records.0,
         records_after = stats.records.1,
-        took = ?began.elapsed(),
-        "log compacted"
+        took = ?began.elapsed()
     );
     if stats.invalid_records > 0 {
         let records = stats.invalid_records;
-        tracing::warn!(%partition, records, "records without a key were dropped from a compacted log");
+        crate::base::limited!(
+            warn,
+            "records without a key were dropped from a compacted log",
+            %partition,
+            records
+        );
     }
 }

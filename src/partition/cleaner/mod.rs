@@ -227,9 +227,12 @@ impl Shared {
         match CleanableLog::of(&published.view, &config, &standing) {
             Ok(cleanable) => {
                 if let Some(start) = cleanable.reset_to {
-                    tracing::info!(
-                        partition = %replica.topic_partition(), checkpoint = ?standing.checkpoint, %start,
-                        "the cleaner's checkpoint is outside of the log: cleaning from its start"
+                    crate::base::limited!(
+                        info,
+                        "the cleaner's checkpoint is outside of the log: cleaning from its start",
+                        partition = %replica.topic_partition(),
+                        checkpoint = ?standing.checkpoint,
+                        %start
                     );
                     state.clean.set(key, start);
                     state.clean.store(&self.partitions);
@@ -278,9 +281,12 @@ impl State {
     }
 
     fn set_aside(&mut self, replica: &Replica, reason: &dyn std::fmt::Display) {
-        tracing::error!(
-            partition = %replica.topic_partition(), directory = %replica.directory().path().display(), %reason,
-            "log cannot be compacted: set aside until the broker is started again"
+        crate::base::limited!(
+            error,
+            "log cannot be compacted: set aside until the broker is started again",
+            partition = %replica.topic_partition(),
+            directory = %replica.directory().path().display(),
+            %reason
         );
         self.uncleanable.insert(key_of(replica));
     }

@@ -87,12 +87,20 @@ impl DirectoryState {
         let nearly_full = free < self.reserve_bytes;
         if self.nearly_full.swap(nearly_full, Ordering::Relaxed) != nearly_full {
             if nearly_full {
-                tracing::error!(
-                    directory = %self.path.display(), free, reserve = self.reserve_bytes,
-                    "disk nearly full: produce requests are refused, everything else goes on"
+                crate::base::limited!(
+                    error,
+                    "disk nearly full: produce requests are refused, everything else goes on",
+                    directory = %self.path.display(),
+                    free,
+                    reserve = self.reserve_bytes
                 );
             } else {
-                tracing::info!(directory = %self.path.display(), free, "disk has room again: produce requests are served");
+                crate::base::limited!(
+                    info,
+                    "disk has room again: produce requests are served",
+                    directory = %self.path.display(),
+                    free
+                );
             }
         }
     }
