@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use zurau::broker;
+use zurau::cli::logging::Log;
 use zurau::cli::{Arguments, Command, logging, show};
 use zurau::config::{BrokerConfig, Settings};
 
@@ -16,42 +17,41 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    logging::start(arguments.log_format);
+    let log = logging::start(arguments.log_format);
     let (config, warnings) = match BrokerConfig::load(&arguments.sources()) {
         Ok(loaded) => loaded,
-        Err(error) => return failure(&error),
+        Err(error) => return failure(&log, &error),
     };
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     match arguments.command {
-        Some(Command::Config) => print(&config.settings),
-        None => serve(config),
+        Some(Command::Config) => print(&log, &config.settings),
+        None => serve(&log, config),
     }
 }
 
 /// Serves until a signal ends it.
-fn serve(config: BrokerConfig) -> ExitCode {
-    match broker::run(config) {
+fn serve(log: &Log, config: BrokerConfig) -> ExitCode {
+    match broker::run(config, log.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(&error),
+        Err(error) => failure(log, &error),
     }
 }
 
 /// Prints the configuration.
-fn print(settings: &Settings) -> ExitCode {
+fn print(log: &Log, settings: &Settings) -> ExitCode {
     let mut output = io::stdout().lock();
     match show::settings(settings, &mut output).and_then(|()| output.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has read enough (`zurau config | head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => failure(&error),
+        Err(error) => failure(log, &error),
     }
 }
 
 /// Says in one line why the program ends.
-fn failure(reason: &dyn std::fmt::Display) -> ExitCode {
-    // Standard error may be closed, which is no reason to panic.
-    let _ = writeln!(io::stderr(), "zurau: {reason}");
+fn failure(log: &Log, reason: &dyn std::fmt::Display) -> ExitCode {
+    log.last_words(&format!("zurau: {reason}"));
     ExitCode::FAILURE
 }

@@ -23,10 +23,12 @@ mod shutdown;
 mod startup;
 
 use std::io::Write as _;
+use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::base::log_limit;
 use crate::config::BrokerConfig;
 
 pub use startup::{Running, StartError};
@@ -34,19 +36,27 @@ pub use startup::{Running, StartError};
 /// How long requests in flight may take to be answered after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or SIGINT, then stops in order.
+/// How often it is said how many log lines were kept back.
+const SUPPRESSED_TOLD: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT, then stops in order. `flush` has the log written, for the case that
+/// the process has to end at once.
 ///
 /// # Errors
 /// When the broker cannot start; the text is one line that names the cure.
-pub fn run(config: BrokerConfig) -> Result<(), StartError> {
+pub fn run(
+    config: BrokerConfig,
+    flush: impl Fn() + Send + Sync + 'static,
+) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.serving_threads())
         .thread_name("runtime")
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    panics::end_the_process_with_vital_threads();
+    panics::end_the_process_with_vital_threads(flush);
     let ended = runtime.block_on(async {
+        tokio::spawn(tell_suppressed_lines());
         // Taken before anything is started, so that an early signal is not lost.
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
@@ -56,8 +66,7 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        // Whoever started the broker may not care to read on.
-        let _ = writeln!(std::io::stdout(), "{}", running.ready_line());
+        say_ready(running.ready_line());
         service_manager::ready();
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -70,4 +79,24 @@ pub fn run(config: BrokerConfig) -> Result<(), StartError> {
     // What still reads or recovers a log is not waited for: a stop takes seconds, not as long as that.
     runtime.shutdown_background();
     ended
+}
+
+/// Writes the ready line, on a thread of its own: whoever started the broker may not care to read on, or
+/// not read at all, and then standard output takes nothing more.
+fn say_ready(line: String) {
+    let said = thread::Builder::new()
+        .name("ready-line".to_owned())
+        .spawn(move || drop(writeln!(std::io::stdout(), "{line}")));
+    if let Err(error) = said {
+        tracing::warn!(%error, "the ready line cannot be written");
+    }
+}
+
+/// A flood that has ended is told of, too.
+async fn tell_suppressed_lines() {
+    let mut ticks = tokio::time::interval(SUPPRESSED_TOLD);
+    loop {
+        ticks.tick().await;
+        log_limit::tell_suppressed(false);
+    }
 }

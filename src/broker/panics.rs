@@ -8,10 +8,10 @@ use std::thread;
 /// Beginnings of the names of threads that nothing works without.
 const VITAL: [&str; 4] = ["storage-lane", "storage-sync", "controller", "housekeeping"];
 
-/// From now on a panic in a vital thread ends the process at once. Without such a thread appends or
-/// changes would wait for ever, or be refused by a broker that looks healthy; and its logs would be
-/// taken for cleanly closed. A crash is what recovery is made for.
-pub(super) fn end_the_process_with_vital_threads() {
+/// From now on a panic in a vital thread ends the process at once, after `flush` has had the log written.
+/// Without such a thread appends or changes would wait for ever, or be refused by a broker that looks
+/// healthy; and its logs would be taken for cleanly closed. A crash is what recovery is made for.
+pub(super) fn end_the_process_with_vital_threads(flush: impl Fn() + Send + Sync + 'static) {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |about| {
         report(about);
@@ -20,8 +20,10 @@ pub(super) fn end_the_process_with_vital_threads() {
         if VITAL.iter().any(|vital| name.starts_with(vital)) {
             tracing::error!(
                 thread = name,
+                reason = %about,
                 "a thread that the broker cannot do without has panicked: ending the process"
             );
+            flush();
             abort();
         }
     }));

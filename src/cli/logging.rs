@@ -1,32 +1,169 @@
 //! Events to standard error.
+//!
+//! ```text
+//!   any thread                                     one thread
+//!   event -> line -> queue (at most 1 MiB) ------> standard error
+//!              \        \__ full: the line is counted, and the count is said when there is room
+//!               \__ one line, whatever is in the values: escaped and shortened
+//! ```
+//!
+//! Who logs never waits: when nobody reads standard error, or the disk behind it is full, lines are lost
+//! and counted, and the broker serves on. What is queued at the end of the process, however it ends, is
+//! given a short time to be written.
+//!
+//! A line cannot be forged by what clients choose (`line.rs`), and lines that they can cause are limited
+//! where they are written ([`limited`](crate::base::log_limit)).
+//!
+//! - [`line`]: an event as one line of text or JSON.
+//! - [`queue`]: lines on their way to standard error.
 
-use std::io::{self, IsTerminal};
+mod line;
+mod queue;
 
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
+use self::line::Lines;
+use self::queue::{Queue, StandardError};
 use super::arguments::LogFormat;
+use crate::base::LogLimit;
+use crate::base::log_limit::tell_suppressed;
+
+/// How long the end of the process waits for what is queued, when standard error takes nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The log of the process. When it is dropped, what is queued is written, or given up after a second.
+#[derive(Debug)]
+pub struct Log {
+    queue: Arc<Queue>,
+}
 
 /// Writes events to standard error from now on: those that `RUST_LOG` names, or else everything
-/// from `info` upwards. To be called once, before anything worth logging happens.
-pub fn start(format: LogFormat) {
+/// from `info` upwards; and panics. To be called once, before anything worth logging happens.
+pub fn start(format: LogFormat) -> Log {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let (filter, problem) = match EnvFilter::builder().parse(&wanted) {
         Ok(filter) if !wanted.is_empty() => (filter, None),
         Ok(_) => (EnvFilter::new("info"), None),
         Err(problem) => (EnvFilter::new("info"), Some(problem)),
     };
+    let lines = Lines::new(format, io::stderr().is_terminal());
+    let queue = Arc::new(Queue::default());
+    let log = Log {
+        queue: Arc::clone(&queue),
+    };
+    let writer = Arc::clone(&queue);
+    let started = thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || writer.write_to(StandardError, |count| lines.dropped(count)));
+    if let Err(error) = started {
+        // Without the thread nothing would ever be written: better to have no log than a full one.
+        last_resort(&format!(
+            "zurau: no log, since no thread can be started: {error}"
+        ));
+        return log;
+    }
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
         // Said where? A log that cannot be written is no reason to stop serving.
         .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .event_format(lines)
+        .with_writer(ToQueue(queue));
     // A subscriber that is there already keeps its place: nothing is lost but the format.
-    let _ = match format {
-        LogFormat::Text => subscriber.with_target(false).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-    };
+    let _ = subscriber.try_init();
+    panic::set_hook(Box::new(report_panic));
     if let Some(problem) = problem {
         tracing::warn!("RUST_LOG cannot be {wanted:?} ({problem}): logging from info upwards");
+    }
+    log
+}
+
+impl Log {
+    /// What has a process that is about to end without ceremony wait for its log, for a short time.
+    pub fn flush(&self) -> impl Fn() + Send + Sync + use<> {
+        let queue = Arc::clone(&self.queue);
+        move || {
+            queue.drained(PATIENCE);
+        }
+    }
+
+    /// One line for whoever started the program, whatever the format of the log and however full the
+    /// queue.
+    pub fn last_words(&self, text: &str) {
+        self.queue.push_in_any_case(&line::plain(text));
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        tell_suppressed(true);
+        self.queue.drained(PATIENCE);
+    }
+}
+
+/// Says something without the queue, which may wait.
+fn last_resort(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A panic as events: one line for what has happened, then, where `RUST_BACKTRACE` asks for it, one for
+/// each line of the backtrace. A client may be able to cause panics, so that they are limited.
+fn report_panic(about: &PanicHookInfo<'_>) {
+    static LIMIT: LogLimit = LogLimit::new(Level::ERROR, "panicked");
+    let Some(suppressed) = LIMIT.admit() else {
+        return;
+    };
+    let thread = thread::current();
+    let place = about.location().map(ToString::to_string);
+    tracing::error!(
+        suppressed,
+        thread = thread.name().unwrap_or_default(),
+        place,
+        reason = reason(about.payload()),
+        "panicked"
+    );
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        for line in backtrace.to_string().lines() {
+            tracing::error!("{line}");
+        }
+    }
+}
+
+/// What `panic!` was told.
+fn reason(payload: &dyn Any) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("not told")
+}
+
+/// The way of a formatted event into the queue.
+struct ToQueue(Arc<Queue>);
+
+impl<'a> MakeWriter<'a> for ToQueue {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &ToQueue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
