@@ -147,6 +147,7 @@ broker_config! {
         group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms",
         group_initial_rebalance_delay_ms: i32 = "group.initial.rebalance.delay.ms",
         group_max_size: i32 = "group.max.size",
+        zurau_group_members_max_bytes: i64 = "zurau.group.members.max.bytes",
         offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes",
         offsets_retention_minutes: i32 = "offsets.retention.minutes",
         offsets_retention_check_interval_ms: i64 = "offsets.retention.check.interval.ms",

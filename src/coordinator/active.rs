@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, Token};
+use crate::group::Bounds;
 use crate::log::AppendOrigin;
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
@@ -16,6 +17,7 @@ use crate::partition::{
 use crate::record::Codec;
 
 use super::batches::batches;
+use super::held::Share;
 use super::host::{Answer, CoordinatorError, Host, KeyValue, Machine, Message, Release};
 use super::timers::Timers;
 
@@ -34,6 +36,8 @@ pub(super) struct Active<M: Machine> {
     epoch: LeaderEpoch,
     clock: Arc<dyn Clock>,
     codec: Codec,
+    /// What the machine holds in memory, as all machines are counted.
+    held: Share,
     timers: Timers<M::TimerKey>,
     /// Who waits for the machine, by the token it was given.
     waiting: HashMap<Token, Answer<M::Reply>>,
@@ -52,8 +56,11 @@ impl<M: Machine> Active<M> {
         for change in machine.loaded(host.clock.now()) {
             timers.change(change, Instant::now());
         }
+        let mut held = host.held.share();
+        held.set(machine.held());
         Self {
             machine,
+            held,
             replica: Arc::clone(&host.replica),
             epoch: host.epoch,
             clock: Arc::clone(&host.clock),
@@ -126,8 +133,10 @@ impl<M: Machine> Active<M> {
                 let token = Token(self.next_token);
                 self.next_token += 1;
                 self.waiting.insert(token, answer);
+                self.machine.within(self.bounds());
                 let outcome = self.machine.decide(token, command, self.clock.now());
                 self.carry_out(outcome);
+                self.held.set(self.machine.held());
             }
             Message::Read(read) => {
                 let release = read(Ok(&self.machine));
@@ -140,8 +149,10 @@ impl<M: Machine> Active<M> {
 
     fn fire_timers(&mut self) {
         while let Some(key) = self.timers.take_due(Instant::now()) {
+            self.machine.within(self.bounds());
             let outcome = self.machine.timer_fired(key, self.clock.now());
             self.carry_out(outcome);
+            self.held.set(self.machine.held());
         }
         self.release();
     }
@@ -149,7 +160,7 @@ impl<M: Machine> Active<M> {
     fn carry_out(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
-            let limit = usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0);
+            let limit = self.largest_batch();
             let batches = batches(&outcome.records, limit, self.codec, now);
             if batches.iter().any(|batch| batch.len() > limit) {
                 return self.refuse_too_large(outcome);
@@ -166,6 +177,22 @@ impl<M: Machine> Active<M> {
                 self.parked.admit(self.appended, Box::new(release));
             }
         }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            // What a batch comes to when it is compressed is not known before it is made.
+            largest_batch: match self.codec {
+                Codec::None => self.largest_batch(),
+                _ => usize::MAX,
+            },
+            held_elsewhere: self.held.others(),
+        }
+    }
+
+    /// The largest record batch that the log takes.
+    fn largest_batch(&self) -> usize {
+        usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0)
     }
 
     fn replay(&mut self, records: &[KeyValue], now: Timestamp) {

@@ -19,12 +19,13 @@ use crate::config::BrokerConfig;
 use crate::controller::names::CONSUMER_OFFSETS;
 use crate::controller::{self, CreateTopics};
 use crate::group::{
-    Command, DeletedTopic, Record, Registry, ReplayError, Reply, Settings, TimerKey,
+    Bounds, Command, DeletedTopic, Record, Registry, ReplayError, Reply, Settings, TimerKey,
 };
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
 use crate::record::Codec;
 
+use super::held::Held;
 use super::host::{CoordinatorError, Handle, LogOptions, Machine};
 use super::offsets_topic::{offsets_topic, partition_of};
 
@@ -33,6 +34,14 @@ impl Machine for Registry {
     type Reply = Reply;
     type TimerKey = TimerKey;
     type ReplayError = ReplayError;
+
+    fn within(&mut self, bounds: Bounds) {
+        Self::within(self, bounds);
+    }
+
+    fn held(&self) -> usize {
+        Self::held(self)
+    }
 
     fn decide(
         &mut self,
@@ -75,6 +84,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// The image changes on a thread that is not tokio's, and hosts are tasks.
     runtime: runtime::Handle,
+    /// What all groups here hold in memory for their members.
+    held: Held,
     /// Held only to look up or to replace, never while anything is waited for.
     hosts: RwLock<Hosts>,
     expiry: AbortHandle,
@@ -160,6 +171,7 @@ impl Groups {
                 .spawn(expire_offsets(Weak::clone(shared), period))
                 .abort_handle(),
             runtime,
+            held: Held::default(),
             hosts: RwLock::default(),
         });
         let groups = Self { shared };
@@ -338,6 +350,7 @@ impl Groups {
             epoch,
             Arc::clone(&shared.clock),
             log_options(&shared.config),
+            shared.held.clone(),
             move || Registry::new(settings),
         ))
     }
@@ -405,6 +418,8 @@ fn settings(config: &BrokerConfig) -> Settings {
         max_size: config.group_max_size,
         offset_metadata_max_bytes: config.offset_metadata_max_bytes,
         offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+        members_max_bytes: usize::try_from(config.zurau_group_members_max_bytes)
+            .unwrap_or(usize::MAX),
     }
 }
 

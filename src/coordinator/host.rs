@@ -13,10 +13,12 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinError;
 
 use crate::base::{Clock, LeaderEpoch, Outcome, TimerChange, Timestamp, Token};
+use crate::group::Bounds;
 use crate::partition::Replica;
 use crate::record::Codec;
 
 use super::active::{Active, End};
+use super::held::Held;
 use super::load::{LoadError, load};
 
 /// A state machine whose only memory is a partition of an internal topic.
@@ -29,6 +31,14 @@ pub trait Machine: Send + Sized + 'static {
     type TimerKey: Clone + Eq + Hash + Send + 'static;
     /// What a record that cannot be replayed looks like.
     type ReplayError: Display;
+
+    /// Tells what bounds the decisions from now on.
+    fn within(&mut self, _bounds: Bounds) {}
+
+    /// What the machine holds in memory on behalf of its clients, in bytes, as far as it is bounded.
+    fn held(&self) -> usize {
+        0
+    }
 
     /// Decides on a command. Changes no state that is in the log.
     fn decide(
@@ -123,12 +133,13 @@ impl<M: Machine> Clone for Handle<M> {
 }
 
 impl<M: Machine> Handle<M> {
-    /// Starts hosting: `make` gives an empty machine to load into.
+    /// Starts hosting: `make` gives an empty machine to load into. `held` is what all machines hold.
     pub fn start(
         replica: Arc<Replica>,
         epoch: LeaderEpoch,
         clock: Arc<dyn Clock>,
         options: LogOptions,
+        held: Held,
         make: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
         let (mailbox, messages) = mpsc::unbounded_channel();
@@ -137,6 +148,7 @@ impl<M: Machine> Handle<M> {
             epoch,
             clock,
             options,
+            held,
             make: Box::new(make),
             messages: Mutex::new(messages),
         };
@@ -181,6 +193,7 @@ pub(super) struct Host<M: Machine> {
     pub(super) epoch: LeaderEpoch,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: LogOptions,
+    pub(super) held: Held,
     make: Box<dyn Fn() -> M + Send + Sync>,
     /// Held by the one task that runs the host; it outlives a run that panics.
     messages: Mutex<mpsc::UnboundedReceiver<Message<M>>>,

@@ -15,12 +15,15 @@
 //! - The machine sees one command at a time, and the records of a decision before the next command.
 //! - A reply leaves only when the records of its decision, and of every decision before it, are
 //!   committed; so a reply decided from state that is not yet durable waits for that state, too.
+//! - What machines hold in memory for those who wait or are members is summed up over all of them, and
+//!   each is told before it decides what the others hold and what its log takes.
 //! - Loading is the same replay from the log. After a failed append the machine may hold what the
 //!   log does not: it is dropped and loaded again.
 
 mod active;
 mod batches;
 pub mod groups;
+pub mod held;
 pub mod host;
 mod load;
 mod offsets_topic;

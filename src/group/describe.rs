@@ -95,7 +95,11 @@ impl Registry {
                 group_type: group.kind().as_str(),
             })
         });
-        let groups = self.groups.values().map(listed).chain(foreign);
+        let groups = self
+            .groups
+            .iter()
+            .map(|(_, group)| listed(group))
+            .chain(foreign);
         groups
             .filter(|group| {
                 lets(&filter.states, group.state.as_str()) && lets(&filter.types, group.group_type)

@@ -14,7 +14,8 @@
 //! 3. A timer that was cancelled or set anew must not fire for its old time.
 //! 4. When an append fails, the host drops the registry, answers every token that it has not seen
 //!    answered with a retriable error, and loads again. Nothing here is undone.
-//! 5. The tombstones of [`Command::ExpireOffsets`], [`Command::TopicsDeleted`] and
+//! 5. Before a decision the host says what [`Bounds`] it has.
+//! 6. The tombstones of [`Command::ExpireOffsets`], [`Command::TopicsDeleted`] and
 //!    [`Command::DeleteGroup`] can be too many for one batch. They do not need each other, except that
 //!    a group's own comes after those of its offsets, so they may be cut into several batches.
 //!
@@ -28,6 +29,14 @@
 //!
 //! Written are: the birth of a group, the leader's assignment, the replacement of a static member
 //! in a stable group, the departure of the last member, and the end of the group.
+//!
+//! # Bounded
+//!
+//! What members say is kept as long as the members, so that it is counted and bounded (`memory.rs`). What
+//! no record could hold is refused at the join, and not when the generation is to be written: a member
+//! whose own metadata does not fit into a batch of the log (`MESSAGE_TOO_LARGE`), or does not fit beside
+//! that of the others (`GROUP_MAX_SIZE_REACHED`). Clients report either and give up, as they should, since
+//! neither passes. A lack of memory does (`COORDINATOR_NOT_AVAILABLE`): clients try again.
 //!
 //! # States of a classic group
 //!
@@ -59,12 +68,13 @@
 //! # Reading order
 //!
 //! `command.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`,
-//! `classic/sync.rs`, `replay.rs`, `offsets/`; `records.rs` for the bytes.
+//! `classic/sync.rs`, `replay.rs`, `offsets/`; `records.rs` for the bytes, `memory.rs` for what is held.
 
 mod classic;
 mod command;
 mod describe;
 mod foreign;
+mod memory;
 mod offsets;
 mod records;
 mod registry;
@@ -83,6 +93,7 @@ pub use describe::{
     DescribedMember, Description, GROUP_TYPE, ListFilter, ListedGroup, NotDescribed,
 };
 pub use foreign::ForeignKind;
+pub use memory::Bounds;
 pub use offsets::FetchedOffset;
 pub use records::{
     CommittedOffset, Generation, GenerationMember, Key, Record, decode_generation, decode_key,

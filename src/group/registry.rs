@@ -1,6 +1,5 @@
 //! Which groups there are, and who answers what. Only dispatch: an operation has a file of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,10 @@ use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
 };
 use super::foreign::{ForeignGroup, ForeignGroups};
+use super::memory::{Bounds, GROUP_BYTES, Groups};
 use super::offsets::Offsets;
-use super::records::Record;
-use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
+use super::records::{Record, group_tombstone};
+use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token, limited};
 use crate::schema::MAX_STRING;
 
 /// What the machine answers to a command.
@@ -32,6 +32,8 @@ pub struct Settings {
     pub offset_metadata_max_bytes: i32,
     /// How long offsets are kept that nobody uses (`offsets.retention.minutes`).
     pub offsets_retention_ms: i64,
+    /// What groups may hold in memory for their members, in bytes (`zurau.group.members.max.bytes`).
+    pub members_max_bytes: usize,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             max_size: i32::MAX,
             offset_metadata_max_bytes: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
+            members_max_bytes: 64 << 20,
         }
     }
 }
@@ -111,7 +114,8 @@ impl<'a> Turn<'a> {
 #[derive(Debug)]
 pub struct Registry {
     pub(super) settings: Settings,
-    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) bounds: Bounds,
+    pub(super) groups: Groups,
     /// Groups of kinds that are not served.
     pub(super) foreign: ForeignGroups,
     pub(super) offsets: Offsets,
@@ -125,7 +129,8 @@ impl Registry {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            groups: BTreeMap::new(),
+            bounds: Bounds::default(),
+            groups: Groups::default(),
             foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
             is_loading: true,
@@ -137,13 +142,21 @@ impl Registry {
         self.settings = settings;
     }
 
+    /// What holds for the next decisions.
+    pub const fn within(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// What the groups hold in memory for their members, in bytes.
+    pub const fn held(&self) -> usize {
+        self.groups.held()
+    }
+
     /// The log has been read. Members of restored groups have their sessions begin now.
     pub fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
         self.is_loading = false;
         let mut turn = Turn::new(&self.settings, now);
-        for group in self.groups.values_mut() {
-            group.resume(&mut turn);
-        }
+        self.groups.change_each(|group| group.resume(&mut turn));
         turn.outcome.timers
     }
 
@@ -193,13 +206,11 @@ impl Registry {
         let mut turn = Turn::new(&self.settings, now);
         let (TimerKey::Session { group, .. } | TimerKey::Join { group } | TimerKey::Sync { group }) =
             &key;
-        if let Some(group) = self.groups.get_mut(group) {
-            match &key {
-                TimerKey::Session { member, .. } => group.session_timeout(member, &mut turn),
-                TimerKey::Join { .. } => group.join_timeout(&mut turn),
-                TimerKey::Sync { .. } => group.sync_timeout(&mut turn),
-            }
-        }
+        self.groups.change(group, |group| match &key {
+            TimerKey::Session { member, .. } => group.session_timeout(member, &mut turn),
+            TimerKey::Join { .. } => group.join_timeout(&mut turn),
+            TimerKey::Sync { .. } => group.sync_timeout(&mut turn),
+        });
         turn.outcome
     }
 
@@ -208,8 +219,13 @@ impl Registry {
             return turn.reply(token, Reply::Join(JoinReply::refused(join.member, error)));
         }
         let id = Arc::clone(&join.group);
-        if let Some(group) = self.groups.get_mut(&id) {
-            return group.join(token, join, turn);
+        if let Err(error) = self.make_room_for(&join, turn) {
+            return turn.reply(token, Reply::Join(JoinReply::refused(join.member, error)));
+        }
+        if self.groups.contains(&id) {
+            self.groups
+                .change(&id, |group| group.join(token, join, turn));
+            return;
         }
         let foreign = self.foreign(&id);
         if foreign.is_some_and(|foreign| !foreign.may_become_classic()) {
@@ -227,14 +243,90 @@ impl Registry {
                 turn.write(tombstone);
             }
             turn.write(group.birth_record(turn.now));
-            self.groups.insert(id, group);
+            self.groups.insert(group);
         }
+    }
+
+    /// Refuses a member that no record could hold, or for whom there is no memory.
+    fn make_room_for(&self, join: &Join, turn: &mut Turn<'_>) -> Result<(), ErrorCode> {
+        let largest = self.bounds.largest_batch;
+        let group = self.groups.get(&join.group);
+        if join.batch_bytes() > largest {
+            limited!(
+                info,
+                "member refused: no batch of the log takes its metadata",
+                group = %join.group,
+                client = %join.client_id,
+                largest
+            );
+            return Err(ErrorCode::MESSAGE_TOO_LARGE);
+        }
+        if group.is_some_and(|group| group.batch_bytes_with(join) > largest) {
+            limited!(
+                info,
+                "member refused: no batch of the log takes the metadata of all members",
+                group = %join.group,
+                client = %join.client_id,
+                largest
+            );
+            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+        }
+        let has = group.map_or(0, |group| group.held_by_former(join));
+        let new_group = if group.is_none() { GROUP_BYTES } else { 0 };
+        let grows = (join.held_bytes() + new_group).saturating_sub(has);
+        if grows == 0 || !self.is_full(grows) {
+            return Ok(());
+        }
+        let freed = self.remove_idle(&join.group, turn);
+        if self.is_beyond(grows.saturating_sub(freed), &join.group) {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        Ok(())
+    }
+
+    /// Whether so much more in memory would be too much.
+    const fn is_full(&self, more: usize) -> bool {
+        let held = self
+            .groups
+            .held()
+            .saturating_add(self.bounds.held_elsewhere);
+        held.saturating_add(more) > self.settings.members_max_bytes
+    }
+
+    /// The same, and says so.
+    fn is_beyond(&self, more: usize, group: &str) -> bool {
+        let is_full = self.is_full(more);
+        if is_full {
+            let limit = self.settings.members_max_bytes;
+            limited!(
+                warn,
+                "members of groups hold as much memory as they may (zurau.group.members.max.bytes): refused until some have left",
+                group,
+                more,
+                limit
+            );
+        }
+        is_full
+    }
+
+    /// Ends groups that are empty and have no offsets, which is done without hurry otherwise; not all
+    /// of them at once, since it is somebody's join that pays for it, and not the one that is joined.
+    /// How much memory that gives back.
+    fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
+        const AT_ONCE: usize = 100;
+        let idle = self.groups.idle().filter(|id| ***id != *joined);
+        let mut freed = 0;
+        for id in idle.take(AT_ONCE) {
+            turn.write(group_tombstone(id));
+            freed += self.groups.held_by(id);
+        }
+        freed
     }
 
     /// The group of this id, if it is of a kind that is not served.
     pub(super) fn foreign(&self, group: &str) -> Option<&ForeignGroup> {
         let foreign = self.foreign.get(group);
-        foreign.filter(|_| !self.groups.contains_key(group))
+        foreign.filter(|_| !self.groups.contains(group))
     }
 
     fn sync(&mut self, token: Token, sync: Sync, turn: &mut Turn<'_>) {
@@ -242,10 +334,16 @@ impl Registry {
         if sync.group.is_empty() {
             return turn.reply(token, refusal(ErrorCode::INVALID_GROUP_ID));
         }
-        match self.groups.get_mut(&sync.group) {
-            Some(group) => group.sync(token, sync, turn),
-            None => turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID)),
+        let Some(group) = self.groups.get(&sync.group) else {
+            return turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID));
+        };
+        let grows = group.grows_by(&sync);
+        if grows > 0 && self.is_beyond(grows, &sync.group) {
+            return turn.reply(token, refusal(ErrorCode::COORDINATOR_NOT_AVAILABLE));
         }
+        let id = Arc::clone(&sync.group);
+        self.groups
+            .change(&id, |group| group.sync(token, sync, turn));
     }
 
     fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
@@ -265,22 +363,25 @@ impl Registry {
                 members: Vec::new(),
             };
         }
-        match self.groups.get_mut(&leave.group) {
-            Some(group) => LeaveReply {
-                error: ErrorCode::NONE,
-                members: group.leave(leave.members, turn),
-            },
-            None => {
-                let unknown = |leaver| (leaver, ErrorCode::UNKNOWN_MEMBER_ID);
-                let members = leave.members.into_iter().map(unknown).collect();
-                LeaveReply {
-                    error: ErrorCode::NONE,
-                    members,
-                }
-            }
+        let Leave { group, members } = leave;
+        let members = if self.groups.contains(&group) {
+            let left = self
+                .groups
+                .change(&group, |group| group.leave(members, turn));
+            left.unwrap_or_default()
+        } else {
+            let unknown = |leaver| (leaver, ErrorCode::UNKNOWN_MEMBER_ID);
+            members.into_iter().map(unknown).collect()
+        };
+        LeaveReply {
+            error: ErrorCode::NONE,
+            members,
         }
     }
 }
+
+/// Clients know two or three. Each is compared with those of all other members.
+const MAX_PROTOCOLS: usize = 64;
 
 /// Refuses what no group would take, whatever its state.
 fn check_join(join: &Join, settings: &Settings) -> Result<(), ErrorCode> {
@@ -290,6 +391,9 @@ fn check_join(join: &Join, settings: &Settings) -> Result<(), ErrorCode> {
     }
     if !allowed.contains(&join.session_timeout_ms) {
         return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
+    }
+    if join.protocols.len() > MAX_PROTOCOLS {
+        return Err(ErrorCode::INVALID_REQUEST);
     }
     // Flexible versions can carry texts that do not fit into a record. Room is left in the client's
     // and the instance's name for the rest of a member id.

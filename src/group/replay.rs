@@ -38,8 +38,8 @@ impl Registry {
         match (records::decode_key(key)?, value) {
             (Key::Offset { group, at }, Some(value)) => {
                 let committed = records::decode_offset(value)?;
+                self.offsets.insert(Arc::clone(&group), at, committed);
                 self.group_of_offsets(&group, now);
-                self.offsets.insert(group, at, committed);
             }
             (Key::Offset { group, at }, None) => self.replay_offset_gone(&group, &at),
             (Key::Group { group }, Some(value)) => {
@@ -94,9 +94,19 @@ impl Registry {
 
     /// A group that has offsets exists, even if it never had a member.
     fn group_of_offsets(&mut self, group: &Arc<str>, now: Timestamp) {
-        if !self.groups.contains_key(group) && self.foreign.get(group).is_none() {
+        if !self.groups.contains(group) && self.foreign.get(group).is_none() {
+            self.groups.insert(Group::new(Arc::clone(group), now));
+        }
+        self.note_offsets(group);
+    }
+
+    /// The group has its first offsets, or no more.
+    fn note_offsets(&mut self, id: &str) {
+        let has_offsets = self.offsets.has_any(id);
+        let group = self.groups.get(id);
+        if group.is_some_and(|group| group.has_offsets != has_offsets) {
             self.groups
-                .insert(Arc::clone(group), Group::new(Arc::clone(group), now));
+                .change(id, |group| group.has_offsets = has_offsets);
         }
     }
 
@@ -106,17 +116,22 @@ impl Registry {
         if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(is_only_offsets) {
             self.groups.remove(group);
         }
+        self.note_offsets(group);
     }
 
     fn replay_generation(&mut self, id: Arc<str>, generation: Generation) {
-        let known = self.groups.get_mut(&id).filter(|_| !self.is_loading);
-        let unexpected = match known {
-            Some(group) => group.adopt(generation).err(),
-            None => Some(generation),
+        let unexpected = if self.is_loading || !self.groups.contains(&id) {
+            Some(generation)
+        } else {
+            let adopted = self
+                .groups
+                .change(&id, |group| group.adopt(generation).err());
+            adopted.flatten()
         };
         if let Some(generation) = unexpected {
-            self.groups
-                .insert(Arc::clone(&id), Group::restored(id, generation));
+            let mut group = Group::restored(Arc::clone(&id), generation);
+            group.has_offsets = self.offsets.has_any(&id);
+            self.groups.insert(group);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::partition::testing::{Broker, EPOCH};
 
 use crate::record::Codec;
 
+use super::super::held::Held;
 use super::{CoordinatorError, Handle, KeyValue, LogOptions, Machine};
 
 const OPTIONS: LogOptions = LogOptions {
@@ -108,7 +109,14 @@ impl Machine for Sum {
 fn host(path: &Path, id: TopicId) -> (Broker, Handle<Sum>) {
     let broker = Broker::start(path, id, &[("message.max.bytes", "2000")]);
     let clock = Arc::new(ManualClock::new(Timestamp(5)));
-    let handle = Handle::start(broker.replica(), EPOCH, clock, OPTIONS, Sum::default);
+    let handle = Handle::start(
+        broker.replica(),
+        EPOCH,
+        clock,
+        OPTIONS,
+        Held::default(),
+        Sum::default,
+    );
     (broker, handle)
 }
 

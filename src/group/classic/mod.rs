@@ -8,6 +8,7 @@ mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod memory;
 mod persist;
 mod protocols;
 mod rebalance;
@@ -49,6 +50,8 @@ pub(crate) struct Group {
     subscribed: Option<BTreeSet<Arc<str>>>,
     /// The generation that the log has.
     written: Option<Generation>,
+    /// Whether offsets are committed for it.
+    pub(crate) has_offsets: bool,
 }
 
 impl Group {
@@ -67,6 +70,7 @@ impl Group {
             pending: BTreeSet::new(),
             subscribed: None,
             written: None,
+            has_offsets: false,
         }
     }
 

@@ -10,6 +10,9 @@ use crate::group::subscription;
 
 /// The protocol type of consumers, the only one whose metadata we understand.
 const CONSUMER: &str = "consumer";
+/// Of a group that reads more topics it is not remembered which: short names take much more memory apart
+/// than they do in the metadata.
+const MAX_TOPICS: usize = 16_384;
 
 impl Group {
     /// Whether somebody with these protocols could be a member: of the same kind as the others, and
@@ -88,6 +91,9 @@ impl Group {
         let protocol = Some(self.protocol.as_ref()?);
         for member in self.members.values() {
             subscription::add_topics(&member.metadata(protocol), &mut topics)?;
+            if topics.len() > MAX_TOPICS {
+                return None;
+            }
         }
         Some(topics)
     }

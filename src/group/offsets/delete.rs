@@ -109,7 +109,7 @@ impl Registry {
 
     /// Removes offsets whose time is up, and empty groups that have none left.
     pub(crate) fn expire_offsets(&self, turn: &mut Turn<'_>) {
-        for (id, group) in &self.groups {
+        for (id, group) in self.groups.iter() {
             let offsets = self.offsets.of_group(id);
             let all_expired = offsets.is_none_or(|offsets| expire_group(group, offsets, turn));
             if all_expired && group.is_deserted() {

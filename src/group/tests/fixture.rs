@@ -78,6 +78,7 @@ impl Fixture {
             self.log.push(record);
         }
         self.change_timers(outcome.timers);
+        self.check_held();
         for (token, reply) in outcome.replies {
             assert!(self.open.remove(&token), "{token:?} is not open: {reply:?}");
             self.replies.insert(token, reply);
@@ -151,6 +152,19 @@ impl Fixture {
         registry
     }
 
+    /// What is counted as the groups change is what there is.
+    fn check_held(&self) {
+        let groups = self.registry.groups.iter();
+        let held: usize = groups.map(|(_, group)| group.held_bytes()).sum();
+        assert_eq!(self.registry.held(), held);
+        let groups = self.registry.groups.iter();
+        let idle = groups.filter(|(id, group)| {
+            assert_eq!(group.has_offsets, self.registry.offsets.has_any(id));
+            group.is_idle()
+        });
+        assert!(self.registry.groups.idle().eq(idle.map(|(id, _)| id)));
+    }
+
     pub(super) fn check(&self) {
         assert_eq!(hard_state(&self.registry), hard_state(&self.replayed()));
     }
@@ -162,7 +176,7 @@ impl Fixture {
     }
 
     pub(super) fn written(&self) -> &Generation {
-        self.registry.groups[GROUP].written().unwrap()
+        self.registry.groups.get(GROUP).unwrap().written().unwrap()
     }
 
     pub(super) fn join(&mut self, join: Join) -> Token {

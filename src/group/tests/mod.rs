@@ -5,6 +5,7 @@ mod administration;
 mod fixture;
 mod foreign;
 mod joining;
+mod memory;
 mod offsets;
 mod random;
 mod restart;

@@ -1,0 +1,70 @@
+//! What the machines of this broker hold in memory together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The sum, in bytes. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    /// The share of a machine that holds nothing yet.
+    pub(super) fn share(&self) -> Share {
+        Share {
+            all: self.clone(),
+            bytes: 0,
+        }
+    }
+}
+
+/// What one machine holds of the sum, which is given back when the machine is gone.
+#[derive(Debug)]
+pub(super) struct Share {
+    all: Held,
+    bytes: usize,
+}
+
+impl Share {
+    /// What the other machines hold. While they decide at the same time each may add what one command
+    /// brings, so that a limit can be exceeded by as much for each thread.
+    pub(super) fn others(&self) -> usize {
+        self.all
+            .0
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.bytes)
+    }
+
+    /// The machine holds so much from now on.
+    pub(super) fn set(&mut self, bytes: usize) {
+        if bytes >= self.bytes {
+            self.all.0.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.all.0.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Held;
+
+    #[test]
+    fn each_sees_what_the_others_hold() {
+        let held = Held::default();
+        let (mut one, mut other) = (held.share(), held.share());
+        one.set(5);
+        other.set(7);
+        assert_eq!((one.others(), other.others()), (7, 5));
+        one.set(2);
+        assert_eq!(other.others(), 2);
+        drop(one);
+        assert_eq!((other.others(), held.share().others()), (0, 7));
+    }
+}

@@ -1,0 +1,102 @@
+//! What a group holds in memory, and what its record would take.
+
+use super::{Group, Member};
+use crate::group::command::{Join, Sync};
+use crate::group::memory::{
+    ENTRY_BYTES, GROUP_BYTES, MEMBER_BYTES, PENDING_BYTES, member_record_bytes,
+};
+use crate::group::records::Generation;
+
+impl Group {
+    /// Whether the group has neither members, nor somebody on the way, nor offsets.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_deserted() && !self.has_offsets
+    }
+
+    /// Bytes of memory that count for the group. Nothing while it has offsets and no member.
+    pub(crate) fn held_bytes(&self) -> usize {
+        if self.is_deserted() && self.has_offsets {
+            return 0;
+        }
+        let members: usize = self.members.values().map(Member::held_bytes).sum();
+        let pending: usize = self.pending.iter().map(|id| id.len() + PENDING_BYTES).sum();
+        let written = self.written.as_ref().map_or(0, written_bytes);
+        let topics = self.subscribed.iter().flatten();
+        let topics: usize = topics.map(|topic| topic.len() + ENTRY_BYTES).sum();
+        GROUP_BYTES + self.id.len() + members + pending + written + topics
+    }
+
+    /// What the member that joins holds now, or the one whose place it takes.
+    pub(crate) fn held_by_former(&self, join: &Join) -> usize {
+        if self.pending.contains(&join.member) {
+            return PENDING_BYTES + join.member.len();
+        }
+        self.former(join).map_or(0, |member| {
+            // Its metadata is once more in the generation that is written, or will be.
+            member.held_bytes() - member.assignment.len() + member.largest_metadata()
+        })
+    }
+
+    /// What a batch would take that has a generation with the member that joins, at the most.
+    pub(crate) fn batch_bytes_with(&self, join: &Join) -> usize {
+        let former = self.former(join).map(|member| &member.id);
+        let others = self.members.values().filter(|one| Some(&one.id) != former);
+        let others = others.map(Member::record_bytes).sum::<usize>();
+        others + join.batch_bytes()
+    }
+
+    /// By how much the assignments that the leader brings are larger than those that there are.
+    pub(crate) fn grows_by(&self, sync: &Sync) -> usize {
+        let known = sync.assignments.iter();
+        let known = known.filter(|(member, _)| self.members.contains_key(member));
+        let brought: usize = known.map(|(_, assignment)| assignment.len()).sum();
+        let there = self.members.values().map(|member| member.assignment.len());
+        brought.saturating_sub(there.sum())
+    }
+
+    /// The member itself, if it is one, or its former self.
+    fn former(&self, join: &Join) -> Option<&Member> {
+        let by_name = || self.instances.get(join.instance.as_ref()?);
+        let id = if join.member.is_empty() {
+            by_name()?
+        } else {
+            &join.member
+        };
+        self.members.get(id)
+    }
+}
+
+impl Member {
+    /// Bytes of memory that the member holds. What of it is also in the generation that is written is
+    /// counted there.
+    fn held_bytes(&self) -> usize {
+        let protocols = self.protocols.iter();
+        let protocols: usize = protocols
+            .map(|protocol| protocol.name.len() + protocol.metadata.len() + ENTRY_BYTES)
+            .sum();
+        MEMBER_BYTES + self.names_bytes() + protocols + self.assignment.len()
+    }
+
+    fn record_bytes(&self) -> usize {
+        member_record_bytes(self.names_bytes(), self.largest_metadata())
+    }
+
+    fn names_bytes(&self) -> usize {
+        let instance = self.instance.as_ref().map_or(0, |instance| instance.len());
+        self.id.len() + instance + self.client_id.len() + self.client_host.len()
+    }
+
+    fn largest_metadata(&self) -> usize {
+        let lengths = self
+            .protocols
+            .iter()
+            .map(|protocol| protocol.metadata.len());
+        lengths.max().unwrap_or(0)
+    }
+}
+
+/// What the generation that is written holds beside what its members share with it.
+fn written_bytes(written: &Generation) -> usize {
+    let members = written.members.iter();
+    members.map(|member| member.subscription.len()).sum()
+}

@@ -1,0 +1,209 @@
+//! What groups hold in memory, and how much of it they may.
+//!
+//! Whoever may talk to the broker may join groups, and what a member says is kept as long as the member.
+//! So it is counted: every member with its names, metadata and assignment, every id that was given out,
+//! and every group that has a member or nothing at all. Groups without members that have offsets are not
+//! counted; they are as many as have been committed for.
+//!
+//! A join or an assignment that would grow beyond `zurau.group.members.max.bytes`, in all partitions
+//! together, is refused, one that asks for no more than it has already never is. Before a join is refused,
+//! groups that are empty and have no offsets are removed; without that they go when offsets expire.
+//!
+//! [`Groups`] is where the count is kept right: a group can only be changed through it. What other
+//! partitions hold, and what the log takes, the machine is told as [`Bounds`] before it decides: with the
+//! same commands and bounds it decides the same.
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::Arc;
+
+use super::classic::Group;
+use super::command::Join;
+
+/// What a group costs beside its texts and members: itself, its timers, its place in the map.
+pub(super) const GROUP_BYTES: usize = 512;
+/// What a member costs beside its texts and metadata.
+pub(super) const MEMBER_BYTES: usize = 512;
+/// What an id that was given out costs beside its text, which its timer shares.
+pub(super) const PENDING_BYTES: usize = 256;
+/// What a protocol of a member, or a topic that a group reads, costs beside its bytes.
+pub(super) const ENTRY_BYTES: usize = 64;
+/// More than the header of a batch and of its one record.
+const BATCH_OVERHEAD: usize = 128;
+/// More than the lengths and numbers of a group or of a member in a record.
+const RECORD_OVERHEAD: usize = 48;
+/// A dash and 128 bits in a new member's id, behind its name.
+const ID_SUFFIX: usize = 37;
+
+/// What bounds a decision from outside of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The largest record batch that the log takes, in bytes.
+    pub largest_batch: usize,
+    /// What the groups of other partitions hold in memory, in bytes.
+    pub held_elsewhere: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            largest_batch: usize::MAX,
+            held_elsewhere: 0,
+        }
+    }
+}
+
+/// Groups by id, and what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    by_id: BTreeMap<Arc<str>, Counted>,
+    held: usize,
+    /// Those that have neither members nor offsets.
+    idle: BTreeSet<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    group: Group,
+    bytes: usize,
+}
+
+impl Groups {
+    pub(super) fn get(&self, id: &str) -> Option<&Group> {
+        self.by_id.get(id).map(|counted| &counted.group)
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        self.by_id.iter().map(|(id, counted)| (id, &counted.group))
+    }
+
+    /// What all of them hold in memory, in bytes.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Those that have neither members nor offsets.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.idle.iter()
+    }
+
+    /// What one of them holds.
+    pub(super) fn held_by(&self, id: &str) -> usize {
+        self.by_id.get(id).map_or(0, |counted| counted.bytes)
+    }
+
+    /// Puts a group in, in place of one of the same id.
+    pub(super) fn insert(&mut self, group: Group) {
+        let id = Arc::clone(group.id());
+        match self.by_id.entry(Arc::clone(&id)) {
+            Entry::Occupied(mut place) => place.get_mut().group = group,
+            Entry::Vacant(place) => drop(place.insert(Counted { group, bytes: 0 })),
+        }
+        self.count(&id);
+    }
+
+    pub(super) fn remove(&mut self, id: &str) {
+        if let Some(removed) = self.by_id.remove(id) {
+            self.held -= removed.bytes;
+            self.idle.remove(id);
+        }
+    }
+
+    /// Changes a group, if there is one.
+    pub(super) fn change<T>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Group) -> T,
+    ) -> Option<T> {
+        let changed = change(&mut self.by_id.get_mut(id)?.group);
+        self.count(id);
+        Some(changed)
+    }
+
+    /// Changes every group.
+    pub(super) fn change_each(&mut self, mut change: impl FnMut(&mut Group)) {
+        let ids: Vec<_> = self.by_id.keys().cloned().collect();
+        for id in ids {
+            self.change(&id, &mut change);
+        }
+    }
+
+    fn count(&mut self, id: &str) {
+        let Some(counted) = self.by_id.get_mut(id) else {
+            return;
+        };
+        let bytes = counted.group.held_bytes();
+        self.held = self.held - counted.bytes + bytes;
+        counted.bytes = bytes;
+        if counted.group.is_idle() {
+            self.idle.insert(Arc::clone(counted.group.id()));
+        } else {
+            self.idle.remove(id);
+        }
+    }
+}
+
+impl Join {
+    /// What a member that joins so will hold in memory: itself, and its metadata once more in the
+    /// generation that is written.
+    pub(super) fn held_bytes(&self) -> usize {
+        let protocols = self.protocols.iter();
+        let protocols: usize = protocols
+            .map(|protocol| protocol.name.len() + protocol.metadata.len() + ENTRY_BYTES)
+            .sum();
+        MEMBER_BYTES + self.names_bytes() + protocols + self.largest_metadata()
+    }
+
+    /// What the member takes in the record of a generation at the most, whichever protocol is chosen.
+    pub(super) fn record_bytes(&self) -> usize {
+        RECORD_OVERHEAD + self.names_bytes() + self.largest_metadata()
+    }
+
+    /// What a batch takes that has a generation of this member alone.
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.batch_frame_bytes() + self.record_bytes()
+    }
+
+    /// What a batch takes that has a generation of the member's group, beside its members.
+    pub(super) fn batch_frame_bytes(&self) -> usize {
+        let protocol = self.protocols.iter().map(|protocol| protocol.name.len());
+        BATCH_OVERHEAD
+            + RECORD_OVERHEAD
+            + self.group.len()
+            + self.protocol_type.len()
+            + protocol.max().unwrap_or(0)
+            + self.id_bytes()
+    }
+
+    /// The length of the id that the member has or will have.
+    fn id_bytes(&self) -> usize {
+        if self.member.is_empty() {
+            let name = self.instance.as_ref().unwrap_or(&self.client_id);
+            name.len() + ID_SUFFIX
+        } else {
+            self.member.len()
+        }
+    }
+
+    fn names_bytes(&self) -> usize {
+        let instance = self.instance.as_ref().map_or(0, |instance| instance.len());
+        self.id_bytes() + instance + self.client_id.len() + self.client_host.len()
+    }
+
+    fn largest_metadata(&self) -> usize {
+        let lengths = self
+            .protocols
+            .iter()
+            .map(|protocol| protocol.metadata.len());
+        lengths.max().unwrap_or(0)
+    }
+}
+
+/// What a member that is in a group takes in a record, in the terms of [`Join::record_bytes`].
+pub(super) const fn member_record_bytes(names: usize, largest_metadata: usize) -> usize {
+    RECORD_OVERHEAD + names + largest_metadata
+}

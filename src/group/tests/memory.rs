@@ -1,0 +1,253 @@
+//! What members may hold in memory, and what no record could hold.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::fixture::{Fixture, GROUP, join, join_as, static_join};
+use crate::base::ErrorCode;
+use crate::group::{Bounds, Command, DeleteGroup, Join, Protocol, Reply, Settings, StateName};
+
+fn limited_to(members_max_bytes: usize) -> Fixture {
+    Fixture::with(Settings {
+        members_max_bytes,
+        ..Settings::default()
+    })
+}
+
+fn with_metadata(join: Join, names: &[&str], bytes: usize) -> Join {
+    let protocol = |name: &&str| Protocol {
+        name: (*name).into(),
+        metadata: Bytes::from(vec![0; bytes]),
+    };
+    Join {
+        protocols: names.iter().map(protocol).collect(),
+        ..join
+    }
+}
+
+fn in_group(group: &str, join: Join) -> Join {
+    Join {
+        group: group.into(),
+        ..join
+    }
+}
+
+#[test]
+fn metadata_that_no_batch_could_hold_is_refused_before_anything_is_kept() {
+    let mut host = Fixture::new();
+    host.registry.within(Bounds {
+        largest_batch: 10_000,
+        ..Bounds::default()
+    });
+    let large = with_metadata(join(), &["range"], 10_000);
+    assert_eq!(host.join_error(large), ErrorCode::MESSAGE_TOO_LARGE);
+    assert_eq!(host.state(), StateName::Dead);
+    // One protocol that does not fit is enough: it may be the one that is chosen.
+    let mut mixed = with_metadata(join(), &["range", "sticky"], 10);
+    mixed.protocols[1].metadata = Bytes::from(vec![0; 10_000]);
+    assert_eq!(host.join_error(mixed), ErrorCode::MESSAGE_TOO_LARGE);
+    assert_eq!(host.registry.held(), 0);
+}
+
+#[test]
+fn a_group_takes_as_many_members_as_a_batch_could_hold() {
+    let mut host = Fixture::new();
+    let largest_batch = 10_000;
+    host.registry.within(Bounds {
+        largest_batch,
+        ..Bounds::default()
+    });
+    let member = || with_metadata(join(), &["range"], 2_000);
+    let mut joining = Vec::new();
+    loop {
+        let token = host.join(member());
+        let reply = host.joined(token);
+        if reply.error == ErrorCode::GROUP_MAX_SIZE_REACHED {
+            break;
+        }
+        assert_eq!(reply.error, ErrorCode::MEMBER_ID_REQUIRED);
+        let token = host.join(Join {
+            member: Arc::clone(&reply.member),
+            ..member()
+        });
+        joining.push((reply.member, token));
+    }
+    assert_eq!(joining.len(), 4);
+    host.advance(10_000);
+    let ids: Vec<_> = joining
+        .into_iter()
+        .map(|(id, token)| {
+            assert_eq!(host.joined(token).error, ErrorCode::NONE);
+            id
+        })
+        .collect();
+    let leader = host.registry.describe(GROUP).unwrap().members[0]
+        .member
+        .clone();
+    let parts: Vec<_> = ids.iter().map(|id| (&**id, "part")).collect();
+    host.sync(&leader, 1, &parts);
+    assert_eq!(host.state(), StateName::Stable);
+    let record = host.log.last().unwrap();
+    assert!(record.value.as_ref().unwrap().len() + record.key.len() + 64 < largest_batch);
+    // Who is in joins again as before, and with a little less; not with more than there is room for.
+    let again = |bytes| with_metadata(join_as(&ids[0]), &["range"], bytes);
+    assert_eq!(
+        host.join_error(again(4_000)),
+        ErrorCode::GROUP_MAX_SIZE_REACHED
+    );
+    let token = host.join(again(1_900));
+    assert_eq!(host.answer(token), None);
+}
+
+#[test]
+fn a_static_member_takes_the_room_of_its_former_self() {
+    let mut host = Fixture::new();
+    host.registry.within(Bounds {
+        largest_batch: 3_000,
+        ..Bounds::default()
+    });
+    let member = || with_metadata(static_join("one"), &["range"], 2_000);
+    host.join(member());
+    host.advance(10_000);
+    assert_eq!(host.join_error(member()), ErrorCode::NONE);
+}
+
+#[test]
+fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
+    let mut host = limited_to(100_000);
+    let stranger = |number: usize| {
+        in_group(
+            &format!("stranger-{number}"),
+            with_metadata(
+                Join {
+                    needs_known_member_id: false,
+                    ..join()
+                },
+                &["range"],
+                10_000,
+            ),
+        )
+    };
+    let mut taken = 0;
+    loop {
+        let token = host.join(stranger(taken));
+        match host.answer(token) {
+            None => taken += 1,
+            Some(Reply::Join(reply)) => {
+                assert_eq!(reply.error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((4..10).contains(&taken), "{taken}");
+    assert!(host.registry.held() <= 100_000);
+    // They never come back for an assignment.
+    host.advance(1_000_000);
+    let (_, token) = host.join_with_new_id(with_metadata(join(), &["range"], 10_000));
+    assert_eq!(host.answer(token), None);
+}
+
+#[test]
+fn members_of_other_partitions_count() {
+    let mut host = limited_to(100_000);
+    let elsewhere = |held_elsewhere| Bounds {
+        held_elsewhere,
+        ..Bounds::default()
+    };
+    host.registry.within(elsewhere(99_500));
+    assert_eq!(
+        host.join_error(join()),
+        ErrorCode::COORDINATOR_NOT_AVAILABLE
+    );
+    assert_eq!(host.state(), StateName::Dead);
+    host.registry.within(elsewhere(50_000));
+    let (id, _) = host.join_with_new_id(join());
+    host.advance(10_000);
+    // Who is in stays in, however full it is, if it asks for no more.
+    host.registry.within(elsewhere(1_000_000));
+    let token = host.sync(&id, 1, &[(&id, "part")]);
+    assert_eq!(
+        host.synced(token).error,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE
+    );
+    let token = host.sync(&id, 1, &[]);
+    assert_eq!(host.synced(token).error, ErrorCode::NONE);
+    assert_eq!(host.heartbeat(&id, 1), ErrorCode::NONE);
+    assert_eq!(host.join_error(join_as(&id)), ErrorCode::NONE);
+}
+
+#[test]
+fn a_large_assignment_is_counted_and_given_back() {
+    let mut host = limited_to(100_000);
+    let (id, token) = host.join_with_new_id(join());
+    host.advance(10_000);
+    assert_eq!(host.joined(token).error, ErrorCode::NONE);
+    let large = "x".repeat(200_000);
+    let token = host.sync(&id, 1, &[(&id, &large)]);
+    assert_eq!(
+        host.synced(token).error,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE
+    );
+    let before = host.registry.held();
+    let token = host.sync(&id, 1, &[(&id, &large[..50_000]), ("nobody", &large)]);
+    assert_eq!(host.synced(token).error, ErrorCode::NONE);
+    assert!(host.registry.held() > before + 50_000);
+    host.leave(&[(&id, None)]);
+    assert!(host.registry.held() < before);
+}
+
+#[test]
+fn groups_that_are_nothing_but_a_name_make_room() {
+    let mut host = limited_to(20_000);
+    for number in 0.. {
+        let token = host.join(in_group(&format!("name-{number}"), join()));
+        if host.joined(token).error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
+            break;
+        }
+    }
+    let names = host.registry.groups.iter().count();
+    assert!(names > 10, "{names}");
+    // The ids that were given out are forgotten, the groups are there until offsets expire.
+    host.advance(20_000);
+    assert_eq!(host.registry.groups.iter().count(), names);
+    assert!(host.registry.held() > 5_000);
+    let (_, token) = host.join_with_new_id(with_metadata(join(), &["range"], 8_000));
+    assert_eq!(host.answer(token), None);
+    assert!(host.registry.groups.iter().count() < names);
+}
+
+#[test]
+fn a_group_that_only_has_offsets_is_not_counted() {
+    let mut host = Fixture::new();
+    assert_eq!(host.commit_as("", -1, "t", 5), ErrorCode::NONE);
+    assert_eq!(host.registry.held(), 0);
+    host.reload();
+    assert_eq!(host.registry.held(), 0);
+    host.send(Command::DeleteGroup(DeleteGroup {
+        group: GROUP.into(),
+    }));
+    assert_eq!(host.registry.held(), 0);
+}
+
+#[test]
+fn a_reload_counts_what_the_log_has() {
+    let mut host = Fixture::new();
+    host.stable_group(3);
+    let before = host.registry.held();
+    host.reload();
+    let loaded = host.registry.held();
+    assert!(loaded > 0 && loaded <= before, "{loaded} of {before}");
+}
+
+#[test]
+fn more_protocols_than_any_client_knows_are_refused() {
+    let mut host = Fixture::new();
+    let names: Vec<_> = (0..65).map(|number| format!("protocol-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let error = host.join_error(with_metadata(join(), &names, 1));
+    assert_eq!(error, ErrorCode::INVALID_REQUEST);
+    let token = host.join(with_metadata(join(), &names[1..], 1));
+    assert_eq!(host.joined(token).error, ErrorCode::MEMBER_ID_REQUIRED);
+}
