@@ -187,6 +187,7 @@ impl<M: Machine> Active<M> {
                 _ => usize::MAX,
             },
             held_elsewhere: self.held.others(),
+            partitions: self.held.machines(),
         }
     }
 

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The sum, in bytes. Cheap to clone; all clones are the same.
+/// The sum. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<AtomicUsize>);
+pub struct Held(Arc<Sum>);
+
+#[derive(Debug, Default)]
+struct Sum {
+    bytes: AtomicUsize,
+    machines: AtomicUsize,
+}
 
 impl Held {
     /// The share of a machine that holds nothing yet.
     pub(super) fn share(&self) -> Share {
+        self.0.machines.fetch_add(1, Ordering::Relaxed);
         Share {
             all: self.clone(),
             bytes: 0,
@@ -30,16 +37,28 @@ impl Share {
     pub(super) fn others(&self) -> usize {
         self.all
             .0
+            .bytes
             .load(Ordering::Relaxed)
             .saturating_sub(self.bytes)
+    }
+
+    /// How many machines there are.
+    pub(super) fn machines(&self) -> usize {
+        self.all.0.machines.load(Ordering::Relaxed)
     }
 
     /// The machine holds so much from now on.
     pub(super) fn set(&mut self, bytes: usize) {
         if bytes >= self.bytes {
-            self.all.0.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            self.all
+                .0
+                .bytes
+                .fetch_add(bytes - self.bytes, Ordering::Relaxed);
         } else {
-            self.all.0.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.all
+                .0
+                .bytes
+                .fetch_sub(self.bytes - bytes, Ordering::Relaxed);
         }
         self.bytes = bytes;
     }
@@ -48,6 +67,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.set(0);
+        self.all.0.machines.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,9 +82,11 @@ mod tests {
         one.set(5);
         other.set(7);
         assert_eq!((one.others(), other.others()), (7, 5));
+        assert_eq!(one.machines(), 2);
         one.set(2);
         assert_eq!(other.others(), 2);
         drop(one);
+        assert_eq!(other.machines(), 1);
         assert_eq!((other.others(), held.share().others()), (0, 7));
     }
 }

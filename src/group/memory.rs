@@ -6,8 +6,8 @@
 //! counted; they are as many as have been committed for.
 //!
 //! A join or an assignment that would grow beyond `zurau.group.members.max.bytes`, in all partitions
-//! together, is refused, one that asks for no more than it has already never is. Before a join is refused,
-//! groups that are empty and have no offsets are removed; without that they go when offsets expire.
+//! together, is refused (`admission.rs`). Before a join is, groups that are empty and have no offsets are
+//! removed; without that they go when offsets expire.
 //!
 //! [`Groups`] is where the count is kept right: a group can only be changed through it. What other
 //! partitions hold, and what the log takes, the machine is told as [`Bounds`] before it decides: with the
@@ -42,6 +42,8 @@ pub struct Bounds {
     pub largest_batch: usize,
     /// What the groups of other partitions hold in memory, in bytes.
     pub held_elsewhere: usize,
+    /// How many partitions of groups there are here.
+    pub partitions: usize,
 }
 
 impl Default for Bounds {
@@ -49,6 +51,7 @@ impl Default for Bounds {
         Self {
             largest_batch: usize::MAX,
             held_elsewhere: 0,
+            partitions: 1,
         }
     }
 }

@@ -68,8 +68,10 @@
 //! # Reading order
 //!
 //! `command.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`,
-//! `classic/sync.rs`, `replay.rs`, `offsets/`; `records.rs` for the bytes, `memory.rs` for what is held.
+//! `classic/sync.rs`, `replay.rs`, `offsets/`; `records.rs` for the bytes, `memory.rs` and `admission.rs` for what
+//! is bounded.
 
+mod admission;
 mod classic;
 mod command;
 mod describe;

@@ -8,10 +8,10 @@ use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
 };
 use super::foreign::{ForeignGroup, ForeignGroups};
-use super::memory::{Bounds, GROUP_BYTES, Groups};
+use super::memory::{Bounds, Groups};
 use super::offsets::Offsets;
-use super::records::{Record, group_tombstone};
-use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token, limited};
+use super::records::Record;
+use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
 use crate::schema::MAX_STRING;
 
 /// What the machine answers to a command.
@@ -247,82 +247,6 @@ impl Registry {
         }
     }
 
-    /// Refuses a member that no record could hold, or for whom there is no memory.
-    fn make_room_for(&self, join: &Join, turn: &mut Turn<'_>) -> Result<(), ErrorCode> {
-        let largest = self.bounds.largest_batch;
-        let group = self.groups.get(&join.group);
-        if join.batch_bytes() > largest {
-            limited!(
-                info,
-                "member refused: no batch of the log takes its metadata",
-                group = %join.group,
-                client = %join.client_id,
-                largest
-            );
-            return Err(ErrorCode::MESSAGE_TOO_LARGE);
-        }
-        if group.is_some_and(|group| group.batch_bytes_with(join) > largest) {
-            limited!(
-                info,
-                "member refused: no batch of the log takes the metadata of all members",
-                group = %join.group,
-                client = %join.client_id,
-                largest
-            );
-            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
-        }
-        let has = group.map_or(0, |group| group.held_by_former(join));
-        let new_group = if group.is_none() { GROUP_BYTES } else { 0 };
-        let grows = (join.held_bytes() + new_group).saturating_sub(has);
-        if grows == 0 || !self.is_full(grows) {
-            return Ok(());
-        }
-        let freed = self.remove_idle(&join.group, turn);
-        if self.is_beyond(grows.saturating_sub(freed), &join.group) {
-            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
-        }
-        Ok(())
-    }
-
-    /// Whether so much more in memory would be too much.
-    const fn is_full(&self, more: usize) -> bool {
-        let held = self
-            .groups
-            .held()
-            .saturating_add(self.bounds.held_elsewhere);
-        held.saturating_add(more) > self.settings.members_max_bytes
-    }
-
-    /// The same, and says so.
-    fn is_beyond(&self, more: usize, group: &str) -> bool {
-        let is_full = self.is_full(more);
-        if is_full {
-            let limit = self.settings.members_max_bytes;
-            limited!(
-                warn,
-                "members of groups hold as much memory as they may (zurau.group.members.max.bytes): refused until some have left",
-                group,
-                more,
-                limit
-            );
-        }
-        is_full
-    }
-
-    /// Ends groups that are empty and have no offsets, which is done without hurry otherwise; not all
-    /// of them at once, since it is somebody's join that pays for it, and not the one that is joined.
-    /// How much memory that gives back.
-    fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
-        const AT_ONCE: usize = 100;
-        let idle = self.groups.idle().filter(|id| ***id != *joined);
-        let mut freed = 0;
-        for id in idle.take(AT_ONCE) {
-            turn.write(group_tombstone(id));
-            freed += self.groups.held_by(id);
-        }
-        freed
-    }
-
     /// The group of this id, if it is of a kind that is not served.
     pub(super) fn foreign(&self, group: &str) -> Option<&ForeignGroup> {
         let foreign = self.foreign.get(group);
@@ -337,9 +261,8 @@ impl Registry {
         let Some(group) = self.groups.get(&sync.group) else {
             return turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID));
         };
-        let grows = group.grows_by(&sync);
-        if grows > 0 && self.is_beyond(grows, &sync.group) {
-            return turn.reply(token, refusal(ErrorCode::COORDINATOR_NOT_AVAILABLE));
+        if let Err(error) = self.allow_assignments(group, &sync) {
+            return turn.reply(token, refusal(error));
         }
         let id = Arc::clone(&sync.group);
         self.groups

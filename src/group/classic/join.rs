@@ -66,7 +66,7 @@ impl Group {
                 None => self.admit(token, id, join, turn),
             }
         } else if join.needs_known_member_id {
-            self.pending.insert(Arc::clone(&id));
+            self.pending.insert(Arc::clone(&id), join.client_host);
             turn.set(self.session_key(&id), join.session_timeout_ms);
             turn.reply(token, refusal(id, ErrorCode::MEMBER_ID_REQUIRED));
         } else {
@@ -76,7 +76,7 @@ impl Group {
 
     fn join_again(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
         // Ids are only given out beforehand to members without an instance name.
-        if self.pending.contains(&join.member) && join.instance.is_none() {
+        if self.pending.contains_key(&join.member) && join.instance.is_none() {
             let id = Arc::clone(&join.member);
             return self.admit(token, id, join, turn);
         }

@@ -38,7 +38,7 @@ impl Group {
             let owner = instance.and_then(|instance| self.instances.get(instance));
             owner.cloned().ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?
         } else {
-            if !self.pending.contains(&leaver.member) {
+            if !self.pending.contains_key(&leaver.member) {
                 self.validate(&leaver.member, leaver.instance.as_ref())?;
             }
             leaver.member.clone()

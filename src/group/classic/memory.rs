@@ -19,7 +19,7 @@ impl Group {
             return 0;
         }
         let members: usize = self.members.values().map(Member::held_bytes).sum();
-        let pending: usize = self.pending.iter().map(|id| id.len() + PENDING_BYTES).sum();
+        let pending: usize = self.pending.keys().map(|id| pending_bytes(id)).sum();
         let written = self.written.as_ref().map_or(0, written_bytes);
         let topics = self.subscribed.iter().flatten();
         let topics: usize = topics.map(|topic| topic.len() + ENTRY_BYTES).sum();
@@ -28,13 +28,25 @@ impl Group {
 
     /// What the member that joins holds now, or the one whose place it takes.
     pub(crate) fn held_by_former(&self, join: &Join) -> usize {
-        if self.pending.contains(&join.member) {
-            return PENDING_BYTES + join.member.len();
+        if self.pending.contains_key(&join.member) {
+            return pending_bytes(&join.member);
         }
         self.former(join).map_or(0, |member| {
             // Its metadata is once more in the generation that is written, or will be.
             member.held_bytes() - member.assignment.len() + member.largest_metadata()
         })
+    }
+
+    /// What the members of one client address hold, and those of whom they may yet be.
+    pub(crate) fn held_by_address(&self, address: &str) -> usize {
+        let members = self.members.values();
+        let members = members.filter(|member| *member.client_host == *address);
+        // What is not theirs is the group's, and their doing.
+        let held = |member: &Member| member.held_bytes() + member.largest_metadata() + GROUP_BYTES;
+        let pending = self.pending.iter();
+        let pending = pending.filter(|(_, pending)| ***pending == *address);
+        let ids = pending.map(|(id, _)| pending_bytes(id) + GROUP_BYTES);
+        members.map(held).sum::<usize>() + ids.sum::<usize>()
     }
 
     /// What a batch would take that has a generation with the member that joins, at the most.
@@ -93,6 +105,10 @@ impl Member {
             .map(|protocol| protocol.metadata.len());
         lengths.max().unwrap_or(0)
     }
+}
+
+fn pending_bytes(id: &str) -> usize {
+    id.len() + PENDING_BYTES
 }
 
 /// What the generation that is written holds beside what its members share with it.

@@ -44,8 +44,9 @@ pub(crate) struct Group {
     members: BTreeMap<Arc<str>, Member>,
     /// Static members: instance name to member id.
     instances: BTreeMap<Arc<str>, Arc<str>>,
-    /// Ids that were given out, and whose owners have not come back with them yet.
-    pending: BTreeSet<Arc<str>>,
+    /// Ids that were given out, and whose owners have not come back with them yet, with the addresses of
+    /// these.
+    pending: BTreeMap<Arc<str>, Arc<str>>,
     /// The topics that the members of the generation read, where that is known.
     subscribed: Option<BTreeSet<Arc<str>>>,
     /// The generation that the log has.
@@ -67,7 +68,7 @@ impl Group {
             leader: None,
             members: BTreeMap::new(),
             instances: BTreeMap::new(),
-            pending: BTreeSet::new(),
+            pending: BTreeMap::new(),
             subscribed: None,
             written: None,
             has_offsets: false,

@@ -8,7 +8,7 @@ use crate::group::registry::Turn;
 impl Group {
     /// A member was silent for too long, or somebody did not come back with the id it was given.
     pub(crate) fn session_timeout(&mut self, member: &Arc<str>, turn: &mut Turn<'_>) {
-        if self.pending.remove(member) {
+        if self.pending.remove(member).is_some() {
             return self.maybe_complete_join(turn);
         }
         let Some(silent) = self.members.get(member) else {
@@ -38,7 +38,7 @@ impl Group {
     /// The group is removed while somebody is on the way: stops waiting for them. Nothing changes but
     /// timers, since the group itself goes with the replay.
     pub(crate) fn forget_pending(&self, turn: &mut Turn<'_>) {
-        for member in &self.pending {
+        for member in self.pending.keys() {
             turn.cancel(self.session_key(member));
         }
     }

@@ -131,7 +131,10 @@ fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
     };
     let mut taken = 0;
     loop {
-        let token = host.join(stranger(taken));
+        let mut joins = stranger(taken);
+        // As if each came from somewhere else.
+        joins.client_host = format!("/10.0.0.{taken}").into();
+        let token = host.join(joins);
         match host.answer(token) {
             None => taken += 1,
             Some(Reply::Join(reply)) => {
@@ -147,6 +150,37 @@ fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
     host.advance(1_000_000);
     let (_, token) = host.join_with_new_id(with_metadata(join(), &["range"], 10_000));
     assert_eq!(host.answer(token), None);
+}
+
+#[test]
+fn one_address_leaves_room_for_others() {
+    let mut host = limited_to(200_000);
+    let from = |address: &str, number: usize| {
+        let group = format!("group-{address}-{number}");
+        let join = with_metadata(join(), &["range"], 4_000);
+        Join {
+            client_host: address.into(),
+            ..in_group(&group, join)
+        }
+    };
+    let mut refused = |address: &str| {
+        (0..).find(|number| {
+            let token = host.join(from(address, *number));
+            let reply = host.joined(token);
+            if reply.error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
+                return true;
+            }
+            host.join(Join {
+                member: reply.member,
+                ..from(address, *number)
+            });
+            false
+        })
+    };
+    let stranger = refused("/10.0.0.1").unwrap();
+    let honest = refused("/10.0.0.2").unwrap();
+    assert!(stranger > 5 && honest > 5, "{stranger} and {honest}");
+    assert!(host.registry.held() < 200_000);
 }
 
 #[test]
@@ -200,9 +234,12 @@ fn a_large_assignment_is_counted_and_given_back() {
 
 #[test]
 fn groups_that_are_nothing_but_a_name_make_room() {
-    let mut host = limited_to(20_000);
+    let mut host = limited_to(40_000);
     for number in 0.. {
-        let token = host.join(in_group(&format!("name-{number}"), join()));
+        let token = host.join(Join {
+            client_host: format!("/10.0.0.{number}").into(),
+            ..in_group(&format!("name-{number}"), join())
+        });
         if host.joined(token).error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
             break;
         }

@@ -1,0 +1,134 @@
+//! Who is refused because no record could hold what it says, or because there is no memory for it.
+//!
+//! Members that ask for no more than they have are never refused. For the others the sum over all
+//! partitions counts, and once half of it is used up, also whose it is: what the members of one client
+//! address hold in a partition is then bounded by an even share of the other half. So a stranger who joins
+//! as often as it can is refused before others are, as long as it does not have many addresses.
+
+use super::classic::Group;
+use super::command::{Join, Sync};
+use super::memory::GROUP_BYTES;
+use super::records::group_tombstone;
+use super::registry::{Registry, Turn};
+use crate::base::{ErrorCode, limited};
+
+/// Groups without members and offsets that are removed for one join, and the bytes of their names: it is
+/// somebody's join that pays for it, and its batch that has their tombstones.
+const REMOVED_AT_ONCE: (usize, usize) = (100, 64 << 10);
+
+impl Registry {
+    /// Refuses a member that no record could hold, or for whom there is no memory.
+    pub(super) fn make_room_for(&self, join: &Join, turn: &mut Turn<'_>) -> Result<(), ErrorCode> {
+        let group = self.groups.get(&join.group);
+        self.check_record(join, group)?;
+        let has = group.map_or(0, |group| group.held_by_former(join));
+        let new_group = if group.is_none() { GROUP_BYTES } else { 0 };
+        let more = (join.held_bytes() + new_group).saturating_sub(has);
+        if more == 0 {
+            return Ok(());
+        }
+        let freed = if self.is_full(more) {
+            self.remove_idle(&join.group, turn)
+        } else {
+            0
+        };
+        if self.is_full(more.saturating_sub(freed)) {
+            Err(self.refuse(&join.group, more))
+        } else if self.is_beyond_share(&join.client_host, more, freed) {
+            let address = &*join.client_host;
+            limited!(
+                warn,
+                "members of groups hold much memory, and those of one address more than its share: refused until some have left",
+                group = %join.group,
+                address
+            );
+            Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses assignments for which there is no memory.
+    pub(super) fn allow_assignments(&self, group: &Group, sync: &Sync) -> Result<(), ErrorCode> {
+        let more = group.grows_by(sync);
+        if more > 0 && self.is_full(more) {
+            return Err(self.refuse(&sync.group, more));
+        }
+        Ok(())
+    }
+
+    fn check_record(&self, join: &Join, group: Option<&Group>) -> Result<(), ErrorCode> {
+        let largest = self.bounds.largest_batch;
+        if join.batch_bytes() > largest {
+            limited!(
+                info,
+                "member refused: no batch of the log takes its metadata",
+                group = %join.group,
+                client = %join.client_id,
+                largest
+            );
+            return Err(ErrorCode::MESSAGE_TOO_LARGE);
+        }
+        if group.is_some_and(|group| group.batch_bytes_with(join) > largest) {
+            limited!(
+                info,
+                "member refused: no batch of the log takes the metadata of all members",
+                group = %join.group,
+                client = %join.client_id,
+                largest
+            );
+            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+        }
+        Ok(())
+    }
+
+    /// Whether so much more would be more than all groups may hold.
+    const fn is_full(&self, more: usize) -> bool {
+        self.held_with(more) > self.settings.members_max_bytes
+    }
+
+    const fn held_with(&self, more: usize) -> usize {
+        let held = self.bounds.held_elsewhere.saturating_add(more);
+        held.saturating_add(self.groups.held())
+    }
+
+    /// Whether so much more would be more than the share of one address, now that it counts.
+    fn is_beyond_share(&self, address: &str, more: usize, freed: usize) -> bool {
+        let half = self.settings.members_max_bytes / 2;
+        if self.held_with(more.saturating_sub(freed)) <= half {
+            return false;
+        }
+        let groups = self.groups.iter().map(|(_, group)| group);
+        let held: usize = groups.map(|group| group.held_by_address(address)).sum();
+        held + more > half / self.bounds.partitions.max(1)
+    }
+
+    fn refuse(&self, group: &str, more: usize) -> ErrorCode {
+        limited!(
+            warn,
+            "members of groups hold as much memory as they may (zurau.group.members.max.bytes): refused until some have left",
+            group,
+            more,
+            limit = self.settings.members_max_bytes
+        );
+        ErrorCode::COORDINATOR_NOT_AVAILABLE
+    }
+
+    /// Ends groups that are empty and have no offsets, which is done without hurry otherwise; but not the
+    /// one that is joined. How much memory that gives back.
+    fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
+        let (count, bytes) = REMOVED_AT_ONCE;
+        let mut names = bytes.min(self.bounds.largest_batch / 4);
+        let mut freed = 0;
+        let idle = self.groups.idle().filter(|id| ***id != *joined);
+        for id in idle.take(count) {
+            let Some(rest) = names.checked_sub(id.len()) else {
+                break;
+            };
+            names = rest;
+            turn.write(group_tombstone(id));
+            freed += self.groups.held_by(id);
+        }
+        freed
+    }
+}
