@@ -10,6 +10,9 @@ from stage import Stage, check, eventually, passed, same
 from wire.connection import Closed, Connection, encode_request, frame
 from wire.messages import APIS
 
+MESSAGE_TOO_LARGE = 10
+COORDINATOR_NOT_AVAILABLE = 15
+
 
 class From(Connection):
     """A connection that comes from another address of this machine."""
@@ -147,8 +150,36 @@ def request_size(stage):
     passed("socket.request.max.bytes")
 
 
+def memory_of_members(stage):
+    """Members that say much are refused before they hold more than they may; others still come in."""
+    broker = stage.broker({"zurau.group.members.max.bytes": 4 << 20, "offsets.topic.num.partitions": 1, "group.initial.rebalance.delay.ms": 0})
+    broker.start()
+    with Client(broker) as stranger, From(broker, "127.0.0.2") as honest:
+        found = lambda: not stranger.call("FindCoordinator", 3, {"key": "anything", "key_type": 0})["error_code"]  # noqa: E731
+        eventually("there is a coordinator", found)
+
+        def join(client, group, metadata):
+            """Before version 4 nobody is given an id first: who is not refused is a member at once."""
+            body = {"group_id": group, "protocols": [{"name": "range", "metadata": metadata}]}
+            return client.call("JoinGroup", 3, body)["error_code"]
+
+        codes = [join(stranger, f"stranger-{number}", bytes(100_000)) for number in range(100)]
+        same("answers to the stranger", set(codes), {0, COORDINATOR_NOT_AVAILABLE})
+        taken = codes.count(0)
+        check(5 < taken < 20, f"{taken} members of 100 kB each were taken")
+        same("somebody else's join", join(honest, "honest", bytes(100_000)), 0)
+        same("a member that no batch could hold", join(honest, "large", bytes(1 << 21)), MESSAGE_TOO_LARGE)
+        check(broker.logged(" WARN ", "refused until some have left", "127.0.0.1"), "the log does not tell who is refused")
+        check(broker.logged(" INFO ", "no batch of the log takes its metadata", "large"), "the log does not tell of large metadata")
+        # It is told, too, how often nothing was told.
+        eventually("what was kept back is told", lambda: broker.logged("suppressed="), seconds=40)
+    same("exit status", broker.stop(), 0)
+    passed("zurau.group.members.max.bytes")
+
+
 with Stage(seconds=100) as stage:
     stage.step(per_address)
     stage.step(of_the_broker)
     stage.step(idle)
     stage.step(request_size)
+    stage.step(memory_of_members)

@@ -167,3 +167,51 @@ impl Write for &ToQueue {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::thread;
+
+    use super::{LogFormat, start};
+
+    const IN_CHILD: &str = "ZURAU_TEST_OF_THE_LOG";
+
+    /// The log is the whole process's, so this runs in one of its own.
+    #[test]
+    fn panics_and_last_words_are_lines_of_the_log() {
+        if std::env::var_os(IN_CHILD).is_some() {
+            return say_much();
+        }
+        let name = "cli::logging::tests::panics_and_last_words_are_lines_of_the_log";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(IN_CHILD, "1")
+            .env("RUST_BACKTRACE", "1")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let lines: Vec<_> = said.lines().collect();
+        let panicked = lines
+            .iter()
+            .find(|line| line.contains(" ERROR panicked thread=careless place="))
+            .unwrap_or_else(|| panic!("{said}"));
+        assert!(panicked.contains("logging.rs:"), "{said}");
+        assert!(panicked.ends_with(r#" reason="two\nlines""#), "{said}");
+        assert!(lines.iter().any(|line| line.contains("say_much")), "{said}");
+        assert_eq!(lines.last(), Some(&"zurau: the end"), "{said}");
+    }
+
+    fn say_much() {
+        let log = start(LogFormat::Text);
+        let careless = thread::Builder::new()
+            .name("careless".to_owned())
+            .spawn(|| panic!("two\nlines"))
+            .unwrap();
+        assert!(careless.join().is_err());
+        log.last_words("zurau: the end");
+    }
+}

@@ -205,7 +205,7 @@ pub const BROKER: &[Definition] = &[
     key("group.max.size", Int, "2147483647", at_least(1), ReadOnly,
         "How many members a classic group may have."),
     key("zurau.group.members.max.bytes", Long, "67108864", at_least(1), ReadOnly,
-        "How much memory the members of all groups may hold together, with their metadata and assignments. A join or an assignment that would need more is refused with a retriable error until members have left; members that ask for no more than they have stay."),
+        "How much memory the members of all groups may hold together, with their metadata and assignments. A join or an assignment that would need more is refused with a retriable error until members have left; members that ask for no more than they have stay. Once half of it is used, the members of one client address hold in each partition of __consumer_offsets no more than an even share of the other half."),
     key("offset.metadata.max.bytes", Int, "4096", at_least(0), ReadOnly,
         "The longest text that may be stored with a committed offset."),
     key("offsets.retention.minutes", Int, "10080", at_least(1), ReadOnly,
