@@ -305,12 +305,14 @@ impl BrokerConfig {
             .clamp(1, processor_cores())
     }
 
-    /// How many storage lanes there are: `zurau.storage.lanes`, or by default one per processor
-    /// core and four at most.
+    /// How many storage lanes each log directory has: `zurau.storage.lanes`. By default one per processor
+    /// core, four at most, are shared out over the directories, and none is without.
     pub fn storage_lanes(&self) -> usize {
         match usize::try_from(self.zurau_storage_lanes) {
             Ok(lanes) if lanes > 0 => lanes,
-            _ => processor_cores().min(4),
+            _ => processor_cores()
+                .min(4)
+                .div_ceil(self.log_dirs.len().max(1)),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Partitions {
     /// Closes every log; where each of them ended.
     fn close_logs(&self, threads: Vec<JoinHandle<()>>) -> Vec<Closed> {
         let (closed, results) = mpsc::channel();
-        for lane in &self.shared.lanes {
+        for lane in self.lanes() {
             let closed = closed.clone();
             lane.stop(move |hosted| {
                 let partition = hosted.replica.topic_partition().clone();

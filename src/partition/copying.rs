@@ -1,5 +1,5 @@
-//! One move from its first batch to the change of places: what a mover's thread does, and the last step, which
-//! the lane does.
+//! One move from its first batch to the change of places, all on the mover's thread: for the last step it
+//! takes the log out of its lane, so that neither lane waits for the other directory's disk.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
@@ -17,6 +17,7 @@ use super::lane::Hosted;
 use super::manager::Partitions;
 use super::moving::Move;
 use super::replica::Replica;
+use super::route::Detached;
 
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -24,7 +25,7 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// How much is copied between two syncs: so the last step has little left to sync.
 const SYNC_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What the lane may copy in the last step, while appends wait; more with every attempt, so that a
+/// What may be copied in the last step, while appends wait; more with every attempt, so that a
 /// partition which is written faster than it is copied still gets there.
 const LAST_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -270,27 +271,26 @@ impl<'a> Mover<'a> {
         Ok(log_start)
     }
 
-    /// Has the lane do the last step.
+    /// The last step, with the log taken out of its lane. It goes on in the lane of the directory that it is in
+    /// then.
     fn change_places(&self, log: PartitionLog, log_start: Offset, most: u64) -> Change {
-        let (answer, answered) = mpsc::channel();
-        let (moving, now) = (Arc::clone(self.moving), self.now());
-        let replica = &self.moving.replica;
-        replica.lane().operate(replica.slot(), move |hosted| {
-            // Records that were deleted since the checkpoint was written: it must say so first.
-            let change = if hosted.log.log_start() > log_start {
-                Change::NotYet(Box::new(log))
-            } else {
-                change_places(hosted, log, &moving, most, now)
-            };
-            drop(answer.send(change));
-        });
-        // Without an answer the partition has left its lane: it was deleted, or the broker stops.
-        answered.recv().unwrap_or_else(|_| {
-            Change::Broken(match self.partitions.shared.moves.is_stopping() {
+        let mut detached = self.moving.replica.detach();
+        let Some(hosted) = detached.as_mut().and_then(Detached::hosted) else {
+            // It was deleted, or the broker stops.
+            return Change::Broken(match self.partitions.shared.moves.is_stopping() {
                 true => Broken::Suspended,
                 false => Broken::Cancelled,
-            })
-        })
+            });
+        };
+        // Records that were deleted since the checkpoint was written: it must say so first.
+        if hosted.log.log_start() > log_start {
+            return Change::NotYet(Box::new(log));
+        }
+        let change = change_places(hosted, log, self.moving, most, self.now());
+        if let (Change::Done | Change::InDoubt, Some(detached)) = (&change, detached) {
+            detached.attach_to(&self.moving.target);
+        }
+        change
     }
 
     /// Leaves a move as it is, for the next start, unless the image would then say something wrong meanwhile.
@@ -368,7 +368,7 @@ fn of_read(error: ReadError) -> Broken {
     }
 }
 
-/// The last step, in the lane of the replica.
+/// The last step.
 fn change_places(
     hosted: &mut Hosted,
     mut future: PartitionLog,

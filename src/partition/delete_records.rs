@@ -111,7 +111,7 @@ fn raise_log_start(
     let asked = refused.map_or_else(
         || {
             let (reply, answer) = oneshot::channel();
-            replica.lane().operate(replica.slot(), move |hosted| {
+            replica.operate(move |hosted| {
                 drop(reply.send(hosted.delete_records(before)));
             });
             // Published when that is settled, and not before.

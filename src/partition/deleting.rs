@@ -71,7 +71,7 @@ impl Partitions {
         });
         let partitions = self.clone();
         let delay_ms = replica.config().file_delete_delay_ms;
-        replica.lane().release(replica.slot(), move |hosted| {
+        replica.release(move |hosted| {
             if let Some(Hosted { log, replica, .. }) = hosted {
                 let deleted = Deleted {
                     partition: replica.topic_partition(),

@@ -16,6 +16,7 @@ use crate::log::{
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
 };
 
+use super::lane::{LaneHandle, Slot};
 use super::replica::Published;
 use checkpoints::Checkpoints;
 pub use state::DirectoryState;
@@ -25,6 +26,8 @@ pub use state::DirectoryState;
 pub struct HostedDirectory {
     log_directory: LogDirectory,
     state: DirectoryState,
+    /// The lanes that write here; at least one.
+    lanes: Vec<LaneHandle>,
     checkpoints: Checkpoints,
     /// Replicas that the checkpoints speak of although they do not count here, or not yet: recovery point and log
     /// start.
@@ -50,10 +53,15 @@ struct InPlace {
 
 impl HostedDirectory {
     /// Hosts partitions in a directory. Clients are refused while its file system has less than so many bytes left.
-    pub(super) fn new(log_directory: LogDirectory, reserve_bytes: u64) -> Self {
+    pub(super) fn new(
+        log_directory: LogDirectory,
+        reserve_bytes: u64,
+        lanes: Vec<LaneHandle>,
+    ) -> Self {
         Self {
             state: DirectoryState::new(&log_directory, reserve_bytes),
             log_directory,
+            lanes,
             checkpoints: Checkpoints::default(),
             expected: Mutex::default(),
             going: Mutex::default(),
@@ -91,6 +99,17 @@ impl HostedDirectory {
     /// When the system does not say.
     pub fn space(&self) -> io::Result<Space> {
         self.log_directory.space()
+    }
+
+    pub(super) fn lanes(&self) -> &[LaneHandle] {
+        &self.lanes
+    }
+
+    /// The lane that writes the log in this slot as long as it is in this directory.
+    pub(super) fn lane_of(&self, slot: Slot) -> &LaneHandle {
+        let count = self.lanes.len() as u64;
+        let index = usize::try_from(slot.0 % count.max(1)).unwrap_or(0);
+        &self.lanes[index]
     }
 
     pub(super) const fn log_directory(&self) -> &LogDirectory {

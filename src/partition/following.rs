@@ -97,9 +97,7 @@ impl Partitions {
     fn lead(&self, replica: &Replica, leadership: Leadership) {
         if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
             let epoch = leadership.epoch;
-            replica
-                .lane()
-                .operate(replica.slot(), move |hosted| note_epoch(hosted, epoch));
+            replica.operate(move |hosted| note_epoch(hosted, epoch));
         }
         replica.lead(leadership);
     }
@@ -115,9 +113,7 @@ impl Partitions {
                 Place::Unreadable(unreadable) => unreadable.wanted.config = config,
                 Place::Open(replica) => {
                     replica.configure(Arc::clone(&config));
-                    replica
-                        .lane()
-                        .operate(replica.slot(), move |hosted| hosted.log.set_config(config));
+                    replica.operate(move |hosted| hosted.log.set_config(config));
                 }
             }
         }

@@ -95,14 +95,18 @@ impl Hosted {
         if self.replica.is_offline() {
             return Err(DirectoryOffline.into());
         }
-        let before_ack = self.replica.config().zurau_flush_before_ack;
-        let waits = self.log.flushed() < self.log.log_end();
-        if waits && (before_ack || self.log.flush_due(now)) {
+        if self.is_to_be_synced(now) {
             self.flush()?;
         }
         self.sync_in_background(now, syncer);
         self.publish();
         Ok(())
+    }
+
+    /// Whether the log's policy asks for a sync before what was appended is acknowledged.
+    pub(super) fn is_to_be_synced(&self, now: Timestamp) -> bool {
+        let waits = self.log.flushed() < self.log.log_end();
+        waits && (self.replica.config().zurau_flush_before_ack || self.log.flush_due(now))
     }
 
     /// Whether the log has anything above its recovery point.
@@ -130,10 +134,9 @@ impl Hosted {
         let (replica, incarnation) = (Arc::clone(&self.replica), self.incarnation);
         syncer.send(move || {
             let result = job.run();
-            let (lane, slot) = (replica.lane().clone(), replica.slot());
             // A log that has left its lane or was replaced meanwhile is not asked: nobody will use what it holds. If its
             // disk has failed, the other logs there find out.
-            lane.operate(slot, move |hosted| {
+            replica.operate(move |hosted| {
                 if hosted.incarnation != incarnation {
                     return;
                 }

@@ -1,17 +1,26 @@
-//! A storage lane: one plain thread that writes the logs given to it.
+//! A storage lane: one plain thread that writes the logs given to it. A lane belongs to a log directory, so that
+//! it waits for no disk but that of its logs.
 //!
-//! The lane takes one task, then whatever else has queued meanwhile, applies all of it, and only
-//! then syncs, publishes and answers. So under load one sync serves every append that arrived during
-//! the one before; with no load an append is alone in its drain and waits for nobody.
+//! The lane serves its logs in turn ([`super::turns`]): a turn is a quantum of appends, each in its log at
+//! once. A log that need not be synced is published at the end of its turn, and its appends are answered: who
+//! has little to write does not wait for what others write. Logs that are to be synced before
+//! the answer wait for the end of the drain, which ends when there is nothing more, or enough. So under load one
+//! sync serves every append that arrived during the one before; with no load an append is alone in its
+//! drain and waits for nobody.
 //!
 //! ```text
-//!   recv -> drain (bounded) -> apply each append -> sync logs that ask for it -> publish -> answer
-//!                                                              |
+//!          +--------------------------- drain (bounded) ----------------------------+
+//!          |  turn of a: append, append, ... -> publish -> answer                    |
+//!   take in|  turn of b: append, append, ... -> (to be synced) ------------+         |-> sync b -> publish
+//!          |  some logs of a sweep                                         |         |      -> answer
+//!          |  turn of a: append, ...                                       v         |
+//!          +---------------------------------------------------------------waits-----+
 //!                    task: moves the recovery point <------ Syncer, for what nobody waits for
 //! ```
+//! What arrives meanwhile is taken in before each turn. Work on all logs (a sweep) is done a few logs at a
+//! time, between turns. What is asked of one log is done in the order in which it was sent to that log.
 
-use std::collections::{HashMap, HashSet};
-use std::future::Future;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -24,10 +33,22 @@ use crate::log::AppendOrigin;
 use super::append::{AppendFailure, Appended};
 pub(super) use super::hosted::{Hosted, state_of};
 use super::syncer::Syncer;
+use super::turns::Turns;
 
-/// A drain ends when it has taken this many bytes: the first appends should not wait for the last.
-const DRAIN_BYTES: usize = 16 * 1024 * 1024;
-/// And this many tasks.
+/// How many bytes a log may append before the others have their turn: a disk or a page cache takes them in
+/// less than a millisecond, and the price of a turn is small against them.
+const QUANTUM: usize = 256 * 1024;
+
+/// What any task counts for beside the bytes that it appends.
+const TASK_COST: usize = 1024;
+
+/// How many logs of a sweep are done between two turns.
+const SWEPT_AT_ONCE: usize = 16;
+
+/// A drain ends when so many bytes were appended since the first append that waits for a sync: a slow disk
+/// writes them in some 40 milliseconds, and syncs are not the more for it where they are cheap.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Or after this many tasks.
 const DRAIN_TASKS: usize = 1024;
 
 /// Names a hosted log within its lane. Never reused, so a late task cannot hit another partition.
@@ -36,7 +57,6 @@ pub(super) struct Slot(pub(super) u64);
 
 /// An append on its way to the log.
 pub(super) struct AppendTask {
-    pub(super) slot: Slot,
     pub(super) records: Bytes,
     pub(super) origin: AppendOrigin,
     pub(super) epoch: LeaderEpoch,
@@ -52,23 +72,41 @@ type Release = Box<dyn FnOnce(Option<Hosted>) + Send>;
 /// What to do with each log when the lane ends.
 type Farewell = Box<dyn FnMut(Hosted) + Send>;
 
-enum Task {
+/// What is asked of one log.
+pub(super) enum LogTask {
     Append(AppendTask),
-    Adopt(Slot, Box<Hosted>),
-    Operate(Slot, Operation),
-    Sweep {
-        every: Sweep,
-        only_written: bool,
-    },
-    Release(Slot, Release),
-    /// Answered when everything before it is settled.
+    Adopt(Box<Hosted>),
+    Operate(Operation),
+    Release(Release),
+    /// Answered when everything that was sent to the log before it is settled.
     Settle(oneshot::Sender<()>),
+}
+
+impl LogTask {
+    /// Its part of a turn.
+    fn cost(&self) -> usize {
+        TASK_COST
+            + match self {
+                Self::Append(task) => task.records.len(),
+                Self::Adopt(_) | Self::Operate(_) | Self::Release(_) | Self::Settle(_) => 0,
+            }
+    }
+}
+
+/// What is asked of all logs of a lane.
+enum LaneTask {
+    Sweep { every: Sweep, only_written: bool },
     Stop(Farewell),
+}
+
+enum Task {
+    Log(Slot, LogTask),
+    Lane(LaneTask),
 }
 
 /// The way into a lane. Cheap to clone; sending never blocks, since requests are bounded by bytes
 /// where they enter the broker.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct LaneHandle {
     tasks: mpsc::Sender<Task>,
 }
@@ -76,76 +114,67 @@ pub(super) struct LaneHandle {
 impl LaneHandle {
     // A lane that has stopped drops the task and with it the reply, which the waiting side reads as
     // "the partition is gone": nothing else needs to be said here.
-    fn send(&self, task: Task) {
+    fn send_task(&self, task: Task) {
         drop(self.tasks.send(task));
     }
 
-    pub(super) fn append(&self, task: AppendTask) {
-        self.send(Task::Append(task));
+    /// Asks something of one log. Has a place in the log's order when this returns.
+    pub(super) fn send(&self, slot: Slot, task: LogTask) {
+        self.send_task(Task::Log(slot, task));
     }
 
     pub(super) fn adopt(&self, slot: Slot, hosted: Hosted) {
-        self.send(Task::Adopt(slot, Box::new(hosted)));
+        self.send(slot, LogTask::Adopt(Box::new(hosted)));
     }
 
-    pub(super) fn operate(&self, slot: Slot, operation: impl FnOnce(&mut Hosted) + Send + 'static) {
-        self.send(Task::Operate(slot, Box::new(operation)));
-    }
-
-    /// Runs `every` on all logs of the lane.
+    /// Runs `every` on all logs of the lane. It sees all that was sent before.
     pub(super) fn sweep(&self, every: impl Fn(&mut Hosted) + Send + Sync + 'static) {
-        self.send(Task::Sweep {
+        self.send_task(Task::Lane(LaneTask::Sweep {
             every: Arc::new(every),
             only_written: false,
-        });
+        }));
     }
 
     /// Runs `every` on the logs that have something which is not synced.
     pub(super) fn sweep_written(&self, every: impl Fn(&mut Hosted) + Send + Sync + 'static) {
-        self.send(Task::Sweep {
+        self.send_task(Task::Lane(LaneTask::Sweep {
             every: Arc::new(every),
             only_written: true,
-        });
-    }
-
-    pub(super) fn release(&self, slot: Slot, then: impl FnOnce(Option<Hosted>) + Send + 'static) {
-        self.send(Task::Release(slot, Box::new(then)));
-    }
-
-    /// Ends when everything sent so far has been settled, or the lane has stopped.
-    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (settled, answer) = oneshot::channel();
-        self.send(Task::Settle(settled));
-        async move { drop(answer.await) }
+        }));
     }
 
     /// Ends the lane after everything sent so far; every log passes through `each` on its way out.
     pub(super) fn stop(&self, each: impl FnMut(Hosted) + Send + 'static) {
-        self.send(Task::Stop(Box::new(each)));
+        self.send_task(Task::Lane(LaneTask::Stop(Box::new(each))));
     }
 }
 
-/// Starts lane number `index`.
+/// Starts a lane. `name` says which one, in few letters.
 pub(super) fn start(
-    index: usize,
+    name: &str,
     clock: Arc<dyn Clock>,
 ) -> std::io::Result<(LaneHandle, JoinHandle<()>)> {
     let (tasks, queue) = mpsc::channel();
     let lane = Lane {
         queue,
+        turns: Turns::new(QUANTUM),
+        sweeps: VecDeque::new(),
         clock,
-        syncer: Syncer::start(index)?,
+        syncer: Syncer::start(name)?,
         hosted: HashMap::new(),
         unsynced: HashSet::new(),
     };
     let thread = std::thread::Builder::new()
-        .name(format!("storage-lane-{index}"))
+        .name(format!("lane-{name}"))
         .spawn(move || lane.run())?;
     Ok((LaneHandle { tasks }, thread))
 }
 
 struct Lane {
     queue: mpsc::Receiver<Task>,
+    turns: Turns<Slot, LogTask, LaneTask>,
+    /// Sweeps under way.
+    sweeps: VecDeque<SweepUnderWay>,
     clock: Arc<dyn Clock>,
     syncer: Syncer,
     hosted: HashMap<Slot, Hosted>,
@@ -153,37 +182,57 @@ struct Lane {
     unsynced: HashSet<Slot>,
 }
 
-/// An append that is in its log and waits for the end of the drain.
+struct SweepUnderWay {
+    every: Sweep,
+    left: Vec<Slot>,
+}
+
+/// An append that is in its log and waits to be published.
 struct Applied {
-    slot: Slot,
     result: Result<Appended, AppendFailure>,
     reply: oneshot::Sender<Result<Appended, AppendFailure>>,
 }
 
-/// What one drain has done so far.
+/// What one drain has put off to its end.
 #[derive(Default)]
 struct Drain {
+    /// Appended since there is something that waits.
     bytes: usize,
-    applied: Vec<Applied>,
-    touched: HashSet<Slot>,
+    tasks: usize,
+    /// Logs that are to be synced, and what is answered then.
+    waiting: HashMap<Slot, Vec<Applied>>,
+}
+
+impl Drain {
+    fn is_full(&self) -> bool {
+        !self.waiting.is_empty() && (self.bytes >= DRAIN_BYTES || self.tasks >= DRAIN_TASKS)
+    }
+}
+
+/// Whether there is anything left to do.
+enum Went {
+    On,
+    /// There was nothing to do.
+    Nowhere,
+    /// The lane is to end.
+    Out(Farewell),
 }
 
 impl Lane {
     fn run(mut self) {
-        while let Ok(first) = self.queue.recv() {
+        while self.wait_for_tasks() {
             let mut drain = Drain::default();
-            let mut stop = self.apply(first, &mut drain);
-            for _ in 1..DRAIN_TASKS {
-                if stop.is_some() || drain.bytes >= DRAIN_BYTES {
-                    break;
+            let farewell = loop {
+                match self.step(&mut drain) {
+                    Went::On if !drain.is_full() => {}
+                    Went::On | Went::Nowhere => break None,
+                    Went::Out(each) => break Some(each),
                 }
-                let Ok(next) = self.queue.try_recv() else {
-                    break;
-                };
-                stop = self.apply(next, &mut drain);
+            };
+            for (slot, applied) in drain.waiting {
+                self.settle(slot, applied);
             }
-            self.settle(drain);
-            if let Some(mut each) = stop {
+            if let Some(mut each) = farewell {
                 self.syncer.stop();
                 for (_, hosted) in self.hosted.drain() {
                     each(hosted);
@@ -193,45 +242,85 @@ impl Lane {
         }
     }
 
-    fn apply(&mut self, task: Task, drain: &mut Drain) -> Option<Farewell> {
-        match task {
-            Task::Append(task) => self.append(task, drain),
-            Task::Adopt(slot, hosted) => {
-                // What recovery has read and not synced is synced from here on.
-                if hosted.is_unsynced() {
-                    self.unsynced.insert(slot);
-                    drain.touched.insert(slot);
-                }
-                self.hosted.insert(slot, *hosted);
-            }
-            Task::Operate(slot, operation) => {
-                if let Some(hosted) = self.hosted.get_mut(&slot) {
-                    operation(hosted);
-                    drain.touched.insert(slot);
-                }
-            }
-            Task::Sweep {
-                every,
-                only_written,
-            } => self.sweep(&every, only_written, drain),
-            Task::Release(slot, then) => {
-                // Whatever of this drain concerns the log is answered before the log leaves.
-                self.settle(std::mem::take(drain));
-                self.unsynced.remove(&slot);
-                then(self.hosted.remove(&slot));
-            }
-            Task::Settle(settled) => {
-                self.settle(std::mem::take(drain));
-                drop(settled);
-            }
-            Task::Stop(each) => return Some(each),
+    /// Waits until there is something to do. False when nobody can ask for anything any more.
+    fn wait_for_tasks(&mut self) -> bool {
+        if !self.turns.is_empty() || !self.sweeps.is_empty() {
+            return true;
         }
-        None
+        let first = self.queue.recv();
+        first.map(|task| self.line_up(task)).is_ok()
     }
 
-    fn append(&mut self, task: AppendTask, drain: &mut Drain) {
+    fn line_up(&mut self, task: Task) {
+        match task {
+            Task::Log(slot, task) => self.turns.push(slot, task.cost(), task),
+            Task::Lane(task) => self.turns.push_common(task),
+        }
+    }
+
+    /// Takes in what has arrived, then does what concerns all logs, some of a sweep, or one log's turn.
+    fn step(&mut self, drain: &mut Drain) -> Went {
+        while let Ok(task) = self.queue.try_recv() {
+            self.line_up(task);
+        }
+        match self.turns.take_common() {
+            Some(LaneTask::Stop(each)) => return Went::Out(each),
+            Some(LaneTask::Sweep {
+                every,
+                only_written,
+            }) => self.begin_sweep(every, only_written),
+            None => {}
+        }
+        let has_swept = self.sweep_on(drain);
+        let turn = self.turns.begin();
+        if let Some(slot) = turn {
+            self.serve(slot, drain);
+        }
+        if has_swept || turn.is_some() {
+            Went::On
+        } else {
+            Went::Nowhere
+        }
+    }
+
+    /// One log's turn.
+    fn serve(&mut self, slot: Slot, drain: &mut Drain) {
+        let mut applied = Vec::new();
+        let mut is_touched = false;
+        while let Some(task) = self.turns.take(slot) {
+            drain.tasks += 1;
+            match task {
+                LogTask::Append(task) => {
+                    drain.bytes += task.records.len();
+                    is_touched |= self.append(slot, task, &mut applied);
+                }
+                LogTask::Adopt(hosted) => is_touched |= self.adopt(slot, *hosted),
+                LogTask::Operate(operation) => {
+                    if let Some(hosted) = self.hosted.get_mut(&slot) {
+                        operation(hosted);
+                        is_touched = true;
+                    }
+                }
+                LogTask::Release(then) => {
+                    // Whatever concerns the log is answered before it leaves.
+                    self.settle_all_of(slot, std::mem::take(&mut applied), drain);
+                    self.unsynced.remove(&slot);
+                    then(self.hosted.remove(&slot));
+                }
+                LogTask::Settle(settled) => {
+                    self.settle_all_of(slot, std::mem::take(&mut applied), drain);
+                    drop(settled);
+                }
+            }
+        }
+        if is_touched {
+            self.settle_or_wait(slot, applied, drain);
+        }
+    }
+
+    /// False when the log is not here: that is answered at once.
+    fn append(&mut self, slot: Slot, task: AppendTask, applied: &mut Vec<Applied>) -> bool {
         let AppendTask {
-            slot,
             records,
             origin,
             epoch,
@@ -239,56 +328,91 @@ impl Lane {
         } = task;
         let Some(hosted) = self.hosted.get_mut(&slot) else {
             drop(reply.send(Err(AppendFailure::Gone)));
-            return;
+            return false;
         };
-        drain.bytes += records.len();
         let result = hosted.append(&records, epoch, origin, self.clock.now());
         if result.is_ok() {
             self.unsynced.insert(slot);
         }
-        drain.touched.insert(slot);
-        drain.applied.push(Applied {
-            slot,
-            result,
-            reply,
-        });
+        applied.push(Applied { result, reply });
+        true
     }
 
-    fn sweep(&mut self, every: &Sweep, only_written: bool, drain: &mut Drain) {
-        let slots: Vec<Slot> = if only_written {
+    /// Whether the log is to be looked at: what recovery has read and not synced is synced from here on.
+    fn adopt(&mut self, slot: Slot, hosted: Hosted) -> bool {
+        let is_unsynced = hosted.is_unsynced();
+        if is_unsynced {
+            self.unsynced.insert(slot);
+        }
+        self.hosted.insert(slot, hosted);
+        is_unsynced
+    }
+
+    fn begin_sweep(&mut self, every: Sweep, only_written: bool) {
+        let left = if only_written {
             self.unsynced.iter().copied().collect()
         } else {
             self.hosted.keys().copied().collect()
         };
+        self.sweeps.push_back(SweepUnderWay { every, left });
+    }
+
+    /// Does the next few logs of the oldest sweep; false when there is none.
+    fn sweep_on(&mut self, drain: &mut Drain) -> bool {
+        let Some(sweep) = self.sweeps.front_mut() else {
+            return false;
+        };
+        let every = Arc::clone(&sweep.every);
+        let kept = sweep.left.len().saturating_sub(SWEPT_AT_ONCE);
+        let slots = sweep.left.split_off(kept);
+        if sweep.left.is_empty() {
+            self.sweeps.pop_front();
+        }
         for slot in slots {
             if let Some(hosted) = self.hosted.get_mut(&slot) {
                 every(hosted);
-                drain.touched.insert(slot);
+                self.settle_or_wait(slot, Vec::new(), drain);
             }
+        }
+        true
+    }
+
+    /// Ends the turn of a log, or has it wait for the end of the drain where it is to be synced.
+    fn settle_or_wait(&mut self, slot: Slot, applied: Vec<Applied>, drain: &mut Drain) {
+        let now = self.clock.now();
+        let waits = self
+            .hosted
+            .get(&slot)
+            .is_some_and(|hosted| hosted.is_to_be_synced(now));
+        if waits || drain.waiting.contains_key(&slot) {
+            drain.waiting.entry(slot).or_default().extend(applied);
+        } else {
+            self.settle(slot, applied);
+        }
+        if drain.waiting.is_empty() {
+            (drain.bytes, drain.tasks) = (0, 0);
         }
     }
 
-    /// Ends a drain: sync what must be synced, publish what has changed, then answer.
-    fn settle(&mut self, drain: Drain) {
+    /// Settles what waits and what has just been applied.
+    fn settle_all_of(&mut self, slot: Slot, applied: Vec<Applied>, drain: &mut Drain) {
+        let mut all = drain.waiting.remove(&slot).unwrap_or_default();
+        all.extend(applied);
+        self.settle(slot, all);
+    }
+
+    /// Syncs what must be synced, publishes what has changed, then answers.
+    fn settle(&mut self, slot: Slot, applied: Vec<Applied>) {
         let now = self.clock.now();
-        let mut lost = HashSet::new();
-        for slot in drain.touched {
-            if let Some(hosted) = self.hosted.get_mut(&slot) {
-                if hosted.settle(now, &self.syncer).is_err() {
-                    lost.insert(slot);
-                }
-                if !hosted.is_unsynced() {
-                    self.unsynced.remove(&slot);
-                }
+        let mut is_lost = false;
+        if let Some(hosted) = self.hosted.get_mut(&slot) {
+            is_lost = hosted.settle(now, &self.syncer).is_err();
+            if !hosted.is_unsynced() {
+                self.unsynced.remove(&slot);
             }
         }
-        for Applied {
-            slot,
-            result,
-            reply,
-        } in drain.applied
-        {
-            let result = if lost.contains(&slot) {
+        for Applied { result, reply } in applied {
+            let result = if is_lost {
                 Err(AppendFailure::Storage)
             } else {
                 result

@@ -111,7 +111,6 @@ pub(super) struct Shared {
     pub(super) directories: Vec<Arc<HostedDirectory>>,
     /// Configured directories that could not be used at the start.
     pub(super) unusable: Vec<PathBuf>,
-    pub(super) lanes: Vec<LaneHandle>,
     pub(super) next_slot: AtomicU64,
     pub(super) hosted: RwLock<HostedTopics>,
     /// Held by whoever decides what is hosted, while it does: images and the housekeeper's second attempts.
@@ -157,14 +156,18 @@ impl Partitions {
         recovery_watch: Arc<dyn RecoveryWatch>,
     ) -> Result<Self, StartError> {
         let reserve = u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0);
-        let host = |directory| Arc::new(HostedDirectory::new(directory, reserve));
-        let mut lanes = Vec::new();
+        let mut hosted_directories = Vec::new();
         let mut threads = Threads::default();
-        for index in 0..config.storage_lanes() {
-            let (lane, thread) =
-                lane::start(index, Arc::clone(&clock)).map_err(StartError::Thread)?;
-            lanes.push(lane);
-            threads.lanes.push(thread);
+        for (number, directory) in directories.online.into_iter().enumerate() {
+            let mut lanes = Vec::new();
+            for index in 0..config.storage_lanes() {
+                let started = lane::start(&format!("{number}-{index}"), Arc::clone(&clock));
+                let (lane, thread) = started.map_err(StartError::Thread)?;
+                lanes.push(lane);
+                threads.lanes.push(thread);
+            }
+            let hosted = HostedDirectory::new(directory, reserve, lanes);
+            hosted_directories.push(Arc::new(hosted));
         }
         let (assignments, unsent) = mpsc::unbounded_channel();
         let partitions = Self {
@@ -173,9 +176,8 @@ impl Partitions {
                 config,
                 clock,
                 recovery_watch,
-                directories: directories.online.into_iter().map(host).collect(),
+                directories: hosted_directories,
                 unusable: directories.offline,
-                lanes,
                 next_slot: AtomicU64::new(0),
                 hosted: RwLock::default(),
                 changing: Mutex::default(),
@@ -223,6 +225,11 @@ impl Partitions {
     /// The log directories that could be used at the start, in the order of the configuration.
     pub fn directories(&self) -> impl Iterator<Item = &Arc<HostedDirectory>> {
         self.shared.directories.iter()
+    }
+
+    /// The lanes of all directories.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &LaneHandle> {
+        self.directories().flat_map(|directory| directory.lanes())
     }
 
     /// The log directories that could not.
@@ -409,7 +416,7 @@ impl Partitions {
             }
             directory.note_replicas_changed();
             let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
-            let lane = self.lane_of(slot);
+            let lane = directory.lane_of(slot).clone();
             let replica = Arc::new(Replica::new(ReplicaParts {
                 topic_partition: wanted.topic_partition.clone(),
                 topic_id: wanted.topic_id,
@@ -433,12 +440,6 @@ impl Partitions {
             .entry(wanted.topic_id)
             .or_default()
             .insert(wanted.topic_partition.partition, place);
-    }
-
-    fn lane_of(&self, slot: Slot) -> &LaneHandle {
-        let count = self.shared.lanes.len() as u64;
-        let index = usize::try_from(slot.0 % count.max(1)).unwrap_or(0);
-        &self.shared.lanes[index]
     }
 
     pub(super) fn changing(&self) -> MutexGuard<'_, ()> {

@@ -7,11 +7,15 @@
 //! Must not: decode a request, know an API, or decide what exists (the image says that).
 //!
 //! ```text
-//!   handler --append()--> lane queue --drain--> PartitionLog ... PartitionLog
-//!      ^                                  |         one write each, then one fsync per log
+//!   handler --append()--> route --> a lane of its directory, logs in turn --> PartitionLog ... PartitionLog
+//!      ^                                  |         a write for each append, then one fsync per log
 //!      |                                  v         where the policy asks for it
 //!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
 //! ```
+//! Each log directory has lanes of its own, so that a disk which hangs holds up nothing but its own partitions. A
+//! replica that moves to another directory changes lanes: its [`route`] keeps the order of what is asked of
+//! it. A lane serves its partitions in [`turns`], so that no partition waits for all that another has to write.
+//!
 //! Beside each lane a [`syncer`] syncs what no acknowledgement waits for: closed segments at once, the
 //! others after a while. The recovery point follows. A [`cleaner`] rewrites the closed segments of compacted
 //! topics. One [`scrubber`] reads, slowly, what nobody has asked for in a long time, to find what has changed
@@ -22,7 +26,9 @@
 //! of it. That a directory has failed `broker` tells the controller.
 //!
 //! Invariants
-//! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane; nobody else touches it.
+//! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane, which is one of its directory's; nobody
+//!   else touches it. Only a mover takes it out for the last step of a move.
+//! - What waits for a disk holds no lock that somebody takes for another directory.
 //! - An append has its place in its partition's order as soon as [`Replica::append`] returns.
 //! - Readers see a [`Published`] state: a view of the log and the positions that go with it, replaced
 //!   whole. A position is published only after everything below it is in the log (and synced, where
@@ -57,12 +63,14 @@ pub mod read;
 mod recovery_progress;
 pub mod replica;
 mod rounds;
+mod route;
 mod scrubber;
 mod syncer;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod waiters;
 
 pub use altering::{AlterDirectoryError, WantedDirectory};

@@ -5,12 +5,12 @@
 //!   serves          asked for b         ---> b/orders-0.<hex>-future     empty
 //!   serves, grows   mover of b copies   ---> b/orders-0.<hex>-future     behind, then abreast
 //!   serves, grows   controller is told: the image names b
-//!   its lane: the last batches, what is not in batches, everything synced, then
+//!   taken out of its lane: the last batches, what is not in batches, everything synced, then
 //!   a/orders-0                               b/orders-0                  the second rename of two is still to come
 //!   a/orders-0.<hex>-delete                  b/orders-0                  serves
 //! ```
-//! Appends wait in the lane only for the last step, which copies little: what has come since the mover was
-//! abreast. Nothing is acknowledged from one replica that is not in the other when they change places.
+//! Appends wait (in their [`Route`](super::route)) only for the last step, which copies little: what has come since
+//! the mover was abreast. They go on in a lane of the other directory. Nothing is acknowledged from one replica that is not in the other when they change places.
 //!
 //! A crash leaves
 //! - the replica in `a` and a future one in `b`: the move goes on, whatever the image says. Kafka, which

@@ -15,7 +15,8 @@ use crate::metadata::PartitionImage;
 
 use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
 use super::directory::HostedDirectory;
-use super::lane::{AppendTask, LaneHandle, Slot};
+use super::lane::{AppendTask, Hosted, LaneHandle, Slot};
+use super::route::{Detached, Route};
 use super::waiters::Waiters;
 
 /// What readers may see of a partition: a view of its log and the positions that go with it.
@@ -90,8 +91,7 @@ pub struct Replica {
     topic_id: TopicId,
     node: NodeId,
     directory: ArcSwap<HostedDirectory>,
-    lane: LaneHandle,
-    slot: Slot,
+    route: Route,
     leadership: ArcSwap<Leadership>,
     config: ArcSwap<TopicConfig>,
     published: ArcSwap<Published>,
@@ -119,8 +119,7 @@ impl Replica {
             topic_id: parts.topic_id,
             node: parts.node,
             directory: ArcSwap::new(parts.directory),
-            lane: parts.lane,
-            slot: parts.slot,
+            route: Route::new(parts.slot, parts.lane),
             leadership: ArcSwap::from_pointee(parts.leadership),
             config: ArcSwap::new(parts.config),
             published: ArcSwap::from_pointee(parts.published),
@@ -184,12 +183,19 @@ impl Replica {
         &self.waiters
     }
 
-    pub(super) const fn slot(&self) -> Slot {
-        self.slot
+    /// Has the lane do something with the log, after what was sent to it before.
+    pub(super) fn operate(&self, operation: impl FnOnce(&mut Hosted) + Send + 'static) {
+        self.route.operate(operation);
     }
 
-    pub(super) const fn lane(&self) -> &LaneHandle {
-        &self.lane
+    /// Has the lane let the log go for good, after what was sent to it before.
+    pub(super) fn release(&self, then: impl FnOnce(Option<Hosted>) + Send + 'static) {
+        self.route.release(then);
+    }
+
+    /// Takes the log out of its lane for a while; `None` when it is not there.
+    pub(super) fn detach(&self) -> Option<Detached<'_>> {
+        self.route.detach()
     }
 
     /// Compares the leader epoch that a client sent (-1: not sent) with the broker's.
@@ -218,8 +224,7 @@ impl Replica {
             Err(failure) => PendingAppend::refused(failure),
             Ok(epoch) => {
                 let (reply, answer) = oneshot::channel();
-                self.lane.append(AppendTask {
-                    slot: self.slot,
+                self.route.append(AppendTask {
                     records: options.records,
                     origin: options.origin,
                     epoch,
@@ -232,7 +237,7 @@ impl Replica {
 
     /// Ends when every append that was handed over before is published or refused.
     pub fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.lane.settled()
+        self.route.settled()
     }
 
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {

@@ -43,21 +43,21 @@ impl Partitions {
     /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
     /// in the background: a touched log is looked at when a drain settles.
     pub(super) fn sync_due(&self) {
-        for lane in &self.shared.lanes {
+        for lane in self.lanes() {
             lane.sweep_written(|_| {});
         }
     }
 
     pub(super) fn expire_producers(&self) {
         let now = self.shared.clock.now();
-        for lane in &self.shared.lanes {
+        for lane in self.lanes() {
             lane.sweep(move |hosted| hosted.log.expire_producers(now));
         }
     }
 
     pub(super) fn apply_retention(&self) {
         let now = self.shared.clock.now();
-        for lane in &self.shared.lanes {
+        for lane in self.lanes() {
             lane.sweep(move |hosted| hosted.apply_retention(now));
         }
     }

@@ -22,12 +22,12 @@ pub(super) struct Syncer {
 }
 
 impl Syncer {
-    /// Starts the syncer of lane number `index`.
-    pub(super) fn start(index: usize) -> std::io::Result<Self> {
+    /// Starts the syncer of the lane of this name.
+    pub(super) fn start(lane: &str) -> std::io::Result<Self> {
         let (work, queue) = channel();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
-            .name(format!("storage-sync-{index}"))
+            .name(format!("sync-{lane}"))
             .spawn(move || run(&queue, &stopped))?;
         Ok(Self {
             work: Some(work),
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn work_is_done_in_order_and_the_end_drops_what_is_left() {
-        let mut syncer = Syncer::start(0).expect("a thread");
+        let mut syncer = Syncer::start("0-0").expect("a thread");
         let (done, results) = channel();
         let under_way = Arc::new(Barrier::new(2));
         for number in 0..5 {

@@ -43,6 +43,7 @@ fn the_defaults_are_usable() {
     let two = BrokerConfig::with(&[("log.dirs", "/a,/b")]).unwrap();
     assert_eq!(two.log_dirs, [PathBuf::from("/a"), PathBuf::from("/b")]);
     assert_eq!(two.metadata_log_dir, PathBuf::from("/a"));
+    assert!((1..=2).contains(&two.storage_lanes()), "shared out");
     let three = BrokerConfig::with(&[("zurau.storage.lanes", "3")]).unwrap();
     assert_eq!(three.storage_lanes(), 3);
 }

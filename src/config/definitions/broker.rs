@@ -37,7 +37,7 @@ pub const BROKER: &[Definition] = &[
     key("num.recovery.threads.per.data.dir", Int, "2", at_least(1), ClusterWide,
         "Threads per data directory that recover logs at start and flush them at the end."),
     key("zurau.storage.lanes", Int, "0", Range(0, 1024), ReadOnly,
-        "Threads that write to disk; a partition belongs to one of them. 0 chooses one per processor core, four at most."),
+        "Threads that write to each log directory; a partition belongs to one of them. 0 shares one per processor core, four at most, out over the directories, at least one to each."),
     // Sockets and requests.
     key("socket.send.buffer.bytes", Int, "102400", at_least(-1), ReadOnly,
         "Send buffer of client sockets in bytes; -1 leaves it to the operating system."),

@@ -37,7 +37,7 @@ fn ask<T: Send + 'static>(
     what: impl FnOnce(&mut Hosted) -> T + Send + 'static,
 ) -> Option<T> {
     let (answer, answered) = mpsc::channel();
-    replica.lane().operate(replica.slot(), move |hosted| {
+    replica.operate(move |hosted| {
         drop(answer.send(what(hosted)));
     });
     answered.recv().ok()
@@ -106,7 +106,7 @@ impl Shared {
     /// What Kafka's cleaner does besides: lets go what lies below the log start, and what is to be deleted.
     fn tidy(&self, replica: &Replica) {
         let now = self.partitions.shared.clock.now();
-        replica.lane().operate(replica.slot(), move |hosted| {
+        replica.operate(move |hosted| {
             hosted.apply_retention(now);
         });
     }
