@@ -8,6 +8,7 @@ pub mod log_limit;
 pub mod offset;
 pub mod outcome;
 pub mod pending;
+pub(crate) mod shared_map;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::ErrorCode;
@@ -17,3 +18,4 @@ pub(crate) use log_limit::limited;
 pub use offset::{LeaderEpoch, Offset, Positions};
 pub use outcome::{Outcome, TimerChange, Token};
 pub use pending::Pending;
+pub(crate) use shared_map::SharedMap;

@@ -14,7 +14,7 @@ use super::active::{Incoming, ReadyBatch};
 use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::check::ProducerRefusal;
-use super::producer::{CheckedProducers, ProducerCheck};
+use super::producer::{CheckedProducers, ProducerCheck, ProducersAfter};
 use super::txn_index::{self, AbortedTransaction};
 use super::validate::{self, MOST_DECOMPRESSED};
 
@@ -307,8 +307,7 @@ impl PartitionLog {
         })
     }
 
-    /// Notes the transactions that these batches, which have been written, abort. Markers are rare, so that
-    /// the producers may be gone through once more for them.
+    /// Notes the transactions that these batches, which have been written, abort.
     pub(super) fn index_aborted(&self, batches: &[ReadyBatch]) -> Result<(), LogError> {
         if !batches
             .iter()
@@ -316,7 +315,7 @@ impl PartitionLog {
         {
             return Ok(());
         }
-        let mut producers = self.producers.clone();
+        let mut producers = ProducersAfter::new(&self.producers);
         for batch in batches {
             let header = &batch.header;
             let first = producers
@@ -326,7 +325,8 @@ impl PartitionLog {
             let marker = is_marker.then(|| marker(batch)).flatten();
             producers.replay(header, marker);
             let aborted = marker.and_then(|(marker, _)| {
-                AbortedTransaction::ended_by(header, &marker, first, &producers)
+                let still_open = producers.first_open_transaction();
+                AbortedTransaction::ended_by(header, &marker, first, still_open)
             });
             if let Some(aborted) = aborted {
                 txn_index::add(&self.disk, &self.active.segment.files, aborted)?;

@@ -1,8 +1,8 @@
 //! Making things durable at once, stopping, and taking files away. What may take its time is in
 //! [`super::sync_job`].
 //!
-//! The order of [`PartitionLog::flush`]: content of sealed segments, of snapshots, of the active segment,
-//! then the directory's names; only then the positions move. Whoever flushes waits for it, so the indexes of
+//! The order of [`PartitionLog::flush`]: content of sealed segments, of the active segment, then the directory's
+//! names; only then the positions move. Producer snapshots are left to the next job where not all must be durable. Whoever flushes waits for it, so the indexes of
 //! the active segment are left to the next job, and the recovery point waits for that where it must: a crash
 //! before it costs a longer scan and nothing else.
 
@@ -15,30 +15,51 @@ use super::partition_log::{LogError, PartitionLog};
 use super::segment::Segment;
 
 impl PartitionLog {
+    /// Makes everything durable, with the producer snapshots.
     pub(super) fn sync_all(&mut self) -> Result<Offset, LogError> {
+        self.write_snapshots()?;
+        for snapshot in &self.unsynced.snapshots {
+            snapshot.sync(&self.disk, &self.directory)?;
+        }
+        self.unsynced.snapshots.clear();
+        self.sync_batches()
+    }
+
+    /// Writes the producer snapshots that are to be written; they are not synced.
+    pub(super) fn write_snapshots(&mut self) -> Result<(), LogError> {
+        for snapshot in &self.unsynced.snapshots {
+            snapshot.write(&self.disk, &self.directory)?;
+        }
+        if !self.unsynced.snapshots.is_empty() {
+            // jobs write them as well, and their names may be new
+            self.unsynced.note_names();
+        }
+        Ok(())
+    }
+
+    /// Makes the batches durable. Snapshots, which may be large, are left to the next job, and the recovery point
+    /// waits for them.
+    pub(super) fn sync_batches(&mut self) -> Result<Offset, LogError> {
         // what a job is syncing meanwhile is not known to be synced
         for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
             files.release_log();
         }
         self.unsynced.segments.clear();
-        for offset in &self.unsynced.snapshots {
-            let file = self
-                .disk
-                .open(&SegmentFile::ProducerSnapshot.path(&self.directory, *offset))?;
-            self.disk.sync(&file)?;
-        }
-        self.unsynced.snapshots.clear();
         if self.flushed < self.log_end {
             self.disk.sync(&*self.active.segment.files.log()?)?;
         }
         self.sync_names()?;
         self.flushed = self.log_end;
-        let reached = if self.unsynced.entries_are_synced() {
-            self.all_is_synced();
-            self.log_end
-        } else {
-            self.active.segment.base()
+        let first_snapshot = self.unsynced.first_snapshot();
+        let with_entries = self.unsynced.entries_are_synced();
+        let reached = match first_snapshot {
+            None if with_entries => {
+                self.all_is_synced();
+                self.log_end
+            }
+            None => self.active.segment.base(),
+            Some(snapshot) => snapshot.min(self.active.segment.base()),
         };
         self.recovery_point = self.recovery_point.max(reached);
         self.last_flush = self.latest_time;
@@ -68,7 +89,7 @@ impl PartitionLog {
         }
         self.active.finish(&self.disk)?;
         if needs_snapshot {
-            self.write_producer_snapshot()?;
+            self.take_producer_snapshot();
         }
         // after a clean stop nothing is scanned, so this segment's indexes count as well
         self.active.segment.files.sync(&self.disk)?;
@@ -77,6 +98,10 @@ impl PartitionLog {
     }
 
     pub(super) fn rename_deleted(self) -> Result<PathBuf, LogError> {
+        // a job that is still to write one would not find the directory
+        for snapshot in &self.unsynced.snapshots {
+            snapshot.withdraw();
+        }
         let name = names::marked_directory_name(
             &self.topic_partition,
             uuid::Uuid::new_v4(),
@@ -118,10 +143,7 @@ impl PartitionLog {
     }
 
     pub(super) fn doom_snapshot(&mut self, offset: Offset, due: Timestamp) -> Result<(), LogError> {
-        if self.snapshots.remove(&offset) {
-            self.unsynced
-                .snapshots
-                .retain(|unsynced| *unsynced != offset);
+        if self.snapshots.remove(&offset) && self.unsynced.forget_snapshot(offset) {
             self.doom_file(
                 &SegmentFile::ProducerSnapshot.path(&self.directory, offset),
                 due,

@@ -80,7 +80,7 @@ pub fn time_index_count_below(
 /// A producer snapshot, read and written.
 pub fn producer_snapshot(bytes: &[u8], end: Offset) -> Option<Vec<u8>> {
     let table = snapshot::decode(bytes, end).ok()?;
-    Some(snapshot::encode(&table))
+    Some(snapshot::encode(&table.picture()))
 }
 
 pub fn meta_properties(text: &[u8]) -> Option<MetaProperties> {

@@ -51,7 +51,9 @@
 //! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
 //!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
 //! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place ([`compact`]).
-//! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay.
+//! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay, and so
+//!   does one that a crash has come before: the writer only takes a picture, and a job writes it down. Retention
+//!   waits for it, and the recovery point does not pass it.
 //! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
 //!   ([`disk::Disk`]). That a file could not be opened for want of descriptors is not one of these.
 //!

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
 
 use super::active::ActiveSegment;
@@ -136,9 +136,9 @@ pub struct PartitionLog {
     pub(super) stored_epochs: LeaderEpochs,
     pub(super) producers: ProducerTable,
 
-    /// Producer snapshots on disk, by the offset in their names.
+    /// Producer snapshots on disk, or on their way there, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
-    /// The one of them that was written in the midst of the active segment, so that recovery need not look at
+    /// The one of them that was taken in the midst of the active segment, so that recovery need not look at
     /// all of its batches.
     pub(super) midway_snapshot: Option<Offset>,
     /// What stands between the recovery point and the log end.
@@ -179,6 +179,12 @@ impl PartitionLog {
     /// far as index entries are synced as well.
     pub fn flush(&mut self) -> Result<Offset, LogError> {
         self.sync_all()
+    }
+
+    /// The same without producer snapshots, which may be large: somebody waits for the batches. The recovery point
+    /// waits for the snapshots, which the next job writes and syncs.
+    pub fn flush_batches(&mut self) -> Result<Offset, LogError> {
+        self.sync_batches()
     }
 
     /// An immutable view for readers, cheap to make; a later append needs a new view to be seen.
@@ -317,6 +323,17 @@ impl PartitionLog {
     /// Forgets producers that have been silent for too long.
     pub fn expire_producers(&mut self, now: Timestamp) {
         self.producers.expire(now, self.producer_id_expiration_ms);
+    }
+
+    /// The same for some thousands of them, from the given one on. Returns where to go on, if those were not all.
+    pub fn expire_some_producers(
+        &mut self,
+        now: Timestamp,
+        from: Option<ProducerId>,
+    ) -> Option<ProducerId> {
+        const AT_ONCE: usize = 16 * 1024;
+        self.producers
+            .expire_some(from, AT_ONCE, now, self.producer_id_expiration_ms)
     }
 
     /// `flush.messages` / `flush.ms`: whether a sync is due.

@@ -1,5 +1,6 @@
 //! Starting a new segment, and the state that is kept beside the segments: epochs, log start, producer
-//! snapshots.
+//! snapshots. Rolling costs the same however many producers there are: they are written down by the next job
+//! ([`super::sync_job`]).
 
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 
 use super::active::ActiveSegment;
-use super::disk::{Disk, is_out_of_descriptors};
+use super::disk::Disk;
 use super::epochs::{self, LeaderEpochs};
 use super::names::SegmentFile;
 use super::partition_log::{LogError, PartitionLog};
-use super::producer::snapshot;
+use super::producer::UnsyncedSnapshot;
 
 /// A series of numbers that look random, from one seed.
 #[derive(Clone, Copy, Debug)]
@@ -57,26 +58,17 @@ impl PartitionLog {
     pub(super) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), LogError> {
         // repeated by a second attempt, to no effect
         self.active.finish(&self.disk)?;
-        let snapshot = self.write_producer_snapshot()?;
         let jitter_ms = self.jitter.next_ms(&self.config);
-        let created = ActiveSegment::create(
+        let next = ActiveSegment::create(
             &self.disk,
             &self.directory,
             base,
             &self.config,
             now,
             jitter_ms,
-        );
-        let next = match created {
-            Ok(next) => next,
-            Err(error) => {
-                if let Some(offset) = snapshot.filter(|_| is_out_of_descriptors(&error)) {
-                    self.remove_producer_snapshot(offset)?;
-                }
-                return Err(error.into());
-            }
-        };
+        )?;
         self.unsynced.note_names();
+        self.take_producer_snapshot();
         let before = std::mem::replace(&mut self.active, next);
         let sealed = before.segment.sealed(base);
         self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.length);
@@ -89,25 +81,19 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Writes the producers as they are at the log end, unless there is such a snapshot. Returns the offset
-    /// of one that is new.
-    pub(super) fn write_producer_snapshot(&mut self) -> Result<Option<Offset>, LogError> {
+    /// Takes a snapshot of the producers as they are at the log end, unless there is one. The next job writes it
+    /// down. Returns the offset of one that is new.
+    pub(super) fn take_producer_snapshot(&mut self) -> Option<Offset> {
         let end = self.producers.end();
-        if self.snapshots.contains(&end) {
-            return Ok(None);
+        if !self.snapshots.insert(end) {
+            return None;
         }
-        let file = self
-            .disk
-            .create(&SegmentFile::ProducerSnapshot.path(&self.directory, end))?;
-        self.disk
-            .write_at(&file, &snapshot::encode(&self.producers), 0)?;
-        self.snapshots.insert(end);
-        self.unsynced.snapshots.push(end);
-        self.unsynced.note_names();
-        Ok(Some(end))
+        let taken = UnsyncedSnapshot::taken(self.producers.picture());
+        self.unsynced.snapshots.push(taken);
+        Some(end)
     }
 
-    /// Removes the snapshot that was written in the midst of a segment, if there is one and it lies below
+    /// Removes the snapshot that was taken in the midst of a segment, if there is one and it lies below
     /// `newer`, where there is another.
     pub(super) fn remove_midway_snapshot(&mut self, newer: Offset) -> Result<(), LogError> {
         match self.midway_snapshot.take() {
@@ -119,9 +105,9 @@ impl PartitionLog {
     /// Takes a snapshot away that stands at no segment's base.
     fn remove_producer_snapshot(&mut self, offset: Offset) -> Result<(), LogError> {
         self.snapshots.remove(&offset);
-        self.unsynced
-            .snapshots
-            .retain(|unsynced| *unsynced != offset);
+        if !self.unsynced.forget_snapshot(offset) {
+            return Ok(());
+        }
         let path = SegmentFile::ProducerSnapshot.path(&self.directory, offset);
         Ok(self.disk.remove(&path)?)
     }

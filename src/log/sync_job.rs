@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A [`SyncJob`] holds what must be synced so that everything below one offset is durable: the closed
-//! segments that were not synced yet, the producer snapshots, the active segment and its indexes if its turn
+//! segments that were not synced yet, the producer snapshots (which it also writes), the active segment and its indexes if its turn
 //! has come, and the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on
 //! the disk.
 //!
@@ -31,8 +31,8 @@ use std::sync::Arc;
 use crate::base::{Offset, Timestamp};
 
 use super::disk::{Disk, is_out_of_descriptors};
-use super::names::SegmentFile;
 use super::partition_log::{LogError, PartitionLog};
+use super::producer::UnsyncedSnapshot;
 use super::segment::SegmentFiles;
 
 /// How long a batch lies in the active segment before a job syncs it, when no policy of the topic's asks
@@ -55,8 +55,8 @@ const RETRY_MS: i64 = 1_000;
 pub(super) struct Unsynced {
     /// Segments that were sealed and not synced since.
     pub(super) segments: Vec<Arc<SegmentFiles>>,
-    /// Producer snapshots that were written and not synced.
-    pub(super) snapshots: Vec<Offset>,
+    /// Producer snapshots that were taken and not synced; many of them are not written yet.
+    pub(super) snapshots: Vec<UnsyncedSnapshot>,
     /// How often names in the directory were changed, and how many of these changes are synced.
     names_changed: u64,
     names_synced: u64,
@@ -91,7 +91,7 @@ pub(super) struct Synced {
 impl Unsynced {
     /// What recovery leaves: its segments and snapshots, and names and entries of the active segment where it
     /// may have changed them.
-    pub(super) const fn new(
+    pub(super) fn new(
         segments: Vec<Arc<SegmentFiles>>,
         snapshots: Vec<Offset>,
         since: Option<Timestamp>,
@@ -99,7 +99,10 @@ impl Unsynced {
     ) -> Self {
         Self {
             segments,
-            snapshots,
+            snapshots: snapshots
+                .into_iter()
+                .map(UnsyncedSnapshot::written)
+                .collect(),
             names_changed: 1,
             names_synced: synced.names as u64,
             entries_changed: 1,
@@ -112,6 +115,31 @@ impl Unsynced {
             job_is_out: false,
             not_before: Timestamp(i64::MIN),
         }
+    }
+
+    /// Whether there are snapshots that somebody has to write.
+    pub(super) fn has_snapshots_to_write(&self) -> bool {
+        self.snapshots
+            .iter()
+            .any(UnsyncedSnapshot::is_to_be_written)
+    }
+
+    /// What the recovery point must not pass: the first snapshot that is not on the disk for certain.
+    pub(super) fn first_snapshot(&self) -> Option<Offset> {
+        self.snapshots.iter().map(UnsyncedSnapshot::offset).min()
+    }
+
+    /// Forgets a snapshot that nobody wants any more. Whether there may be a file of it.
+    pub(super) fn forget_snapshot(&mut self, offset: Offset) -> bool {
+        let mut may_be_there = true;
+        self.snapshots.retain(|snapshot| {
+            let is_it = snapshot.offset() == offset;
+            if is_it {
+                may_be_there = snapshot.withdraw();
+            }
+            !is_it
+        });
+        may_be_there
     }
 
     /// Names in the directory are about to change, or have changed.
@@ -193,7 +221,7 @@ pub struct SyncJob {
     disk: Disk,
     directory: Arc<Path>,
     segments: Vec<Arc<SegmentFiles>>,
-    snapshots: Vec<Offset>,
+    snapshots: Vec<UnsyncedSnapshot>,
     active: Option<ActivePart>,
     /// Everything below is durable once the job has run.
     up_to: Offset,
@@ -226,14 +254,8 @@ impl SyncJob {
         for files in &self.segments {
             files.sync(&self.disk)?;
         }
-        for offset in &self.snapshots {
-            let path = SegmentFile::ProducerSnapshot.path(&self.directory, *offset);
-            match self.disk.open(&path) {
-                Ok(file) => self.disk.sync(&file)?,
-                // taken back meanwhile: another one stands for it
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+        for snapshot in &self.snapshots {
+            snapshot.sync(&self.disk, &self.directory)?;
         }
         if let Some(active) = &self.active {
             active.files.sync_log(&self.disk)?;
@@ -267,7 +289,8 @@ impl PartitionLog {
             now.millis_since(since) >= patience || waiting >= unsynced.most_waiting
         };
         let with_active = unsynced.since.is_some_and(is_due);
-        if !with_active && unsynced.segments.is_empty() {
+        let is_idle = unsynced.segments.is_empty() && !unsynced.has_snapshots_to_write();
+        if !with_active && is_idle {
             return None;
         }
         let active = if with_active {
@@ -289,7 +312,8 @@ impl PartitionLog {
             },
             active,
             names_changed: unsynced.names_changed,
-            with_names: !unsynced.names_are_synced(),
+            // a snapshot that the job writes has a new name
+            with_names: !unsynced.names_are_synced() || !unsynced.snapshots.is_empty(),
             history: unsynced.history,
             made: now,
         })
@@ -297,7 +321,7 @@ impl PartitionLog {
 
     /// What a job syncs of the active segment.
     fn active_part(&mut self) -> Result<ActivePart, LogError> {
-        self.write_midway_snapshot()?;
+        self.take_midway_snapshot()?;
         let segment = &self.active.segment;
         Ok(ActivePart {
             files: Arc::clone(&segment.files),
@@ -307,16 +331,16 @@ impl PartitionLog {
         })
     }
 
-    /// Writes the producers down where much was appended since their last snapshot, in place of the last one
-    /// that was written for this reason: Kafka keeps at most one that stands at no segment's base.
-    fn write_midway_snapshot(&mut self) -> Result<(), LogError> {
+    /// Takes a snapshot of the producers where much was appended since the last one, in place of the last one
+    /// that was taken for this reason: Kafka keeps at most one that stands at no segment's base.
+    fn take_midway_snapshot(&mut self) -> Result<(), LogError> {
         let length = self.active.segment.length;
         if length - self.unsynced.snapshot_covers < self.unsynced.most_waiting {
             return Ok(());
         }
-        let written = self.write_producer_snapshot()?;
+        let taken = self.take_producer_snapshot();
         self.remove_midway_snapshot(self.log_end)?;
-        self.midway_snapshot = written;
+        self.midway_snapshot = taken;
         self.unsynced.snapshot_covers = length;
         Ok(())
     }
@@ -348,9 +372,10 @@ impl PartitionLog {
             }
             !is_done
         });
+        let is_done = |offset| job.snapshots.iter().any(|done| done.offset() == offset);
         unsynced
             .snapshots
-            .retain(|offset| !job.snapshots.contains(offset));
+            .retain(|snapshot| !is_done(snapshot.offset()));
         unsynced.names_synced = unsynced.names_synced.max(job.names_changed);
         let reached = job.up_to.min(self.log_end);
         self.recovery_point = self.recovery_point.max(reached);

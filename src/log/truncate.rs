@@ -6,7 +6,7 @@ use crate::base::Offset;
 
 use super::active::{ActiveSegment, index_interval};
 use super::partition_log::{LogError, PartitionLog};
-use super::producer::ProducerLoader;
+use super::producer::{ProducerLoader, UnsyncedSnapshot};
 use super::segment::{Segment, SegmentFiles};
 use super::{offset_index, rebuild, time_index, txn_index};
 
@@ -138,6 +138,8 @@ impl PartitionLog {
         for offset in above {
             self.doom_snapshot(offset, due)?;
         }
+        // the loader looks for what it has heard of
+        self.write_snapshots()?;
         let mut segments: Vec<Segment> = self.sealed.to_vec();
         segments.push(self.active.segment.clone());
         let mut loader = ProducerLoader {
@@ -151,7 +153,8 @@ impl PartitionLog {
             index_interval: index_interval(&self.config),
         };
         self.producers = loader.load(self.log_end)?;
-        self.unsynced.snapshots.append(&mut loader.written);
+        let written = loader.written.into_iter().map(UnsyncedSnapshot::written);
+        self.unsynced.snapshots.extend(written);
         self.unsynced.note_names();
         Ok(())
     }

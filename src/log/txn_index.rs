@@ -25,7 +25,6 @@ use crate::record::control::EndTransactionMarker;
 
 use super::disk::Disk;
 use super::names::SegmentFile;
-use super::producer::ProducerTable;
 use super::reader::LogView;
 use super::segment::SegmentFiles;
 
@@ -47,13 +46,13 @@ pub struct AbortedTransaction {
 }
 
 impl AbortedTransaction {
-    /// What a marker ends, if it aborts anything. `producers` are those after the marker, and `first` is
-    /// where the transaction began.
+    /// What a marker ends, if it aborts anything. `first` is where the transaction began, and `still_open` where
+    /// the oldest begins that is open after the marker.
     pub(super) fn ended_by(
         header: &BatchHeader,
         marker: &EndTransactionMarker,
         first: Option<Offset>,
-        producers: &ProducerTable,
+        still_open: Option<Offset>,
     ) -> Option<Self> {
         let last = header.last_offset();
         let first = first.filter(|_| !marker.committed)?;
@@ -61,9 +60,7 @@ impl AbortedTransaction {
             producer: header.producer_id,
             first,
             last,
-            last_stable: producers
-                .first_open_transaction()
-                .unwrap_or_else(|| last.next()),
+            last_stable: still_open.unwrap_or_else(|| last.next()),
         })
     }
 

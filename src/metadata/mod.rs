@@ -23,7 +23,7 @@
 //! name, by id) hold the same topics; a record that contradicts the image is an error that stops the
 //! replay, never a guess.
 //!
-//! Maps that grow with the cluster are `shared_map`s: a change copies one small piece of them.
+//! Maps that grow with the cluster are shared maps ([`crate::base`]): a change copies one small piece of them.
 //!
 //! This room does no I/O and knows neither time nor chance.
 
@@ -35,7 +35,6 @@ pub mod features;
 pub mod image;
 pub mod record;
 pub mod replay;
-mod shared_map;
 pub mod snapshot;
 pub mod topics;
 

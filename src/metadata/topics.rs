@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::{DirectoryId, LeaderEpoch, NodeId, TopicId};
 
 use super::record::{Partition, PartitionChange};
-use super::shared_map::SharedMap;
+use crate::base::SharedMap;
 
 /// One topic.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{LeaderEpoch, Offset, Positions, Timestamp};
+use crate::base::{LeaderEpoch, Offset, Positions, ProducerId, Timestamp};
 use crate::log::{AppendError, AppendInfo, AppendOrigin, DirectoryOffline, LogError, PartitionLog};
 
 use super::append::{AppendFailure, Appended};
@@ -120,7 +120,7 @@ impl Hosted {
                 "the log directory is offline",
             )));
         }
-        let result = self.log.flush();
+        let result = self.log.flush_batches();
         result.inspect_err(|error| self.note_failure("sync", error))
     }
 
@@ -145,6 +145,15 @@ impl Hosted {
                 }
             });
         });
+    }
+
+    /// Forgets producers that have been silent for too long: some now, and the next when the lane's other logs have
+    /// had their turn.
+    pub(super) fn expire_producers(&mut self, now: Timestamp, from: Option<ProducerId>) {
+        if let Some(next) = self.log.expire_some_producers(now, from) {
+            self.replica
+                .operate(move |hosted| hosted.expire_producers(now, Some(next)));
+        }
     }
 
     /// Lets go what retention does not keep, and the files of what went before.

@@ -51,7 +51,7 @@ impl Partitions {
     pub(super) fn expire_producers(&self) {
         let now = self.shared.clock.now();
         for lane in self.lanes() {
-            lane.sweep(move |hosted| hosted.log.expire_producers(now));
+            lane.sweep(move |hosted| hosted.expire_producers(now, None));
         }
     }
 

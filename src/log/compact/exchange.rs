@@ -21,7 +21,6 @@ use crate::log::txn_index::AbortedTransaction;
 
 use super::CompactionLimits;
 use super::assess::CleanableLog;
-use super::filter::LastOfProducer;
 use super::job::{CompactionJob, CompactionStats};
 use super::map::OffsetMap;
 use super::transactions::Transactions;
@@ -85,10 +84,6 @@ impl PartitionLog {
         if end <= cleanable.first_dirty {
             return None;
         }
-        let last_of = |entry: &crate::log::producer::state::ProducerEntry| LastOfProducer {
-            data: entry.batches().last().map(|batch| batch.last_offset),
-            epoch: entry.epoch,
-        };
         Some(CompactionJob {
             disk: self.disk.clone(),
             config: Arc::clone(&self.config),
@@ -102,11 +97,7 @@ impl PartitionLog {
                 .collect(),
             first_dirty: cleanable.first_dirty,
             end,
-            producers: self
-                .producers
-                .iter()
-                .map(|(id, entry)| (id, last_of(entry)))
-                .collect(),
+            producers: self.producers.picture(),
             history: self.unsynced.history(),
             now,
             map: OffsetMap::new(limits.map_bytes, limits.map_load_factor, secret),

@@ -1,9 +1,8 @@
 //! The rule: which records of a batch stay.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::base::{Offset, Timestamp};
 use crate::record::control::ControlType;
 use crate::record::retain::{retain, retain_empty};
 use crate::record::{BatchHeader, Codec, CodecError, RawRecord, RawRecords, Records};
@@ -12,24 +11,17 @@ use super::CompactionError;
 use super::map::OffsetMap;
 use super::read::WholeBatch;
 use super::transactions::Transactions;
+use crate::log::producer::ProducerPicture;
 use crate::log::txn_index::AbortedTransaction;
 
 /// A batch whose records unpack to more is not looked into: it stays as it is, and its keys are not known.
 /// The producer pays a thousandth of what we would.
 pub(super) const MOST_UNPACKED: usize = 128 * 1024 * 1024;
 
-/// What a producer that the log knows has left last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LastOfProducer {
-    /// Last offset of its last batch of data, if that is remembered.
-    pub(super) data: Option<Offset>,
-    pub(super) epoch: ProducerEpoch,
-}
-
 /// What stays, for one run of a compaction.
 pub(super) struct Filter<'a> {
     pub(super) map: &'a OffsetMap,
-    pub(super) producers: &'a HashMap<ProducerId, LastOfProducer>,
+    pub(super) producers: &'a ProducerPicture,
     pub(super) now: Timestamp,
     /// Stamped on batches with tombstones that have none.
     pub(super) horizon: Timestamp,
@@ -186,10 +178,10 @@ impl Filter<'_> {
         if !header.producer_id.is_some() {
             return false;
         }
-        let last = self.producers.get(&header.producer_id);
-        last.is_some_and(|last| match last.data {
-            Some(offset) => header.last_offset() == offset,
-            None => header.attributes.is_control() && header.producer_epoch == last.epoch,
+        let entry = self.producers.get(header.producer_id);
+        entry.is_some_and(|entry| match entry.batches().last() {
+            Some(newest) => header.last_offset() == newest.last_offset,
+            None => header.attributes.is_control() && header.producer_epoch == entry.epoch,
         })
     }
 

@@ -1,19 +1,19 @@
 //! One compaction of one log, to be run on any thread.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{Offset, ProducerId, Timestamp};
+use crate::base::{Offset, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::active::index_interval;
 use crate::log::disk::Disk;
 use crate::log::names::SegmentFile;
+use crate::log::producer::ProducerPicture;
 use crate::log::segment::Segment;
 use crate::log::txn_index;
 use crate::record::Records;
 
 use super::exchange::{CleanedFiles, Group};
-use super::filter::{Filter, LastOfProducer, Outcome, control_type, unpack};
+use super::filter::{Filter, Outcome, control_type, unpack};
 use super::groups::next_group;
 use super::map::OffsetMap;
 use super::read::{SegmentBatches, WholeBatch};
@@ -49,7 +49,7 @@ pub struct CompactionJob {
     pub(super) first_dirty: Offset,
     /// The base of the first segment that must not be touched.
     pub(super) end: Offset,
-    pub(super) producers: HashMap<ProducerId, LastOfProducer>,
+    pub(super) producers: ProducerPicture,
     pub(super) history: u64,
     pub(super) now: Timestamp,
     pub(super) map: OffsetMap,

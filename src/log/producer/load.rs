@@ -83,7 +83,8 @@ impl ProducerLoader<'_> {
             let file = self
                 .disk
                 .create(&SegmentFile::ProducerSnapshot.path(self.directory, table.end()))?;
-            self.disk.write_at(&file, &snapshot::encode(table), 0)?;
+            self.disk
+                .write_at(&file, &snapshot::encode(&table.picture()), 0)?;
             self.written.push(table.end());
         }
         Ok(())
@@ -115,8 +116,10 @@ fn replay(
         let open = table.get(header.producer_id);
         let first = open.and_then(|entry| entry.transaction_start);
         table.replay(header, marker);
-        let aborted = marker
-            .and_then(|(marker, _)| AbortedTransaction::ended_by(header, &marker, first, table));
+        let aborted = marker.and_then(|(marker, _)| {
+            let still_open = table.first_open_transaction();
+            AbortedTransaction::ended_by(header, &marker, first, still_open)
+        });
         if let Some(aborted) = aborted {
             txn_index::add(disk, &segment.files, aborted)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::base::{Offset, ProducerEpoch, ProducerId, SharedMap, Timestamp};
 use crate::record::BatchHeader;
 use crate::record::batch::NO_SEQUENCE;
 use crate::record::control::EndTransactionMarker;
@@ -170,10 +170,40 @@ impl ProducerEntry {
     }
 }
 
+/// The producers as they were at a place in the log. Cheap to take and to clone, however many they are: what does
+/// not change is shared with the table.
+#[derive(Clone, Debug)]
+pub(crate) struct ProducerPicture {
+    entries: SharedMap<ProducerId, ProducerEntry>,
+    end: Offset,
+}
+
+impl ProducerPicture {
+    /// Every batch below has been applied.
+    pub(crate) const fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// What is known of `id`.
+    pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
+        self.entries.get(&id)
+    }
+
+    /// All entries, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerEntry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// How many producers are known.
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
 /// All producers of a partition, and the end of the log up to which they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerTable {
-    entries: HashMap<ProducerId, ProducerEntry>,
+    entries: SharedMap<ProducerId, ProducerEntry>,
     /// Open transactions by their first offset.
     open: BTreeMap<Offset, ProducerId>,
     /// Every batch below has been applied.
@@ -216,22 +246,28 @@ impl ProducerTable {
         self.entries.get(&id)
     }
 
-    /// All entries, in no order.
+    /// The producers of this moment.
+    pub(crate) fn picture(&self) -> ProducerPicture {
+        ProducerPicture {
+            entries: self.entries.clone(),
+            end: self.end,
+        }
+    }
+
+    /// All entries, in the order of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerEntry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
     /// How many producers are known.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Puts an entry in place.
     pub(crate) fn publish(&mut self, id: ProducerId, entry: ProducerEntry) {
-        let before = self
-            .entries
-            .insert(id, entry)
-            .and_then(|before| before.transaction_start);
+        let before = self.get(id).and_then(|before| before.transaction_start);
+        self.entries.insert(id, entry);
         if before != entry.transaction_start {
             if let Some(start) = before {
                 self.open.remove(&start);
@@ -254,27 +290,90 @@ impl ProducerTable {
         header: &BatchHeader,
         marker: Option<(EndTransactionMarker, Timestamp)>,
     ) {
-        if header.producer_id.is_some() {
-            let mut entry = self
-                .get(header.producer_id)
-                .copied()
-                .unwrap_or(ProducerEntry::UNKNOWN);
-            match marker {
-                Some((marker, timestamp)) => entry.add_marker(header, &marker, timestamp),
-                None if header.attributes.is_control() => {}
-                None => entry.add_batch(header),
-            }
-            if !header.attributes.is_control() || marker.is_some() {
-                self.publish(header.producer_id, entry);
-            }
+        if let Some(entry) = replayed(self.get(header.producer_id), header, marker) {
+            self.publish(header.producer_id, entry);
         }
         self.end = header.next_offset();
     }
 
     /// Forgets producers that have been silent for `expiration_ms` and have no transaction open.
     pub(crate) fn expire(&mut self, now: Timestamp, expiration_ms: i64) {
-        self.entries
-            .retain(|_, entry| !entry.is_expired(now, expiration_ms));
+        self.expire_some(None, usize::MAX, now, expiration_ms);
+    }
+
+    /// The same for `most` producers, or a few more, from `from` on. Returns where to go on, if that was not all.
+    pub(crate) fn expire_some(
+        &mut self,
+        from: Option<ProducerId>,
+        most: usize,
+        now: Timestamp,
+        expiration_ms: i64,
+    ) -> Option<ProducerId> {
+        let is_kept = |_: &ProducerId, entry: &ProducerEntry| !entry.is_expired(now, expiration_ms);
+        self.entries.retain_some(from.as_ref(), most, is_kept)
+    }
+}
+
+/// The producer of a batch once the batch is applied, if it says anything of one.
+fn replayed(
+    before: Option<&ProducerEntry>,
+    header: &BatchHeader,
+    marker: Option<(EndTransactionMarker, Timestamp)>,
+) -> Option<ProducerEntry> {
+    if !header.producer_id.is_some() {
+        return None;
+    }
+    let mut entry = before.copied().unwrap_or(ProducerEntry::UNKNOWN);
+    match marker {
+        Some((marker, timestamp)) => entry.add_marker(header, &marker, timestamp),
+        None if header.attributes.is_control() => return None,
+        None => entry.add_batch(header),
+    }
+    Some(entry)
+}
+
+/// What a table would be after some batches more. Costs what these batches concern.
+pub(crate) struct ProducersAfter<'a> {
+    table: &'a ProducerTable,
+    changed: HashMap<ProducerId, ProducerEntry>,
+}
+
+impl<'a> ProducersAfter<'a> {
+    /// After none yet.
+    pub(crate) fn new(table: &'a ProducerTable) -> Self {
+        Self {
+            table,
+            changed: HashMap::new(),
+        }
+    }
+
+    /// What is known of `id`.
+    pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
+        self.changed.get(&id).or_else(|| self.table.get(id))
+    }
+
+    /// Applies a batch, as [`ProducerTable::replay`] does.
+    pub(crate) fn replay(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<(EndTransactionMarker, Timestamp)>,
+    ) {
+        if let Some(entry) = replayed(self.get(header.producer_id), header, marker) {
+            self.changed.insert(header.producer_id, entry);
+        }
+    }
+
+    /// First offset of the oldest open transaction.
+    pub(crate) fn first_open_transaction(&self) -> Option<Offset> {
+        let mut open = self.table.open.iter();
+        let unchanged = open.find(|(_, id)| !self.changed.contains_key(id));
+        let changed = self.changed.values();
+        let changed = changed.filter_map(|entry| entry.transaction_start);
+        unchanged
+            .map(|(start, _)| *start)
+            .into_iter()
+            .chain(changed)
+            .min()
     }
 }
 

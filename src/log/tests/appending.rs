@@ -259,6 +259,11 @@ fn segments_roll_by_size_and_are_named_by_their_first_offset() {
         test.append(&one).unwrap();
     }
     assert_eq!(test.log.segment_count(), 3);
+    let is_snapshot = |name: &String| name.ends_with(".snapshot");
+    assert!(!test.files().iter().any(is_snapshot), "left to a job");
+    let job = test.log.sync_job(test.now).unwrap();
+    let result = job.run();
+    test.log.synced(job, result).unwrap();
     let logs: Vec<String> = test
         .files()
         .into_iter()

@@ -141,6 +141,42 @@ fn a_flush_does_not_wait_for_a_job() {
     assert_eq!(run(&mut test.log, job), Offset(5));
 }
 
+#[test]
+fn the_recovery_point_waits_for_producers_that_are_not_written_down() {
+    let mut test = rolling();
+    append(&mut test, 0..5);
+    assert_eq!(test.log.flush_batches().unwrap(), Offset(5));
+    assert_eq!(test.log.flushed(), Offset(5));
+    assert_eq!(test.log.recovery_point(), Offset(3));
+    let snapshot = test.path().join("00000000000000000003.snapshot");
+    assert!(!snapshot.exists());
+    let job = test.log.sync_job(test.now).unwrap();
+    assert_eq!(run(&mut test.log, job), Offset(3));
+    assert!(snapshot.exists());
+    let job = test.log.sync_job(later(&test)).unwrap();
+    assert_eq!(run(&mut test.log, job), Offset(5));
+}
+
+#[test]
+fn a_job_writes_no_producers_of_a_log_that_was_cut_or_deleted() {
+    let mut test = rolling();
+    append(&mut test, 0..8);
+    let job = test.log.sync_job(test.now).unwrap();
+    test.log.truncate(Offset(2)).unwrap();
+    append(&mut test, 2..3);
+    drop(job.run());
+    let stray = |test: &TestLog| test.files().iter().any(|name| name.contains("006.snap"));
+    assert!(!stray(&test));
+    let mut test = rolling();
+    append(&mut test, 0..4);
+    let job = test.log.sync_job(test.now).unwrap();
+    let disk = test.log.disk.clone();
+    let renamed = test.log.mark_deleted().unwrap();
+    drop(job.run());
+    assert!(!disk.is_offline());
+    assert!(!renamed.join("00000000000000000003.snapshot").exists());
+}
+
 /// Notes what is synced; syncs fail once they are to.
 #[derive(Debug, Default)]
 struct Notes {

@@ -50,6 +50,8 @@ pub(super) enum Step {
     },
     NewEpoch,
     Flush,
+    /// The same without the producer snapshots.
+    FlushBatches,
     /// Takes a job of what is due now, or of the active segment as well.
     TakeJob {
         later: bool,
@@ -80,8 +82,9 @@ pub(super) enum Step {
     Compact,
 }
 use Step::{
-    Append, Checkpoints, Compact, DeleteExpired, Flush, GiveJobBack, Marker, NewEpoch,
-    RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
+    Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Marker,
+    NewEpoch, RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional,
+    Truncate,
 };
 
 pub(super) fn compacted() -> TopicConfig {
@@ -276,6 +279,9 @@ impl<'a> Run<'a> {
             }
             Flush => {
                 self.log().flush().unwrap();
+            }
+            FlushBatches => {
+                self.log().flush_batches().unwrap();
             }
             TakeJob { later } if self.job.is_none() => {
                 self.job = self.log().sync_job(if later { LATER } else { NOW });

@@ -2,8 +2,9 @@
 
 use super::survivals::Dice;
 use super::workload::Step::{
-    self, Append, Checkpoints, Compact, DeleteExpired, Flush, GiveJobBack, Marker, NewEpoch,
-    RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional, Truncate,
+    self, Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Marker,
+    NewEpoch, RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional,
+    Truncate,
 };
 
 const fn append(producer: i64, records: i64, size: usize) -> Step {
@@ -30,12 +31,13 @@ const fn marker(producer: i64, committed: bool) -> Step {
 }
 
 /// By name. The short ones have lost something once.
-pub(super) const WORKLOADS: [(&str, &[Step]); 5] = [
+pub(super) const WORKLOADS: [(&str, &[Step]); 6] = [
     ("standard", STANDARD),
     ("following", FOLLOWING),
     ("forgetting", FORGETTING),
     ("mixing", MIXING),
     ("closing", CLOSING),
+    ("waiting", WAITING),
 ];
 
 /// A bit of everything.
@@ -162,6 +164,39 @@ const CLOSING: &[Step] = &[
     append(1, 1, 300),
 ];
 
+/// Batches are synced and acknowledged before their producers are written down, and the log is cut while that is
+/// still to be done, and while a job does it.
+const WAITING: &[Step] = &[
+    append(1, 1, 4200),
+    transactional(3, 1, 1500),
+    append(2, 1, 1200),
+    FlushBatches,
+    Checkpoints,
+    append(1, 1, 3500),
+    marker(3, false),
+    append(2, 1, 3000),
+    FlushBatches,
+    Checkpoints,
+    TakeJob { later: true },
+    append(1, 1, 4000),
+    Truncate { back: 2 },
+    RunJob,
+    append(2, 1, 2500),
+    FlushBatches,
+    GiveJobBack,
+    Checkpoints,
+    TakeJob { later: true },
+    RunJob,
+    append(1, 1, 3000),
+    GiveJobBack,
+    Checkpoints,
+    RaiseLogStart { back: 1 },
+    Checkpoints,
+    Retention,
+    append(2, 1, 4000),
+    FlushBatches,
+];
+
 /// What is compacted twice, and goes on; with settings for it.
 pub(super) const COMPACTING: &[Step] = &[
     append(1, 2, 700),
@@ -213,7 +248,8 @@ pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
                 committed: dice.below(2) == 0,
             },
             20..22 => NewEpoch,
-            22..24 => Flush,
+            22 => Flush,
+            23 => FlushBatches,
             24..26 => TakeJob {
                 later: dice.below(2) == 0,
             },

@@ -6,7 +6,8 @@
 //!   after m':  [ a..f ] [ g..k ] [ m'..z ]     the first two are the same chunks in memory
 //! ```
 //!
-//! The image of a cluster with ten thousand topics is published anew for each topic that changes.
+//! The image of a cluster with ten thousand topics is published anew for each topic that changes, and the
+//! producers of a partition are written down while the partition goes on.
 //! Copying a map of ten thousand pointers takes milliseconds, copying the list of its chunks and one
 //! chunk takes microseconds. Lookups are two binary searches. A map that is not shared is changed in
 //! place, so that loading a log copies nothing.
@@ -21,7 +22,7 @@ type Chunk<K, V> = Vec<(K, V)>;
 
 /// An ordered map whose clones share what does not change.
 #[derive(Clone, Debug)]
-pub(super) struct SharedMap<K, V> {
+pub(crate) struct SharedMap<K, V> {
     /// In the order of their keys, none empty.
     chunks: Arc<Vec<Arc<Chunk<K, V>>>>,
     length: usize,
@@ -46,15 +47,15 @@ impl<K: PartialEq, V: PartialEq> PartialEq for SharedMap<K, V> {
 impl<K: Eq, V: Eq> Eq for SharedMap<K, V> {}
 
 impl<K, V> SharedMap<K, V> {
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.length
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.chunks
             .iter()
             .flat_map(|chunk| chunk.iter().map(|(key, value)| (key, value)))
@@ -75,7 +76,7 @@ impl<K, V> SharedMap<K, V> {
             .saturating_sub(1)
     }
 
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
@@ -92,7 +93,7 @@ fn place<K: Borrow<Q>, V, Q: Ord + ?Sized>(chunk: &Chunk<K, V>, key: &Q) -> Resu
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     /// Gives `key` a value, whether it had one or not.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         let at = self.chunk_of(&key);
         let chunks = Arc::make_mut(&mut self.chunks);
         let Some(chunk) = chunks.get_mut(at) else {
@@ -118,8 +119,50 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         }
     }
 
+    /// Takes out what `keep` does not want, among `most` entries or a chunk more, from the chunk of `from` on
+    /// or the first. Returns where to go on, if that was not all.
+    pub(crate) fn retain_some(
+        &mut self,
+        from: Option<&K>,
+        most: usize,
+        keep: impl Fn(&K, &V) -> bool,
+    ) -> Option<K> {
+        let mut at = from.map_or(0, |key| self.chunk_of(key));
+        let mut seen = 0;
+        while let Some(chunk) = self.chunks.get(at) {
+            if seen >= most {
+                return chunk.first().map(|(key, _)| key.clone());
+            }
+            seen += chunk.len();
+            if chunk.iter().all(|(key, value)| keep(key, value)) {
+                at += 1;
+                continue;
+            }
+            let chunks = Arc::make_mut(&mut self.chunks);
+            // where it is shared, what stays is all that is copied
+            let stays = chunks[at].iter().filter(|(key, value)| keep(key, value));
+            let stays: Chunk<K, V> = stays.cloned().collect();
+            self.length -= chunks[at].len() - stays.len();
+            let before = at.checked_sub(1);
+            let fits = |before: usize| chunks[before].len() + stays.len() <= CHUNK / 2;
+            match before {
+                _ if stays.is_empty() => drop(chunks.remove(at)),
+                // Deleting most of the entries must not leave a list of tiny chunks.
+                Some(before) if fits(before) => {
+                    chunks.remove(at);
+                    Arc::make_mut(&mut chunks[before]).extend(stays);
+                }
+                _ => {
+                    chunks[at] = Arc::new(stays);
+                    at += 1;
+                }
+            }
+        }
+        None
+    }
+
     /// Takes out `key` and its value.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
@@ -184,6 +227,36 @@ mod tests {
                 prop_assert!(map.iter().eq(model.iter()));
                 prop_assert!(map.chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.len())));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_wanted_goes_some_at_a_time(
+            keys in vec(0..2_000_u16, 0..1_500),
+            divisor in 1..9_u16,
+            most in 1..500_usize,
+        ) {
+            let mut map = SharedMap::default();
+            for key in &keys {
+                map.insert(*key, ());
+            }
+            let before = map.clone();
+            let mut expected: Vec<u16> = keys;
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(before.len(), expected.len());
+            expected.retain(|key| key % divisor != 0);
+            let mut from = None;
+            loop {
+                from = map.retain_some(from.as_ref(), most, |key, ()| key % divisor != 0);
+                if from.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(map.len(), expected.len());
+            prop_assert!(map.iter().map(|(key, ())| *key).eq(expected));
+            prop_assert!(map.chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.len())));
         }
     }
 

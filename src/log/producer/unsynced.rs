@@ -1,0 +1,190 @@
+//! A producer snapshot from the moment that it stands for until it is on the disk.
+//!
+//! ```text
+//!   writer:   takes a picture ------------------+---------------- withdraws, if the log is cut or deleted
+//!                                               |                       |
+//!   anybody:                encodes -> creates, writes -> syncs         v
+//!   state:    Taken ----------------------------+--> Written ----> Withdrawn (never written, or to be removed)
+//! ```
+//! With hundreds of thousands of producers a snapshot has megabytes. The writer of the log, which has others to
+//! serve, only takes a picture of its producers; a job of the log writes it down
+//! ([`SyncJob`](crate::log::SyncJob)). Until then a crash costs a longer replay from the snapshot before.
+//!
+//! The state is locked while the file is created and written, so that a snapshot that was withdrawn does
+//! not come into being later. The lock is not held for the encoding, nor for the sync.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::base::Offset;
+use crate::log::disk::Disk;
+use crate::log::names::SegmentFile;
+
+use super::snapshot;
+use super::state::ProducerPicture;
+
+/// A snapshot that is not on the disk for certain. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct UnsyncedSnapshot {
+    offset: Offset,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Taken(ProducerPicture),
+    Written,
+    Withdrawn,
+}
+
+impl UnsyncedSnapshot {
+    /// One that is to be written.
+    pub(crate) fn taken(picture: ProducerPicture) -> Self {
+        Self {
+            offset: picture.end(),
+            state: Arc::new(Mutex::new(State::Taken(picture))),
+        }
+    }
+
+    /// One whose file is there.
+    pub(crate) fn written(offset: Offset) -> Self {
+        Self {
+            offset,
+            state: Arc::new(Mutex::new(State::Written)),
+        }
+    }
+
+    /// The place in the log that it stands for.
+    pub(crate) const fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is still to be written.
+    pub(crate) fn is_to_be_written(&self) -> bool {
+        matches!(&*self.state(), State::Taken(_))
+    }
+
+    /// Nobody wants it any more. Whether its file may be there: else there is none, and will be none.
+    pub(crate) fn withdraw(&self) -> bool {
+        let before = std::mem::replace(&mut *self.state(), State::Withdrawn);
+        matches!(before, State::Written)
+    }
+
+    /// Writes it where it is to be written. Returns its file if that was now.
+    pub(crate) fn write(&self, disk: &Disk, directory: &Path) -> io::Result<Option<File>> {
+        let picture = match &*self.state() {
+            State::Taken(picture) => picture.clone(),
+            State::Written | State::Withdrawn => return Ok(None),
+        };
+        let bytes = snapshot::encode(&picture);
+        let mut state = self.state();
+        if !matches!(&*state, State::Taken(_)) {
+            return Ok(None);
+        }
+        let file = disk.create(&SegmentFile::ProducerSnapshot.path(directory, self.offset))?;
+        disk.write_at(&file, &bytes, 0)?;
+        *state = State::Written;
+        Ok(Some(file))
+    }
+
+    /// Makes its content durable, and writes it first if that is still to be done. The directory's names are
+    /// for the caller.
+    pub(crate) fn sync(&self, disk: &Disk, directory: &Path) -> io::Result<()> {
+        let written = self.write(disk, directory)?;
+        if matches!(&*self.state(), State::Withdrawn) {
+            return Ok(());
+        }
+        let file = match written {
+            Some(file) => file,
+            None => match disk.open(&SegmentFile::ProducerSnapshot.path(directory, self.offset)) {
+                Ok(file) => file,
+                // withdrawn in between: another one stands for it
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && matches!(&*self.state(), State::Withdrawn) =>
+                {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        disk.sync(&file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ProducerId, Timestamp};
+    use crate::log::disk::{Operation, Probe, Verdict};
+    use crate::log::producer::ProducerTable;
+    use crate::log::producer::state::ProducerEntry;
+
+    fn taken(directory: &Path) -> (UnsyncedSnapshot, std::path::PathBuf) {
+        let mut table = ProducerTable::empty_at(Offset(7));
+        let entry = ProducerEntry {
+            last_timestamp: Timestamp(1),
+            ..ProducerEntry::UNKNOWN
+        };
+        table.publish(ProducerId(1), entry);
+        let taken = UnsyncedSnapshot::taken(table.picture());
+        // what the producers do later is not in it
+        table.publish(ProducerId(2), entry);
+        let path = SegmentFile::ProducerSnapshot.path(directory, Offset(7));
+        (taken, path)
+    }
+
+    #[test]
+    fn it_is_written_once_and_says_what_was_so_when_it_was_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let (taken, path) = taken(directory.path());
+        let disk = Disk::default();
+        assert!(taken.is_to_be_written());
+        assert!(taken.write(&disk, directory.path()).unwrap().is_some());
+        assert!(taken.write(&disk, directory.path()).unwrap().is_none());
+        taken.sync(&disk, directory.path()).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        assert_eq!(snapshot::decode(&bytes, Offset(7)).unwrap().len(), 1);
+        assert!(taken.withdraw());
+    }
+
+    #[test]
+    fn one_that_was_withdrawn_does_not_come_into_being() {
+        let directory = tempfile::tempdir().unwrap();
+        let (taken, path) = taken(directory.path());
+        assert!(!taken.clone().withdraw());
+        taken.sync(&Disk::default(), directory.path()).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_removed_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let gone = UnsyncedSnapshot::written(Offset(7));
+        assert!(gone.sync(&Disk::default(), directory.path()).is_err());
+    }
+
+    #[derive(Debug)]
+    struct NoDescriptors;
+    impl Probe for NoDescriptors {
+        fn before(&self, _: &Operation<'_>) -> Verdict {
+            Verdict::OutOfDescriptors
+        }
+    }
+
+    #[test]
+    fn without_a_descriptor_it_stays_to_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (taken, _) = taken(directory.path());
+        let scarce = Disk::with_probe(Arc::new(NoDescriptors));
+        assert!(taken.sync(&scarce, directory.path()).is_err());
+        assert!(taken.is_to_be_written());
+        taken.sync(&Disk::default(), directory.path()).unwrap();
+    }
+}
