@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod code;
+pub mod completion;
 pub mod ids;
 pub mod log_limit;
 pub mod offset;
@@ -12,6 +13,7 @@ pub(crate) mod shared_map;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::ErrorCode;
+pub use completion::Completion;
 pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition};
 pub use log_limit::LogLimit;
 pub(crate) use log_limit::limited;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::{Clock, DirectoryId, KafkaUuid, NodeId, SystemClock};
+use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
 use crate::config::BrokerConfig;
 use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
@@ -231,7 +231,7 @@ async fn open_partitions(
 struct HostedPartitions(Partitions);
 
 impl ImageListener for HostedPartitions {
-    fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
-        self.0.apply(image, delta);
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta, answer: &Completion) {
+        self.0.follow(image, delta, answer);
     }
 }

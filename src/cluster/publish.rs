@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::{NodeId, ProducerId};
+use crate::base::{Completion, NodeId, ProducerId};
 use crate::controller::{Command, Reply};
 use crate::metadata::{Delta, Image};
 
@@ -24,11 +24,12 @@ pub enum ClusterError {
     Storage,
 }
 
-/// Someone who acts on changes of the image. Called in order, on the controller's own thread, before
-/// the change is answered: when a client learns that its topic exists, the topic can be used.
+/// Someone who acts on changes of the image. Called in order, on the controller's own thread.
 pub trait ImageListener: Send + Sync {
-    /// `image` has taken the place of the one before; `delta` says what is different.
-    fn image_published(&self, image: &Arc<Image>, delta: &Delta);
+    /// `image` has taken the place of the one before; `delta` says what is different. Must not wait for anything:
+    /// what takes its time is done elsewhere with a clone of `answer`. The change is answered when all clones are
+    /// gone, so that a topic can be used when a client learns that it exists.
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta, answer: &Completion);
 }
 
 /// A command on its way to the controller.

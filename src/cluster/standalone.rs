@@ -1,5 +1,6 @@
 //! The controller of a cluster of one, on a thread of its own: one command after another, each
-//! decided, written, synced, applied and published before it is answered.
+//! decided, written, synced, applied and published before it is answered. The thread waits for no disk but that of
+//! the metadata log; who follows the image and needs longer has the answer wait, and not the next command.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::base::{Clock, NodeId, Timestamp, TopicId};
+use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
 use crate::config::BrokerConfig;
 use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
 use crate::log::LogDirectory;
 use crate::metadata::{Delta, Image};
 
 use super::metadata_log::{MetadataLog, MetadataLogError};
-use super::publish::{Cluster, ClusterError, ImageListener, Task};
+use super::publish::{Cluster, ClusterError, ImageListener, Submitted, Task};
 
 /// Why the controller cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -117,9 +118,7 @@ impl Standalone {
         while let Some(task) = tasks.blocking_recv() {
             match task {
                 Task::Decide(submitted) => {
-                    let result = self.decide(&submitted.command);
-                    // Whoever asked may have gone; the decision stands.
-                    drop(submitted.answer.send(result));
+                    self.decide(submitted);
                     self.maybe_snapshot();
                 }
                 Task::Listen(listener, done) => {
@@ -134,7 +133,26 @@ impl Standalone {
         }
     }
 
-    fn decide(&mut self, command: &Command) -> Result<Reply, ClusterError> {
+    /// Decides, and has it answered when everybody has done what follows from it.
+    fn decide(&mut self, submitted: Submitted) {
+        let Submitted { command, answer } = submitted;
+        let decided = self.decide_and_write(&command);
+        let (result, change) = match decided {
+            Ok((reply, change)) => (Ok(reply), change),
+            Err(error) => (Err(error), None),
+        };
+        // Whoever asked may have gone; the decision stands.
+        let answer = Completion::new(move || drop(answer.send(result)));
+        if let Some((image, delta)) = change {
+            self.publish(image, &delta, &answer);
+        }
+    }
+
+    /// The decision, and what it has changed.
+    fn decide_and_write(
+        &mut self,
+        command: &Command,
+    ) -> Result<(Reply, Option<(Image, Delta)>), ClusterError> {
         if self.has_failed {
             return Err(ClusterError::Storage);
         }
@@ -145,22 +163,23 @@ impl Standalone {
             chance: &mut ThreadChance,
         };
         let Decision { records, reply } = controller::decide(&mut situation, command);
+        let mut change = None;
         if !records.is_empty() {
-            let (image, delta) = self.log.append(&records, self.clock.now()).map_err(|error| {
+            let appended = self.log.append(&records, self.clock.now()).map_err(|error| {
                 self.has_failed = true;
                 tracing::error!(%error, "metadata log cannot be written: no change of metadata is possible until the broker is started again");
                 ClusterError::Storage
             })?;
-            self.publish(image, &delta);
+            change = Some(appended);
         }
-        Ok(reply)
+        Ok((reply, change))
     }
 
-    fn publish(&self, image: Image, delta: &Delta) {
+    fn publish(&self, image: Image, delta: &Delta, answer: &Completion) {
         let image = Arc::new(image);
         self.image.store(Arc::clone(&image));
         for listener in &self.listeners {
-            listener.image_published(&image, delta);
+            listener.image_published(&image, delta, answer);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::{Clock, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Timestamp};
+use crate::base::{Clock, Completion, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Timestamp};
 use crate::config::BrokerConfig;
 use crate::controller::{
     self, Command, CreateTopics, NewTopic, RegisterBroker, Reply, UnfenceBroker,
@@ -54,7 +54,7 @@ async fn come_up(cluster: &Cluster, directory: &LogDirectory) {
 struct Topics(Mutex<Vec<String>>);
 
 impl ImageListener for Topics {
-    fn image_published(&self, _image: &Arc<Image>, delta: &Delta) {
+    fn image_published(&self, _image: &Arc<Image>, delta: &Delta, _answer: &Completion) {
         let names = delta
             .created_or_changed_topics
             .iter()

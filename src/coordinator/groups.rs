@@ -12,7 +12,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::base::{
-    Clock, ErrorCode, LeaderEpoch, NodeId, Outcome, TimerChange, Timestamp, Token, TopicId,
+    Clock, Completion, ErrorCode, LeaderEpoch, NodeId, Outcome, TimerChange, Timestamp, Token,
+    TopicId,
 };
 use crate::cluster::{Cluster, ImageListener};
 use crate::config::BrokerConfig;
@@ -192,18 +193,31 @@ impl Groups {
     /// # Errors
     /// When the topic does not exist, or another broker leads the partition.
     pub fn coordinator_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
-        let find = || self.hosts().find(group).map(|(partition, _)| partition);
-        match find() {
-            Err(CoordinatorError::NotCoordinator) => {
-                // Its log may have been opened at a second attempt, of which no image speaks.
-                self.host_what_is_led();
-                find()
-            }
-            found => found,
-        }
+        self.ask_host_of(group, |partition, _| partition)
     }
 
-    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions are hosted.
+    /// Asks the host of the partition that holds `group`.
+    fn ask_host_of<T>(
+        &self,
+        group: &str,
+        ask: impl FnOnce(i32, &Handle<Registry>) -> T,
+    ) -> Result<T, CoordinatorError> {
+        {
+            let hosts = self.hosts();
+            match hosts.find(group) {
+                Err(CoordinatorError::NotCoordinator) => {}
+                found => return found.map(|(partition, handle)| ask(partition, handle)),
+            }
+        }
+        // Its log may be there since, at the first attempt or another one: no image speaks of that.
+        self.host_what_is_led();
+        let hosts = self.hosts();
+        hosts
+            .find(group)
+            .map(|(partition, handle)| ask(partition, handle))
+    }
+
+    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions are there.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
@@ -247,10 +261,7 @@ impl Groups {
         group: &str,
         command: Command,
     ) -> impl Future<Output = Result<Reply, CoordinatorError>> + Send + use<> {
-        let asked = self
-            .hosts()
-            .find(group)
-            .map(|(_, handle)| handle.command(command));
+        let asked = self.ask_host_of(group, |_, handle| handle.command(command));
         async move { asked?.await }
     }
 
@@ -261,10 +272,7 @@ impl Groups {
         group: &str,
         look: L,
     ) -> impl Future<Output = Result<T, CoordinatorError>> + Send + use<T, L> {
-        let asked = self
-            .hosts()
-            .find(group)
-            .map(|(_, handle)| handle.read(look));
+        let asked = self.ask_host_of(group, |_, handle| handle.read(look));
         async move { asked?.await }
     }
 
@@ -371,7 +379,7 @@ impl Groups {
 }
 
 impl ImageListener for Groups {
-    fn image_published(&self, _image: &Arc<Image>, delta: &Delta) {
+    fn image_published(&self, _image: &Arc<Image>, delta: &Delta, _answer: &Completion) {
         self.host_what_is_led();
         if !delta.deleted_topics.is_empty() {
             let deleted = |topic: &Arc<TopicImage>| DeletedTopic {

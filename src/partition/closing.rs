@@ -34,8 +34,14 @@ impl Partitions {
         if let Some(scrubber) = &mut threads.scrubber {
             scrubber.stop();
         }
-        if let Some(housekeeper) = &mut threads.housekeeper {
+        for housekeeper in &mut threads.housekeepers {
             housekeeper.stop();
+        }
+        for directory in &self.shared.directories {
+            directory.changes().end();
+        }
+        for thread in threads.changes {
+            drop(thread.join());
         }
         // Whoever waits for an answer to an assignment that was never sent goes.
         drop(self.assignments());

@@ -16,6 +16,7 @@ use crate::log::{
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
 };
 
+use super::changes::Changes;
 use super::lane::{LaneHandle, Slot};
 use super::replica::Published;
 use checkpoints::Checkpoints;
@@ -28,6 +29,7 @@ pub struct HostedDirectory {
     state: DirectoryState,
     /// The lanes that write here; at least one.
     lanes: Vec<LaneHandle>,
+    changes: Changes,
     checkpoints: Checkpoints,
     /// Replicas that the checkpoints speak of although they do not count here, or not yet: recovery point and log
     /// start.
@@ -57,11 +59,13 @@ impl HostedDirectory {
         log_directory: LogDirectory,
         reserve_bytes: u64,
         lanes: Vec<LaneHandle>,
+        changes: Changes,
     ) -> Self {
         Self {
             state: DirectoryState::new(&log_directory, reserve_bytes),
             log_directory,
             lanes,
+            changes,
             checkpoints: Checkpoints::default(),
             expected: Mutex::default(),
             going: Mutex::default(),
@@ -99,6 +103,11 @@ impl HostedDirectory {
     /// When the system does not say.
     pub fn space(&self) -> io::Result<Space> {
         self.log_directory.space()
+    }
+
+    /// The thread that makes and removes replicas here.
+    pub(super) const fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     pub(super) fn lanes(&self) -> &[LaneHandle] {

@@ -4,27 +4,27 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{LeaderEpoch, TopicId, TopicPartition};
+use crate::base::{Completion, LeaderEpoch, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image, TopicImage};
 
 use super::lane::Hosted;
-use super::manager::{NotHosted, Partitions, Place};
+use super::manager::{Partitions, Place};
 use super::opening::ToOpen;
 use super::replica::{Leadership, Replica};
 
 impl Partitions {
-    /// Follows a change of the image: creates, deletes, leads and configures. When this returns,
-    /// created partitions take appends.
-    pub fn apply(&self, image: &Image, delta: &Delta) {
+    /// Follows a change of the image: creates, deletes, leads and configures. Waits for no disk: when all clones
+    /// of `done` are gone, created partitions take appends, and the directories of deleted ones have other names.
+    pub fn follow(&self, image: &Image, delta: &Delta, done: &Completion) {
         let _changing = self.changing();
-        self.delete_all(&delta.deleted_topics);
+        self.delete_all(&delta.deleted_topics, done);
         let mut missing = Vec::new();
         let defaults = image.config_in_force(&self.shared.config);
         for topic in &delta.created_or_changed_topics {
             missing.extend(self.lead_or_list(image, &defaults, topic));
         }
-        self.create(missing);
+        self.create(missing, done);
         if self.changes_defaults(delta) {
             for topic in image.topics() {
                 self.configure(image, &defaults, topic);
@@ -61,35 +61,45 @@ impl Partitions {
                 continue;
             };
             let leadership = Leadership::from(partition);
-            match self.find(topic.id, number) {
-                Ok(replica) => self.lead(&replica, leadership),
-                // The housekeeper tries again, not every change; what is offline waits for the next start.
-                Err(NotHosted::Unreadable) => self.note_leadership(topic.id, number, leadership),
-                Err(NotHosted::Unknown) => {
-                    let config = config
-                        .get_or_insert_with(|| effective_config(image, defaults, &topic.name));
-                    missing.push(ToOpen {
-                        topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
-                        topic_id: topic.id,
-                        leadership,
-                        config: Arc::clone(config),
-                        assigned,
-                    });
-                }
-            }
+            let Some(leadership) = self.lead_if_known(topic.id, number, leadership) else {
+                continue;
+            };
+            let config =
+                config.get_or_insert_with(|| effective_config(image, defaults, &topic.name));
+            missing.push(ToOpen {
+                topic_partition: TopicPartition::new(Arc::clone(&topic.name), number),
+                topic_id: topic.id,
+                leadership,
+                config: Arc::clone(config),
+                assigned,
+            });
         }
         missing
     }
 
-    /// For the next attempt to open the partition.
-    fn note_leadership(&self, topic: TopicId, number: i32, leadership: Leadership) {
+    /// Updates the leadership of a partition that has a place here. Gives it back where there is none.
+    fn lead_if_known(
+        &self,
+        topic: TopicId,
+        number: i32,
+        leadership: Leadership,
+    ) -> Option<Leadership> {
+        if let Ok(replica) = self.find(topic, number) {
+            self.lead(&replica, leadership);
+            return None;
+        }
         let mut hosted = self.hosted_mut();
         let places = hosted.get_mut(&topic);
-        if let Some(Place::Unreadable(unreadable)) =
-            places.and_then(|places| places.get_mut(&number))
-        {
-            unreadable.wanted.leadership = leadership;
+        match places.and_then(|places| places.get_mut(&number)) {
+            None => return Some(leadership),
+            Some(Place::Open(replica)) => self.lead(replica, leadership),
+            // For when it is open. What cannot be opened the housekeeper tries again, not every change.
+            Some(Place::Opening(opening)) => opening.wanted.leadership = leadership,
+            Some(Place::Unreadable(unreadable)) => unreadable.wanted.leadership = leadership,
+            // Waits for the next start.
+            Some(Place::Offline) => {}
         }
+        None
     }
 
     /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
@@ -110,6 +120,7 @@ impl Partitions {
             let config = Arc::clone(&config);
             match place {
                 Place::Offline => {}
+                Place::Opening(opening) => opening.wanted.config = config,
                 Place::Unreadable(unreadable) => unreadable.wanted.config = config,
                 Place::Open(replica) => {
                     replica.configure(Arc::clone(&config));
@@ -120,7 +131,7 @@ impl Partitions {
     }
 }
 
-fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
+pub(super) fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
     if let Err(error) = hosted.log.assign_epoch(epoch) {
         hosted.note_failure("leader epoch", &error);
     }

@@ -1,6 +1,6 @@
 //! What keeps logs within their bounds while nobody asks for anything: retention, due syncs,
-//! checkpoints, silent producers, free space. One thread keeps the times; the work on a log is done
-//! by the lane that owns it, in turn with its appends.
+//! checkpoints, silent producers, free space. One thread of each directory keeps the times, so that one which
+//! hangs keeps no other waiting; the work on a log is done by the lane that owns it, in turn with its appends.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::log::Checkpoint;
 
-use super::manager::Partitions;
+use super::rounds::DirectoryRounds;
 
 /// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
 /// what was written since.
@@ -38,11 +38,16 @@ pub(super) struct Periods {
 }
 
 impl Housekeeper {
-    pub(super) fn start(partitions: Partitions, periods: Periods) -> std::io::Result<Self> {
+    /// Starts the housekeeper of directory number `number`.
+    pub(super) fn start(
+        number: usize,
+        rounds: DirectoryRounds,
+        periods: Periods,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
-            .name("housekeeping".to_owned())
-            .spawn(move || keep_house(&partitions, periods, &stopped))?;
+            .name(format!("housekeeping-{number}"))
+            .spawn(move || keep_house(&rounds, periods, &stopped))?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
@@ -58,7 +63,7 @@ impl Housekeeper {
     }
 }
 
-fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>) {
+fn keep_house(rounds: &DirectoryRounds, periods: Periods, stopped: &Receiver<()>) {
     let started = Instant::now();
     let round = |first, every| Round {
         every,
@@ -79,22 +84,22 @@ fn keep_house(partitions: &Partitions, periods: Periods, stopped: &Receiver<()>)
     // A wait for the end that is bounded by the next round: the end is noticed at once.
     while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
-        partitions.check_space();
-        partitions.sync_due();
-        partitions.remove_doomed();
-        partitions.write_recovery_points_of_busy_directories();
+        rounds.check_space();
+        rounds.sync_due();
+        rounds.remove_doomed();
+        rounds.write_recovery_points_if_busy();
         if second_attempts.is_due(now) {
-            partitions.open_again();
+            rounds.open_again();
         }
         if retention.is_due(now) {
-            partitions.apply_retention();
+            rounds.apply_retention();
         }
         if producers.is_due(now) {
-            partitions.expire_producers();
+            rounds.expire_producers();
         }
         for (which, round) in &mut checkpoints {
             if round.is_due(now) {
-                partitions.write_checkpoint(*which);
+                rounds.write_checkpoint(*which);
             }
         }
     }

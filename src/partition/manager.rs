@@ -4,28 +4,30 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::base::{Clock, DirectoryId, NodeId, Offset, TopicId, TopicPartition};
+use crate::base::{Clock, Completion, DirectoryId, NodeId, Offset, TopicId, TopicPartition};
 use crate::config::BrokerConfig;
 use crate::log::LogDirectories;
 use crate::metadata::Image;
 
+use super::adopting::Adopting;
 use super::assignment::Assignment;
+use super::changes::Changes;
 use super::cleaner::Cleaner;
 use super::directory::HostedDirectory;
 use super::housekeeping::Housekeeper;
 use super::inventory::Inventory;
-use super::lane::{self, Hosted, LaneHandle, Slot};
+use super::lane::{self, LaneHandle};
 use super::moving::Moves;
-use super::opening::{self, Batches, Opened, ToOpen};
+use super::opening::{self, Batches, ToOpen};
 use super::placing::Placing;
 use super::recovery_progress::RecoveryWatch;
-use super::replica::{Replica, ReplicaParts};
+use super::replica::Replica;
 use super::scrubber::{ScrubCounts, Scrubber};
 
 /// Why hosting cannot begin.
@@ -57,10 +59,19 @@ pub(super) type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
 #[derive(Clone)]
 pub(super) enum Place {
     Open(Arc<Replica>),
+    /// It is being made.
+    Opening(Opening),
     /// Its log could not be opened.
     Unreadable(Unreadable),
     /// It may be in a directory that is offline.
     Offline,
+}
+
+/// A partition that is being made, as the image wants it now.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) wanted: ToOpen,
+    pub(super) directory: Arc<HostedDirectory>,
 }
 
 /// A partition whose log could not be opened, with what the checkpoints said of it: for another attempt.
@@ -78,7 +89,7 @@ impl Place {
     const fn open(&self) -> Option<&Arc<Replica>> {
         match self {
             Self::Open(replica) => Some(replica),
-            Self::Unreadable(_) | Self::Offline => None,
+            Self::Opening(_) | Self::Unreadable(_) | Self::Offline => None,
         }
     }
 
@@ -86,6 +97,7 @@ impl Place {
     pub(super) fn directory(&self) -> Option<Arc<HostedDirectory>> {
         match self {
             Self::Open(replica) => Some(replica.directory()),
+            Self::Opening(opening) => Some(Arc::clone(&opening.directory)),
             Self::Unreadable(unreadable) => Some(Arc::clone(&unreadable.directory)),
             Self::Offline => None,
         }
@@ -128,7 +140,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct Threads {
     pub(super) lanes: Vec<JoinHandle<()>>,
-    pub(super) housekeeper: Option<Housekeeper>,
+    pub(super) changes: Vec<JoinHandle<()>>,
+    pub(super) housekeepers: Vec<Housekeeper>,
     pub(super) scrubber: Option<Scrubber>,
     pub(super) cleaner: Option<Cleaner>,
 }
@@ -166,7 +179,9 @@ impl Partitions {
                 lanes.push(lane);
                 threads.lanes.push(thread);
             }
-            let hosted = HostedDirectory::new(directory, reserve, lanes);
+            let (changes, thread) = Changes::start(number).map_err(StartError::Thread)?;
+            threads.changes.push(thread);
+            let hosted = HostedDirectory::new(directory, reserve, lanes, changes);
             hosted_directories.push(Arc::new(hosted));
         }
         let (assignments, unsent) = mpsc::unbounded_channel();
@@ -208,7 +223,7 @@ impl Partitions {
         {
             Some(Place::Open(replica)) => Ok(Arc::clone(replica)),
             Some(Place::Unreadable(_) | Place::Offline) => Err(NotHosted::Unreadable),
-            None => Err(NotHosted::Unknown),
+            Some(Place::Opening(_)) | None => Err(NotHosted::Unknown),
         }
     }
 
@@ -269,11 +284,17 @@ impl Partitions {
         }
     }
 
-    /// Opens what could not be opened for want of descriptors, now that there may be some.
-    pub(super) fn open_again(&self) {
-        let _changing = self.changing();
+    /// Opens what could not be opened in a directory for want of descriptors, now that there may be some. Returns
+    /// when that is done.
+    pub(super) fn open_again(&self, directory: &Arc<HostedDirectory>) {
         let mut again = self.unreadable();
-        again.retain(|unreadable| unreadable.may_pass && !unreadable.directory.is_offline());
+        again.retain(|unreadable| {
+            let is_here = Arc::ptr_eq(&unreadable.directory, directory);
+            is_here && unreadable.may_pass && !directory.is_offline()
+        });
+        if again.is_empty() {
+            return;
+        }
         let mut batches = Batches::default();
         for unreadable in again {
             let Unreadable {
@@ -289,7 +310,24 @@ impl Partitions {
             context.log_starts.insert(partition(), log_start);
             batch.push(wanted);
         }
-        self.adopt(opening::open_all(batches.0));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let done = Completion::new(move || drop(done));
+        self.open_there(batches, Adopting::Again, &done);
+        drop(done);
+        // Ends when nobody holds it any more.
+        let _: Result<(), _> = is_done.recv();
+    }
+
+    /// Has each directory's thread open what is to be opened there.
+    fn open_there(&self, batches: Batches, adopting: Adopting, done: &Completion) {
+        for batch in batches.0 {
+            let (partitions, done) = (self.clone(), done.clone());
+            let directory = Arc::clone(&batch.0.directory);
+            directory.changes().send(move || {
+                partitions.adopt(opening::open_all(vec![batch]), adopting);
+                drop(done);
+            });
+        }
     }
 
     /// The partitions whose logs could not be opened.
@@ -297,7 +335,7 @@ impl Partitions {
         let hosted = self.hosted();
         let places = hosted.values().flat_map(HashMap::values);
         let unreadable = places.filter_map(|place| match place {
-            Place::Open(_) | Place::Offline => None,
+            Place::Open(_) | Place::Opening(_) | Place::Offline => None,
             Place::Unreadable(unreadable) => Some(unreadable.clone()),
         });
         unreadable.collect()
@@ -362,12 +400,12 @@ impl Partitions {
                 None => self.place_offline(&wanted),
             }
         }
-        self.adopt(opening::open_all(batches.0));
+        self.adopt(opening::open_all(batches.0), Adopting::AtStart);
         Ok(())
     }
 
-    /// Creates partitions that have never been here.
-    pub(super) fn create(&self, wanted: Vec<ToOpen>) {
+    /// Has partitions created that have never been here.
+    pub(super) fn create(&self, wanted: Vec<ToOpen>, done: &Completion) {
         if wanted.is_empty() {
             return;
         }
@@ -375,11 +413,18 @@ impl Partitions {
         let mut batches = Batches::default();
         for wanted in wanted {
             match placing.choose(&wanted) {
-                Some(directory) => batches.of(self, &directory).1.push(wanted),
+                Some(directory) => {
+                    let opening = Opening {
+                        wanted: wanted.clone(),
+                        directory: Arc::clone(&directory),
+                    };
+                    self.place(&wanted, Place::Opening(opening));
+                    batches.of(self, &directory).1.push(wanted);
+                }
                 None => self.place_offline(&wanted),
             }
         }
-        self.adopt(opening::open_all(batches.0));
+        self.open_there(batches, Adopting::Created, done);
     }
 
     /// Has the controller be told, if anybody does that.
@@ -395,51 +440,6 @@ impl Partitions {
             directory = %wanted.assigned
         );
         self.place(wanted, Place::Offline);
-    }
-
-    pub(super) fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>) {
-        for opened in opened {
-            let Opened {
-                wanted,
-                directory,
-                log,
-            } = match opened {
-                Ok(opened) => opened,
-                Err(unreadable) => {
-                    let wanted = unreadable.wanted.clone();
-                    self.place(&wanted, Place::Unreadable(unreadable));
-                    continue;
-                }
-            };
-            if wanted.assigned != directory.id() {
-                self.assign(Assignment::new(&wanted, directory.id()));
-            }
-            directory.note_replicas_changed();
-            let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
-            let lane = directory.lane_of(slot).clone();
-            let replica = Arc::new(Replica::new(ReplicaParts {
-                topic_partition: wanted.topic_partition.clone(),
-                topic_id: wanted.topic_id,
-                node: self.shared.node,
-                directory,
-                lane: lane.clone(),
-                slot,
-                leadership: wanted.leadership.clone(),
-                config: Arc::clone(&wanted.config),
-                published: lane::state_of(&log),
-            }));
-            // The lane knows the log before anyone can send it an append.
-            lane.adopt(slot, Hosted::new(log, Arc::clone(&replica)));
-            self.place(&wanted, Place::Open(replica));
-        }
-    }
-
-    fn place(&self, wanted: &ToOpen, place: Place) {
-        let mut hosted = self.hosted_mut();
-        hosted
-            .entry(wanted.topic_id)
-            .or_default()
-            .insert(wanted.topic_partition.partition, place);
     }
 
     pub(super) fn changing(&self) -> MutexGuard<'_, ()> {

@@ -21,6 +21,9 @@
 //! topics. One [`scrubber`] reads, slowly, what nobody has asked for in a long time, to find what has changed
 //! on disk.
 //!
+//! What the image asks for is made by the thread of the directory that it is made in ([`changes`]), and each directory
+//! has a housekeeper.
+//!
 //! Several log directories: [`inventory`] finds what the last stop has left, [`placing`] chooses where a new replica
 //! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
 //! of it. That a directory has failed `broker` tells the controller.
@@ -38,9 +41,11 @@
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 //! - A replica is in one directory. While any directory is offline, one that may be there is not made anew.
 
+mod adopting;
 mod altering;
 pub mod append;
 mod assignment;
+mod changes;
 mod cleaner;
 mod closing;
 mod copying;

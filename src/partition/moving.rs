@@ -224,8 +224,11 @@ impl Partitions {
         cancelled.is_cancelled.store(true, Ordering::Release);
         if cancelled.pass(Stage::Queued, Stage::Running) {
             // Its mover has not come to it, and will pass it over.
-            Mover::new(self, &cancelled).take_back();
-            moves.ended(&cancelled);
+            let (partitions, ended) = (self.clone(), Arc::clone(&cancelled));
+            cancelled.target.changes().send(move || {
+                Mover::new(&partitions, &ended).take_back();
+                partitions.shared.moves.ended(&ended);
+            });
         }
         Some(cancelled)
     }

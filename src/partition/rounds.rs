@@ -1,10 +1,10 @@
-//! What the housekeeper does in its rounds. Work on a log is sent to the lane that owns it; what
+//! What the housekeeper of a directory does in its rounds. Work on a log is sent to the lane that owns it; what
 //! concerns the directory as a whole is done here, on the housekeeper's thread.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::base::Offset;
+use crate::base::{Offset, Timestamp};
 use crate::log::{Checkpoint, PartitionOffsets};
 
 use super::directory::HostedDirectory;
@@ -25,70 +25,21 @@ impl Partitions {
             high_watermarks: millis(config.replica_high_watermark_checkpoint_interval_ms),
             producers: millis(i64::from(config.producer_id_expiration_check_interval_ms)),
         };
-        let housekeeper = Housekeeper::start(self.clone(), periods).map_err(StartError::Thread)?;
-        self.shared
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .housekeeper = Some(housekeeper);
+        for (number, directory) in self.shared.directories.iter().enumerate() {
+            let rounds = DirectoryRounds {
+                partitions: self.clone(),
+                directory: Arc::clone(directory),
+            };
+            let housekeeper =
+                Housekeeper::start(number, rounds, periods).map_err(StartError::Thread)?;
+            let mut threads = self
+                .shared
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            threads.housekeepers.push(housekeeper);
+        }
         Ok(())
-    }
-
-    pub(super) fn check_space(&self) {
-        for directory in &self.shared.directories {
-            directory.state().check_space();
-        }
-    }
-
-    /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
-    /// in the background: a touched log is looked at when a drain settles.
-    pub(super) fn sync_due(&self) {
-        for lane in self.lanes() {
-            lane.sweep_written(|_| {});
-        }
-    }
-
-    pub(super) fn expire_producers(&self) {
-        let now = self.shared.clock.now();
-        for lane in self.lanes() {
-            lane.sweep(move |hosted| hosted.expire_producers(now, None));
-        }
-    }
-
-    pub(super) fn apply_retention(&self) {
-        let now = self.shared.clock.now();
-        for lane in self.lanes() {
-            lane.sweep(move |hosted| hosted.apply_retention(now));
-        }
-    }
-
-    /// Removes the files of deleted partitions that have waited long enough.
-    pub(super) fn remove_doomed(&self) {
-        let now = self.shared.clock.now();
-        for directory in &self.shared.directories {
-            if !directory.is_offline() {
-                directory.remove_doomed(now);
-            }
-        }
-    }
-
-    /// Writes a checkpoint in each directory where it would say something new.
-    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
-        for directory in &self.shared.directories {
-            if directory.is_news(which) {
-                self.write_checkpoint_of(directory, which);
-            }
-        }
-    }
-
-    /// Writes recovery points where much was appended since the last time: a crash is recovered from what the
-    /// file says, whatever is synced.
-    pub(super) fn write_recovery_points_of_busy_directories(&self) {
-        for directory in &self.shared.directories {
-            if directory.is_busy() && directory.is_news(Checkpoint::RecoveryPoint) {
-                self.write_checkpoint_of(directory, Checkpoint::RecoveryPoint);
-            }
-        }
     }
 
     /// Writes a checkpoint of what is published in one of them; whether it is there now.
@@ -135,5 +86,70 @@ impl Partitions {
             }
         }
         offsets
+    }
+}
+
+/// The rounds of one directory.
+pub(super) struct DirectoryRounds {
+    partitions: Partitions,
+    directory: Arc<HostedDirectory>,
+}
+
+impl DirectoryRounds {
+    fn now(&self) -> Timestamp {
+        self.partitions.shared.clock.now()
+    }
+
+    pub(super) fn check_space(&self) {
+        self.directory.state().check_space();
+    }
+
+    /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
+    /// in the background: a touched log is looked at when its turn ends.
+    pub(super) fn sync_due(&self) {
+        for lane in self.directory.lanes() {
+            lane.sweep_written(|_| {});
+        }
+    }
+
+    pub(super) fn expire_producers(&self) {
+        let now = self.now();
+        for lane in self.directory.lanes() {
+            lane.sweep(move |hosted| hosted.expire_producers(now, None));
+        }
+    }
+
+    pub(super) fn apply_retention(&self) {
+        let now = self.now();
+        for lane in self.directory.lanes() {
+            lane.sweep(move |hosted| hosted.apply_retention(now));
+        }
+    }
+
+    /// Removes the files of deleted partitions that have waited long enough.
+    pub(super) fn remove_doomed(&self) {
+        if !self.directory.is_offline() {
+            self.directory.remove_doomed(self.now());
+        }
+    }
+
+    /// Opens what could not be opened for want of descriptors.
+    pub(super) fn open_again(&self) {
+        self.partitions.open_again(&self.directory);
+    }
+
+    /// Writes a checkpoint where it would say something new.
+    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
+        if self.directory.is_news(which) {
+            self.partitions.write_checkpoint_of(&self.directory, which);
+        }
+    }
+
+    /// Writes recovery points where much was appended since the last time: a crash is recovered from what the
+    /// file says, whatever is synced.
+    pub(super) fn write_recovery_points_if_busy(&self) {
+        if self.directory.is_busy() {
+            self.write_checkpoint(Checkpoint::RecoveryPoint);
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::{Clock, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId};
+use crate::base::{
+    Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
+};
 use crate::config::BrokerConfig;
 use crate::log::{Identity, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
@@ -46,6 +48,15 @@ pub(crate) fn change(image: &Image, records: &[MetadataRecord]) -> (Image, Delta
     image
         .apply(records, offset, LeaderEpoch(1))
         .expect("records that fit together")
+}
+
+impl Partitions {
+    /// Follows a change of the image to its end.
+    pub(crate) fn apply(&self, image: &Image, delta: &Delta) {
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        self.follow(image, delta, &Completion::new(move || drop(done)));
+        is_done.recv().expect_err("nothing is sent");
+    }
 }
 
 /// Hosted partitions, the image that places them here, and the id of the topic.

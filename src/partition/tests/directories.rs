@@ -335,7 +335,9 @@ fn a_deletion_without_descriptors_is_finished_later() {
     partitions.apply(&image, &delta);
     assert_eq!(partitions.find(again, 0).err(), Some(NotHosted::Unreadable));
     probe.0.store(false, Ordering::SeqCst);
-    partitions.open_again();
+    for directory in partitions.directories() {
+        partitions.open_again(directory);
+    }
     assert!(partitions.find(again, 0).is_ok());
     let left = home.replicas("b");
     assert!(
