@@ -3,11 +3,11 @@
 //! the metadata log; who follows the image and needs longer has the answer wait, and not the next command.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
 use crate::config::BrokerConfig;
@@ -38,14 +38,23 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Controller {
     cluster: Cluster,
-    thread: JoinHandle<()>,
+    /// Where the metadata log is.
+    directory: PathBuf,
+    /// Let go by the thread when it ends.
+    ended: mpsc::Receiver<()>,
 }
 
+/// How long the metadata log may take to be closed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Controller {
-    /// Ends the controller after everything submitted so far, and closes its log.
+    /// Ends the controller after everything submitted so far, and closes its log. If its disk hangs, this goes on
+    /// without it.
     pub fn stop(self) {
         self.cluster.stop();
-        drop(self.thread.join());
+        if self.ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::error!(directory = %self.directory.display(), "log directory hangs: stopping without closing the metadata log, which the next start will check");
+        }
     }
 }
 
@@ -64,7 +73,8 @@ pub fn start(
         source,
     })?;
     let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
-    let (sender, tasks) = mpsc::unbounded_channel();
+    let (sender, tasks) = unbounded_channel();
+    let (running, ended) = mpsc::channel();
     let cluster = Cluster::new(
         cluster_id,
         NodeId(config.node_id),
@@ -79,13 +89,17 @@ pub fn start(
         listeners: Vec::new(),
         has_failed: false,
     };
-    let thread = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("controller".to_owned())
-        .spawn(move || standalone.run(tasks))
+        .spawn(move || {
+            standalone.run(tasks);
+            drop(running);
+        })
         .map_err(StartError::Thread)?;
     let controller = Controller {
         cluster: cluster.clone(),
-        thread,
+        directory: directory.path().to_owned(),
+        ended,
     };
     Ok((cluster, controller))
 }
@@ -114,7 +128,7 @@ struct Standalone {
 }
 
 impl Standalone {
-    fn run(mut self, mut tasks: mpsc::UnboundedReceiver<Task>) {
+    fn run(mut self, mut tasks: UnboundedReceiver<Task>) {
         while let Some(task) = tasks.blocking_recv() {
             match task {
                 Task::Decide(submitted) => {

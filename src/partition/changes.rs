@@ -23,7 +23,7 @@ impl Changes {
     pub(super) fn start(number: usize) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, queue) = channel();
         let thread = std::thread::Builder::new()
-            .name(format!("changes-{number}"))
+            .name(format!("storage-changes-{number}"))
             .spawn(move || make_all(&queue))?;
         let changes = Self {
             queue: Mutex::new(Some(sender)),

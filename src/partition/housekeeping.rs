@@ -18,7 +18,7 @@ const SHORT_ROUND: Duration = Duration::from_secs(1);
 /// a line in the log.
 const SECOND_ATTEMPTS: Duration = Duration::from_secs(10);
 
-/// The running housekeeper; dropping it (or [`Housekeeper::stop`]) ends it.
+/// The running housekeeper; dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Housekeeper {
     stop: Option<Sender<()>>,
@@ -53,9 +53,11 @@ impl Housekeeper {
             thread: Some(thread),
         })
     }
+}
 
+impl Drop for Housekeeper {
     /// Ends the rounds and waits for the one that is under way.
-    pub(super) fn stop(&mut self) {
+    fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());

@@ -165,7 +165,7 @@ pub(super) fn start(
         unsynced: HashSet::new(),
     };
     let thread = std::thread::Builder::new()
-        .name(format!("lane-{name}"))
+        .name(format!("storage-lane-{name}"))
         .spawn(move || lane.run())?;
     Ok((LaneHandle { tasks }, thread))
 }

@@ -22,7 +22,7 @@ use super::cleaner::Cleaner;
 use super::directory::HostedDirectory;
 use super::housekeeping::Housekeeper;
 use super::inventory::Inventory;
-use super::lane::{self, LaneHandle};
+use super::lane;
 use super::moving::Moves;
 use super::opening::{self, Batches, ToOpen};
 use super::placing::Placing;
@@ -139,11 +139,17 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct Threads {
-    pub(super) lanes: Vec<JoinHandle<()>>,
-    pub(super) changes: Vec<JoinHandle<()>>,
-    pub(super) housekeepers: Vec<Housekeeper>,
+    /// In the order of the directories.
+    pub(super) directories: Vec<DirectoryThreads>,
     pub(super) scrubber: Option<Scrubber>,
     pub(super) cleaner: Option<Cleaner>,
+}
+
+/// The threads of one directory.
+pub(super) struct DirectoryThreads {
+    pub(super) lanes: Vec<JoinHandle<()>>,
+    pub(super) changes: JoinHandle<()>,
+    pub(super) housekeeper: Option<Housekeeper>,
 }
 
 impl std::fmt::Debug for Partitions {
@@ -172,15 +178,19 @@ impl Partitions {
         let mut hosted_directories = Vec::new();
         let mut threads = Threads::default();
         for (number, directory) in directories.online.into_iter().enumerate() {
-            let mut lanes = Vec::new();
+            let (mut lanes, mut lane_threads) = (Vec::new(), Vec::new());
             for index in 0..config.storage_lanes() {
                 let started = lane::start(&format!("{number}-{index}"), Arc::clone(&clock));
                 let (lane, thread) = started.map_err(StartError::Thread)?;
                 lanes.push(lane);
-                threads.lanes.push(thread);
+                lane_threads.push(thread);
             }
             let (changes, thread) = Changes::start(number).map_err(StartError::Thread)?;
-            threads.changes.push(thread);
+            threads.directories.push(DirectoryThreads {
+                lanes: lane_threads,
+                changes: thread,
+                housekeeper: None,
+            });
             let hosted = HostedDirectory::new(directory, reserve, lanes, changes);
             hosted_directories.push(Arc::new(hosted));
         }
@@ -240,11 +250,6 @@ impl Partitions {
     /// The log directories that could be used at the start, in the order of the configuration.
     pub fn directories(&self) -> impl Iterator<Item = &Arc<HostedDirectory>> {
         self.shared.directories.iter()
-    }
-
-    /// The lanes of all directories.
-    pub(super) fn lanes(&self) -> impl Iterator<Item = &LaneHandle> {
-        self.directories().flat_map(|directory| directory.lanes())
     }
 
     /// The log directories that could not.

@@ -37,7 +37,9 @@ impl Partitions {
                 .threads
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            threads.housekeepers.push(housekeeper);
+            if let Some(threads) = threads.directories.get_mut(number) {
+                threads.housekeeper = Some(housekeeper);
+            }
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Syncer {
         let (work, queue) = channel();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
-            .name(format!("sync-{lane}"))
+            .name(format!("storage-sync-{lane}"))
             .spawn(move || run(&queue, &stopped))?;
         Ok(Self {
             work: Some(work),
