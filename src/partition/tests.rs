@@ -1,6 +1,7 @@
 //! Hosting over a real directory: append, wait, read, delete, fail, stop and start again.
 
 mod directories;
+mod hanging;
 mod moves;
 
 use std::path::Path;
