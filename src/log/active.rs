@@ -24,6 +24,14 @@ pub(crate) struct ReadyBatch {
     pub(crate) body: Bytes,
 }
 
+impl ReadyBatch {
+    /// Gives the batch the time at which the broker stores it, and the checksum that goes with that.
+    pub(crate) fn stamp(&mut self, now: Timestamp) {
+        self.header.max_timestamp = now;
+        self.header.crc = self.header.crc_over(&self.body);
+    }
+}
+
 /// Which batches get index entries. One rule for appending and for rebuilding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IndexMarks {

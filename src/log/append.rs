@@ -1,22 +1,21 @@
-//! Appending as the leader: validate, check producers, assign, roll, write, publish.
+//! Appending as the leader, once a record set is prepared ([`super::prepare`]): check producers, assign, roll, write,
+//! publish.
 //!
 //! Everything that can refuse comes before everything that changes something, so that a refused append
 //! leaves no trace.
 
-use bytes::Bytes;
-
-use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
-use crate::config::topic::TimestampType;
+use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::record::control::EndTransactionMarker;
 use crate::record::{BatchHeader, Records};
 
 use super::active::{Incoming, ReadyBatch};
 use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
+use super::prepare::PreparedAppend;
 use super::producer::check::ProducerRefusal;
 use super::producer::{CheckedProducers, ProducerCheck, ProducersAfter};
 use super::txn_index::{self, AbortedTransaction};
-use super::validate::{self, MOST_DECOMPRESSED};
+use super::validate::MOST_DECOMPRESSED;
 
 /// Who appends: decides which checks apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,23 +226,20 @@ enum Producers {
 impl PartitionLog {
     pub(super) fn append(
         &mut self,
-        records: &Bytes,
-        epoch: LeaderEpoch,
-        origin: AppendOrigin,
+        mut prepared: PreparedAppend,
         now: Timestamp,
     ) -> Result<AppendInfo, AppendError> {
         if self.disk.is_offline() {
             return Err(DirectoryOffline.into());
         }
         self.latest_time = self.latest_time.max(now);
-        let mut batches = validate::validate(
-            records,
+        prepared.stamp(now);
+        let PreparedAppend {
+            mut batches,
             origin,
             epoch,
-            &self.topic_partition,
-            &self.config,
-            now,
-        )?;
+            timed_by_broker,
+        } = prepared;
 
         let first_offset = self.log_end;
         let mut next = first_offset;
@@ -278,11 +274,14 @@ impl PartitionLog {
         self.index_aborted(&batches)?;
         producers.publish(&mut self.producers, next);
 
-        let by_broker = self.config.message_timestamp_type == TimestampType::LogAppendTime;
         Ok(AppendInfo {
             first_offset,
             last_offset: next.plus(-1),
-            log_append_time: if by_broker { now } else { Timestamp::NONE },
+            log_append_time: if timed_by_broker {
+                now
+            } else {
+                Timestamp::NONE
+            },
             log_start: self.log_start,
             duplicate: false,
         })

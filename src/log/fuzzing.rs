@@ -13,7 +13,7 @@ use crate::config::TopicConfig;
 
 use super::append::AppendOrigin;
 use super::{
-    MetaProperties, offset_index, partition_metadata, producer::snapshot, time_index, validate,
+    MetaProperties, RecordSet, offset_index, partition_metadata, producer::snapshot, time_index,
 };
 
 /// A client's record set as the batch that would be stored.
@@ -23,10 +23,14 @@ pub fn accept(
     config: &TopicConfig,
     now: Timestamp,
 ) -> Option<Bytes> {
-    let epoch = LeaderEpoch(0);
-    let batches =
-        validate::validate(records, AppendOrigin::Client, epoch, partition, config, now).ok()?;
-    let batch = batches.first()?;
+    let set = RecordSet {
+        records: records.clone(),
+        origin: AppendOrigin::Client,
+        epoch: LeaderEpoch(0),
+    };
+    let mut prepared = set.prepare(partition, config, now).ok()?;
+    prepared.stamp(now);
+    let batch = prepared.batches.first()?;
     Some([&batch.header.encode(), &batch.body[..]].concat().into())
 }
 

@@ -77,9 +77,11 @@
 //! It owns the format of everything drawn above, the checks that make a batch fit to be stored, and the
 //! rules of rolling, retention, compaction and recovery. It knows no requests, no high watermark of its own, no clock
 //! (`now` is an argument) and no runtime: every method may block on the disk, and is called from a thread
-//! that may. It never copies record bytes on the way in, and never reads a file past what a view allows.
+//! that may. Preparing an append ([`RecordSet::prepare`]) needs no disk and no log, but perhaps seconds of a processor:
+//! it is called from a thread that serves nothing else meanwhile. It never copies record bytes on the way in, and never
+//! reads a file past what a view allows.
 //!
-//! Reading order: [`PartitionLog`], `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
+//! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
 //! `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`], `truncate`, `follow`, `scrub`, [`LogDirectory`],
 //! [`LogDirectories`].
 
@@ -104,6 +106,7 @@ mod offset_index;
 mod open_files;
 mod partition_log;
 mod partition_metadata;
+mod prepare;
 mod producer;
 mod reader;
 mod rebuild;
@@ -134,6 +137,7 @@ pub use names::ReplicaState;
 pub use open_files::limit_kept_files;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
+pub use prepare::{Effort, PreparedAppend, RecordSet};
 pub use reader::{LogView, ReadError, ReadSlice};
 pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};
 pub use sync_job::SyncJob;

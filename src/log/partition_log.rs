@@ -14,6 +14,7 @@ use super::active::ActiveSegment;
 use super::append::{AppendError, AppendInfo, AppendOrigin};
 use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
+use super::prepare::{PreparedAppend, RecordSet};
 use super::producer::ProducerTable;
 use super::reader::{LogView, RecentBatches};
 use super::recover;
@@ -163,8 +164,8 @@ impl PartitionLog {
         recover::open(directory, topic_partition, options)
     }
 
-    /// Validates, assigns offsets and epoch, checks producers, rolls, writes. Not synced (see [`Self::flush`]).
-    /// `records` is a produce request's record set: one batch from clients, any number from others.
+    /// Prepares a record set by the configuration in force, and stores it. `records` is a produce request's record
+    /// set: one batch from clients, any number from others. What that can cost: [`RecordSet::effort`].
     pub fn append_as_leader(
         &mut self,
         records: &Bytes,
@@ -172,7 +173,25 @@ impl PartitionLog {
         origin: AppendOrigin,
         now: Timestamp,
     ) -> Result<AppendInfo, AppendError> {
-        self.append(records, epoch, origin, now)
+        if self.disk.is_offline() {
+            return Err(DirectoryOffline.into());
+        }
+        let set = RecordSet {
+            records: records.clone(),
+            origin,
+            epoch,
+        };
+        let prepared = set.prepare(&self.topic_partition, &self.config, now)?;
+        self.append(prepared, now)
+    }
+
+    /// Assigns offsets and epoch, checks producers, rolls, writes. Not synced (see [`Self::flush`]).
+    pub fn append_prepared(
+        &mut self,
+        prepared: PreparedAppend,
+        now: Timestamp,
+    ) -> Result<AppendInfo, AppendError> {
+        self.append(prepared, now)
     }
 
     /// Makes everything below log end durable (fsync) and returns the log end. The recovery point follows as
@@ -260,6 +279,11 @@ impl PartitionLog {
     /// The configuration in force.
     pub const fn config(&self) -> &Arc<TopicConfig> {
         &self.config
+    }
+
+    /// The latest leadership that the log knows of.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs.latest()
     }
 
     /// Records a new leadership starting at log end.

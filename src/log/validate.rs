@@ -10,7 +10,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use crate::base::{Offset, Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::record::batch::LENGTH_OVERHEAD;
@@ -18,8 +18,9 @@ use crate::record::{Batch, BatchHeader};
 
 use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
+use super::prepare::RecordSet;
 
-mod recompress;
+pub(super) mod recompress;
 mod records;
 
 /// A batch that is stored already may grow to this many bytes as it is decompressed, and no further.
@@ -31,22 +32,19 @@ const LEAST_FRAME: usize = 17;
 /// The smallest length field that any format can have.
 const LEAST_LENGTH: i32 = 14;
 
-/// Checks `records`; returns its batches with everything set but base offset and leader epoch.
+/// Checks `set`; returns its batches with everything set but base offset and leader epoch, and where the broker
+/// gives the time, that and the checksum.
 pub(crate) fn validate(
-    records: &Bytes,
-    origin: AppendOrigin,
-    epoch: LeaderEpoch,
+    set: &RecordSet,
     partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Vec<ReadyBatch>, AppendError> {
-    match origin {
+    match set.origin {
         AppendOrigin::Client => {
-            client_batch(records, partition, config, now).map(|batch| vec![batch])
+            client_batch(&set.records, partition, config, now).map(|batch| vec![batch])
         }
-        AppendOrigin::Coordinator | AppendOrigin::Raft => {
-            own_batches(records, origin, epoch, config, now)
-        }
+        AppendOrigin::Coordinator | AppendOrigin::Raft => own_batches(set, config),
     }
 }
 
@@ -142,8 +140,8 @@ fn client_batch(
     check_client_header(header)?;
     let checked = records::check(&batch, partition, config, now)?;
     match recompress::wanted(header, config) {
-        None => Ok(stamped(batch, checked.largest, config, now)),
-        Some(target) => recompress::client_batch(&batch, target, &checked, config, now),
+        None => Ok(as_sent(&batch, checked.largest, config)),
+        Some(target) => recompress::client_batch(&batch, target, &checked, config),
     }
 }
 
@@ -177,16 +175,16 @@ fn check_client_header(header: &BatchHeader) -> Result<(), AppendError> {
     Ok(())
 }
 
-/// The batch with the timestamps and the checksum that it is stored with.
-fn stamped(batch: Batch, largest: Timestamp, config: &TopicConfig, now: Timestamp) -> ReadyBatch {
-    let mut header = batch.header;
+/// The batch with its largest timestamp, and the attribute that says whose time it has.
+fn as_sent(batch: &Batch, largest: Timestamp, config: &TopicConfig) -> ReadyBatch {
     let by_broker = config.message_timestamp_type == TimestampType::LogAppendTime;
-    header.max_timestamp = if by_broker { now } else { largest };
+    let mut header = batch.header;
     header.attributes = header.attributes.with_log_append_time(by_broker);
-    if (header.max_timestamp, header.attributes)
-        != (batch.header.max_timestamp, batch.header.attributes)
-    {
-        header.crc = batch.crc_with_header(&header);
+    if !by_broker {
+        header.max_timestamp = largest;
+        if header != batch.header {
+            header.crc = batch.crc_with_header(&header);
+        }
     }
     ReadyBatch {
         header,
@@ -194,13 +192,12 @@ fn stamped(batch: Batch, largest: Timestamp, config: &TopicConfig, now: Timestam
     }
 }
 
-fn own_batches(
-    records: &Bytes,
-    origin: AppendOrigin,
-    epoch: LeaderEpoch,
-    config: &TopicConfig,
-    now: Timestamp,
-) -> Result<Vec<ReadyBatch>, AppendError> {
+fn own_batches(set: &RecordSet, config: &TopicConfig) -> Result<Vec<ReadyBatch>, AppendError> {
+    let RecordSet {
+        records,
+        origin,
+        epoch,
+    } = set;
     let mut rest = records.clone();
     let mut batches = Vec::new();
     while !rest.is_empty() {
@@ -219,8 +216,8 @@ fn own_batches(
             let message = format!("offset delta {}", header.last_offset_delta);
             return Err(AppendError::invalid_record(message));
         }
-        if origin == AppendOrigin::Raft {
-            if header.leader_epoch.is_some() && header.leader_epoch != epoch {
+        if *origin == AppendOrigin::Raft {
+            if header.leader_epoch.is_some() && header.leader_epoch != *epoch {
                 let message = format!(
                     "leader epoch {} where {epoch} was expected",
                     header.leader_epoch
@@ -234,8 +231,8 @@ fn own_batches(
         } else {
             check_size(&header, config)?;
             batches.push(match recompress::wanted(&header, config) {
-                None => stamped(batch, header.max_timestamp, config, now),
-                Some(target) => recompress::own_batch(&batch, target, config, now)?,
+                None => as_sent(&batch, header.max_timestamp, config),
+                Some(target) => recompress::own_batch(&batch, target, config)?,
             });
         }
     }

@@ -9,6 +9,7 @@ mod following;
 mod histories;
 mod model;
 mod power;
+mod preparing;
 mod reading;
 mod recompressing;
 mod recovery;

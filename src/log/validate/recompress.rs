@@ -5,9 +5,9 @@
 //! `max.message.bytes`. Records keep everything; their batch keeps producer, sequence and the
 //! transactional bit.
 //!
-//! It happens on the storage lane, as the check of the records does, and is bounded as that is: no more comes out
-//! of the old codec than [`records::check`] allows, no more is held than a piece of it and the new stream
-//! up to `max.message.bytes`.
+//! It takes up to seconds, which is why it can be done before the log is asked ([`prepare`](crate::log::prepare)). It is
+//! bounded as the check of the records is: no more comes out of the old codec than [`records::check`] allows, no more is
+//! held than a piece of it and the new stream up to [`most_bytes`].
 
 use crate::base::Timestamp;
 use crate::config::TopicConfig;
@@ -20,9 +20,13 @@ use crate::record::{Attributes, Batch, BatchHeader, Compression, HEADER_SIZE, Li
 use super::MOST_DECOMPRESSED;
 use super::records::{self, Checked};
 
+/// The most bytes of a batch that is larger than what was sent. What a consumer takes in one piece is smaller by far, and
+/// a few bytes can unpack to whatever `max.message.bytes` allows.
+const MOST_GROWN: usize = 64 * 1024 * 1024;
+
 /// How a batch is to be compressed anew; `None` for most, which are stored as they came.
 #[inline]
-pub(super) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Option<Compression> {
+pub(in crate::log) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Option<Compression> {
     let target = match config.compression_type {
         CompressionType::Producer => return None,
         CompressionType::Uncompressed => Compression::None,
@@ -38,20 +42,25 @@ pub(super) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Option<Compr
     (!stays).then_some(target)
 }
 
+/// The most bytes that the batch may have as it is stored, whatever its codec is then.
+pub(in crate::log) fn most_bytes(header: &BatchHeader, config: &TopicConfig) -> usize {
+    let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
+    most.min(header.size().max(MOST_GROWN))
+}
+
 /// A client's batch, whose records have been checked.
 pub(super) fn client_batch(
     batch: &Batch,
     target: Compression,
     checked: &Checked,
     config: &TopicConfig,
-    now: Timestamp,
 ) -> Result<ReadyBatch, AppendError> {
     let job = Job {
         unpacked: Some(checked.unpacked),
         largest: checked.largest,
         limits: records::client_limits(config),
     };
-    job.run(batch, target, config, now)
+    job.run(batch, target, config)
 }
 
 /// A coordinator's batch, whose records nobody has looked at.
@@ -59,7 +68,6 @@ pub(super) fn own_batch(
     batch: &Batch,
     target: Compression,
     config: &TopicConfig,
-    now: Timestamp,
 ) -> Result<ReadyBatch, AppendError> {
     let job = Job {
         unpacked: None,
@@ -69,7 +77,7 @@ pub(super) fn own_batch(
             held: MOST_DECOMPRESSED,
         },
     };
-    job.run(batch, target, config, now)
+    job.run(batch, target, config)
 }
 
 struct Job {
@@ -84,9 +92,8 @@ impl Job {
         batch: &Batch,
         target: Compression,
         config: &TopicConfig,
-        now: Timestamp,
     ) -> Result<ReadyBatch, AppendError> {
-        let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
+        let most = most_bytes(&batch.header, config);
         let recompressed = batch
             .recompress(
                 target,
@@ -111,10 +118,12 @@ impl Job {
                 .with_log_append_time(by_broker)
                 .with_transactional(batch.header.attributes.is_transactional()),
             base_timestamp: recompressed.base_timestamp,
-            max_timestamp: if by_broker { now } else { self.largest },
+            max_timestamp: self.largest,
             ..batch.header
         };
-        header.crc = header.crc_over(&body);
+        if !by_broker {
+            header.crc = header.crc_over(&body);
+        }
         Ok(ReadyBatch { header, body })
     }
 }

@@ -13,7 +13,7 @@ use super::MOST_DECOMPRESSED;
 
 /// What a batch of a client may unpack to altogether in any topic ...
 ///
-/// Its records are not kept, so this bounds time alone: about half a second of a storage lane for gzip,
+/// Its records are not kept, so this bounds time alone: about half a second of a processor for gzip,
 /// the slowest codec. Kafka has no such limit; an honest batch would have to be compressed 256 times over
 /// at the default size to meet it.
 const CLIENT_UNPACKED: usize = 256 * 1024 * 1024;
@@ -27,8 +27,11 @@ const CLIENT_UNPACKED_TIMES: usize = 64;
 /// and up) once it unpacks to more.
 const CLIENT_HELD: usize = 16 * 1024 * 1024;
 
-/// ... and how many times `max.message.bytes` where that is more.
+/// ... and how many times `max.message.bytes` where that is more ...
 const CLIENT_HELD_TIMES: usize = 8;
+
+/// ... but never more than this: any client may create a topic with a `max.message.bytes` of its choice.
+const CLIENT_HELD_MOST: usize = 64 * 1024 * 1024;
 
 /// Failures of single records that an answer lists; the others are only counted.
 const MOST_FAILURES: usize = 64;
@@ -37,11 +40,11 @@ const MOST_FAILURES: usize = 64;
 pub(super) fn client_limits(config: &TopicConfig) -> Limits {
     let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
     let unpacked = CLIENT_UNPACKED.max(most.saturating_mul(CLIENT_UNPACKED_TIMES));
-    let held = CLIENT_HELD.max(most.saturating_mul(CLIENT_HELD_TIMES));
+    let held = most.saturating_mul(CLIENT_HELD_TIMES);
     // What is stored must stay readable.
     Limits {
         total: unpacked.min(MOST_DECOMPRESSED),
-        held: held.min(MOST_DECOMPRESSED),
+        held: held.clamp(CLIENT_HELD, CLIENT_HELD_MOST),
     }
 }
 
