@@ -30,11 +30,11 @@
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
-//! | 2 | [`log`] | one partition on one disk: segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
+//! | 2 | [`log`] | one partition on one disk: preparing appends, segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
-//! | 5 | [`partition`] | hosts logs: storage lanes, leadership, waiters, fetch sessions, housekeeping, cleaner | messages |
+//! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, waiters, fetch sessions, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image | messages |
 //! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
@@ -45,8 +45,9 @@
 //! # Reading order
 //!
 //! A produce from socket to disk, in ten minutes: [`wire`] (its page shows a connection's queue), then
-//! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], `partition/lane.rs`
-//! (the drain), [`log::PartitionLog::append_as_leader`], and back through `partition/waiters.rs`.
+//! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], [`partition::preparation`] (where
+//! records are unpacked and compressed), `partition/lane.rs` (the drain), [`log::RecordSet::prepare`] and
+//! [`log::PartitionLog::append_prepared`], and back through `partition/waiters.rs`.
 //!
 //! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
 //! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then

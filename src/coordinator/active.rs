@@ -12,7 +12,7 @@ use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, 
 use crate::group::Bounds;
 use crate::log::AppendOrigin;
 use crate::partition::{
-    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
+    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
 use crate::record::Codec;
 
@@ -240,6 +240,7 @@ impl<M: Machine> Active<M> {
                 records,
                 origin: AppendOrigin::Coordinator,
                 acks: RequiredAcks::All,
+                source: Source::Broker,
                 expected_epoch: Some(self.epoch),
             }));
         }

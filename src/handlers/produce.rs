@@ -19,7 +19,7 @@ use crate::controller::is_internal;
 use crate::log::{AppendError, AppendOrigin};
 use crate::metadata::{Image, TopicImage};
 use crate::partition::{
-    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks,
+    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
 use crate::record::{BatchHeader, Codec};
 use crate::wire::Reply;
@@ -135,6 +135,7 @@ fn start_partition(
         records,
         origin: AppendOrigin::Client,
         acks,
+        source: Source::Connection(call.peer.address),
         expected_epoch: None,
     });
     Ok(Started::Append(replica, append))

@@ -73,6 +73,7 @@ impl Partitions {
             directory,
             lane: lane.clone(),
             slot,
+            preparation: Arc::clone(self.shared.preparation.pool()),
             leadership: now.leadership.clone(),
             config: Arc::clone(&now.config),
             published: lane::state_of(&log),

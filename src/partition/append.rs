@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 use crate::base::LeaderEpoch;
 use crate::log::{AppendError, AppendInfo, AppendOrigin};
 
+use super::preparation::source::Source;
+
 /// Whose confirmation an append waits for (`acks` of a produce request).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequiredAcks {
@@ -42,6 +44,8 @@ pub struct AppendOptions {
     pub origin: AppendOrigin,
     /// Whose confirmation is awaited.
     pub acks: RequiredAcks,
+    /// From where it comes: what comes from one source keeps its order.
+    pub source: Source,
     /// Refuse when the partition is led in another epoch: a coordinator that was replaced must not write.
     pub expected_epoch: Option<LeaderEpoch>,
 }

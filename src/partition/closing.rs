@@ -104,6 +104,7 @@ impl Partitions {
         // Whoever waits for an answer to an assignment that was never sent goes.
         drop(self.assignments());
         self.end_shared_threads(&mut threads);
+        self.shared.preparation.stop();
         let (progress, going_on) = channel();
         for (directory, threads) in self.shared.directories.iter().zip(threads.directories) {
             let closing = Closing {

@@ -4,13 +4,14 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::base::{LeaderEpoch, Offset, Positions, ProducerId, Timestamp};
-use crate::log::{AppendError, AppendInfo, AppendOrigin, DirectoryOffline, LogError, PartitionLog};
+use crate::base::{Offset, Positions, ProducerId, Timestamp};
+use crate::log::{
+    AppendError, AppendInfo, DirectoryOffline, LogError, PartitionLog, PreparedAppend, RecordSet,
+};
 
 use super::append::{AppendFailure, Appended};
 use super::directory::HostedDirectory;
+use super::lane::Content;
 use super::replica::{Published, Replica};
 use super::syncer::Syncer;
 
@@ -50,17 +51,24 @@ impl Hosted {
     /// Appends for the leader; not published yet.
     pub(super) fn append(
         &mut self,
-        records: &Bytes,
-        epoch: LeaderEpoch,
-        origin: AppendOrigin,
+        content: Content,
         now: Timestamp,
     ) -> Result<Appended, AppendFailure> {
         if self.replica.is_offline() {
             return Err(AppendFailure::Storage);
         }
-        match self.log.append_as_leader(records, epoch, origin, now) {
+        let (epoch, prepared) = match content {
+            Content::Unprepared(set) => (set.epoch, self.prepare(&set, now)),
+            Content::Prepared(epoch, prepared) => (epoch, prepared),
+        };
+        // It may have been handed over before the leadership changed: its time is over.
+        if self.log.latest_epoch() > Some(epoch) {
+            return Err(AppendFailure::NotLeader);
+        }
+        let size = prepared.as_ref().map_or(0, PreparedAppend::size);
+        match prepared.and_then(|prepared| self.log.append_prepared(prepared, now)) {
             Ok(info) => {
-                self.note_appended(records.len(), &info);
+                self.note_appended(size, &info);
                 Ok(Appended {
                     info,
                     leader_epoch: epoch,
@@ -77,6 +85,10 @@ impl Hosted {
             }
             Err(refused) => Err(AppendFailure::Refused(refused)),
         }
+    }
+
+    fn prepare(&self, set: &RecordSet, now: Timestamp) -> Result<PreparedAppend, AppendError> {
+        set.prepare(self.replica.topic_partition(), self.log.config(), now)
     }
 
     fn note_appended(&self, bytes: usize, info: &AppendInfo) {

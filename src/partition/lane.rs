@@ -24,14 +24,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::base::{Clock, LeaderEpoch};
-use crate::log::AppendOrigin;
+use crate::log::{AppendError, PreparedAppend, RecordSet};
 
 use super::append::{AppendFailure, Appended};
 pub(super) use super::hosted::{Hosted, state_of};
+use super::preparation::{AppendReply, Room};
 use super::syncer::Syncer;
 use super::turns::Turns;
 
@@ -57,10 +57,49 @@ pub(super) struct Slot(pub(super) u64);
 
 /// An append on its way to the log.
 pub(super) struct AppendTask {
-    pub(super) records: Bytes,
-    pub(super) origin: AppendOrigin,
-    pub(super) epoch: LeaderEpoch,
-    pub(super) reply: oneshot::Sender<Result<Appended, AppendFailure>>,
+    content: Content,
+    /// Memory for what was made of the records, if anything was.
+    room: Option<Room>,
+    reply: AppendReply,
+}
+
+/// What is appended.
+pub(super) enum Content {
+    /// As it came. That is cheap to prepare.
+    Unprepared(RecordSet),
+    /// As it was prepared in this epoch, or refused.
+    Prepared(LeaderEpoch, Result<PreparedAppend, AppendError>),
+}
+
+impl AppendTask {
+    pub(super) const fn unprepared(set: RecordSet, reply: AppendReply) -> Self {
+        Self {
+            content: Content::Unprepared(set),
+            room: None,
+            reply,
+        }
+    }
+
+    pub(super) const fn prepared(
+        prepared: Result<PreparedAppend, AppendError>,
+        epoch: LeaderEpoch,
+        room: Option<Room>,
+        reply: AppendReply,
+    ) -> Self {
+        Self {
+            content: Content::Prepared(epoch, prepared),
+            room,
+            reply,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match &self.content {
+            Content::Unprepared(set) => set.records.len(),
+            Content::Prepared(_, Ok(prepared)) => prepared.size(),
+            Content::Prepared(_, Err(_)) => 0,
+        }
+    }
 }
 
 /// Work on a hosted log other than an append; its effect on positions is published afterwards.
@@ -87,7 +126,7 @@ impl LogTask {
     fn cost(&self) -> usize {
         TASK_COST
             + match self {
-                Self::Append(task) => task.records.len(),
+                Self::Append(task) => task.size(),
                 Self::Adopt(_) | Self::Operate(_) | Self::Release(_) | Self::Settle(_) => 0,
             }
     }
@@ -190,7 +229,7 @@ struct SweepUnderWay {
 /// An append that is in its log and waits to be published.
 struct Applied {
     result: Result<Appended, AppendFailure>,
-    reply: oneshot::Sender<Result<Appended, AppendFailure>>,
+    reply: AppendReply,
 }
 
 /// What one drain has put off to its end.
@@ -291,7 +330,7 @@ impl Lane {
             drain.tasks += 1;
             match task {
                 LogTask::Append(task) => {
-                    drain.bytes += task.records.len();
+                    drain.bytes += task.size();
                     is_touched |= self.append(slot, task, &mut applied);
                 }
                 LogTask::Adopt(hosted) => is_touched |= self.adopt(slot, *hosted),
@@ -321,16 +360,16 @@ impl Lane {
     /// False when the log is not here: that is answered at once.
     fn append(&mut self, slot: Slot, task: AppendTask, applied: &mut Vec<Applied>) -> bool {
         let AppendTask {
-            records,
-            origin,
-            epoch,
+            content,
+            room,
             reply,
         } = task;
         let Some(hosted) = self.hosted.get_mut(&slot) else {
             drop(reply.send(Err(AppendFailure::Gone)));
             return false;
         };
-        let result = hosted.append(&records, epoch, origin, self.clock.now());
+        let result = hosted.append(content, self.clock.now());
+        drop(room);
         if result.is_ok() {
             self.unsynced.insert(slot);
         }

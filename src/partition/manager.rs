@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, available_parallelism};
 
 use tokio::sync::mpsc;
 
@@ -26,6 +26,7 @@ use super::lane;
 use super::moving::Moves;
 use super::opening::{self, Batches, ToOpen};
 use super::placing::Placing;
+use super::preparation::Preparation;
 use super::recovery_progress::RecoveryWatch;
 use super::replica::Replica;
 use super::scrubber::{ScrubCounts, Scrubber};
@@ -123,6 +124,7 @@ pub(super) struct Shared {
     pub(super) directories: Vec<Arc<HostedDirectory>>,
     /// Configured directories that could not be used at the start.
     pub(super) unusable: Vec<PathBuf>,
+    pub(super) preparation: Preparation,
     pub(super) next_slot: AtomicU64,
     pub(super) hosted: RwLock<HostedTopics>,
     /// Held by whoever decides what is hosted, while it does: images and the housekeeper's second attempts.
@@ -194,6 +196,9 @@ impl Partitions {
             let hosted = HostedDirectory::new(directory, reserve, lanes, changes);
             hosted_directories.push(Arc::new(hosted));
         }
+        let processors = available_parallelism().map_or(1, usize::from);
+        let preparation = Preparation::start(Arc::clone(&clock), processors);
+        let preparation = preparation.map_err(StartError::Thread)?;
         let (assignments, unsent) = mpsc::unbounded_channel();
         let partitions = Self {
             shared: Arc::new(Shared {
@@ -203,6 +208,7 @@ impl Partitions {
                 recovery_watch,
                 directories: hosted_directories,
                 unusable: directories.offline,
+                preparation,
                 next_slot: AtomicU64::new(0),
                 hosted: RwLock::default(),
                 changing: Mutex::default(),

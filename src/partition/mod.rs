@@ -12,6 +12,10 @@
 //!      |                                  v         where the policy asks for it
 //!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
 //! ```
+//! On the way from `append()` to the route, what costs much (compressed records to be checked, a codec to be changed) is
+//! done by the workers of [`preparation`], in an order that is fair to all sources. What is cheap goes straight on, unless
+//! something of its source is before it.
+//!
 //! Each log directory has lanes of its own, so that a disk which hangs holds up nothing but its own partitions. A
 //! replica that moves to another directory changes lanes: its [`route`] keeps the order of what is asked of
 //! it. A lane serves its partitions in [`turns`], so that no partition waits for all that another has to write.
@@ -32,7 +36,9 @@
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane, which is one of its directory's; nobody
 //!   else touches it. Only a mover takes it out for the last step of a move.
 //! - What waits for a disk holds no lock that somebody takes for another directory.
-//! - An append has its place in its partition's order as soon as [`Replica::append`] returns.
+//! - An append has its place in its partition as soon as [`Replica::append`] returns: behind everything that its
+//!   [`Source`] has appended to the partition. Between two sources nobody has promised an order.
+//! - A lane does nothing that takes long for a processor.
 //! - Readers see a [`Published`] state: a view of the log and the positions that go with it, replaced
 //!   whole. A position is published only after everything below it is in the log (and synced, where
 //!   the policy asks for that).
@@ -64,6 +70,7 @@ pub mod manager;
 mod moving;
 mod opening;
 mod placing;
+pub mod preparation;
 pub mod read;
 mod recovery_progress;
 pub mod replica;
@@ -86,6 +93,7 @@ pub use describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
 pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};
+pub use preparation::source::Source;
 pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};
 pub use recovery_progress::{OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};

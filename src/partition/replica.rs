@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::base::{LeaderEpoch, NodeId, Offset, Positions, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::{AppendOrigin, Checkpoint, LogView};
+use crate::log::{AppendOrigin, Checkpoint, LogView, RecordSet};
 use crate::metadata::PartitionImage;
 
 use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
 use super::directory::HostedDirectory;
 use super::lane::{AppendTask, Hosted, LaneHandle, Slot};
+use super::preparation::{InPreparation, Pool};
 use super::route::{Detached, Route};
 use super::waiters::Waiters;
 
@@ -91,7 +92,10 @@ pub struct Replica {
     topic_id: TopicId,
     node: NodeId,
     directory: ArcSwap<HostedDirectory>,
+    number: u64,
     route: Route,
+    preparation: Arc<Pool>,
+    in_preparation: InPreparation,
     leadership: ArcSwap<Leadership>,
     config: ArcSwap<TopicConfig>,
     published: ArcSwap<Published>,
@@ -107,6 +111,7 @@ pub(super) struct ReplicaParts {
     pub directory: Arc<HostedDirectory>,
     pub lane: LaneHandle,
     pub slot: Slot,
+    pub preparation: Arc<Pool>,
     pub leadership: Leadership,
     pub config: Arc<TopicConfig>,
     pub published: Published,
@@ -119,7 +124,10 @@ impl Replica {
             topic_id: parts.topic_id,
             node: parts.node,
             directory: ArcSwap::new(parts.directory),
+            number: parts.slot.0,
             route: Route::new(parts.slot, parts.lane),
+            preparation: parts.preparation,
+            in_preparation: InPreparation::default(),
             leadership: ArcSwap::from_pointee(parts.leadership),
             config: ArcSwap::new(parts.config),
             published: ArcSwap::from_pointee(parts.published),
@@ -216,28 +224,50 @@ impl Replica {
         }
     }
 
-    /// Hands an append to the partition's writer. When this returns, its place in the partition's
-    /// order is fixed; await the result for the acknowledgement.
+    /// Hands an append over: to the partition's writer, or to be prepared for it where that costs much. When this
+    /// returns, its place behind what its source has appended to the partition is fixed; await the result for the
+    /// acknowledgement.
     #[must_use = "the acknowledgement is in the result"]
-    pub fn append(&self, options: AppendOptions) -> PendingAppend {
+    pub fn append(self: &Arc<Self>, options: AppendOptions) -> PendingAppend {
         match self.admit(&options) {
             Err(failure) => PendingAppend::refused(failure),
             Ok(epoch) => {
                 let (reply, answer) = oneshot::channel();
-                self.route.append(AppendTask {
+                let set = RecordSet {
                     records: options.records,
                     origin: options.origin,
                     epoch,
-                    reply,
-                });
+                };
+                self.preparation.append(self, options.source, set, reply);
                 PendingAppend::queued(answer)
             }
         }
     }
 
     /// Ends when every append that was handed over before is published or refused.
-    pub fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.route.settled()
+    pub fn settled(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let (settled, answer) = oneshot::channel();
+        self.preparation.settle(self, settled);
+        async move { drop(answer.await) }
+    }
+
+    /// A number that no other replica has had since the start.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) const fn in_preparation(&self) -> &InPreparation {
+        &self.in_preparation
+    }
+
+    /// Sends an append to the lane.
+    pub(super) fn send(&self, task: AppendTask) {
+        self.route.append(task);
+    }
+
+    /// Answers when all that was sent to the lane is settled.
+    pub(super) fn settle_lane(&self, settled: oneshot::Sender<()>) {
+        self.route.settle(settled);
     }
 
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {

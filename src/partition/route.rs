@@ -11,7 +11,6 @@
 //!
 //! The lock is held while a task is put into a queue and no longer; nothing else is locked under it.
 
-use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio::sync::oneshot;
@@ -71,11 +70,9 @@ impl Route {
         self.send(LogTask::Release(Box::new(then)));
     }
 
-    /// Ends when everything sent to the log so far has been settled, or its lane has stopped.
-    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (settled, answer) = oneshot::channel();
+    /// Answers when everything sent to the log so far has been settled, or its lane has stopped.
+    pub(super) fn settle(&self, settled: oneshot::Sender<()>) {
         self.send(LogTask::Settle(settled));
-        async move { drop(answer.await) }
     }
 
     /// Has the lane let the log go when it has done all that was sent before, and waits for that. `None` when the

@@ -277,7 +277,7 @@ mod tests {
     use crate::log::AppendOrigin;
     use crate::metadata::record::{MetadataRecord, RemoveTopic};
     use crate::partition::testing::{Broker, change};
-    use crate::partition::{AppendOptions, RequiredAcks};
+    use crate::partition::{AppendOptions, RequiredAcks, Source};
     use crate::record::{BatchBuilder, BatchOptions};
 
     #[test]
@@ -302,6 +302,7 @@ mod tests {
                 records: batch.finish(),
                 origin: AppendOrigin::Client,
                 acks: RequiredAcks::Leader,
+                source: Source::Broker,
                 expected_epoch: Some(LeaderEpoch(4)),
             };
             broker.replica().append(options).await.expect("an append");

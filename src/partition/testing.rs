@@ -68,13 +68,26 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn start(path: &Path, id: TopicId, overrides: &[(&str, &str)]) -> Self {
+        Self::start_with(
+            path,
+            id,
+            overrides,
+            Arc::new(ManualClock::new(Timestamp(1_000))),
+        )
+    }
+
+    pub(crate) fn start_with(
+        path: &Path,
+        id: TopicId,
+        overrides: &[(&str, &str)],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let identity = Identity {
             node_id: NODE,
             cluster_id: None,
         };
         let directory = LogDirectory::open(path, &identity).expect("a log directory");
         let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
         let (image, _) = change(&Image::default(), &topic(id, 1));
         let partitions =
             Partitions::start(config, directory.into(), clock, &image, Arc::new(Unwatched))

@@ -3,6 +3,7 @@
 mod directories;
 mod hanging;
 mod moves;
+mod preparing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
 use super::testing::{Broker, EPOCH, change};
 use super::{
     AppendFailure, AppendOptions, DeleteFailure, EpochMismatch, NotHosted, Replica, RequiredAcks,
+    Source,
 };
 
 fn batch(text: &[u8]) -> Bytes {
@@ -34,6 +36,7 @@ fn options(text: &[u8]) -> AppendOptions {
         records: batch(text),
         origin: AppendOrigin::Client,
         acks: RequiredAcks::Leader,
+        source: Source::Broker,
         expected_epoch: None,
     }
 }

@@ -9,7 +9,7 @@ use crate::log::checkpoint::read_offsets;
 use crate::log::compact::CHECKPOINT;
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::partition::testing::{Broker, change};
-use crate::partition::{AppendOptions, RequiredAcks};
+use crate::partition::{AppendOptions, RequiredAcks, Source};
 use crate::record::{BatchBuilder, BatchOptions};
 
 const ID: TopicId = KafkaUuid(uuid::Uuid::from_u128(77));
@@ -30,6 +30,7 @@ fn append(broker: &Broker, count: u8) {
         let pending = broker.replica().append(AppendOptions {
             records: builder.finish(),
             acks: RequiredAcks::Leader,
+            source: Source::Broker,
             origin: AppendOrigin::Client,
             expected_epoch: None,
         });

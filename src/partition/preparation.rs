@@ -1,0 +1,389 @@
+//! Preparing appends before their lanes see them: unpacking, checking and compressing records takes up to seconds
+//! of a processor, which a lane owes to all of its partitions.
+//!
+//! ```text
+//!   Replica::append
+//!      | slight, and nothing of its source before it in the partition
+//!      +------------------------------------------------------------------------> lane
+//!      | anything else
+//!      v
+//!   line (partition, source) --turn--> checker       unpack, check         ----> lane, with what follows that is slight
+//!                            --turn--> recompressor  the same, compress    ----> lane
+//! ```
+//! Owns: which append waits for which ([`lines`], a structure without threads), the workers, and how much of
+//! their results may wait for the lanes. What is done is in [`crate::log::RecordSet`].
+//!
+//! Invariants
+//! - The appends of one source to one partition reach its lane in the order in which they were handed over, whatever
+//!   they cost: also one that is slight waits for those before it, and one that is refused is refused in its turn.
+//!   Between sources nobody has been promised an order, and a stranger's batches hold up nobody in the same partition.
+//! - Who has one cheap batch waits for at most one job of every other: the next job is that of the address, and
+//!   there of the connection, that was served least. Checks never wait for recompressions, which have threads of their
+//!   own, one fewer than there are processors, that run when nobody else wants to.
+//! - What the broker appends itself waits for no client: it is a source like the others, and hardly ever costs
+//!   anything.
+//! - Memory: the workers are a fixed number, and each holds what the limits of one batch allow. A result that is a slice of
+//!   what came is paid for with that; one that was made anew has a [`Room`] until its lane has written it.
+//! - The lock is held while a line is looked at and no longer. Nothing is sent, and no [`Room`] given back, under it.
+//!
+//! The stop does not wait: what no worker has taken is answered with [`AppendFailure::Gone`](super::AppendFailure::Gone),
+//! and what one has, too, unless it is there before its lane ends. Answers that clients still wait for have been given
+//! by then, since connections end first.
+
+mod lines;
+mod shares;
+pub(super) mod source;
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::base::Clock;
+use crate::config::TopicConfig;
+use crate::log::{AppendError, Effort, PreparedAppend, RecordSet};
+
+use super::append::{AppendFailure, Appended};
+use super::lane::AppendTask;
+use super::replica::Replica;
+use lines::{Kind, LineId, Lines, Need, Next, Taken, Work};
+use source::Source;
+
+/// How much later than all others the threads that compress get their processor (as with nice(1)).
+const RECOMPRESSORS_NICE: i32 = 10;
+
+/// Threads beyond these would make things faster, and a hostile load larger: each may hold some 100 MiB for a moment.
+const MOST_CHECKERS: usize = 8;
+const MOST_RECOMPRESSORS: usize = 4;
+
+/// Where the result of an append goes.
+pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendFailure>>;
+
+/// The running workers; dropping it (or [`Preparation::stop`]) ends them.
+pub(super) struct Preparation {
+    pool: Arc<Pool>,
+}
+
+impl Preparation {
+    /// Starts the workers for a machine with so many processors.
+    pub(super) fn start(clock: Arc<dyn Clock>, processors: usize) -> std::io::Result<Self> {
+        let preparation = Self {
+            pool: Arc::new(Pool {
+                state: Mutex::default(),
+                checks: Condvar::new(),
+                recompressions: Condvar::new(),
+                clock,
+            }),
+        };
+        for number in 0..processors.clamp(2, MOST_CHECKERS) {
+            preparation.start_worker(Kind::Check, number)?;
+        }
+        for number in 0..processors.saturating_sub(1).clamp(1, MOST_RECOMPRESSORS) {
+            preparation.start_worker(Kind::Recompress, number)?;
+        }
+        Ok(preparation)
+    }
+
+    fn start_worker(&self, kind: Kind, number: usize) -> std::io::Result<()> {
+        let pool = Arc::clone(&self.pool);
+        let name = match kind {
+            Kind::Check => "checker",
+            Kind::Recompress => "recompressor",
+        };
+        let thread = std::thread::Builder::new().name(format!("{name}-{number}"));
+        thread.spawn(move || pool.work(kind)).map(drop)
+    }
+
+    /// The way in, for replicas.
+    pub(super) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Ends the workers, each after the job that it is at, and refuses what none of them has taken.
+    pub(super) fn stop(&self) {
+        let refused = {
+            let mut state = self.pool.state();
+            state.is_stopping = true;
+            state.lines.take_all()
+        };
+        self.pool.checks.notify_all();
+        self.pool.recompressions.notify_all();
+        drop(refused);
+    }
+}
+
+impl Drop for Preparation {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// How many appends of a partition are in preparation: where there are none, a slight one needs no lock.
+#[derive(Debug, Default)]
+pub(super) struct InPreparation(AtomicUsize);
+
+/// An append that is counted.
+struct Counted(Arc<Replica>);
+
+impl Counted {
+    fn new(replica: &Arc<Replica>) -> Self {
+        replica.in_preparation().0.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(replica))
+    }
+}
+
+impl Drop for Counted {
+    // After it has been sent to the lane: who finds none sends after it.
+    fn drop(&mut self) {
+        self.0.in_preparation().0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What has a place in a line.
+enum Step {
+    Append(Job),
+    /// Dropped when it is its turn.
+    Settle(#[allow(dead_code, reason = "only its end matters")] Arc<Settling>),
+}
+
+/// An append on its way to the lane.
+struct Job {
+    replica: Counted,
+    set: RecordSet,
+    /// As it was when the append was handed over.
+    config: Arc<TopicConfig>,
+    reply: AppendReply,
+}
+
+impl Job {
+    /// Hands the append to its lane, where it is prepared.
+    fn pass(self) {
+        self.replica
+            .0
+            .send(AppendTask::unprepared(self.set, self.reply));
+    }
+
+    /// Hands the append to its lane as it was prepared.
+    fn hand_on(self, prepared: Result<PreparedAppend, AppendError>, room: Option<Room>) {
+        let epoch = self.set.epoch;
+        let task = AppendTask::prepared(prepared, epoch, room, self.reply);
+        self.replica.0.send(task);
+    }
+}
+
+/// Somebody who waits until all that was in preparation is settled.
+struct Settling {
+    replica: Arc<Replica>,
+    settled: Option<oneshot::Sender<()>>,
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        if let Some(settled) = self.settled.take() {
+            self.replica.settle_lane(settled);
+        }
+    }
+}
+
+/// What waits, and the workers who wait for it.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    checks: Condvar,
+    recompressions: Condvar,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Lines<Step>,
+    is_stopping: bool,
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A holder only looks at lines.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, kind: Kind) {
+        match kind {
+            Kind::Check => self.checks.notify_one(),
+            Kind::Recompress => self.recompressions.notify_one(),
+        }
+    }
+
+    /// Hands an append over. When this returns, its place behind its source's earlier ones is fixed.
+    pub(super) fn append(
+        &self,
+        replica: &Arc<Replica>,
+        source: Source,
+        set: RecordSet,
+        reply: AppendReply,
+    ) {
+        let config = replica.config();
+        let work = match set.effort(&config) {
+            Effort::Slight => Work::Pass,
+            Effort::Check => Work::Check,
+            Effort::Recompress { most } => Work::Recompress(Need {
+                directory: replica.directory().id(),
+                bytes: most,
+            }),
+        };
+        let is_first = replica.in_preparation().0.load(Ordering::Acquire) == 0;
+        if work == Work::Pass && is_first {
+            return replica.send(AppendTask::unprepared(set, reply));
+        }
+        let line = LineId {
+            partition: replica.number(),
+            source,
+        };
+        let mut state = self.state();
+        if work == Work::Pass && !state.lines.has(line) {
+            drop(state);
+            return replica.send(AppendTask::unprepared(set, reply));
+        }
+        if state.is_stopping {
+            // Without a reply the append is gone.
+            return;
+        }
+        let job = Job {
+            replica: Counted::new(replica),
+            set,
+            config,
+            reply,
+        };
+        state.lines.push(line, work, Step::Append(job));
+        drop(state);
+        if let Some(kind) = work.kind() {
+            self.wake(kind);
+        }
+    }
+
+    /// Answers when every append that was handed over before is settled.
+    pub(super) fn settle(&self, replica: &Arc<Replica>, settled: oneshot::Sender<()>) {
+        let settling = Arc::new(Settling {
+            replica: Arc::clone(replica),
+            settled: Some(settled),
+        });
+        if replica.in_preparation().0.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut state = self.state();
+        for line in state.lines.of_partition(replica.number()) {
+            let step = Step::Settle(Arc::clone(&settling));
+            state.lines.push(line, Work::Pass, step);
+        }
+    }
+
+    /// A worker's life.
+    fn work(self: &Arc<Self>, kind: Kind) {
+        if kind == Kind::Recompress {
+            give_way_to_others();
+        }
+        while let Some(Taken { line, step, need }) = self.next(kind) {
+            let begun = Instant::now();
+            let room = need.map(|need| Room {
+                pool: Arc::clone(self),
+                need,
+            });
+            match step {
+                Step::Append(job) => self.prepare(job, room),
+                Step::Settle(settling) => drop(settling),
+            }
+            self.state().lines.end(line, need, begun.elapsed());
+            self.go_on(line);
+        }
+    }
+
+    /// Waits for the next step of this kind; `None` at the end.
+    fn next(&self, kind: Kind) -> Option<Taken<Step>> {
+        let wakes = match kind {
+            Kind::Check => &self.checks,
+            Kind::Recompress => &self.recompressions,
+        };
+        let mut state = self.state();
+        loop {
+            if state.is_stopping {
+                return None;
+            }
+            if let Some(taken) = state.lines.take(kind) {
+                return Some(taken);
+            }
+            state = wakes.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn prepare(&self, job: Job, mut room: Option<Room>) {
+        let partition = job.replica.0.topic_partition();
+        let prepare = || job.set.prepare(partition, &job.config, self.clock.now());
+        // Nothing from outside makes it panic. If it does, it costs one batch, and not the worker and the line.
+        let prepared = catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|_| {
+            let message = "the batch could not be checked".to_owned();
+            Err(AppendError::CorruptMessage(message))
+        });
+        let size = prepared.as_ref().map_or(0, PreparedAppend::size);
+        if let Some(room) = &mut room {
+            room.shrink_to(size);
+        }
+        job.hand_on(prepared, room);
+    }
+
+    /// Hands on what follows in a line and needs no work, then has the line wait for its next turn.
+    fn go_on(&self, line: LineId) {
+        loop {
+            let next = self.state().lines.go_on(line);
+            match next {
+                Next::Pass(steps) => steps.into_iter().for_each(|step| match step {
+                    Step::Append(job) => job.pass(),
+                    Step::Settle(settling) => drop(settling),
+                }),
+                Next::Waits(kind) => return self.wake(kind),
+                Next::Ends => return,
+            }
+        }
+    }
+}
+
+/// Memory for the result of a recompression until its lane has written it.
+pub(super) struct Room {
+    pool: Arc<Pool>,
+    need: Need,
+}
+
+impl Room {
+    fn shrink_to(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.need.bytes);
+        self.give_back(self.need.bytes - bytes);
+        self.need.bytes = bytes;
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let need = Need { bytes, ..self.need };
+        let is_waited_for = self.pool.state().lines.give_back(need);
+        if is_waited_for {
+            self.pool.recompressions.notify_all();
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.give_back(self.need.bytes);
+    }
+}
+
+/// From now on this thread gets what processor time the others leave.
+fn give_way_to_others() {
+    // On Linux a thread has a priority of its own. Elsewhere it would be that of all threads.
+    #[cfg(target_os = "linux")]
+    {
+        let this = rustix::thread::gettid();
+        if let Err(error) = rustix::process::setpriority_process(Some(this), RECOMPRESSORS_NICE) {
+            tracing::warn!(%error, "recompression has the priority of everything else");
+        }
+    }
+}
