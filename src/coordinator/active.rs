@@ -241,6 +241,7 @@ impl<M: Machine> Active<M> {
                 origin: AppendOrigin::Coordinator,
                 acks: RequiredAcks::All,
                 source: Source::Broker,
+                is_one_of_few: false,
                 expected_epoch: Some(self.epoch),
             }));
         }

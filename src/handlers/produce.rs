@@ -36,6 +36,9 @@ const WITH_LEADERS: i16 = 10;
 /// First version that names topics by their ids.
 const WITH_IDS: i16 = 13;
 
+/// A request of at most so many partitions may take a moment for each of them.
+const SMALL_REQUEST: usize = 8;
+
 pub(super) struct Produce;
 
 impl OrderedHandler for Produce {
@@ -47,11 +50,18 @@ impl OrderedHandler for Produce {
         // Without the id there is nothing that could permit the transaction: no row is looked at.
         let refused = (request.transactional_id.is_none() && is_transactional(&request))
             .then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        let partitions = request.topic_data.iter();
+        let partitions: usize = partitions.map(|topic| topic.partition_data.len()).sum();
+        let terms = Terms {
+            acks,
+            refused,
+            is_small: partitions <= SMALL_REQUEST,
+        };
         let topics: Vec<TopicAppends> = request
             .topic_data
             .into_iter()
             .filter(|topic| !topic.partition_data.is_empty())
-            .map(|topic| start_topic(&call, &image, topic, acks, refused))
+            .map(|topic| start_topic(&call, &image, topic, terms))
             .collect();
         finish(call, acks, topics)
     }
@@ -63,6 +73,17 @@ fn is_transactional(request: &ProduceRequest) -> bool {
         .flat_map(|topic| &topic.partition_data)
         .filter_map(|partition| BatchHeader::parse(partition.records.as_deref()?).ok())
         .any(|header| header.attributes.is_transactional())
+}
+
+/// What holds for all partitions of a request.
+#[derive(Clone, Copy)]
+struct Terms {
+    /// `None` for a number that means nothing.
+    acks: Option<RequiredAcks>,
+    /// Why all of them are refused.
+    refused: Option<ErrorCode>,
+    /// Whether there are few of them.
+    is_small: bool,
 }
 
 /// What was started for one topic of the request.
@@ -77,32 +98,28 @@ enum Started {
     Append(Arc<Replica>, PendingAppend),
 }
 
-fn start_topic(
-    call: &Call,
-    image: &Image,
-    data: TopicProduceData,
-    acks: Option<RequiredAcks>,
-    refused: Option<ErrorCode>,
-) -> TopicAppends {
+fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms) -> TopicAppends {
     let by_id = call.version >= WITH_IDS;
-    let topic = match refused {
+    let topic = match terms.refused {
         Some(code) => Err(code),
         None => topic_ids::find(image, &data.name, data.topic_id, by_id),
     };
-    let partitions =
-        data.partition_data
-            .into_iter()
-            .map(|partition| {
-                let index = partition.index;
-                let started = match (&topic, acks) {
-                    (Err(code), _) => Started::Refused(*code),
-                    (Ok(_), None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
-                    (Ok(topic), Some(acks)) => start_partition(call, topic, partition, acks)
-                        .unwrap_or_else(Started::Refused),
-                };
-                (index, started)
-            })
-            .collect();
+    let partitions = data
+        .partition_data
+        .into_iter()
+        .map(|partition| {
+            let index = partition.index;
+            let started = match (&topic, terms.acks) {
+                (Err(code), _) => Started::Refused(*code),
+                (Ok(_), None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
+                (Ok(topic), Some(acks)) => {
+                    start_partition(call, topic, partition, acks, terms.is_small)
+                        .unwrap_or_else(Started::Refused)
+                }
+            };
+            (index, started)
+        })
+        .collect();
     let response = if by_id {
         TopicProduceResponse::default().with_topic_id(data.topic_id)
     } else {
@@ -119,6 +136,7 @@ fn start_partition(
     topic: &TopicImage,
     data: PartitionProduceData,
     acks: RequiredAcks,
+    is_one_of_few: bool,
 ) -> Result<Started, ErrorCode> {
     let replica = call
         .broker
@@ -136,6 +154,7 @@ fn start_partition(
         origin: AppendOrigin::Client,
         acks,
         source: Source::Connection(call.peer.address),
+        is_one_of_few,
         expected_epoch: None,
     });
     Ok(Started::Append(replica, append))

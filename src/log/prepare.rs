@@ -20,15 +20,21 @@ use bytes::Bytes;
 use crate::base::{LeaderEpoch, Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
-use crate::record::{BatchHeader, Codec};
+use crate::record::{BatchHeader, Codec, Limits};
 
 use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
 use super::validate::{self, recompress};
 
-/// Records of this many bytes, unpacked, are checked in some ten microseconds, and in less than a millisecond where each
-/// of them is as small as can be.
-const SLIGHT: usize = 256 * 1024;
+/// A batch of this many bytes that is not compressed is as good as checked: it takes less time than the way to another
+/// thread, or a millisecond where each record is as small as can be. It is the default of `max.message.bytes`.
+const PLAIN: usize = 1_048_588;
+
+/// A compressed batch that unpacks to no more than this takes some 50 microseconds.
+const SMALL: Limits = Limits {
+    total: 64 * 1024,
+    held: 64 * 1024,
+};
 
 /// A record set that nobody has looked at yet.
 #[derive(Clone, Debug)]
@@ -56,7 +62,7 @@ pub enum Effort {
 }
 
 impl RecordSet {
-    /// What [`Self::prepare`] costs, as far as its header tells. Looks at nothing else.
+    /// What [`Self::prepare`] costs, as far as the header tells. Looks at nothing else.
     pub fn effort(&self, config: &TopicConfig) -> Effort {
         // What is no batch is refused at once.
         let Ok(header) = BatchHeader::parse(&self.records) else {
@@ -67,10 +73,13 @@ impl RecordSet {
                 most: recompress::most_bytes(&header, config),
             };
         }
-        // Of what we have written ourselves only the checksum is looked at.
+        // Of what we have written ourselves only the checksum is looked at; what is cut off or has no codec is refused.
         let is_slight = self.origin != AppendOrigin::Client
             || header.size() > self.records.len()
-            || most_unpacked(&header) <= SLIGHT;
+            || match header.attributes.codec() {
+                Ok(Codec::None) | Err(_) => header.size() <= PLAIN,
+                Ok(_) => false,
+            };
         if is_slight {
             Effort::Slight
         } else {
@@ -88,7 +97,31 @@ impl RecordSet {
         config: &TopicConfig,
         now: Timestamp,
     ) -> Result<PreparedAppend, AppendError> {
-        let batches = validate::validate(self, partition, config, now)?;
+        self.prepare_within(validate::client_limits(config), partition, config, now)
+    }
+
+    /// Does the same for a record set that is to be checked, if that takes no more than some 50 microseconds and finds
+    /// nothing wrong. `None` leaves it to [`Self::prepare`].
+    pub fn prepare_small(
+        &self,
+        partition: &TopicPartition,
+        config: &TopicConfig,
+        now: Timestamp,
+    ) -> Option<PreparedAppend> {
+        if self.records.len() > SMALL.total {
+            return None;
+        }
+        self.prepare_within(SMALL, partition, config, now).ok()
+    }
+
+    fn prepare_within(
+        &self,
+        limits: Limits,
+        partition: &TopicPartition,
+        config: &TopicConfig,
+        now: Timestamp,
+    ) -> Result<PreparedAppend, AppendError> {
+        let batches = validate::validate(self, limits, partition, config, now)?;
         // The metadata log's batches are stored as they are.
         let timed_by_broker = self.origin != AppendOrigin::Raft
             && config.message_timestamp_type == TimestampType::LogAppendTime;
@@ -99,26 +132,6 @@ impl RecordSet {
             timed_by_broker,
         })
     }
-}
-
-/// The most bytes that the records of a batch can have once they are unpacked.
-fn most_unpacked(header: &BatchHeader) -> usize {
-    let size = header.size();
-    // How many bytes can come out for one: what the formats allow.
-    let times = match header.attributes.codec() {
-        Ok(Codec::None) => 1,
-        // a copy of 64 bytes takes 3
-        Ok(Codec::Snappy) => 22,
-        // a byte lengthens a match by 255
-        Ok(Codec::Lz4) => 256,
-        // 258 bytes take two bits
-        Ok(Codec::Gzip) => 1032,
-        // a block of 128 KiB of one byte takes 4
-        Ok(Codec::Zstd) => 32 * 1024,
-        // refused once its checksum has been found to be right
-        Err(_) => 1,
-    };
-    size.saturating_mul(times)
 }
 
 /// A record set that may be stored. Nothing is known yet of the log that it goes to.

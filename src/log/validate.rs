@@ -14,7 +14,7 @@ use crate::base::{Offset, Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::record::batch::LENGTH_OVERHEAD;
-use crate::record::{Batch, BatchHeader};
+use crate::record::{Batch, BatchHeader, Limits};
 
 use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
@@ -22,6 +22,8 @@ use super::prepare::RecordSet;
 
 pub(super) mod recompress;
 mod records;
+
+pub(super) use records::client_limits;
 
 /// A batch that is stored already may grow to this many bytes as it is decompressed, and no further.
 pub(crate) const MOST_DECOMPRESSED: usize = 1024 * 1024 * 1024;
@@ -33,16 +35,17 @@ const LEAST_FRAME: usize = 17;
 const LEAST_LENGTH: i32 = 14;
 
 /// Checks `set`; returns its batches with everything set but base offset and leader epoch, and where the broker
-/// gives the time, that and the checksum.
+/// gives the time, that and the checksum. `limits` are for what a client's batch unpacks to.
 pub(crate) fn validate(
     set: &RecordSet,
+    limits: Limits,
     partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Vec<ReadyBatch>, AppendError> {
     match set.origin {
         AppendOrigin::Client => {
-            client_batch(&set.records, partition, config, now).map(|batch| vec![batch])
+            client_batch(&set.records, limits, partition, config, now).map(|batch| vec![batch])
         }
         AppendOrigin::Coordinator | AppendOrigin::Raft => own_batches(set, config),
     }
@@ -106,6 +109,7 @@ fn check_size(header: &BatchHeader, config: &TopicConfig) -> Result<(), AppendEr
 
 fn client_batch(
     records: &Bytes,
+    limits: Limits,
     partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
@@ -138,10 +142,10 @@ fn client_batch(
         return Err(AppendError::UnsupportedCompressionType(error.to_string()));
     }
     check_client_header(header)?;
-    let checked = records::check(&batch, partition, config, now)?;
+    let checked = records::check(&batch, limits, partition, config, now)?;
     match recompress::wanted(header, config) {
         None => Ok(as_sent(&batch, checked.largest, config)),
-        Some(target) => recompress::client_batch(&batch, target, &checked, config),
+        Some(target) => recompress::client_batch(&batch, target, limits, &checked, config),
     }
 }
 

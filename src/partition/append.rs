@@ -46,6 +46,8 @@ pub struct AppendOptions {
     pub acks: RequiredAcks,
     /// From where it comes: what comes from one source keeps its order.
     pub source: Source,
+    /// Whether the caller hands over so few at a time that it can spare some 50 microseconds for each of them.
+    pub is_one_of_few: bool,
     /// Refuse when the partition is led in another epoch: a coordinator that was replaced must not write.
     pub expected_epoch: Option<LeaderEpoch>,
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Replica::append
-//!      | slight, and nothing of its source before it in the partition
+//!      | slight, or checked here since it is small; and nothing before it in preparation
 //!      +------------------------------------------------------------------------> lane
 //!      | anything else
 //!      v
@@ -20,6 +20,8 @@
 //! - Who has one cheap batch waits for at most one job of every other: the next job is that of the address, and
 //!   there of the connection, that was served least. Checks never wait for recompressions, which have threads of their
 //!   own, one fewer than there are processors, that run when nobody else wants to.
+//! - A caller with little to append checks a compressed batch that is small itself, if nothing of its partition is in
+//!   preparation: that takes less time than the way to a worker. Lanes unpack nothing of a client's.
 //! - What the broker appends itself waits for no client: it is a source like the others, and hardly ever costs
 //!   anything.
 //! - Memory: the workers are a fixed number, and each holds what the limits of one batch allow. A result that is a slice of
@@ -216,13 +218,13 @@ impl Pool {
         }
     }
 
-    /// Hands an append over. When this returns, its place behind its source's earlier ones is fixed.
+    /// Hands an append over, after a check of it where that is a small one and the caller may take part. When this returns, its place behind its source's earlier ones is fixed.
     pub(super) fn append(
         &self,
         replica: &Arc<Replica>,
         source: Source,
-        set: RecordSet,
-        reply: AppendReply,
+        may_check: bool,
+        (set, reply): (RecordSet, AppendReply),
     ) {
         let config = replica.config();
         let work = match set.effort(&config) {
@@ -236,6 +238,14 @@ impl Pool {
         let is_first = replica.in_preparation().0.load(Ordering::Acquire) == 0;
         if work == Work::Pass && is_first {
             return replica.send(AppendTask::unprepared(set, reply));
+        }
+        if work == Work::Check
+            && is_first
+            && may_check
+            && let Some(prepared) =
+                set.prepare_small(replica.topic_partition(), &config, self.clock.now())
+        {
+            return replica.send(AppendTask::prepared(Ok(prepared), set.epoch, None, reply));
         }
         let line = LineId {
             partition: replica.number(),

@@ -238,7 +238,8 @@ impl Replica {
                     origin: options.origin,
                     epoch,
                 };
-                self.preparation.append(self, options.source, set, reply);
+                let pool = &self.preparation;
+                pool.append(self, options.source, options.is_one_of_few, (set, reply));
                 PendingAppend::queued(answer)
             }
         }

@@ -52,13 +52,14 @@ pub(in crate::log) fn most_bytes(header: &BatchHeader, config: &TopicConfig) -> 
 pub(super) fn client_batch(
     batch: &Batch,
     target: Compression,
+    limits: Limits,
     checked: &Checked,
     config: &TopicConfig,
 ) -> Result<ReadyBatch, AppendError> {
     let job = Job {
         unpacked: Some(checked.unpacked),
         largest: checked.largest,
-        limits: records::client_limits(config),
+        limits,
     };
     job.run(batch, target, config)
 }

@@ -37,7 +37,7 @@ const CLIENT_HELD_MOST: usize = 64 * 1024 * 1024;
 const MOST_FAILURES: usize = 64;
 
 /// What the batches of clients may cost.
-pub(super) fn client_limits(config: &TopicConfig) -> Limits {
+pub(in crate::log) fn client_limits(config: &TopicConfig) -> Limits {
     let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
     let unpacked = CLIENT_UNPACKED.max(most.saturating_mul(CLIENT_UNPACKED_TIMES));
     let held = most.saturating_mul(CLIENT_HELD_TIMES);
@@ -59,6 +59,7 @@ pub(super) struct Checked {
 /// Checks every record.
 pub(super) fn check(
     batch: &Batch,
+    limits: Limits,
     partition: &TopicPartition,
     config: &TopicConfig,
     now: Timestamp,
@@ -79,7 +80,7 @@ pub(super) fn check(
         }
         body.len()
     } else {
-        let mut scan = batch.scan(client_limits(config)).map_err(malformed)?;
+        let mut scan = batch.scan(limits).map_err(malformed)?;
         for record in scan.by_ref() {
             check.take(record.map_err(malformed)?);
         }

@@ -31,6 +31,7 @@ fn append(broker: &Broker, count: u8) {
             records: builder.finish(),
             acks: RequiredAcks::Leader,
             source: Source::Broker,
+            is_one_of_few: false,
             origin: AppendOrigin::Client,
             expected_epoch: None,
         });

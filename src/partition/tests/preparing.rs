@@ -88,6 +88,7 @@ fn sent(codec: Codec, sequence: i32, padding: usize) -> Bytes {
 fn of(source: u16, records: Bytes) -> AppendOptions {
     AppendOptions {
         records,
+        is_one_of_few: false,
         source: Source::Connection(SocketAddr::from((Ipv4Addr::LOCALHOST, source))),
         ..options(b"")
     }
@@ -106,6 +107,28 @@ async fn what_is_cheap_waits_for_its_own_source_and_for_no_other() {
     gated.gate.open();
     assert_eq!(offset(first).await, Offset(1));
     assert_eq!(offset(second).await, Offset(2));
+    gated.broker.partitions.stop(1);
+}
+
+#[tokio::test]
+async fn a_small_batch_is_checked_in_passing_unless_something_is_before_it() {
+    let gated = Gated::start();
+    let small = |source| AppendOptions {
+        is_one_of_few: true,
+        ..of(source, sent(Codec::Zstd, -1, 1000))
+    };
+    let appended = gated.replica.append(small(1));
+    assert_eq!(offset(appended).await, Offset(0));
+    let unpacks_to_much = AppendOptions {
+        is_one_of_few: true,
+        ..of(1, sent(Codec::Zstd, -1, 1 << 20))
+    };
+    let pending = [unpacks_to_much, small(1)].map(|options| gated.replica.append(options));
+    assert_eq!(offset(gated.append(2, Codec::None)).await, Offset(1));
+    gated.gate.open();
+    for (append, expected) in pending.into_iter().zip([2, 3]) {
+        assert_eq!(offset(append).await, Offset(expected));
+    }
     gated.broker.partitions.stop(1);
 }
 
@@ -206,8 +229,8 @@ async fn a_batch_that_is_refused_is_refused_in_its_turn() {
     gated.broker.partitions.stop(1);
 }
 
-/// What one source sends: slight, checked, large and therefore checked, of whatever codec.
-fn batches() -> impl Strategy<Value = Vec<(u16, Bytes)>> {
+/// What three sources send: slight, checked in passing or not, of whatever codec.
+fn batches() -> impl Strategy<Value = Vec<(u16, AppendOptions)>> {
     let codec = prop::sample::select(vec![
         Codec::None,
         Codec::Gzip,
@@ -216,9 +239,18 @@ fn batches() -> impl Strategy<Value = Vec<(u16, Bytes)>> {
         Codec::Zstd,
     ]);
     let padding = prop_oneof![Just(1_usize), Just(3_000), Just(400_000)];
-    let batch = (1..4_u16, codec, padding);
+    let batch = (1..4_u16, codec, padding, any::<bool>());
     vec(
-        batch.prop_map(|(source, codec, padding)| (source, sent(codec, -1, padding))),
+        batch.prop_map(|(source, codec, padding, is_one_of_few)| {
+            let records = sent(codec, -1, padding);
+            (
+                source,
+                AppendOptions {
+                    is_one_of_few,
+                    ..of(source, records)
+                },
+            )
+        }),
         1..30,
     )
 }
@@ -239,7 +271,7 @@ proptest! {
         let count = batches.len();
         let pending: Vec<_> = batches
             .into_iter()
-            .map(|(source, records)| (source, replica.append(of(source, records))))
+            .map(|(source, options)| (source, replica.append(options)))
             .collect();
         let mut last = [Offset(-1); 4];
         let mut all = Vec::new();
