@@ -28,7 +28,7 @@
 //!   what came is paid for with that; one that was made anew has a [`Room`] until its lane has written it.
 //! - The lock is held while a line is looked at and no longer. Nothing is sent, and no [`Room`] given back, under it.
 //!
-//! The stop does not wait: what no worker has taken is answered with [`AppendFailure::Gone`](super::AppendFailure::Gone),
+//! The stop does not wait: what no worker has taken is answered with [`AppendFailure::Gone`],
 //! and what one has, too, unless it is there before its lane ends. Answers that clients still wait for have been given
 //! by then, since connections end first.
 

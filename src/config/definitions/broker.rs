@@ -104,7 +104,7 @@ pub const BROKER: &[Definition] = &[
     key("unclean.leader.election.enable", Boolean, "false", Any, ClusterWide,
         "Whether a replica that has fallen behind may become leader at the price of lost records; the default of topics."),
     key("compression.type", String, "producer", OneOf(COMPRESSION_TYPES), ClusterWide,
-        "The codec in which batches are stored; producer keeps what the producer sent. Batches that come in another codec are compressed anew. The default of topics."),
+        "The codec in which batches are stored; producer keeps what the producer sent. Batches that come in another codec are compressed anew; one that grows beyond 64 MiB by that is refused. The default of topics."),
     key("compression.gzip.level", Int, "-1", RangeOr(1, 9, -1), ClusterWide,
         "The gzip level when the broker compresses; -1 is the codec's own choice. The default of topics."),
     key("compression.lz4.level", Int, "9", Range(1, 17), ClusterWide,

@@ -30,7 +30,7 @@ const ROWS: [Definition; 35] = [
     key("compression.lz4.level", Int, "9", Range(1, 17), ClusterWide,
         "The lz4 level when the broker compresses: 9 is the fast compressor, any other level the slow one, for which 12 to 17 are the same.").inheriting(&[("compression.lz4.level", 1)]),
     key("compression.type", String, "producer", OneOf(COMPRESSION_TYPES), ClusterWide,
-        "The codec in which batches are stored; producer keeps what the producer sent. Batches that come in another codec are compressed anew.").inheriting(&[("compression.type", 1)]),
+        "The codec in which batches are stored; producer keeps what the producer sent. Batches that come in another codec are compressed anew; one that grows beyond 64 MiB by that is refused.").inheriting(&[("compression.type", 1)]),
     key("compression.zstd.level", Int, "3", Range(-131072, 22), ClusterWide,
         "The zstd level when the broker compresses. From 20 on the window is 8 MiB, so that a batch does not take a gigabyte of memory.").inheriting(&[("compression.zstd.level", 1)]),
     key("delete.retention.ms", Long, "86400000", at_least(0), ClusterWide,

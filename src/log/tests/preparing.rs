@@ -7,7 +7,8 @@ use crate::config::TopicConfig;
 use crate::config::topic::{CompressionType, TimestampType};
 use crate::log::testing::{TestLog, batch_of, config, read_all};
 use crate::log::{AppendError, AppendOrigin, Effort, PreparedAppend, RecordSet};
-use crate::record::{BatchOptions, Codec};
+use crate::record::batch::LENGTH_OVERHEAD;
+use crate::record::{Batch, BatchHeader, BatchOptions, Codec, HEADER_SIZE};
 
 fn set(records: Bytes, origin: AppendOrigin) -> RecordSet {
     RecordSet {
@@ -76,6 +77,32 @@ fn a_stored_batch_does_not_grow_without_bound() {
         panic!("a hundred megabytes for some kilobytes");
     };
     assert_eq!(most, 64 << 20);
+}
+
+/// A batch whose records are one bare block of snappy, which has to be held as a whole.
+fn bare_snappy(value: usize) -> Bytes {
+    let sent = Batch::parse(&batch(Codec::None, &vec![0; value])).unwrap();
+    let block = snap::raw::Encoder::new().compress_vec(&sent.body());
+    let block = block.unwrap();
+    let length = HEADER_SIZE - LENGTH_OVERHEAD + block.len();
+    let mut header = BatchHeader {
+        length: i32::try_from(length).unwrap(),
+        attributes: sent.header.attributes.with_codec(Codec::Snappy),
+        ..sent.header
+    };
+    header.crc = header.crc_over(&block);
+    [&header.encode(), &block[..]].concat().into()
+}
+
+#[test]
+fn what_a_batch_obliges_us_to_hold_has_a_bound_whatever_the_topic_allows() {
+    let boundless = TopicConfig {
+        max_message_bytes: i32::MAX,
+        ..config()
+    };
+    assert!(prepare(bare_snappy(60 << 20), &boundless, 900_000).is_ok());
+    let refused = prepare(bare_snappy(70 << 20), &boundless, 900_000);
+    assert!(matches!(refused, Err(AppendError::InvalidRecord { .. })));
 }
 
 #[test]
