@@ -18,7 +18,9 @@ use crate::metadata::{Image, TopicImage};
 use crate::partition::fetch_session::{
     PartitionKey, Plan, Said, SessionError, SessionRequest, TopicKey, Wish,
 };
-use crate::partition::read::{self, FetchLimits, FetchPart, FetchedPart, ReadFailure};
+use crate::partition::read::{
+    self, FetchLimits, FetchPart, FetchedPart, FetchedRecords, ReadFailure,
+};
 use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;
@@ -34,10 +36,6 @@ const WITH_ERROR: i16 = 7;
 const WITH_IDS: i16 = 13;
 /// First version whose answers name current leaders.
 const WITH_LEADERS: i16 = 16;
-
-/// An answer is read whole before the first byte is sent, so that a client which does not take it costs
-/// its size. A client that wants more than this at once asks again.
-const MOST_AT_ONCE: usize = 8 * 1024 * 1024;
 
 /// Codes for what is in no image.
 const NOT_KNOWN: [ErrorCode; 2] = [
@@ -72,13 +70,12 @@ impl Handler for Fetch {
             Err(error) => return refuse(&call, error),
         };
         let answers = fetch_all(&call, &request, &plan).await;
-        let said: Vec<Said> = answers.iter().map(|(_, data)| said(data)).collect();
+        let said: Vec<Said> = answers.iter().map(said).collect();
         let selected = sessions.select(&plan, &said);
         let mut answers: Vec<Answer> = answers
             .into_iter()
             .zip(selected)
-            .filter(|(_, selected)| *selected)
-            .map(|((key, data), _)| Answer { key, data })
+            .filter_map(|(answer, selected)| selected.then_some(answer))
             .collect();
         // As with Kafka, what nobody knows comes after what was looked into.
         answers.sort_by_key(|answer| {
@@ -107,7 +104,7 @@ fn tell_leaders(call: &Call, answers: &mut [Answer]) -> Vec<NodeEndpoint> {
     };
     let image = call.broker.cluster.image();
     let mut hints = LeaderHints::new(ClusterView::new(&image, &call.broker.config, &call.peer));
-    for Answer { key, data } in answers.iter_mut().filter(is_outdated) {
+    for Answer { key, data, .. } in answers.iter_mut().filter(is_outdated) {
         let (topic, partition) = key;
         let partition = topic_of(&image, topic).and_then(|topic| topic.partition(*partition));
         if let Some(partition) = partition {
@@ -209,11 +206,7 @@ fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<PartitionKey> {
 }
 
 /// Fetches what the plan says; one answer for each wish, in order.
-async fn fetch_all(
-    call: &Call,
-    request: &FetchRequest,
-    plan: &Plan,
-) -> Vec<(PartitionKey, PartitionData)> {
+async fn fetch_all(call: &Call, request: &FetchRequest, plan: &Plan) -> Vec<Answer> {
     let image = call.broker.cluster.image();
     let mut parts = Vec::new();
     let found: Vec<Result<(), ErrorCode>> = plan
@@ -227,14 +220,23 @@ async fn fetch_all(
         .iter()
         .zip(found)
         .map(|((key, _), found)| {
-            let data = match found {
-                Err(code) => failed(code),
+            let (data, records) = match found {
+                Err(code) => (failed(code), FetchedRecords::NONE),
                 Ok(()) => fetched.next().map_or_else(
-                    || failed(ErrorCode::UNKNOWN_SERVER_ERROR),
+                    || {
+                        (
+                            failed(ErrorCode::UNKNOWN_SERVER_ERROR),
+                            FetchedRecords::NONE,
+                        )
+                    },
                     |part| data(part, is_committed),
                 ),
             };
-            (key.clone(), data.with_partition_index(key.1))
+            Answer {
+                key: key.clone(),
+                data: data.with_partition_index(key.1),
+                records,
+            }
         })
         .collect()
 }
@@ -282,7 +284,7 @@ fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     FetchLimits {
         min_bytes: least as u64,
-        max_bytes: most.min(MOST_AT_ONCE.max(least)),
+        max_bytes: most,
         deadline: Instant::now() + wait,
     }
 }
@@ -297,7 +299,10 @@ fn failed(code: ErrorCode) -> PartitionData {
         .with_aborted_transactions(is_unknown.then(Vec::new))
 }
 
-fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> PartitionData {
+fn data(
+    part: Result<FetchedPart, ReadFailure>,
+    is_committed: bool,
+) -> (PartitionData, FetchedRecords) {
     let FetchedPart {
         positions,
         records,
@@ -305,15 +310,14 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
         diverging,
     } = match part {
         Ok(part) => part,
-        Err(failure) => return failed(errors::of_read(&failure)),
+        Err(failure) => return (failed(errors::of_read(&failure)), FetchedRecords::NONE),
     };
     let mut data = PartitionData::default()
         .with_high_watermark(positions.high_watermark.0)
         .with_last_stable_offset(positions.last_stable.0)
         .with_log_start_offset(positions.log_start.0)
         // Only who asked for committed records is told of aborted ones.
-        .with_aborted_transactions(is_committed.then(|| aborted.iter().map(told).collect()))
-        .with_records(Some(records));
+        .with_aborted_transactions(is_committed.then(|| aborted.iter().map(told).collect()));
     if let Some((epoch, end)) = diverging {
         data = data.with_diverging_epoch(
             EpochEndOffset::default()
@@ -321,7 +325,7 @@ fn data(part: Result<FetchedPart, ReadFailure>, is_committed: bool) -> Partition
                 .with_end_offset(end.0),
         );
     }
-    data
+    (data, records)
 }
 
 fn told(transaction: &log::AbortedTransaction) -> AbortedTransaction {
@@ -330,16 +334,12 @@ fn told(transaction: &log::AbortedTransaction) -> AbortedTransaction {
         .with_first_offset(transaction.first.0)
 }
 
-fn said(data: &PartitionData) -> Said {
-    let has_records = data
-        .records
-        .as_ref()
-        .is_some_and(|records| !records.is_empty());
+fn said(Answer { data, records, .. }: &Answer) -> Said {
     Said {
         is_known: !NOT_KNOWN.contains(&ErrorCode(data.error_code)),
         high_watermark: Offset(data.high_watermark),
         log_start: Offset(data.log_start_offset),
-        is_news: has_records
+        is_news: !records.is_empty()
             || data.error_code != ErrorCode::NONE.0
             || data.diverging_epoch.epoch >= 0,
     }

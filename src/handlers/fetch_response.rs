@@ -1,6 +1,6 @@
 //! A fetch response as a list of parts: what the protocol crate encodes, and between it the records
-//! themselves, by reference. Record bytes are most of what a broker sends; copying them into an
-//! encode buffer would be most of what it does.
+//! themselves: small ones from memory, the others as ranges of segment files. Record bytes are most of what a
+//! broker sends; copying them into an encode buffer would be most of what it does.
 //!
 //! In every version the records are the last field of a partition before its tagged fields, and a
 //! partition with records has no tagged field. So a partition is encoded without its records and
@@ -15,8 +15,9 @@ use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
 use kafka_protocol::protocol::{Encodable as _, HeaderVersion as _};
 
+use crate::partition::FetchedRecords;
 use crate::partition::fetch_session::{PartitionKey, TopicKey};
-use crate::wire::{Parts, Reply};
+use crate::wire::{FileRange, Part, Parts, Reply};
 
 use super::route::Call;
 
@@ -28,7 +29,9 @@ const NODE_ENDPOINTS: u32 = 0;
 /// One partition of the answer.
 pub(super) struct Answer {
     pub(super) key: PartitionKey,
+    /// All but the records.
     pub(super) data: PartitionData,
+    pub(super) records: FetchedRecords,
 }
 
 /// Encodes a successful response of these partitions; those of one topic that follow one another
@@ -39,15 +42,11 @@ pub(super) fn encode(
     answers: impl Iterator<Item = Answer>,
     leaders: &[NodeEndpoint],
 ) -> Reply {
-    let mut topics: Vec<(TopicKey, Vec<PartitionData>)> = Vec::new();
-    for Answer {
-        key: (topic, _),
-        data,
-    } in answers
-    {
+    let mut topics: Vec<(TopicKey, Vec<Answer>)> = Vec::new();
+    for answer in answers {
         match topics.last_mut() {
-            Some((last, partitions)) if *last == topic => partitions.push(data),
-            _ => topics.push((topic, vec![data])),
+            Some((last, partitions)) if *last == answer.key.0 => partitions.push(answer),
+            _ => topics.push((answer.key.0.clone(), vec![answer])),
         }
     }
     match encode_topics(call, session, topics, leaders) {
@@ -64,7 +63,7 @@ type EncodeError = Box<dyn std::error::Error + Send + Sync>;
 fn encode_topics(
     call: &Call,
     session: i32,
-    topics: Vec<(TopicKey, Vec<PartitionData>)>,
+    topics: Vec<(TopicKey, Vec<Answer>)>,
     leaders: &[NodeEndpoint],
 ) -> Result<Parts, EncodeError> {
     let version = call.version;
@@ -101,13 +100,13 @@ fn encode_topics(
 struct Writer {
     flexible: bool,
     bytes: BytesMut,
-    parts: Vec<Bytes>,
+    parts: Vec<Part>,
 }
 
 impl Writer {
-    fn partition(&mut self, mut data: PartitionData, version: i16) -> Result<(), EncodeError> {
-        let records = data.records.take().unwrap_or_default();
-        data.records = Some(Bytes::new());
+    fn partition(&mut self, answer: Answer, version: i16) -> Result<(), EncodeError> {
+        let Answer { data, records, .. } = answer;
+        let data = data.with_records(Some(Bytes::new()));
         let start = self.bytes.len();
         data.encode(&mut self.bytes, version)?;
         if records.is_empty() {
@@ -128,8 +127,15 @@ impl Writer {
         } else {
             self.bytes.put_i32(i32::try_from(records.len())?);
         }
-        self.parts.push(self.bytes.split().freeze());
-        self.parts.push(records);
+        self.parts.push(self.bytes.split().into());
+        self.parts.push(match records {
+            FetchedRecords::InMemory(bytes) => bytes.into(),
+            FetchedRecords::InFile(slice) => Part::File(FileRange {
+                file: slice.file,
+                position: slice.position,
+                length: slice.length,
+            }),
+        });
         self.end_of_struct();
         Ok(())
     }
@@ -191,11 +197,11 @@ impl Writer {
     }
 
     fn finish(mut self, call: &Call) -> Parts {
-        self.parts.push(self.bytes.freeze());
-        let mut all = self.parts.into_iter();
+        let end = self.bytes.split();
+        self.parts.push(end.into());
         let header_version = FetchResponse::header_version(call.version);
-        let mut parts = call.parts(header_version, all.next().unwrap_or_default());
-        for part in all {
+        let mut parts = call.parts(header_version, Bytes::new());
+        for part in self.parts {
             parts.push(part);
         }
         parts

@@ -1,8 +1,8 @@
 //! Binary search in a file of entries of one size, with few and small reads.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+
+use super::page_cache::ReadAt;
 
 /// Entries of this many bytes are read at once, and searched in memory.
 const WINDOW: usize = 4096;
@@ -10,7 +10,7 @@ const WINDOW: usize = 4096;
 /// How many of the first `entries` entries satisfy `holds`, which must hold for a first part of them
 /// and for none after it. The tail is looked at first, since most questions are about recent data.
 pub(crate) fn partition_point<const SIZE: usize>(
-    file: &File,
+    file: &impl ReadAt,
     entries: u32,
     holds: impl Fn(&[u8]) -> bool,
 ) -> io::Result<u32> {
@@ -22,7 +22,7 @@ pub(crate) fn partition_point<const SIZE: usize>(
     // the answer lies in low..=high, and everything below low holds
     while high - low > window {
         let mut bytes = [0; SIZE];
-        file.read_exact_at(&mut bytes, u64::from(guess) * SIZE as u64)?;
+        file.fill(&mut bytes, u64::from(guess) * SIZE as u64)?;
         if holds(&bytes) {
             low = guess + 1;
         } else {
@@ -34,7 +34,7 @@ pub(crate) fn partition_point<const SIZE: usize>(
     let chunk = buffer
         .get_mut(..length)
         .ok_or(io::ErrorKind::InvalidInput)?;
-    file.read_exact_at(chunk, u64::from(low) * SIZE as u64)?;
+    file.fill(chunk, u64::from(low) * SIZE as u64)?;
     let held = chunk
         .chunks_exact(SIZE)
         .take_while(|bytes| holds(bytes))

@@ -81,9 +81,9 @@
 //! it is called from a thread that serves nothing else meanwhile. It never copies record bytes on the way in, and never
 //! reads a file past what a view allows.
 //!
-//! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `roll`, `durable`, `sync_job`, `recover`, `catalogue`,
-//! `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`], `truncate`, `follow`, `scrub`, [`LogDirectory`],
-//! [`LogDirectories`].
+//! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
+//! `durable`, `sync_job`, `recover`, `catalogue`, `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`],
+//! `truncate`, `follow`, `scrub`, [`LogDirectory`], [`LogDirectories`].
 
 mod active;
 mod append;
@@ -104,6 +104,7 @@ mod meta;
 pub mod names;
 mod offset_index;
 mod open_files;
+mod page_cache;
 mod partition_log;
 mod partition_metadata;
 mod prepare;
@@ -134,7 +135,8 @@ pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirec
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;
-pub use open_files::limit_kept_files;
+pub use open_files::{kept_files_are_many, limit_kept_files};
+pub use page_cache::Access;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use prepare::{Effort, PreparedAppend, RecordSet};

@@ -11,13 +11,12 @@
 //! positions grow strictly. The segment's first batch has none. The file holds used entries only. How
 //! many of them count is told by whoever holds the segment, since the file may be growing.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
 use crate::base::Offset;
 
 use super::lookup;
+use super::page_cache::ReadAt;
 
 /// Bytes of an entry.
 pub(crate) const ENTRY_SIZE: usize = 8;
@@ -54,15 +53,15 @@ impl OffsetEntry {
 }
 
 /// Entry `number` of the file.
-pub(crate) fn entry(file: &File, base: Offset, number: u32) -> io::Result<OffsetEntry> {
+pub(crate) fn entry(file: &impl ReadAt, base: Offset, number: u32) -> io::Result<OffsetEntry> {
     let mut bytes = [0; ENTRY_SIZE];
-    file.read_exact_at(&mut bytes, u64::from(number) * ENTRY_SIZE as u64)?;
+    file.fill(&mut bytes, u64::from(number) * ENTRY_SIZE as u64)?;
     OffsetEntry::decode(&bytes, base).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// How many of the first `entries` entries have an offset at or below `offset`.
 pub(crate) fn count_up_to(
-    file: &File,
+    file: &impl ReadAt,
     base: Offset,
     entries: u32,
     offset: Offset,
@@ -74,7 +73,7 @@ pub(crate) fn count_up_to(
 
 /// The greatest entry at or below `offset`.
 pub(crate) fn floor(
-    file: &File,
+    file: &impl ReadAt,
     base: Offset,
     entries: u32,
     offset: Offset,
@@ -87,7 +86,7 @@ pub(crate) fn floor(
 
 /// The greatest entry whose position is at or below `position`.
 pub(crate) fn floor_by_position(
-    file: &File,
+    file: &impl ReadAt,
     base: Offset,
     entries: u32,
     position: u64,
@@ -103,6 +102,9 @@ pub(crate) fn floor_by_position(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;

@@ -2,8 +2,10 @@
 //!
 //! Descriptors are a thing of the process, so this is one too ([`limit_kept_files`]). A file that is kept is
 //! found without a lock. When one more is opened than the limit allows, the one that was opened first and not
-//! used since goes (a second chance for those that were used, as pages get from a clock). Whoever reads it at
-//! that moment holds it still; the next use opens it again.
+//! used since goes (a second chance for those that were used, as pages get from a clock); the next use opens it
+//! again. A file that somebody else holds stays: closing it here would give no descriptor back. Answers that
+//! their clients do not read hold files for long, so nobody should add to these when there are many already
+//! ([`kept_files_are_many`]).
 //!
 //! A file with something that is not synced is held ([`Hold::Unsynced`]): when such a write fails later, the
 //! system tells that to whoever has the file open. So the limit gives way to these, up to twice of what it is;
@@ -32,6 +34,11 @@ static KEPT: KeptFiles = KeptFiles::new();
 /// Sets how many files segments may keep open in this process; without it there is no limit.
 pub fn limit_kept_files(limit: usize) {
     KEPT.limit.store(limit, Ordering::Relaxed);
+}
+
+/// Whether segments keep half as many files more open than they should. Then none should be held for long.
+pub fn kept_files_are_many() -> bool {
+    KEPT.are_many()
 }
 
 /// A file that stays open after its use while there is room. Clones are the same file.
@@ -127,6 +134,13 @@ impl Slot {
         self.file.store(None);
     }
 
+    /// Whether somebody else holds the file.
+    fn is_lent(&self) -> bool {
+        let file = self.file.load();
+        file.as_ref()
+            .is_some_and(|file| Arc::strong_count(file) > 1)
+    }
+
     fn hold(&self) -> MutexGuard<'_, Option<Hold>> {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,13 +194,18 @@ impl KeptFiles {
         unsynced.as_deref().map(Slot::sync_and_close).is_some()
     }
 
+    fn are_many(&self) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        self.lock().len() > limit.saturating_add(limit / 2)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<Slot>>> {
         // a holder does nothing that can leave the queue half changed
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets the oldest file go that is neither held nor was used since it was last looked at. Whether there was one
+/// Lets the oldest file go that nobody holds, and that was not used since it was last looked at. Whether there was one
 /// among those that are looked at.
 fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
     for _ in 0..queue.len().min(MOST_LOOKED_AT) {
@@ -196,7 +215,8 @@ fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
         let Some(slot) = oldest.upgrade() else {
             return true;
         };
-        let may_stay = slot.is_used.swap(false, Ordering::Relaxed) | slot.hold().is_some();
+        let may_stay =
+            slot.is_used.swap(false, Ordering::Relaxed) | slot.hold().is_some() | slot.is_lent();
         if !may_stay {
             slot.file.store(None);
             return true;
@@ -244,14 +264,31 @@ mod tests {
         let files: Vec<KeptFile> = (0..5).map(|_| KeptFile::new()).collect();
         files[..3].iter().for_each(|file| drop(open(&kept, file)));
         open(&kept, &files[0]);
-        let reader = files[1].opened().unwrap();
         open(&kept, &files[3]);
         assert_eq!(are_open(&files), [true, false, true, true, false]);
-        assert!(reader.metadata().is_ok(), "whoever has it goes on");
         open(&kept, &files[4]);
         assert_eq!(are_open(&files), [true, false, false, true, true]);
         open(&kept, &files[1]);
         assert_eq!(are_open(&files).iter().filter(|open| **open).count(), 3);
+    }
+
+    #[test]
+    fn what_somebody_else_holds_stays_and_is_counted() {
+        let kept = kept(2);
+        let files: Vec<KeptFile> = (0..5).map(|_| KeptFile::new()).collect();
+        let lent: Vec<_> = files[..4].iter().map(|file| open(&kept, file)).collect();
+        assert_eq!(
+            are_open(&files[..4]),
+            [true; 4],
+            "closing would give nothing"
+        );
+        assert!(kept.are_many());
+        drop(lent);
+        open(&kept, &files[4]);
+        assert_eq!(are_open(&files).iter().filter(|open| **open).count(), 4);
+        assert!(kept.give_back());
+        assert_eq!(are_open(&files), [false; 5]);
+        assert!(!kept.are_many());
     }
 
     #[test]

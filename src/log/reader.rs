@@ -5,8 +5,7 @@
 //! retention removes stays readable through the view as long as its file is open.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt as _;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::record::Limits;
 
 use super::epochs::LeaderEpochs;
+use super::page_cache::{Access, ReadAt as _, Reading};
 use super::scan::{HeaderWalk, Located, read_batch};
 use super::segment::Segment;
 use super::time_index;
@@ -78,47 +78,22 @@ pub struct ReadSlice {
     pub position: u64,
     /// Bytes to the end of the last batch.
     pub length: usize,
+    /// No offset of these batches is at or above this one.
+    pub end: Offset,
 }
 
 impl ReadSlice {
     /// Reads the bytes (page cache or disk: may block).
     pub fn read(&self) -> io::Result<Bytes> {
+        self.read_by(Access::Disk)
+    }
+
+    /// Reads the bytes with an access.
+    pub fn read_by(&self, access: Access) -> io::Result<Bytes> {
         let mut bytes = vec![0; self.length];
-        self.file.read_exact_at(&mut bytes, self.position)?;
+        let file = &*self.file;
+        Reading { file, access }.fill(&mut bytes, self.position)?;
         Ok(Bytes::from(bytes))
-    }
-
-    /// Reads only if the page cache has all of it; `None` when it would block, or when the system or
-    /// the file system cannot tell.
-    #[cfg(target_os = "linux")]
-    pub fn read_without_blocking(&self) -> io::Result<Option<Bytes>> {
-        use rustix::io::{Errno, ReadWriteFlags, preadv2};
-        let mut bytes = vec![0; self.length];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let position = self.position.saturating_add(filled as u64);
-            match preadv2(
-                &*self.file,
-                &mut [IoSliceMut::new(rest)],
-                position,
-                ReadWriteFlags::NOWAIT,
-            ) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => filled += count,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                    return Ok(None);
-                }
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        Ok(Some(Bytes::from(bytes)))
-    }
-
-    /// Reads only if that cannot block, which cannot be told here.
-    #[cfg(not(target_os = "linux"))]
-    pub fn read_without_blocking(&self) -> io::Result<Option<Bytes>> {
-        Ok(None)
     }
 }
 
@@ -138,6 +113,13 @@ pub enum ReadError {
     /// The disk failed, or what it holds is not a log any more.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl ReadError {
+    /// Whether it could be read by who may wait for the disk.
+    pub fn would_block(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 impl LogView {
@@ -163,9 +145,21 @@ impl LogView {
 
     /// Where to read from `from`: whole batches of one segment, at most `max_bytes` (but the first batch whole
     /// when `at_least_one`), none at or above `upper`, which is a batch boundary. `None`: nothing to read below
-    /// `upper`, or the first batch is larger than `max_bytes`. May read batch headers from disk.
+    /// `upper`, or the first batch is larger than `max_bytes`. May read batch headers and an index from disk.
     pub fn locate(
         &self,
+        from: Offset,
+        upper: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<ReadSlice>, ReadError> {
+        self.locate_by(Access::Disk, from, upper, max_bytes, at_least_one)
+    }
+
+    /// As [`Self::locate`], with an access.
+    pub fn locate_by(
+        &self,
+        access: Access,
         from: Offset,
         upper: Offset,
         max_bytes: usize,
@@ -182,7 +176,7 @@ impl LogView {
             return Ok(None);
         }
         for segment in self.segments_from(from) {
-            let Some(first) = self.find(segment, from)? else {
+            let Some(first) = self.find(access, segment, from)? else {
                 continue;
             };
             if first.header.base_offset >= upper {
@@ -198,18 +192,19 @@ impl LogView {
             let limit = if upper >= segment.end {
                 segment.length
             } else {
-                self.position_of(segment, upper)?
+                self.position_of(access, segment, upper)?
             };
-            let end = if limit <= most {
-                limit
+            let (stop, end) = if limit <= most {
+                (limit, upper.min(segment.end))
             } else {
-                last_boundary(segment, &first, most)?
+                last_boundary(access, segment, &first, most)?
             };
-            let length = usize::try_from(end.saturating_sub(first.position)).unwrap_or(usize::MAX);
+            let length = usize::try_from(stop.saturating_sub(first.position)).unwrap_or(usize::MAX);
             return Ok(Some(ReadSlice {
-                file: segment.files.log()?,
+                file: segment.files.log_by(access)?,
                 position: first.position,
                 length,
+                end,
             }));
         }
         Ok(None)
@@ -309,19 +304,23 @@ impl LogView {
         segment.base() == self.active.base()
     }
 
-    fn find(&self, segment: &Segment, offset: Offset) -> io::Result<Option<Located>> {
-        if self.is_active(segment)
-            && let Some(start) = self.recent.floor(offset)
-        {
-            return segment.find_from(start, offset);
-        }
-        segment.find(offset)
+    fn find(
+        &self,
+        access: Access,
+        segment: &Segment,
+        offset: Offset,
+    ) -> io::Result<Option<Located>> {
+        let start = match self.recent.floor(offset) {
+            Some(start) if self.is_active(segment) => start,
+            _ => segment.walk_start_by(access, offset)?,
+        };
+        segment.find_from(access, start, offset)
     }
 
     /// Where the first batch at or above `offset` starts, or where the segment ends.
-    fn position_of(&self, segment: &Segment, offset: Offset) -> io::Result<u64> {
+    fn position_of(&self, access: Access, segment: &Segment, offset: Offset) -> io::Result<u64> {
         Ok(self
-            .find(segment, offset)?
+            .find(access, segment, offset)?
             .map_or(segment.length, |located| located.position))
     }
 
@@ -426,21 +425,29 @@ fn visit_records(
     Ok(())
 }
 
-/// The last batch boundary at or below `most`, not before the end of `first`.
-fn last_boundary(segment: &Segment, first: &Located, most: u64) -> io::Result<u64> {
-    let mut boundary = first.end();
-    if boundary >= most {
-        return Ok(boundary);
+/// The last batch boundary at or below `most`, not before the end of `first`, and an offset that no batch before
+/// it reaches.
+fn last_boundary(
+    access: Access,
+    segment: &Segment,
+    first: &Located,
+    most: u64,
+) -> io::Result<(u64, Offset)> {
+    let after_first = (first.end(), first.header.next_offset());
+    if first.end() >= most {
+        return Ok(after_first);
     }
-    let start = segment.boundary_at_or_below(most).max(boundary);
-    let log = segment.files.log()?;
-    let mut walk = HeaderWalk::new(&log, start, segment.length);
-    boundary = start;
+    let start = segment.boundary_at_or_below(access, most)?.max(first.end());
+    let log = segment.files.log_by(access)?;
+    let mut walk = HeaderWalk::over(Reading { file: &log, access }, start, segment.length);
+    let mut last = None;
     while let Some(located) = walk.next_good()? {
         if located.end() > most {
-            break;
+            // what comes before it may be in no index: then it is this one that tells where that ends
+            let before = (start, located.header.base_offset);
+            return Ok(last.unwrap_or(before));
         }
-        boundary = located.end();
+        last = Some((located.end(), located.header.next_offset()));
     }
-    Ok(boundary)
+    Ok(last.unwrap_or(after_first))
 }

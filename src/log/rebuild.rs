@@ -279,7 +279,7 @@ fn read_tail(files: &SegmentFiles, length: u64) -> Result<Option<ReadTail>, LogE
     let offset_entries = count(offset_size, offset_index::ENTRY_SIZE);
     let time_entries = count(time_size, time_index::ENTRY_SIZE);
     let last_entry = match offset_entries.checked_sub(1) {
-        Some(number) => Some(offset_index::entry(&offset_file, files.base, number)?),
+        Some(number) => Some(offset_index::entry(&*offset_file, files.base, number)?),
         None => None,
     };
     let largest = time_index::last(&time_file, files.base, time_entries)?;

@@ -13,6 +13,8 @@ use crate::base::Offset;
 use crate::record::batch::LENGTH_OVERHEAD;
 use crate::record::{Batch, BatchHeader, HEADER_SIZE};
 
+use super::page_cache::{Access, ReadAt as _, Reading};
+
 /// Read at once by a header walk: room for an index interval of small batches.
 const WALK_CHUNK: u64 = 8 * 1024;
 
@@ -46,7 +48,7 @@ pub(crate) enum Step {
 
 /// Walks from header to header.
 pub(crate) struct HeaderWalk<'f> {
-    file: &'f File,
+    file: Reading<'f>,
     position: u64,
     end: u64,
     buffer: Vec<u8>,
@@ -56,6 +58,12 @@ pub(crate) struct HeaderWalk<'f> {
 impl<'f> HeaderWalk<'f> {
     /// Over the batches of `file` from `position` to `end`.
     pub(crate) const fn new(file: &'f File, position: u64, end: u64) -> Self {
+        let access = Access::Disk;
+        Self::over(Reading { file, access }, position, end)
+    }
+
+    /// The same with the access that `file` says.
+    pub(crate) const fn over(file: Reading<'f>, position: u64, end: u64) -> Self {
         Self {
             file,
             position,
@@ -116,7 +124,7 @@ impl<'f> HeaderWalk<'f> {
             let length = WALK_CHUNK.min(self.end - self.position);
             self.buffer
                 .resize(usize::try_from(length).unwrap_or(HEADER_SIZE), 0);
-            self.file.read_exact_at(&mut self.buffer, self.position)?;
+            self.file.fill(&mut self.buffer, self.position)?;
             self.buffer_start = self.position;
         }
         let at = usize::try_from(self.position - self.buffer_start).unwrap_or(usize::MAX);

@@ -24,8 +24,9 @@ use crate::base::{Offset, Timestamp};
 
 use super::disk::{Disk, is_out_of_descriptors};
 use super::names::{SegmentFile, Suffix, with_suffix};
-use super::offset_index;
+use super::offset_index::{self, OffsetEntry};
 use super::open_files::{Hold, KeptFile};
+use super::page_cache::{Access, Reading};
 use super::scan::{HeaderWalk, Located};
 use super::time_index::{self, TimeEntry};
 
@@ -110,6 +111,24 @@ impl SegmentFiles {
     /// The `.timeindex` file.
     pub(crate) fn time_index(&self) -> io::Result<Arc<File>> {
         self.index(&self.time_index, SegmentFile::TimeIndex)
+    }
+
+    /// The `.log` file; where opening it would have to wait for the disk, only if it is open.
+    pub(crate) fn log_by(&self, access: Access) -> io::Result<Arc<File>> {
+        match access {
+            Access::Disk => self.log(),
+            Access::Memory => self.log.get(|| Err(io::ErrorKind::WouldBlock.into())),
+        }
+    }
+
+    /// The `.index` file; where opening it would have to wait for the disk, only if it is open.
+    fn offset_index_by(&self, access: Access) -> io::Result<Arc<File>> {
+        match access {
+            Access::Disk => self.offset_index(),
+            Access::Memory => self
+                .offset_index
+                .get(|| Err(io::ErrorKind::WouldBlock.into())),
+        }
     }
 
     fn index(&self, kept: &KeptFile, kind: SegmentFile) -> io::Result<Arc<File>> {
@@ -318,35 +337,58 @@ impl Segment {
 
     /// Where a walk that looks for `offset` may begin. Without its index, a segment is walked from the start.
     pub(crate) fn walk_start(&self, offset: Offset) -> u64 {
-        if self.offset_entries == 0 {
-            return 0;
-        }
-        let floor = self.files.offset_index().and_then(|index| {
-            offset_index::floor(&index, self.base(), self.offset_entries, offset)
-        });
-        floor
-            .ok()
-            .flatten()
-            .map_or(0, |entry| entry.position)
-            .min(self.length)
+        // waiting for the disk is allowed: then nothing fails
+        self.walk_start_by(Access::Disk, offset).unwrap_or(0)
     }
 
-    /// The greatest batch boundary known to the index at or below `position`.
-    pub(crate) fn boundary_at_or_below(&self, position: u64) -> u64 {
+    /// The same with an access; an error only where that would block.
+    pub(crate) fn walk_start_by(&self, access: Access, offset: Offset) -> io::Result<u64> {
+        self.look_up(access, |index| {
+            offset_index::floor(index, self.base(), self.offset_entries, offset)
+        })
+    }
+
+    /// The greatest batch boundary known to the index at or below `position`; an error only where looking would
+    /// block.
+    pub(crate) fn boundary_at_or_below(&self, access: Access, position: u64) -> io::Result<u64> {
+        self.look_up(access, |index| {
+            offset_index::floor_by_position(index, self.base(), self.offset_entries, position)
+        })
+    }
+
+    /// The position of an entry of the index; 0 where there is none, or no index.
+    fn look_up(
+        &self,
+        access: Access,
+        entry: impl FnOnce(&Reading<'_>) -> io::Result<Option<OffsetEntry>>,
+    ) -> io::Result<u64> {
         if self.offset_entries == 0 {
-            return 0;
+            return Ok(0);
         }
-        let floor = self.files.offset_index().and_then(|index| {
-            offset_index::floor_by_position(&index, self.base(), self.offset_entries, position)
+        let found = self.files.offset_index_by(access).and_then(|index| {
+            let file = &*index;
+            entry(&Reading { file, access })
         });
-        floor.ok().flatten().map_or(0, |entry| entry.position)
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            found => Ok(found
+                .ok()
+                .flatten()
+                .map_or(0, |entry| entry.position)
+                .min(self.length)),
+        }
     }
 
     /// The first batch whose last offset is at or above `offset`, looked for from `start`, which must
     /// be a batch boundary not behind it.
-    pub(crate) fn find_from(&self, start: u64, offset: Offset) -> io::Result<Option<Located>> {
-        let log = self.files.log()?;
-        let mut walk = HeaderWalk::new(&log, start, self.length);
+    pub(crate) fn find_from(
+        &self,
+        access: Access,
+        start: u64,
+        offset: Offset,
+    ) -> io::Result<Option<Located>> {
+        let log = self.files.log_by(access)?;
+        let mut walk = HeaderWalk::over(Reading { file: &log, access }, start, self.length);
         while let Some(located) = walk.next_good()? {
             if located.header.last_offset() >= offset {
                 return Ok(Some(located));
@@ -357,7 +399,7 @@ impl Segment {
 
     /// The first batch whose last offset is at or above `offset`.
     pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Located>> {
-        self.find_from(self.walk_start(offset), offset)
+        self.find_from(Access::Disk, self.walk_start(offset), offset)
     }
 
     /// This segment, no longer active and ending at `end`.

@@ -66,8 +66,12 @@ impl PartitionLog {
 
         let cut_index = |kept: u32, entry_size: usize| u64::from(kept) * entry_size as u64;
         let index = segment.files.offset_index()?;
-        let kept =
-            offset_index::count_up_to(&index, segment.base(), segment.offset_entries, to.plus(-1))?;
+        let kept = offset_index::count_up_to(
+            &*index,
+            segment.base(),
+            segment.offset_entries,
+            to.plus(-1),
+        )?;
         self.disk
             .set_length(&index, cut_index(kept, offset_index::ENTRY_SIZE))?;
         let index = segment.files.time_index()?;

@@ -94,7 +94,7 @@ pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch_session::FetchSessions;
 pub use manager::{NotHosted, Partitions, StartError};
 pub use preparation::source::Source;
-pub use read::{FetchLimits, FetchPart, FetchedPart, ReadFailure};
+pub use read::{FetchLimits, FetchPart, FetchedPart, FetchedRecords, ReadFailure};
 pub use recovery_progress::{OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use scrubber::ScrubCounts;

@@ -9,7 +9,25 @@
 //! - E. the broker stops.
 //!
 //! A wait is a registration with every partition and one notification, never a sleep in steps.
+//!
+//! # What an answer holds
+//!
+//! Records leave as ranges of the segment file, so an answer that its client does not read costs references.
+//! Small slices are read at once: several of them leave in one write, and a copy of a few kilobytes from the page
+//! cache costs less than a call for each. Who reads at the end of a log gets such slices, so the broker keeps no
+//! tail in memory of its own beside the page cache.
+//!
+//! | bound of one answer | |
+//! | --- | --- |
+//! | bytes in memory | [`MOST_IN_MEMORY`]: 800 clients that do not read hold 100 MiB at most |
+//! | ranges of files | [`MOST_RANGES`], and a single one while many files are open |
+//! | bytes in all | the request's, and `fetch.max.bytes` |
+//!
+//! What has no room is left out, as what is beyond the request's own limit is: the client asks again. Whoever
+//! holds a file reads it to the end, whatever becomes of its name: retention and compaction unlink files, and
+//! change none.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,8 +35,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::base::{LeaderEpoch, Offset, Positions};
-use crate::log::{AbortedTransaction, LogView, ReadError};
-use crate::record::Batches;
+use crate::log::{AbortedTransaction, Access, LogView, ReadError, ReadSlice, kept_files_are_many};
 
 use super::replica::{EpochMismatch, Published, Replica};
 
@@ -56,12 +73,89 @@ pub struct FetchedPart {
     /// The positions that go with the records.
     pub positions: Positions,
     /// Whole batches, the first of which contains the wanted offset.
-    pub records: Bytes,
+    pub records: FetchedRecords,
     /// Transactions of which there may be records here, and which were aborted: for who reads committed
     /// records only.
     pub aborted: Vec<AbortedTransaction>,
     /// The client's log is another one from here on: the last common epoch and its end.
     pub diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+/// Slices up to this size are read into memory while there is room for them.
+const SMALL: usize = 32 * 1024;
+
+/// How much of an answer's records is in memory.
+pub const MOST_IN_MEMORY: usize = 128 * 1024;
+
+/// How many ranges of files an answer refers to.
+const MOST_RANGES: usize = 256;
+
+/// Record bytes, or where they are.
+#[derive(Clone, Debug)]
+pub enum FetchedRecords {
+    /// The bytes.
+    InMemory(Bytes),
+    /// A range of a segment file.
+    InFile(ReadSlice),
+}
+
+impl FetchedRecords {
+    /// No records.
+    pub const NONE: Self = Self::InMemory(Bytes::new());
+
+    /// How many bytes.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::InMemory(bytes) => bytes.len(),
+            Self::InFile(slice) => slice.length,
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What there still is room for in an answer.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    bytes: usize,
+    in_memory: usize,
+    ranges: usize,
+    /// Whether nothing has been read yet: then a first batch has room in any case.
+    is_untouched: bool,
+}
+
+impl Room {
+    const fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            in_memory: MOST_IN_MEMORY,
+            ranges: MOST_RANGES,
+            is_untouched: true,
+        }
+    }
+
+    const fn is_small_enough_for_memory(&self, length: usize) -> bool {
+        length <= SMALL && length <= self.in_memory
+    }
+
+    fn has_range(&self) -> bool {
+        self.is_untouched || (self.ranges > 0 && !kept_files_are_many())
+    }
+
+    fn take(&mut self, records: &FetchedRecords) {
+        if records.is_empty() {
+            return;
+        }
+        self.is_untouched = false;
+        self.bytes = self.bytes.saturating_sub(records.len());
+        match records {
+            FetchedRecords::InMemory(bytes) => self.in_memory -= bytes.len().min(self.in_memory),
+            FetchedRecords::InFile(_) => self.ranges = self.ranges.saturating_sub(1),
+        }
+    }
 }
 
 /// Why a partition could not be read.
@@ -141,14 +235,12 @@ pub async fn fetch(
     limits: FetchLimits,
 ) -> Vec<Result<FetchedPart, ReadFailure>> {
     wait_until_worth_reading(parts, limits).await;
-    let mut left = limits.max_bytes;
-    let mut nothing_yet = true;
+    let mut room = Room::new(limits.max_bytes);
     let mut fetched = Vec::with_capacity(parts.len());
     for part in parts {
-        let result = read_part(part, left, nothing_yet).await;
+        let result = read_part(part, room).await;
         if let Ok(FetchedPart { records, .. }) = &result {
-            nothing_yet &= records.is_empty();
-            left = left.saturating_sub(records.len());
+            room.take(records);
         }
         fetched.push(result);
     }
@@ -200,19 +292,15 @@ fn is_worth_reading(parts: &[FetchPart], min_bytes: u64) -> bool {
     false
 }
 
-async fn read_part(
-    part: &FetchPart,
-    left: usize,
-    nothing_yet: bool,
-) -> Result<FetchedPart, ReadFailure> {
+async fn read_part(part: &FetchPart, room: Room) -> Result<FetchedPart, ReadFailure> {
     let admitted = part.admit()?;
     let published = Arc::clone(&admitted.published);
-    let read = read_admitted(part, admitted, left, nothing_yet).await;
+    let read = read_admitted(part, admitted, room).await;
     // Another replica has taken the place of the one that was to be read: its files have other names.
     if matches!(read, Err(ReadFailure::Storage(_)))
         && !Arc::ptr_eq(&published, &part.replica.published())
     {
-        return read_admitted(part, part.admit()?, left, nothing_yet).await;
+        return read_admitted(part, part.admit()?, room).await;
     }
     read
 }
@@ -220,8 +308,7 @@ async fn read_part(
 async fn read_admitted(
     part: &FetchPart,
     admitted: Admitted,
-    left: usize,
-    nothing_yet: bool,
+    room: Room,
 ) -> Result<FetchedPart, ReadFailure> {
     let Admitted {
         published,
@@ -229,11 +316,11 @@ async fn read_admitted(
     } = admitted;
     let positions = published.positions;
     let upper = part.upper(&positions);
-    let max_bytes = left.min(part.max_bytes);
-    if diverging.is_some() || part.from >= upper || (max_bytes == 0 && !nothing_yet) {
+    let max_bytes = room.bytes.min(part.max_bytes);
+    if diverging.is_some() || part.from >= upper || (max_bytes == 0 && !room.is_untouched) {
         return Ok(FetchedPart {
             positions,
-            records: Bytes::new(),
+            records: FetchedRecords::NONE,
             aborted: Vec::new(),
             diverging,
         });
@@ -242,19 +329,18 @@ async fn read_admitted(
         from: part.from,
         upper,
         max_bytes,
-        at_least_one: nothing_yet,
         read_committed: part.read_committed,
+        room,
     };
     // Most of what is read was written a moment ago, or was read by somebody else, and is in memory: then
     // another thread would cost more than the read itself.
-    let at_once = wanted.read_without_blocking(&published.view).transpose();
-    let read = match at_once {
-        Some(read) => read,
-        None => {
+    let read = match wanted.read(&published.view, Access::Memory) {
+        Err(error) if error.would_block() => {
             let view = Arc::clone(&published.view);
-            let read = tokio::task::spawn_blocking(move || wanted.read(&view)).await;
-            read.unwrap_or_else(|stopped| Err(ReadError::Io(std::io::Error::other(stopped))))
+            let read = tokio::task::spawn_blocking(move || wanted.read(&view, Access::Disk)).await;
+            read.unwrap_or_else(|stopped| Err(ReadError::Io(io::Error::other(stopped))))
         }
+        read => read,
     };
     match read {
         Ok((records, aborted)) => Ok(FetchedPart {
@@ -279,43 +365,45 @@ struct Wanted {
     from: Offset,
     upper: Offset,
     max_bytes: usize,
-    at_least_one: bool,
     read_committed: bool,
+    room: Room,
 }
 
-/// Records, and the aborted transactions that they may be of.
-type Read = (Bytes, Vec<AbortedTransaction>);
-
 impl Wanted {
-    /// Reads what is in memory; `None` when it would have to come from the disk.
-    fn read_without_blocking(self, view: &LogView) -> Result<Option<Read>, ReadError> {
-        if self.read_committed && !view.has_no_aborted_transactions(self.from) {
-            return Ok(None);
+    /// The records, and the aborted transactions that they may be of.
+    fn read(
+        self,
+        view: &LogView,
+        access: Access,
+    ) -> Result<(FetchedRecords, Vec<AbortedTransaction>), ReadError> {
+        let Self {
+            from,
+            upper,
+            max_bytes,
+            room,
+            ..
+        } = self;
+        let may_be_aborted = self.read_committed && !view.has_no_aborted_transactions(from);
+        if may_be_aborted && access == Access::Memory {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
         }
-        let nothing_aborted = |records| (records, Vec::new());
-        match view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)? {
-            Some(slice) => Ok(slice.read_without_blocking()?.map(nothing_aborted)),
-            None => Ok(Some(nothing_aborted(Bytes::new()))),
-        }
-    }
-
-    fn read(self, view: &LogView) -> Result<Read, ReadError> {
-        let slice = view.locate(self.from, self.upper, self.max_bytes, self.at_least_one)?;
-        let Some(slice) = slice else {
-            return Ok((Bytes::new(), Vec::new()));
+        let is_first = room.is_untouched;
+        let Some(slice) = view.locate_by(access, from, upper, max_bytes, is_first)? else {
+            return Ok((FetchedRecords::NONE, Vec::new()));
         };
-        let records = slice.read()?;
-        let aborted = if self.read_committed && !view.has_no_aborted_transactions(self.from) {
-            view.aborted_transactions(self.from, end_of(&records).unwrap_or(self.upper))?
+        let end = slice.end;
+        let records = if room.is_small_enough_for_memory(slice.length) {
+            FetchedRecords::InMemory(slice.read_by(access)?)
+        } else if room.has_range() {
+            FetchedRecords::InFile(slice)
+        } else {
+            FetchedRecords::NONE
+        };
+        let aborted = if may_be_aborted && !records.is_empty() {
+            view.aborted_transactions(from, end)?
         } else {
             Vec::new()
         };
         Ok((records, aborted))
     }
-}
-
-/// The offset behind the last of these batches.
-fn end_of(records: &Bytes) -> Option<Offset> {
-    let last = Batches::new(records.clone()).flatten().last();
-    last.map(|batch| batch.header.next_offset())
 }

@@ -4,6 +4,7 @@ mod directories;
 mod hanging;
 mod moves;
 mod preparing;
+mod ranges;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::metadata::ConfigResourceType;
 use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
-use super::read::{FetchLimits, FetchPart, ReadFailure, fetch};
+use super::read::{FetchLimits, FetchPart, FetchedRecords, ReadFailure, fetch};
 use super::testing::{Broker, EPOCH, change};
 use super::{
     AppendFailure, AppendOptions, DeleteFailure, EpochMismatch, NotHosted, Replica, RequiredAcks,
@@ -61,6 +62,13 @@ fn limits(wait: Duration) -> FetchLimits {
     }
 }
 
+fn bytes_of(records: FetchedRecords) -> Bytes {
+    match records {
+        FetchedRecords::InMemory(bytes) => bytes,
+        FetchedRecords::InFile(slice) => slice.read().expect("readable"),
+    }
+}
+
 #[tokio::test]
 async fn what_was_appended_in_order_is_read_in_order_and_survives_a_restart() {
     let path = tempfile::tempdir().expect("a temporary directory");
@@ -88,7 +96,7 @@ async fn what_was_appended_in_order_is_read_in_order_and_survives_a_restart() {
         .expect("an answer")
         .expect("records")
         .records;
-    let offsets: Vec<_> = Batches::new(records)
+    let offsets: Vec<_> = Batches::new(bytes_of(records))
         .map(|batch| batch.expect("a batch").header.base_offset.0)
         .collect();
     assert_eq!(offsets, (20..50).collect::<Vec<_>>());

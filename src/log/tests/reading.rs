@@ -1,9 +1,9 @@
 //! What readers find, also while retention takes segments away.
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
-use crate::log::ReadError;
 use crate::log::testing::{TestLog, batch, config, file_names, producer_batch, read_all};
-use crate::record::BatchHeader;
+use crate::log::{Access, ReadError};
+use crate::record::{BatchHeader, Batches};
 
 #[test]
 fn reading_respects_bounds() {
@@ -48,6 +48,8 @@ fn reading_respects_bounds() {
             .unwrap()
             .unwrap();
         assert_eq!(slice.position, from as u64 / 2 * size as u64);
+        let last = Batches::new(slice.read().unwrap()).last().unwrap();
+        assert_eq!(slice.end, last.unwrap().header.next_offset());
         assert_eq!(
             slice.length,
             (2 * size).min(size * (80 - from as usize) / 2),
@@ -70,7 +72,7 @@ fn reading_respects_bounds() {
         .unwrap()
         .unwrap();
     assert_eq!(whole.read().unwrap().len(), 40 * size);
-    if let Some(bytes) = whole.read_without_blocking().unwrap() {
+    if let Ok(bytes) = whole.read_by(Access::Memory) {
         assert_eq!(bytes, whole.read().unwrap());
     }
 
