@@ -34,7 +34,7 @@
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
-//! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, waiters, fetch sessions, housekeeping, cleaner | messages |
+//! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image | messages |
 //! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
@@ -48,6 +48,9 @@
 //! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], [`partition::preparation`] (where
 //! records are unpacked and compressed), `partition/lane.rs` (the drain), [`log::RecordSet::prepare`] and
 //! [`log::PartitionLog::append_prepared`], and back through `partition/waiters.rs`.
+//!
+//! A fetch: `handlers/fetch.rs`, [`partition::fetch`] (its page says what is looked at, and what an answer holds),
+//! `partition/waiters.rs`, `log/reader.rs`, and out through `handlers/fetch_response.rs`.
 //!
 //! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
 //! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then

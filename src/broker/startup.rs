@@ -11,6 +11,7 @@ use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
+use crate::partition::fetch::SessionLimits;
 use crate::partition::{self, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
@@ -150,9 +151,7 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
         partitions: partitions.clone(),
         groups: groups.clone(),
         clock,
-        fetch_sessions: FetchSessions::new(
-            usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
-        ),
+        fetch_sessions: FetchSessions::new(session_limits(&config)),
     };
     freed_memory::give_back_now_and_then();
     let server = listeners.serve(Arc::new(Router::new(Arc::new(context))));
@@ -166,6 +165,14 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
         cluster_id,
         _metadata_only: metadata_only,
     })
+}
+
+fn session_limits(config: &BrokerConfig) -> SessionLimits {
+    let bytes = config.zurau_fetch_session_cache_max_bytes;
+    SessionLimits {
+        slots: usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
+        bytes: usize::try_from(bytes).unwrap_or(0),
+    }
 }
 
 /// The ids of the directories in use, as Kafka lists them.

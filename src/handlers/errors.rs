@@ -74,6 +74,7 @@ pub(super) const fn of_alter_directory(
 /// The code for a partition that could not be read.
 pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
     match failure {
+        ReadFailure::NotFound(code) => *code,
         ReadFailure::Epoch(mismatch) => of_epoch(*mismatch),
         ReadFailure::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         ReadFailure::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,

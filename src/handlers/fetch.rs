@@ -15,11 +15,10 @@ use tokio::time::Instant;
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset};
 use crate::log;
 use crate::metadata::{Image, TopicImage};
-use crate::partition::fetch_session::{
-    PartitionKey, Plan, Said, SessionError, SessionRequest, TopicKey, Wish,
-};
-use crate::partition::read::{
-    self, FetchLimits, FetchPart, FetchedPart, FetchedRecords, ReadFailure,
+use crate::partition::Replica;
+use crate::partition::fetch::{
+    Changes, FetchLimits, FetchedPart, FetchedRecords, FetchedRow, Finder, PartitionKey,
+    ReadFailure, Reported, SessionError, SessionRequest, TopicKey, WantedPartition,
 };
 use crate::wire::Reply;
 
@@ -48,51 +47,81 @@ pub(super) struct Fetch;
 impl Handler for Fetch {
     type Request = FetchRequest;
 
-    async fn handle(call: Call, request: FetchRequest) -> Reply {
-        let by_id = call.version >= WITH_IDS;
+    async fn handle(mut call: Call, request: FetchRequest) -> Reply {
         if !is_isolation_level(request.isolation_level) {
             return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);
         }
-        let session = SessionRequest {
-            id: request.session_id,
-            epoch: request.session_epoch,
-            by_topic_id: by_id,
-        };
-        let sessions = &call.broker.fetch_sessions;
-        let plan = sessions.plan(
-            session,
-            wishes(&request.topics, by_id),
-            &forgotten(&request, by_id),
-            call.broker.clock.now(),
-        );
-        let plan = match plan {
-            Ok(plan) => plan,
+        let wish = Wish::of(&call, &request);
+        // A poll may wait for long: its frame must not wait with it.
+        drop(request);
+        call.client_id = None;
+        let now = call.broker.clock.now();
+        let begun = call.fetch_sessions.begin(wish.session, wish.changes, now);
+        let mut fetch = match begun.await {
+            Ok(fetch) => fetch,
             Err(error) => return refuse(&call, error),
         };
-        let answers = fetch_all(&call, &request, &plan).await;
-        let said: Vec<Said> = answers.iter().map(said).collect();
-        let selected = sessions.select(&plan, &said);
-        let mut answers: Vec<Answer> = answers
-            .into_iter()
-            .zip(selected)
-            .filter_map(|(answer, selected)| selected.then_some(answer))
-            .collect();
+        let finder = TopicFinder {
+            call: &call,
+            is_follower: wish.is_follower,
+        };
+        let rows = fetch.run(&finder, wish.limits, wish.read_committed).await;
+        let mut answers: Vec<Answer> = Vec::with_capacity(rows.len());
+        for FetchedRow { id, key, result } in rows {
+            let (data, records) = data(result, wish.read_committed);
+            let answer = Answer {
+                data: data.with_partition_index(key.1),
+                key,
+                records,
+            };
+            if fetch.tell(id, &reported(&answer)) {
+                answers.push(answer);
+            }
+        }
+        let session = fetch.session_id();
+        // The next request of the session may begin.
+        drop(fetch);
         // As with Kafka, what nobody knows comes after what was looked into.
         answers.sort_by_key(|answer| {
             let code = ErrorCode(answer.data.error_code);
             NOT_KNOWN.iter().position(|unknown| *unknown == code)
         });
         let leaders = match call.version {
-            WITH_LEADERS.. => tell_leaders(&call, &mut answers),
+            // Followers hear of leaders from the controller.
+            WITH_LEADERS.. if !wish.is_follower => tell_leaders(&call, &mut answers),
             _ => Vec::new(),
         };
-        // Followers hear of leaders from the controller.
-        let leaders = if is_follower(&request) {
-            Vec::new()
-        } else {
-            leaders
-        };
-        encode(&call, plan.session_id(), answers.into_iter(), &leaders)
+        encode(&call, session, answers.into_iter(), &leaders)
+    }
+}
+
+/// What a request asks for, without the frame that it came in.
+struct Wish {
+    session: SessionRequest,
+    changes: Changes,
+    limits: FetchLimits,
+    read_committed: bool,
+    is_follower: bool,
+}
+
+impl Wish {
+    fn of(call: &Call, request: &FetchRequest) -> Self {
+        let by_topic_id = call.version >= WITH_IDS;
+        let image = call.broker.cluster.image();
+        Self {
+            session: SessionRequest {
+                id: request.session_id,
+                epoch: request.session_epoch,
+                by_topic_id,
+            },
+            changes: Changes {
+                wanted: wanted(&image, &request.topics, by_topic_id),
+                forgotten: forgotten(&image, request, by_topic_id),
+            },
+            limits: limits(call, request),
+            read_committed: request.isolation_level == READ_COMMITTED,
+            is_follower: request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0,
+        }
     }
 }
 
@@ -164,117 +193,71 @@ fn refuse_whole(call: &Call, request: &FetchRequest, code: ErrorCode) -> Reply {
     })
 }
 
-fn topic_key(name: &str, id: uuid::Uuid, by_id: bool) -> TopicKey {
+/// The name of a topic that exists is the image's: many sessions share it.
+fn topic_key(image: &Image, name: &str, id: uuid::Uuid, by_id: bool) -> TopicKey {
     if by_id {
-        TopicKey::Id(KafkaUuid(id))
-    } else {
-        TopicKey::Name(name.into())
+        return TopicKey::Id(KafkaUuid(id));
     }
-}
-
-fn wishes(topics: &[FetchTopic], by_id: bool) -> Vec<(PartitionKey, Wish)> {
-    let of_topic = |topic: &FetchTopic| {
-        let key = topic_key(&topic.topic, topic.topic_id, by_id);
-        let wish = |partition: &FetchPartition| Wish {
-            fetch_offset: partition.fetch_offset,
-            max_bytes: partition.partition_max_bytes,
-            // Anything negative stands for "not known".
-            current_leader_epoch: partition.current_leader_epoch.max(LeaderEpoch::NONE.0),
-            last_fetched_epoch: partition.last_fetched_epoch,
-            was_known: false,
-        };
-        topic
-            .partitions
-            .iter()
-            .map(|partition| ((key.clone(), partition.partition), wish(partition)))
-            .collect::<Vec<_>>()
-    };
-    topics.iter().flat_map(of_topic).collect()
-}
-
-fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<PartitionKey> {
-    let topics = request.forgotten_topics_data.iter();
-    topics
-        .flat_map(|topic| {
-            let key = topic_key(&topic.topic, topic.topic_id, by_id);
-            topic
-                .partitions
-                .iter()
-                .map(move |partition| (key.clone(), *partition))
-        })
-        .collect()
-}
-
-/// Fetches what the plan says; one answer for each wish, in order.
-async fn fetch_all(call: &Call, request: &FetchRequest, plan: &Plan) -> Vec<Answer> {
-    let image = call.broker.cluster.image();
-    let mut parts = Vec::new();
-    let found: Vec<Result<(), ErrorCode>> = plan
-        .wishes
-        .iter()
-        .map(|(key, wish)| part(call, request, &image, key, wish).map(|part| parts.push(part)))
-        .collect();
-    let mut fetched = read::fetch(&parts, limits(call, request)).await.into_iter();
-    let is_committed = request.isolation_level == READ_COMMITTED;
-    plan.wishes
-        .iter()
-        .zip(found)
-        .map(|((key, _), found)| {
-            let (data, records) = match found {
-                Err(code) => (failed(code), FetchedRecords::NONE),
-                Ok(()) => fetched.next().map_or_else(
-                    || {
-                        (
-                            failed(ErrorCode::UNKNOWN_SERVER_ERROR),
-                            FetchedRecords::NONE,
-                        )
-                    },
-                    |part| data(part, is_committed),
-                ),
-            };
-            Answer {
-                key: key.clone(),
-                data: data.with_partition_index(key.1),
-                records,
-            }
-        })
-        .collect()
-}
-
-fn part(
-    call: &Call,
-    request: &FetchRequest,
-    image: &Image,
-    key: &PartitionKey,
-    wish: &Wish,
-) -> Result<FetchPart, ErrorCode> {
-    let (topic, partition) = key;
-    let topic = topic_of(image, topic).ok_or(match topic {
-        // A session remembers the name of a topic that has gone.
-        TopicKey::Id(_) if !wish.was_known => ErrorCode::UNKNOWN_TOPIC_ID,
-        TopicKey::Id(_) | TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-    })?;
-    if is_follower(request) {
-        // No partition has another replica than this broker's.
-        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    }
-    let replica = call
-        .broker
-        .partitions
-        .find(topic.id, *partition)
-        .map_err(errors::of_not_hosted)?;
-    Ok(FetchPart {
-        replica,
-        from: Offset(wish.fetch_offset),
-        max_bytes: usize::try_from(wish.max_bytes).unwrap_or(0),
-        current_epoch: LeaderEpoch(wish.current_leader_epoch),
-        last_fetched_epoch: LeaderEpoch(wish.last_fetched_epoch),
-        read_committed: request.isolation_level == READ_COMMITTED,
+    TopicKey::Name(match image.topic(name) {
+        Some(topic) => Arc::clone(&topic.name),
+        None => name.into(),
     })
 }
 
-fn is_follower(request: &FetchRequest) -> bool {
-    request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0
+fn wanted(
+    image: &Image,
+    topics: &[FetchTopic],
+    by_id: bool,
+) -> Vec<(PartitionKey, WantedPartition)> {
+    let wanted = |partition: &FetchPartition| WantedPartition {
+        from: Offset(partition.fetch_offset),
+        max_bytes: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
+        // Anything negative stands for "not known".
+        current_epoch: LeaderEpoch(partition.current_leader_epoch.max(LeaderEpoch::NONE.0)),
+        last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
+    };
+    let mut all = Vec::new();
+    for topic in topics {
+        let key = topic_key(image, &topic.topic, topic.topic_id, by_id);
+        let partitions = topic.partitions.iter();
+        all.extend(partitions.map(|it| ((key.clone(), it.partition), wanted(it))));
+    }
+    all
+}
+
+fn forgotten(image: &Image, request: &FetchRequest, by_id: bool) -> Vec<PartitionKey> {
+    let mut all = Vec::new();
+    for topic in &request.forgotten_topics_data {
+        let key = topic_key(image, &topic.topic, topic.topic_id, by_id);
+        let partitions = topic.partitions.iter();
+        all.extend(partitions.map(|partition| (key.clone(), *partition)));
+    }
+    all
+}
+
+/// Finds what the image knows and this broker hosts.
+struct TopicFinder<'a> {
+    call: &'a Call,
+    is_follower: bool,
+}
+
+impl Finder for TopicFinder<'_> {
+    fn find(&self, key: &PartitionKey, was_known: bool) -> Result<Arc<Replica>, ErrorCode> {
+        let (topic, partition) = key;
+        let image = self.call.broker.cluster.image();
+        let topic = topic_of(&image, topic).ok_or(match topic {
+            // A session remembers the name of a topic that has gone.
+            TopicKey::Id(_) if !was_known => ErrorCode::UNKNOWN_TOPIC_ID,
+            TopicKey::Id(_) | TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        })?;
+        if self.is_follower {
+            // No partition has another replica than this broker's.
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let partitions = &self.call.broker.partitions;
+        let found = partitions.find(topic.id, *partition);
+        found.map_err(errors::of_not_hosted)
+    }
 }
 
 fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
@@ -334,8 +317,8 @@ fn told(transaction: &log::AbortedTransaction) -> AbortedTransaction {
         .with_first_offset(transaction.first.0)
 }
 
-fn said(Answer { data, records, .. }: &Answer) -> Said {
-    Said {
+fn reported(Answer { data, records, .. }: &Answer) -> Reported {
+    Reported {
         is_known: !NOT_KNOWN.contains(&ErrorCode(data.error_code)),
         high_watermark: Offset(data.high_watermark),
         log_start: Offset(data.log_start_offset),

@@ -15,8 +15,7 @@ use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
 use kafka_protocol::protocol::{Encodable as _, HeaderVersion as _};
 
-use crate::partition::FetchedRecords;
-use crate::partition::fetch_session::{PartitionKey, TopicKey};
+use crate::partition::fetch::{FetchedRecords, PartitionKey, TopicKey};
 use crate::wire::{FileRange, Part, Parts, Reply};
 
 use super::route::Call;

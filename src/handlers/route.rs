@@ -15,7 +15,7 @@ use crate::base::Clock;
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::coordinator::Groups;
-use crate::partition::{FetchSessions, Partitions};
+use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
 use crate::wire::{self, Parts, Peer, Reply, RequestPrefix, Service, Started};
 
 use super::{ROUTES, api_versions};
@@ -46,6 +46,8 @@ pub struct Call {
     pub client_id: Option<StrBytes>,
     /// Who asks, and where it came in.
     pub peer: Arc<Peer>,
+    /// The fetch sessions of the connection.
+    pub fetch_sessions: Arc<ConnectionSessions>,
     correlation_id: i32,
     /// The version as which the protocol crate writes the answer.
     message_version: i16,
@@ -184,14 +186,17 @@ impl Router {
 #[derive(Debug)]
 pub struct Session {
     peer: Arc<Peer>,
+    fetch_sessions: Arc<ConnectionSessions>,
 }
 
 impl Service for Router {
     type Session = Session;
 
     fn open(&self, peer: Peer) -> Session {
+        let fetch_sessions = self.broker.fetch_sessions.connection(peer.address.ip());
         Session {
             peer: Arc::new(peer),
+            fetch_sessions: Arc::new(fetch_sessions),
         }
     }
 
@@ -209,6 +214,7 @@ impl Service for Router {
             version: prefix.api_version,
             client_id: None,
             peer: Arc::clone(&session.peer),
+            fetch_sessions: Arc::clone(&session.fetch_sessions),
             correlation_id: prefix.correlation_id,
             message_version: prefix.api_version.min(route.newest_message),
         };

@@ -138,6 +138,14 @@ impl LogView {
         self.size
     }
 
+    /// Bytes that were appended since `earlier`; `None` when more than that has happened.
+    pub fn appended_since(&self, earlier: &Self) -> Option<u64> {
+        if self.active.base() != earlier.active.base() {
+            return None;
+        }
+        self.active.length.checked_sub(earlier.active.length)
+    }
+
     /// Whether both views are of the same closed segments: compaction exchanges them at the same offsets.
     pub fn has_segments_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.sealed, &other.sealed)
@@ -213,9 +221,16 @@ impl LogView {
     /// Estimate of the bytes from `from` to `upper`. Without I/O when both are in the tail of the log or at
     /// segment bounds; elsewhere one or two reads of an index.
     pub fn bytes_between(&self, from: Offset, upper: Offset) -> u64 {
+        // waiting for the disk is allowed: then nothing fails
+        self.bytes_between_by(Access::Disk, from, upper)
+            .unwrap_or(0)
+    }
+
+    /// As [`Self::bytes_between`], with an access; an error only where that would block.
+    pub fn bytes_between_by(&self, access: Access, from: Offset, upper: Offset) -> io::Result<u64> {
         let upper = upper.min(self.log_end);
         if from >= upper {
-            return 0;
+            return Ok(0);
         }
         let from = from.max(self.log_start);
         let mut bytes = 0;
@@ -226,16 +241,16 @@ impl LogView {
             let start = if from <= segment.base() {
                 0
             } else {
-                self.estimate(segment, from)
+                self.estimate(access, segment, from)?
             };
             let end = if upper >= segment.end {
                 segment.length
             } else {
-                self.estimate(segment, upper)
+                self.estimate(access, segment, upper)?
             };
             bytes += end.saturating_sub(start);
         }
-        bytes
+        Ok(bytes)
     }
 
     /// The first record below `upper` at or after this time: (offset, its timestamp, leader epoch).
@@ -324,16 +339,14 @@ impl LogView {
             .map_or(segment.length, |located| located.position))
     }
 
-    fn estimate(&self, segment: &Segment, offset: Offset) -> u64 {
+    fn estimate(&self, access: Access, segment: &Segment, offset: Offset) -> io::Result<u64> {
         if offset >= segment.end {
-            return segment.length;
+            return Ok(segment.length);
         }
-        let recent = if self.is_active(segment) {
-            self.recent.floor(offset)
-        } else {
-            None
-        };
-        recent.unwrap_or_else(|| segment.walk_start(offset))
+        match self.recent.floor(offset) {
+            Some(position) if self.is_active(segment) => Ok(position),
+            _ => segment.walk_start_by(access, offset),
+        }
     }
 
     /// The largest timestamp of the segment's records at or above the log start. Only where the record that has

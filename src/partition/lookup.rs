@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::log::{LogView, ReadError};
 
-use super::read::ReadFailure;
+use super::fetch::ReadFailure;
 use super::replica::Replica;
 
 /// Which offset is wanted.

@@ -30,6 +30,7 @@ use super::preparation::Preparation;
 use super::recovery_progress::RecoveryWatch;
 use super::replica::Replica;
 use super::scrubber::{ScrubCounts, Scrubber};
+use super::waiters::News;
 
 /// Why hosting cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -282,7 +283,7 @@ impl Partitions {
     pub fn wake_waiters_of(&self, directory: DirectoryId) {
         for replica in self.all() {
             if replica.directory().id() == directory {
-                replica.waiters().wake();
+                replica.waiters().tell(News::Changed);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Floor 5: the partitions that this broker hosts, and the threads that write them.
 //!
 //! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]), what readers
-//! and waiters may see ([`Replica`]), log directories and their failure ([`directory`]), and the
-//! housekeeping that keeps logs within their bounds ([`housekeeping`]).
+//! and waiters may see ([`Replica`]), what consumers fetch and what is remembered of it ([`fetch`]), log
+//! directories and their failure ([`directory`]), and the housekeeping that keeps logs within their bounds
+//! ([`housekeeping`]).
 //!
 //! Must not: decode a request, know an API, or decide what exists (the image says that).
 //!
@@ -10,7 +11,7 @@
 //!   handler --append()--> route --> a lane of its directory, logs in turn --> PartitionLog ... PartitionLog
 //!      ^                                  |         a write for each append, then one fsync per log
 //!      |                                  v         where the policy asks for it
-//!      +--- acknowledgement <--- publish: view, positions ---> wakes waiting fetches
+//!      +--- acknowledgement <--- publish: view, positions ---> marks waiting fetches, wakes those with enough
 //! ```
 //! On the way from `append()` to the route, what costs much (compressed records to be checked, a codec to be changed) is
 //! done by the workers of [`preparation`], in an order that is fair to all sources. What is cheap goes straight on, unless
@@ -59,7 +60,7 @@ mod delete_records;
 mod deleting;
 mod describing;
 pub mod directory;
-pub mod fetch_session;
+pub mod fetch;
 mod following;
 mod hosted;
 pub mod housekeeping;
@@ -71,7 +72,6 @@ mod moving;
 mod opening;
 mod placing;
 pub mod preparation;
-pub mod read;
 mod recovery_progress;
 pub mod replica;
 mod rounds;
@@ -91,10 +91,9 @@ pub use assignment::Assignment;
 pub use delete_records::DeleteFailure;
 pub use describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
 pub use directory::{DirectoryState, HostedDirectory};
-pub use fetch_session::FetchSessions;
+pub use fetch::{ConnectionSessions, FetchSessions, ReadFailure};
 pub use manager::{NotHosted, Partitions, StartError};
 pub use preparation::source::Source;
-pub use read::{FetchLimits, FetchPart, FetchedPart, FetchedRecords, ReadFailure};
 pub use recovery_progress::{OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use scrubber::ScrubCounts;

@@ -18,7 +18,7 @@ use super::directory::HostedDirectory;
 use super::lane::{AppendTask, Hosted, LaneHandle, Slot};
 use super::preparation::{InPreparation, Pool};
 use super::route::{Detached, Route};
-use super::waiters::Waiters;
+use super::waiters::{News, Waiters};
 
 /// What readers may see of a partition: a view of its log and the positions that go with it.
 #[derive(Clone)]
@@ -34,6 +34,26 @@ pub struct Published {
 }
 
 impl Published {
+    /// What has become of the partition since `earlier`, as far as readers see it.
+    fn news_since(&self, earlier: &Self) -> Option<News> {
+        let (before, now) = (earlier.positions, self.positions);
+        let same_epoch = earlier.view.latest_epoch() == self.view.latest_epoch();
+        if before == now && same_epoch {
+            return None;
+        }
+        // Then whatever is appended may be read, and nothing else that could not be read before.
+        let all_is_stable = |positions: Positions| positions.last_stable == positions.log_end;
+        let has_only_grown = same_epoch
+            && before.log_start == now.log_start
+            && all_is_stable(before)
+            && all_is_stable(now);
+        let appended = self.view.appended_since(&earlier.view);
+        Some(match appended.filter(|_| has_only_grown) {
+            Some(bytes) => News::Grown(bytes),
+            None => News::Changed,
+        })
+    }
+
     /// What a checkpoint says of the partition, if anything.
     pub(super) fn checkpointed(&self, which: Checkpoint) -> Option<Offset> {
         let positions = self.positions;
@@ -100,7 +120,7 @@ pub struct Replica {
     config: ArcSwap<TopicConfig>,
     published: ArcSwap<Published>,
     is_moving: AtomicBool,
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
 }
 
 /// What a [`Replica`] is made of.
@@ -132,7 +152,7 @@ impl Replica {
             config: ArcSwap::new(parts.config),
             published: ArcSwap::from_pointee(parts.published),
             is_moving: AtomicBool::new(false),
-            waiters: Waiters::default(),
+            waiters: Arc::default(),
         }
     }
 
@@ -187,7 +207,7 @@ impl Replica {
     }
 
     /// Who waits for this partition.
-    pub(super) const fn waiters(&self) -> &Waiters {
+    pub(super) const fn waiters(&self) -> &Arc<Waiters> {
         &self.waiters
     }
 
@@ -305,7 +325,7 @@ impl Replica {
 
     pub(super) fn lead(&self, leadership: Leadership) {
         self.leadership.store(Arc::new(leadership));
-        self.waiters.wake();
+        self.waiters.tell(News::Changed);
     }
 
     pub(super) fn configure(&self, config: Arc<TopicConfig>) {
@@ -317,7 +337,9 @@ impl Replica {
         let before = self.published.swap(Arc::clone(&published));
         // after the fact: whoever gathers checkpoints now and misses it looks again
         self.directory.load().note_moved(&before, &published);
-        self.waiters.wake();
+        if let Some(news) = published.news_since(&before) {
+            self.waiters.tell(news);
+        }
     }
 }
 

@@ -13,13 +13,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::base::{KafkaUuid, LeaderEpoch, Offset, Timestamp};
+use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, Timestamp};
 use crate::log::{AppendError, AppendOrigin};
 use crate::metadata::ConfigResourceType;
 use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
-use super::read::{FetchLimits, FetchPart, FetchedRecords, ReadFailure, fetch};
+use super::fetch::{
+    Changes, FetchLimits, FetchSessions, FetchedPart, FetchedRecords, Finder, PartitionKey,
+    ReadFailure, SessionLimits, SessionRequest, TopicKey, WantedPartition,
+};
 use super::testing::{Broker, EPOCH, change};
 use super::{
     AppendFailure, AppendOptions, DeleteFailure, EpochMismatch, NotHosted, Replica, RequiredAcks,
@@ -43,15 +46,55 @@ fn options(text: &[u8]) -> AppendOptions {
     }
 }
 
-fn part(replica: &Arc<Replica>, from: i64) -> FetchPart {
-    FetchPart {
+/// A partition and what is wanted of it.
+#[derive(Clone, Debug)]
+struct Part {
+    replica: Arc<Replica>,
+    wanted: WantedPartition,
+}
+
+fn part(replica: &Arc<Replica>, from: i64) -> Part {
+    Part {
         replica: Arc::clone(replica),
-        from: Offset(from),
-        max_bytes: 1 << 20,
-        current_epoch: LeaderEpoch::NONE,
-        last_fetched_epoch: LeaderEpoch::NONE,
-        read_committed: false,
+        wanted: WantedPartition {
+            from: Offset(from),
+            max_bytes: 1 << 20,
+            current_epoch: LeaderEpoch::NONE,
+            last_fetched_epoch: LeaderEpoch::NONE,
+        },
     }
+}
+
+/// Finds the parts by their numbers.
+impl Finder for Vec<Part> {
+    fn find(&self, key: &PartitionKey, _: bool) -> Result<Arc<Replica>, ErrorCode> {
+        let part = usize::try_from(key.1).ok().and_then(|at| self.get(at));
+        part.map(|part| Arc::clone(&part.replica))
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+}
+
+/// A fetch without a session.
+async fn fetch(parts: &[Part], limits: FetchLimits) -> Vec<Result<FetchedPart, ReadFailure>> {
+    let sessions = FetchSessions::new(SessionLimits { slots: 0, bytes: 0 });
+    let connection = sessions.connection([127, 0, 0, 1].into());
+    let request = SessionRequest {
+        id: 0,
+        epoch: -1,
+        by_topic_id: false,
+    };
+    let topic = TopicKey::Name("orders".into());
+    let wanted = (0..).zip(parts);
+    let changes = Changes {
+        wanted: wanted
+            .map(|(number, part)| ((topic.clone(), number), part.wanted))
+            .collect(),
+        forgotten: Vec::new(),
+    };
+    let begun = connection.begin(request, changes, Timestamp(0)).await;
+    let mut fetch = begun.expect("a fetch");
+    let rows = fetch.run(&parts.to_vec(), limits, false).await;
+    rows.into_iter().map(|row| row.result).collect()
 }
 
 fn limits(wait: Duration) -> FetchLimits {

@@ -73,6 +73,8 @@ pub const BROKER: &[Definition] = &[
         "The most bytes that one fetch response carries, whatever the client asks for."),
     key("max.incremental.fetch.session.cache.slots", Int, "1000", at_least(0), ReadOnly,
         "How many incremental fetch sessions are remembered."),
+    key("zurau.fetch.session.cache.max.bytes", Long, "67108864", at_least(0), ReadOnly,
+        "About how much memory incremental fetch sessions may take: some 320 bytes for a partition, and the name of its topic. A consumer without a session names all its partitions in each request."),
     key("max.request.partition.size.limit", Int, "2000", at_least(1), ReadOnly,
         "How many partitions one DescribeTopicPartitions response lists at most."),
     // Directories.

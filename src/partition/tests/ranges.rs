@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{bytes_of, change, config, limits, options, part};
+use super::{bytes_of, change, config, fetch, limits, options, part};
 use crate::base::{KafkaUuid, Offset, Timestamp};
 use crate::log::AppendOrigin;
 use crate::metadata::ConfigResourceType;
-use crate::partition::read::{FetchLimits, FetchedRecords, MOST_IN_MEMORY, fetch};
+use crate::partition::fetch::{FetchLimits, FetchedRecords, MOST_IN_MEMORY};
 use crate::partition::testing::Broker;
 use crate::partition::{AppendOptions, Replica, RequiredAcks};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
@@ -60,7 +60,7 @@ async fn answers(replica: &Arc<Replica>, from: i64) -> Vec<FetchedRecords> {
     let mut next = Offset(from);
     while next < replica.published().positions.log_end {
         let mut part = part(replica, next.0);
-        part.max_bytes = 350_000;
+        part.wanted.max_bytes = 350_000;
         let limits = limits(Duration::ZERO);
         let answer = fetch(&[part], limits).await.remove(0).expect("an answer");
         let FetchedRecords::InFile(slice) = &answer.records else {
@@ -152,7 +152,7 @@ async fn an_answer_holds_little_in_memory() {
     let parts: Vec<_> = (0..300)
         .map(|number| {
             let mut part = part(&replica, number % 10);
-            part.max_bytes = 21_000;
+            part.wanted.max_bytes = 21_000;
             part
         })
         .collect();

@@ -1,70 +1,24 @@
-//! A fetch over several partitions: wait until there is enough, then read once.
-//!
-//! What ends the wait:
-//! - A. a partition cannot be read at all (not led here, offset out of range, directory offline), or
-//!   the client's log diverges: the client must learn that now;
-//! - B. the partitions together hold `min_bytes` below their upper bounds;
-//! - C. the deadline;
-//! - D. a partition's leadership has changed, or the partition was deleted (case A on the next look);
-//! - E. the broker stops.
-//!
-//! A wait is a registration with every partition and one notification, never a sleep in steps.
-//!
-//! # What an answer holds
-//!
-//! Records leave as ranges of the segment file, so an answer that its client does not read costs references.
-//! Small slices are read at once: several of them leave in one write, and a copy of a few kilobytes from the page
-//! cache costs less than a call for each. Who reads at the end of a log gets such slices, so the broker keeps no
-//! tail in memory of its own beside the page cache.
-//!
-//! | bound of one answer | |
-//! | --- | --- |
-//! | bytes in memory | [`MOST_IN_MEMORY`]: 800 clients that do not read hold 100 MiB at most |
-//! | ranges of files | [`MOST_RANGES`], and a single one while many files are open |
-//! | bytes in all | the request's, and `fetch.max.bytes` |
-//!
-//! What has no room is left out, as what is beyond the request's own limit is: the client asks again. Whoever
-//! holds a file reads it to the end, whatever becomes of its name: retention and compaction unlink files, and
-//! change none.
+//! Reading one partition for an answer: may it be read, and where do its records lie.
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use crate::base::{LeaderEpoch, Offset, Positions};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, Positions};
 use crate::log::{AbortedTransaction, Access, LogView, ReadError, ReadSlice, kept_files_are_many};
+use crate::record::HEADER_SIZE;
 
-use super::replica::{EpochMismatch, Published, Replica};
+use super::super::replica::{EpochMismatch, Published, Replica};
+use super::WantedPartition;
 
 /// One partition of a fetch.
 #[derive(Clone, Debug)]
-pub struct FetchPart {
-    /// The partition.
-    pub replica: Arc<Replica>,
-    /// The first offset wanted.
-    pub from: Offset,
-    /// No more bytes than this, but for a first batch that is larger.
-    pub max_bytes: usize,
-    /// The client's leader epoch, negative when not sent.
-    pub current_epoch: LeaderEpoch,
-    /// The epoch of the last record that the client has, negative when not sent.
-    pub last_fetched_epoch: LeaderEpoch,
+pub(super) struct FetchPart {
+    pub(super) replica: Arc<Replica>,
+    pub(super) wanted: WantedPartition,
     /// Only what `read_committed` consumers may see.
-    pub read_committed: bool,
-}
-
-/// Limits over the whole fetch.
-#[derive(Clone, Copy, Debug)]
-pub struct FetchLimits {
-    /// Wait until so many bytes are there.
-    pub min_bytes: u64,
-    /// Return no more than this, but for a first batch that is larger.
-    pub max_bytes: usize,
-    /// Wait no longer than until then.
-    pub deadline: Instant,
+    pub(super) read_committed: bool,
 }
 
 /// What was read of one partition. Empty `records` are a success: nothing there yet.
@@ -119,7 +73,7 @@ impl FetchedRecords {
 
 /// What there still is room for in an answer.
 #[derive(Clone, Copy, Debug)]
-struct Room {
+pub(super) struct Room {
     bytes: usize,
     in_memory: usize,
     ranges: usize,
@@ -128,7 +82,7 @@ struct Room {
 }
 
 impl Room {
-    const fn new(bytes: usize) -> Self {
+    pub(super) const fn new(bytes: usize) -> Self {
         Self {
             bytes,
             in_memory: MOST_IN_MEMORY,
@@ -145,7 +99,7 @@ impl Room {
         self.is_untouched || (self.ranges > 0 && !kept_files_are_many())
     }
 
-    fn take(&mut self, records: &FetchedRecords) {
+    pub(super) fn take(&mut self, records: &FetchedRecords) {
         if records.is_empty() {
             return;
         }
@@ -161,6 +115,9 @@ impl Room {
 /// Why a partition could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFailure {
+    /// There is nothing of this name here; what there is instead, as the one who looked for it said.
+    #[error("not found: {0:?}")]
+    NotFound(ErrorCode),
     /// The client's view of the leadership is not the broker's.
     #[error(transparent)]
     Epoch(#[from] EpochMismatch),
@@ -184,17 +141,16 @@ impl FetchPart {
             let reason = "the log directory is offline".to_owned();
             return Err(ReadFailure::Storage(reason));
         }
-        self.replica.check_epoch(self.current_epoch)?;
+        self.replica.check_epoch(self.wanted.current_epoch)?;
         let published = self.replica.published();
-        let positions = published.positions;
+        let (from, positions) = (self.wanted.from, published.positions);
         let out_of_range = || ReadFailure::OutOfRange {
-            wanted: self.from,
+            wanted: from,
             positions,
         };
         // First, since a client that has other records may well be beyond the end of these.
         let diverging = self.divergence(&published).ok_or_else(out_of_range)?;
-        if diverging.is_none() && (self.from < positions.log_start || self.from > positions.log_end)
-        {
+        if diverging.is_none() && (from < positions.log_start || from > positions.log_end) {
             return Err(out_of_range());
         }
         Ok(Admitted {
@@ -206,11 +162,13 @@ impl FetchPart {
     /// Whether the client has records that were never in this log, or are not any more: the last common
     /// epoch and its end. The outer `None`: this log knows nothing as old as what the client has.
     fn divergence(&self, published: &Published) -> Option<Option<(LeaderEpoch, Offset)>> {
-        if !self.last_fetched_epoch.is_some() {
+        if !self.wanted.last_fetched_epoch.is_some() {
             return Some(None);
         }
-        let (epoch, end) = published.view.end_of_epoch(self.last_fetched_epoch)?;
-        let diverges = epoch < self.last_fetched_epoch || end < self.from;
+        let (epoch, end) = published
+            .view
+            .end_of_epoch(self.wanted.last_fetched_epoch)?;
+        let diverges = epoch < self.wanted.last_fetched_epoch || end < self.wanted.from;
         Some(diverges.then_some((epoch, end)))
     }
 
@@ -221,88 +179,64 @@ impl FetchPart {
             positions.high_watermark
         }
     }
+
+    /// Whether there was nothing more to read than what the client has. Then the partition need not be looked at
+    /// before it has news.
+    pub(super) fn is_caught_up(&self, fetched: &FetchedPart) -> bool {
+        fetched.diverging.is_none() && self.wanted.from >= self.upper(&fetched.positions)
+    }
+
+    /// How many bytes there are to read, at most `enough` of which matter. `None`: the client must be answered
+    /// now, since the partition cannot be read, or since its log is another one.
+    pub(super) async fn available(&self, enough: u64) -> Option<u64> {
+        let Ok(Admitted {
+            published,
+            diverging: None,
+        }) = self.admit()
+        else {
+            return None;
+        };
+        let (from, upper) = (self.wanted.from, self.upper(&published.positions));
+        if from >= upper {
+            return Some(0);
+        }
+        let at_most = |bytes: u64| bytes.min(self.wanted.max_bytes as u64);
+        // No batch is smaller than its header.
+        let one_batch = at_most(HEADER_SIZE as u64);
+        if one_batch >= enough {
+            return Some(one_batch);
+        }
+        let view = Arc::clone(&published.view);
+        let bytes = match view.bytes_between_by(Access::Memory, from, upper) {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                let look = move || view.bytes_between(from, upper);
+                // Cancelled only when the broker ends.
+                tokio::task::spawn_blocking(look).await.unwrap_or(0)
+            }
+        };
+        Some(at_most(bytes))
+    }
+
+    /// Reads what there is room for.
+    pub(super) async fn read(&self, room: Room) -> Result<FetchedPart, ReadFailure> {
+        let admitted = self.admit()?;
+        let published = Arc::clone(&admitted.published);
+        let read = read_admitted(self, admitted, room).await;
+        // Another replica has taken the place of the one that was to be read: its files have other names.
+        if matches!(read, Err(ReadFailure::Storage(_)))
+            && !Arc::ptr_eq(&published, &self.replica.published())
+        {
+            return read_admitted(self, self.admit()?, room).await;
+        }
+        read
+    }
 }
 
 /// What a fetch may read from.
 struct Admitted {
     published: Arc<Published>,
     diverging: Option<(LeaderEpoch, Offset)>,
-}
-
-/// Waits as the limits say and reads the partitions in the given order.
-pub async fn fetch(
-    parts: &[FetchPart],
-    limits: FetchLimits,
-) -> Vec<Result<FetchedPart, ReadFailure>> {
-    wait_until_worth_reading(parts, limits).await;
-    let mut room = Room::new(limits.max_bytes);
-    let mut fetched = Vec::with_capacity(parts.len());
-    for part in parts {
-        let result = read_part(part, room).await;
-        if let Ok(FetchedPart { records, .. }) = &result {
-            room.take(records);
-        }
-        fetched.push(result);
-    }
-    fetched
-}
-
-async fn wait_until_worth_reading(parts: &[FetchPart], limits: FetchLimits) {
-    // Of nothing there will never be enough: what could not be found is told now.
-    if parts.is_empty() || limits.min_bytes == 0 || is_worth_reading(parts, limits.min_bytes) {
-        return;
-    }
-    let waker = Arc::new(Notify::new());
-    // Registered before the next look, so that nothing published in between is missed.
-    let _registrations: Vec<_> = parts
-        .iter()
-        .map(|part| part.replica.waiters().register(&waker))
-        .collect();
-    let has_ended = || parts.iter().any(|part| part.replica.waiters().is_closed());
-    while !has_ended() && !is_worth_reading(parts, limits.min_bytes) {
-        if tokio::time::timeout_at(limits.deadline, waker.notified())
-            .await
-            .is_err()
-        {
-            return;
-        }
-    }
-}
-
-/// Whether cases A, B or D hold.
-fn is_worth_reading(parts: &[FetchPart], min_bytes: u64) -> bool {
-    let mut available = 0_u64;
-    for part in parts {
-        let Ok(Admitted {
-            published,
-            diverging: None,
-        }) = part.admit()
-        else {
-            return true;
-        };
-        let upper = part.upper(&published.positions);
-        if part.from < upper {
-            let bytes = published.view.bytes_between(part.from, upper);
-            available = available.saturating_add(bytes.min(part.max_bytes as u64));
-        }
-        if available >= min_bytes {
-            return true;
-        }
-    }
-    false
-}
-
-async fn read_part(part: &FetchPart, room: Room) -> Result<FetchedPart, ReadFailure> {
-    let admitted = part.admit()?;
-    let published = Arc::clone(&admitted.published);
-    let read = read_admitted(part, admitted, room).await;
-    // Another replica has taken the place of the one that was to be read: its files have other names.
-    if matches!(read, Err(ReadFailure::Storage(_)))
-        && !Arc::ptr_eq(&published, &part.replica.published())
-    {
-        return read_admitted(part, part.admit()?, room).await;
-    }
-    read
 }
 
 async fn read_admitted(
@@ -316,8 +250,8 @@ async fn read_admitted(
     } = admitted;
     let positions = published.positions;
     let upper = part.upper(&positions);
-    let max_bytes = room.bytes.min(part.max_bytes);
-    if diverging.is_some() || part.from >= upper || (max_bytes == 0 && !room.is_untouched) {
+    let max_bytes = room.bytes.min(part.wanted.max_bytes);
+    if diverging.is_some() || part.wanted.from >= upper || (max_bytes == 0 && !room.is_untouched) {
         return Ok(FetchedPart {
             positions,
             records: FetchedRecords::NONE,
@@ -325,8 +259,8 @@ async fn read_admitted(
             diverging,
         });
     }
-    let wanted = Wanted {
-        from: part.from,
+    let wanted = LogRead {
+        from: part.wanted.from,
         upper,
         max_bytes,
         read_committed: part.read_committed,
@@ -361,7 +295,7 @@ async fn read_admitted(
 
 /// A read that may be carried to another thread.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct LogRead {
     from: Offset,
     upper: Offset,
     max_bytes: usize,
@@ -369,7 +303,7 @@ struct Wanted {
     room: Room,
 }
 
-impl Wanted {
+impl LogRead {
     /// The records, and the aborted transactions that they may be of.
     fn read(
         self,
