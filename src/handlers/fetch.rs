@@ -86,11 +86,14 @@ impl Handler for Fetch {
             let code = ErrorCode(answer.data.error_code);
             NOT_KNOWN.iter().position(|unknown| *unknown == code)
         });
-        let leaders = match call.version {
-            // Followers hear of leaders from the controller.
-            WITH_LEADERS.. if !wish.is_follower => tell_leaders(&call, &mut answers),
+        let mut leaders = match call.version {
+            WITH_LEADERS.. => tell_leaders(&call, &mut answers),
             _ => Vec::new(),
         };
+        // Followers hear from the controller where to find them.
+        if wish.is_follower {
+            leaders.clear();
+        }
         encode(&call, session, answers.into_iter(), &leaders)
     }
 }

@@ -74,6 +74,16 @@ pub(super) struct Looked {
 }
 
 impl Interest {
+    /// None yet; room for so many.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(count),
+            due: Vec::with_capacity(count),
+            slots: HashMap::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     pub(super) const fn watch(&self) -> &Arc<Watch> {
         &self.watch
     }
@@ -91,6 +101,11 @@ impl Interest {
     /// Whether any of the partitions is here.
     pub(super) const fn has_found_any(&self) -> bool {
         self.found > 0
+    }
+
+    /// No partition will be added or forgotten: to find them by name takes room.
+    pub(super) fn close(&mut self) {
+        self.slots = HashMap::new();
     }
 
     /// Wants a partition, in the last place if it is a new one.

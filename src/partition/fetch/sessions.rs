@@ -146,7 +146,7 @@ impl ConnectionSessions {
         if request.id != 0 {
             self.end(request.id);
         }
-        let mut session = Session::new(request.by_topic_id);
+        let mut session = Session::new(request.by_topic_id, changes.wanted.len());
         for (key, wanted) in changes.wanted {
             session.interest.want(key, wanted);
             consume_budget().await;
@@ -185,7 +185,7 @@ impl ConnectionSessions {
         if count == 0 {
             // A session of nothing has nothing to remember.
             self.end(id);
-            return Ok(Fetch::alone(Session::new(request.by_topic_id)));
+            return Ok(Fetch::alone(Session::new(request.by_topic_id, 0)));
         }
         let mut gone = Gone::new();
         let stays = count <= MOST_PARTITIONS
@@ -242,17 +242,19 @@ impl Drop for ConnectionSessions {
 }
 
 impl Session {
-    fn new(by_topic_id: bool) -> Self {
+    /// Without partitions; room for so many.
+    fn new(by_topic_id: bool, count: usize) -> Self {
         Self {
             next_epoch: 1,
             by_topic_id,
-            interest: Interest::default(),
+            interest: Interest::with_capacity(count),
         }
     }
 }
 
 impl Fetch {
-    fn alone(session: Session) -> Self {
+    fn alone(mut session: Session) -> Self {
+        session.interest.close();
         Self {
             id: 0,
             session: Used::Alone(Box::new(session)),
