@@ -13,12 +13,11 @@ use crate::log::disk::{Operation, Probe, Verdict};
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::metadata::{Delta, Image};
 use crate::partition::lookup::{OffsetQuery, look_up};
-use crate::partition::read::fetch;
 use crate::partition::testing::change;
 use crate::partition::{Partitions, Unwatched};
 
 use super::directories::{ANY, Home, start, with_topic};
-use super::{limits, options, part};
+use super::{fetch, limits, options, part};
 
 /// Holds up every change of a disk while it hangs, and notes the lengths of writes.
 #[derive(Debug, Default)]

@@ -88,7 +88,7 @@ fn has_deleted_files(directory: &Path) -> bool {
 
 /// Has retention come round, and waits for it.
 async fn retain(replica: &Arc<Replica>) {
-    replica.lane().operate(replica.slot(), |hosted| {
+    replica.operate(|hosted| {
         hosted.apply_retention(Timestamp(2_000));
     });
     replica.settled().await;
