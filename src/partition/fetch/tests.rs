@@ -14,7 +14,7 @@ use crate::base::{KafkaUuid, Timestamp};
 use crate::log::AppendOrigin;
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::partition::testing::{Broker, change};
-use crate::partition::{AppendOptions, RequiredAcks};
+use crate::partition::{AppendOptions, RequiredAcks, Source};
 use crate::record::{BatchBuilder, BatchOptions};
 
 const ROOM: SessionLimits = SessionLimits {
@@ -138,7 +138,7 @@ fn told(high_watermark: i64, is_news: bool) -> Reported {
     }
 }
 
-async fn append(replica: &Replica) -> usize {
+async fn append(replica: &Arc<Replica>) -> usize {
     let mut batch = BatchBuilder::new(BatchOptions::default());
     batch.push(Timestamp(1_000), None, Some(b"value"), &[]);
     let records: Bytes = batch.finish();
@@ -147,6 +147,8 @@ async fn append(replica: &Replica) -> usize {
         records,
         origin: AppendOrigin::Client,
         acks: RequiredAcks::Leader,
+        source: Source::Broker,
+        is_one_of_few: false,
         expected_epoch: None,
     });
     appended.await.expect("an append");

@@ -12,7 +12,7 @@ use crate::log::AppendOrigin;
 use crate::metadata::ConfigResourceType;
 use crate::partition::fetch::{FetchLimits, FetchedRecords, MOST_IN_MEMORY};
 use crate::partition::testing::Broker;
-use crate::partition::{AppendOptions, Replica, RequiredAcks};
+use crate::partition::{AppendOptions, Replica, RequiredAcks, Source};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
 /// Segments of 1 MiB, the least that a broker allows, whose files go at once when they go.
@@ -23,7 +23,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Appends batches of two records with 100 KB.
-async fn append(replica: &Replica, count: u8) {
+async fn append(replica: &Arc<Replica>, count: u8) {
     for n in 0..count {
         let mut builder = BatchBuilder::new(BatchOptions::default());
         for value in [vec![n; 50_000], vec![n ^ 255; 50_000]] {
@@ -33,6 +33,8 @@ async fn append(replica: &Replica, count: u8) {
             records: builder.finish(),
             acks: RequiredAcks::Leader,
             origin: AppendOrigin::Client,
+            source: Source::Broker,
+            is_one_of_few: false,
             expected_epoch: None,
         });
         pending.await.expect("an append");
