@@ -34,8 +34,10 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// What is read of a peer beyond the requests that there is room for, so that its end is seen; less
 /// when memory is short.
 const READ_AHEAD: usize = LARGE_CHUNK;
-/// What a connection holds below this is not worth closing it for.
+/// What is read of a connection at once while memory is short and nothing is known of its frame.
 const TRIFLE: usize = 4 * 1024;
+/// What a connection holds below this is not worth closing it for.
+const WORTH_CLOSING: usize = 16 * 1024;
 /// After writing so much, a connection lets others have the thread.
 const TURN: usize = 1024 * 1024;
 /// How long a connection may stand still while its peer's end could not be seen, for so much is
@@ -298,7 +300,7 @@ where
         }
         let on_peer =
             (partial && self.reading) || (!self.output.is_empty() && !self.output.is_reading());
-        let holds = self.account.held() > TRIFLE;
+        let holds = self.account.held() > WORTH_CLOSING;
         while self.stalled.poll(context, on_peer && holds).is_ready() {
             if self.account.is_wanted() {
                 return Some(

@@ -164,7 +164,7 @@ impl FrameReader {
     }
 
     /// What the frame at the front still lacks; 0 when nothing is known of it.
-    fn missing(&self) -> usize {
+    pub(super) fn missing(&self) -> usize {
         match self.next_size() {
             Ok(Some(size)) => size
                 .saturating_add(SIZE_FIELD)
@@ -188,7 +188,7 @@ impl FrameReader {
     where
         S: Stream,
     {
-        if stream.poll_readable(context)?.is_pending() {
+        if stream.poll_readable(context, 1)?.is_pending() {
             self.give_back();
             return Poll::Pending;
         }

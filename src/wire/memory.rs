@@ -19,7 +19,8 @@
 //!   what is claimed from then on, to 4 KiB each.
 //! - **Paid.** What is above that must fit the total, a share per connection and a share per address.
 //! - **Reserve.** A connection whose whole holding stays small (1 MiB) may also use the reserve, and
-//!   half of the reserve above the share of its address. So large requests never stop small ones.
+//!   half of the reserve above the share of its address: so large requests never stop small ones. For
+//!   a request that is still arriving it is half as much: so nor do half-sent ones.
 //! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
 //!   at a time, until its request has been started and what went beyond has been given back or fits.
 //!   So a request larger than a share gets in, and half-read frames cannot wait for each other. It is
@@ -31,8 +32,8 @@
 //!
 //! # Waiting
 //!
-//! Claims that do not fit wait in two lines, small and large connections apart. Addresses take turns
-//! in each, and nobody passes the one whose turn it is, except where that one waits for its own
+//! Claims that do not fit wait in three lines: of small connections, for whole and for arriving
+//! requests, and of large ones. Addresses take turns in each, and nobody passes the one whose turn it is, except where that one waits for its own
 //! address only. A claim of a connection above its share waits for the token alone.
 //!
 //! The books are behind one plain mutex, held for a few instructions; wakers are woken after it.
@@ -105,6 +106,18 @@ impl Memory {
     }
 }
 
+/// What a claim is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) bytes: usize,
+    /// Whether the request that they are for has not arrived whole. Of one that has, the end is
+    /// nearer, and it is let further into the reserve.
+    pub(super) is_arriving: bool,
+    /// Whether it is the oldest unanswered request of its connection. Only that one may get the
+    /// token.
+    pub(super) is_oldest: bool,
+}
+
 /// A line in the books.
 #[derive(Debug)]
 struct Owner {
@@ -131,25 +144,18 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Takes `bytes`, or waits for them in turn. To be called with the same number until it is ready;
-    /// another number ends the wait for the first. `is_oldest`: whether the claim is for the oldest
-    /// unanswered request of its connection.
-    pub(super) fn poll_claim(
-        &mut self,
-        context: &Context<'_>,
-        bytes: usize,
-        is_oldest: bool,
-    ) -> Poll<Charge> {
-        if bytes == 0 {
+    /// Takes what is needed, or waits for it in turn. To be called for the same number of bytes until
+    /// it is ready; another number ends the wait for the first.
+    pub(super) fn poll_claim(&mut self, context: &Context<'_>, need: Need) -> Poll<Charge> {
+        if need.bytes == 0 {
             return Poll::Ready(Charge::default());
         }
         let Owner { memory, holder } = &*self.owner;
-        let claimed =
-            memory.change(|ledger| ledger.claim(holder, bytes, is_oldest, context.waker()));
+        let claimed = memory.change(|ledger| ledger.claim(holder, need, context.waker()));
         self.in_line |= claimed != Claimed::AtOnce;
         match claimed {
             Claimed::Waits => Poll::Pending,
-            Claimed::AtOnce | Claimed::InLine => Poll::Ready(self.owner.charge(bytes)),
+            Claimed::AtOnce | Claimed::InLine => Poll::Ready(self.owner.charge(need.bytes)),
         }
     }
 
@@ -162,7 +168,7 @@ impl Account {
         self.owner.charge(bytes)
     }
 
-    /// How much of `most` bytes could be taken now, without waiting.
+    /// How much of `most` bytes of a request that arrives could be taken now, without waiting.
     pub(super) fn room(&self, most: usize) -> usize {
         let Owner { memory, holder } = &*self.owner;
         memory.ledger().room(holder, most)
@@ -205,9 +211,10 @@ impl Account {
         memory.ledger().is_wanted(holder)
     }
 
-    /// Whether much is unused, so that more may be claimed than is needed at once.
+    /// Whether much is unused, so that nobody needs to be careful.
     pub(super) fn is_plenty(&self) -> bool {
-        self.owner.memory.ledger().is_plenty()
+        let Owner { memory, holder } = &*self.owner;
+        memory.ledger().is_plenty(holder)
     }
 }
 

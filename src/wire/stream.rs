@@ -13,8 +13,10 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Whether [`Self::poll_send_file`] works.
     const SENDS_FILES: bool = false;
 
-    /// Ready when a read may find something. It spares those who wait a buffer to read into.
-    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when a read may find `least` bytes, or the end of the stream. It spares those who wait a
+    /// buffer to read into. A stream that cannot say is always ready.
+    fn poll_readable(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
+        let _ = (context, least);
         Poll::Ready(Ok(()))
     }
 
@@ -47,6 +49,8 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
 #[cfg(target_os = "linux")]
 mod tcp {
     use super::Stream;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::ioctl_fionread;
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
     use std::fs::File;
     use std::io::{self, IoSlice};
@@ -57,8 +61,25 @@ mod tcp {
     impl Stream for TcpStream {
         const SENDS_FILES: bool = true;
 
-        fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.poll_read_ready(context)
+        fn poll_readable(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
+            loop {
+                ready!(self.poll_read_ready(context))?;
+                if least <= 1 {
+                    return Poll::Ready(Ok(()));
+                }
+                // With too little, the socket counts as empty, so that it wakes us when more comes.
+                let enough = || {
+                    if ioctl_fionread(self)? >= least as u64 || has_ended(self)? {
+                        Ok(())
+                    } else {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                };
+                match self.try_io(Interest::READABLE, enough) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            }
         }
 
         fn poll_write_slices(
@@ -92,6 +113,12 @@ mod tcp {
         }
     }
 
+    /// Whether the peer has closed or reset the connection.
+    fn has_ended(stream: &TcpStream) -> io::Result<bool> {
+        let mut socket = [PollFd::new(stream, PollFlags::RDHUP)];
+        Ok(poll(&mut socket, Some(&Timespec::default()))? > 0)
+    }
+
     /// Does `write` once the socket takes something.
     fn poll_write_io(
         stream: &TcpStream,
@@ -111,7 +138,7 @@ mod tcp {
 
 #[cfg(not(target_os = "linux"))]
 impl Stream for tokio::net::TcpStream {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_readable(&self, context: &mut Context<'_>, _: usize) -> Poll<io::Result<()>> {
         self.poll_read_ready(context)
     }
 }

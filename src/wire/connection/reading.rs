@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{Connection, Ending, Phase, READ_AHEAD, TRIFLE};
 use crate::wire::frame::LARGE_CHUNK;
+use crate::wire::memory::{Charge, Need};
 use crate::wire::service::{Request, Service, Started};
 use crate::wire::stream::Stream;
 
@@ -21,11 +22,8 @@ where
             && let Some(prefix) = self.frames.prefix()
             && self.has_room(context, size)
             && self.pipeline.poll_permit(context).is_ready()
-            && let Poll::Ready(memory) = self.account.poll_claim(
-                context,
-                self.service.cost(&prefix, size),
-                self.pipeline.is_empty(),
-            )
+            && let Poll::Ready(memory) =
+                self.poll_claim(context, self.service.cost(&prefix, size), false)
             && let Some(frame) = self.frames.take(size)
         {
             moved = true;
@@ -86,7 +84,11 @@ where
     /// one notices that the peer has gone.
     pub(super) fn read(&mut self, context: &mut Context<'_>) -> bool {
         self.reading = false;
-        let most = self.allowance(context);
+        let Some(most) = self.allowance(context) else {
+            self.reading = true;
+            self.blind = false;
+            return false;
+        };
         self.blind = most == 0 && !self.ended;
         if self.blind || self.ended {
             return false;
@@ -114,49 +116,77 @@ where
     }
 
     /// How much may be read now: towards a frame that there is room for as much as is of use and as
-    /// there is memory for, else a little.
-    fn allowance(&mut self, context: &Context<'_>) -> usize {
+    /// there is memory for, else a little. `None` when the rest of a frame is to be left where it is
+    /// until it is all there.
+    fn allowance(&mut self, context: &mut Context<'_>) -> Option<usize> {
         let arrived = self.frames.arrived();
         let next = self.next_size();
         let open = matches!(self.phase, Phase::Open);
         let complete = next.is_some_and(|size| self.frames.is_complete(size));
-        if open && !complete && self.has_room(context, next.unwrap_or_default()) {
-            let most = self.poll_towards_frame(context, arrived);
+        if open && !self.ended && !complete && self.has_room(context, next.unwrap_or_default()) {
+            let most = self.poll_towards_frame(context, arrived)?;
             self.reading = most > 0;
             if self.reading {
-                return most;
+                return Some(most);
             }
         }
-        self.account.room(READ_AHEAD.saturating_sub(arrived))
+        Some(self.account.room(READ_AHEAD.saturating_sub(arrived)))
     }
 
     /// How much may be read of the frame at the front, which there is room for. 0 when it must wait
-    /// for memory.
-    fn poll_towards_frame(&mut self, context: &Context<'_>, arrived: usize) -> usize {
+    /// for memory, `None` as for [`Self::allowance`].
+    fn poll_towards_frame(&mut self, context: &mut Context<'_>, arrived: usize) -> Option<usize> {
         let covered = self.arrival.bytes().saturating_sub(arrived);
         if covered > 0 {
-            return covered;
+            return Some(covered);
         }
-        let large = self.frames.is_large();
-        let wanted = self.frames.wanted(large && self.account.is_plenty());
-        let room = self.account.room(wanted);
-        // Of a large frame, what is to be read is booked before, since so much of a buffer is taken
-        // for it. What a small read brings is booked when it has come.
-        let wanted = match (large, room) {
-            (false, 0) => wanted.min(TRIFLE),
-            (false, room) => return room,
-            (true, room) if room < wanted => wanted.min(LARGE_CHUNK),
-            (true, _) => wanted,
-        };
-        match self
-            .account
-            .poll_claim(context, wanted, self.pipeline.is_empty())
-        {
-            Poll::Ready(charge) => {
-                self.arrival.merge(charge);
-                self.arrival.bytes().saturating_sub(arrived)
+        let plenty = self.account.is_plenty();
+        let missing = self.frames.missing();
+        let (claim, is_arriving) = if self.frames.is_large() {
+            // Booked before it is read, since so much of a buffer is taken for it.
+            let wanted = self.frames.wanted(plenty);
+            if self.account.room(wanted) < wanted {
+                (wanted.min(LARGE_CHUNK), true)
+            } else {
+                (wanted, true)
             }
-            Poll::Pending => 0,
+        } else if plenty || missing == 0 {
+            // What a small read brings is booked when it has come.
+            let wanted = self.frames.wanted(false);
+            let most = if plenty { wanted } else { wanted.min(TRIFLE) };
+            let room = self.account.room(most);
+            if room > 0 {
+                return Some(room);
+            }
+            (most.min(TRIFLE), true)
+        } else {
+            // Where memory is short, a small frame is left in the socket until all of it is there:
+            // many half-sent ones would else keep out those that are whole.
+            match self.stream.poll_readable(context, missing) {
+                Poll::Pending => return None,
+                Poll::Ready(Err(_)) => return Some(missing),
+                Poll::Ready(Ok(())) => (missing, false),
+            }
+        };
+        let claim = self.poll_claim(context, claim, is_arriving);
+        if let Poll::Ready(charge) = claim {
+            self.arrival.merge(charge);
         }
+        Some(self.arrival.bytes().saturating_sub(arrived))
+    }
+
+    /// Claims memory for the request at the front.
+    fn poll_claim(
+        &mut self,
+        context: &Context<'_>,
+        bytes: usize,
+        is_arriving: bool,
+    ) -> Poll<Charge> {
+        let need = Need {
+            bytes,
+            is_arriving,
+            is_oldest: self.pipeline.is_empty(),
+        };
+        self.account.poll_claim(context, need)
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
+use super::Need;
 use super::holder::{Address, Count, Holder, Line};
 use super::limits::Limits;
 
@@ -22,6 +23,9 @@ enum Verdict {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
+    /// Of a small connection, for a request that is there whole.
+    Whole,
+    /// Of a small connection, for one that is arriving.
     Small,
     Large,
 }
@@ -38,11 +42,9 @@ pub(super) enum Claimed {
 
 #[derive(Debug)]
 struct Waiting {
-    bytes: usize,
+    need: Need,
     ticket: u64,
     waker: Waker,
-    /// Whether it may get the token.
-    may_go_beyond: bool,
     granted: bool,
 }
 
@@ -70,6 +72,7 @@ pub(super) struct Ledger {
     free: usize,
     paid: usize,
     token: Token,
+    whole: Line,
     small: Line,
     large: Line,
     /// Those who wait for the token.
@@ -93,6 +96,7 @@ impl Ledger {
             free: 0,
             paid: 0,
             token: Token::default(),
+            whole: Line::default(),
             small: Line::default(),
             large: Line::default(),
             for_token: Line::default(),
@@ -153,6 +157,7 @@ impl Ledger {
             && self.token.beyond == 0
             && self.waiting.is_empty()
             && self.for_token.waiting.is_empty()
+            && self.whole.waiting.is_empty()
             && self.small.waiting.is_empty()
             && self.large.waiting.is_empty()
     }
@@ -176,34 +181,40 @@ impl Ledger {
         bytes.saturating_sub(self.free_room(holder))
     }
 
-    fn class(&self, holder: &Holder, bytes: usize) -> Class {
-        if holder.held().saturating_add(bytes) <= self.limits.small {
+    fn class(&self, holder: &Holder, need: Need) -> Class {
+        if holder.held().saturating_add(need.bytes) > self.limits.small {
+            Class::Large
+        } else if need.is_arriving {
             Class::Small
         } else {
-            Class::Large
+            Class::Whole
         }
     }
 
-    /// Whether `bytes` more can be booked to `holder` now.
-    fn verdict(&self, holder: &Holder, bytes: usize) -> Verdict {
-        let paid = self.to_pay(holder, bytes);
+    /// Whether what `holder` needs can be booked now.
+    fn verdict(&self, holder: &Holder, need: Need) -> Verdict {
+        let paid = self.to_pay(holder, need.bytes);
         if paid == 0 {
             return Verdict::Fits;
         }
-        self.judge(holder, paid, self.class(holder, bytes), self.token.beyond)
+        self.judge(holder, paid, self.class(holder, need), self.token.beyond)
     }
 
     /// Whether `more` paid bytes of `holder` are within the limits. `beyond` of those that the token's
     /// holder has are not counted.
     fn judge(&self, holder: &Holder, more: usize, class: Class, beyond: usize) -> Verdict {
         let limits = &self.limits;
-        let (address, total) = match class {
-            Class::Small => (
-                limits.address.saturating_add(limits.reserve / 2),
-                limits.paid,
-            ),
-            Class::Large => (limits.address, limits.paid.saturating_sub(limits.reserve)),
+        // How much of the reserve the class may use, of its address and of all.
+        let (of_address, of_all) = match class {
+            Class::Whole => (limits.reserve / 2, limits.reserve),
+            Class::Small => (limits.reserve / 4, limits.reserve / 2),
+            Class::Large => (0, 0),
         };
+        let address = limits.address.saturating_add(of_address);
+        let total = limits
+            .paid
+            .saturating_sub(limits.reserve)
+            .saturating_add(of_all);
         let with_token = |token: &Arc<Holder>| token.address.number == holder.address.number;
         let beyond_here = if self.token.holder.as_ref().is_some_and(with_token) {
             beyond
@@ -222,23 +233,30 @@ impl Ledger {
         }
     }
 
-    /// How much of `most` bytes could be taken now without waiting or passing others.
+    /// How much of `most` bytes of a request that arrives could be taken now, without waiting or
+    /// passing others.
     pub(super) fn room(&self, holder: &Holder, most: usize) -> usize {
         let free = self.free_room(holder);
-        if most <= free || self.may_take(holder, most) {
+        let need = Need {
+            bytes: most,
+            is_arriving: true,
+            is_oldest: false,
+        };
+        if most <= free || self.may_take(holder, need) {
             most
         } else {
             free
         }
     }
 
-    fn may_take(&self, holder: &Holder, bytes: usize) -> bool {
-        let line = self.line(self.class(holder, bytes));
-        line.waiting.is_empty() && self.verdict(holder, bytes) == Verdict::Fits
+    fn may_take(&self, holder: &Holder, need: Need) -> bool {
+        let line = self.line(self.class(holder, need));
+        line.waiting.is_empty() && self.verdict(holder, need) == Verdict::Fits
     }
 
     const fn line(&self, class: Class) -> &Line {
         match class {
+            Class::Whole => &self.whole,
             Class::Small => &self.small,
             Class::Large => &self.large,
         }
@@ -246,14 +264,18 @@ impl Ledger {
 
     const fn line_mut(&mut self, class: Class) -> &mut Line {
         match class {
+            Class::Whole => &mut self.whole,
             Class::Small => &mut self.small,
             Class::Large => &mut self.large,
         }
     }
 
-    /// Whether less than half is paid for and nobody waits.
-    pub(super) fn is_plenty(&self) -> bool {
-        self.waiting.is_empty() && self.paid <= self.limits.paid / 2
+    /// Whether less than half of everything that counts for `holder` is used and nobody waits.
+    pub(super) fn is_plenty(&self, holder: &Holder) -> bool {
+        self.waiting.is_empty()
+            && self.paid <= self.limits.paid / 2
+            && self.free <= self.limits.free / 2
+            && holder.address.paid.get() <= self.limits.address / 2
     }
 
     // Bookings.
@@ -301,19 +323,12 @@ impl Ledger {
 
     // Claims.
 
-    /// Books `bytes` to `holder`, or has it wait for them and wakes `waker` when they are there. Only
-    /// one that `may_go_beyond` the limits gets the token.
-    pub(super) fn claim(
-        &mut self,
-        holder: &Arc<Holder>,
-        bytes: usize,
-        may_go_beyond: bool,
-        waker: &Waker,
-    ) -> Claimed {
+    /// Books what `holder` needs, or has it wait and wakes `waker` when that is there.
+    pub(super) fn claim(&mut self, holder: &Arc<Holder>, need: Need, waker: &Waker) -> Claimed {
         match self.waiting.get_mut(&holder.number) {
-            Some(waiting) if waiting.bytes == bytes => {
+            Some(waiting) if waiting.need.bytes == need.bytes => {
                 waiting.waker.clone_from(waker);
-                if std::mem::replace(&mut waiting.may_go_beyond, may_go_beyond) != may_go_beyond {
+                if std::mem::replace(&mut waiting.need, need) != need {
                     self.line_up(holder);
                     self.serve();
                 }
@@ -323,18 +338,17 @@ impl Ledger {
             None => {}
         }
         if self.token.claiming && self.token.is_of(holder) {
-            self.go_beyond(holder, bytes);
+            self.go_beyond(holder, need);
             return Claimed::InLine;
         }
-        if self.to_pay(holder, bytes) == 0 || self.may_take(holder, bytes) {
-            self.book(holder, bytes);
+        if self.to_pay(holder, need.bytes) == 0 || self.may_take(holder, need) {
+            self.book(holder, need.bytes);
             return Claimed::AtOnce;
         }
         let waiting = Waiting {
-            bytes,
+            need,
             ticket: self.number(),
             waker: waker.clone(),
-            may_go_beyond,
             granted: false,
         };
         self.waiting.insert(holder.number, waiting);
@@ -353,12 +367,12 @@ impl Ledger {
     }
 
     /// Books what the token's holder claims, and notes what the limits would have refused.
-    fn go_beyond(&mut self, holder: &Holder, bytes: usize) {
-        if self.verdict(holder, bytes) != Verdict::Fits {
-            let paid = self.to_pay(holder, bytes);
+    fn go_beyond(&mut self, holder: &Holder, need: Need) {
+        if self.verdict(holder, need) != Verdict::Fits {
+            let paid = self.to_pay(holder, need.bytes);
             self.token.beyond = self.token.beyond.saturating_add(paid);
         }
-        self.book(holder, bytes);
+        self.book(holder, need.bytes);
     }
 
     /// Puts a claim that waits into the lines where it belongs now.
@@ -366,35 +380,39 @@ impl Ledger {
         let Some(waiting) = self.waiting.get(&holder.number) else {
             return;
         };
-        let (bytes, granted) = (waiting.bytes, waiting.granted);
-        let may_go_beyond = waiting.may_go_beyond;
+        let (need, granted) = (waiting.need, waiting.granted);
         let place = (holder.address.number, waiting.ticket);
         self.leave_lines(place);
         if granted {
             return;
         }
-        if may_go_beyond {
+        if need.is_oldest {
             self.for_token.waiting.insert(place, Arc::clone(holder));
         }
-        if self.verdict(holder, bytes) != Verdict::AboveShare {
-            let class = self.class(holder, bytes);
+        if self.verdict(holder, need) != Verdict::AboveShare {
+            let class = self.class(holder, need);
             let line = self.line_mut(class);
             line.waiting.insert(place, Arc::clone(holder));
         }
     }
 
     fn leave_lines(&mut self, place: (u64, u64)) {
-        for line in [&mut self.small, &mut self.large, &mut self.for_token] {
+        for line in [
+            &mut self.whole,
+            &mut self.small,
+            &mut self.large,
+            &mut self.for_token,
+        ] {
             line.waiting.remove(&place);
         }
     }
 
     /// Grants what can be granted, in turn.
     fn serve(&mut self) {
-        for class in [Class::Small, Class::Large] {
+        for class in [Class::Whole, Class::Small, Class::Large] {
             while let Some(holder) = self.next_that_fits(class) {
                 self.line_mut(class).served = holder.address.number;
-                self.grant(&holder, |ledger, bytes| ledger.book(&holder, bytes));
+                self.grant(&holder, |ledger, need| ledger.book(&holder, need.bytes));
             }
         }
         if self.token.holder.is_none()
@@ -403,7 +421,7 @@ impl Ledger {
             self.for_token.served = holder.address.number;
             self.token.holder = Some(Arc::clone(&holder));
             self.token.claiming = true;
-            self.grant(&holder, |ledger, bytes| ledger.go_beyond(&holder, bytes));
+            self.grant(&holder, |ledger, need| ledger.go_beyond(&holder, need));
         }
     }
 
@@ -413,8 +431,8 @@ impl Ledger {
         let first = line.next(line.served)?;
         let mut holder = first;
         loop {
-            let bytes = self.waiting.get(&holder.number)?.bytes;
-            match self.verdict(holder, bytes) {
+            let need = self.waiting.get(&holder.number)?.need;
+            match self.verdict(holder, need) {
                 Verdict::Fits => return Some(Arc::clone(holder)),
                 Verdict::Full => return None,
                 Verdict::AddressFull | Verdict::AboveShare => {}
@@ -426,15 +444,15 @@ impl Ledger {
         }
     }
 
-    fn grant(&mut self, holder: &Arc<Holder>, book: impl FnOnce(&mut Self, usize)) {
+    fn grant(&mut self, holder: &Arc<Holder>, book: impl FnOnce(&mut Self, Need)) {
         let Some(waiting) = self.waiting.get_mut(&holder.number) else {
             return;
         };
         waiting.granted = true;
         self.woken.push(waiting.waker.clone());
-        let (bytes, place) = (waiting.bytes, (holder.address.number, waiting.ticket));
+        let (need, place) = (waiting.need, (holder.address.number, waiting.ticket));
         self.leave_lines(place);
-        book(self, bytes);
+        book(self, need);
     }
 
     /// Ends a claim of `holder` that waits, or was granted and not taken.
@@ -444,7 +462,7 @@ impl Ledger {
         };
         self.leave_lines((holder.address.number, waiting.ticket));
         if waiting.granted {
-            self.release(holder, waiting.bytes);
+            self.release(holder, waiting.need.bytes);
         } else {
             self.serve();
         }
@@ -471,7 +489,7 @@ impl Ledger {
         let Some(holder) = &self.token.holder else {
             return;
         };
-        let class = self.class(holder, 0);
+        let class = self.class(holder, Need::default());
         self.token.beyond = match self.judge(holder, 0, class, 0) {
             Verdict::Fits => 0,
             _ => self.token.beyond.min(holder.paid.get()),
@@ -496,7 +514,7 @@ impl Ledger {
     /// What `holder` holds apart from what it was granted and has not taken.
     fn outstanding(&self, holder: &Holder) -> usize {
         let granted = match self.waiting.get(&holder.number) {
-            Some(waiting) if waiting.granted => waiting.bytes,
+            Some(waiting) if waiting.granted => waiting.need.bytes,
             _ => 0,
         };
         holder.held().saturating_sub(granted)
@@ -515,10 +533,10 @@ impl Ledger {
         let helped = |waiting: &Arc<Holder>| {
             waiting.address.number == holder.address.number || {
                 let claim = self.waiting.get(&waiting.number);
-                claim.is_some_and(|claim| self.verdict(waiting, claim.bytes) == Verdict::Full)
+                claim.is_some_and(|claim| self.verdict(waiting, claim.need) == Verdict::Full)
             }
         };
-        let mut lines = [&self.small, &self.large].into_iter();
+        let mut lines = [&self.whole, &self.small, &self.large].into_iter();
         lines.any(|line| line.waiting.values().any(helped))
     }
 }

@@ -1,6 +1,6 @@
 //! Properties of the books, under any order of claims and releases.
 
-use super::{ALLOWANCE, Account, Charge, Memory};
+use super::{ALLOWANCE, Account, Charge, Memory, Need};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,6 +9,14 @@ use std::task::{Context, Poll, Wake, Waker};
 
 const MIB: usize = 1024 * 1024;
 const LEAST: usize = 4096;
+
+fn need(bytes: usize, is_oldest: bool) -> Need {
+    Need {
+        bytes,
+        is_arriving: bytes % 2 == 0,
+        is_oldest,
+    }
+}
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -54,7 +62,7 @@ impl Connection {
             };
             match self
                 .account
-                .poll_claim(&context, *next, self.done.is_empty())
+                .poll_claim(&context, need(*next, self.done.is_empty()))
             {
                 Poll::Ready(charge) => {
                     assert_eq!(charge.bytes(), *next);
@@ -143,7 +151,7 @@ fn take(connection: &mut Connection, bytes: usize) -> bool {
     let waker = context(connection);
     match connection
         .account
-        .poll_claim(&Context::from_waker(&waker), bytes, true)
+        .poll_claim(&Context::from_waker(&waker), need(bytes, true))
     {
         Poll::Ready(charge) => {
             connection.held.merge(charge);
@@ -268,7 +276,7 @@ fn the_token_is_for_the_oldest_request_of_a_connection() {
     assert!(
         first
             .account
-            .poll_claim(&context, above_share, false)
+            .poll_claim(&context, need(above_share, false))
             .is_pending()
     );
     assert!(take(&mut second, above_share));
@@ -277,13 +285,34 @@ fn the_token_is_for_the_oldest_request_of_a_connection() {
     assert!(
         first
             .account
-            .poll_claim(&context, above_share, false)
+            .poll_claim(&context, need(above_share, false))
             .is_pending()
     );
     assert!(
         first
             .account
-            .poll_claim(&context, above_share, true)
+            .poll_claim(&context, need(above_share, true))
             .is_ready()
     );
+}
+
+#[test]
+fn what_is_arriving_leaves_room_for_what_is_whole() {
+    let memory = Memory::new(Some(64 * MIB));
+    let mut crowd: Vec<_> = (0..200).map(|_| Connection::open(&memory, 1)).collect();
+    let arriving = need(MIB - 2, true);
+    let waker = context(&crowd[0]);
+    let context = Context::from_waker(&waker);
+    for one in &mut crowd {
+        if let Poll::Ready(charge) = one.account.poll_claim(&context, arriving) {
+            one.held = charge;
+        }
+    }
+    let waiting = crowd.iter().filter(|one| one.account.is_waiting()).count();
+    assert!(waiting > 100);
+    let mut whole = Connection::open(&memory, 1);
+    for _ in 0..100 {
+        assert!(take(&mut whole, 300_001));
+        whole.held = Charge::default();
+    }
 }

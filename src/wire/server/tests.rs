@@ -327,3 +327,40 @@ async fn a_file_that_is_too_short_ends_the_connection() {
     assert!(answer.len() < size);
     server.wait_until_empty().await;
 }
+
+#[tokio::test]
+async fn a_crowd_of_half_sent_requests_does_not_stop_whole_ones() {
+    let settings = Settings {
+        queued_max_request_bytes: Some(8 << 20),
+        arrival_timeout: None,
+        stall_timeout: None,
+        ..Settings::default()
+    };
+    let server = serve(settings, &["127.0.0.1"]).await;
+    server.replies.add_permits(1000);
+    let request = [&[0, 0, 0xea, 0x60][..], &REQUEST[4..], &[0; 60_000 - 8]].concat();
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        let mut half = server.connect(0).await;
+        half.write_all(&request[..50_000]).await.unwrap();
+        crowd.push(half);
+    }
+    let mut honest = server.connect(0).await;
+    for _ in 0..20 {
+        let answered = async {
+            honest.write_all(&request).await.unwrap();
+            receive(&mut honest).await;
+        };
+        timeout(Duration::from_secs(30), answered)
+            .await
+            .expect("a whole request waits behind half-sent ones");
+    }
+    // Those that go on are served as well; those that go leave nothing behind.
+    let rest = crowd.split_off(290);
+    for mut half in rest {
+        half.write_all(&request[50_000..]).await.unwrap();
+        receive(&mut half).await;
+    }
+    drop((crowd, honest));
+    server.wait_until_empty().await;
+}
