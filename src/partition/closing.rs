@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// After so long without anything going on it is said what is waited for.
 const TOLD_AFTER: Duration = Duration::from_secs(4);
 
+/// Ends something and waits for its threads.
+type Ender = Box<dyn FnOnce() + Send>;
+
 /// A log that was closed, and how far it is synced.
 struct Closed {
     partition: TopicPartition,
@@ -128,7 +131,7 @@ impl Partitions {
         let (ended, endings) = channel::<()>();
         let (cleaner, scrubber) = (threads.cleaner.take(), threads.scrubber.take());
         let partitions = self.clone();
-        let enders: [(&str, Box<dyn FnOnce() + Send>); 3] = [
+        let enders: [(&str, Ender); 3] = [
             ("end-cleaner", Box::new(move || drop(cleaner))),
             ("end-scrubber", Box::new(move || drop(scrubber))),
             (
@@ -158,7 +161,7 @@ impl Partitions {
     /// Waits until all directories are closed, or nothing goes on in those that are not.
     fn wait_for_directories(&self, going_on: &Receiver<Progress>) {
         let directories = self.shared.directories.iter();
-        let mut open: Vec<_> = directories.map(|directory| Open::new(directory)).collect();
+        let mut open: Vec<_> = directories.map(Open::new).collect();
         while let Some(next) = open.iter().map(Open::due).min() {
             let patience = next.saturating_duration_since(Instant::now());
             match going_on.recv_timeout(patience) {

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::base::{DirectoryId, LeaderEpoch, Offset};
 use crate::log::{Checkpoint, LogError};
@@ -81,17 +82,17 @@ impl Partitions {
         let directories: HashMap<DirectoryId, Arc<HostedDirectory>> = deleted
             .map(|((replica, _), _)| (replica.directory().id(), replica.directory()))
             .collect();
-        if directories.is_empty() {
-            return HashSet::new();
-        }
-        let partitions = self.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let written = directories.into_iter().filter(|(_, directory)| {
-                partitions.write_checkpoint_of(directory, Checkpoint::LogStart)
+        let mut writing = JoinSet::new();
+        for (id, directory) in directories {
+            let partitions = self.clone();
+            writing.spawn(async move {
+                let here = Arc::clone(&directory);
+                let write = move || partitions.write_checkpoint_of(&here, Checkpoint::LogStart);
+                let is_written = directory.blocking().run(write).await;
+                is_written.is_ok_and(|is_written| is_written).then_some(id)
             });
-            written.map(|(id, _)| id).collect()
-        });
-        written.await.unwrap_or_default()
+        }
+        writing.join_all().await.into_iter().flatten().collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an operator sees of the log directories: space, replicas, sizes, how far moves are.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::base::TopicPartition;
 use crate::log::Space;
@@ -42,19 +43,19 @@ pub struct DescribedReplica {
 impl Partitions {
     /// Describes all configured log directories. Asks the disk.
     pub async fn describe_directories(&self) -> Vec<DescribedDirectory> {
-        let partitions = self.clone();
-        let described = tokio::task::spawn_blocking(move || {
-            let usable = partitions.directories();
-            let usable = usable.map(|directory| partitions.describe(directory));
-            let unusable = partitions.unusable_directories().iter();
-            let unusable = unusable.map(|path| DescribedDirectory {
-                path: path.clone(),
-                content: None,
-            });
-            usable.chain(unusable).collect()
-        });
-        // Cancelled only when the broker ends.
-        described.await.unwrap_or_default()
+        let mut described = Vec::new();
+        for directory in self.directories() {
+            let (partitions, here) = (self.clone(), Arc::clone(directory));
+            let asked = directory.blocking().run(move || partitions.describe(&here));
+            // Cancelled only when the broker ends.
+            described.extend(asked.await);
+        }
+        let unusable = self.unusable_directories().iter();
+        described.extend(unusable.map(|path| DescribedDirectory {
+            path: path.clone(),
+            content: None,
+        }));
+        described
     }
 
     fn describe(&self, directory: &HostedDirectory) -> DescribedDirectory {

@@ -16,6 +16,7 @@ use crate::log::{
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
 };
 
+use super::blocking::BlockingThreads;
 use super::changes::Changes;
 use super::lane::{LaneHandle, Slot};
 use super::replica::Published;
@@ -30,6 +31,7 @@ pub struct HostedDirectory {
     /// The lanes that write here; at least one.
     lanes: Vec<LaneHandle>,
     changes: Changes,
+    blocking: BlockingThreads,
     checkpoints: Checkpoints,
     /// Replicas that the checkpoints speak of although they do not count here, or not yet: recovery point and log
     /// start.
@@ -60,12 +62,14 @@ impl HostedDirectory {
         reserve_bytes: u64,
         lanes: Vec<LaneHandle>,
         changes: Changes,
+        blocking: BlockingThreads,
     ) -> Self {
         Self {
             state: DirectoryState::new(&log_directory, reserve_bytes),
             log_directory,
             lanes,
             changes,
+            blocking,
             checkpoints: Checkpoints::default(),
             expected: Mutex::default(),
             going: Mutex::default(),
@@ -103,6 +107,11 @@ impl HostedDirectory {
     /// When the system does not say.
     pub fn space(&self) -> io::Result<Space> {
         self.log_directory.space()
+    }
+
+    /// Where requests wait for the disk.
+    pub(super) const fn blocking(&self) -> &BlockingThreads {
+        &self.blocking
     }
 
     /// The thread that makes and removes replicas here.

@@ -73,10 +73,13 @@ pub async fn look_up(
                 .unwrap_or(LeaderEpoch::NONE),
         ),
         OffsetQuery::MaxTimestamp => {
-            search(&published.view, |view| view.offset_of_max_timestamp()).await
+            search(replica, &published.view, |view| {
+                view.offset_of_max_timestamp()
+            })
+            .await
         }
         OffsetQuery::ByTime(time) => {
-            search(&published.view, move |view| {
+            search(replica, &published.view, move |view| {
                 view.offset_for_timestamp(time, upper)
             })
             .await
@@ -85,13 +88,15 @@ pub async fn look_up(
 }
 
 async fn search(
+    replica: &Replica,
     view: &Arc<LogView>,
     look: impl FnOnce(&LogView) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError>
     + Send
     + 'static,
 ) -> Result<Option<FoundOffset>, ReadFailure> {
     let view = Arc::clone(view);
-    let found = tokio::task::spawn_blocking(move || look(&view)).await;
+    let directory = replica.directory();
+    let found = directory.blocking().run(move || look(&view)).await;
     match found {
         Ok(Ok(found)) => Ok(found.map(|(offset, timestamp, epoch)| FoundOffset {
             offset,

@@ -17,6 +17,7 @@ use crate::metadata::Image;
 
 use super::adopting::Adopting;
 use super::assignment::Assignment;
+use super::blocking::BlockingThreads;
 use super::changes::Changes;
 use super::cleaner::Cleaner;
 use super::directory::HostedDirectory;
@@ -180,6 +181,7 @@ impl Partitions {
         let reserve = u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0);
         let mut hosted_directories = Vec::new();
         let mut threads = Threads::default();
+        let count = directories.online.len();
         for (number, directory) in directories.online.into_iter().enumerate() {
             let (mut lanes, mut lane_threads) = (Vec::new(), Vec::new());
             for index in 0..config.storage_lanes() {
@@ -194,7 +196,13 @@ impl Partitions {
                 changes: thread,
                 housekeeper: None,
             });
-            let hosted = HostedDirectory::new(directory, reserve, lanes, changes);
+            let hosted = HostedDirectory::new(
+                directory,
+                reserve,
+                lanes,
+                changes,
+                BlockingThreads::of_one_in(count),
+            );
             hosted_directories.push(Arc::new(hosted));
         }
         let processors = available_parallelism().map_or(1, usize::from);

@@ -52,6 +52,7 @@ mod adopting;
 mod altering;
 pub mod append;
 mod assignment;
+mod blocking;
 mod changes;
 mod cleaner;
 mod closing;

@@ -212,7 +212,8 @@ impl FetchPart {
             Err(_) => {
                 let look = move || view.bytes_between(from, upper);
                 // Cancelled only when the broker ends.
-                tokio::task::spawn_blocking(look).await.unwrap_or(0)
+                let directory = self.replica.directory();
+                directory.blocking().run(look).await.unwrap_or(0)
             }
         };
         Some(at_most(bytes))
@@ -271,8 +272,12 @@ async fn read_admitted(
     let read = match wanted.read(&published.view, Access::Memory) {
         Err(error) if error.would_block() => {
             let view = Arc::clone(&published.view);
-            let read = tokio::task::spawn_blocking(move || wanted.read(&view, Access::Disk)).await;
-            read.unwrap_or_else(|stopped| Err(ReadError::Io(io::Error::other(stopped))))
+            let directory = part.replica.directory();
+            let read = directory
+                .blocking()
+                .run(move || wanted.read(&view, Access::Disk));
+            read.await
+                .unwrap_or_else(|stopped| Err(ReadError::Io(stopped)))
         }
         read => read,
     };
