@@ -47,6 +47,10 @@
 //!   and so are reads, since what may be wrong is not known; other directories do not notice. That there is
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 //! - A replica is in one directory. While any directory is offline, one that may be there is not made anew.
+//!
+//! Lock order: `changing`, then the hosted partitions, then a replica's route; nothing is locked under a route, and
+//! sending to a lane or to a thread of a directory waits for nothing. The checkpoints of a directory are locked while
+//! they are written, and the hosted partitions may be read under them.
 
 mod adopting;
 mod altering;

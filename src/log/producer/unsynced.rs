@@ -158,8 +158,9 @@ mod tests {
     fn one_that_was_withdrawn_does_not_come_into_being() {
         let directory = tempfile::tempdir().unwrap();
         let (taken, path) = taken(directory.path());
-        assert!(!taken.clone().withdraw());
-        taken.sync(&Disk::default(), directory.path()).unwrap();
+        let of_a_job = taken.clone();
+        assert!(!taken.withdraw());
+        of_a_job.sync(&Disk::default(), directory.path()).unwrap();
         assert!(!path.exists());
     }
 
