@@ -1,5 +1,7 @@
 //! What the tests of handlers share: a small cluster, and the way over the wire.
 
+mod serving;
+
 use bytes::BytesMut;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use uuid::Uuid;
@@ -8,6 +10,8 @@ use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset};
 use crate::metadata::record::{Config, Endpoint, MetadataRecord, Partition, RegisterBroker, Topic};
 use crate::metadata::{ConfigResourceType, Image};
 use crate::wire::Peer;
+
+pub(super) use serving::Serving;
 
 /// The id of the topic `orders`.
 pub(super) const ORDERS: Uuid = Uuid::from_u128(1000);

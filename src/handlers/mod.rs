@@ -6,8 +6,18 @@
 //!
 //! Must not: keep state, take locks, touch the disk, or start tasks.
 //!
-//! Reading order: [`ROUTES`] (what is served), [`route`] (how a request finds its handler), then any
-//! handler; [`produce`] and [`fetch`] are the two that are not plain request and answer.
+//! # What a request may cost
+//!
+//! Nobody is asked who they are before a request is decoded, so what it costs is known before it is paid: each route
+//! says in [`ROUTES`] how many fields a request may have, and the memory for each of them. A request with more of them
+//! ends its connection, and a line of the log says why. The number is a multiple of what any client sends that means
+//! it; Kafka would answer more. [`metered`] has the reasons and the arithmetic. A test (`costs_tests`) builds the worst
+//! request for each array of each API and measures what it takes.
+//!
+//! # Reading order
+//!
+//! [`ROUTES`] (what is served), [`route`] (how a request finds its handler), then any handler; [`produce`] and
+//! [`fetch`] are the two that are not plain request and answer.
 
 mod advertised;
 mod alter_configs;
@@ -18,6 +28,8 @@ mod ask;
 mod authorize;
 mod auto_create;
 mod cluster_view;
+#[cfg(test)]
+mod costs_tests;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -44,6 +56,7 @@ mod leave_group;
 mod list_groups;
 mod list_offsets;
 mod metadata;
+mod metered;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -55,38 +68,39 @@ mod sync_group;
 mod text;
 mod topic_ids;
 
+use metered::Bound;
 pub use route::{Call, Context, Route, Router};
 
-/// Everything that is served. Dispatch and the ApiVersions answer both read this table, so what is
-/// advertised is what is served.
+/// Everything that is served, with how many fields a request may have and the bytes of memory that each costs. Dispatch
+/// and the ApiVersions answer both read this table, so what is advertised is what is served.
 pub static ROUTES: &[Route] = &[
-    Route::ordered::<produce::Produce>(),
-    Route::to::<fetch::Fetch>(),
-    Route::to::<list_offsets::ListOffsets>(),
-    Route::to::<metadata::Metadata>(),
-    Route::to::<offset_commit::OffsetCommit>(),
-    Route::to::<offset_fetch::OffsetFetch>(),
-    Route::to::<find_coordinator::FindCoordinator>(),
-    Route::to::<join_group::JoinGroup>(),
-    Route::to::<heartbeat::Heartbeat>(),
-    Route::to::<leave_group::LeaveGroup>(),
-    Route::to::<sync_group::SyncGroup>(),
-    Route::to::<describe_groups::DescribeGroups>(),
-    Route::to::<list_groups::ListGroups>(),
-    Route::to::<api_versions::ApiVersions>(),
-    Route::to::<create_topics::CreateTopics>(),
-    Route::to::<delete_topics::DeleteTopics>(),
-    Route::to::<delete_records::DeleteRecords>(),
-    Route::to::<init_producer_id::InitProducerId>(),
-    Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
-    Route::to::<describe_configs::DescribeConfigs>(),
-    Route::to::<alter_configs::AlterConfigs>(),
-    Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
-    Route::to::<describe_log_dirs::DescribeLogDirs>(),
-    Route::to::<create_partitions::CreatePartitions>(),
-    Route::to::<delete_groups::DeleteGroups>(),
-    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(),
-    Route::to::<offset_delete::OffsetDelete>(),
-    Route::to::<describe_cluster::DescribeCluster>(),
-    Route::to::<describe_topic_partitions::DescribeTopicPartitions>(),
+    Route::ordered::<produce::Produce>(Bound::new(160_000, 160).uncopied()),
+    Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
+    Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 100)),
+    Route::to::<metadata::Metadata>(Bound::new(400_000, 100)),
+    Route::to::<offset_commit::OffsetCommit>(Bound::new(200_000, 100)),
+    Route::to::<offset_fetch::OffsetFetch>(Bound::new(200_000, 260)),
+    Route::to::<find_coordinator::FindCoordinator>(Bound::new(200_000, 300)),
+    Route::to::<join_group::JoinGroup>(Bound::new(10_000, 100)),
+    Route::to::<heartbeat::Heartbeat>(Bound::new(100, 100)),
+    Route::to::<leave_group::LeaveGroup>(Bound::new(50_000, 150)),
+    Route::to::<sync_group::SyncGroup>(Bound::new(100_000, 100)),
+    Route::to::<describe_groups::DescribeGroups>(Bound::new(100_000, 720)),
+    Route::to::<list_groups::ListGroups>(Bound::new(1_000, 100)),
+    Route::to::<api_versions::ApiVersions>(Bound::new(100, 100)),
+    Route::to::<create_topics::CreateTopics>(Bound::new(200_000, 150)),
+    Route::to::<delete_topics::DeleteTopics>(Bound::new(100_000, 220)),
+    Route::to::<delete_records::DeleteRecords>(Bound::new(300_000, 100)),
+    Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 100)),
+    Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 100)),
+    Route::to::<describe_configs::DescribeConfigs>(Bound::new(100_000, 640)),
+    Route::to::<alter_configs::AlterConfigs>(Bound::new(200_000, 150)),
+    Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(Bound::new(100_000, 280)),
+    Route::to::<describe_log_dirs::DescribeLogDirs>(Bound::new(200_000, 100)),
+    Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 150)),
+    Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 350)),
+    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 150)),
+    Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 150)),
+    Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 100)),
+    Route::to::<describe_topic_partitions::DescribeTopicPartitions>(Bound::new(200_000, 120)),
 ];

@@ -1,14 +1,14 @@
-//! How a frame finds its handler and a message its way back.
+//! How a frame finds its handler and a message its way back, and what that may cost: [`Router`] answers for what
+//! [`super::metered`] explains.
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader};
 use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
+    Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
 };
 
 use crate::base::Clock;
@@ -16,8 +16,11 @@ use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::coordinator::Groups;
 use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
-use crate::wire::{self, Parts, Peer, Reply, RequestPrefix, Service, Started};
+use crate::wire::{
+    self, Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix, Service, Started,
+};
 
+use super::metered::{Bound, Metered};
 use super::{ROUTES, api_versions};
 
 /// What handlers work on: the floors below, and the few things that live as long as the broker.
@@ -42,7 +45,7 @@ pub struct Call {
     pub broker: Arc<Context>,
     /// The request's version of its API.
     pub version: i16,
-    /// What the client calls itself.
+    /// What the client calls itself. A copy: a part of the frame would keep all of it, for as long as a request waits.
     pub client_id: Option<StrBytes>,
     /// Who asks, and where it came in.
     pub peer: Arc<Peer>,
@@ -54,6 +57,24 @@ pub struct Call {
 }
 
 impl Call {
+    /// A request for `route` that begins with `prefix`.
+    pub(super) fn new(
+        broker: &Arc<Context>,
+        session: &Session,
+        route: &Route,
+        prefix: &RequestPrefix,
+    ) -> Self {
+        Self {
+            broker: Arc::clone(broker),
+            version: prefix.api_version,
+            client_id: None,
+            peer: Arc::clone(&session.peer),
+            fetch_sessions: Arc::clone(&session.fetch_sessions),
+            correlation_id: prefix.correlation_id,
+            message_version: prefix.api_version.min(route.newest_message),
+        }
+    }
+
     /// Encodes `response` as the reply to this request.
     pub(super) fn reply<R: Encodable + HeaderVersion>(&self, response: &R) -> Reply {
         self.reply_in_version(response, self.message_version)
@@ -88,8 +109,6 @@ impl Call {
     }
 }
 
-type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
-
 /// An API whose answer is made when all earlier requests of the connection have been answered.
 pub(super) trait Handler {
     /// The request; it names the API, its versions and the response.
@@ -112,7 +131,7 @@ pub(super) trait OrderedHandler {
     fn start(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
 }
 
-/// One API: its key, the versions served, and the way to its handler.
+/// One API: its key, the versions served, what its requests may cost, and the way to its handler.
 #[derive(Clone, Copy)]
 pub struct Route {
     /// Kafka's number of the API.
@@ -121,8 +140,10 @@ pub struct Route {
     pub versions: VersionRange,
     /// The newest that the protocol crate speaks.
     newest_message: i16,
+    /// How much a request may have in it.
+    bound: Bound,
     request_header_version: fn(i16) -> i16,
-    start: fn(Call, Bytes) -> Option<ReplyFuture>,
+    start: fn(Call, &mut Metered, Charge) -> Option<ReplyFuture>,
 }
 
 impl fmt::Debug for Route {
@@ -132,7 +153,7 @@ impl fmt::Debug for Route {
 }
 
 impl Route {
-    pub(super) const fn to<H: Handler + 'static>() -> Self {
+    pub(super) const fn to<H: Handler + 'static>(bound: Bound) -> Self {
         Self {
             key: <H::Request as Request>::KEY,
             versions: VersionRange {
@@ -140,34 +161,98 @@ impl Route {
                 max: H::NEWEST,
             },
             newest_message: <H::Request as Message>::VERSIONS.max,
+            bound,
             request_header_version: <H::Request as HeaderVersion>::header_version,
-            start: |call, body| {
-                let request = decode::<H::Request>(body, call.message_version)?;
-                Some(Box::pin(H::handle(call, request)))
+            start: |call, body, mut memory| {
+                let request: H::Request = body.decode(call.message_version)?;
+                memory.shrink_to(body.memory());
+                Some(Box::pin(paid(H::handle(call, request), memory)))
             },
         }
     }
 
-    pub(super) const fn ordered<H: OrderedHandler + 'static>() -> Self {
+    pub(super) const fn ordered<H: OrderedHandler + 'static>(bound: Bound) -> Self {
         Self {
             key: <H::Request as Request>::KEY,
             versions: <H::Request as Message>::VERSIONS,
             newest_message: <H::Request as Message>::VERSIONS.max,
+            bound,
             request_header_version: <H::Request as HeaderVersion>::header_version,
-            start: |call, body| {
-                let request = decode::<H::Request>(body, call.message_version)?;
-                Some(Box::pin(H::start(call, request)))
+            start: |call, body, mut memory| {
+                let request: H::Request = body.decode(call.message_version)?;
+                memory.shrink_to(body.memory());
+                Some(Box::pin(paid(H::start(call, request), memory)))
             },
         }
+    }
+
+    pub(super) fn find(key: i16) -> Option<&'static Self> {
+        ROUTES.iter().find(|route| route.key == key)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn bound(&self) -> Bound {
+        self.bound
     }
 
     const fn serves(&self, version: i16) -> bool {
         self.versions.min <= version && version <= self.versions.max
     }
+
+    /// Reads the request and starts it, if it can be read. `memory` is what was set aside for it; what it does not need
+    /// is given back as soon as that is known.
+    pub(super) fn start(
+        &self,
+        mut call: Call,
+        frame: &mut Metered,
+        memory: Charge,
+    ) -> Option<ReplyFuture> {
+        let header_version = (self.request_header_version)(call.version);
+        let header: RequestHeader = frame.decode(header_version)?;
+        let owned = |id: StrBytes| StrBytes::from_string(id.to_string());
+        call.client_id = header.client_id.map(owned);
+        (self.start)(call, frame, memory)
+    }
+
+    /// Why a request is not answered.
+    fn refusal(&self, version: i16, frame: &Metered) -> String {
+        let api = name(self.key);
+        if frame.is_exceeded() {
+            let most = self.bound.fields();
+            format!(
+                "{api} request of version {version} has more than {most} fields, which is more than is taken"
+            )
+        } else {
+            format!("{api} request of version {version} cannot be read")
+        }
+    }
 }
 
-fn decode<R: Decodable>(mut body: Bytes, version: i16) -> Option<R> {
-    R::decode(&mut body, version).ok()
+/// Kafka's name of an API.
+fn name(key: i16) -> String {
+    ApiKey::try_from(key).map_or_else(|()| format!("API {key}"), |known| format!("{known:?}"))
+}
+
+/// The reply, which takes along of `memory` what it needs itself.
+async fn paid(reply: impl Future<Output = Reply>, mut memory: Charge) -> Reply {
+    let mut reply = reply.await;
+    if let Reply::Send(parts) = &mut reply {
+        memory.shrink_to(unsent(parts).unwrap_or(usize::MAX));
+        parts.hold(memory);
+    }
+    reply
+}
+
+/// The memory that an answer needs until it has been sent; nothing where it is still to be made.
+fn unsent(parts: &Parts) -> Option<usize> {
+    parts
+        .body()
+        .iter()
+        .try_fold(0_usize, |sum, part| match part {
+            Part::Bytes(bytes) => Some(sum.saturating_add(bytes.len())),
+            Part::File(_) => Some(sum),
+            _ => None,
+        })
 }
 
 /// Serves the route table over connections.
@@ -200,24 +285,18 @@ impl Service for Router {
         }
     }
 
-    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
-        0
+    fn cost(&self, prefix: &RequestPrefix, size: usize) -> usize {
+        Route::find(prefix.api_key)
+            .filter(|route| route.serves(prefix.api_version))
+            .map_or(0, |route| route.bound.most(size))
     }
 
     fn start(&self, session: &mut Session, request: wire::Request) -> Started {
         let prefix = request.prefix;
-        let Some(route) = ROUTES.iter().find(|route| route.key == prefix.api_key) else {
-            return Started::Close;
+        let Some(route) = Route::find(prefix.api_key) else {
+            return Started::close(format!("{} is not served", name(prefix.api_key)));
         };
-        let call = Call {
-            broker: Arc::clone(&self.broker),
-            version: prefix.api_version,
-            client_id: None,
-            peer: Arc::clone(&session.peer),
-            fetch_sessions: Arc::clone(&session.fetch_sessions),
-            correlation_id: prefix.correlation_id,
-            message_version: prefix.api_version.min(route.newest_message),
-        };
+        let call = Call::new(&self.broker, session, route, &prefix);
         if !route.serves(prefix.api_version) {
             // Only ApiVersions may be asked in a version that we do not know: that is how a client
             // learns which ones we do. Anything else ends the connection, as Kafka does.
@@ -226,18 +305,16 @@ impl Service for Router {
                     call.reply_in_version::<ApiVersionsResponse>(&api_versions::unsupported(), 0),
                 )
             } else {
-                Started::Close
+                let (api, version) = (name(prefix.api_key), prefix.api_version);
+                Started::close(format!("{api} version {version} is not served"))
             };
         }
-        start(route, call, request.frame).map_or(Started::Close, Started::Reply)
+        let mut frame = Metered::new(request.frame, route.bound);
+        match route.start(call, &mut frame, request.memory) {
+            Some(reply) => Started::Reply(reply),
+            None => Started::close(route.refusal(prefix.api_version, &frame)),
+        }
     }
-}
-
-fn start(route: &Route, mut call: Call, mut frame: Bytes) -> Option<ReplyFuture> {
-    let header_version = (route.request_header_version)(call.version);
-    let header = RequestHeader::decode(&mut frame, header_version).ok()?;
-    call.client_id = header.client_id;
-    (route.start)(call, frame)
 }
 
 #[cfg(test)]

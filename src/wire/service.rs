@@ -1,5 +1,6 @@
 //! What the floors above give to a connection: a session per connection, and a reply per request.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -46,15 +47,20 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub enum Started {
     /// Its place is fixed; this is its reply.
     Reply(ReplyFuture),
-    /// It cannot be answered: earlier requests are answered, then the connection closes. This is
+    /// It cannot be answered: earlier requests are answered, then the connection closes; for the log, why. This is
     /// what Kafka does with an API or a version that it does not serve.
-    Close,
+    Close(Cow<'static, str>),
 }
 
 impl Started {
     /// A reply that `future` will give.
     pub fn reply(future: impl Future<Output = Reply> + Send + 'static) -> Self {
         Self::Reply(Box::pin(future))
+    }
+
+    /// No reply but the end of the connection, because of `reason`.
+    pub fn close(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Close(reason.into())
     }
 
     /// A reply that is known already. It still leaves in its turn.
@@ -65,10 +71,10 @@ impl Started {
 
 impl fmt::Debug for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reply(_) => "Started::Reply",
-            Self::Close => "Started::Close",
-        })
+        match self {
+            Self::Reply(_) => f.write_str("Started::Reply"),
+            Self::Close(reason) => write!(f, "Started::Close({reason:?})"),
+        }
     }
 }
 

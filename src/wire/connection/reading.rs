@@ -38,10 +38,7 @@ where
             };
             match self.service.start(&mut self.session, request) {
                 Started::Reply(reply) => self.pipeline.push(reply),
-                Started::Close => {
-                    let (key, version) = (prefix.api_key, prefix.api_version);
-                    self.refuse(format!("request {key} version {version} refused").into());
-                }
+                Started::Close(reason) => self.refuse(reason),
             }
         }
         if moved {

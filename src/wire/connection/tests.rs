@@ -89,7 +89,7 @@ impl Service for Scripted {
             script.told.lock().unwrap().insert(id, told);
         }
         if key == REFUSE {
-            return Started::Close;
+            return Started::close("not served");
         }
         Started::reply(async move {
             script.polled.lock().unwrap().push(id);

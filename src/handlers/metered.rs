@@ -1,0 +1,288 @@
+//! What a request costs, known before it is paid.
+//!
+//! A request of one megabyte can be a million entries, and an entry of one byte can become a hundred bytes of memory
+//! when it is decoded, worked on and answered. So each route says in the table ([`super::ROUTES`]) how many fields a
+//! request may have and what a field costs at most: its [`Bound`].
+//!
+//! ```text
+//!   frame of n bytes ──► Bound::most(n)        set aside before the request is started
+//!                  decode: Metered counts      ends as soon as there are more fields than the route takes
+//!                  decoded ──► memory()        the charge shrinks to what these fields need
+//!                  answered ──► its bytes      the charge shrinks to the answer and leaves with it
+//! ```
+//!
+//! # What is counted
+//!
+//! The protocol crate reads a message value by value, so the buffer that it reads from can count. A *field* is one
+//! read of at least one byte: an integer, a length, the bytes of a text. There is no entry without one, and no field
+//! without a byte. One kind of field costs more than others: unknown tagged fields lie in a map, and a map that is not
+//! empty allocates [`MAP`] bytes for its first entry. The buffer does not see maps, only the reads that every first
+//! entry consists of: a count that is not zero, a tag, a size, the value. Whatever looks like that is charged for a map.
+//! Sometimes something else does (a long text behind a byte); then a request is charged for more than it needs.
+//!
+//! Beside fields there are bytes: a name is copied into a command, an answer and perhaps an error message. Records are
+//! not.
+//!
+//! An array that claims more entries than there are costs nothing: the allocator reserves lazily, the decoder fails at
+//! the end of the frame, and no entry can be there without a field that was counted.
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::buf::ByteBuf;
+
+/// Bytes that the first entry of a map of unknown tagged fields allocates: a node of a B-tree, with what the allocator
+/// needs beside it.
+const MAP: usize = 448;
+/// The fewest bytes that such a map can have on the wire: count, tag and size.
+const LEAST_MAP: usize = 3;
+/// Bytes of memory for any request: its future, and an answer without rows.
+const BASE: usize = 2048;
+
+/// How much requests of an API may have in them, and what that costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    /// The most fields. Some multiple of what anybody sends who means it.
+    fields: usize,
+    /// Bytes of memory for each field: decoded, worked on, answered.
+    each: usize,
+    /// How often the bytes of the request are copied, at most: names into commands, answers and error messages.
+    copies: usize,
+}
+
+impl Bound {
+    /// Requests of up to `fields` fields, each of which costs up to `each` bytes.
+    pub(super) const fn new(fields: usize, each: usize) -> Self {
+        Self {
+            fields,
+            each,
+            copies: 3,
+        }
+    }
+
+    /// The same, where what makes requests large is never copied.
+    pub(super) const fn uncopied(self) -> Self {
+        Self { copies: 0, ..self }
+    }
+
+    /// The most fields that are taken.
+    pub(super) const fn fields(&self) -> usize {
+        self.fields
+    }
+
+    /// The most memory that a request of `size` bytes can need beside its frame.
+    pub(super) const fn most(&self, size: usize) -> usize {
+        let densest = self.each + MAP / LEAST_MAP + 1;
+        let by_size = size.saturating_mul(densest);
+        let by_fields = self.fields.saturating_mul(self.each);
+        // The decoder ends behind the read that goes beyond the bound.
+        let decoded = if by_size < by_fields {
+            by_size
+        } else {
+            by_fields + self.each + MAP
+        };
+        BASE.saturating_add(decoded)
+            .saturating_add(size.saturating_mul(self.copies))
+    }
+}
+
+/// The body of a request, which counts what is read from it. When that is more than the bound allows, it seems to be at
+/// its end: the decoder fails.
+#[derive(Debug)]
+pub(super) struct Metered {
+    bytes: Bytes,
+    bound: Bound,
+    /// How many bytes the whole request has.
+    size: usize,
+    /// What has been read costs so much, copies aside.
+    decoded: usize,
+    /// How many single bytes were read since anything else was, and whether one of those that are at least two back
+    /// was not zero.
+    run: usize,
+    last: [u8; 2],
+    run_has_count: bool,
+}
+
+impl Metered {
+    pub(super) const fn new(bytes: Bytes, bound: Bound) -> Self {
+        Self {
+            size: bytes.len(),
+            bytes,
+            bound,
+            decoded: 0,
+            run: 0,
+            last: [0; 2],
+            run_has_count: false,
+        }
+    }
+
+    /// Reads a message; nothing when it cannot be read, or has more in it than the route takes.
+    pub(super) fn decode<M: Decodable>(&mut self, version: i16) -> Option<M> {
+        let message = M::decode(self, version).ok()?;
+        (!self.is_exceeded()).then_some(message)
+    }
+
+    /// Whether there was more to read than the route takes.
+    pub(super) const fn is_exceeded(&self) -> bool {
+        self.decoded > self.bound.fields.saturating_mul(self.bound.each)
+    }
+
+    /// Bytes of memory that what was read may need until it has been answered.
+    pub(super) const fn memory(&self) -> usize {
+        BASE.saturating_add(self.decoded)
+            .saturating_add(self.size.saturating_mul(self.bound.copies))
+    }
+
+    const fn count(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.decoded = self.decoded.saturating_add(self.bound.each);
+        }
+    }
+
+    /// A single byte was read: perhaps one of a count, a tag or a size.
+    const fn continue_run(&mut self, byte: u8) {
+        self.run = self.run.saturating_add(1);
+        self.run_has_count |= self.last[0] != 0;
+        self.last = [self.last[1], byte];
+    }
+
+    const fn end_run(&mut self) {
+        self.run = 0;
+        self.last = [0; 2];
+        self.run_has_count = false;
+    }
+}
+
+impl Buf for Metered {
+    fn remaining(&self) -> usize {
+        if self.is_exceeded() {
+            return 0;
+        }
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self.bytes.first() {
+            Some(byte) if count == 1 => self.continue_run(*byte),
+            _ => self.end_run(),
+        }
+        self.count(count);
+        self.bytes.advance(count);
+    }
+}
+
+impl ByteBuf for Metered {
+    fn peek_bytes(&mut self, range: std::ops::Range<usize>) -> Bytes {
+        self.bytes.slice(range)
+    }
+
+    fn get_bytes(&mut self, size: usize) -> Bytes {
+        if self.run >= LEAST_MAP && self.run_has_count {
+            self.decoded = self.decoded.saturating_add(MAP);
+        }
+        self.end_run();
+        self.count(size);
+        self.bytes.split_to(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut as _, Bytes, BytesMut};
+    use kafka_protocol::messages::{DescribeGroupsRequest, MetadataRequest};
+    use kafka_protocol::protocol::Encodable as _;
+    use proptest::prelude::*;
+
+    use super::{BASE, Bound, MAP, Metered};
+
+    fn groups(count: u8) -> Bytes {
+        let mut body = BytesMut::new();
+        body.put_u8(count + 1);
+        body.put_bytes(1, usize::from(count));
+        body.put_slice(&[0, 0]);
+        body.freeze()
+    }
+
+    #[test]
+    fn what_is_within_the_bound_is_read_and_what_is_not_is_not() {
+        // Length, groups, a flag, and the number of tagged fields.
+        let bound = Bound::new(1 + 100 + 2, 10);
+        let mut body = Metered::new(groups(100), bound);
+        let request: DescribeGroupsRequest = body.decode(5).unwrap();
+        assert_eq!(request.groups.len(), 100);
+        assert!(!body.is_exceeded());
+        assert_eq!(body.memory(), BASE + 1030 + 3 * 103);
+
+        let mut body = Metered::new(groups(101), bound);
+        assert!(body.decode::<DescribeGroupsRequest>(5).is_none());
+        assert!(body.is_exceeded());
+        assert!(body.memory() <= bound.most(104));
+    }
+
+    #[test]
+    fn a_map_of_unknown_tagged_fields_is_paid_for() {
+        // One topic with an empty name; then its tagged fields.
+        let decode = |tagged: &[u8]| {
+            let mut body = BytesMut::new();
+            body.put_slice(&[2, 1]);
+            body.put_slice(tagged);
+            body.put_slice(&[0, 0, 0, 0]);
+            let mut body = Metered::new(body.freeze(), Bound::new(1000, 1).uncopied());
+            body.decode::<MetadataRequest>(9).unwrap();
+            body.memory() - BASE
+        };
+        let without = decode(&[0]);
+        assert_eq!(without, 7);
+        // The tag, the size, and the bytes of the value if there are any.
+        assert_eq!(decode(&[1, 9, 0]), without + 2 + MAP);
+        assert_eq!(decode(&[1, 9, 2, 5, 5]), without + 3 + MAP);
+        // Numbers may be longer than they need to be.
+        assert_eq!(
+            decode(&[0x81, 0x80, 0, 0x80, 0, 0x80, 0]),
+            without + 6 + MAP
+        );
+        // Several in one map allocate no more than their fields pay for.
+        assert_eq!(decode(&[2, 8, 0, 9, 0]), without + 4 + MAP);
+    }
+
+    #[test]
+    fn honest_requests_are_not_taken_for_maps() {
+        let names = ["orders", "", "audit"].map(super::super::topic_ids::wire_name);
+        for version in 0..=6 {
+            let request = DescribeGroupsRequest::default().with_groups(
+                names
+                    .iter()
+                    .map(|name| kafka_protocol::messages::GroupId(name.0.clone()))
+                    .collect(),
+            );
+            let mut bytes = BytesMut::new();
+            request.encode(&mut bytes, version).unwrap();
+            let mut body = Metered::new(bytes.freeze(), Bound::new(1000, 1).uncopied());
+            assert_eq!(
+                body.decode::<DescribeGroupsRequest>(version).unwrap(),
+                request
+            );
+            assert!(body.memory() < BASE + MAP, "version {version}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_can_be_read_costs_more_than_was_said_before(
+            bytes in prop::collection::vec(prop_oneof![0u8..4, any::<u8>()], 0..200),
+        ) {
+            let bound = Bound::new(60, 30);
+            let most = bound.most(bytes.len());
+            let mut body = Metered::new(bytes.into(), bound);
+            // Claims of two billion entries are for the allocator of the release binary.
+            let claims = body.bytes.first().is_some_and(|count| *count > 0x7f);
+            if !claims {
+                body.decode::<MetadataRequest>(12);
+            }
+            prop_assert!(body.memory() <= most);
+        }
+    }
+}
