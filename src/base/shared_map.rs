@@ -86,6 +86,23 @@ impl<K, V> SharedMap<K, V> {
     }
 }
 
+impl<K, V> SharedMap<K, V> {
+    /// The first entry behind `key`, whether there is one of that key or not.
+    pub(super) fn after<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let at = self.chunk_of(key);
+        let index = self
+            .chunks
+            .get(at)?
+            .partition_point(|(other, _)| other.borrow() <= key);
+        let within = self.chunks.get(at).and_then(|chunk| chunk.get(index));
+        let next = within.or_else(|| self.chunks.get(at + 1)?.first());
+        next.map(|(key, value)| (key, value))
+    }
+}
+
 /// Where `key` is in `chunk`, or would be.
 fn place<K: Borrow<Q>, V, Q: Ord + ?Sized>(chunk: &Chunk<K, V>, key: &Q) -> Result<usize, usize> {
     chunk.binary_search_by(|(other, _)| other.borrow().cmp(key))
@@ -219,6 +236,7 @@ mod tests {
                     None => prop_assert_eq!(map.remove(&key), model.remove(&key)),
                 }
                 prop_assert_eq!(map.get(&key), model.get(&key));
+                prop_assert_eq!(map.after(&key), model.range(key + 1..).next());
             }
             earlier.push((map, model));
             for (map, model) in earlier {

@@ -71,6 +71,9 @@ impl Machine for Registry {
     }
 }
 
+/// About how many groups a coordinator is asked at once.
+const READ_AT_ONCE: usize = 256;
+
 /// The group coordinators of this broker. Cheap to clone; all clones are the same set.
 #[derive(Clone)]
 pub struct Groups {
@@ -196,6 +199,14 @@ impl Groups {
         self.ask_host_of(group, |partition, _| partition)
     }
 
+    /// The same without looking for hosts that could be started.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or the partition is not hosted here.
+    pub fn hosted_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
+        self.hosts().find(group).map(|(partition, _)| partition)
+    }
+
     /// Asks the host of the partition that holds `group`.
     fn ask_host_of<T>(
         &self,
@@ -274,6 +285,85 @@ impl Groups {
     ) -> impl Future<Output = Result<T, CoordinatorError>> + Send + use<T, L> {
         let asked = self.ask_host_of(group, |_, handle| handle.read(look));
         async move { asked?.await }
+    }
+
+    /// Reads about many groups: what `look` sees of each, which is told its place in `groups`. Answered in their order.
+    ///
+    /// A coordinator is asked about some hundred groups at a time and does other things in between.
+    pub async fn read_all<T, L>(
+        &self,
+        groups: &[Arc<str>],
+        look: L,
+    ) -> Vec<Result<T, CoordinatorError>>
+    where
+        T: Send + 'static,
+        L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
+    {
+        if let Some(missing) = groups.iter().find(|group| self.hosted_partition(group).is_err()) {
+            // Its host may be startable, and then those of the others are started, too.
+            drop(self.coordinator_partition(missing));
+        }
+        let mut answers = Vec::with_capacity(groups.len());
+        for (batch, names) in groups.chunks(READ_AT_ONCE).enumerate() {
+            let first = batch * READ_AT_ONCE;
+            answers.extend(self.read_batch(first, names, &look).await);
+        }
+        answers
+    }
+
+    /// Reads about the groups of one batch, of which the first has the place `first`.
+    async fn read_batch<T, L>(
+        &self,
+        first: usize,
+        groups: &[Arc<str>],
+        look: &L,
+    ) -> Vec<Result<T, CoordinatorError>>
+    where
+        T: Send + 'static,
+        L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
+    {
+        let mut answers: Vec<_> = groups
+            .iter()
+            .map(|_| Err(CoordinatorError::NotCoordinator))
+            .collect();
+        let mut asked = Vec::new();
+        {
+            let hosts = self.hosts();
+            let mut places = BTreeMap::<i32, (&Handle<Registry>, Vec<usize>)>::new();
+            for (place, group) in groups.iter().enumerate() {
+                match hosts.find(group) {
+                    Ok((partition, handle)) => places
+                        .entry(partition)
+                        .or_insert_with(|| (handle, Vec::new()))
+                        .1
+                        .push(place),
+                    Err(error) => answers[place] = Err(error),
+                }
+            }
+            for (handle, places) in places.into_values() {
+                let (look, wanted) = (look.clone(), places.clone());
+                let read = handle.read(move |registry| {
+                    let seen = wanted.iter().map(|place| look(registry, first + place));
+                    seen.collect::<Vec<T>>()
+                });
+                asked.push((places, read));
+            }
+        }
+        for (places, read) in asked {
+            match read.await {
+                Ok(seen) => {
+                    for (place, seen) in places.into_iter().zip(seen) {
+                        answers[place] = Ok(seen);
+                    }
+                }
+                Err(error) => {
+                    for place in places {
+                        answers[place] = Err(error);
+                    }
+                }
+            }
+        }
+        answers
     }
 
     /// Reads what each coordinator here knows, in the order of their partitions. One that cannot

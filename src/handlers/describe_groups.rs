@@ -1,23 +1,34 @@
 //! DescribeGroups: groups in detail, with their members.
+//!
+//! Kafka answers for each name of the request, and so do we: a group that is named a thousand times has a thousand rows.
+//! It is looked up once; its rows are made when the socket takes them, from one description.
 
+use std::collections::HashMap;
+use std::iter::once;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{DescribedMember, Description, NotDescribed, StateName};
+use crate::group::{DescribedMember, Description, NotDescribed, Registry, StateName};
 use crate::wire::Reply;
 
 use super::authorize::{GROUP_OPERATIONS, NOT_ASKED};
 use super::errors;
 use super::route::{Call, Handler};
-use super::text::{domain_text, optional_wire_text, wire_text};
+use super::streamed::{self, Around, Chunk};
+use super::text::{domain_text, optional_wire_text, wire_group, wire_text};
 
 /// First version that knows of groups that do not exist (KIP-1043); before, they are dead.
 const WITH_NOT_FOUND: i16 = 6;
+/// First version with compact arrays.
+const FLEXIBLE: i16 = 5;
+/// A group whose members have more bytes than this is sent member by member.
+const AT_ONCE: usize = 16 * 1024;
 
 pub(super) struct DescribeGroups;
 
@@ -25,38 +36,106 @@ impl Handler for DescribeGroups {
     type Request = DescribeGroupsRequest;
 
     async fn handle(call: Call, request: DescribeGroupsRequest) -> Reply {
-        let mut asked = Vec::with_capacity(request.groups.len());
-        for id in request.groups {
-            let group: Arc<str> = domain_text(&id);
-            let name = Arc::clone(&group);
-            asked.push((
-                id,
-                call.broker
-                    .groups
-                    .read(&group, move |registry| registry.describe(&name)),
-            ));
-        }
-        let operations = if request.include_authorized_operations {
-            GROUP_OPERATIONS
-        } else {
-            NOT_ASKED
-        };
-        let mut groups = Vec::with_capacity(asked.len());
-        for (id, found) in asked {
-            groups.push(described(call.version, id, operations, found.await));
-        }
-        call.reply(&DescribeGroupsResponse::default().with_groups(groups))
+        let (ids, order) = distinct(request.groups);
+        let names: Arc<[Arc<str>]> = ids.iter().map(|id| domain_text(id)).collect();
+        let asked = Arc::clone(&names);
+        let look = move |registry: &Registry, place: usize| registry.describe(&asked[place]);
+        let found = call.broker.groups.read_all(&names, look).await;
+        let answer = Arc::new(Answer {
+            version: call.version,
+            operations: if request.include_authorized_operations {
+                GROUP_OPERATIONS
+            } else {
+                NOT_ASKED
+            },
+            groups: names.iter().cloned().zip(found).collect(),
+        });
+        let response = |groups| DescribeGroupsResponse::default().with_groups(groups);
+        let count = order.len();
+        let rows = (0..count).flat_map(move |row| answer.chunks(order[row]));
+        streamed::rows(&call, response, count, rows).await
     }
 }
 
-fn described(
+/// Each name once, and for each row of the answer which of them it is about.
+fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
+    let mut places = HashMap::new();
+    let mut names = Vec::new();
+    let order = ids.into_iter().map(|id| {
+        *places.entry(id).or_insert_with_key(|id| {
+            names.push(id.clone());
+            // There are fewer than the route takes fields.
+            u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+        })
+    });
+    let order = order.collect();
+    (names, order)
+}
+
+/// What became of looking for a group.
+type Found = Result<Result<Description, NotDescribed>, CoordinatorError>;
+
+/// What the rows of the answer are made from.
+struct Answer {
     version: i16,
-    id: GroupId,
     operations: i32,
-    found: Result<Result<Description, NotDescribed>, CoordinatorError>,
-) -> DescribedGroup {
-    let name = id.as_str().to_owned();
-    let group = DescribedGroup::default().with_group_id(id);
+    groups: Vec<(Arc<str>, Found)>,
+}
+
+impl Answer {
+    /// The row about the group at `place`.
+    fn chunks(self: &Arc<Self>, place: u32) -> impl Iterator<Item = Chunk> + Clone + use<> {
+        let place = place as usize;
+        let (group, found) = &self.groups[place];
+        let whole = || described(self.version, group, self.operations, found);
+        let (first, members, last) = match found {
+            Ok(Ok(found)) if weight(found) > AT_ONCE => {
+                let bare = described(
+                    self.version,
+                    group,
+                    self.operations,
+                    &Ok(Ok(without_members(found))),
+                );
+                let with_members = |members| bare.clone().with_members(members);
+                match Around::new(self.version, self.version >= FLEXIBLE, with_members) {
+                    Ok(around) => {
+                        let members = found.members.len();
+                        (around.head(members), members, around.tail())
+                    }
+                    // It cannot be encoded at all, which shows when it is tried.
+                    Err(_) => (Chunk::row(whole()), 0, Chunk::Bytes(Bytes::new())),
+                }
+            }
+            _ => (Chunk::row(whole()), 0, Chunk::Bytes(Bytes::new())),
+        };
+        let answer = Arc::clone(self);
+        let rows = (0..members).filter_map(move |number| {
+            let found = answer.groups[place].1.as_ref().ok()?.as_ref().ok()?;
+            Some(Chunk::row(member(found.members.get(number)?)))
+        });
+        once(first).chain(rows).chain(once(last))
+    }
+}
+
+/// About how many bytes the members have.
+fn weight(found: &Description) -> usize {
+    let members = found.members.iter();
+    members
+        .map(|member| 64 + member.metadata.len() + member.assignment.len())
+        .sum()
+}
+
+fn without_members(found: &Description) -> Description {
+    Description {
+        state: found.state,
+        protocol_type: Arc::clone(&found.protocol_type),
+        protocol: Arc::clone(&found.protocol),
+        members: Vec::new(),
+    }
+}
+
+fn described(version: i16, name: &str, operations: i32, found: &Found) -> DescribedGroup {
+    let group = DescribedGroup::default().with_group_id(wire_group(name));
     match found {
         Ok(Ok(found)) => group
             .with_group_state(StrBytes::from_static_str(found.state.as_str()))
@@ -77,7 +156,7 @@ fn described(
                 dead.with_authorized_operations(operations)
             }
         }
-        Err(error) => group.with_error_code(errors::of_coordinator(error).0),
+        Err(error) => group.with_error_code(errors::of_coordinator(*error).0),
     }
 }
 
@@ -110,7 +189,7 @@ mod tests {
         } else {
             NOT_ASKED
         };
-        let group = described(version, id(), operations, found);
+        let group = described(version, "group", operations, &found);
         over_the_wire(
             &DescribeGroupsResponse::default().with_groups(vec![group]),
             version,

@@ -2,16 +2,19 @@
 //!
 //! Who asks about a group is going to use it, so the topic that keeps groups is created by then.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, KafkaUuid, NodeId};
-use crate::coordinator::CoordinatorError;
+use crate::coordinator::Groups;
 use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
 use super::route::{Call, Handler};
+use super::streamed::{self, Chunk, Pace};
 use super::text::MALFORMED_REQUEST;
 
 /// First version with a text for people.
@@ -31,43 +34,86 @@ impl Handler for FindCoordinator {
     type Request = FindCoordinatorRequest;
 
     async fn handle(call: Call, request: FindCoordinatorRequest) -> Reply {
-        let keys = if call.version >= WITH_MANY_KEYS {
-            request.coordinator_keys
-        } else {
-            vec![request.key]
-        };
-        let key_type = request.key_type;
-        let may_ask = match check(key_type, call.version) {
+        let (version, key_type) = (call.version, request.key_type);
+        let may_ask = match check(key_type, version) {
             // Without the topic the look-ups below say so.
             Ok(()) => call
                 .broker
                 .groups
                 .ensure_topic()
                 .await
-                .map_err(|_| NOT_AVAILABLE),
+                .map_err(|_| &NOT_AVAILABLE),
             Err(refusal) => Err(refusal),
         };
-        let find = |key: StrBytes| {
-            let found =
-                may_ask.and_then(|()| hosted(call.broker.groups.coordinator_partition(&key)));
-            let found = match found {
-                Err(_)
-                    if key_type == SHARE && may_be_share(call.version) && !is_share_key(&key) =>
-                {
-                    Err(NO_SHARE_KEY)
-                }
-                found => found,
-            };
-            (key, found)
+        let keys = if version >= WITH_MANY_KEYS {
+            request.coordinator_keys
+        } else {
+            vec![request.key]
         };
-        let found = keys.into_iter().map(find).collect();
+        let mut found = Vec::with_capacity(keys.len());
+        let mut look_up = LookUp::new(&call.broker.groups);
+        let mut pace = Pace::default();
+        for key in &keys {
+            let one = may_ask.and_then(|()| look_up.hosted(key));
+            found.push(match one {
+                Err(_) if key_type == SHARE && may_be_share(version) && !is_share_key(key) => {
+                    Err(&NO_SHARE_KEY)
+                }
+                one => one,
+            });
+            pace.step().await;
+        }
         let own = Node {
             id: NodeId(call.broker.config.node_id),
             address: own_address(&call.broker.config, &call.peer),
         };
-        call.reply(&response(call.version, &own, found))
+        if version < WITH_MANY_KEYS {
+            return match keys.into_iter().zip(found).next() {
+                Some((key, found)) => {
+                    call.reply(&of_one(version, coordinator(version, &own, key, found)))
+                }
+                None => call.reply(&FindCoordinatorResponse::default()),
+            };
+        }
+        let (count, all) = (keys.len(), Arc::new((keys, found)));
+        let rows = (0..count).map(move |row| {
+            let (keys, found) = &*all;
+            Chunk::row(coordinator(version, &own, keys[row].clone(), found[row]))
+        });
+        streamed::rows(&call, of_many, count, rows).await
     }
 }
+
+/// Looks for the hosts of groups.
+struct LookUp<'a> {
+    groups: &'a Groups,
+    /// Whether hosts were looked for that no image speaks of: once is enough for a request.
+    has_searched: bool,
+}
+
+impl<'a> LookUp<'a> {
+    const fn new(groups: &'a Groups) -> Self {
+        Self {
+            groups,
+            has_searched: false,
+        }
+    }
+
+    /// Whether the group is hosted here. There is no other broker that could host it: whatever is wrong, asking again
+    /// is the cure.
+    fn hosted(&mut self, group: &str) -> Found {
+        let found = if self.has_searched {
+            self.groups.hosted_partition(group)
+        } else {
+            self.groups.coordinator_partition(group)
+        };
+        self.has_searched |= found.is_err();
+        found.map(drop).map_err(|_| &NOT_AVAILABLE)
+    }
+}
+
+/// Whether there is a coordinator, or why there is none.
+type Found = Result<(), &'static Refusal>;
 
 /// Why there is no coordinator to be named, in Kafka's words where Kafka would say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,38 +135,38 @@ impl Refusal {
     }
 }
 
-const NOT_AVAILABLE: Refusal = Refusal::new(
+static NOT_AVAILABLE: Refusal = Refusal::new(
     ErrorCode::COORDINATOR_NOT_AVAILABLE,
     "The coordinator is not available.",
     "",
 );
 
 /// For what a later release may have the answer is not a final no: clients ask again.
-const NO_TRANSACTIONS: Refusal = Refusal::new(
+static NO_TRANSACTIONS: Refusal = Refusal::new(
     ErrorCode::COORDINATOR_NOT_AVAILABLE,
     "This broker does not serve transactions.",
     "This broker does not serve transactions.",
 );
-const NO_SHARE_GROUPS: Refusal = Refusal::new(
+static NO_SHARE_GROUPS: Refusal = Refusal::new(
     ErrorCode::COORDINATOR_NOT_AVAILABLE,
     "",
     "This broker does not serve share groups.",
 );
 
-const UNKNOWN_TYPE: Refusal = Refusal::new(
+static UNKNOWN_TYPE: Refusal = Refusal::new(
     ErrorCode::INVALID_REQUEST,
     MALFORMED_REQUEST,
     MALFORMED_REQUEST,
 );
-const NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_REQUEST, "");
+static NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_REQUEST, "");
 
 /// Only groups have coordinators.
-const fn check(key_type: i8, version: i16) -> Result<(), Refusal> {
+const fn check(key_type: i8, version: i16) -> Found {
     match key_type {
         GROUP => Ok(()),
-        TRANSACTION => Err(NO_TRANSACTIONS),
-        SHARE if may_be_share(version) => Err(NO_SHARE_GROUPS),
-        _ => Err(UNKNOWN_TYPE),
+        TRANSACTION => Err(&NO_TRANSACTIONS),
+        SHARE if may_be_share(version) => Err(&NO_SHARE_GROUPS),
+        _ => Err(&UNKNOWN_TYPE),
     }
 }
 
@@ -139,31 +185,18 @@ fn is_share_key(key: &str) -> bool {
     )
 }
 
-fn hosted(partition: Result<i32, CoordinatorError>) -> Result<(), Refusal> {
-    // There is no other broker that could host it: whatever is wrong here, asking again is the cure.
-    partition.map(drop).map_err(|_| NOT_AVAILABLE)
-}
-
 /// A broker, and where the client finds it.
+#[derive(Clone)]
 struct Node {
     id: NodeId,
     address: Address,
 }
 
-fn response(
-    version: i16,
-    own: &Node,
-    found: Vec<(StrBytes, Result<(), Refusal>)>,
-) -> FindCoordinatorResponse {
-    let coordinators = found
-        .into_iter()
-        .map(|(key, found)| coordinator(version, own, key, found));
-    if version >= WITH_MANY_KEYS {
-        return FindCoordinatorResponse::default().with_coordinators(coordinators.collect());
-    }
-    let Some(coordinator) = coordinators.into_iter().next() else {
-        return FindCoordinatorResponse::default();
-    };
+fn of_many(coordinators: Vec<Coordinator>) -> FindCoordinatorResponse {
+    FindCoordinatorResponse::default().with_coordinators(coordinators)
+}
+
+fn of_one(version: i16, coordinator: Coordinator) -> FindCoordinatorResponse {
     let response = FindCoordinatorResponse::default()
         .with_error_code(coordinator.error_code)
         .with_node_id(coordinator.node_id)
@@ -176,7 +209,7 @@ fn response(
     }
 }
 
-fn coordinator(version: i16, own: &Node, key: StrBytes, found: Result<(), Refusal>) -> Coordinator {
+fn coordinator(version: i16, own: &Node, key: StrBytes, found: Found) -> Coordinator {
     let (message, message_of_many) = match found {
         Ok(()) => ("NONE", ""),
         Err(refusal) => (refusal.message, refusal.message_of_many),
@@ -207,7 +240,7 @@ mod tests {
     use super::super::fixture::over_the_wire;
     use super::*;
 
-    fn told(version: i16, found: Result<(), Refusal>) -> Coordinator {
+    fn told(version: i16, found: Found) -> Coordinator {
         let own = Node {
             id: NodeId(1),
             address: Address {
@@ -215,8 +248,13 @@ mod tests {
                 port: 9092,
             },
         };
-        let found = vec![(StrBytes::from_static_str("group"), found)];
-        let told = over_the_wire(&response(version, &own, found), version);
+        let row = coordinator(version, &own, StrBytes::from_static_str("group"), found);
+        let response = if version >= 4 {
+            of_many(vec![row])
+        } else {
+            of_one(version, row)
+        };
+        let told = over_the_wire(&response, version);
         if version >= 4 {
             return told.coordinators[0].clone();
         }
@@ -269,9 +307,9 @@ mod tests {
     fn only_groups_have_coordinators() {
         assert_eq!(check(GROUP, 1), Ok(()));
         for (key_type, version) in [(SHARE, 5), (3, 6), (-1, 6)] {
-            assert_eq!(check(key_type, version), Err(UNKNOWN_TYPE));
+            assert_eq!(check(key_type, version), Err(&UNKNOWN_TYPE));
         }
-        assert_eq!(check(SHARE, 6), Err(NO_SHARE_GROUPS));
+        assert_eq!(check(SHARE, 6), Err(&NO_SHARE_GROUPS));
         assert!(is_share_key("a:group:AAAAAAAAAAAAAAAAAAAAZw:0"));
         for wrong in ["", "group", "group:x:y", ":0"] {
             assert!(!is_share_key(wrong), "{wrong}");

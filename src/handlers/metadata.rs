@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
@@ -15,15 +16,22 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use crate::base::{ErrorCode, KafkaUuid, NodeId};
+use crate::config::BrokerConfig;
 use crate::controller::is_internal;
 use crate::metadata::{Image, PartitionImage, TopicImage};
-use crate::wire::Reply;
+use crate::wire::{Peer, Reply};
 
 use super::authorize::{CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS};
 use super::cluster_view::{ClusterView, Leader, wire_id, wire_ids};
 use super::route::{Call, Handler};
+use super::streamed::{self, Around, Chunk};
 use super::topic_ids::wire_name;
 use super::{auto_create, errors};
+
+/// First version with compact arrays.
+const FLEXIBLE: i16 = 9;
+/// A topic with more partitions is sent partition by partition.
+const PARTITIONS_AT_ONCE: usize = 256;
 
 pub(super) struct Metadata;
 
@@ -54,14 +62,17 @@ impl Handler for Metadata {
                 image = broker.cluster.image();
             }
         }
-        let view = ClusterView::new(&image, &broker.config, &call.peer);
-        let answer = Answer {
-            image: &image,
-            view,
+        let answer = Arc::new(Answer {
+            image,
+            config: Arc::clone(&broker.config),
+            peer: Arc::clone(&call.peer),
             asked,
             refused,
-        };
-        call.reply(&answer.response(&wanted, broker.cluster.cluster_id()))
+        });
+        let count = wanted.count(&answer.image);
+        let response = |topics| answer.response(topics, broker.cluster.cluster_id());
+        let rows = Rows::new(&answer, wanted).flat_map(|row| row);
+        streamed::rows(&call, response, count, rows).await
     }
 }
 
@@ -78,6 +89,16 @@ fn has_misplaced_null(request: &MetadataRequest, version: i16) -> bool {
 enum Wanted {
     AllTopics,
     Topics(Vec<Topic>),
+}
+
+impl Wanted {
+    /// How many rows there are.
+    fn count(&self, image: &Image) -> usize {
+        match self {
+            Self::AllTopics => image.topic_count(),
+            Self::Topics(topics) => topics.len(),
+        }
+    }
 }
 
 /// A topic that a request names.
@@ -158,24 +179,23 @@ fn missing<'a>(wanted: &'a Wanted, image: &Image) -> Vec<&'a str> {
 }
 
 /// What the answer is made from.
-struct Answer<'a> {
-    image: &'a Image,
-    view: ClusterView<'a>,
+struct Answer {
+    image: Arc<Image>,
+    config: Arc<BrokerConfig>,
+    peer: Arc<Peer>,
     asked: Asked,
     /// Topics that should have been created, but were not.
     refused: HashMap<String, ErrorCode>,
 }
 
-impl Answer<'_> {
-    fn response(&self, wanted: &Wanted, cluster_id: &str) -> MetadataResponse {
-        let topics = match wanted {
-            Wanted::AllTopics => self.image.topics().map(|topic| self.topic(topic)).collect(),
-            Wanted::Topics(topics) => topics
-                .iter()
-                .map(|topic| self.wanted_topic(topic))
-                .collect(),
-        };
-        let brokers = self.view.alive_brokers().map(|(broker, address)| {
+impl Answer {
+    fn view(&self) -> ClusterView<'_> {
+        ClusterView::new(&self.image, &self.config, &self.peer)
+    }
+
+    fn response(&self, topics: Vec<MetadataResponseTopic>, cluster_id: &str) -> MetadataResponse {
+        let view = self.view();
+        let brokers = view.alive_brokers().map(|(broker, address)| {
             MetadataResponseBroker::default()
                 .with_node_id(wire_id(broker.id))
                 .with_host(StrBytes::from_string(address.host))
@@ -192,27 +212,24 @@ impl Answer<'_> {
         MetadataResponse::default()
             .with_brokers(brokers.collect())
             .with_cluster_id(Some(StrBytes::from_string(cluster_id.to_owned())))
-            .with_controller_id(wire_id(self.view.controller()))
+            .with_controller_id(wire_id(view.controller()))
             .with_topics(topics)
             .with_cluster_authorized_operations(cluster_operations)
     }
 
-    fn wanted_topic(&self, wanted: &Topic) -> MetadataResponseTopic {
+    /// The topic that is meant, or the row that says what is wrong with it.
+    fn find(&self, wanted: &Topic) -> Result<&Arc<TopicImage>, MetadataResponseTopic> {
         match wanted {
-            Topic::Named(name) => match self.image.topic(&name.0) {
-                Some(topic) => self.topic(topic),
-                None => self.absent(name),
-            },
-            Topic::Identified(id) => match self.image.topic_by_id(KafkaUuid(*id)) {
-                Some(topic) => self.topic(topic),
-                None => MetadataResponseTopic::default()
+            Topic::Named(name) => self.image.topic(&name.0).ok_or_else(|| self.absent(name)),
+            Topic::Identified(id) => self.image.topic_by_id(KafkaUuid(*id)).ok_or_else(|| {
+                MetadataResponseTopic::default()
                     .with_error_code(ErrorCode::UNKNOWN_TOPIC_ID.0)
                     .with_name(None)
-                    .with_topic_id(*id),
-            },
-            Topic::Nothing => MetadataResponseTopic::default()
+                    .with_topic_id(*id)
+            }),
+            Topic::Nothing => Err(MetadataResponseTopic::default()
                 .with_error_code(ErrorCode::INVALID_TOPIC_EXCEPTION.0)
-                .with_name(None),
+                .with_name(None)),
         }
     }
 
@@ -225,26 +242,39 @@ impl Answer<'_> {
             .with_topic_authorized_operations(self.topic_operations())
     }
 
-    fn topic(&self, topic: &TopicImage) -> MetadataResponseTopic {
-        let partitions = topic.numbered_partitions();
+    /// The row of a topic, with these partitions.
+    fn topic(
+        &self,
+        topic: &TopicImage,
+        partitions: Vec<MetadataResponsePartition>,
+    ) -> MetadataResponseTopic {
         MetadataResponseTopic::default()
             .with_name(Some(wire_name(&topic.name)))
             .with_topic_id(topic.id.0)
             .with_is_internal(is_internal(&topic.name))
-            .with_partitions(
-                partitions
-                    .map(|(number, partition)| self.partition(number, partition))
-                    .collect(),
-            )
+            .with_partitions(partitions)
             .with_topic_authorized_operations(self.topic_operations())
     }
 
-    fn partition(&self, number: i32, partition: &PartitionImage) -> MetadataResponsePartition {
-        let replicas = self.shown(&partition.replicas);
-        let isr = self.shown(&partition.isr);
+    fn partitions(&self, topic: &TopicImage) -> Vec<MetadataResponsePartition> {
+        let view = self.view();
+        let partitions = topic.numbered_partitions();
+        partitions
+            .map(|(number, partition)| self.partition(&view, number, partition))
+            .collect()
+    }
+
+    fn partition(
+        &self,
+        view: &ClusterView<'_>,
+        number: i32,
+        partition: &PartitionImage,
+    ) -> MetadataResponsePartition {
+        let replicas = self.shown(view, &partition.replicas);
+        let isr = self.shown(view, &partition.isr);
         let is_hiding =
             replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();
-        let (leader, code) = match self.view.leader(partition) {
+        let (leader, code) = match view.leader(partition) {
             Leader::Is(leader) if is_hiding => (leader, ErrorCode::REPLICA_NOT_AVAILABLE),
             Leader::Is(leader) => (leader, ErrorCode::NONE),
             Leader::HasNoListener if self.asked.version >= 6 => {
@@ -261,19 +291,19 @@ impl Answer<'_> {
             .with_leader_epoch(partition.leader_epoch.0)
             .with_replica_nodes(replicas)
             .with_isr_nodes(isr)
-            .with_offline_replicas(self.view.offline_replicas(partition))
+            .with_offline_replicas(view.offline_replicas(partition))
     }
 
     /// Version 0 has no word for replicas that are offline: they are left out and reported as an
     /// error.
-    fn shown(&self, replicas: &[NodeId]) -> Vec<BrokerId> {
+    fn shown(&self, view: &ClusterView<'_>, replicas: &[NodeId]) -> Vec<BrokerId> {
         if self.asked.version > 0 {
             return wire_ids(replicas);
         }
         replicas
             .iter()
             .copied()
-            .filter(|id| self.view.is_alive(*id))
+            .filter(|id| view.is_alive(*id))
             .map(wire_id)
             .collect()
     }
@@ -284,6 +314,102 @@ impl Answer<'_> {
         } else {
             NOT_ASKED
         }
+    }
+}
+
+/// The rows of an answer, one after another.
+#[derive(Clone)]
+struct Rows {
+    answer: Arc<Answer>,
+    wanted: Arc<Wanted>,
+    /// How many have been told, and the last one where all topics are.
+    told: usize,
+    last: Option<Arc<TopicImage>>,
+}
+
+impl Rows {
+    fn new(answer: &Arc<Answer>, wanted: Wanted) -> Self {
+        Self {
+            answer: Arc::clone(answer),
+            wanted: Arc::new(wanted),
+            told: 0,
+            last: None,
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        let found = match &*self.wanted {
+            Wanted::AllTopics => {
+                let last = self.last.as_ref().map(|topic| &*topic.name);
+                let topic = Arc::clone(self.answer.image.topic_after(last)?);
+                self.last = Some(Arc::clone(&topic));
+                Ok(topic)
+            }
+            Wanted::Topics(topics) => self.answer.find(topics.get(self.told)?).cloned(),
+        };
+        self.told += 1;
+        Some(Row::new(&self.answer, found))
+    }
+}
+
+/// The row of one topic: whole, or where it has very many partitions one after another.
+#[derive(Clone)]
+struct Row {
+    answer: Arc<Answer>,
+    topic: Option<Arc<TopicImage>>,
+    first: Option<Chunk>,
+    partitions: std::ops::Range<usize>,
+    last: Option<Chunk>,
+}
+
+impl Row {
+    fn new(answer: &Arc<Answer>, found: Result<Arc<TopicImage>, MetadataResponseTopic>) -> Self {
+        let mut row = Self {
+            answer: Arc::clone(answer),
+            topic: None,
+            first: None,
+            partitions: 0..0,
+            last: None,
+        };
+        let version = answer.asked.version;
+        match found {
+            Ok(topic) if topic.partitions.len() > PARTITIONS_AT_ONCE => {
+                let message = |partitions| answer.topic(&topic, partitions);
+                if let Ok(around) = Around::new(version, version >= FLEXIBLE, message) {
+                    row.first = Some(around.head(topic.partitions.len()));
+                    row.partitions = 0..topic.partitions.len();
+                    row.last = Some(around.tail());
+                    row.topic = Some(topic);
+                }
+            }
+            Ok(topic) => {
+                row.first = Some(Chunk::row(answer.topic(&topic, answer.partitions(&topic))));
+            }
+            Err(absent) => row.first = Some(Chunk::row(absent)),
+        }
+        row
+    }
+}
+
+impl Iterator for Row {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let Some(index) = self.partitions.next() else {
+            return self.last.take();
+        };
+        let topic = self.topic.as_ref()?;
+        let number = i32::try_from(index).ok()?;
+        let partition = topic.partitions.get(index)?;
+        let view = self.answer.view();
+        Some(Chunk::row(self.answer.partition(&view, number, partition)))
     }
 }
 

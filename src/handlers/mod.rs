@@ -64,6 +64,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod requested;
 mod route;
+mod streamed;
 mod sync_group;
 mod text;
 mod topic_ids;

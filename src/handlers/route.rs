@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader};
 use kafka_protocol::protocol::{
     Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
@@ -86,25 +86,35 @@ impl Call {
         response: &R,
         version: i16,
     ) -> Reply {
-        let mut body = BytesMut::new();
-        match response.encode(&mut body, version) {
-            Ok(()) => Reply::Send(self.parts(R::header_version(version), body.freeze())),
-            Err(error) => {
-                // A field that the version does not have was set: a fault of the handler.
-                crate::base::limited!(
-                    error,
-                    "response cannot be encoded",
-                    %error,
-                    version,
-                    response = std::any::type_name::<R>()
-                );
-                Reply::close("a response could not be encoded")
-            }
+        let encoded = response.compute_size(version).and_then(|size| {
+            let mut body = BytesMut::with_capacity(size);
+            response.encode(&mut body, version).map(|()| body.freeze())
+        });
+        match encoded {
+            Ok(body) => Reply::Send(self.parts(R::header_version(version), body)),
+            Err(error) => self.unencodable::<R>(&error),
         }
     }
 
+    /// There is no reply: a field that the version does not have was set, which is a fault of the handler.
+    pub(super) fn unencodable<R>(&self, error: &dyn fmt::Display) -> Reply {
+        crate::base::limited!(
+            error,
+            "response cannot be encoded",
+            %error,
+            version = self.message_version,
+            response = std::any::type_name::<R>()
+        );
+        Reply::close("a response could not be encoded")
+    }
+
+    /// The version as which the protocol crate writes the answer.
+    pub(super) const fn message_version(&self) -> i16 {
+        self.message_version
+    }
+
     /// A reply that begins with these bytes; record bytes may be added without copying them.
-    pub(super) fn parts(&self, header_version: i16, first: Bytes) -> Parts {
+    pub(super) fn parts(&self, header_version: i16, first: impl Into<Part>) -> Parts {
         Parts::message(self.correlation_id, header_version, first)
     }
 }

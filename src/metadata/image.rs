@@ -91,6 +91,11 @@ impl Image {
         self.topics.iter()
     }
 
+    /// The first topic whose name comes after `name`, or the first of all: for who goes through them with breaks.
+    pub fn topic_after(&self, name: Option<&str>) -> Option<&Arc<TopicImage>> {
+        self.topics.after(name)
+    }
+
     /// How many topics there are.
     pub const fn topic_count(&self) -> usize {
         self.topics.len()

@@ -180,6 +180,13 @@ impl Topics {
         self.by_name.iter().map(|(_, topic)| topic)
     }
 
+    pub(super) fn after(&self, name: Option<&str>) -> Option<&Arc<TopicImage>> {
+        match name {
+            Some(name) => self.by_name.after(name).map(|(_, topic)| topic),
+            None => self.iter().next(),
+        }
+    }
+
     pub(super) fn insert(&mut self, topic: Arc<TopicImage>) {
         self.by_name
             .insert(Arc::clone(&topic.name), Arc::clone(&topic));

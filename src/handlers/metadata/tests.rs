@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
@@ -6,11 +7,10 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, Topi
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::super::cluster_view::ClusterView;
-use super::super::fixture;
-use super::{Answer, Asked, Topic, Wanted, missing, wanted};
+use super::super::{fixture, streamed};
+use super::{Answer, Asked, Row, Rows, Topic, Wanted, missing, wanted};
 use crate::base::ErrorCode;
-use crate::config::BrokerConfig;
+use crate::metadata::TopicImage;
 
 fn named(name: &'static str) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_static_str(name))))
@@ -23,22 +23,29 @@ fn identified(id: Uuid) -> MetadataRequestTopic {
 }
 
 fn answer(topics: Option<Vec<MetadataRequestTopic>>, version: i16) -> MetadataResponse {
-    let (image, config, peer) = (fixture::image(), BrokerConfig::default(), fixture::peer());
-    let response = match wanted(topics, version) {
-        Ok(wanted) => Answer {
-            image: &image,
-            view: ClusterView::new(&image, &config, &peer),
-            asked: Asked {
-                version,
-                cluster_operations: true,
-                topic_operations: true,
-            },
-            refused: HashMap::from([("refused".to_owned(), ErrorCode::INVALID_REPLICATION_FACTOR)]),
+    match wanted(topics, version) {
+        Ok(wanted) => {
+            let answer = Arc::new(Answer {
+                image: Arc::new(fixture::image()),
+                config: Arc::default(),
+                peer: Arc::new(fixture::peer()),
+                asked: Asked {
+                    version,
+                    cluster_operations: true,
+                    topic_operations: true,
+                },
+                refused: HashMap::from([(
+                    "refused".to_owned(),
+                    ErrorCode::INVALID_REPLICATION_FACTOR,
+                )]),
+            });
+            let count = wanted.count(&answer.image);
+            let response = |topics| answer.response(topics, "cluster");
+            let rows = Rows::new(&answer, wanted).flat_map(|row| row);
+            streamed::received(version, response, count, rows)
         }
-        .response(&wanted, "cluster"),
-        Err(refusal) => refusal,
-    };
-    fixture::over_the_wire(&response, version)
+        Err(refusal) => fixture::over_the_wire(&refusal, version),
+    }
 }
 
 fn names(response: &MetadataResponse) -> Vec<&str> {
@@ -232,4 +239,42 @@ fn rows_without_a_topic_have_no_operations() {
         .topics
         .remove(0);
     assert_eq!(row.topic_authorized_operations, i32::MIN);
+}
+
+#[test]
+fn a_topic_with_very_many_partitions_is_told_as_any_other() {
+    let orders = fixture::image().topic("orders").cloned().expect("a topic");
+    let many = TopicImage {
+        partitions: orders
+            .partitions
+            .iter()
+            .cycle()
+            .take(1_000)
+            .cloned()
+            .collect(),
+        ..(*orders).clone()
+    };
+    for version in 0..=13 {
+        let asked = Asked {
+            version,
+            cluster_operations: false,
+            topic_operations: false,
+        };
+        let answer = Arc::new(Answer {
+            image: Arc::new(fixture::image()),
+            config: Arc::default(),
+            peer: Arc::new(fixture::peer()),
+            asked,
+            refused: HashMap::new(),
+        });
+        let response = |topics| answer.response(topics, "cluster");
+        let whole = answer.topic(&many, answer.partitions(&many));
+        let row = Row::new(&answer, Ok(Arc::new(many.clone())));
+        assert_eq!(row.partitions.len(), 1_000);
+        let told = streamed::received(version, response, 1, row);
+        assert_eq!(
+            told,
+            fixture::over_the_wire(&response(vec![whole]), version)
+        );
+    }
 }

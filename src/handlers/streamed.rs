@@ -1,0 +1,445 @@
+//! Answers whose rows are made when the socket takes them.
+//!
+//! A request of a few bytes may have an answer of megabytes: all topics, all groups, one group named a thousand times.
+//! Such an answer is not kept in memory. Its rows come from something that does not change (an image, descriptions
+//! that are shared) and are made twice: once to be measured, since the size comes first on the wire, and once to be
+//! sent, in pieces of some 64 KiB. What is no longer than one piece is encoded at once, as any other answer.
+//!
+//! ```text
+//!   response ──► [ head ][ length of the array ][ row ][ row ] ... [ tail ]
+//!                  \__ bytes of the response without rows __________/
+//! ```
+//!
+//! The bytes are those that the protocol crate would make of the whole response: rows are encoded by it, and
+//! [`Around`] takes what stands around them from its encoding of a response without rows.
+
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
+
+use crate::wire::{Pieces, Reply};
+
+use super::route::Call;
+
+/// Bytes of a piece, or a little more; and of an answer that is made at once.
+const PIECE: usize = 64 * 1024;
+/// The largest answer that Kafka's size field can announce.
+const LARGEST: usize = i32::MAX as usize - 64;
+/// After so many rows others have their turn.
+const ROWS_AT_ONCE: u32 = 64;
+
+/// Something that can be encoded.
+pub(super) trait Row: Send + Sync {
+    /// Bytes of its encoding.
+    fn size(&self, version: i16) -> Result<usize, Unencodable>;
+    /// Appends its encoding.
+    fn encode(&self, version: i16, into: &mut BytesMut) -> Result<(), Unencodable>;
+}
+
+impl<M: Encodable + Send + Sync> Row for M {
+    fn size(&self, version: i16) -> Result<usize, Unencodable> {
+        self.compute_size(version)
+            .map_err(|error| Unencodable(error.to_string()))
+    }
+
+    fn encode(&self, version: i16, into: &mut BytesMut) -> Result<(), Unencodable> {
+        Encodable::encode(self, into, version).map_err(|error| Unencodable(error.to_string()))
+    }
+}
+
+/// A field that the version does not have was set: a fault of the handler.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unencodable(String);
+
+/// What comes next in an answer.
+#[derive(Clone)]
+pub(super) enum Chunk {
+    Bytes(Bytes),
+    Row(Arc<dyn Row>),
+}
+
+impl Chunk {
+    pub(super) fn row(row: impl Row + 'static) -> Self {
+        Self::Row(Arc::new(row))
+    }
+
+    fn size(&self, version: i16) -> Result<usize, Unencodable> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.len()),
+            Self::Row(row) => row.size(version),
+        }
+    }
+
+    fn encode(&self, version: i16, into: &mut BytesMut) -> Result<(), Unencodable> {
+        match self {
+            Self::Bytes(bytes) => into.put_slice(bytes),
+            Self::Row(row) => row.encode(version, into)?,
+        }
+        Ok(())
+    }
+}
+
+/// The bytes around the rows of one array of a message.
+#[derive(Clone, Debug)]
+pub(super) struct Around {
+    head: Bytes,
+    tail: Bytes,
+    is_flexible: bool,
+}
+
+impl Around {
+    /// What stands around the rows in `message`, which is given rows and makes a message of them. No other array of it
+    /// may depend on the rows.
+    pub(super) fn new<M: Encodable, T: Default>(
+        version: i16,
+        is_flexible: bool,
+        message: impl Fn(Vec<T>) -> M,
+    ) -> Result<Self, Unencodable> {
+        let encoded = |rows| {
+            let mut bytes = BytesMut::new();
+            match message(rows).encode(&mut bytes, version) {
+                Ok(()) => Ok(bytes),
+                Err(error) => Err(Unencodable(error.to_string())),
+            }
+        };
+        // They differ first in the last byte of the length.
+        let (none, one) = (encoded(Vec::new())?.freeze(), encoded(vec![T::default()])?);
+        let length_ends = none
+            .iter()
+            .zip(&one)
+            .take_while(|(none, one)| none == one)
+            .count()
+            + 1;
+        let length_begins = length_ends.checked_sub(if is_flexible { 1 } else { 4 });
+        match length_begins {
+            Some(begins) if length_ends <= none.len() => Ok(Self {
+                head: none.slice(..begins),
+                tail: none.slice(length_ends..),
+                is_flexible,
+            }),
+            _ => Err(Unencodable("a message without a place for rows".to_owned())),
+        }
+    }
+
+    /// The beginning of the message, if `rows` rows follow.
+    pub(super) fn head(&self, rows: usize) -> Chunk {
+        let mut head = BytesMut::with_capacity(self.head.len() + 5);
+        head.put_slice(&self.head);
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        if self.is_flexible {
+            let mut rest = rows.saturating_add(1);
+            while rest >= 0x80 {
+                head.put_u8((rest % 0x80) as u8 | 0x80);
+                rest /= 0x80;
+            }
+            head.put_u8(rest as u8);
+        } else {
+            head.put_u32(rows);
+        }
+        Chunk::Bytes(head.freeze())
+    }
+
+    /// The end of the message.
+    pub(super) fn tail(&self) -> Chunk {
+        Chunk::Bytes(self.tail.clone())
+    }
+}
+
+/// The reply that consists of `count` rows in `response`, which is given rows and makes a response of them.
+pub(super) async fn rows<R, T>(
+    call: &Call,
+    response: impl Fn(Vec<T>) -> R,
+    count: usize,
+    rows: impl Iterator<Item = Chunk> + Clone + Send + 'static,
+) -> Reply
+where
+    R: Encodable + HeaderVersion,
+    T: Default,
+{
+    let version = call.message_version();
+    let header_version = R::header_version(version);
+    match Around::new(version, header_version >= 1, response) {
+        Ok(around) => {
+            let first = std::iter::once(around.head(count));
+            let last = std::iter::once(around.tail());
+            chunks(call, header_version, first.chain(rows).chain(last)).await
+        }
+        Err(error) => call.unencodable::<R>(&error),
+    }
+}
+
+/// The reply that consists of `chunks`.
+pub(super) async fn chunks(
+    call: &Call,
+    header_version: i16,
+    chunks: impl Iterator<Item = Chunk> + Clone + Send + 'static,
+) -> Reply {
+    let version = call.message_version();
+    match measure(version, chunks.clone()).await {
+        Ok(Measured::Small(bytes)) => call.parts(header_version, bytes).into(),
+        Ok(Measured::Large(length)) if length > LARGEST => Reply::close(format!(
+            "an answer of {length} bytes or more, which Kafka's size field has no place for"
+        )),
+        Ok(Measured::Large(length)) => call
+            .parts(header_version, pieces(version, length, chunks))
+            .into(),
+        Err(error) => call.unencodable::<()>(&error),
+    }
+}
+
+enum Measured {
+    /// The whole answer.
+    Small(Bytes),
+    /// Its size, or at least more than may be sent.
+    Large(usize),
+}
+
+async fn measure(
+    version: i16,
+    chunks: impl Iterator<Item = Chunk>,
+) -> Result<Measured, Unencodable> {
+    let mut encoded = BytesMut::new();
+    let mut length = 0_usize;
+    let mut pace = Pace::default();
+    for chunk in chunks {
+        let size = chunk.size(version)?;
+        length = length.saturating_add(size);
+        if length <= PIECE {
+            chunk.encode(version, &mut encoded)?;
+        } else if length > LARGEST {
+            break;
+        }
+        pace.step().await;
+    }
+    Ok(if length <= PIECE {
+        Measured::Small(encoded.freeze())
+    } else {
+        Measured::Large(length)
+    })
+}
+
+fn pieces(
+    version: i16,
+    length: usize,
+    mut chunks: impl Iterator<Item = Chunk> + Send + 'static,
+) -> Pieces {
+    Pieces::new(length, move || {
+        let mut piece = BytesMut::new();
+        while piece.len() < PIECE
+            && let Some(chunk) = chunks.next()
+        {
+            // It could be encoded before, or at least measured. If not, the answer is too short and the connection ends.
+            chunk.encode(version, &mut piece).ok()?;
+        }
+        (!piece.is_empty()).then(|| piece.freeze())
+    })
+}
+
+/// Gives others their turn in a loop that may be long.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    steps: u32,
+}
+
+impl Pace {
+    /// To be waited for in each round of the loop.
+    pub(super) async fn step(&mut self) {
+        self.steps += 1;
+        if self.steps == ROWS_AT_ONCE {
+            self.steps = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What a client of this version makes of the rows, sent as [`rows`] sends them.
+#[cfg(test)]
+pub(super) fn received<R, T>(
+    version: i16,
+    response: impl Fn(Vec<T>) -> R,
+    count: usize,
+    rows: impl Iterator<Item = Chunk>,
+) -> R
+where
+    R: Encodable + HeaderVersion + kafka_protocol::protocol::Decodable,
+    T: Default,
+{
+    let around = Around::new(version, R::header_version(version) >= 1, response).unwrap();
+    let (first, last) = (around.head(count), around.tail());
+    let mut bytes = BytesMut::new();
+    for chunk in std::iter::once(first).chain(rows).chain([last]) {
+        let size = chunk.size(version).unwrap() + bytes.len();
+        chunk.encode(version, &mut bytes).unwrap();
+        assert_eq!(bytes.len(), size);
+    }
+    let mut bytes = bytes.freeze();
+    let response = R::decode(&mut bytes, version).unwrap();
+    assert!(bytes.is_empty(), "version {version} leaves bytes unread");
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::describe_groups_response::{
+        DescribedGroup, DescribedGroupMember,
+    };
+    use kafka_protocol::messages::{ApiKey, DescribeGroupsResponse, TopicName};
+    use kafka_protocol::messages::{
+        DescribeConfigsResponse, FindCoordinatorResponse, ListGroupsResponse, MetadataResponse,
+        OffsetFetchResponse, describe_configs_response, find_coordinator_response,
+        list_groups_response, metadata_response, offset_fetch_response,
+    };
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::super::fixture::Serving;
+    use super::*;
+
+    fn written(chunks: impl Iterator<Item = Chunk>, version: i16) -> Bytes {
+        let mut bytes = BytesMut::new();
+        for chunk in chunks {
+            let before = bytes.len();
+            chunk.encode(version, &mut bytes).unwrap();
+            assert_eq!(chunk.size(version).unwrap(), bytes.len() - before);
+        }
+        bytes.freeze()
+    }
+
+    /// Compares what is put together with what the protocol crate makes of the whole.
+    fn compare<M: Encodable, T>(
+        versions: std::ops::RangeInclusive<i16>,
+        is_flexible: impl Fn(i16) -> bool,
+        message: impl Fn(Vec<T>) -> M,
+        row: &T,
+    ) where
+        T: Encodable + Default + Clone + Send + Sync + 'static,
+    {
+        for version in versions {
+            for count in [0, 1, 126, 127, 128, 300] {
+                let whole = message(vec![row.clone(); count]);
+                let mut expected = BytesMut::new();
+                whole.encode(&mut expected, version).unwrap();
+                let around = Around::new(version, is_flexible(version), &message).unwrap();
+                let rows = (0..count).map(|_| Chunk::row(row.clone()));
+                let all = std::iter::once(around.head(count))
+                    .chain(rows)
+                    .chain(std::iter::once(around.tail()));
+                assert_eq!(
+                    written(all, version),
+                    expected,
+                    "version {version}, {count} rows"
+                );
+            }
+        }
+    }
+
+    fn text(text: &'static str) -> StrBytes {
+        StrBytes::from_static_str(text)
+    }
+
+    #[test]
+    fn answers_in_parts_are_the_answers_as_a_whole() {
+        let flexible = |key: ApiKey| move |version| key.response_header_version(version) >= 1;
+        let member = DescribedGroupMember::default().with_member_assignment(vec![1, 2].into());
+        let group = DescribedGroup::default()
+            .with_group_state(text("Stable"))
+            .with_members(vec![member.clone(); 3]);
+        let groups = |groups| DescribeGroupsResponse::default().with_groups(groups);
+        compare(0..=6, flexible(ApiKey::DescribeGroups), groups, &group);
+        let members = |members| group.clone().with_members(members);
+        compare(0..=6, flexible(ApiKey::DescribeGroups), members, &member);
+
+        let listed = list_groups_response::ListedGroup::default().with_protocol_type(text("t"));
+        let list = |groups| ListGroupsResponse::default().with_groups(groups);
+        compare(0..=5, flexible(ApiKey::ListGroups), list, &listed);
+
+        let coordinator = find_coordinator_response::Coordinator::default().with_host(text("h"));
+        let found = |rows| FindCoordinatorResponse::default().with_coordinators(rows);
+        compare(
+            4..=6,
+            flexible(ApiKey::FindCoordinator),
+            found,
+            &coordinator,
+        );
+
+        let partition = metadata_response::MetadataResponsePartition::default()
+            .with_replica_nodes(vec![1.into(), 2.into()]);
+        let topic = metadata_response::MetadataResponseTopic::default()
+            .with_name(Some(TopicName(text("t"))))
+            .with_partitions(vec![partition.clone(); 2]);
+        let brokers = vec![metadata_response::MetadataResponseBroker::default(); 2];
+        let topics = |topics| {
+            MetadataResponse::default()
+                .with_brokers(brokers.clone())
+                .with_topics(topics)
+        };
+        compare(0..=13, flexible(ApiKey::Metadata), topics, &topic);
+        let partitions = |partitions| topic.clone().with_partitions(partitions);
+        compare(0..=13, flexible(ApiKey::Metadata), partitions, &partition);
+
+        let config = describe_configs_response::DescribeConfigsResourceResult::default();
+        let result = describe_configs_response::DescribeConfigsResult::default()
+            .with_configs(vec![config; 3]);
+        let results = |results| DescribeConfigsResponse::default().with_results(results);
+        compare(1..=4, flexible(ApiKey::DescribeConfigs), results, &result);
+
+        let offset = offset_fetch_response::OffsetFetchResponsePartitions::default();
+        let topic = offset_fetch_response::OffsetFetchResponseTopics::default()
+            .with_partitions(vec![offset.clone(); 2]);
+        let group = offset_fetch_response::OffsetFetchResponseGroup::default()
+            .with_topics(vec![topic.clone(); 2]);
+        let of_groups = flexible(ApiKey::OffsetFetch);
+        let groups = |groups| OffsetFetchResponse::default().with_groups(groups);
+        compare(8..=9, of_groups, groups, &group);
+        let topics = |topics| group.clone().with_topics(topics);
+        compare(8..=9, of_groups, topics, &topic);
+        let partitions = |partitions| topic.clone().with_partitions(partitions);
+        compare(8..=9, of_groups, partitions, &offset);
+    }
+
+    #[test]
+    fn what_is_longer_than_a_piece_is_made_when_it_is_taken() {
+        let serving = Serving::start(&[]);
+        let call = serving.call(ApiKey::ListGroups, 5);
+        for count in [0, 10, 100_000] {
+            let row = |number: usize| {
+                list_groups_response::ListedGroup::default()
+                    .with_group_id(super::super::text::wire_group(&number.to_string()))
+            };
+            let response = |groups| ListGroupsResponse::default().with_groups(groups);
+            let whole = call.reply(&response((0..count).map(row).collect()));
+            let streamed = rows(
+                &call,
+                response,
+                count,
+                (0..count).map(move |number| Chunk::row(row(number))),
+            );
+            let (whole, streamed) = match (whole, serving.block_on(streamed)) {
+                (Reply::Send(whole), Reply::Send(streamed)) => (whole, streamed),
+                other => panic!("no answers: {other:?}"),
+            };
+            assert_eq!(whole.size(), streamed.size());
+            let in_memory = matches!(streamed.body(), [crate::wire::Part::Bytes(_)]);
+            assert_eq!(in_memory, whole.size() <= PIECE);
+            assert_eq!(
+                whole.into_body_bytes().unwrap(),
+                streamed.into_body_bytes().unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_size_field_has_no_place_for_closes_the_connection() {
+        let serving = Serving::start(&[]);
+        let call = serving.call(ApiKey::DescribeGroups, 5);
+        // Shared bytes: nothing of this is ever in memory.
+        let large = Bytes::from(vec![0; 1 << 20]);
+        let all = (0..3_000).map(move |_| Chunk::Bytes(large.clone()));
+        let reply = serving.block_on(chunks(&call, 1, all));
+        assert!(
+            matches!(&reply, Reply::Close(reason) if reason.contains("2147")),
+            "{reply:?}"
+        );
+    }
+}
