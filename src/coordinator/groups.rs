@@ -71,8 +71,8 @@ impl Machine for Registry {
     }
 }
 
-/// About how many groups a coordinator is asked at once.
-const READ_AT_ONCE: usize = 256;
+/// About how many groups a coordinator is asked at once: some may have very many offsets or members.
+const READ_AT_ONCE: usize = 32;
 
 /// The group coordinators of this broker. Cheap to clone; all clones are the same set.
 #[derive(Clone)]
@@ -289,7 +289,7 @@ impl Groups {
 
     /// Reads about many groups: what `look` sees of each, which is told its place in `groups`. Answered in their order.
     ///
-    /// A coordinator is asked about some hundred groups at a time and does other things in between.
+    /// A coordinator is asked about a few groups at a time and does other things in between.
     pub async fn read_all<T, L>(
         &self,
         groups: &[Arc<str>],

@@ -4,27 +4,34 @@
 //! Whether a client asks for stable offsets makes no difference: the coordinator answers when
 //! everything that was decided before is durable, and no transaction commits offsets. Member ids and
 //! epochs (version 9) concern another kind of group than those that are served.
+//!
+//! A group may be named many times, and have very many offsets: it is looked up once, and [`rows`] makes the rows of
+//! the answer when the socket takes them.
 
+mod rows;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponseTopic,
 };
-use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
+use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
+use uuid::Uuid;
 
-use crate::base::{ErrorCode, Offset, TopicId, TopicPartition};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::coordinator::CoordinatorError;
-use crate::group::FetchedOffset;
+use crate::group::{FetchedOffset, Registry};
 use crate::metadata::{Image, TopicImage};
 use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
-use super::text::{domain_text, wire_group, wire_text};
+use super::streamed::{self, Pace};
+use super::text::domain_text;
 use super::topic_ids;
 
 /// First version with an error for the whole group.
@@ -45,22 +52,86 @@ impl Handler for OffsetFetch {
         if call.version < WITH_ALL_TOPICS && request.topics.is_none() {
             return Reply::close("a null where the version has none");
         }
-        let image = call.broker.cluster.image();
-        let mut asked = Vec::new();
-        for wanted in wanted(request, call.version) {
-            let group = Arc::clone(&wanted.group);
-            let partitions = wanted.partitions(&image, call.version);
-            let offsets = call.broker.groups.read(&wanted.group, move |registry| {
-                registry.fetch_offsets(&group, partitions.as_deref())
-            });
-            asked.push((wanted, offsets));
+        let (version, image) = (call.version, call.broker.cluster.image());
+        let (wanted, order) = distinct(wanted(request, version));
+        let found = {
+            let groups: Vec<_> = wanted.iter().map(|one| Arc::clone(&one.group)).collect();
+            let partitions = |one: &Wanted| one.partitions(&image, version);
+            let asked: Arc<[_]> = wanted.iter().map(partitions).collect();
+            let names: Arc<[_]> = groups.iter().cloned().collect();
+            let look = move |registry: &Registry, place: usize| {
+                registry.fetch_offsets(&names[place], asked[place].as_deref())
+            };
+            call.broker.groups.read_all(&groups, look).await
+        };
+        let mut told = Vec::with_capacity(wanted.len());
+        let mut pace = Pace::default();
+        for (wanted, offsets) in wanted.into_iter().zip(found) {
+            told.push(Arc::new(answer(&image, version, wanted, offsets)));
+            pace.step().await;
         }
-        let mut answers = Vec::with_capacity(asked.len());
-        for (wanted, offsets) in asked {
-            answers.push(answer(&image, call.version, wanted, offsets.await));
-        }
-        call.reply(&response(call.version, answers))
+        reply(&call, told, order).await
     }
+}
+
+/// Sends what is told about each group, for each time that it was asked for.
+async fn reply(call: &Call, told: Vec<Arc<Answer>>, order: Vec<u32>) -> Reply {
+    let version = call.version;
+    if version >= WITH_MANY_GROUPS {
+        let (count, told) = (order.len(), Arc::new((told, order)));
+        let rows = (0..count).flat_map(move |row| {
+            let (told, order) = &*told;
+            rows::of_group(version, &told[order[row] as usize])
+        });
+        return streamed::rows(call, of_groups, count, rows).await;
+    }
+    // Old versions ask for one group.
+    let Some(answer) = told.into_iter().next() else {
+        return call.reply(&OffsetFetchResponse::default());
+    };
+    let code = answer.code;
+    let response = |topics| of_one_group(version, code, topics);
+    let count = answer.topics.len();
+    let rows = (0..count).flat_map(move |topic| rows::of_topic(version, &answer, topic));
+    streamed::rows(call, response, count, rows).await
+}
+
+fn of_groups(groups: Vec<OffsetFetchResponseGroup>) -> OffsetFetchResponse {
+    OffsetFetchResponse::default().with_groups(groups)
+}
+
+fn of_one_group(
+    version: i16,
+    code: ErrorCode,
+    topics: Vec<OffsetFetchResponseTopic>,
+) -> OffsetFetchResponse {
+    let response = OffsetFetchResponse::default().with_topics(topics);
+    if version >= WITH_GROUP_ERROR {
+        response.with_error_code(code.0)
+    } else {
+        response
+    }
+}
+
+/// Each group whose topics are all asked for once, and which of the rest each row of the answer is about.
+fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
+    let mut places = HashMap::new();
+    let mut once = Vec::<Wanted>::new();
+    let mut order = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        // There are fewer than the route takes fields.
+        let next = u32::try_from(once.len()).unwrap_or(u32::MAX);
+        let place = if one.topics.is_none() {
+            *places.entry(Arc::clone(&one.group)).or_insert(next)
+        } else {
+            next
+        };
+        order.push(place);
+        if place == next {
+            once.push(one);
+        }
+    }
+    (once, order)
 }
 
 /// A group, and the topics that are asked for; none given means all.
@@ -126,11 +197,49 @@ fn find<'a>(
     )
 }
 
-/// What is told about a group, in the form of the new versions.
+/// What is told about a group.
 struct Answer {
     group: Arc<str>,
     code: ErrorCode,
-    topics: Vec<OffsetFetchResponseTopics>,
+    topics: Vec<Topic>,
+}
+
+/// What is told about a topic: by name in old versions, by id in new ones.
+struct Topic {
+    name: TopicName,
+    id: Uuid,
+    partitions: Vec<Partition>,
+}
+
+/// What is told about a partition.
+struct Partition {
+    number: i32,
+    epoch: LeaderEpoch,
+    offset: Offset,
+    metadata: Arc<str>,
+    code: ErrorCode,
+}
+
+impl Partition {
+    fn committed(offset: FetchedOffset) -> Self {
+        Self {
+            number: offset.at.partition,
+            epoch: offset.leader_epoch,
+            offset: offset.offset,
+            metadata: offset.metadata,
+            code: ErrorCode::NONE,
+        }
+    }
+
+    fn refused(number: i32, code: ErrorCode, nothing: &Arc<str>) -> Self {
+        Self {
+            number,
+            epoch: LeaderEpoch::NONE,
+            offset: Offset::NONE,
+            metadata: Arc::clone(nothing),
+            code,
+        }
+    }
 }
 
 fn answer(
@@ -144,7 +253,7 @@ fn answer(
             ErrorCode::NONE,
             in_order_of_request(image, version, topics, offsets),
         ),
-        (Ok(offsets), None) => (ErrorCode::NONE, by_topic(image, version, &offsets)),
+        (Ok(offsets), None) => (ErrorCode::NONE, by_topic(image, version, offsets)),
         (Err(error), topics) => {
             let code = errors::of_offset_fetch(error);
             (code, refused(version, topics.unwrap_or_default(), code))
@@ -162,139 +271,78 @@ fn in_order_of_request(
     version: i16,
     wanted: Vec<OffsetFetchRequestTopics>,
     offsets: Vec<FetchedOffset>,
-) -> Vec<OffsetFetchResponseTopics> {
-    let mut offsets = offsets.iter();
+) -> Vec<Topic> {
+    let mut offsets = offsets.into_iter();
+    let nothing: Arc<str> = "".into();
     let mut topics = Vec::with_capacity(wanted.len());
     for wanted in wanted {
         let is_unknown_id = version >= WITH_TOPIC_IDS && find(image, &wanted, version).is_err();
         let row = |number: &i32| {
             if is_unknown_id {
-                return no_offset(*number, ErrorCode::UNKNOWN_TOPIC_ID);
+                return Partition::refused(*number, ErrorCode::UNKNOWN_TOPIC_ID, &nothing);
             }
-            offsets
-                .next()
-                .map_or_else(|| no_offset(*number, ErrorCode::UNKNOWN_SERVER_ERROR), told)
+            offsets.next().map_or_else(
+                || Partition::refused(*number, ErrorCode::UNKNOWN_SERVER_ERROR, &nothing),
+                Partition::committed,
+            )
         };
         let partitions = wanted.partition_indexes.iter().map(row).collect();
-        topics.push(topic(version, wanted, partitions));
+        topics.push(topic(wanted, partitions));
     }
     topics
 }
 
 /// All offsets of a group, which come ordered by topic. What was committed in an earlier life of a
 /// topic says nothing about this one, and what no id can be told of is not told by id.
-fn by_topic(
-    image: &Image,
-    version: i16,
-    offsets: &[FetchedOffset],
-) -> Vec<OffsetFetchResponseTopics> {
+fn by_topic(image: &Image, version: i16, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
     let mut topics = Vec::new();
-    for offsets in offsets.chunk_by(|one, next| one.at.topic == next.at.topic) {
-        let Some(first) = offsets.first() else {
-            continue;
-        };
-        let known = image.topic(&first.at.topic);
-        let is_of_this_life = |offset: &&FetchedOffset| {
+    let mut offsets = offsets.into_iter().peekable();
+    while let Some(first) = offsets.peek() {
+        let name = Arc::clone(&first.at.topic);
+        let known = image.topic(&name);
+        let is_of_this_life = |offset: &FetchedOffset| {
             known.is_none_or(|topic| offset.topic_id.is_zero() || offset.topic_id == topic.id)
         };
-        let partitions: Vec<_> = offsets.iter().filter(is_of_this_life).map(told).collect();
+        let mut partitions = Vec::new();
+        while let Some(offset) = offsets.next_if(|offset| offset.at.topic == name) {
+            if is_of_this_life(&offset) {
+                partitions.push(Partition::committed(offset));
+            }
+        }
         let id = known.map_or(TopicId::ZERO, |topic| topic.id);
         if partitions.is_empty() || (version >= WITH_TOPIC_IDS && id.is_zero()) {
             continue;
         }
-        let name = topic_ids::wire_name(&first.at.topic);
-        let named = OffsetFetchRequestTopics::default()
-            .with_name(name)
-            .with_topic_id(id.0);
-        topics.push(topic(version, named, partitions));
+        topics.push(Topic {
+            name: topic_ids::wire_name(&name),
+            id: id.0,
+            partitions,
+        });
     }
     topics
 }
 
 /// Where there is no error for the whole group, each partition has it.
-fn refused(
-    version: i16,
-    wanted: Vec<OffsetFetchRequestTopics>,
-    code: ErrorCode,
-) -> Vec<OffsetFetchResponseTopics> {
+fn refused(version: i16, wanted: Vec<OffsetFetchRequestTopics>, code: ErrorCode) -> Vec<Topic> {
     if version >= WITH_GROUP_ERROR {
         return Vec::new();
     }
+    let nothing: Arc<str> = "".into();
     let refuse = |wanted: OffsetFetchRequestTopics| {
-        let partitions = wanted
-            .partition_indexes
-            .iter()
-            .map(|number| no_offset(*number, code))
-            .collect();
-        topic(version, wanted, partitions)
+        let numbers = wanted.partition_indexes.iter();
+        let partitions = numbers.map(|number| Partition::refused(*number, code, &nothing));
+        let partitions = partitions.collect();
+        topic(wanted, partitions)
     };
     wanted.into_iter().map(refuse).collect()
 }
 
-fn topic(
-    version: i16,
-    wanted: OffsetFetchRequestTopics,
-    partitions: Vec<OffsetFetchResponsePartitions>,
-) -> OffsetFetchResponseTopics {
-    let topic = OffsetFetchResponseTopics::default().with_partitions(partitions);
-    if version >= WITH_TOPIC_IDS {
-        topic.with_topic_id(wanted.topic_id)
-    } else {
-        topic.with_name(wanted.name)
+fn topic(wanted: OffsetFetchRequestTopics, partitions: Vec<Partition>) -> Topic {
+    Topic {
+        name: wanted.name,
+        id: wanted.topic_id,
+        partitions,
     }
-}
-
-fn told(offset: &FetchedOffset) -> OffsetFetchResponsePartitions {
-    OffsetFetchResponsePartitions::default()
-        .with_partition_index(offset.at.partition)
-        .with_committed_offset(offset.offset.0)
-        .with_committed_leader_epoch(offset.leader_epoch.0)
-        .with_metadata(Some(wire_text(&offset.metadata)))
-}
-
-fn no_offset(number: i32, code: ErrorCode) -> OffsetFetchResponsePartitions {
-    OffsetFetchResponsePartitions::default()
-        .with_partition_index(number)
-        .with_committed_offset(Offset::NONE.0)
-        .with_error_code(code.0)
-}
-
-fn response(version: i16, answers: Vec<Answer>) -> OffsetFetchResponse {
-    let response = OffsetFetchResponse::default();
-    if version >= WITH_MANY_GROUPS {
-        let group = |answer: Answer| {
-            OffsetFetchResponseGroup::default()
-                .with_group_id(wire_group(&answer.group))
-                .with_topics(answer.topics)
-                .with_error_code(answer.code.0)
-        };
-        return response.with_groups(answers.into_iter().map(group).collect());
-    }
-    // Old versions ask for one group.
-    let Some(answer) = answers.into_iter().next() else {
-        return response;
-    };
-    let response =
-        response.with_topics(answer.topics.into_iter().map(as_in_old_versions).collect());
-    if version >= WITH_GROUP_ERROR {
-        response.with_error_code(answer.code.0)
-    } else {
-        response
-    }
-}
-
-fn as_in_old_versions(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
-    let partition = |partition: OffsetFetchResponsePartitions| {
-        OffsetFetchResponsePartition::default()
-            .with_partition_index(partition.partition_index)
-            .with_committed_offset(partition.committed_offset)
-            .with_committed_leader_epoch(partition.committed_leader_epoch)
-            .with_metadata(partition.metadata)
-            .with_error_code(partition.error_code)
-    };
-    OffsetFetchResponseTopic::default()
-        .with_name(topic.name)
-        .with_partitions(topic.partitions.into_iter().map(partition).collect())
 }
 
 #[cfg(test)]

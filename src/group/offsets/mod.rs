@@ -80,6 +80,7 @@ impl Registry {
                 .map(|(at, offset)| found(at, offset.topic_id, offset))
                 .collect();
         };
+        let none: Arc<str> = "".into();
         let fetch = |(at, topic_id): &(TopicPartition, TopicId)| {
             let offset = committed.and_then(|offsets| offsets.get(at));
             match offset.filter(|offset| is_same_life(offset.topic_id, *topic_id)) {
@@ -89,7 +90,7 @@ impl Registry {
                     topic_id: *topic_id,
                     offset: Offset::NONE,
                     leader_epoch: LeaderEpoch::NONE,
-                    metadata: "".into(),
+                    metadata: Arc::clone(&none),
                 },
             }
         };

@@ -65,8 +65,20 @@ fn fetched(topic: &str, partition: i32, id: Uuid, offset: i64) -> FetchedOffset 
     }
 }
 
+/// What a client of this version is told.
+fn received(version: i16, answer: Answer) -> OffsetFetchResponse {
+    let answer = Arc::new(answer);
+    if version >= 8 {
+        return streamed::received(version, of_groups, 1, rows::of_group(version, &answer));
+    }
+    let topics = answer.topics.len();
+    let chunks = (0..topics).flat_map(|topic| rows::of_topic(version, &answer, topic));
+    let response = |topics| of_one_group(version, answer.code, topics);
+    streamed::received(version, response, topics, chunks)
+}
+
 /// Topic, partition, offset and code of each row, whatever the version.
-fn rows(response: OffsetFetchResponse) -> Vec<(String, i32, i64, i16)> {
+fn rows_of(response: OffsetFetchResponse) -> Vec<(String, i32, i64, i16)> {
     let old = response.topics.iter().flat_map(|topic| {
         topic.partitions.iter().map(|row| {
             (
@@ -113,7 +125,7 @@ fn every_version_asks_for_topics_and_is_told_in_its_order() {
             fetched("orders", 0, fixture::ORDERS, -1),
         ];
         let answer = answer(&image, version, wanted, Ok(offsets));
-        let told = over_the_wire(&response(version, vec![answer]), version);
+        let told = received(version, answer);
         if version >= 8 {
             assert_eq!(
                 told.groups[0].topics[1].partitions[0].committed_leader_epoch,
@@ -132,7 +144,7 @@ fn every_version_asks_for_topics_and_is_told_in_its_order() {
         }
         let expected = [("gone", 0, 5), ("orders", 1, 42), ("orders", 0, -1)];
         assert_eq!(
-            rows(told),
+            rows_of(told),
             expected.map(|(topic, number, offset)| row(topic, number, offset, ErrorCode::NONE))
         );
     }
@@ -151,14 +163,14 @@ fn all_offsets_are_told_but_for_those_of_an_earlier_life() {
             fetched("orders", 1, Uuid::nil(), 8),
         ];
         let answer = answer(&image, version, wanted, Ok(offsets));
-        let told = over_the_wire(&response(version, vec![answer]), version);
+        let told = received(version, answer);
         if version >= 10 {
             assert_eq!(told.groups[0].topics.len(), 1);
             assert_eq!(told.groups[0].topics[0].topic_id, fixture::ORDERS);
         } else {
             let expected = [("gone", 0, 6), ("orders", 0, 7), ("orders", 1, 8)];
             assert_eq!(
-                rows(told),
+                rows_of(told),
                 expected.map(|(topic, number, offset)| row(topic, number, offset, ErrorCode::NONE))
             );
         }
@@ -172,12 +184,12 @@ fn an_error_of_the_group_is_where_the_version_has_it() {
     for version in 1..=10 {
         let wanted = wanted(request(version.min(9), false), version).remove(0);
         let answer = answer(&image, version, wanted, Err(CoordinatorError::Loading));
-        let told = over_the_wire(&response(version, vec![answer]), version);
+        let told = received(version, answer);
         match version {
             1 => {
                 let expected = [("gone", 0), ("orders", 1), ("orders", 0)];
                 assert_eq!(
-                    rows(told),
+                    rows_of(told),
                     expected.map(|(topic, number)| row(topic, number, -1, code))
                 );
             }
@@ -218,7 +230,7 @@ fn topics_that_are_named_by_id_are_told_by_id() {
         wanted,
         Ok(vec![fetched("orders", 0, fixture::ORDERS, 42)]),
     );
-    let told = over_the_wire(&response(10, vec![answer]), 10);
+    let told = received(10, answer);
     let [unknown, orders] = &told.groups[0].topics[..] else {
         panic!("two topics: {told:?}")
     };
@@ -230,4 +242,43 @@ fn topics_that_are_named_by_id_are_told_by_id() {
         (orders.topic_id, orders.partitions[0].committed_offset),
         (fixture::ORDERS, 42)
     );
+}
+
+#[test]
+fn offsets_with_much_metadata_are_told_as_any_others() {
+    let image = fixture::image();
+    for version in 1..=9 {
+        let wanted = wanted(request(version.max(2), true), version.max(2)).remove(0);
+        let offsets = (0..200).map(|number| FetchedOffset {
+            metadata: "m".repeat(200).into(),
+            ..fetched("orders", number, fixture::ORDERS, i64::from(number))
+        });
+        let answer = answer(&image, version, wanted, Ok(offsets.collect()));
+        let expected =
+            (0..200).map(|number| row("orders", number, i64::from(number), ErrorCode::NONE));
+        assert_eq!(
+            rows_of(received(version, answer)),
+            expected.collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_group_that_is_named_again_is_looked_up_once_if_all_is_asked_for() {
+    let one = |group: &str, topics| Wanted {
+        group: group.into(),
+        topics,
+    };
+    let some = || Some(Vec::new());
+    let (once, order) = distinct(vec![
+        one("a", None),
+        one("b", some()),
+        one("a", None),
+        one("b", some()),
+        one("a", some()),
+        one("b", None),
+    ]);
+    assert_eq!(order, [0, 1, 0, 2, 3, 4]);
+    let names: Vec<&str> = once.iter().map(|one| &*one.group).collect();
+    assert_eq!(names, ["a", "b", "b", "a", "b"]);
 }
