@@ -1,6 +1,8 @@
 //! DescribeConfigs: settings of topics and of this broker, each with where its value comes from.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -19,6 +21,7 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
+use super::streamed::{self, Chunk};
 use super::text;
 
 /// Kafka's number for the loggers of a broker. They have settings, but none that are stored.
@@ -35,43 +38,69 @@ impl Handler for DescribeConfigs {
 
     async fn handle(call: Call, request: DescribeConfigsRequest) -> Reply {
         let image = call.broker.cluster.image();
-        let config = image.config_in_force(&call.broker.config);
-        call.reply(&response(&request, &image, &config))
+        let config = match image.config_in_force(&call.broker.config) {
+            Cow::Borrowed(_) => Arc::clone(&call.broker.config),
+            Cow::Owned(config) => Arc::new(config),
+        };
+        let answer = Arc::new(Answer::new(request, image, config));
+        let count = answer.resources.len();
+        let rows = (0..count).map(move |row| Chunk::row(answer.row(row)));
+        streamed::rows(&call, response, count, rows).await
     }
 }
 
-fn response(
-    request: &DescribeConfigsRequest,
-    image: &Image,
-    config: &BrokerConfig,
-) -> DescribeConfigsResponse {
-    let source = Source {
-        image,
-        config,
-        synonyms: request.include_synonyms,
-        documentation: request.include_documentation,
-    };
-    // A type of resource that nobody knows spoils the request as a whole, as it does in Kafka.
-    let unknown = request
-        .resources
-        .iter()
-        .any(|resource| !is_known(resource.resource_type))
-        .then(|| invalid(text::MALFORMED_REQUEST));
-    // A resource that is named twice is told once: the answer must not grow beyond what there is to
-    // tell by repeating a few bytes of the request.
-    let mut told = HashSet::new();
-    let resources = request
-        .resources
-        .iter()
-        .filter(|resource| told.insert((resource.resource_type, resource.resource_name.as_str())));
-    let results = resources.map(|resource| {
-        let configs = match &unknown {
-            Some(refusal) => Err(refusal.clone()),
-            None => source.configs(resource),
+fn response(results: Vec<DescribeConfigsResult>) -> DescribeConfigsResponse {
+    DescribeConfigsResponse::default().with_results(results)
+}
+
+/// What the rows of the answer are made from: a few bytes of a request may ask for all settings there are.
+struct Answer {
+    image: Arc<Image>,
+    config: Arc<BrokerConfig>,
+    synonyms: bool,
+    documentation: bool,
+    resources: Vec<DescribeConfigsResource>,
+    /// A type of resource that nobody knows spoils the request as a whole, as it does in Kafka.
+    is_spoilt: bool,
+}
+
+impl Answer {
+    fn new(request: DescribeConfigsRequest, image: Arc<Image>, config: Arc<BrokerConfig>) -> Self {
+        let mut resources = request.resources;
+        let is_spoilt = resources
+            .iter()
+            .any(|resource| !is_known(resource.resource_type));
+        // A resource that is named twice is told once: the answer must not grow beyond what there is to
+        // tell by repeating a few bytes of the request.
+        let mut told = HashSet::new();
+        resources.retain(|resource| {
+            told.insert((resource.resource_type, resource.resource_name.clone()))
+        });
+        Self {
+            image,
+            config,
+            synonyms: request.include_synonyms,
+            documentation: request.include_documentation,
+            resources,
+            is_spoilt,
+        }
+    }
+
+    fn row(&self, row: usize) -> DescribeConfigsResult {
+        let resource = &self.resources[row];
+        let source = Source {
+            image: &self.image,
+            config: &self.config,
+            synonyms: self.synonyms,
+            documentation: self.documentation,
+        };
+        let configs = if self.is_spoilt {
+            Err(invalid(text::MALFORMED_REQUEST))
+        } else {
+            source.configs(resource)
         };
         result(resource, configs)
-    });
-    DescribeConfigsResponse::default().with_results(results.collect())
+    }
 }
 
 fn result(

@@ -1,11 +1,15 @@
 //! DescribeLogDirs: the log directories of this broker, and what is in them.
 
 use std::collections::HashSet;
+use std::iter::once;
+use std::ops::Range;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
+use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicPartition};
@@ -13,6 +17,11 @@ use crate::partition::{DescribedDirectory, DescribedReplica};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
+use super::streamed::{self, Around, Chunk};
+use super::topic_ids::wire_name;
+
+/// First version with compact arrays.
+const FLEXIBLE: i16 = 2;
 
 pub(super) struct DescribeLogDirs;
 
@@ -21,7 +30,33 @@ impl Handler for DescribeLogDirs {
 
     async fn handle(call: Call, request: DescribeLogDirsRequest) -> Reply {
         let directories = call.broker.partitions.describe_directories().await;
-        call.reply(&response(&request, &directories))
+        let told: Vec<_> = told(&request, directories)
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        drop(request);
+        let (count, version) = (told.len(), call.version);
+        let rows = (0..count).flat_map(move |row| chunks(version, &told[row]));
+        streamed::rows(&call, response, count, rows).await
+    }
+}
+
+fn response(results: Vec<DescribeLogDirsResult>) -> DescribeLogDirsResponse {
+    DescribeLogDirsResponse::default().with_results(results)
+}
+
+/// What is told about a directory: its replicas that are asked for, and which of them are of one topic.
+struct Told {
+    directory: DescribedDirectory,
+    topics: Vec<Range<usize>>,
+}
+
+impl Told {
+    fn replicas(&self) -> &[DescribedReplica] {
+        self.directory
+            .content
+            .as_ref()
+            .map_or(&[], |content| &content.replicas)
     }
 }
 
@@ -51,24 +86,54 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn response(
-    request: &DescribeLogDirsRequest,
-    directories: &[DescribedDirectory],
-) -> DescribeLogDirsResponse {
+fn told(request: &DescribeLogDirsRequest, directories: Vec<DescribedDirectory>) -> Vec<Told> {
     let asked = Asked::new(request);
-    let results = directories
-        .iter()
-        .map(|directory| result(directory, &asked));
-    DescribeLogDirsResponse::default().with_results(results.collect())
+    let told = |mut directory: DescribedDirectory| {
+        let mut topics: Vec<Range<usize>> = Vec::new();
+        if let Some(content) = &mut directory.content {
+            content
+                .replicas
+                .retain(|replica| asked.has(&replica.topic_partition));
+            content.replicas.shrink_to_fit();
+            // They come ordered by name.
+            let same = |one: &DescribedReplica, next: &DescribedReplica| {
+                one.topic_partition.topic == next.topic_partition.topic
+            };
+            for of_topic in content.replicas.chunk_by(same) {
+                let begin = topics.last().map_or(0, |last| last.end);
+                topics.push(begin..begin + of_topic.len());
+            }
+        }
+        Told { directory, topics }
+    };
+    directories.into_iter().map(told).collect()
 }
 
-fn result(directory: &DescribedDirectory, asked: &Asked<'_>) -> DescribeLogDirsResult {
+/// The row of a directory, topic by topic.
+fn chunks(version: i16, told: &Arc<Told>) -> impl Iterator<Item = Chunk> + Clone + use<> {
+    let row = |topics| result(&told.directory).with_topics(topics);
+    let (first, count, last) = match Around::new(version, version >= FLEXIBLE, row) {
+        Ok(around) => (
+            around.head(told.topics.len()),
+            told.topics.len(),
+            around.tail(),
+        ),
+        // It cannot be encoded at all, which shows when it is tried.
+        Err(_) => (Chunk::row(row(Vec::new())), 0, Chunk::Bytes(Bytes::new())),
+    };
+    let told = Arc::clone(told);
+    let topics =
+        (0..count).map(move |at| Chunk::row(topic(&told.replicas()[told.topics[at].clone()])));
+    once(first).chain(topics).chain(once(last))
+}
+
+/// A directory without its topics.
+fn result(directory: &DescribedDirectory) -> DescribeLogDirsResult {
     let path = directory.path.to_string_lossy().into_owned();
     let result = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(path));
     let Some(content) = &directory.content else {
         return result.with_error_code(ErrorCode::KAFKA_STORAGE_ERROR.0);
     };
-    let result = result.with_topics(topics(&content.replicas, asked));
     let bytes = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
     match content.space {
         Some(space) => result
@@ -78,43 +143,34 @@ fn result(directory: &DescribedDirectory, asked: &Asked<'_>) -> DescribeLogDirsR
     }
 }
 
-/// The replicas that are asked for, by topic; they come ordered by name.
-fn topics(replicas: &[DescribedReplica], asked: &Asked<'_>) -> Vec<DescribeLogDirsTopic> {
-    let mut topics: Vec<DescribeLogDirsTopic> = Vec::new();
-    let wanted = replicas
-        .iter()
-        .filter(|replica| asked.has(&replica.topic_partition));
-    for replica in wanted {
-        let name = &*replica.topic_partition.topic;
-        if topics
-            .last()
-            .is_none_or(|topic| topic.name.as_str() != name)
-        {
-            let name = TopicName(StrBytes::from_string(name.to_owned()));
-            topics.push(DescribeLogDirsTopic::default().with_name(name));
-        }
-        let partition = DescribeLogDirsPartition::default()
+/// The replicas of one topic.
+fn topic(replicas: &[DescribedReplica]) -> DescribeLogDirsTopic {
+    let name = replicas
+        .first()
+        .map_or("", |replica| &*replica.topic_partition.topic);
+    let partition = |replica: &DescribedReplica| {
+        DescribeLogDirsPartition::default()
             .with_partition_index(replica.topic_partition.partition)
             .with_partition_size(i64::try_from(replica.size).unwrap_or(i64::MAX))
             .with_offset_lag(replica.offset_lag)
-            .with_is_future_key(replica.is_future);
-        if let Some(topic) = topics.last_mut() {
-            topic.partitions.push(partition);
-        }
-    }
-    topics
+            .with_is_future_key(replica.is_future)
+    };
+    DescribeLogDirsTopic::default()
+        .with_name(wire_name(name))
+        .with_partitions(replicas.iter().map(partition).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 
-    use super::super::fixture::over_the_wire;
+    use kafka_protocol::messages::TopicName;
+
     use super::*;
     use crate::log::Space;
     use crate::partition::DirectoryContent;
 
-    fn directories() -> [DescribedDirectory; 2] {
+    fn directories() -> Vec<DescribedDirectory> {
         let replica = |topic: &str, partition, is_future| DescribedReplica {
             topic_partition: TopicPartition::new(topic, partition),
             size: 700,
@@ -132,17 +188,28 @@ mod tests {
                 replica("orders", 1, true),
             ],
         };
-        [("/a", Some(content)), ("/b", None)].map(|(path, content)| DescribedDirectory {
-            path: path.into(),
-            content,
-        })
+        [("/a", Some(content)), ("/b", None)]
+            .map(|(path, content)| DescribedDirectory {
+                path: path.into(),
+                content,
+            })
+            .into()
+    }
+
+    fn received(request: &DescribeLogDirsRequest, version: i16) -> DescribeLogDirsResponse {
+        let told: Vec<_> = told(request, directories())
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let rows = told.iter().flat_map(|told| chunks(version, told));
+        streamed::received(version, response, told.len(), rows)
     }
 
     #[test]
     fn every_version_tells_what_it_can() {
         for version in 1..=4 {
             let request = DescribeLogDirsRequest::default().with_topics(None);
-            let response = over_the_wire(&response(&request, &directories()), version);
+            let response = received(&request, version);
             let [first, second] = response.results.as_slice() else {
                 panic!("two directories: {response:?}");
             };
@@ -176,7 +243,7 @@ mod tests {
             .with_topic(TopicName(StrBytes::from_static_str("orders")))
             .with_partitions(vec![1, 7]);
         let request = DescribeLogDirsRequest::default().with_topics(Some(vec![topic]));
-        let response = response(&request, &directories());
+        let response = received(&request, 4);
         let topics = &response.results[0].topics;
         assert_eq!(topics.len(), 1);
         assert_eq!(topics[0].partitions.len(), 1);

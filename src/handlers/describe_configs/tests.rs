@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult,
@@ -6,7 +8,8 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::super::fixture;
-use super::response;
+use super::super::streamed::{self, Chunk};
+use super::{Answer, response};
 use crate::base::ErrorCode;
 use crate::config::BrokerConfig;
 
@@ -39,7 +42,10 @@ fn describe(
         request = request.with_include_documentation(is_full);
     }
     let request = fixture::over_the_wire(&request, version);
-    fixture::over_the_wire(&response(&request, &fixture::image(), &config), version)
+    let answer = Answer::new(request, Arc::new(fixture::image()), Arc::new(config));
+    let count = answer.resources.len();
+    let rows = (0..count).map(|row| Chunk::row(answer.row(row)));
+    streamed::received(version, response, count, rows)
 }
 
 fn one(resource: DescribeConfigsResource) -> DescribeConfigsResult {
