@@ -9,6 +9,7 @@ use crate::wire::Reply;
 
 use super::altered_configs::{Answered, Asked, alter, check_keys};
 use super::route::{Call, Handler};
+use super::text::owned;
 
 pub(super) struct AlterConfigs;
 
@@ -27,7 +28,7 @@ fn asked(resource: AlterConfigsResource) -> Asked {
     Asked {
         resource_type: resource.resource_type,
         change: change(&resource),
-        name: resource.resource_name,
+        name: owned(&resource.resource_name),
     }
 }
 

@@ -1,6 +1,7 @@
 //! AlterReplicaLogDirs: replicas of this broker go to other log directories of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kafka_protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
@@ -9,13 +10,15 @@ use kafka_protocol::messages::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, TopicName,
 };
 
-use crate::base::{ErrorCode, TopicPartition};
+use crate::base::{ErrorCode, TopicId, TopicPartition};
 use crate::metadata::Image;
 use crate::partition::WantedDirectory;
 use crate::wire::Reply;
 
 use super::errors;
+use super::requested::Numbered;
 use super::route::{Call, Handler};
+use super::text::domain_text;
 
 pub(super) struct AlterReplicaLogDirs;
 
@@ -56,25 +59,28 @@ fn is_known(image: &Image, partition: &TopicPartition) -> bool {
 fn wanted(request: &AlterReplicaLogDirsRequest, image: &Image) -> Vec<WantedDirectory> {
     let mut wanted: Vec<WantedDirectory> = Vec::new();
     let mut places = HashMap::new();
+    let mut names = Numbered::default();
+    // A name and a path may be long: all their partitions share them.
+    let mut shared: Vec<(Arc<str>, Option<TopicId>)> = Vec::new();
     for directory in &request.dirs {
+        let path: Arc<str> = domain_text(&directory.path);
         for topic in &directory.topics {
-            let topic_id = image.topic(topic.name.as_str()).map(|topic| topic.id);
+            let name = names.number(&topic.name);
+            if name == shared.len() {
+                let id = image.topic(&topic.name).map(|topic| topic.id);
+                shared.push((domain_text(&topic.name), id));
+            }
+            let (topic_name, topic_id) = &shared[name];
             for partition in &topic.partitions {
-                let path = directory.path.to_string();
-                let topic_partition = TopicPartition::new(topic.name.as_str(), *partition);
-                match places.get(&topic_partition) {
-                    Some(place) => {
-                        let again: &mut WantedDirectory = &mut wanted[*place];
-                        again.path = path;
-                    }
-                    None => {
-                        places.insert(topic_partition.clone(), wanted.len());
-                        wanted.push(WantedDirectory {
-                            topic_partition,
-                            topic_id,
-                            path,
-                        });
-                    }
+                let path = Arc::clone(&path);
+                let place = *places.entry((name, *partition)).or_insert(wanted.len());
+                match wanted.get_mut(place) {
+                    Some(again) => again.path = path,
+                    None => wanted.push(WantedDirectory {
+                        topic_partition: TopicPartition::new(Arc::clone(topic_name), *partition),
+                        topic_id: *topic_id,
+                        path,
+                    }),
                 }
             }
         }
@@ -88,11 +94,15 @@ fn response<'a>(
 ) -> AlterReplicaLogDirsResponse {
     let mut topics: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
     let mut places = HashMap::new();
+    // Partitions share the name of their topic, so that it is not looked at again for each of them.
+    let mut known = HashMap::new();
     for (partition, code) in results {
-        let place = *places.entry(&*partition.topic).or_insert_with(|| {
-            let name = TopicName(partition.topic.to_string().into());
-            topics.push(AlterReplicaLogDirTopicResult::default().with_topic_name(name));
-            topics.len() - 1
+        let place = *known.entry(partition.topic.as_ptr()).or_insert_with(|| {
+            *places.entry(&*partition.topic).or_insert_with(|| {
+                let name = TopicName(partition.topic.to_string().into());
+                topics.push(AlterReplicaLogDirTopicResult::default().with_topic_name(name));
+                topics.len() - 1
+            })
         });
         topics[place].partitions.push(
             AlterReplicaLogDirPartitionResult::default()
@@ -135,7 +145,7 @@ mod tests {
             let wanted = wanted(&request, &fixture::image());
             let told: Vec<_> = wanted
                 .iter()
-                .map(|it| (it.topic_partition.to_string(), it.path.as_str()))
+                .map(|it| (it.topic_partition.to_string(), &*it.path))
                 .collect();
             let expected = [("orders-0", "/a"), ("orders-1", "/b"), ("new-0", "/a")];
             assert_eq!(

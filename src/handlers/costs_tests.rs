@@ -226,7 +226,7 @@ impl Measured {
 
 #[test]
 fn no_request_takes_more_than_its_route_says() {
-    let serving = Serving::start(&[]);
+    let serving = Serving::start(&[("auto.create.topics.enable", "false")]);
     let mut wrong = 0;
     for case in Case::all() {
         for tags in [NONE, UNKNOWN] {
@@ -267,7 +267,7 @@ fn refusal(serving: &Serving, version: i16, count: u32) -> String {
 
 #[test]
 fn a_request_that_is_not_answered_is_told_by_name() {
-    let serving = Serving::start(&[]);
+    let serving = Serving::start(&[("auto.create.topics.enable", "false")]);
     let bound = Route::find(ApiKey::DescribeGroups as i16)
         .expect("a route")
         .bound();

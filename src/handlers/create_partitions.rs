@@ -14,6 +14,7 @@ use crate::wire::Reply;
 use super::ask;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
+use super::topic_ids::owned_name;
 
 pub(super) struct CreatePartitions;
 
@@ -24,7 +25,7 @@ impl Handler for CreatePartitions {
         let topics = request
             .topics
             .into_iter()
-            .map(|topic| (topic.name.clone(), Ok(new_partitions(topic))));
+            .map(|topic| (owned_name(&topic.name), Ok(new_partitions(topic))));
         let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
         let validate_only = request.validate_only;
         let command = Command::CreatePartitions(controller::CreatePartitions {

@@ -15,6 +15,7 @@ use crate::wire::Reply;
 use super::ask;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
+use super::topic_ids::owned_name;
 
 pub(super) struct CreateTopics;
 
@@ -25,7 +26,7 @@ impl Handler for CreateTopics {
         let topics = request
             .topics
             .into_iter()
-            .map(|topic| (topic.name.clone(), Ok(new_topic(topic))));
+            .map(|topic| (owned_name(&topic.name), Ok(new_topic(topic))));
         let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
         let command = Command::CreateTopics(controller::CreateTopics {
             topics,

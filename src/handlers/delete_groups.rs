@@ -14,23 +14,33 @@ use super::errors;
 use super::route::{Call, Handler};
 use super::text::domain_text;
 
+/// How many deletions may wait to be durable at a time.
+const AT_ONCE: usize = 64;
+
 pub(super) struct DeleteGroups;
 
 impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
 
     async fn handle(call: Call, request: DeleteGroupsRequest) -> Reply {
-        let mut asked = Vec::new();
-        for id in distinct(request.groups_names) {
-            let delete = Command::DeleteGroup(DeleteGroup {
-                group: domain_text(&id),
-            });
-            let decided = call.broker.groups.command(&id, delete);
-            asked.push((id, decided));
-        }
-        let mut results = Vec::with_capacity(asked.len());
-        for (id, decided) in asked {
-            results.push(result(id, decided.await));
+        let groups = distinct(request.groups_names);
+        let mut results = Vec::with_capacity(groups.len());
+        let mut groups = groups.into_iter().peekable();
+        while groups.peek().is_some() {
+            let asked: Vec<_> = groups
+                .by_ref()
+                .take(AT_ONCE)
+                .map(|id| {
+                    let delete = Command::DeleteGroup(DeleteGroup {
+                        group: domain_text(&id),
+                    });
+                    let decided = call.broker.groups.command(&id, delete);
+                    (id, decided)
+                })
+                .collect();
+            for (id, decided) in asked {
+                results.push(result(id, decided.await));
+            }
         }
         call.reply(&DeleteGroupsResponse::default().with_results(results))
     }

@@ -15,6 +15,7 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
+use super::topic_ids::owned_name;
 
 /// Where there is no answer to where a partition begins.
 const NO_LOW_WATERMARK: i64 = -1;
@@ -85,14 +86,20 @@ fn topics(requested: Vec<DeleteRecordsTopic>) -> Vec<TopicRow> {
     let mut places = HashMap::new();
     let mut columns = HashMap::new();
     for topic in requested {
-        for partition in topic.partitions {
-            let row = *places.entry(topic.name.clone()).or_insert_with(|| {
-                let name = topic.name.clone();
-                let partitions = Vec::new();
-                rows.push(TopicRow { name, partitions });
-                rows.len() - 1
+        // A topic without partitions does not occur in the answer.
+        if topic.partitions.is_empty() {
+            continue;
+        }
+        let name = owned_name(&topic.name);
+        let row = *places.entry(name).or_insert_with_key(|name| {
+            rows.push(TopicRow {
+                name: name.clone(),
+                partitions: Vec::new(),
             });
-            let row_of_topic = &mut rows[row].partitions;
+            rows.len() - 1
+        });
+        let row_of_topic = &mut rows[row].partitions;
+        for partition in topic.partitions {
             let index = partition.partition_index;
             let column = *columns.entry((row, index)).or_insert_with(|| {
                 let answer = DeleteRecordsPartitionResult::default()

@@ -15,7 +15,7 @@ use crate::wire::Reply;
 use super::ask;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
-use super::topic_ids::wire_name;
+use super::topic_ids::{owned_name, wire_name};
 
 pub(super) struct DeleteTopics;
 
@@ -55,11 +55,11 @@ struct Key {
 /// The rows of the request, of whichever version.
 fn requested(request: DeleteTopicsRequest) -> Vec<(Key, Result<TopicReference, Refusal>)> {
     let named = request.topic_names.into_iter().map(|name| Key {
-        name: Some(name),
+        name: Some(owned_name(&name)),
         id: Uuid::nil(),
     });
     let listed = request.topics.into_iter().map(|topic| Key {
-        name: topic.name,
+        name: topic.name.as_ref().map(owned_name),
         id: topic.topic_id,
     });
     let refuse = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));

@@ -16,6 +16,7 @@ use crate::base::{ErrorCode, TopicPartition};
 use crate::partition::{DescribedDirectory, DescribedReplica};
 use crate::wire::Reply;
 
+use super::requested::Numbered;
 use super::route::{Call, Handler};
 use super::streamed::{self, Around, Chunk};
 use super::topic_ids::wire_name;
@@ -63,7 +64,7 @@ impl Told {
 /// The partitions that are asked for.
 enum Asked<'a> {
     All,
-    Some(HashSet<(&'a str, i32)>),
+    Some(Numbered<'a>, HashSet<(usize, i32)>),
 }
 
 impl<'a> Asked<'a> {
@@ -71,17 +72,21 @@ impl<'a> Asked<'a> {
         let Some(topics) = &request.topics else {
             return Self::All;
         };
-        let partitions = topics.iter().flat_map(|topic| {
-            let name = topic.topic.as_str();
-            topic.partitions.iter().map(move |number| (name, *number))
-        });
-        Self::Some(partitions.collect())
+        let mut names = Numbered::default();
+        let mut partitions = HashSet::new();
+        for topic in topics {
+            let name = names.number(topic.topic.as_str());
+            partitions.extend(topic.partitions.iter().map(|number| (name, *number)));
+        }
+        Self::Some(names, partitions)
     }
 
     fn has(&self, partition: &TopicPartition) -> bool {
         match self {
             Self::All => true,
-            Self::Some(asked) => asked.contains(&(&*partition.topic, partition.partition)),
+            Self::Some(names, asked) => names
+                .find(&partition.topic)
+                .is_some_and(|name| asked.contains(&(name, partition.partition))),
         }
     }
 }

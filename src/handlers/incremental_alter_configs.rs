@@ -12,6 +12,7 @@ use crate::wire::Reply;
 
 use super::altered_configs::{Answered, Asked, BROKER_LOGGER, alter, check_keys, invalid, node_id};
 use super::route::{Call, Handler};
+use super::text::owned;
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -28,7 +29,7 @@ impl Handler for IncrementalAlterConfigs {
         let asked = request.resources.into_iter().map(|resource| Asked {
             resource_type: resource.resource_type,
             change: change(&resource, own),
-            name: resource.resource_name,
+            name: owned(&resource.resource_name),
         });
         let answered = alter(&call, asked.collect(), request.validate_only).await;
         let responses = answered.into_iter().map(row).collect();

@@ -31,7 +31,7 @@ pub(super) struct JoinGroup;
 impl Handler for JoinGroup {
     type Request = JoinGroupRequest;
 
-    async fn handle(mut call: Call, request: JoinGroupRequest) -> Reply {
+    async fn handle(call: Call, request: JoinGroupRequest) -> Reply {
         let client_id = call.client_id.as_deref().unwrap_or_default();
         let join = join(
             &request,
@@ -44,9 +44,8 @@ impl Handler for JoinGroup {
             .broker
             .groups
             .command(&request.group_id, Command::Join(join));
-        // Others may be waited for, and the whole frame would wait with what is left of it.
+        // It may wait for others, and must not keep its frame meanwhile.
         drop(request);
-        call.client_id = None;
         let decided = decided.await;
         call.reply(&response(call.version, &reply(decided)))
     }

@@ -1,6 +1,6 @@
 //! ListOffsets: where a partition begins and ends, and what it held when.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::{
@@ -15,7 +15,9 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::isolation::{READ_COMMITTED, is_isolation_level};
+use super::requested::Numbered;
 use super::route::{Call, Handler};
+use super::streamed::Pace;
 
 /// First version that has an isolation level.
 const WITH_ISOLATION: i16 = 2;
@@ -32,25 +34,25 @@ impl Handler for ListOffsets {
 
     async fn handle(call: Call, request: ListOffsetsRequest) -> Reply {
         let image = call.broker.cluster.image();
-        let repeated = repeated_partitions(&request);
-        let mut told = HashSet::new();
+        let mut names = Numbered::default();
+        let numbers = request.topics.iter().map(|topic| names.number(&topic.name));
+        let numbers: Vec<_> = numbers.collect();
+        let mut said = said(&request, &numbers);
         // A topic has one row, and none unless a partition of it was asked for.
-        let mut topics = Vec::<ListOffsetsTopicResponse>::with_capacity(request.topics.len());
+        let mut topics = Vec::<ListOffsetsTopicResponse>::new();
         let mut places = HashMap::new();
-        for topic in &request.topics {
+        let mut pace = Pace::default();
+        for (topic, number) in request.topics.iter().zip(numbers) {
             for partition in &topic.partitions {
-                let key = (topic.name.as_str(), partition.partition_index);
-                if !told.insert(key) {
-                    continue;
-                }
-                let answer = if repeated.contains(&key) {
-                    refusal(ErrorCode::INVALID_REQUEST)
-                } else {
-                    answer(&call, &request, &image, topic, partition)
+                pace.step().await;
+                let answer = match said.insert((number, partition.partition_index), Said::Told) {
+                    None | Some(Said::Told) => continue,
+                    Some(Said::Again) => refusal(ErrorCode::INVALID_REQUEST),
+                    Some(Said::Once) => answer(&call, &request, &image, topic, partition)
                         .await
-                        .unwrap_or_else(refusal)
+                        .unwrap_or_else(refusal),
                 };
-                let place = *places.entry(topic.name.as_str()).or_insert_with(|| {
+                let place = *places.entry(number).or_insert_with(|| {
                     topics.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()));
                     topics.len() - 1
                 });
@@ -63,23 +65,31 @@ impl Handler for ListOffsets {
     }
 }
 
-fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {
-    ListOffsetsPartitionResponse::default().with_error_code(code.0)
+/// How often the request names a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Once,
+    /// It is refused.
+    Again,
+    /// It has its row.
+    Told,
 }
 
-/// Partitions that the request names more than once: they are refused.
-fn repeated_partitions(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
-    let mut seen = HashSet::new();
-    let mut repeated = HashSet::new();
-    for topic in &request.topics {
+/// How often the request names each partition, by the number of its topic.
+fn said(request: &ListOffsetsRequest, numbers: &[usize]) -> HashMap<(usize, i32), Said> {
+    let mut said = HashMap::new();
+    for (topic, number) in request.topics.iter().zip(numbers) {
         for partition in &topic.partitions {
-            let name = (topic.name.as_str(), partition.partition_index);
-            if !seen.insert(name) {
-                repeated.insert(name);
-            }
+            said.entry((*number, partition.partition_index))
+                .and_modify(|said| *said = Said::Again)
+                .or_insert(Said::Once);
         }
     }
-    repeated
+    said
+}
+
+fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse::default().with_error_code(code.0)
 }
 
 async fn answer(

@@ -1,15 +1,15 @@
 //! OffsetCommit: how far consumers have come. By topic name in old versions, by id in new ones.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
+use uuid::Uuid;
 
 use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use crate::coordinator::CoordinatorError;
@@ -37,19 +37,44 @@ impl Handler for OffsetCommit {
     async fn handle(call: Call, request: OffsetCommitRequest) -> Reply {
         let image = call.broker.cluster.image();
         let (offsets, refusals) = check(&image, &request, call.version);
-        let codes = if offsets.is_empty() {
-            Vec::new()
-        } else {
+        // The log may be slow, and nobody who waits for it is to keep its frame.
+        let asked = asked(&request);
+        let commit = (!offsets.is_empty()).then(|| {
             let count = offsets.len();
             let commit = Command::CommitOffsets(commit(&request, call.version, offsets));
-            codes(
-                call.version,
-                within(&call, call.broker.groups.command(&request.group_id, commit)).await,
-                count,
-            )
+            (call.broker.groups.command(&request.group_id, commit), count)
+        });
+        drop(request);
+        let codes = match commit {
+            Some((commit, count)) => codes(call.version, within(&call, commit).await, count),
+            None => Vec::new(),
         };
-        call.reply(&response(call.version, &request, &refusals, codes))
+        call.reply(&response(call.version, asked, &refusals, codes))
     }
+}
+
+/// A topic of the request, and the numbers of its partitions.
+struct Asked {
+    name: TopicName,
+    id: Uuid,
+    partitions: Vec<i32>,
+}
+
+/// The topics of the request. Kafka's answer is made of partitions: a topic without any does not occur in it.
+fn asked(request: &OffsetCommitRequest) -> Vec<Asked> {
+    let topics = request.topics.iter();
+    topics
+        .filter(|topic| !topic.partitions.is_empty())
+        .map(|topic| Asked {
+            name: topic_ids::owned_name(&topic.name),
+            id: topic.topic_id,
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|partition| partition.partition_index)
+                .collect(),
+        })
+        .collect()
 }
 
 /// A commit that is not durable in time is answered so; it may still become durable.
@@ -97,7 +122,7 @@ fn check(
 
 fn offset(topic: &TopicImage, partition: &OffsetCommitRequestPartition) -> OffsetToCommit {
     OffsetToCommit {
-        at: TopicPartition::new(&*topic.name, partition.partition_index),
+        at: TopicPartition::new(Arc::clone(&topic.name), partition.partition_index),
         topic_id: topic.id,
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
@@ -147,7 +172,7 @@ fn codes(
 /// The answer in the order of the request: a partition's refusal, or else the next of `codes`.
 fn response(
     version: i16,
-    request: &OffsetCommitRequest,
+    asked: Vec<Asked>,
     refusals: &[Option<ErrorCode>],
     codes: Vec<ErrorCode>,
 ) -> OffsetCommitResponse {
@@ -157,21 +182,19 @@ fn response(
         Some(Some(refusal)) => *refusal,
         _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
     };
-    let mut topics = Vec::with_capacity(request.topics.len());
-    // Kafka's answer is made of partitions: a topic without any does not occur in it.
-    let with_partitions = |topic: &&OffsetCommitRequestTopic| !topic.partitions.is_empty();
-    for asked in request.topics.iter().filter(with_partitions) {
-        let partition = |asked: &OffsetCommitRequestPartition| {
+    let mut topics = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let partition = |number: &i32| {
             OffsetCommitResponsePartition::default()
-                .with_partition_index(asked.partition_index)
+                .with_partition_index(*number)
                 .with_error_code(next().0)
         };
         let topic = OffsetCommitResponseTopic::default()
             .with_partitions(asked.partitions.iter().map(partition).collect());
         topics.push(if version >= WITH_TOPIC_IDS {
-            topic.with_topic_id(asked.topic_id)
+            topic.with_topic_id(asked.id)
         } else {
-            topic.with_name(asked.name.clone())
+            topic.with_name(asked.name)
         });
     }
     OffsetCommitResponse::default().with_topics(topics)
@@ -179,7 +202,8 @@ fn response(
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::{GroupId, TopicName};
+    use kafka_protocol::messages::GroupId;
+    use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
     use kafka_protocol::protocol::StrBytes;
 
     use super::super::fixture::{self, over_the_wire};
@@ -264,7 +288,12 @@ mod tests {
                 .to_vec();
             let decided = Ok(GroupReply::CommitOffsets(CommitOffsetsReply { partitions }));
             let told = over_the_wire(
-                &response(version, &request, &refusals, codes(version, decided, 2)),
+                &response(
+                    version,
+                    asked(&request),
+                    &refusals,
+                    codes(version, decided, 2),
+                ),
                 version,
             );
             let codes: Vec<(i32, i16)> = told.topics[1]
@@ -307,7 +336,7 @@ mod tests {
         assert_eq!(&*offsets[0].at.topic, "orders");
         assert_eq!(refusals, [None, Some(ErrorCode::UNKNOWN_TOPIC_ID)]);
         let told = over_the_wire(
-            &response(10, &request, &refusals, vec![ErrorCode::NONE]),
+            &response(10, asked(&request), &refusals, vec![ErrorCode::NONE]),
             10,
         );
         assert_eq!(told.topics[0].topic_id, fixture::ORDERS);

@@ -1,5 +1,7 @@
 //! OffsetDelete: an administrator has a group's offsets forgotten.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
@@ -53,7 +55,10 @@ fn check(
                 .and_then(|topic| topic_ids::with_partition(topic, partition.partition_index))
             {
                 Ok(topic) => {
-                    partitions.push(TopicPartition::new(&*topic.name, partition.partition_index));
+                    partitions.push(TopicPartition::new(
+                        Arc::clone(&topic.name),
+                        partition.partition_index,
+                    ));
                     refusals.push(None);
                 }
                 Err(code) => refusals.push(Some(code)),

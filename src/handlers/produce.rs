@@ -123,7 +123,8 @@ fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms)
     let response = if by_id {
         TopicProduceResponse::default().with_topic_id(data.topic_id)
     } else {
-        TopicProduceResponse::default().with_name(data.name)
+        // It waits for the log, and must not keep the frame meanwhile.
+        TopicProduceResponse::default().with_name(topic_ids::owned_name(&data.name))
     };
     TopicAppends {
         response,

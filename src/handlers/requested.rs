@@ -68,6 +68,23 @@ impl<K> Rows<K> {
     }
 }
 
+/// Numbers for names: a name may be long, so it is looked at once and not for each of its partitions.
+#[derive(Debug, Default)]
+pub(super) struct Numbered<'a>(HashMap<&'a str, usize>);
+
+impl<'a> Numbered<'a> {
+    /// The number of this name, from 0 on in the order of their first occurrence.
+    pub(super) fn number(&mut self, name: &'a str) -> usize {
+        let next = self.0.len();
+        *self.0.entry(name).or_insert(next)
+    }
+
+    /// The number of this name, if it has one.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::sort_out;

@@ -20,18 +20,15 @@ pub(super) struct SyncGroup;
 impl Handler for SyncGroup {
     type Request = SyncGroupRequest;
 
-    async fn handle(mut call: Call, request: SyncGroupRequest) -> Reply {
+    async fn handle(call: Call, request: SyncGroupRequest) -> Reply {
         let has_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
         let reply = if call.version >= WITH_PROTOCOL && !has_protocol {
             SyncReply::refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
         } else {
-            let decided = call
-                .broker
-                .groups
-                .command(&request.group_id, Command::Sync(sync(&request)));
-            // The leader may be waited for, and the whole frame would wait with what is left of it.
+            let groups = &call.broker.groups;
+            let decided = groups.command(&request.group_id, Command::Sync(sync(&request)));
+            // It may wait for the leader, and must not keep its frame meanwhile.
             drop(request);
-            call.client_id = None;
             reply(decided.await)
         };
         call.reply(&response(&reply))

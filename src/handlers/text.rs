@@ -15,6 +15,11 @@ pub(super) fn wire_text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
+/// A text that is not part of a frame: who waits with one keeps only that.
+pub(super) fn owned(text: &StrBytes) -> StrBytes {
+    wire_text(text)
+}
+
 /// The same where there need not be one.
 pub(super) fn optional_wire_text(text: Option<&Arc<str>>) -> Option<StrBytes> {
     text.map(|text| wire_text(text))

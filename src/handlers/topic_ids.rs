@@ -35,6 +35,11 @@ pub(super) fn wire_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
+/// A topic's name that is not part of a frame: who waits with one keeps only that.
+pub(super) fn owned_name(name: &TopicName) -> TopicName {
+    wire_name(name)
+}
+
 /// The same topic, if it has this partition.
 ///
 /// # Errors

@@ -48,7 +48,7 @@ pub struct WantedDirectory {
     /// Its topic's id, where there is such a topic.
     pub topic_id: Option<TopicId>,
     /// An absolute path of `log.dirs`.
-    pub path: String,
+    pub path: Arc<str>,
 }
 
 impl Partitions {
@@ -74,6 +74,9 @@ impl Partitions {
 
     fn alter_directory(&self, wanted: &WantedDirectory) -> Result<(), AlterDirectoryError> {
         let partition = &wanted.topic_partition;
+        if partition.topic.len() > LONGEST_NAME {
+            return Err(AlterDirectoryError::NameTooLong);
+        }
         let name = marked_directory_name(partition, uuid::Uuid::new_v4(), ReplicaState::Future);
         if !name.starts_with(&format!("{partition}.")) || name.len() > LONGEST_NAME {
             return Err(AlterDirectoryError::NameTooLong);

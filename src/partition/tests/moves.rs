@@ -114,7 +114,7 @@ impl Fixture {
         WantedDirectory {
             topic_partition: TopicPartition::new("orders", 0),
             topic_id: Some(self.id),
-            path: self.home.path(to).display().to_string(),
+            path: self.home.path(to).display().to_string().into(),
         }
     }
 }
