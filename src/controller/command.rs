@@ -1,7 +1,8 @@
 //! What the controller can be asked, and what it answers.
 
+use std::collections::BTreeMap;
+
 use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
-use crate::config::DescribedConfig;
 use crate::metadata::ConfigResource;
 use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
 
@@ -157,8 +158,9 @@ pub struct CreatedTopic {
     pub partitions: i32,
     /// How many replicas of the first partition.
     pub replication_factor: i16,
-    /// Its effective configuration, ordered by name. The handler shows it to those who may see it.
-    pub configs: Vec<DescribedConfig>,
+    /// What was set for it. The handler shows the whole configuration to those who may see it: thousands of topics
+    /// have a description each that is much larger than they are.
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// Delete topics; each succeeds or fails by itself.

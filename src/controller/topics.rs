@@ -111,14 +111,10 @@ fn create_topic(
     };
 
     let topic_id = situation.chance.topic_id();
-    let created = CreatedTopic {
-        topic_id,
-        partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
-        replication_factor: partitions.first().map_or(0, |first| {
-            i16::try_from(first.replicas.len()).unwrap_or(i16::MAX)
-        }),
-        configs: configs::effective(&overrides, &config),
-    };
+    let partition_count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+    let replication_factor = partitions.first().map_or(0, |first| {
+        i16::try_from(first.replicas.len()).unwrap_or(i16::MAX)
+    });
     records.push(MetadataRecord::Topic(Topic {
         name: name.to_owned(),
         topic_id,
@@ -128,7 +124,12 @@ fn create_topic(
     records.extend(numbered.map(|(number, partition)| {
         MetadataRecord::Partition(partition.to_record(topic_id, number))
     }));
-    Ok(created)
+    Ok(CreatedTopic {
+        topic_id,
+        partitions: partition_count,
+        replication_factor,
+        overrides,
+    })
 }
 
 /// The partitions of a topic whose replicas the controller chooses.

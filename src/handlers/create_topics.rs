@@ -1,5 +1,7 @@
 //! CreateTopics: new topics, each by itself; or what would become of them.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult,
@@ -8,13 +10,17 @@ use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicN
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::NodeId;
-use crate::config::DescribedConfig;
+use crate::config::{BrokerConfig, DescribedConfig};
+use crate::controller::configs::effective;
 use crate::controller::{self, Command, CreatedTopic, NewTopic, Refusal};
 use crate::wire::Reply;
 
 use super::ask;
+use super::describe_configs::config_in_force;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
+use super::streamed::{self, Chunk};
+use super::text::wire_text;
 use super::topic_ids::owned_name;
 
 pub(super) struct CreateTopics;
@@ -40,9 +46,21 @@ impl Handler for CreateTopics {
         };
         let decided =
             ask::controller(&call.broker.cluster, command, request.timeout_ms, pick).await;
-        let topics = rows.answer(decided).map(|(name, result)| row(name, result));
-        call.reply(&CreateTopicsResponse::default().with_topics(topics.collect()))
+        let image = call.broker.cluster.image();
+        let config = config_in_force(&image, &call.broker.config);
+        let told: Vec<_> = rows.answer(decided).collect();
+        let count = told.len();
+        let told = Arc::new(told);
+        let rows = (0..count).map(move |at| {
+            let (name, result) = &told[at];
+            Chunk::row(row(name.clone(), result, &config))
+        });
+        streamed::rows(&call, response, count, rows).await
     }
+}
+
+fn response(topics: Vec<CreatableTopicResult>) -> CreateTopicsResponse {
+    CreateTopicsResponse::default().with_topics(topics)
 }
 
 fn new_topic(topic: CreatableTopic) -> NewTopic {
@@ -74,7 +92,11 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
 }
 
 /// One row. What was made is told from version 5 on; the encoder leaves it out before.
-fn row(name: TopicName, result: Result<CreatedTopic, Refusal>) -> CreatableTopicResult {
+fn row(
+    name: TopicName,
+    result: &Result<CreatedTopic, Refusal>,
+    in_force: &BrokerConfig,
+) -> CreatableTopicResult {
     let row = CreatableTopicResult::default().with_name(name);
     match result {
         Ok(created) => row
@@ -82,10 +104,15 @@ fn row(name: TopicName, result: Result<CreatedTopic, Refusal>) -> CreatableTopic
             .with_topic_id(created.topic_id.0)
             .with_num_partitions(created.partitions)
             .with_replication_factor(created.replication_factor)
-            .with_configs(Some(created.configs.into_iter().map(config).collect())),
+            .with_configs(Some(
+                effective(&created.overrides, in_force)
+                    .into_iter()
+                    .map(config)
+                    .collect(),
+            )),
         Err(refusal) => row
             .with_error_code(refusal.code.0)
-            .with_error_message(refusal.message.map(StrBytes::from_string)),
+            .with_error_message(refusal.message.as_deref().map(wire_text)),
     }
 }
 
@@ -105,16 +132,15 @@ mod tests {
     use kafka_protocol::messages::create_topics_request::{
         CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
     };
-    use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, CreateTopicsResponse};
+    use kafka_protocol::messages::{BrokerId, CreateTopicsRequest};
     use kafka_protocol::protocol::StrBytes;
     use uuid::Uuid;
 
     use super::super::fixture;
     use super::super::topic_ids::wire_name;
-    use super::{new_topic, row};
+    use super::{new_topic, response, row};
     use crate::base::{ErrorCode, KafkaUuid, NodeId};
     use crate::config::BrokerConfig;
-    use crate::config::describe::describe_topic;
     use crate::controller::{CreatedTopic, Refusal};
 
     #[test]
@@ -124,20 +150,18 @@ mod tests {
             topic_id: KafkaUuid(Uuid::from_u128(7)),
             partitions: 3,
             replication_factor: 2,
-            configs: describe_topic(&overrides, &BrokerConfig::default()),
+            overrides,
         };
         let refusal = Refusal::new(ErrorCode::INVALID_PARTITIONS, "No.");
+        let config = BrokerConfig::default();
         for version in 2..=7 {
-            let rows = vec![
-                row(wire_name("made"), Ok(created.clone())),
-                row(wire_name("refused"), Err(refusal.clone())),
-                row(
-                    wire_name("late"),
-                    Err(Refusal::bare(ErrorCode::REQUEST_TIMED_OUT)),
-                ),
-            ];
-            let response =
-                fixture::over_the_wire(&CreateTopicsResponse::default().with_topics(rows), version);
+            let rows = [
+                ("made", Ok(created.clone())),
+                ("refused", Err(refusal.clone())),
+                ("late", Err(Refusal::bare(ErrorCode::REQUEST_TIMED_OUT))),
+            ]
+            .map(|(name, result)| row(wire_name(name), &result, &config));
+            let response = fixture::over_the_wire(&response(rows.into()), version);
             let [made, refused, late] = response.topics.as_slice() else {
                 panic!("three rows")
             };

@@ -38,14 +38,22 @@ impl Handler for DescribeConfigs {
 
     async fn handle(call: Call, request: DescribeConfigsRequest) -> Reply {
         let image = call.broker.cluster.image();
-        let config = match image.config_in_force(&call.broker.config) {
-            Cow::Borrowed(_) => Arc::clone(&call.broker.config),
-            Cow::Owned(config) => Arc::new(config),
-        };
+        let config = config_in_force(&image, &call.broker.config);
         let answer = Arc::new(Answer::new(request, image, config));
         let count = answer.resources.len();
         let rows = (0..count).map(move |row| Chunk::row(answer.row(row)));
         streamed::rows(&call, response, count, rows).await
+    }
+}
+
+/// The broker's configuration: what it was started with, under what was set since.
+pub(super) fn config_in_force(
+    image: &Image,
+    started_with: &Arc<BrokerConfig>,
+) -> Arc<BrokerConfig> {
+    match image.config_in_force(started_with) {
+        Cow::Borrowed(_) => Arc::clone(started_with),
+        Cow::Owned(config) => Arc::new(config),
     }
 }
 

@@ -109,11 +109,39 @@ impl Answer {
             _ => (Chunk::row(whole()), 0, Chunk::Bytes(Bytes::new())),
         };
         let answer = Arc::clone(self);
-        let rows = (0..members).filter_map(move |number| {
-            let found = answer.groups[place].1.as_ref().ok()?.as_ref().ok()?;
-            Some(Chunk::row(member(found.members.get(number)?)))
+        let rows = (0..members).flat_map(move |number| {
+            let found = answer.groups[place].1.as_ref().ok();
+            let found = found.and_then(|found| found.as_ref().ok());
+            let one = found.and_then(|found| found.members.get(number));
+            one.map(|one| member_chunks(answer.version, one))
+                .into_iter()
+                .flatten()
         });
         once(first).chain(rows).chain(once(last))
+    }
+}
+
+/// The row of a member, whose metadata and assignment may be long: they are sent as they are, without a copy.
+fn member_chunks(version: i16, one: &DescribedMember) -> Vec<Chunk> {
+    let is_flexible = version >= FLEXIBLE;
+    let bare = member(one)
+        .with_member_metadata(Bytes::new())
+        .with_member_assignment(Bytes::new());
+    let metadata = |bytes| bare.clone().with_member_metadata(bytes);
+    let assignment = |bytes| bare.clone().with_member_assignment(bytes);
+    // The assignment follows immediately behind the metadata.
+    match (
+        Around::bytes(version, is_flexible, metadata),
+        Around::bytes(version, is_flexible, assignment),
+    ) {
+        (Ok(metadata), Ok(assignment)) => vec![
+            metadata.head(one.metadata.len()),
+            Chunk::Bytes(one.metadata.clone()),
+            assignment.length(one.assignment.len()),
+            Chunk::Bytes(one.assignment.clone()),
+            assignment.tail(),
+        ],
+        _ => vec![Chunk::row(member(one))],
     }
 }
 
@@ -276,5 +304,44 @@ mod tests {
                 (ErrorCode::COORDINATOR_NOT_AVAILABLE.0, "")
             );
         }
+    }
+
+    #[test]
+    fn a_group_with_long_assignments_is_told_as_any_other() {
+        let member = |number: u8| DescribedMember {
+            member: format!("member-{number}").into(),
+            instance: (number == 1).then(|| "instance".into()),
+            client_id: "client".into(),
+            client_host: "/127.0.0.1".into(),
+            metadata: vec![number; 100].into(),
+            assignment: vec![number; 20_000 * usize::from(number)].into(),
+        };
+        for version in 0..=6 {
+            let found = Ok(Ok(Description {
+                state: StateName::Stable,
+                protocol_type: "consumer".into(),
+                protocol: "range".into(),
+                members: (0..4).map(member).collect(),
+            }));
+            let whole = described(version, "group", NOT_ASKED, &found);
+            let answer = Arc::new(Answer {
+                version,
+                operations: NOT_ASKED,
+                groups: vec![("group".into(), found)],
+            });
+            let response = |groups| DescribeGroupsResponse::default().with_groups(groups);
+            let row = answer.chunks(0);
+            assert!(row.clone().count() > 20);
+            let told = streamed::received(version, response, 1, row);
+            assert_eq!(told, over_the_wire(&response(vec![whole]), version));
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_named_again_is_looked_up_once() {
+        let id = |name| GroupId(StrBytes::from_static_str(name));
+        let (names, order) = distinct(vec![id("a"), id("b"), id("a"), id("a")]);
+        assert_eq!(names, [id("a"), id("b")]);
+        assert_eq!(*order, [0, 1, 0, 0]);
     }
 }

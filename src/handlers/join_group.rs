@@ -15,6 +15,7 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
+use super::streamed::{self, Chunk};
 use super::text::{client_host, domain_text, optional_domain_text, optional_wire_text, wire_text};
 
 /// First version with a rebalance timeout of its own.
@@ -47,7 +48,16 @@ impl Handler for JoinGroup {
         // It may wait for others, and must not keep its frame meanwhile.
         drop(request);
         let decided = decided.await;
-        call.reply(&response(call.version, &reply(decided)))
+        let mut reply = reply(decided);
+        // The leader is told what all members say, which is shared with the group until it has been sent.
+        let members = Arc::new(std::mem::take(&mut reply.members));
+        let bare = response(call.version, &reply);
+        let with_members = |members| bare.clone().with_members(members);
+        let rows = {
+            let members = Arc::clone(&members);
+            (0..members.len()).map(move |at| Chunk::row(member(&members[at])))
+        };
+        streamed::rows(&call, with_members, members.len(), rows).await
     }
 }
 

@@ -71,7 +71,7 @@ impl Handler for Metadata {
         });
         let count = wanted.count(&answer.image);
         let response = |topics| answer.response(topics, broker.cluster.cluster_id());
-        let rows = Rows::new(&answer, wanted).flat_map(|row| row);
+        let rows = Rows::new(&answer, wanted).flatten();
         streamed::rows(&call, response, count, rows).await
     }
 }

@@ -35,8 +35,8 @@ use kafka_protocol::protocol::buf::ByteBuf;
 const MAP: usize = 448;
 /// The fewest bytes that such a map can have on the wire: count, tag and size.
 const LEAST_MAP: usize = 3;
-/// Bytes of memory for any request: its future, and an answer without rows.
-const BASE: usize = 2048;
+/// Bytes of memory for any request: its future, its place in the queue of a coordinator, an answer without rows.
+const BASE: usize = 8 * 1024;
 
 /// How much requests of an API may have in them, and what that costs.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Bound {
     fields: usize,
     /// Bytes of memory for each field: decoded, worked on, answered.
     each: usize,
+    /// Bytes of memory for any request.
+    base: usize,
     /// How often the bytes of the request are copied, at most: names into commands, answers and error messages.
     copies: usize,
 }
@@ -55,7 +57,16 @@ impl Bound {
         Self {
             fields,
             each,
-            copies: 3,
+            base: BASE,
+            copies: 4,
+        }
+    }
+
+    /// The same for an API whose answers depend on more than the request: as much of them as is in memory at a time.
+    pub(super) const fn with_answer(self, bytes: usize) -> Self {
+        Self {
+            base: BASE + bytes,
+            ..self
         }
     }
 
@@ -80,7 +91,8 @@ impl Bound {
         } else {
             by_fields + self.each + MAP
         };
-        BASE.saturating_add(decoded)
+        self.base
+            .saturating_add(decoded)
             .saturating_add(size.saturating_mul(self.copies))
     }
 }
@@ -128,7 +140,9 @@ impl Metered {
 
     /// Bytes of memory that what was read may need until it has been answered.
     pub(super) const fn memory(&self) -> usize {
-        BASE.saturating_add(self.decoded)
+        self.bound
+            .base
+            .saturating_add(self.decoded)
             .saturating_add(self.size.saturating_mul(self.bound.copies))
     }
 
@@ -214,7 +228,7 @@ mod tests {
         let request: DescribeGroupsRequest = body.decode(5).unwrap();
         assert_eq!(request.groups.len(), 100);
         assert!(!body.is_exceeded());
-        assert_eq!(body.memory(), BASE + 1030 + 3 * 103);
+        assert_eq!(body.memory(), BASE + 1030 + 4 * 103);
 
         let mut body = Metered::new(groups(101), bound);
         assert!(body.decode::<DescribeGroupsRequest>(5).is_none());

@@ -72,36 +72,45 @@ mod topic_ids;
 use metered::Bound;
 pub use route::{Call, Context, Route, Router};
 
+/// What is in memory of an answer that is made when the socket takes it, and what is being made of it.
+const PIECES: usize = 160 * 1024;
+/// A list of APIs or of brokers.
+const LIST: usize = 16 * 1024;
+/// A page of DescribeTopicPartitions.
+const PAGE: usize = 1024 * 1024;
+
 /// Everything that is served, with how many fields a request may have and the bytes of memory that each costs. Dispatch
 /// and the ApiVersions answer both read this table, so what is advertised is what is served.
 pub static ROUTES: &[Route] = &[
     Route::ordered::<produce::Produce>(Bound::new(160_000, 160).uncopied()),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
-    Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 100)),
-    Route::to::<metadata::Metadata>(Bound::new(400_000, 100)),
+    Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 90)),
+    Route::to::<metadata::Metadata>(Bound::new(200_000, 80).with_answer(PIECES)),
     Route::to::<offset_commit::OffsetCommit>(Bound::new(200_000, 100)),
-    Route::to::<offset_fetch::OffsetFetch>(Bound::new(200_000, 260)),
-    Route::to::<find_coordinator::FindCoordinator>(Bound::new(200_000, 300)),
+    Route::to::<offset_fetch::OffsetFetch>(Bound::new(100_000, 150).with_answer(PIECES)),
+    Route::to::<find_coordinator::FindCoordinator>(Bound::new(200_000, 120)),
     Route::to::<join_group::JoinGroup>(Bound::new(10_000, 100)),
-    Route::to::<heartbeat::Heartbeat>(Bound::new(100, 100)),
-    Route::to::<leave_group::LeaveGroup>(Bound::new(50_000, 150)),
-    Route::to::<sync_group::SyncGroup>(Bound::new(100_000, 100)),
-    Route::to::<describe_groups::DescribeGroups>(Bound::new(100_000, 720)),
-    Route::to::<list_groups::ListGroups>(Bound::new(1_000, 100)),
-    Route::to::<api_versions::ApiVersions>(Bound::new(100, 100)),
-    Route::to::<create_topics::CreateTopics>(Bound::new(200_000, 150)),
-    Route::to::<delete_topics::DeleteTopics>(Bound::new(100_000, 220)),
+    Route::to::<heartbeat::Heartbeat>(Bound::new(100, 50)),
+    Route::to::<leave_group::LeaveGroup>(Bound::new(50_000, 130)),
+    Route::to::<sync_group::SyncGroup>(Bound::new(100_000, 60)),
+    Route::to::<describe_groups::DescribeGroups>(Bound::new(200_000, 150).with_answer(PIECES)),
+    Route::to::<list_groups::ListGroups>(Bound::new(1_000, 100).with_answer(PIECES)),
+    Route::to::<api_versions::ApiVersions>(Bound::new(100, 50).with_answer(LIST)),
+    Route::to::<create_topics::CreateTopics>(Bound::new(200_000, 150).with_answer(PIECES)),
+    Route::to::<delete_topics::DeleteTopics>(Bound::new(100_000, 240)),
     Route::to::<delete_records::DeleteRecords>(Bound::new(300_000, 100)),
-    Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 100)),
-    Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 100)),
-    Route::to::<describe_configs::DescribeConfigs>(Bound::new(100_000, 640)),
-    Route::to::<alter_configs::AlterConfigs>(Bound::new(200_000, 150)),
-    Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(Bound::new(100_000, 280)),
-    Route::to::<describe_log_dirs::DescribeLogDirs>(Bound::new(200_000, 100)),
-    Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 150)),
-    Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 350)),
-    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 150)),
-    Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 150)),
-    Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 100)),
-    Route::to::<describe_topic_partitions::DescribeTopicPartitions>(Bound::new(200_000, 120)),
+    Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 50)),
+    Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 60)),
+    Route::to::<describe_configs::DescribeConfigs>(Bound::new(200_000, 80).with_answer(4 * PIECES)),
+    Route::to::<alter_configs::AlterConfigs>(Bound::new(200_000, 120)),
+    Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(Bound::new(100_000, 180)),
+    Route::to::<describe_log_dirs::DescribeLogDirs>(Bound::new(200_000, 60).with_answer(PIECES)),
+    Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 120)),
+    Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 120)),
+    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 120)),
+    Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 120)),
+    Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 50).with_answer(LIST)),
+    Route::to::<describe_topic_partitions::DescribeTopicPartitions>(
+        Bound::new(200_000, 120).with_answer(PAGE),
+    ),
 ];

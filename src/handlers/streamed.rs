@@ -26,6 +26,8 @@ use super::route::Call;
 const PIECE: usize = 64 * 1024;
 /// The largest answer that Kafka's size field can announce.
 const LARGEST: usize = i32::MAX as usize - 64;
+/// Bytes that are not worth a copy.
+const LONG: usize = 16 * 1024;
 /// After so many rows others have their turn.
 const ROWS_AT_ONCE: u32 = 64;
 
@@ -81,7 +83,7 @@ impl Chunk {
     }
 }
 
-/// The bytes around the rows of one array of a message.
+/// The bytes around the rows of one array of a message, or around one of its fields of bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Around {
     head: Bytes,
@@ -97,15 +99,40 @@ impl Around {
         is_flexible: bool,
         message: impl Fn(Vec<T>) -> M,
     ) -> Result<Self, Unencodable> {
-        let encoded = |rows| {
+        Self::between(
+            version,
+            is_flexible,
+            &message(Vec::new()),
+            &message(vec![T::default()]),
+        )
+    }
+
+    /// What stands around the bytes of a field that is given to `message`.
+    pub(super) fn bytes<M: Encodable>(
+        version: i16,
+        is_flexible: bool,
+        message: impl Fn(Bytes) -> M,
+    ) -> Result<Self, Unencodable> {
+        let one = Bytes::from_static(&[0]);
+        Self::between(version, is_flexible, &message(Bytes::new()), &message(one))
+    }
+
+    /// Takes the parts from two messages that differ in that one has nothing and the other one thing in this place.
+    fn between<M: Encodable>(
+        version: i16,
+        is_flexible: bool,
+        none: &M,
+        one: &M,
+    ) -> Result<Self, Unencodable> {
+        let encoded = |message: &M| {
             let mut bytes = BytesMut::new();
-            match message(rows).encode(&mut bytes, version) {
+            match message.encode(&mut bytes, version) {
                 Ok(()) => Ok(bytes),
                 Err(error) => Err(Unencodable(error.to_string())),
             }
         };
         // They differ first in the last byte of the length.
-        let (none, one) = (encoded(Vec::new())?.freeze(), encoded(vec![T::default()])?);
+        let (none, one) = (encoded(none)?.freeze(), encoded(one)?);
         let length_ends = none
             .iter()
             .zip(&one)
@@ -123,22 +150,33 @@ impl Around {
         }
     }
 
-    /// The beginning of the message, if `rows` rows follow.
-    pub(super) fn head(&self, rows: usize) -> Chunk {
+    /// The beginning of the message, if `length` rows or bytes follow.
+    pub(super) fn head(&self, length: usize) -> Chunk {
         let mut head = BytesMut::with_capacity(self.head.len() + 5);
         head.put_slice(&self.head);
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.put_length(length, &mut head);
+        Chunk::Bytes(head.freeze())
+    }
+
+    /// The length of `length` rows or bytes alone, for a field that follows immediately behind another.
+    pub(super) fn length(&self, length: usize) -> Chunk {
+        let mut bytes = BytesMut::new();
+        self.put_length(length, &mut bytes);
+        Chunk::Bytes(bytes.freeze())
+    }
+
+    fn put_length(&self, length: usize, into: &mut BytesMut) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
         if self.is_flexible {
-            let mut rest = rows.saturating_add(1);
+            let mut rest = length.saturating_add(1);
             while rest >= 0x80 {
-                head.put_u8((rest % 0x80) as u8 | 0x80);
+                into.put_u8((rest % 0x80) as u8 | 0x80);
                 rest /= 0x80;
             }
-            head.put_u8(rest as u8);
+            into.put_u8(rest as u8);
         } else {
-            head.put_u32(rows);
+            into.put_u32(length);
         }
-        Chunk::Bytes(head.freeze())
     }
 
     /// The end of the message.
@@ -225,11 +263,25 @@ fn pieces(
     length: usize,
     mut chunks: impl Iterator<Item = Chunk> + Send + 'static,
 ) -> Pieces {
+    // Long bytes are not copied: they are a piece of their own.
+    let mut long = None;
     Pieces::new(length, move || {
+        if let Some(bytes) = long.take() {
+            return Some(bytes);
+        }
         let mut piece = BytesMut::new();
         while piece.len() < PIECE
             && let Some(chunk) = chunks.next()
         {
+            if let Chunk::Bytes(bytes) = &chunk
+                && bytes.len() > LONG
+            {
+                if piece.is_empty() {
+                    return Some(bytes.clone());
+                }
+                long = Some(bytes.clone());
+                break;
+            }
             // It could be encoded before, or at least measured. If not, the answer is too short and the connection ends.
             chunk.encode(version, &mut piece).ok()?;
         }
@@ -285,7 +337,7 @@ mod tests {
     use kafka_protocol::messages::describe_groups_response::{
         DescribedGroup, DescribedGroupMember,
     };
-    use kafka_protocol::messages::{ApiKey, DescribeGroupsResponse, TopicName};
+    use kafka_protocol::messages::{ApiKey, DescribeGroupsResponse, SyncGroupResponse, TopicName};
     use kafka_protocol::messages::{
         DescribeConfigsResponse, FindCoordinatorResponse, ListGroupsResponse, MetadataResponse,
         OffsetFetchResponse, describe_configs_response, find_coordinator_response,
@@ -295,6 +347,7 @@ mod tests {
 
     use super::super::fixture::Serving;
     use super::*;
+    use crate::wire::Parts;
 
     fn written(chunks: impl Iterator<Item = Chunk>, version: i16) -> Bytes {
         let mut bytes = BytesMut::new();
@@ -396,6 +449,32 @@ mod tests {
         compare(8..=9, of_groups, topics, &topic);
         let partitions = |partitions| topic.clone().with_partitions(partitions);
         compare(8..=9, of_groups, partitions, &offset);
+    }
+
+    #[test]
+    fn long_bytes_are_sent_as_they_are() {
+        let assignment = Bytes::from(vec![7; 200_000]);
+        for version in 0..=5 {
+            let response = |bytes| SyncGroupResponse::default().with_assignment(bytes);
+            let is_flexible = ApiKey::SyncGroup.response_header_version(version) >= 1;
+            let around = Around::bytes(version, is_flexible, response).unwrap();
+            let all = [
+                around.head(assignment.len()),
+                Chunk::Bytes(assignment.clone()),
+                around.tail(),
+            ];
+            let mut expected = BytesMut::new();
+            response(assignment.clone())
+                .encode(&mut expected, version)
+                .unwrap();
+            let parts = Parts::message(
+                1,
+                0,
+                pieces(version, expected.len(), all.clone().into_iter()),
+            );
+            assert_eq!(parts.into_body_bytes().unwrap(), expected);
+            assert_eq!(written(all.into_iter(), version), expected);
+        }
     }
 
     #[test]

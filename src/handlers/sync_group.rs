@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+use kafka_protocol::protocol::HeaderVersion as _;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
@@ -10,10 +11,14 @@ use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
+use super::streamed::{self, Around, Chunk};
 use super::text::{domain_text, optional_domain_text, optional_wire_text};
 
 /// First version in which a member has to say which protocol it believes in (KIP-559).
 const WITH_PROTOCOL: i16 = 5;
+
+/// The longest assignment that is copied into the answer.
+const AT_ONCE: usize = 16 * 1024;
 
 pub(super) struct SyncGroup;
 
@@ -31,7 +36,28 @@ impl Handler for SyncGroup {
             drop(request);
             reply(decided.await)
         };
-        call.reply(&response(&reply))
+        if reply.assignment.len() <= AT_ONCE {
+            return call.reply(&response(&reply));
+        }
+        // A long one is shared with the group until it has been sent.
+        let bare = response(&reply).with_assignment(Bytes::new());
+        let with_assignment = |bytes| bare.clone().with_assignment(bytes);
+        let (version, header_version) = (
+            call.version,
+            SyncGroupResponse::header_version(call.version),
+        );
+        match Around::bytes(version, header_version >= 1, with_assignment) {
+            Ok(around) => {
+                let assignment = reply.assignment;
+                let parts = [
+                    around.head(assignment.len()),
+                    Chunk::Bytes(assignment),
+                    around.tail(),
+                ];
+                streamed::chunks(&call, header_version, parts.into_iter()).await
+            }
+            Err(error) => call.unencodable::<SyncGroupResponse>(&error),
+        }
     }
 }
 

@@ -14,19 +14,9 @@ fn a_topic_is_created_with_its_defaults_and_shows_its_configuration() {
         .create(configured("orders", &[("retention.ms", Some("5000"))]))
         .unwrap();
     assert_eq!((created.partitions, created.replication_factor), (1, 1));
-    assert!(
-        created
-            .configs
-            .windows(2)
-            .all(|pair| pair[0].name < pair[1].name)
-    );
-    let source = |name: &str| {
-        created
-            .configs
-            .iter()
-            .find(|config| config.name == name)
-            .unwrap()
-    };
+    let configs = configs::effective(&created.overrides, &BrokerConfig::default());
+    assert!(configs.windows(2).all(|pair| pair[0].name < pair[1].name));
+    let source = |name: &str| configs.iter().find(|config| config.name == name).unwrap();
     assert_eq!(
         source("retention.ms").source,
         ConfigSource::DynamicTopicConfig

@@ -41,7 +41,7 @@ fn answer(topics: Option<Vec<MetadataRequestTopic>>, version: i16) -> MetadataRe
             });
             let count = wanted.count(&answer.image);
             let response = |topics| answer.response(topics, "cluster");
-            let rows = Rows::new(&answer, wanted).flat_map(|row| row);
+            let rows = Rows::new(&answer, wanted).flatten();
             streamed::received(version, response, count, rows)
         }
         Err(refusal) => fixture::over_the_wire(&refusal, version),
