@@ -56,6 +56,9 @@
 //! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then
 //! [`partition::Partitions::apply`].
 //!
+//! What a stranger's request may cost, and how long answers leave: `handlers/metered.rs` and
+//! `handlers/streamed.rs`.
+//!
 //! A record of an internal topic: `group/records.rs` or `metadata/record.rs` for its fields, [`schema`]
 //! for their bytes, [`record`] for the batch around it.
 

@@ -3,7 +3,7 @@
 //! Every change is looked at with what it leaves in force, since settings hang together. What is written
 //! are the overrides that change, each with its new value or null.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::base::{ErrorCode, NodeId};
 use crate::config::definitions::{self, Definition, Kind};
@@ -126,8 +126,9 @@ fn overrides_after(
                     ConfigOperation::Set(value) => value.clone(),
                     ConfigOperation::Append(added) => {
                         let mut items = items("append")?;
-                        for item in named(added) {
-                            if !items.iter().any(|there| there == item) {
+                        let mut there: HashSet<_> = items.iter().cloned().collect();
+                        for item in named(added)? {
+                            if there.insert(item.to_owned()) {
                                 items.push(item.to_owned());
                             }
                         }
@@ -135,8 +136,8 @@ fn overrides_after(
                     }
                     ConfigOperation::Subtract(removed) => {
                         let mut items = items("subtract")?;
-                        let removed = named(removed);
-                        items.retain(|there| !removed.contains(&there.as_str()));
+                        let removed: HashSet<_> = named(removed)?.into_iter().collect();
+                        items.retain(|there| !removed.contains(there.as_str()));
                         items.join(",")
                     }
                 };
@@ -149,21 +150,28 @@ fn overrides_after(
         .values()
         .any(|value| value.encode_utf16().count() > LONGEST_VALUE)
     {
-        return Err(invalid_config(format!(
-            "The configuration value cannot be added because it exceeds the maximum value size of {LONGEST_VALUE} bytes."
-        )));
+        return Err(too_long());
     }
     Ok(next)
 }
 
+fn too_long() -> Refusal {
+    invalid_config(format!(
+        "The configuration value cannot be added because it exceeds the maximum value size of {LONGEST_VALUE} bytes."
+    ))
+}
+
 /// The items that a client names: as Kafka splits them, without the empty ones at the end, but with one
-/// where there is nothing at all.
-fn named(text: &str) -> Vec<&str> {
+/// where there is nothing at all. What no value could hold, even if it names everything twice, is not taken apart.
+fn named(text: &str) -> Result<Vec<&str>, Refusal> {
+    if text.len() > 4 * LONGEST_VALUE {
+        return Err(too_long());
+    }
     let mut items: Vec<&str> = text.split(',').collect();
     while !text.is_empty() && items.last().is_some_and(|last| last.is_empty()) {
         items.pop();
     }
-    items
+    Ok(items)
 }
 
 fn check_topic(situation: &Situation<'_>, name: &str, next: &Overrides) -> Result<(), Refusal> {

@@ -14,6 +14,11 @@
 //! it; Kafka would answer more. [`metered`] has the reasons and the arithmetic. A test (`costs_tests`) builds the worst
 //! request for each array of each API and measures what it takes.
 //!
+//! An answer may be much larger than its request. Where it may, its rows are made when the socket takes them
+//! ([`streamed`]), and what a request names several times is looked up once. Loops that may be long give others their
+//! turn. A request that waits for others, or for the log, keeps copies of the few names that it needs and no part of
+//! its frame: a frame gives its memory back when nobody has a part of it any more.
+//!
 //! # Reading order
 //!
 //! [`ROUTES`] (what is served), [`route`] (how a request finds its handler), then any handler; [`produce`] and
@@ -85,7 +90,7 @@ pub static ROUTES: &[Route] = &[
     Route::ordered::<produce::Produce>(Bound::new(160_000, 160).uncopied()),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
     Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 90)),
-    Route::to::<metadata::Metadata>(Bound::new(200_000, 80).with_answer(PIECES)),
+    Route::to::<metadata::Metadata>(Bound::new(200_000, 180).with_answer(PIECES)),
     Route::to::<offset_commit::OffsetCommit>(Bound::new(200_000, 100)),
     Route::to::<offset_fetch::OffsetFetch>(Bound::new(100_000, 150).with_answer(PIECES)),
     Route::to::<find_coordinator::FindCoordinator>(Bound::new(200_000, 120)),
