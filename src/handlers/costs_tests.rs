@@ -9,9 +9,8 @@ use kafka_protocol::messages::ApiKey;
 
 use super::ROUTES;
 use super::fixture::Serving;
-use super::metered::Metered;
 use super::route::Route;
-use crate::wire::Reply;
+use crate::wire::{Reply, RequestPrefix};
 
 /// API and version; what stands before the array, one of its entries, and what stands behind it. Bytes are
 /// hexadecimal and characters follow a quotation mark; `name` is a text and `number` an integer of 32 bits that no
@@ -165,7 +164,8 @@ impl Case {
 
     /// What is set aside for the request, what is held for it once it has been read, and what it takes.
     fn measure(&self, serving: &Serving, frame: &Bytes) -> Measured {
-        let mut body = Metered::new(frame.clone(), self.route().bound());
+        let prefix = RequestPrefix::parse(frame).expect("a prefix");
+        let mut body = self.route().metered(&prefix, frame.clone());
         let mut held = 0;
         let mut outcome = None;
         let taken = allocation_counter::measure(|| {
@@ -180,7 +180,7 @@ impl Case {
             },
             taken: usize::try_from(taken.bytes_max).expect("a number"),
             held,
-            set_aside: self.route().bound().most(frame.len()),
+            set_aside: self.route().most(&prefix, frame),
         }
     }
 }

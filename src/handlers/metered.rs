@@ -20,8 +20,8 @@
 //! entry consists of: a count that is not zero, a tag, a size, the value. Whatever looks like that is charged for a map.
 //! Sometimes something else does (a long text behind a byte); then a request is charged for more than it needs.
 //!
-//! Beside fields there are bytes: a name is copied into a command, an answer and perhaps an error message. Records are
-//! not.
+//! Beside fields there are bytes: a name is copied into a command, an answer and perhaps an error message. Records
+//! are neither copied nor made into fields, so they do not count (`produce/beside_records.rs`).
 //!
 //! An array that claims more entries than there are costs nothing: the allocator reserves lazily, the decoder fails at
 //! the end of the frame, and no entry can be there without a field that was counted.
@@ -70,17 +70,12 @@ impl Bound {
         }
     }
 
-    /// The same, where what makes requests large is never copied.
-    pub(super) const fn uncopied(self) -> Self {
-        Self { copies: 0, ..self }
-    }
-
     /// The most fields that are taken.
     pub(super) const fn fields(&self) -> usize {
         self.fields
     }
 
-    /// The most memory that a request of `size` bytes can need beside its frame.
+    /// The most memory that a request can need beside its frame, of which `size` bytes count.
     pub(super) const fn most(&self, size: usize) -> usize {
         let densest = self.each + MAP / LEAST_MAP + 1;
         let by_size = size.saturating_mul(densest);
@@ -103,8 +98,8 @@ impl Bound {
 pub(super) struct Metered {
     bytes: Bytes,
     bound: Bound,
-    /// How many bytes the whole request has.
-    size: usize,
+    /// How many of the bytes may become entries or be copied.
+    counted: usize,
     /// What has been read costs so much, copies aside.
     decoded: usize,
     /// How many single bytes were read since anything else was, and whether one of those that are at least two back
@@ -115,9 +110,10 @@ pub(super) struct Metered {
 }
 
 impl Metered {
-    pub(super) const fn new(bytes: Bytes, bound: Bound) -> Self {
+    /// A request of these bytes, of which `counted` may become entries or be copied.
+    pub(super) const fn new(bytes: Bytes, counted: usize, bound: Bound) -> Self {
         Self {
-            size: bytes.len(),
+            counted,
             bytes,
             bound,
             decoded: 0,
@@ -143,7 +139,7 @@ impl Metered {
         self.bound
             .base
             .saturating_add(self.decoded)
-            .saturating_add(self.size.saturating_mul(self.bound.copies))
+            .saturating_add(self.counted.saturating_mul(self.bound.copies))
     }
 
     const fn count(&mut self, bytes: usize) {
@@ -212,6 +208,10 @@ mod tests {
 
     use super::{BASE, Bound, MAP, Metered};
 
+    fn metered(body: Bytes, bound: Bound) -> Metered {
+        Metered::new(body.clone(), body.len(), bound)
+    }
+
     fn groups(count: u8) -> Bytes {
         let mut body = BytesMut::new();
         body.put_u8(count + 1);
@@ -224,13 +224,13 @@ mod tests {
     fn what_is_within_the_bound_is_read_and_what_is_not_is_not() {
         // Length, groups, a flag, and the number of tagged fields.
         let bound = Bound::new(1 + 100 + 2, 10);
-        let mut body = Metered::new(groups(100), bound);
+        let mut body = metered(groups(100), bound);
         let request: DescribeGroupsRequest = body.decode(5).unwrap();
         assert_eq!(request.groups.len(), 100);
         assert!(!body.is_exceeded());
         assert_eq!(body.memory(), BASE + 1030 + 4 * 103);
 
-        let mut body = Metered::new(groups(101), bound);
+        let mut body = metered(groups(101), bound);
         assert!(body.decode::<DescribeGroupsRequest>(5).is_none());
         assert!(body.is_exceeded());
         assert!(body.memory() <= bound.most(104));
@@ -244,7 +244,7 @@ mod tests {
             body.put_slice(&[2, 1]);
             body.put_slice(tagged);
             body.put_slice(&[0, 0, 0, 0]);
-            let mut body = Metered::new(body.freeze(), Bound::new(1000, 1).uncopied());
+            let mut body = Metered::new(body.freeze(), 0, Bound::new(1000, 1));
             body.decode::<MetadataRequest>(9).unwrap();
             body.memory() - BASE
         };
@@ -274,7 +274,7 @@ mod tests {
             );
             let mut bytes = BytesMut::new();
             request.encode(&mut bytes, version).unwrap();
-            let mut body = Metered::new(bytes.freeze(), Bound::new(1000, 1).uncopied());
+            let mut body = Metered::new(bytes.freeze(), 0, Bound::new(1000, 1));
             assert_eq!(
                 body.decode::<DescribeGroupsRequest>(version).unwrap(),
                 request
@@ -290,7 +290,7 @@ mod tests {
         ) {
             let bound = Bound::new(60, 30);
             let most = bound.most(bytes.len());
-            let mut body = Metered::new(bytes.into(), bound);
+            let mut body = metered(bytes.into(), bound);
             // Claims of two billion entries are for the allocator of the release binary.
             let claims = body.bytes.first().is_some_and(|count| *count > 0x7f);
             if !claims {

@@ -87,7 +87,7 @@ const PAGE: usize = 1024 * 1024;
 /// Everything that is served, with how many fields a request may have and the bytes of memory that each costs. Dispatch
 /// and the ApiVersions answer both read this table, so what is advertised is what is served.
 pub static ROUTES: &[Route] = &[
-    Route::ordered::<produce::Produce>(Bound::new(160_000, 160).uncopied()),
+    Route::ordered::<produce::Produce>(Bound::new(160_000, 160)),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
     Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 90)),
     Route::to::<metadata::Metadata>(Bound::new(200_000, 180).with_answer(PIECES)),

@@ -1,6 +1,9 @@
 //! Produce: every partition's records go to that partition's writer before this request gives way to
 //! the next one of its connection; the acknowledgements come later.
 
+mod beside_records;
+
+use beside_records::beside_records;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
@@ -43,6 +46,10 @@ pub(super) struct Produce;
 
 impl OrderedHandler for Produce {
     type Request = ProduceRequest;
+
+    fn counted(version: i16, frame: &[u8]) -> usize {
+        beside_records(version, frame)
+    }
 
     fn start(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
         let acks = RequiredAcks::from_wire(request.acks);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader};
 use kafka_protocol::protocol::{
     Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
@@ -137,6 +137,9 @@ pub(super) trait OrderedHandler {
     /// The request.
     type Request: Request + Send;
 
+    /// How many bytes of a frame may become entries of the request, or be copied.
+    fn counted(version: i16, frame: &[u8]) -> usize;
+
     /// Fixes the request's place and returns what will become of it.
     fn start(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
 }
@@ -152,6 +155,8 @@ pub struct Route {
     newest_message: i16,
     /// How much a request may have in it.
     bound: Bound,
+    /// How many bytes of a frame in a version may become entries, or be copied.
+    counted: fn(i16, &[u8]) -> usize,
     request_header_version: fn(i16) -> i16,
     start: fn(Call, &mut Metered, Charge) -> Option<ReplyFuture>,
 }
@@ -172,6 +177,7 @@ impl Route {
             },
             newest_message: <H::Request as Message>::VERSIONS.max,
             bound,
+            counted: |_, frame| frame.len(),
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body, mut memory| {
                 let request: H::Request = body.decode(call.message_version)?;
@@ -187,6 +193,7 @@ impl Route {
             versions: <H::Request as Message>::VERSIONS,
             newest_message: <H::Request as Message>::VERSIONS.max,
             bound,
+            counted: H::counted,
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body, mut memory| {
                 let request: H::Request = body.decode(call.message_version)?;
@@ -207,6 +214,17 @@ impl Route {
 
     const fn serves(&self, version: i16) -> bool {
         self.versions.min <= version && version <= self.versions.max
+    }
+
+    /// The most memory that a request may need beside its frame.
+    pub(super) fn most(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize {
+        self.bound.most((self.counted)(prefix.api_version, frame))
+    }
+
+    /// The frame of a request, to be read.
+    pub(super) fn metered(&self, prefix: &RequestPrefix, frame: Bytes) -> Metered {
+        let counted = (self.counted)(prefix.api_version, &frame);
+        Metered::new(frame, counted, self.bound)
     }
 
     /// Reads the request and starts it, if it can be read. `memory` is what was set aside for it; what it does not need
@@ -295,10 +313,10 @@ impl Service for Router {
         }
     }
 
-    fn cost(&self, prefix: &RequestPrefix, size: usize) -> usize {
+    fn cost(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize {
         Route::find(prefix.api_key)
             .filter(|route| route.serves(prefix.api_version))
-            .map_or(0, |route| route.bound.most(size))
+            .map_or(0, |route| route.most(prefix, frame))
     }
 
     fn start(&self, session: &mut Session, request: wire::Request) -> Started {
@@ -319,7 +337,7 @@ impl Service for Router {
                 Started::close(format!("{api} version {version} is not served"))
             };
         }
-        let mut frame = Metered::new(request.frame, route.bound);
+        let mut frame = route.metered(&prefix, request.frame);
         match route.start(call, &mut frame, request.memory) {
             Some(reply) => Started::Reply(reply),
             None => Started::close(route.refusal(prefix.api_version, &frame)),

@@ -464,9 +464,7 @@ mod tests {
                 around.tail(),
             ];
             let mut expected = BytesMut::new();
-            response(assignment.clone())
-                .encode(&mut expected, version)
-                .unwrap();
+            Encodable::encode(&response(assignment.clone()), &mut expected, version).unwrap();
             let parts = Parts::message(
                 1,
                 0,

@@ -131,6 +131,11 @@ impl FrameReader {
         RequestPrefix::parse(self.buffer.get(SIZE_FIELD..)?)
     }
 
+    /// The frame at the front, of `size` bytes, if it is complete.
+    pub(super) fn whole(&self, size: usize) -> Option<&[u8]> {
+        self.buffer.get(SIZE_FIELD..SIZE_FIELD.checked_add(size)?)
+    }
+
     /// Takes the frame at the front, of `size` bytes, if it is complete.
     pub(super) fn take(&mut self, size: usize) -> Option<Bytes> {
         if !self.is_complete(size) {

@@ -84,9 +84,10 @@ pub trait Service: Send + Sync + 'static {
     /// reply.
     type Session: Send + 'static;
 
-    /// The most memory, in bytes, that a request of `size` bytes may need beside its frame: decoded, while it is
-    /// worked on, and encoded as an answer. It is set aside before the request is started.
-    fn cost(&self, prefix: &RequestPrefix, size: usize) -> usize;
+    /// The most memory, in bytes, that a request may need beside its frame: decoded, while it is worked on, and encoded
+    /// as an answer. It is set aside before the request is started. Asked again, with the same answer, while there is
+    /// no room for it.
+    fn cost(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize;
 
     /// A new connection.
     fn open(&self, peer: Peer) -> Self::Session;

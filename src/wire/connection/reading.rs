@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{Connection, Ending, Phase, READ_AHEAD, TRIFLE};
 use crate::wire::frame::LARGE_CHUNK;
+use crate::wire::header::RequestPrefix;
 use crate::wire::memory::{Charge, Need};
 use crate::wire::service::{Request, Service, Started};
 use crate::wire::stream::Stream;
@@ -22,8 +23,8 @@ where
             && let Some(prefix) = self.frames.prefix()
             && self.has_room(context, size)
             && self.pipeline.poll_permit(context).is_ready()
-            && let Poll::Ready(memory) =
-                self.poll_claim(context, self.service.cost(&prefix, size), false)
+            && let Some(cost) = self.cost(&prefix, size)
+            && let Poll::Ready(memory) = self.poll_claim(context, cost, false)
             && let Some(frame) = self.frames.take(size)
         {
             moved = true;
@@ -49,6 +50,12 @@ where
             self.close_after_replies(Ending::PeerClosed);
         }
         moved
+    }
+
+    /// What the request at the front may cost beside its frame.
+    fn cost(&self, prefix: &RequestPrefix, size: usize) -> Option<usize> {
+        let frame = self.frames.whole(size)?;
+        Some(self.service.cost(prefix, frame))
     }
 
     /// Whether the connection's own bounds let a further frame of `size` bytes in. One is always

@@ -73,7 +73,7 @@ impl Service for Scripted {
         0
     }
 
-    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
+    fn cost(&self, _: &RequestPrefix, _: &[u8]) -> usize {
         self.0.cost.load(Ordering::Relaxed)
     }
 

@@ -29,7 +29,7 @@ impl Service for Named {
         peer
     }
 
-    fn cost(&self, _: &RequestPrefix, _: usize) -> usize {
+    fn cost(&self, _: &RequestPrefix, _: &[u8]) -> usize {
         0
     }
 
