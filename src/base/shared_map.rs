@@ -88,7 +88,7 @@ impl<K, V> SharedMap<K, V> {
 
 impl<K, V> SharedMap<K, V> {
     /// The first entry behind `key`, whether there is one of that key or not.
-    pub(super) fn after<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    pub(crate) fn after<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
     where
         K: Borrow<Q>,
     {

@@ -299,7 +299,10 @@ impl Groups {
         T: Send + 'static,
         L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
     {
-        if let Some(missing) = groups.iter().find(|group| self.hosted_partition(group).is_err()) {
+        if let Some(missing) = groups
+            .iter()
+            .find(|group| self.hosted_partition(group).is_err())
+        {
             // Its host may be startable, and then those of the others are started, too.
             drop(self.coordinator_partition(missing));
         }
