@@ -304,7 +304,7 @@ impl Groups {
             .find(|group| self.hosted_partition(group).is_err())
         {
             // Its host may be startable, and then those of the others are started, too.
-            drop(self.coordinator_partition(missing));
+            let _ = self.coordinator_partition(missing);
         }
         let mut answers = Vec::with_capacity(groups.len());
         for (batch, names) in groups.chunks(READ_AT_ONCE).enumerate() {
