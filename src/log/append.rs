@@ -254,7 +254,7 @@ impl PartitionLog {
             Producers::Duplicate(info) => return Ok(info),
         };
 
-        self.assign_epoch_at(epoch, first_offset)?;
+        self.assign_epoch_at(epoch, first_offset);
         if self.active.should_roll(&incoming, &self.config, now) {
             self.roll(first_offset, now)?;
         }

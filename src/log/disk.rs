@@ -327,21 +327,27 @@ impl Disk {
 
     /// Replaces a small file as a whole: a reader after a crash finds the old or the new content.
     pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = Path::new(&temporary);
         // opened before anything is changed: there may be no descriptor left later
         let parent = match path.parent() {
             Some(parent) => Some((self.open_directory(parent)?, parent)),
             None => None,
         };
-        let file = self.create(temporary)?;
-        self.write_at(&file, content, 0)?;
-        self.sync(&file)?;
-        self.rename(temporary, path)?;
+        self.put(path, content)?;
         parent.map_or(Ok(()), |(directory, parent)| {
             self.sync_open_directory(&directory, parent)
         })
+    }
+
+    /// [`Self::replace`], but for the directory: which content is found after a crash is open until somebody
+    /// syncs that.
+    pub fn put(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = Path::new(&temporary);
+        let file = self.create(temporary)?;
+        self.write_at(&file, content, 0)?;
+        self.sync(&file)?;
+        self.rename(temporary, path)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Making things durable at once, stopping, and taking files away. What may take its time is in
 //! [`super::sync_job`].
 //!
-//! The order of [`PartitionLog::flush`]: content of sealed segments, of the active segment, then the directory's
-//! names; only then the positions move. Producer snapshots are left to the next job where not all must be durable. Whoever flushes waits for it, so the indexes of
+//! The order of [`PartitionLog::flush`]: content of sealed segments, of the active segment, the leader epochs
+//! where one of them has begun, then the directory's names; only then the positions move. Producer snapshots are
+//! left to the next job where not all must be durable. Whoever flushes waits for it, so the indexes of
 //! the active segment are left to the next job, and the recovery point waits for that where it must: a crash
 //! before it costs a longer scan and nothing else.
 
@@ -49,6 +50,7 @@ impl PartitionLog {
         if self.flushed < self.log_end {
             self.disk.sync(&*self.active.segment.files.log()?)?;
         }
+        self.store_epochs_below_end()?;
         self.sync_names()?;
         self.flushed = self.log_end;
         let first_snapshot = self.unsynced.first_snapshot();
@@ -82,8 +84,7 @@ impl PartitionLog {
 
     pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
         let needs_snapshot = self.log_end > self.first_segment_base() || self.producers.len() > 0;
-        let has_snapshot = !needs_snapshot || self.snapshots.contains(&self.producers.end());
-        if has_snapshot && self.active.is_finished() && self.unsynced.is_nothing() {
+        if self.is_finished(needs_snapshot) {
             // idle since it was closed the last time
             return Ok(self.log_end);
         }
@@ -97,11 +98,29 @@ impl PartitionLog {
         self.sync_all()
     }
 
+    /// Whether [`Self::finish`] would change nothing.
+    fn is_finished(&self, needs_snapshot: bool) -> bool {
+        let has_snapshot = !needs_snapshot || self.snapshots.contains(&self.producers.end());
+        has_snapshot
+            && self.active.is_finished()
+            && self.unsynced.is_nothing()
+            && self.unsynced.epochs_reach() >= self.log_end
+    }
+
+    /// Puts the leader epochs into their file, unless only one that has written nothing is missing there.
+    fn store_epochs_below_end(&mut self) -> Result<(), LogError> {
+        if self.unsynced.epochs_reach() < self.log_end {
+            self.store_epochs()?;
+        }
+        Ok(())
+    }
+
     pub(super) fn rename_deleted(self) -> Result<PathBuf, LogError> {
         // a job that is still to write one would not find the directory
         for snapshot in &self.unsynced.snapshots {
             snapshot.withdraw();
         }
+        self.epochs_file.retire();
         let name = names::marked_directory_name(
             &self.topic_partition,
             uuid::Uuid::new_v4(),

@@ -84,6 +84,14 @@ impl LeaderEpochs {
                 .is_none_or(|last| last.epoch != epoch || start < last.start)
     }
 
+    /// The lowest offset from which on the two differ.
+    pub(super) fn first_difference(&self, other: &Self) -> Option<Offset> {
+        let same = self.entries.iter().zip(&other.entries);
+        let same = same.take_while(|(one, other)| one == other).count();
+        let next = [self.entries.get(same), other.entries.get(same)];
+        next.into_iter().flatten().map(|entry| entry.start).min()
+    }
+
     /// Notes that `epoch` begins at `start`; entries that contradict it go. Returns whether anything changed.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         if !self.is_news(epoch, start) {
@@ -179,6 +187,17 @@ mod tests {
         assert_eq!(some, epochs(&[(1, 0), (2, 10), (5, 20)]));
         assert!(some.assign(LeaderEpoch(2), Offset(5)));
         assert_eq!(some, epochs(&[(1, 0), (2, 5)]));
+    }
+
+    #[test]
+    fn where_two_differ() {
+        let some = epochs(&[(1, 0), (2, 10)]);
+        let difference = |entries| some.first_difference(&epochs(entries));
+        assert_eq!(difference(&[(1, 0), (2, 10)]), None);
+        assert_eq!(difference(&[(1, 0), (2, 10), (3, 15)]), Some(Offset(15)));
+        assert_eq!(difference(&[(1, 0)]), Some(Offset(10)));
+        assert_eq!(difference(&[(1, 0), (3, 7)]), Some(Offset(7)));
+        assert_eq!(difference(&[(0, 0), (2, 10)]), Some(Offset(0)));
     }
 
     #[test]

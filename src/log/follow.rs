@@ -83,7 +83,7 @@ impl PartitionLog {
             self.roll(source.log_end, now)?;
         }
         self.set_log_start(source.log_start);
-        let epochs = source.stored_epochs.clone();
+        let epochs = source.all_epochs.clone();
         self.change_epochs(|own| {
             let differs = *own != epochs;
             *own = epochs;
@@ -100,8 +100,11 @@ impl PartitionLog {
             Some(parent) => Some((self.disk.open_directory(parent)?, parent)),
             None => None,
         };
+        // a job that is out knows the old name
+        self.epochs_file.retire();
         self.disk.rename(&self.directory, to)?;
         self.directory = Arc::from(to);
+        self.epochs_file = Arc::default();
         let moved = |segment: &Segment, keep_indexes| Segment {
             files: Arc::new(SegmentFiles::new(
                 Arc::from(to),
@@ -167,7 +170,7 @@ impl PartitionLog {
     fn store(&mut self, run: Run, now: Timestamp) -> Result<(), AppendError> {
         let Some(end) = run.end else { return Ok(()) };
         for batch in &run.batches {
-            self.assign_epoch_at(batch.header.leader_epoch, batch.header.base_offset)?;
+            self.assign_epoch_at(batch.header.leader_epoch, batch.header.base_offset);
         }
         let ready: Vec<_> = run
             .batches

@@ -95,6 +95,7 @@ mod directory;
 pub mod disk;
 mod durable;
 pub mod epochs;
+mod epochs_file;
 mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

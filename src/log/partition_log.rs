@@ -14,6 +14,7 @@ use super::active::ActiveSegment;
 use super::append::{AppendError, AppendInfo, AppendOrigin};
 use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
+use super::epochs_file::EpochsFile;
 use super::prepare::{PreparedAppend, RecordSet};
 use super::producer::ProducerTable;
 use super::reader::{LogView, RecentBatches};
@@ -133,8 +134,9 @@ pub struct PartitionLog {
     pub(super) flushed: Offset,
     /// From the log start on.
     pub(super) epochs: Arc<LeaderEpochs>,
-    /// As they are in their file: from the first segment on, where a crash may find the log to start.
-    pub(super) stored_epochs: LeaderEpochs,
+    /// From the first segment on, where a crash may find the log to start: what the file is to say.
+    pub(super) all_epochs: LeaderEpochs,
+    pub(super) epochs_file: Arc<EpochsFile>,
     pub(super) producers: ProducerTable,
 
     /// Producer snapshots on disk, or on their way there, by the offset in their names.
@@ -286,9 +288,10 @@ impl PartitionLog {
         self.epochs.latest()
     }
 
-    /// Records a new leadership starting at log end.
-    pub fn assign_epoch(&mut self, epoch: LeaderEpoch) -> Result<(), LogError> {
-        self.assign_epoch_at(epoch, self.log_end)
+    /// Notes a new leadership that starts at the log end. It reaches the disk before the recovery point passes
+    /// its first batch.
+    pub fn assign_epoch(&mut self, epoch: LeaderEpoch) {
+        self.assign_epoch_at(epoch, self.log_end);
     }
 
     /// Replaces the configuration.

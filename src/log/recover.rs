@@ -9,7 +9,7 @@
 //!    `trusted_part`). Indexes that are missing or malformed are rebuilt after a clean stop as well.
 //! 5. Start anew at the log start when the log ends below it.
 //! 6. Load the tail of the active segment.
-//! 7. Bring the leader epochs in line with what is there.
+//! 7. Bring the leader epochs in line with what is there; their file follows later where it may (`epochs_file`).
 //! 8. Load the producers from the highest good snapshot, look up their older batches in the log below it,
 //!    and replay the batches above it.
 //!
@@ -27,13 +27,14 @@ use super::active::{ActiveSegment, index_interval};
 use super::catalogue::{Files, Found};
 use super::compact::CompactionTrace;
 use super::epochs::{self, LeaderEpochs};
+use super::epochs_file::EpochsFile;
 use super::names::SegmentFile;
 use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 use super::partition_metadata;
 use super::producer::{ProducerLoader, ProducerTable};
 use super::reader::RecentBatches;
 use super::rebuild::{Rebuilt, Tail, load_tail, rebuild};
-use super::roll::{Jitter, store_epochs};
+use super::roll::Jitter;
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::{Synced, Unsynced};
 use super::txn_index;
@@ -96,8 +97,8 @@ impl Recovery {
         files.sweep()?;
         files.complete_swaps()?;
         let (found, mut snapshots) = files.catalogue()?;
-        let stored_epochs = self.load_epochs()?;
-        let mut epochs = stored_epochs.clone();
+        let found_epochs = self.load_epochs()?;
+        let mut epochs = found_epochs.clone();
         let mut segments = self.scan(&topic_partition, &found, &mut snapshots, &mut epochs)?;
         let last = segments.pop();
         let is_new = last.is_none();
@@ -129,10 +130,9 @@ impl Recovery {
         // 7.
         epochs.truncate_from_end(log_end);
         epochs.truncate_from_start(first_base);
-        if epochs != stored_epochs {
-            store_epochs(&self.options.disk, &self.directory, &epochs)?;
-        }
-        let stored_epochs = epochs.clone();
+        let (epochs_file, epochs_from) =
+            self.epochs_file(found_epochs, &epochs, first_base, log_end)?;
+        let all_epochs = epochs.clone();
         epochs.truncate_from_start(log_start);
 
         // 8.
@@ -153,11 +153,7 @@ impl Recovery {
             && !mended
             && self.report == RecoveryReport::default()
             && snapshots == found_snapshots;
-        let recovery_point = if clean_shutdown {
-            log_end
-        } else {
-            self.options.recovery_point.min(log_end)
-        };
+        let recovery_point = self.recovery_point(log_end);
         let above = snapshots.range(recovery_point.next()..).copied();
         let below = written
             .into_iter()
@@ -176,7 +172,8 @@ impl Recovery {
             recovery_point,
             flushed: recovery_point,
             epochs: Arc::new(epochs),
-            stored_epochs,
+            all_epochs,
+            epochs_file,
             producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
@@ -186,6 +183,7 @@ impl Recovery {
                     names: as_it_was_closed,
                     entries: is_new
                         || (clean_shutdown && !mended && self.report.indexes_rebuilt == 0),
+                    epochs_from,
                 },
             ),
             snapshots,
@@ -240,6 +238,39 @@ impl Recovery {
             recent: RecentBatches::default(),
             mended: false,
         })
+    }
+
+    fn recovery_point(&self, log_end: Offset) -> Offset {
+        if self.options.clean_shutdown {
+            log_end
+        } else {
+            self.options.recovery_point.min(log_end)
+        }
+    }
+
+    /// Pass 7: the file of the leader epochs, and from where on it says something else than `epochs`. It is
+    /// written only where that is below the recovery point, or the log was started anew: else the next start
+    /// finds the same. A leadership that has written nothing, say, is in the file of every partition.
+    fn epochs_file(
+        &self,
+        mut found: LeaderEpochs,
+        epochs: &LeaderEpochs,
+        first_base: Offset,
+        log_end: Offset,
+    ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
+        let file = Arc::<EpochsFile>::default();
+        // what begins below the first segment every start leaves out
+        found.truncate_from_start(first_base);
+        let from = found.first_difference(epochs);
+        let recovery_point = self.recovery_point(log_end);
+        let is_anew = self.report.segments_deleted > 0;
+        if from.is_some_and(|from| from < recovery_point || is_anew) {
+            let disk = &self.options.disk;
+            file.put(disk, &self.directory, 1, epochs)?;
+            disk.sync_directory(&self.directory)?;
+            return Ok((file, None));
+        }
+        Ok((file, from))
     }
 
     /// Pass 8: the state of producers at the log end, and the snapshots that were written for it.

@@ -8,8 +8,7 @@ use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 
 use super::active::ActiveSegment;
-use super::disk::Disk;
-use super::epochs::{self, LeaderEpochs};
+use super::epochs::LeaderEpochs;
 use super::names::SegmentFile;
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::UnsyncedSnapshot;
@@ -38,18 +37,6 @@ impl Jitter {
             .unwrap_or(0)
             .max(0)
     }
-}
-
-/// Stores the leader epochs beside the segments.
-pub(super) fn store_epochs(
-    disk: &Disk,
-    directory: &std::path::Path,
-    epochs: &LeaderEpochs,
-) -> std::io::Result<()> {
-    disk.replace(
-        &directory.join(epochs::FILE_NAME),
-        epochs.encode().as_bytes(),
-    )
 }
 
 impl PartitionLog {
@@ -112,28 +99,49 @@ impl PartitionLog {
         Ok(self.disk.remove(&path)?)
     }
 
-    pub(super) fn assign_epoch_at(
-        &mut self,
-        epoch: LeaderEpoch,
-        start: Offset,
-    ) -> Result<(), LogError> {
+    /// Notes a leadership that begins at `start`; the file follows ([`super::epochs_file`]).
+    pub(super) fn assign_epoch_at(&mut self, epoch: LeaderEpoch, start: Offset) {
         if self.epochs.is_news(epoch, start) {
-            self.change_epochs(|epochs| epochs.assign(epoch, start))?;
+            let mut epochs = self.all_epochs.clone();
+            if epochs.assign(epoch, start) {
+                self.set_epochs(epochs);
+            }
         }
-        Ok(())
     }
 
-    /// Changes the leader epochs, and stores them if `change` says that they are new.
+    /// Changes the leader epochs, and stores them if `change` says that they are new: for what recovery could
+    /// not find out from the batches.
     pub(super) fn change_epochs(
         &mut self,
         change: impl FnOnce(&mut LeaderEpochs) -> bool,
     ) -> Result<(), LogError> {
-        let mut epochs = self.stored_epochs.clone();
+        let mut epochs = self.all_epochs.clone();
         if change(&mut epochs) {
-            store_epochs(&self.disk, &self.directory, &epochs)?;
-            self.stored_epochs = epochs;
-            self.show_epochs();
+            self.set_epochs(epochs);
+            self.store_epochs()?;
+            self.sync_names()?;
         }
+        Ok(())
+    }
+
+    fn set_epochs(&mut self, epochs: LeaderEpochs) {
+        if let Some(from) = self.all_epochs.first_difference(&epochs) {
+            self.unsynced.note_epochs(from);
+        }
+        self.all_epochs = epochs;
+        self.show_epochs();
+    }
+
+    /// Puts the leader epochs into their file, whose name is to be synced.
+    pub(super) fn store_epochs(&mut self) -> Result<(), LogError> {
+        self.epochs_file.put(
+            &self.disk,
+            &self.directory,
+            self.unsynced.epochs_version(),
+            &self.all_epochs,
+        )?;
+        self.unsynced.epochs_stored();
+        self.unsynced.note_names();
         Ok(())
     }
 
@@ -146,9 +154,9 @@ impl PartitionLog {
         }
     }
 
-    /// The epochs that readers know, after a change of those that are stored or of the log start.
+    /// The epochs that readers know, after a change of all that there are or of the log start.
     pub(super) fn show_epochs(&mut self) {
-        let mut epochs = self.stored_epochs.clone();
+        let mut epochs = self.all_epochs.clone();
         epochs.truncate_from_start(self.log_start);
         self.epochs = Arc::new(epochs);
     }

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A [`SyncJob`] holds what must be synced so that everything below one offset is durable: the closed
-//! segments that were not synced yet, the producer snapshots (which it also writes), the active segment and its indexes if its turn
-//! has come, and the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on
+//! segments that were not synced yet, the producer snapshots (which it also writes), the active segment and its
+//! indexes if its turn has come, the leader epochs if any of them begins there, and the directory. Only
+//! [`PartitionLog::synced`] moves the recovery point, after all of it is on
 //! the disk.
 //!
 //! Its turn has come when a batch has waited for 15 seconds, or when 64 MiB wait. So what a crash leaves to be
@@ -31,6 +32,8 @@ use std::sync::Arc;
 use crate::base::{Offset, Timestamp};
 
 use super::disk::{Disk, is_out_of_descriptors};
+use super::epochs::LeaderEpochs;
+use super::epochs_file::EpochsFile;
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::UnsyncedSnapshot;
 use super::segment::SegmentFiles;
@@ -63,6 +66,10 @@ pub(super) struct Unsynced {
     /// How often index entries of the active segment were changed, and how many of these changes are synced.
     entries_changed: u64,
     entries_synced: u64,
+    /// How often the leader epochs were changed.
+    epochs_changed: u64,
+    /// From this offset on their file may say something else.
+    epochs_from: Option<Offset>,
     /// When the active segment got its oldest batch that is not synced with its entries.
     since: Option<Timestamp>,
     /// Bytes of the active segment that are synced with their entries.
@@ -86,6 +93,8 @@ pub(super) struct Synced {
     pub(super) names: bool,
     /// The index entries of the active segment.
     pub(super) entries: bool,
+    /// Where the leader epochs begin to differ from their file.
+    pub(super) epochs_from: Option<Offset>,
 }
 
 impl Unsynced {
@@ -107,6 +116,8 @@ impl Unsynced {
             names_synced: synced.names as u64,
             entries_changed: 1,
             entries_synced: synced.entries as u64,
+            epochs_changed: 1,
+            epochs_from: synced.epochs_from,
             since,
             active_synced: 0,
             most_waiting: ACTIVE_SYNC_BYTES,
@@ -177,6 +188,27 @@ impl Unsynced {
         self.entries_synced = self.entries_changed;
     }
 
+    /// The leader epochs have changed from this offset on.
+    pub(super) fn note_epochs(&mut self, from: Offset) {
+        self.epochs_changed += 1;
+        self.epochs_from = Some(self.epochs_from.map_or(from, |known| known.min(from)));
+    }
+
+    /// Which version of the leader epochs is in force.
+    pub(super) const fn epochs_version(&self) -> u64 {
+        self.epochs_changed
+    }
+
+    /// Their file says what is so.
+    pub(super) const fn epochs_stored(&mut self) {
+        self.epochs_from = None;
+    }
+
+    /// Up to where their file says what is so.
+    pub(super) fn epochs_reach(&self) -> Offset {
+        self.epochs_from.unwrap_or(Offset(i64::MAX))
+    }
+
     /// Every batch is synced with its entries.
     pub(super) const fn nothing_written(&mut self) {
         self.since = None;
@@ -223,6 +255,7 @@ pub struct SyncJob {
     segments: Vec<Arc<SegmentFiles>>,
     snapshots: Vec<UnsyncedSnapshot>,
     active: Option<ActivePart>,
+    epochs: Option<EpochsPart>,
     /// Everything below is durable once the job has run.
     up_to: Offset,
     /// The changes of names that are to be synced with it, and whether there are any.
@@ -241,6 +274,14 @@ struct ActivePart {
     /// Bytes of the log as of now.
     length: u64,
     entries_changed: u64,
+}
+
+/// The leader epochs of a job.
+#[derive(Debug)]
+struct EpochsPart {
+    file: Arc<EpochsFile>,
+    version: u64,
+    epochs: LeaderEpochs,
 }
 
 impl SyncJob {
@@ -262,6 +303,14 @@ impl SyncJob {
             if active.with_indexes {
                 active.files.sync_indexes(&self.disk)?;
             }
+        }
+        if let Some(EpochsPart {
+            file,
+            version,
+            epochs,
+        }) = &self.epochs
+        {
+            file.put(&self.disk, &self.directory, *version, epochs)?;
         }
         names.map_or(Ok(()), |names| {
             self.disk.sync_open_directory(&names, &self.directory)
@@ -301,19 +350,28 @@ impl PartitionLog {
         };
         self.unsynced.job_is_out = true;
         let unsynced = &self.unsynced;
+        let up_to = match active {
+            Some(_) => self.log_end,
+            None => self.active.segment.base(),
+        };
+        let epochs = (unsynced.epochs_reach() < up_to).then(|| EpochsPart {
+            file: Arc::clone(&self.epochs_file),
+            version: unsynced.epochs_changed,
+            epochs: self.all_epochs.clone(),
+        });
         Some(SyncJob {
             disk: self.disk.clone(),
             directory: Arc::clone(&self.directory),
             segments: unsynced.segments.clone(),
             snapshots: unsynced.snapshots.clone(),
-            up_to: match active {
-                Some(_) => self.log_end,
-                None => self.active.segment.base(),
-            },
+            up_to,
             active,
             names_changed: unsynced.names_changed,
-            // a snapshot that the job writes has a new name
-            with_names: !unsynced.names_are_synced() || !unsynced.snapshots.is_empty(),
+            // a snapshot or the epochs that the job writes have a new name
+            with_names: epochs.is_some()
+                || !unsynced.names_are_synced()
+                || !unsynced.snapshots.is_empty(),
+            epochs,
             history: unsynced.history,
             made: now,
         })
@@ -377,8 +435,15 @@ impl PartitionLog {
             .snapshots
             .retain(|snapshot| !is_done(snapshot.offset()));
         unsynced.names_synced = unsynced.names_synced.max(job.names_changed);
+        if let Some(epochs) = &job.epochs
+            && epochs.version == unsynced.epochs_changed
+            && self.epochs_file.has(epochs.version)
+        {
+            unsynced.epochs_stored();
+        }
         let reached = job.up_to.min(self.log_end);
-        self.recovery_point = self.recovery_point.max(reached);
+        let with_epochs = reached.min(unsynced.epochs_reach());
+        self.recovery_point = self.recovery_point.max(with_epochs);
         self.flushed = self.flushed.max(reached);
         // the job may be about a segment that was active and is not any more
         let is_active = reached > self.active.segment.base();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::assignment::Assignment;
-use super::following::note_epoch;
 use super::lane::{self, Hosted, Slot};
 use super::manager::{HostedTopics, Opening, Partitions, Place, Unreadable};
 use super::opening::{Opened, ToOpen};
@@ -82,7 +81,7 @@ impl Partitions {
         lane.adopt(slot, Hosted::new(log, Arc::clone(&replica)));
         let epoch = now.leadership.epoch;
         if now.leadership.leader == self.shared.node && epoch != wanted.leadership.epoch {
-            replica.operate(move |hosted| note_epoch(hosted, epoch));
+            replica.operate(move |hosted| hosted.log.assign_epoch(epoch));
         }
         put(hosted, now, Place::Open(replica));
     }

@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{Completion, LeaderEpoch, TopicId, TopicPartition};
+use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image, TopicImage};
 
-use super::lane::Hosted;
 use super::manager::{Partitions, Place};
 use super::opening::ToOpen;
 use super::replica::{Leadership, Replica};
@@ -107,7 +106,7 @@ impl Partitions {
     fn lead(&self, replica: &Replica, leadership: Leadership) {
         if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
             let epoch = leadership.epoch;
-            replica.operate(move |hosted| note_epoch(hosted, epoch));
+            replica.operate(move |hosted| hosted.log.assign_epoch(epoch));
         }
         replica.lead(leadership);
     }
@@ -128,12 +127,6 @@ impl Partitions {
                 }
             }
         }
-    }
-}
-
-pub(super) fn note_epoch(hosted: &mut Hosted, epoch: LeaderEpoch) {
-    if let Err(error) = hosted.log.assign_epoch(epoch) {
-        hosted.note_failure("leader epoch", &error);
     }
 }
 

@@ -217,14 +217,11 @@ fn open_one(
     };
     let path = context.directory.log_directory().replica_path(partition);
     let opened = PartitionLog::open(&path, partition.clone(), options);
-    let opened = opened.and_then(|(mut log, report)| {
-        if wanted.leadership.leader == context.node {
-            log.assign_epoch(wanted.leadership.epoch)?;
-        }
-        Ok((log, report))
-    });
     match opened {
-        Ok((log, report)) => {
+        Ok((mut log, report)) => {
+            if wanted.leadership.leader == context.node {
+                log.assign_epoch(wanted.leadership.epoch);
+            }
             progress.note_opened(partition, &report);
             Ok(Opened {
                 wanted,

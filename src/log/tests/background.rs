@@ -231,6 +231,7 @@ fn content_comes_before_names_and_a_failed_sync_is_final() {
             "00000000000000000000.index",
             "00000000000000000000.timeindex",
             "00000000000000000003.snapshot",
+            "leader-epoch-checkpoint.tmp",
             "names",
         ]
     );

@@ -94,7 +94,7 @@ proptest! {
     ) {
         let (one, other) = (directory(), directory());
         let mut from = source(one.path(), &gaps);
-        from.assign_epoch(LeaderEpoch(90)).unwrap();
+        from.assign_epoch(LeaderEpoch(90));
         let mut log = empty(other.path(), &sized(segment), &quick_disk()).unwrap();
         copy(&from, &mut log, chunk).unwrap();
         assert_same(&log, &from);

@@ -397,7 +397,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::NewEpoch => {
                 model.epoch += 1;
-                test.log.assign_epoch(LeaderEpoch(model.epoch)).unwrap();
+                test.log.assign_epoch(LeaderEpoch(model.epoch));
                 assert_eq!(
                     test.log.view().latest_epoch(),
                     Some(LeaderEpoch(model.epoch))

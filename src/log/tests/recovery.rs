@@ -232,7 +232,7 @@ fn a_log_that_ends_below_its_start_starts_anew() {
 fn truncation_cuts_everything_above() {
     for to in [0, 1, 7, 10, 19] {
         let mut test = filled(20);
-        test.log.assign_epoch(LeaderEpoch(5)).unwrap();
+        test.log.assign_epoch(LeaderEpoch(5));
         test.log.truncate(Offset(20)).unwrap();
         assert_eq!(test.log.view().latest_epoch(), Some(LeaderEpoch(0)));
         test.log.truncate(Offset(to)).unwrap();

@@ -274,7 +274,7 @@ impl<'a> Run<'a> {
             NewEpoch => {
                 self.epoch = LeaderEpoch(self.epoch.0 + 1);
                 let epoch = self.epoch;
-                self.log().assign_epoch(epoch).unwrap();
+                self.log().assign_epoch(epoch);
                 self.expected.assign(epoch);
             }
             Flush => {
