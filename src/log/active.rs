@@ -12,7 +12,6 @@ use crate::config::TopicConfig;
 use crate::record::{BatchHeader, HEADER_SIZE};
 
 use super::disk::Disk;
-use super::names::SegmentFile;
 use super::offset_index::{self, OffsetEntry};
 use super::segment::Segment;
 use super::time_index::{self, TimeEntry};
@@ -109,6 +108,8 @@ pub(crate) struct ActiveSegment {
     pub(crate) created: Timestamp,
     /// How much earlier than `segment.ms` it rolls, so that not all partitions roll at once.
     pub(crate) jitter_ms: i64,
+    /// Whether the log's file may be longer than the segment.
+    pub(crate) is_preallocated: bool,
 }
 
 impl ActiveSegment {
@@ -132,6 +133,7 @@ impl ActiveSegment {
             first_timestamp: None,
             created: now,
             jitter_ms,
+            is_preallocated: config.preallocate,
         })
     }
 
@@ -247,11 +249,7 @@ impl ActiveSegment {
 
     /// Whether [`Self::finish`] would change nothing.
     pub(crate) fn is_finished(&self) -> bool {
-        let length = || {
-            let log = std::fs::metadata(self.segment.files.path(SegmentFile::Log));
-            log.map(|metadata| metadata.len())
-        };
-        { self.marks }.time_entry().is_none() && length().ok() == Some(self.segment.length)
+        { self.marks }.time_entry().is_none() && !self.is_preallocated
     }
 
     /// Brings the files into the form that they have once they do not grow any more: a time-index entry
@@ -266,10 +264,12 @@ impl ActiveSegment {
             self.segment.time_entries +=
                 add_entries(disk, &index, self.segment.time_entries, &[entry])?;
         }
-        // `preallocate` may have been another one when the segment began
-        let log = self.segment.files.log()?;
-        if log.metadata()?.len() > self.segment.length {
-            disk.set_length(&log, self.segment.length)?;
+        if self.is_preallocated {
+            let log = self.segment.files.log()?;
+            if log.metadata()?.len() > self.segment.length {
+                disk.set_length(&log, self.segment.length)?;
+            }
+            self.is_preallocated = false;
         }
         Ok(())
     }

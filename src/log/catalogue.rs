@@ -10,9 +10,10 @@ use crate::base::Offset;
 use super::disk::Disk;
 use super::names::{SegmentFile, SegmentFileName, Suffix};
 use super::partition_log::LogError;
+use super::replica_directory::ReplicaDirectory;
 use super::scan::HeaderWalk;
 use super::segment::{Segment, SegmentFiles};
-use super::{offset_index, time_index};
+use super::{epochs, offset_index, partition_metadata, time_index};
 
 /// A segment's files as the catalogue found them.
 pub(super) struct Found {
@@ -21,6 +22,7 @@ pub(super) struct Found {
     /// Sizes of the indexes that are there.
     offset_index: Option<u64>,
     time_index: Option<u64>,
+    pub(super) has_transaction_index: bool,
 }
 
 impl Found {
@@ -31,6 +33,11 @@ impl Found {
         };
         whole(self.offset_index, offset_index::ENTRY_SIZE)
             && whole(self.time_index, time_index::ENTRY_SIZE)
+    }
+
+    /// Whether nothing is in it, and its indexes say so: there is nothing to be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0 && self.offset_index == Some(0) && self.time_index == Some(0)
     }
 
     /// The segment as its files say.
@@ -49,32 +56,42 @@ impl Found {
     }
 }
 
+/// What passes 1 to 3 find.
+pub(super) struct Catalogue {
+    pub(super) segments: Vec<Found>,
+    pub(super) snapshots: BTreeSet<Offset>,
+    /// Whether a file was put in place or removed that would count otherwise.
+    pub(super) is_changed: bool,
+    pub(super) has_topic_id: bool,
+    pub(super) has_epochs: bool,
+}
+
 /// The files of a replica directory.
 pub(super) struct Files<'a> {
     pub(super) disk: &'a Disk,
     pub(super) directory: &'a Path,
+    pub(super) opened: &'a ReplicaDirectory,
 }
 
 impl Files<'_> {
-    fn file_names(&self) -> Result<Vec<String>, LogError> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(self.directory)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.extend(entry.file_name().into_string());
-            }
+    /// Passes 1 to 3.
+    pub(super) fn look_through(&self) -> Result<Catalogue, LogError> {
+        let mut names = Names::of(self.opened.list()?);
+        let mut is_changed = false;
+        if names.has_suffixes() {
+            self.sweep(&names)?;
+            names = Names::of(self.opened.list()?);
         }
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    fn segment_files(&self) -> Result<Vec<(String, SegmentFileName)>, LogError> {
-        let names = self.file_names()?;
-        let parsed = names.into_iter().filter_map(|name| {
-            let file = SegmentFileName::parse(&name)?;
-            Some((name, file))
-        });
-        Ok(parsed.collect())
+        if names.has_suffixes() {
+            self.complete_swaps(&names)?;
+            is_changed = true;
+            names = Names::of(self.opened.list()?);
+        }
+        let found = self.catalogue(&names)?;
+        Ok(Catalogue {
+            is_changed: is_changed || found.is_changed,
+            ..found
+        })
     }
 
     fn remove(&self, name: &str) -> Result<(), LogError> {
@@ -82,14 +99,10 @@ impl Files<'_> {
     }
 
     /// Pass 1.
-    pub(super) fn sweep(&self) -> Result<(), LogError> {
-        let files = self.segment_files()?;
-        let lowest_cleaned = files
-            .iter()
-            .filter(|(_, file)| file.suffix == Suffix::Cleaned)
-            .map(|(_, file)| file.offset)
-            .min();
-        for (name, file) in &files {
+    fn sweep(&self, names: &Names) -> Result<(), LogError> {
+        let cleaned = names.with(Suffix::Cleaned);
+        let lowest_cleaned = cleaned.map(|(_, file)| file.offset).min();
+        for (name, file) in &names.segment_files {
             let stale = match file.suffix {
                 Suffix::None => false,
                 Suffix::Deleted | Suffix::Cleaned => true,
@@ -104,10 +117,9 @@ impl Files<'_> {
     }
 
     /// Pass 2.
-    pub(super) fn complete_swaps(&self) -> Result<(), LogError> {
-        let files = self.segment_files()?;
+    fn complete_swaps(&self, names: &Names) -> Result<(), LogError> {
         let mut replaced: Option<(Offset, Offset)> = None;
-        for (name, file) in files.iter().filter(|(_, file)| file.suffix == Suffix::Swap) {
+        for (name, file) in names.with(Suffix::Swap) {
             if file.kind == SegmentFile::Log {
                 let next = next_offset(&self.directory.join(name), file.offset)?;
                 // the segment of that name goes even if nothing is left of it
@@ -117,13 +129,13 @@ impl Files<'_> {
             }
         }
         if let Some((from, to)) = replaced {
-            for (name, file) in files.iter().filter(|(_, file)| file.suffix == Suffix::None) {
+            for (name, file) in names.with(Suffix::None) {
                 if (from..to).contains(&file.offset) {
                     self.remove(name)?;
                 }
             }
         }
-        for (name, _) in files.iter().filter(|(_, file)| file.suffix == Suffix::Swap) {
+        for (name, _) in names.with(Suffix::Swap) {
             if let Some(plain) = name.strip_suffix(Suffix::Swap.text()) {
                 self.disk
                     .rename(&self.directory.join(name), &self.directory.join(plain))?;
@@ -133,50 +145,62 @@ impl Files<'_> {
     }
 
     /// Pass 3.
-    pub(super) fn catalogue(&self) -> Result<(Vec<Found>, BTreeSet<Offset>), LogError> {
-        let files = self.segment_files()?;
-        let mut found: Vec<Found> = Vec::new();
-        for (name, file) in &files {
+    fn catalogue(&self, names: &Names) -> Result<Catalogue, LogError> {
+        let mut segments: Vec<Found> = Vec::new();
+        for (name, file) in &names.segment_files {
             if file.kind == SegmentFile::Log {
-                let length = self.directory.join(name).metadata()?.len();
-                found.push(Found {
+                segments.push(Found {
                     base: file.offset,
-                    length,
+                    length: self.opened.length(name)?,
                     offset_index: None,
                     time_index: None,
+                    has_transaction_index: false,
                 });
             }
         }
         let mut snapshots = BTreeSet::new();
-        for (name, file) in &files {
-            let at = found
+        let mut is_changed = false;
+        for (name, file) in &names.segment_files {
+            let at = segments
                 .binary_search_by_key(&file.offset, |segment| segment.base)
                 .ok();
-            let segment = at.and_then(|at| found.get_mut(at));
+            let segment = at.and_then(|at| segments.get_mut(at));
             match (file.kind, segment) {
-                (SegmentFile::Log, _) | (SegmentFile::TransactionIndex, Some(_)) => {}
+                (SegmentFile::Log, _) => {}
                 (SegmentFile::ProducerSnapshot, _) => {
                     snapshots.insert(file.offset);
                 }
+                (SegmentFile::TransactionIndex, Some(segment)) => {
+                    segment.has_transaction_index = true;
+                }
                 (SegmentFile::OffsetIndex, Some(segment)) => {
-                    segment.offset_index = Some(self.directory.join(name).metadata()?.len());
+                    segment.offset_index = Some(self.opened.length(name)?);
                 }
                 (SegmentFile::TimeIndex, Some(segment)) => {
-                    segment.time_index = Some(self.directory.join(name).metadata()?.len());
+                    segment.time_index = Some(self.opened.length(name)?);
                 }
-                (_, None) => self.remove(name)?,
+                (_, None) => {
+                    self.remove(name)?;
+                    is_changed = true;
+                }
             }
         }
-        self.remove_stray_snapshots(&found, &mut snapshots)?;
-        Ok((found, snapshots))
+        is_changed |= self.remove_stray_snapshots(&segments, &mut snapshots)?;
+        Ok(Catalogue {
+            segments,
+            snapshots,
+            is_changed,
+            has_topic_id: names.has_topic_id,
+            has_epochs: names.has_epochs,
+        })
     }
 
-    /// Snapshots count where a segment begins; one more counts above all segments.
+    /// Snapshots count where a segment begins; one more counts above all segments. Whether any did not.
     fn remove_stray_snapshots(
         &self,
         found: &[Found],
         snapshots: &mut BTreeSet<Offset>,
-    ) -> Result<(), LogError> {
+    ) -> Result<bool, LogError> {
         let last_base = found.last().map(|segment| segment.base);
         let newest = snapshots
             .last()
@@ -192,12 +216,49 @@ impl Files<'_> {
                         .is_err()
             })
             .collect();
-        for offset in stray {
-            snapshots.remove(&offset);
+        for offset in &stray {
+            snapshots.remove(offset);
             self.disk
-                .remove(&SegmentFile::ProducerSnapshot.path(self.directory, offset))?;
+                .remove(&SegmentFile::ProducerSnapshot.path(self.directory, *offset))?;
         }
-        Ok(())
+        Ok(!stray.is_empty())
+    }
+}
+
+/// The names in a replica directory that say something.
+struct Names {
+    /// In the order of their names.
+    segment_files: Vec<(String, SegmentFileName)>,
+    has_topic_id: bool,
+    has_epochs: bool,
+}
+
+impl Names {
+    fn of(names: Vec<String>) -> Self {
+        let mut sorted = Self {
+            segment_files: Vec::with_capacity(names.len()),
+            has_topic_id: false,
+            has_epochs: false,
+        };
+        for name in names {
+            match SegmentFileName::parse(&name) {
+                Some(file) => sorted.segment_files.push((name, file)),
+                None if name == partition_metadata::FILE_NAME => sorted.has_topic_id = true,
+                None if name == epochs::FILE_NAME => sorted.has_epochs = true,
+                None => {}
+            }
+        }
+        sorted
+    }
+
+    fn with(&self, suffix: Suffix) -> impl Iterator<Item = &(String, SegmentFileName)> {
+        let files = self.segment_files.iter();
+        files.filter(move |(_, file)| file.suffix == suffix)
+    }
+
+    fn has_suffixes(&self) -> bool {
+        let mut files = self.segment_files.iter();
+        files.any(|(_, file)| file.suffix != Suffix::None)
     }
 }
 

@@ -36,6 +36,7 @@ pub enum Operation<'a> {
     SetTimes(&'a File),
     Sync(&'a File),
     SyncDirectory(&'a Path),
+    SyncFileSystem(&'a Path),
     Rename {
         from: &'a Path,
         to: &'a Path,
@@ -70,6 +71,7 @@ type FailureListener = Box<dyn Fn(&str) + Send + Sync>;
 #[derive(Default)]
 struct Shared {
     offline: AtomicBool,
+    all_found_is_synced: AtomicBool,
     probe: Option<Arc<dyn Probe>>,
     listener: OnceLock<FailureListener>,
 }
@@ -137,6 +139,18 @@ impl Disk {
     pub fn on_failure(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         let is_first = self.shared.listener.set(Box::new(listener)).is_ok();
         debug_assert!(is_first, "a directory has one host");
+    }
+
+    /// Whether everything that was there before this process made its first change is on the disk for certain.
+    pub fn all_found_is_synced(&self) -> bool {
+        self.shared.all_found_is_synced.load(Ordering::Acquire)
+    }
+
+    /// Says so.
+    pub fn note_all_found_is_synced(&self) {
+        self.shared
+            .all_found_is_synced
+            .store(true, Ordering::Release);
     }
 
     fn fail(&self, reason: &str) {
@@ -269,6 +283,17 @@ impl Disk {
     /// Makes a file's content durable.
     pub fn sync(&self, file: &File) -> io::Result<()> {
         self.sync_change(&Operation::Sync(file), || file.sync_data())
+    }
+
+    /// Makes everything durable that is in the file system of `file`, or says that it is not known to be. That
+    /// may be for reasons that are not ours, so a failure is not final.
+    pub fn sync_file_system(&self, file: &File, path: &Path) -> io::Result<()> {
+        let probe = self.shared.probe.as_ref();
+        match probe.map(|probe| probe.before(&Operation::SyncFileSystem(path))) {
+            None | Some(Verdict::Go) => Ok(rustix::fs::syncfs(file)?),
+            Some(Verdict::Pretend) => Ok(()),
+            Some(_) => Err(io::Error::other("failed by the probe")),
+        }
     }
 
     /// Opens a directory whose names will be synced. Only a look: a directory that is gone is no failure.

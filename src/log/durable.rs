@@ -16,6 +16,13 @@ use super::partition_log::{LogError, PartitionLog};
 use super::segment::Segment;
 
 impl PartitionLog {
+    /// What the start has found may be synced by now: see [`super::LogDirectory::sync_found`].
+    pub(super) fn note_found_is_synced(&mut self) {
+        if self.disk.all_found_is_synced() {
+            self.unsynced.found_is_synced();
+        }
+    }
+
     /// Makes everything durable, with the producer snapshots.
     pub(super) fn sync_all(&mut self) -> Result<Offset, LogError> {
         self.write_snapshots()?;
@@ -84,6 +91,7 @@ impl PartitionLog {
 
     pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
         let needs_snapshot = self.log_end > self.first_segment_base() || self.producers.len() > 0;
+        self.note_found_is_synced();
         if self.is_finished(needs_snapshot) {
             // idle since it was closed the last time
             return Ok(self.log_end);

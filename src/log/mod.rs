@@ -96,6 +96,7 @@ pub mod disk;
 mod durable;
 pub mod epochs;
 mod epochs_file;
+mod file_system;
 mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -113,6 +114,7 @@ mod producer;
 mod reader;
 mod rebuild;
 mod recover;
+mod replica_directory;
 mod retention;
 mod roll;
 mod scan;

@@ -61,6 +61,13 @@ pub struct RecoveryReport {
     pub indexes_rebuilt: usize,
 }
 
+impl RecoveryReport {
+    /// Whether all is as it was found.
+    pub(super) const fn has_changed_nothing(&self) -> bool {
+        self.bytes_truncated == 0 && self.segments_deleted == 0 && self.indexes_rebuilt == 0
+    }
+}
+
 /// A failure of the disk or of its content.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -5,7 +5,8 @@
 //! topic_id: <22 characters of base64url>        no newline at the end
 //! ```
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::base::TopicId;
@@ -13,7 +14,7 @@ use crate::base::TopicId;
 use super::disk::Disk;
 use super::partition_log::LogError;
 
-const FILE_NAME: &str = "partition.metadata";
+pub(super) const FILE_NAME: &str = "partition.metadata";
 
 pub(super) fn encode(topic_id: TopicId) -> String {
     format!("version: 0\ntopic_id: {topic_id}")
@@ -35,33 +36,50 @@ pub(super) fn decode(text: &str) -> Option<TopicId> {
 /// The topic id that a replica directory belongs to, or `None` where that was never written.
 pub fn read_topic_id(directory: &Path) -> Result<Option<TopicId>, LogError> {
     let path = directory.join(FILE_NAME);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => match decode(&text) {
+    match read(&path) {
+        Ok(content) => match std::str::from_utf8(&content).ok().and_then(decode) {
             Some(id) => Ok(Some(id)),
-            None => Err(LogError::Corrupt(format!(
-                "{} is malformed",
-                path.display()
-            ))),
+            None => Err(malformed(&path)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes the id into a directory that has none; refuses a directory with another one.
-pub(super) fn ensure(disk: &Disk, directory: &Path, expected: TopicId) -> Result<(), LogError> {
-    if expected.is_zero() {
-        return Ok(());
+/// Reads all of the file with as few calls as that takes: a start reads as many as there are partitions.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut buffer = [0; 256];
+    let length = file.read(&mut buffer)?;
+    let mut content = buffer.get(..length).unwrap_or_default().to_vec();
+    // less than was asked for is all that there is
+    if length == buffer.len() {
+        file.read_to_end(&mut content)?;
     }
-    match read_topic_id(directory)? {
+    Ok(content)
+}
+
+/// Refuses a directory whose file, with this content, names another id.
+pub(super) fn check(directory: &Path, content: &[u8], expected: TopicId) -> Result<(), LogError> {
+    let found = std::str::from_utf8(content).ok().and_then(decode);
+    match found {
         Some(found) if found == expected => Ok(()),
         Some(found) => Err(LogError::InconsistentTopicId {
             directory: directory.to_owned(),
             found,
             expected,
         }),
-        None => Ok(disk.replace(&directory.join(FILE_NAME), encode(expected).as_bytes())?),
+        None => Err(malformed(&directory.join(FILE_NAME))),
     }
+}
+
+/// Writes the id into a directory that has none, and syncs the names that are in the directory by then.
+pub(super) fn write(disk: &Disk, directory: &Path, id: TopicId) -> io::Result<()> {
+    disk.replace(&directory.join(FILE_NAME), encode(id).as_bytes())
+}
+
+fn malformed(path: &Path) -> LogError {
+    LogError::Corrupt(format!("{} is malformed", path.display()))
 }
 
 #[cfg(test)]

@@ -34,6 +34,20 @@ pub(super) struct Rebuilt {
     first_timestamp: Option<Timestamp>,
 }
 
+impl Rebuilt {
+    /// Of a segment in which there is nothing to be read.
+    pub(super) fn empty(files: SegmentFiles) -> Self {
+        Self {
+            segment: Segment::empty(files),
+            scanned: 0,
+            changed: false,
+            marks: IndexMarks::EMPTY,
+            recent: RecentBatches::default(),
+            first_timestamp: None,
+        }
+    }
+}
+
 /// Reads `length` bytes of a segment, but for the part below `trusted_below` that needs no reading, cuts it at
 /// the first bad batch and brings its indexes in line. `note` is told of every good batch that was read.
 /// `buffer` is only there to be used again.
@@ -192,6 +206,24 @@ pub(super) struct Tail {
     pub(super) mended: bool,
 }
 
+impl Tail {
+    /// Of a segment in which there is nothing to be read.
+    pub(super) fn empty(files: SegmentFiles, now: Timestamp) -> Self {
+        Self {
+            active: ActiveSegment {
+                segment: Segment::empty(files),
+                marks: IndexMarks::EMPTY,
+                first_timestamp: None,
+                created: now,
+                jitter_ms: 0,
+                is_preallocated: false,
+            },
+            recent: RecentBatches::default(),
+            mended: false,
+        }
+    }
+}
+
 /// Loads the segment that will be active: its log from the last index entry on. What does not fit
 /// together is rebuilt.
 pub(super) fn load_tail(
@@ -212,6 +244,7 @@ pub(super) fn load_tail(
                 first_timestamp,
                 created: now,
                 jitter_ms: 0,
+                is_preallocated: false,
             },
             recent,
             mended,

@@ -24,8 +24,9 @@ use crate::base::{Offset, TopicPartition};
 use crate::record::BatchHeader;
 
 use super::active::{ActiveSegment, index_interval};
-use super::catalogue::{Files, Found};
+use super::catalogue::{Catalogue, Files, Found};
 use super::compact::CompactionTrace;
+use super::disk::Disk;
 use super::epochs::{self, LeaderEpochs};
 use super::epochs_file::EpochsFile;
 use super::names::SegmentFile;
@@ -34,6 +35,7 @@ use super::partition_metadata;
 use super::producer::{ProducerLoader, ProducerTable};
 use super::reader::RecentBatches;
 use super::rebuild::{Rebuilt, Tail, load_tail, rebuild};
+use super::replica_directory::ReplicaDirectory;
 use super::roll::Jitter;
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::{Synced, Unsynced};
@@ -44,23 +46,27 @@ pub(super) fn open(
     topic_partition: TopicPartition,
     options: OpenOptions,
 ) -> Result<(PartitionLog, RecoveryReport), LogError> {
-    let disk = options.disk.clone();
-    if !directory.is_dir() {
-        disk.create_directory(directory)?;
-        if let Some(parent) = directory.parent() {
-            disk.sync_directory(parent)?;
-        }
-    }
-    let directory: Arc<Path> = Arc::from(directory);
-    partition_metadata::ensure(&disk, &directory, options.topic_id)?;
+    let opened = match ReplicaDirectory::open(directory)? {
+        Some(opened) => opened,
+        None => create_directory(&options.disk, directory)?,
+    };
     let mut recovery = Recovery {
-        directory,
+        directory: Arc::from(directory),
         options,
         report: RecoveryReport::default(),
         unsynced: Vec::new(),
     };
-    let log = recovery.run(topic_partition)?;
+    let log = recovery.run(&opened, topic_partition)?;
     Ok((log, recovery.report))
+}
+
+fn create_directory(disk: &Disk, directory: &Path) -> Result<ReplicaDirectory, LogError> {
+    disk.create_directory(directory)?;
+    if let Some(parent) = directory.parent() {
+        disk.sync_directory(parent)?;
+    }
+    let opened = ReplicaDirectory::open(directory)?;
+    Ok(opened.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?)
 }
 
 /// What reading one segment needs of the log around it.
@@ -89,20 +95,31 @@ struct Recovery {
 }
 
 impl Recovery {
-    fn run(&mut self, topic_partition: TopicPartition) -> Result<PartitionLog, LogError> {
+    fn run(
+        &mut self,
+        opened: &ReplicaDirectory,
+        topic_partition: TopicPartition,
+    ) -> Result<PartitionLog, LogError> {
         let files = Files {
             disk: &self.options.disk,
             directory: &self.directory,
+            opened,
         };
-        files.sweep()?;
-        files.complete_swaps()?;
-        let (found, mut snapshots) = files.catalogue()?;
-        let found_epochs = self.load_epochs()?;
+        let Catalogue {
+            segments: found,
+            mut snapshots,
+            is_changed,
+            has_topic_id,
+            has_epochs,
+        } = files.look_through()?;
+        let found_snapshots = snapshots.clone();
+        self.check_topic_id(opened, has_topic_id)?;
+        let found_epochs = self.load_epochs(opened, has_epochs)?;
         let mut epochs = found_epochs.clone();
         let mut segments = self.scan(&topic_partition, &found, &mut snapshots, &mut epochs)?;
+        let is_scanned = !self.unsynced.is_empty();
         let last = segments.pop();
         let is_new = last.is_none();
-        let found_snapshots = snapshots.clone();
         let mut tail = self.tail(last.as_ref())?;
 
         // 5.
@@ -148,11 +165,14 @@ impl Recovery {
             clean_shutdown,
             ..
         } = self.options.clone();
-        let as_it_was_closed = clean_shutdown
-            && !is_new
+        let is_as_found = !is_new
+            && !is_changed
+            && !is_scanned
             && !mended
-            && self.report == RecoveryReport::default()
+            && self.report.has_changed_nothing()
+            && written.is_empty()
             && snapshots == found_snapshots;
+        let has_synced_names = self.write_topic_id(has_topic_id)?;
         let recovery_point = self.recovery_point(log_end);
         let above = snapshots.range(recovery_point.next()..).copied();
         let below = written
@@ -180,10 +200,11 @@ impl Recovery {
                 unsynced_snapshots,
                 (recovery_point < log_end).then_some(now),
                 Synced {
-                    names: as_it_was_closed,
+                    names: has_synced_names || (clean_shutdown && is_as_found),
                     entries: is_new
                         || (clean_shutdown && !mended && self.report.indexes_rebuilt == 0),
                     epochs_from,
+                    is_as_found,
                 },
             ),
             snapshots,
@@ -205,6 +226,9 @@ impl Recovery {
         let OpenOptions {
             disk, config, now, ..
         } = &self.options;
+        if last.is_empty() {
+            return Ok(Some(Tail::empty(files, *now)));
+        }
         load_tail(disk, files, config, *now).map(Some)
     }
 
@@ -329,14 +353,40 @@ impl Recovery {
         Ok(())
     }
 
-    fn load_epochs(&self) -> Result<LeaderEpochs, LogError> {
-        let path = self.directory.join(epochs::FILE_NAME);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => LeaderEpochs::decode(&text)
-                .map_err(|error| LogError::Corrupt(format!("{}: {error}", path.display()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LeaderEpochs::default()),
-            Err(error) => Err(error.into()),
+    fn load_epochs(
+        &self,
+        opened: &ReplicaDirectory,
+        is_there: bool,
+    ) -> Result<LeaderEpochs, LogError> {
+        if !is_there {
+            return Ok(LeaderEpochs::default());
         }
+        let text = opened.read(epochs::FILE_NAME)?;
+        LeaderEpochs::decode(&String::from_utf8_lossy(&text)).map_err(|error| {
+            let path = self.directory.join(epochs::FILE_NAME);
+            LogError::Corrupt(format!("{}: {error}", path.display()))
+        })
+    }
+
+    /// Refuses the directory of another topic id.
+    fn check_topic_id(&self, opened: &ReplicaDirectory, is_there: bool) -> Result<(), LogError> {
+        let expected = self.options.topic_id;
+        if !is_there || expected.is_zero() {
+            return Ok(());
+        }
+        let content = opened.read(partition_metadata::FILE_NAME)?;
+        partition_metadata::check(&self.directory, &content, expected)
+    }
+
+    /// Writes the topic id down where that was never done, after the segment's files: so that all names of a
+    /// new replica are synced at once. Whether they are.
+    fn write_topic_id(&self, is_there: bool) -> Result<bool, LogError> {
+        let OpenOptions { disk, topic_id, .. } = &self.options;
+        if is_there || topic_id.is_zero() {
+            return Ok(false);
+        }
+        partition_metadata::write(disk, &self.directory, *topic_id)?;
+        Ok(true)
     }
 
     /// Pass 4.
@@ -424,7 +474,9 @@ impl Recovery {
         } = self.read_segment(found, recovery_point, place, |header| trace.note(header))?;
         // entries for what is not trusted are made anew when the producers are replayed
         let trusted = segment.end.min(recovery_point.max(found.base));
-        txn_index::truncate(&self.options.disk, &segment.files, trusted)?;
+        if found.has_transaction_index {
+            txn_index::truncate(&self.options.disk, &segment.files, trusted)?;
+        }
         self.report.segments_scanned += usize::from(scanned > 0);
         // A file can lose its tail at a batch boundary while the next one keeps its name. What we have
         // compacted shows such a gap only below the recovery point: see the module's doc. Kafka compacts
@@ -448,6 +500,9 @@ impl Recovery {
         mut note: impl FnMut(&BatchHeader),
     ) -> Result<Rebuilt, LogError> {
         let files = SegmentFiles::new(Arc::clone(&self.directory), found.base, false);
+        if found.is_empty() {
+            return Ok(Rebuilt::empty(files));
+        }
         let epochs = &mut *place.epochs;
         let rebuilt = rebuild(
             &self.options.disk,

@@ -402,6 +402,11 @@ impl Segment {
         self.find_from(Access::Disk, self.walk_start(offset), offset)
     }
 
+    /// Whether there is nothing in its files.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.length == 0 && self.offset_entries == 0 && self.time_entries == 0
+    }
+
     /// This segment, no longer active and ending at `end`.
     pub(crate) fn sealed(&self, end: Offset) -> Self {
         Self {
@@ -415,13 +420,18 @@ impl Segment {
     pub(crate) fn create(disk: &Disk, directory: &Arc<Path>, base: Offset) -> io::Result<Self> {
         let files = SegmentFiles::new(Arc::clone(directory), base, true);
         files.create(disk)?;
-        Ok(Self {
-            files: Arc::new(files),
+        Ok(Self::empty(files))
+    }
+
+    /// A segment with nothing in it.
+    pub(crate) fn empty(files: SegmentFiles) -> Self {
+        Self {
             length: 0,
             offset_entries: 0,
             time_entries: 0,
-            end: base,
+            end: files.base,
             known_largest: Some(TimeEntry::NONE),
-        })
+            files: Arc::new(files),
+        }
     }
 }

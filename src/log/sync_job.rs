@@ -66,6 +66,8 @@ pub(super) struct Unsynced {
     /// How often index entries of the active segment were changed, and how many of these changes are synced.
     entries_changed: u64,
     entries_synced: u64,
+    /// Whether the first of these changes were made before the log was opened, and only these.
+    is_as_found: bool,
     /// How often the leader epochs were changed.
     epochs_changed: u64,
     /// From this offset on their file may say something else.
@@ -95,6 +97,9 @@ pub(super) struct Synced {
     pub(super) entries: bool,
     /// Where the leader epochs begin to differ from their file.
     pub(super) epochs_from: Option<Offset>,
+    /// Whether recovery has changed nothing: names and entries are synced once all that was found is
+    /// ([`Disk::all_found_is_synced`]).
+    pub(super) is_as_found: bool,
 }
 
 impl Unsynced {
@@ -116,6 +121,7 @@ impl Unsynced {
             names_synced: synced.names as u64,
             entries_changed: 1,
             entries_synced: synced.entries as u64,
+            is_as_found: synced.is_as_found,
             epochs_changed: 1,
             epochs_from: synced.epochs_from,
             since,
@@ -151,6 +157,25 @@ impl Unsynced {
             !is_it
         });
         may_be_there
+    }
+
+    /// Whether recovery has changed nothing, and nothing has been found to be synced since.
+    #[cfg(test)]
+    pub(super) const fn is_as_found(&self) -> bool {
+        self.is_as_found
+    }
+
+    /// What was found when the log was opened is synced.
+    pub(super) const fn found_is_synced(&mut self) {
+        if self.is_as_found {
+            self.is_as_found = false;
+            if self.names_synced == 0 {
+                self.names_synced = 1;
+            }
+            if self.entries_synced == 0 {
+                self.entries_synced = 1;
+            }
+        }
     }
 
     /// Names in the directory are about to change, or have changed.
@@ -322,6 +347,7 @@ impl PartitionLog {
     /// Work for another thread, if there is any now: closed segments that are not synced yet, or batches in
     /// the active segment that have waited for 15 seconds or are many. There is at most one job at a time.
     pub fn sync_job(&mut self, now: Timestamp) -> Option<SyncJob> {
+        self.note_found_is_synced();
         self.latest_time = self.latest_time.max(now);
         let unsynced = &self.unsynced;
         if unsynced.job_is_out || now < unsynced.not_before || self.disk.is_offline() {

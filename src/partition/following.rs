@@ -71,6 +71,7 @@ impl Partitions {
                 leadership,
                 config: Arc::clone(config),
                 assigned,
+                has_this_id: false,
             });
         }
         missing

@@ -23,8 +23,16 @@ use super::directory::{HostedDirectory, remove_directory};
 /// Where the replicas are that belong here.
 #[derive(Default)]
 pub(super) struct Inventory {
-    live: HashMap<TopicPartition, Arc<HostedDirectory>>,
+    live: HashMap<TopicPartition, LiveReplica>,
     futures: Vec<FutureReplica>,
+}
+
+/// A replica of a partition that belongs here.
+#[derive(Clone)]
+pub(super) struct LiveReplica {
+    pub(super) directory: Arc<HostedDirectory>,
+    /// Whether its topic id was read, and is the right one.
+    pub(super) has_this_id: bool,
 }
 
 /// A future replica of a partition that belongs here.
@@ -57,16 +65,16 @@ impl DisorderError {
 }
 
 impl Inventory {
-    /// The directory in which a replica was found.
-    pub(super) fn directory_of(&self, partition: &TopicPartition) -> Option<&Arc<HostedDirectory>> {
+    /// The replica that was found.
+    pub(super) fn replica_of(&self, partition: &TopicPartition) -> Option<&LiveReplica> {
         self.live.get(partition)
     }
 
     /// How many replicas are in each directory.
     pub(super) fn counts(&self) -> HashMap<DirectoryId, usize> {
         let mut counts = HashMap::new();
-        for directory in self.live.values() {
-            *counts.entry(directory.id()).or_default() += 1;
+        for replica in self.live.values() {
+            *counts.entry(replica.directory.id()).or_default() += 1;
         }
         counts
     }
@@ -79,9 +87,9 @@ impl Inventory {
         image: &Image,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        for found in directory.log_directory().replicas()? {
-            match found.state {
-                ReplicaState::Deleted => remove_directory(&found.path),
+        for found in with_topic_ids(directory.log_directory().replicas()?) {
+            match found.replica.state {
+                ReplicaState::Deleted => remove_directory(&found.replica.path),
                 ReplicaState::Live => self.add_live(directory, found, image, node)?,
                 ReplicaState::Future => self.add_future(directory, found, image, node)?,
                 ReplicaState::Stray => {}
@@ -108,7 +116,11 @@ impl Inventory {
                 return Err((directory, error));
             }
             tracing::warn!(partition = %future.topic_partition, directory = %plain.display(), "the replica that was moved is gone: its copy takes its place");
-            self.live.insert(future.topic_partition, directory);
+            let replica = LiveReplica {
+                directory,
+                has_this_id: false,
+            };
+            self.live.insert(future.topic_partition, replica);
         }
         Ok(())
     }
@@ -120,11 +132,13 @@ impl Inventory {
     fn add_future(
         &mut self,
         directory: &Arc<HostedDirectory>,
-        found: FoundReplica,
+        found: Identified,
         image: &Image,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        let Some((topic_id, placed)) = placed_here(&found, image, node) else {
+        let placed = placed_here(&found, image, node);
+        let found = found.replica;
+        let Some((topic_id, placed)) = placed else {
             let partition = &found.topic_partition;
             directory.rename(&found.path, partition, ReplicaState::Stray)?;
             return Ok(());
@@ -142,12 +156,12 @@ impl Inventory {
     fn add_live(
         &mut self,
         directory: &Arc<HostedDirectory>,
-        found: FoundReplica,
+        found: Identified,
         image: &Image,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        let partition = &found.topic_partition;
-        let Some((_, placed)) = placed_here(&found, image, node) else {
+        let partition = &found.replica.topic_partition;
+        let Some((topic_id, placed)) = placed_here(&found, image, node) else {
             return set_aside(directory, partition, "it is of no known partition");
         };
         if let Some(other) = self.live.get(partition) {
@@ -155,10 +169,17 @@ impl Inventory {
             if placed.directory_of(node) != Some(directory.id()) {
                 return set_aside(directory, partition, "another directory has this replica");
             }
-            set_aside(other, partition, "another directory has this replica")?;
+            set_aside(
+                &other.directory,
+                partition,
+                "another directory has this replica",
+            )?;
         }
-        self.live
-            .insert(found.topic_partition, Arc::clone(directory));
+        let replica = LiveReplica {
+            directory: Arc::clone(directory),
+            has_this_id: found.topic_id == Some(topic_id),
+        };
+        self.live.insert(found.replica.topic_partition, replica);
         Ok(())
     }
 }
@@ -173,17 +194,50 @@ fn set_aside(
     Ok(())
 }
 
+/// A replica that was found, and the topic id in it. One that cannot be read is not somebody else's: opening the
+/// log will say what is wrong.
+struct Identified {
+    replica: FoundReplica,
+    topic_id: Option<TopicId>,
+}
+
+/// Reads the topic ids of all of them, on as many threads as there are processors.
+fn with_topic_ids(found: Vec<FoundReplica>) -> Vec<Identified> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = found.len().div_ceil(threads).max(1);
+    let read = |replicas: &[FoundReplica]| -> Vec<Option<TopicId>> {
+        let read = |replica: &FoundReplica| match replica.state {
+            ReplicaState::Live | ReplicaState::Future => read_topic_id(&replica.path).ok()?,
+            ReplicaState::Deleted | ReplicaState::Stray => None,
+        };
+        replicas.iter().map(read).collect()
+    };
+    let topic_ids: Vec<_> = std::thread::scope(|scope| {
+        let shares = found.chunks(share);
+        let workers: Vec<_> = shares
+            .map(|share| scope.spawn(move || read(share)))
+            .collect();
+        let ids = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        ids.flatten().collect()
+    });
+    let both = found.into_iter().zip(topic_ids);
+    both.map(|(replica, topic_id)| Identified { replica, topic_id })
+        .collect()
+}
+
 /// The partition that was found and its topic, if the image places it here.
 fn placed_here<'a>(
-    found: &FoundReplica,
+    found: &Identified,
     image: &'a Image,
     node: NodeId,
 ) -> Option<(TopicId, &'a PartitionImage)> {
-    let TopicPartition { topic, partition } = &found.topic_partition;
+    let TopicPartition { topic, partition } = &found.replica.topic_partition;
     let known = image.topic(topic)?;
-    // An id that cannot be read is not somebody else's: opening the log will say what is wrong.
-    let found_id = read_topic_id(&found.path).ok().flatten();
-    let is_this_life = found_id.is_none_or(|id| id == known.id);
+    let is_this_life = found.topic_id.is_none_or(|id| id == known.id);
     let placed = known
         .partition(*partition)
         .filter(|partition| is_this_life && partition.replicas.contains(&node))?;

@@ -413,12 +413,24 @@ impl Partitions {
         }
         let mut placing = Placing::new(self, inventory.counts());
         for wanted in wanted {
-            let found = inventory.directory_of(&wanted.topic_partition).cloned();
-            let directory = found.or_else(|| placing.choose(&wanted));
+            let found = inventory.replica_of(&wanted.topic_partition).cloned();
+            let wanted = ToOpen {
+                has_this_id: found.as_ref().is_some_and(|found| found.has_this_id),
+                ..wanted
+            };
+            let directory = found.map(|found| found.directory);
+            let directory = directory.or_else(|| placing.choose(&wanted));
             match directory.filter(|directory| !directory.is_offline()) {
                 Some(directory) => batches.of(self, &directory).1.push(wanted),
                 None => self.place_offline(&wanted),
             }
+        }
+        let unclean = self
+            .directories()
+            .filter(|directory| !directory.log_directory().had_clean_shutdown());
+        for directory in unclean {
+            let found = inventory.counts();
+            opening::sync_found(directory, found.get(&directory.id()).copied());
         }
         self.adopt(opening::open_all(batches.0), Adopting::AtStart);
         Ok(())

@@ -16,6 +16,9 @@ use super::manager::{Partitions, Unreadable};
 use super::recovery_progress::{RecoveryProgress, RecoveryWatch, Unwatched};
 use super::replica::Leadership;
 
+/// From so many logs on, one sync of the whole file system is cheaper than one of each.
+const MANY_LOGS: usize = 256;
+
 /// How many new logs are created at a time.
 const NEW_AT_ONCE: usize = 16;
 
@@ -28,6 +31,8 @@ pub(super) struct ToOpen {
     pub(super) config: Arc<TopicConfig>,
     /// Where it is by what the image says; one of Kafka's reserved ids where it does not say.
     pub(super) assigned: DirectoryId,
+    /// Whether its directory is known to be of this topic id.
+    pub(super) has_this_id: bool,
 }
 
 /// A partition and its log.
@@ -100,13 +105,15 @@ impl Context {
         }
     }
 
-    /// Recovery keeps processors busy. A new log only waits for the disk to sync some small files, and disks
-    /// sync many in the time of one.
-    const fn threads(&self) -> usize {
-        if self.may_recover {
-            self.recovery_threads
-        } else {
-            NEW_AT_ONCE
+    /// How many logs are opened at a time. The setting says how many are recovered. Where there is nothing to
+    /// recover, opening keeps processors busy; and a new log only waits for the disk to sync some small files,
+    /// and disks sync many in the time of one.
+    fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        match (self.may_recover, self.clean_shutdown) {
+            (true, true) => self.recovery_threads.max(processors()),
+            (true, false) => self.recovery_threads,
+            (false, _) => NEW_AT_ONCE,
         }
     }
 
@@ -140,6 +147,25 @@ pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Unreadable>> {
             })
             .collect()
     })
+}
+
+/// Has what an unclean stop has left in a directory be synced, all of it at once and beside everything else:
+/// where there are many logs, the next stop would sync them one by one, though nobody had written to them.
+pub(super) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) {
+    if logs.unwrap_or(0) < MANY_LOGS {
+        return;
+    }
+    let directory = Arc::clone(directory);
+    let spawned = std::thread::Builder::new()
+        .name("directory-sync".to_owned())
+        .spawn(move || {
+            if let Err(error) = directory.log_directory().sync_found() {
+                tracing::warn!(directory = %directory.path().display(), %error, "what the last stop has left is not known to be on the disk: the next one will sync log by log");
+            }
+        });
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread to sync what the last stop has left");
+    }
 }
 
 /// Opens the logs of one directory, several at a time.
@@ -209,7 +235,10 @@ fn open_one(
         clean_shutdown: context.clean_shutdown,
         recovery_point,
         log_start,
-        topic_id: wanted.topic_id,
+        topic_id: match wanted.has_this_id {
+            true => TopicId::ZERO,
+            false => wanted.topic_id,
+        },
         disk: context.directory.log_directory().disk().clone(),
         jitter_seed: rand::random(),
         producer_id_expiration_ms: context.producer_id_expiration_ms,

@@ -36,6 +36,10 @@ impl Content {
         }
     }
 
+    fn sync(&mut self) {
+        self.versions.drain(..self.versions.len() - 1);
+    }
+
     pub(super) fn newest(&self) -> usize {
         self.versions.len() - 1
     }
@@ -96,6 +100,12 @@ pub(super) struct Names {
 }
 
 impl Names {
+    fn sync(&mut self) {
+        self.synced = self.after(self.changes.len());
+        self.changes.clear();
+        self.times.clear();
+    }
+
     fn after(&self, changes: usize) -> BTreeMap<String, Inode> {
         let mut names = self.synced.clone();
         for change in &self.changes[..changes] {
@@ -206,15 +216,11 @@ impl Image {
                 let length = *length as usize;
                 self.file(*file).change(|content| content.resize(length, 0));
             }
-            Event::Sync(file) => {
-                let content = self.file(*file);
-                content.versions.drain(..content.versions.len() - 1);
-            }
-            Event::SyncDirectory(directory) => {
-                let names = self.directories.get_mut(directory).unwrap();
-                names.synced = names.after(names.changes.len());
-                names.changes.clear();
-                names.times.clear();
+            Event::Sync(file) => self.file(*file).sync(),
+            Event::SyncDirectory(directory) => self.directories.get_mut(directory).unwrap().sync(),
+            Event::SyncEverything => {
+                self.files.values_mut().for_each(Content::sync);
+                self.directories.values_mut().for_each(Names::sync);
             }
         }
     }

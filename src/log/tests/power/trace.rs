@@ -42,6 +42,7 @@ pub(super) enum Event {
     },
     Sync(Inode),
     SyncDirectory(Inode),
+    SyncEverything,
 }
 
 /// A change of which more can be said once it was made.
@@ -181,6 +182,7 @@ impl Trace {
                 };
                 Event::SyncDirectory(metadata.ino())
             }
+            Operation::SyncFileSystem(_) => Event::SyncEverything,
             Operation::Rename { from, to } => {
                 let ((directory, from), (other, to)) = (place(from), place(to));
                 assert_eq!(directory, other, "{from} moves to another directory");
@@ -206,7 +208,9 @@ impl Probe for Recorder {
             trace.note(operation);
         });
         match operation {
-            Operation::Sync(_) | Operation::SyncDirectory(_) => Verdict::Pretend,
+            Operation::Sync(_) | Operation::SyncDirectory(_) | Operation::SyncFileSystem(_) => {
+                Verdict::Pretend
+            }
             _ => Verdict::Go,
         }
     }

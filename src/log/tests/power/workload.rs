@@ -78,11 +78,16 @@ pub(super) enum Step {
     Checkpoints,
     /// A clean stop and a start.
     Restart,
+    /// The process is killed and started again; with it goes what it knew to be synced. Everything that it has left
+    /// may be synced by the start.
+    Kill {
+        synced: bool,
+    },
     /// Compaction as far as it goes.
     Compact,
 }
 use Step::{
-    Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Marker,
+    Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Kill, Marker,
     NewEpoch, RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional,
     Truncate,
 };
@@ -328,6 +333,16 @@ impl<'a> Run<'a> {
                 stop(&directory, log);
                 drop(directory);
                 self.open();
+            }
+            Kill { synced } => {
+                (self.job, self.result) = (None, None);
+                drop(self.open.take());
+                self.open();
+                let (directory, log) = self.open.as_ref().unwrap();
+                // which the start has begun with: of what recovery changes nothing is synced by it
+                if synced && log.unsynced.is_as_found() {
+                    directory.sync_found().unwrap();
+                }
             }
         }
         let (position, log) = (self.recorder.position(), &self.open.as_ref().unwrap().1);

@@ -2,8 +2,8 @@
 
 use super::survivals::Dice;
 use super::workload::Step::{
-    self, Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Marker,
-    NewEpoch, RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional,
+    self, Append, Checkpoints, Compact, DeleteExpired, Flush, FlushBatches, GiveJobBack, Kill,
+    Marker, NewEpoch, RaiseLogStart, Restart, Retention, RunJob, StartAnew, TakeJob, Transactional,
     Truncate,
 };
 
@@ -31,13 +31,34 @@ const fn marker(producer: i64, committed: bool) -> Step {
 }
 
 /// By name. The short ones have lost something once.
-pub(super) const WORKLOADS: [(&str, &[Step]); 6] = [
+pub(super) const WORKLOADS: [(&str, &[Step]); 7] = [
     ("standard", STANDARD),
     ("following", FOLLOWING),
     ("forgetting", FORGETTING),
     ("mixing", MIXING),
     ("closing", CLOSING),
     ("waiting", WAITING),
+    ("killed", KILLED),
+];
+
+/// Of what a kill leaves, a clean stop must not believe that it is on the disk.
+const KILLED: &[Step] = &[
+    append(1, 1, 100),
+    Kill { synced: true },
+    Restart,
+    append(1, 1, 900),
+    NewEpoch,
+    Kill { synced: false },
+    append(2, 1, 5000),
+    append(2, 1, 5000),
+    TakeJob { later: true },
+    RunJob,
+    GiveJobBack,
+    Checkpoints,
+    Kill { synced: true },
+    Restart,
+    Kill { synced: true },
+    Restart,
 ];
 
 /// A bit of everything.
@@ -267,6 +288,9 @@ pub(super) fn random_steps(dice: &mut Dice, count: usize) -> Vec<Step> {
                 above: dice.below(4) as i64,
             },
             36 => Restart,
+            37 => Kill {
+                synced: dice.below(2) == 0,
+            },
             _ => Checkpoints,
         });
     }

@@ -1,0 +1,121 @@
+//! A replica's directory while its log is opened: listed once, its files found by their names in it.
+//!
+//! A start opens as many of these as there are partitions, and most of them are as they were. So no path is
+//! walked twice, nothing is asked of a file that the listing has answered, and a small file costs three calls.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::mem::MaybeUninit;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, statat};
+
+/// Files of one line or a few fit in.
+const SMALL: usize = 1024;
+
+/// An open directory.
+#[derive(Debug)]
+pub(super) struct ReplicaDirectory(File);
+
+impl ReplicaDirectory {
+    /// Opens it; `None` when it is not there.
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(opened) => Ok(Some(Self(File::from(opened)))),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The names of the files in it, in order.
+    pub(super) fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Start(0))?;
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut entries = RawDir::new(&self.0, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            // what is not UTF-8 is no file of ours
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            let is_file = match entry.file_type() {
+                FileType::RegularFile => true,
+                FileType::Unknown => self.is_file(name)?,
+                _ => false,
+            };
+            if is_file {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// For file systems that do not tell with the name what it is.
+    fn is_file(&self, name: &str) -> io::Result<bool> {
+        let found = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    }
+
+    /// How long a file is.
+    pub(super) fn length(&self, name: &str) -> io::Result<u64> {
+        let found = statat(&self.0, name, AtFlags::empty())?;
+        Ok(u64::try_from(found.st_size).unwrap_or(0))
+    }
+
+    /// All of a small file.
+    pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.0, name, flags, Mode::empty())?);
+        let mut buffer = [0; SMALL];
+        let length = file.read(&mut buffer)?;
+        let mut content = buffer.get(..length).unwrap_or_default().to_vec();
+        // less than was asked for is all that there is
+        if length == SMALL {
+            file.read_to_end(&mut content)?;
+        }
+        Ok(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(
+            ReplicaDirectory::open(&directory.path().join("none"))
+                .unwrap()
+                .is_none()
+        );
+        for (name, length) in [("b", 0), ("a", SMALL), ("c", 3 * SMALL + 1)] {
+            std::fs::write(directory.path().join(name), vec![7; length]).unwrap();
+        }
+        std::fs::create_dir(directory.path().join("d")).unwrap();
+        std::os::unix::fs::symlink("a", directory.path().join("e")).unwrap();
+        let opened = ReplicaDirectory::open(directory.path()).unwrap().unwrap();
+        for _ in 0..2 {
+            assert_eq!(opened.list().unwrap(), ["a", "b", "c"]);
+        }
+        for (name, length) in [("b", 0), ("a", SMALL), ("c", 3 * SMALL + 1)] {
+            assert_eq!(opened.length(name).unwrap(), length as u64);
+            assert_eq!(opened.read(name).unwrap(), vec![7; length]);
+        }
+        assert!(opened.read("none").is_err());
+    }
+
+    #[test]
+    fn a_long_listing_takes_several_reads() {
+        let directory = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..2000).map(|n| format!("{n:020}.log")).collect();
+        for name in &names {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let opened = ReplicaDirectory::open(directory.path()).unwrap().unwrap();
+        assert_eq!(opened.list().unwrap(), names);
+    }
+}
