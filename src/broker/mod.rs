@@ -33,9 +33,6 @@ use crate::config::BrokerConfig;
 
 pub use startup::{Running, StartError};
 
-/// How long requests in flight may take to be answered after a signal to stop.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// How often it is said how many log lines were kept back.
 const SUPPRESSED_TOLD: Duration = Duration::from_secs(10);
 
@@ -73,7 +70,7 @@ pub fn run(
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         }
         service_manager::stopping();
-        shutdown::stop(running, GRACE).await;
+        shutdown::stop(running).await;
         Ok(())
     });
     // What still reads or recovers a log is not waited for: a stop takes seconds, not as long as that.

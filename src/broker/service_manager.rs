@@ -3,15 +3,19 @@
 
 use sd_notify::NotifyState;
 
-use crate::partition::{OpenedLogs, RecoveryWatch};
+use crate::partition::{ClosedLogs, OpenedLogs, RecoveryWatch};
 
-/// Tells how far the logs are opened: `systemctl status` shows it.
+/// Tells how far the logs are opened, and closed: `systemctl status` shows it.
 #[derive(Debug)]
 pub(super) struct StartStatus;
 
 impl RecoveryWatch for StartStatus {
     fn logs_opened(&self, so_far: OpenedLogs<'_>) {
         tell(&[NotifyState::Status(&status(so_far))]);
+    }
+
+    fn logs_closed(&self, so_far: ClosedLogs<'_>) {
+        tell(&[NotifyState::Status(&stop_status(so_far))]);
     }
 }
 
@@ -24,6 +28,16 @@ fn status(so_far: OpenedLogs<'_>) -> String {
     } = so_far;
     let directory = directory.display();
     format!("{opened} of {total} logs in {directory} are open, {bytes_read} bytes were checked")
+}
+
+fn stop_status(so_far: ClosedLogs<'_>) -> String {
+    let ClosedLogs {
+        directory,
+        closed,
+        total,
+    } = so_far;
+    let directory = directory.display();
+    format!("stopping: {closed} of {total} logs in {directory} are synced and closed")
 }
 
 /// The broker serves.
@@ -59,6 +73,15 @@ mod tests {
         assert_eq!(
             status(so_far),
             "3 of 10 logs in /data are open, 4096 bytes were checked"
+        );
+        let so_far = ClosedLogs {
+            directory: Path::new("/data"),
+            closed: 7,
+            total: 10,
+        };
+        assert_eq!(
+            stop_status(so_far),
+            "stopping: 7 of 10 logs in /data are synced and closed"
         );
     }
 }

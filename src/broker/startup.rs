@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
@@ -62,6 +63,11 @@ impl Running {
     /// Where it listens: names and real addresses.
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         self.server.addresses()
+    }
+
+    /// How long a stop may take.
+    pub(super) fn time_to_stop(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.config.zurau_stop_timeout_ms).unwrap_or(0))
     }
 
     /// One line for people and programs that wait for the broker.

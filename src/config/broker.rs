@@ -92,6 +92,7 @@ broker_config! {
         zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
         zurau_scrub_bytes_per_second: i64 = "zurau.scrub.bytes.per.second",
         zurau_scrub_interval_ms: i64 = "zurau.scrub.interval.ms",
+        zurau_stop_timeout_ms: i64 = "zurau.stop.timeout.ms",
         auto_create_topics_enable: bool = "auto.create.topics.enable",
         num_partitions: i32 = "num.partitions",
         default_replication_factor: i32 = "default.replication.factor",

@@ -90,14 +90,12 @@ impl PartitionLog {
     }
 
     pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
-        let needs_snapshot = self.log_end > self.first_segment_base() || self.producers.len() > 0;
-        self.note_found_is_synced();
-        if self.is_finished(needs_snapshot) {
+        if self.is_finished() {
             // idle since it was closed the last time
             return Ok(self.log_end);
         }
         self.active.finish(&self.disk)?;
-        if needs_snapshot {
+        if self.needs_snapshot() {
             self.take_producer_snapshot();
         }
         // after a clean stop nothing is scanned, so this segment's indexes count as well
@@ -106,9 +104,15 @@ impl PartitionLog {
         self.sync_all()
     }
 
+    /// Whether a clean stop leaves a snapshot of the producers.
+    fn needs_snapshot(&self) -> bool {
+        self.log_end > self.first_segment_base() || self.producers.len() > 0
+    }
+
     /// Whether [`Self::finish`] would change nothing.
-    fn is_finished(&self, needs_snapshot: bool) -> bool {
-        let has_snapshot = !needs_snapshot || self.snapshots.contains(&self.producers.end());
+    pub(super) fn is_finished(&mut self) -> bool {
+        self.note_found_is_synced();
+        let has_snapshot = !self.needs_snapshot() || self.snapshots.contains(&self.producers.end());
         has_snapshot
             && self.active.is_finished()
             && self.unsynced.is_nothing()

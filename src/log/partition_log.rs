@@ -378,6 +378,11 @@ impl PartitionLog {
                 || now.millis_since(self.last_flush) >= self.config.flush_ms)
     }
 
+    /// Whether [`Self::close`] would write or sync anything.
+    pub fn needs_closing(&mut self) -> bool {
+        !self.is_finished()
+    }
+
     /// Clean stop: flush, last time-index entry, producer snapshot at log end.
     pub fn close(mut self) -> Result<Offset, LogError> {
         self.finish()

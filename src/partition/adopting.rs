@@ -21,7 +21,7 @@ pub(super) enum Adopting {
 }
 
 impl Partitions {
-    pub(super) fn adopt(&self, opened: Vec<Result<Opened, Unreadable>>, adopting: Adopting) {
+    pub(super) fn adopt(&self, opened: Vec<Result<Opened, Box<Unreadable>>>, adopting: Adopting) {
         for opened in opened {
             // Whoever follows the image finds either the old place or the new one.
             let mut hosted = self.hosted_mut();
@@ -38,9 +38,9 @@ impl Partitions {
                 (Some(now), Err(unreadable)) => {
                     let unreadable = Unreadable {
                         wanted: now.clone(),
-                        ..unreadable
+                        ..*unreadable
                     };
-                    put(&mut hosted, &now, Place::Unreadable(unreadable));
+                    put(&mut hosted, &now, Place::Unreadable(Box::new(unreadable)));
                 }
                 // What was deleted meanwhile has no place any more. If it had been there before, its deletion comes next.
                 (None, Ok(opened)) if adopting == Adopting::Created => {
@@ -95,9 +95,8 @@ impl Partitions {
 fn wanted_now(hosted: &HostedTopics, wanted: &ToOpen) -> Option<ToOpen> {
     let places = hosted.get(&wanted.topic_id)?;
     match places.get(&wanted.topic_partition.partition)? {
-        Place::Opening(Opening { wanted, .. }) | Place::Unreadable(Unreadable { wanted, .. }) => {
-            Some(wanted.clone())
-        }
+        Place::Opening(Opening { wanted, .. }) => Some(wanted.clone()),
+        Place::Unreadable(unreadable) => Some(unreadable.wanted.clone()),
         Place::Open(_) | Place::Offline => None,
     }
 }

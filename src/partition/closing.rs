@@ -4,21 +4,29 @@
 //! ```text
 //!   cleaner, scrubber, movers end           those that hang in a directory are left behind
 //!   each directory, on a thread of its own:
-//!     housekeeper, changes end -> lanes close their logs -> checkpoints -> marker
-//!                                      every closed log is progress
+//!     housekeeper, changes end -> lanes give their logs to closers -> checkpoints -> marker
+//!                                                  every closed log is progress
 //! ```
+//! A log that nobody has written to is closed without a look at the disk. Of the others many are synced at a
+//! time, since a file system takes the syncs that wait for it together.
+//!
 //! A directory in which nothing goes on for a while is given up, with a line that says so: the next start checks
-//! its logs. The others are closed as they should be.
+//! its logs. The others are closed as they should be. And a stop has a time: what is not synced when it is up
+//! stays as it is. Without the marker the next start checks what lies above the recovery points, which is what was
+//! written lately.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::{Offset, TopicPartition};
-use crate::log::Checkpoint;
+use crate::log::{Checkpoint, LogError};
 
 use super::directory::HostedDirectory;
+use super::lane::Hosted;
 use super::manager::{DirectoryThreads, Partitions, Threads};
+use super::recovery_progress::ClosedLogs;
 
 /// How long the threads that work in all directories may take to end.
 const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(3);
@@ -32,6 +40,16 @@ const TOLD_AFTER: Duration = Duration::from_secs(4);
 
 /// Ends something and waits for its threads.
 type Ender = Box<dyn FnOnce() + Send>;
+
+/// Between two lines about how far a stop is that takes its time.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The part of the time that is kept for checkpoints.
+const SHARE_FOR_CHECKPOINTS: u32 = 10;
+
+/// Most logs of a directory that are closed at a time, and how many are worth one thread more.
+const MOST_CLOSERS: usize = 32;
+const LOGS_PER_CLOSER: usize = 4;
 
 /// A log that was closed, and how far it is synced.
 struct Closed {
@@ -50,15 +68,19 @@ enum Progress {
 /// A directory that is being closed.
 struct Open {
     directory: Arc<HostedDirectory>,
+    total: usize,
+    closed: usize,
     /// When something went on the last time.
     since: Instant,
     is_told: bool,
 }
 
 impl Open {
-    fn new(directory: &Arc<HostedDirectory>) -> Self {
+    fn new(directory: &Arc<HostedDirectory>, total: usize) -> Self {
         Self {
             directory: Arc::clone(directory),
+            total,
+            closed: 0,
             since: Instant::now(),
             is_told: false,
         }
@@ -69,7 +91,16 @@ impl Open {
     }
 
     fn note_progress(&mut self) {
+        self.closed += 1;
         (self.since, self.is_told) = (Instant::now(), false);
+    }
+
+    fn so_far(&self) -> ClosedLogs<'_> {
+        ClosedLogs {
+            directory: self.directory.path(),
+            closed: self.closed,
+            total: self.total,
+        }
     }
 
     /// When it is to be looked at.
@@ -93,10 +124,16 @@ impl Open {
 }
 
 impl Partitions {
-    /// Ends hosting: everything appended so far is written, synced and closed, then the checkpoints
-    /// and the clean-shutdown marker are written. Without errors the next start scans nothing. A directory that
-    /// hangs does not keep this from its end.
+    /// Ends hosting, however long it takes: everything appended so far is written, synced and closed, then the
+    /// checkpoints and the clean-shutdown marker are written. Without errors the next start scans nothing. A
+    /// directory that hangs does not keep this from its end.
     pub fn stop(&self, broker_epoch: i64) {
+        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+        self.stop_by(broker_epoch, Instant::now() + FAR);
+    }
+
+    /// The same until `deadline`: what is not synced by then is left to the next start.
+    pub fn stop_by(&self, broker_epoch: i64, deadline: Instant) {
         let mut threads = std::mem::take(
             &mut *self
                 .shared
@@ -106,13 +143,21 @@ impl Partitions {
         );
         // Whoever waits for an answer to an assignment that was never sent goes.
         drop(self.assignments());
-        self.end_shared_threads(&mut threads);
+        self.end_shared_threads(&mut threads, deadline);
         self.shared.preparation.stop();
         let (progress, going_on) = channel();
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        for replica in self.all() {
+            *counts.entry(replica.directory().id()).or_default() += 1;
+        }
+        let count = |directory: &HostedDirectory| counts.get(&directory.id()).copied().unwrap_or(0);
+        let time = deadline.saturating_duration_since(Instant::now());
         for (directory, threads) in self.shared.directories.iter().zip(threads.directories) {
             let closing = Closing {
                 partitions: self.clone(),
                 directory: Arc::clone(directory),
+                closers: (count(directory) / LOGS_PER_CLOSER).clamp(1, MOST_CLOSERS),
+                until: deadline - time / SHARE_FOR_CHECKPOINTS,
                 progress: progress.clone(),
             };
             let closing = std::thread::Builder::new()
@@ -123,11 +168,13 @@ impl Partitions {
             }
         }
         drop(progress);
-        self.wait_for_directories(&going_on);
+        let directories = self.shared.directories.iter();
+        let open = directories.map(|directory| Open::new(directory, count(directory)));
+        self.wait_for_directories(open.collect(), &going_on, deadline);
     }
 
     /// Ends what works in all directories, as far as no directory holds it up.
-    fn end_shared_threads(&self, threads: &mut Threads) {
+    fn end_shared_threads(&self, threads: &mut Threads, deadline: Instant) {
         let (ended, endings) = channel::<()>();
         let (cleaner, scrubber) = (threads.cleaner.take(), threads.scrubber.take());
         let partitions = self.clone();
@@ -151,20 +198,36 @@ impl Partitions {
             }
         }
         drop(ended);
-        if endings.recv_timeout(PATIENCE_WITH_THREADS) == Err(RecvTimeoutError::Timeout) {
+        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        let patience = PATIENCE_WITH_THREADS.min(half);
+        if endings.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!(
                 "the cleaner, the scrubber or a move waits for a disk: stopping without it"
             );
         }
     }
 
-    /// Waits until all directories are closed, or nothing goes on in those that are not.
-    fn wait_for_directories(&self, going_on: &Receiver<Progress>) {
-        let directories = self.shared.directories.iter();
-        let mut open: Vec<_> = directories.map(Open::new).collect();
+    /// Waits until all directories are closed, or nothing goes on in those that are not, or the time is up.
+    fn wait_for_directories(
+        &self,
+        mut open: Vec<Open>,
+        going_on: &Receiver<Progress>,
+        deadline: Instant,
+    ) {
+        let mut next_line = Instant::now() + PAUSE;
         while let Some(next) = open.iter().map(Open::due).min() {
-            let patience = next.saturating_duration_since(Instant::now());
-            match going_on.recv_timeout(patience) {
+            let now = Instant::now();
+            if now >= deadline {
+                open.iter().for_each(tell_unfinished);
+                return;
+            }
+            if now >= next_line {
+                next_line = now + PAUSE;
+                open.iter()
+                    .for_each(|open| self.tell(open.so_far(), deadline));
+            }
+            let patience = next.min(next_line).min(deadline);
+            match going_on.recv_timeout(patience.saturating_duration_since(now)) {
                 Ok(Progress::In(directory)) => {
                     let known = open.iter_mut().filter(|open| open.is_in(&directory));
                     known.for_each(Open::note_progress);
@@ -177,19 +240,31 @@ impl Partitions {
         }
     }
 
+    fn tell(&self, so_far: ClosedLogs<'_>, deadline: Instant) {
+        self.shared.recovery_watch.logs_closed(so_far);
+        tracing::info!(
+            directory = %so_far.directory.display(), closed = so_far.closed, of = so_far.total,
+            seconds_left = deadline.saturating_duration_since(Instant::now()).as_secs(),
+            "syncing and closing logs"
+        );
+    }
+
     /// Writes a directory's checkpoints and its marker of a clean stop.
     fn conclude(
         &self,
         directory: &Arc<HostedDirectory>,
-        closed: &[Closed],
+        closed: &Outcome,
         broker_epoch: i64,
     ) -> std::io::Result<()> {
-        let synced = closed
-            .iter()
-            .map(|closed| (closed.partition.clone(), closed.synced));
+        let synced = closed.logs.iter();
+        let synced = synced.map(|closed| (closed.partition.clone(), closed.synced));
         directory.write_checkpoint(Checkpoint::RecoveryPoint, || synced.collect())?;
         for which in [Checkpoint::LogStart, Checkpoint::Replication] {
             directory.write_checkpoint(which, || self.published_offsets(directory, which))?;
+        }
+        if closed.left > 0 {
+            tracing::warn!(directory = %directory.path().display(), logs = closed.left, of = closed.logs.len(), "no time to sync logs: the next start will check what was written to them lately");
+            return Ok(());
         }
         let mut unreadable = self.unreadable().into_iter();
         if unreadable.any(|unreadable| Arc::ptr_eq(&unreadable.directory, directory)) {
@@ -201,10 +276,31 @@ impl Partitions {
     }
 }
 
+/// The time is up for a directory.
+fn tell_unfinished(open: &Open) {
+    let so_far = open.so_far();
+    tracing::error!(
+        directory = %so_far.directory.display(), closed = so_far.closed, of = so_far.total,
+        "log directory is not closed in time: stopping without it; the next start will check its logs"
+    );
+}
+
+/// What became of a directory's logs.
+#[derive(Default)]
+struct Outcome {
+    logs: Vec<Closed>,
+    /// How many of them have something that is not synced.
+    left: usize,
+}
+
 /// The end of one directory.
 struct Closing {
     partitions: Partitions,
     directory: Arc<HostedDirectory>,
+    /// How many logs are closed at a time.
+    closers: usize,
+    /// After this time no log is synced any more.
+    until: Instant,
     /// Is told of each log that was closed, and of the end.
     progress: Sender<Progress>,
 }
@@ -226,7 +322,6 @@ impl Closing {
                 self.directory.fail(&"a storage lane has panicked");
             }
         }
-        let closed: Vec<Closed> = closed.into_iter().collect();
         let directory = &self.directory;
         if !directory.is_offline()
             && let Err(error) = self.partitions.conclude(directory, &closed, broker_epoch)
@@ -237,24 +332,61 @@ impl Closing {
         drop(self.progress.send(Progress::EndOf(Arc::clone(directory))));
     }
 
-    /// Has the lanes close every log; where each of them ended.
-    fn close_logs(&self) -> Receiver<Closed> {
-        let (closed, results) = channel();
+    /// Has the lanes give every log away, and closes them; where each of them ended.
+    fn close_logs(&self) -> Outcome {
+        let (logs, queue) = channel();
         for lane in self.directory.lanes() {
-            let (closed, progress) = (closed.clone(), self.progress.clone());
-            lane.stop(move |hosted| {
-                let partition = hosted.replica.topic_partition().clone();
-                let directory = hosted.replica.directory();
-                if directory.is_offline() {
-                    return;
-                }
-                match hosted.log.close() {
-                    Ok(synced) => drop(closed.send(Closed { partition, synced })),
-                    Err(error) => directory.fail(&format_args!("close of {partition}: {error}")),
-                }
-                drop(progress.send(Progress::In(directory)));
-            });
+            let logs = logs.clone();
+            lane.stop(move |hosted| drop(logs.send(hosted)));
         }
-        results
+        drop(logs);
+        let queue = Mutex::new(queue);
+        let mut outcome = Outcome::default();
+        std::thread::scope(|scope| {
+            let spawn = |_| scope.spawn(|| self.close_until_empty(&queue));
+            let closers: Vec<_> = (0..self.closers).map(spawn).collect();
+            for closer in closers {
+                match closer.join() {
+                    Ok(part) => {
+                        outcome.logs.extend(part.logs);
+                        outcome.left += part.left;
+                    }
+                    Err(_) => self.directory.fail(&"the closing of a log has panicked"),
+                }
+            }
+        });
+        outcome
+    }
+
+    fn close_until_empty(&self, queue: &Mutex<Receiver<Hosted>>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let next = || {
+            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.recv().ok()
+        };
+        while let Some(hosted) = next() {
+            let partition = hosted.replica.topic_partition().clone();
+            if !self.directory.is_offline() {
+                match self.close(hosted, &mut outcome.left) {
+                    Ok(synced) => outcome.logs.push(Closed { partition, synced }),
+                    Err(error) => {
+                        let what = format_args!("close of {partition}: {error}");
+                        self.directory.fail(&what);
+                    }
+                }
+            }
+            let progress = Progress::In(Arc::clone(&self.directory));
+            drop(self.progress.send(progress));
+        }
+        outcome
+    }
+
+    /// Closes a log, or leaves it as it is where there is no time to sync it; how far it is synced.
+    fn close(&self, mut hosted: Hosted, left: &mut usize) -> Result<Offset, LogError> {
+        if Instant::now() >= self.until && hosted.log.needs_closing() {
+            *left += 1;
+            return Ok(hosted.log.recovery_point());
+        }
+        hosted.log.close()
     }
 }

@@ -87,7 +87,7 @@ impl Partitions {
                     let directory = Arc::clone(&unreadable.directory);
                     deletion_in(deletions, &directory)
                         .unreadable
-                        .push(unreadable);
+                        .push(*unreadable);
                 }
                 // Its directory's next start finds that nobody knows it.
                 Place::Offline => {}

@@ -65,7 +65,7 @@ pub(super) enum Place {
     /// It is being made.
     Opening(Opening),
     /// Its log could not be opened.
-    Unreadable(Unreadable),
+    Unreadable(Box<Unreadable>),
     /// It may be in a directory that is offline.
     Offline,
 }
@@ -356,7 +356,7 @@ impl Partitions {
         let places = hosted.values().flat_map(HashMap::values);
         let unreadable = places.filter_map(|place| match place {
             Place::Open(_) | Place::Opening(_) | Place::Offline => None,
-            Place::Unreadable(unreadable) => Some(unreadable.clone()),
+            Place::Unreadable(unreadable) => Some(Unreadable::clone(unreadable)),
         });
         unreadable.collect()
     }

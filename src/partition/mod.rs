@@ -99,6 +99,6 @@ pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch::{ConnectionSessions, FetchSessions, ReadFailure};
 pub use manager::{NotHosted, Partitions, StartError};
 pub use preparation::source::Source;
-pub use recovery_progress::{OpenedLogs, RecoveryWatch, Unwatched};
+pub use recovery_progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use scrubber::ScrubCounts;

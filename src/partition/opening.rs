@@ -129,7 +129,7 @@ impl Context {
 }
 
 /// Opens all of them, in all directories at once.
-pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Unreadable>> {
+pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Box<Unreadable>>> {
     if batches.len() == 1 {
         return batches.into_iter().flat_map(open_in_one).collect();
     }
@@ -169,7 +169,7 @@ pub(super) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) 
 }
 
 /// Opens the logs of one directory, several at a time.
-fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Unreadable>> {
+fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Box<Unreadable>>> {
     let context = &context;
     // A topic of the same name may be waiting for its removal.
     context.directory.finish_renaming();
@@ -226,7 +226,7 @@ fn open_one(
     wanted: ToOpen,
     context: &Context,
     progress: &RecoveryProgress<'_>,
-) -> Result<Opened, Unreadable> {
+) -> Result<Opened, Box<Unreadable>> {
     let partition = &wanted.topic_partition;
     let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
     let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
@@ -273,13 +273,13 @@ fn open_one(
                 %error,
                 until
             );
-            Err(Unreadable {
+            Err(Box::new(Unreadable {
                 wanted,
                 directory: Arc::clone(&context.directory),
                 recovery_point,
                 log_start,
                 may_pass,
-            })
+            }))
         }
     }
 }

@@ -1,5 +1,5 @@
 //! How far the logs of a directory are opened: a line a second in the log, and the same for whoever watches a
-//! start that takes its time ([`RecoveryWatch`]).
+//! start, or a stop, that takes its time ([`RecoveryWatch`]).
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -24,10 +24,25 @@ pub struct OpenedLogs<'a> {
     pub bytes_read: u64,
 }
 
-/// Is told how far a start is: when it begins, at most once a second, and at its end.
+/// How far a directory is in a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosedLogs<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// Logs that are closed.
+    pub closed: usize,
+    /// Logs that are to be closed.
+    pub total: usize,
+}
+
+/// Is told how far a start is: when it begins, at most once a second, and at its end. And how far a stop is that
+/// takes longer than a second.
 pub trait RecoveryWatch: Send + Sync + std::fmt::Debug {
     /// Called from the threads that open logs; must not wait.
     fn logs_opened(&self, so_far: OpenedLogs<'_>);
+
+    /// Called from the thread that stops; must not wait.
+    fn logs_closed(&self, so_far: ClosedLogs<'_>);
 }
 
 /// Nobody watches.
@@ -36,6 +51,8 @@ pub struct Unwatched;
 
 impl RecoveryWatch for Unwatched {
     fn logs_opened(&self, _so_far: OpenedLogs<'_>) {}
+
+    fn logs_closed(&self, _so_far: ClosedLogs<'_>) {}
 }
 
 /// The opening of the logs in one directory.

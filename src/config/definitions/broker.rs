@@ -90,6 +90,8 @@ pub const BROKER: &[Definition] = &[
         "How many bytes a second are read of closed segments in the background, to find what has changed on disk since it was written; 0 never looks. A finding is an error line in the log that names partition, offset, file and position."),
     key("zurau.scrub.interval.ms", Long, "604800000", at_least(1), ReadOnly,
         "How long after the begin of one such round over all closed segments the next one begins."),
+    key("zurau.stop.timeout.ms", Long, "9000", at_least(1), ReadOnly,
+        "How long a stop may take after SIGTERM. Logs that are not synced by then are left as they are, and the next start checks what was written to them lately. The default fits the ten seconds after which docker stop kills."),
     // Topics.
     key("auto.create.topics.enable", Boolean, "true", Any, ReadOnly,
         "Whether a metadata request for an unknown topic creates it when the client agrees."),
