@@ -5,6 +5,7 @@ mod hanging;
 mod moves;
 mod preparing;
 mod ranges;
+mod starting;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ mod crash;
 mod descriptors;
 mod following;
 mod histories;
+mod idle;
 mod model;
 mod power;
 mod preparing;
