@@ -1,0 +1,132 @@
+"""Groups and producers: what the broker keeps for whoever says that there is one."""
+
+import struct
+from functools import partial
+
+from wire.records import crc32c, simple_batch
+
+from .arena import Flood
+from .crowd import NEIGHBOUR, many_addresses, until_the_end
+from .held import group_that_waits
+from .requests import MEBIBYTE, produce, request
+
+PRODUCERS = 100_000
+PIPELINED = 50
+
+
+def join(group, metadata, version=3, session_ms=6000, **more):
+    return request("JoinGroup", version, {"group_id": group, "session_timeout_ms": session_ms, "rebalance_timeout_ms": 600_000,
+                                          "member_id": "", "protocols": [{"name": "range", "metadata": metadata}], **more})
+
+
+async def large_members(crowd, connections, groups, **options):
+    """Groups of one member each, whose metadata has 500 KB."""
+    frames = [join("group-0000", b"m" * 500_000)]
+
+    async def visitor(line):
+        for number in range(line.number, groups, connections):
+            await line.ask(frames[0].replace(b"group-0000", b"group-%04d" % number, 1))
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+    await until_the_end()
+
+
+async def pending_joins(crowd, connections, metadata=1000, **options):
+    """Members that wait for one who will not come."""
+    frame = join("waiting", b"m" * metadata)
+
+    async def visitor(line):
+        await line.send(frame)
+        await line.answer()
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+
+
+async def member_ids(crowd, connections, **options):
+    """Requests for a member's id, of which none is ever used."""
+    frames = PIPELINED * join("waiting", b"m", version=5)
+
+    async def visitor(line):
+        while True:
+            await line.send(frames)
+            for _ in range(PIPELINED):
+                await line.answer()
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+
+
+async def unknown_members(crowd, connections, **options):
+    """Heartbeats, syncs and departures of members of groups that do not exist."""
+    nobody = {"group_id": "nobody", "generation_id": 1, "member_id": "nobody"}
+    frames = PIPELINED * (request("Heartbeat", 3, nobody) + request("SyncGroup", 3, nobody)
+                          + request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]}))
+
+    async def visitor(line):
+        while True:
+            await line.send(frames)
+            for _ in range(3 * PIPELINED):
+                await line.answer()
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+
+
+async def producer_ids(crowd, connections, **options):
+    """Ids without end, none of which ever produces."""
+    frames = PIPELINED * request("InitProducerId", 1, {})
+
+    async def visitor(line):
+        while True:
+            await line.send(frames)
+            for _ in range(PIPELINED):
+                await line.answer()
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+
+
+def rolling_topic(arena):
+    arena.create_topic("rolling", segment_bytes=MEBIBYTE)
+
+
+async def many_producers(crowd, connections, **options):
+    """One batch of each of 100,000 producers on one partition, whose segments are small: each roll writes all of them down."""
+    template = produce("rolling", simple_batch([b"value"], producer_id=0, producer_epoch=0, base_sequence=0))
+    batch = simple_batch([b"value"], producer_id=0, producer_epoch=0, base_sequence=0)
+    begin = template.index(batch)
+    # What the checksum covers begins behind it; the producer's id stands 43 bytes into the batch.
+    covered, identity = begin + 21, begin + 43
+    parts = []
+    for producer in range(PRODUCERS):
+        frame = bytearray(template)
+        struct.pack_into(">q", frame, identity, 1_000_000 + producer)
+        struct.pack_into(">I", frame, begin + 17, crc32c(frame[covered:begin + len(batch)]))
+        parts.append(bytes(frame))
+    share = len(parts) // connections
+
+    async def visitor(line):
+        mine = parts[line.number * share:(line.number + 1) * share]
+        for start in range(0, share, PIPELINED):
+            some = mine[start:start + PIPELINED]
+            await line.send(b"".join(some))
+            for _ in some:
+                await line.answer()
+
+    await crowd.begin()
+    await crowd.visit(connections, visitor, **options)
+
+
+FLOODS = [
+    Flood("2,000 groups with members of 500 KB", partial(large_members, connections=20, groups=2000), seconds=8),
+    Flood("5,000 joins that wait", partial(pending_joins, connections=5000, source=many_addresses), group_that_waits, seconds=8),
+    Flood("500 joins of 500 KB that wait", partial(pending_joins, connections=500, metadata=500_000), group_that_waits, seconds=6),
+    Flood("ids for members that never come, on 100 connections", partial(member_ids, connections=100, source=NEIGHBOUR), group_that_waits),
+    Flood("members of no group, on 100 connections", partial(unknown_members, connections=100)),
+    Flood("ids for producers without end, on 100 connections", partial(producer_ids, connections=100)),
+    Flood("100,000 producers on a partition that rolls", partial(many_producers, connections=20), rolling_topic, seconds=12),
+    Flood("10,000 joins that wait", partial(pending_joins, connections=10_000, source=many_addresses), group_that_waits,
+          seconds=20, long=True),
+]

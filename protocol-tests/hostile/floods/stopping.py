@@ -1,0 +1,26 @@
+"""SIGTERM in the middle of a flood: the broker ends within its time, with status 0."""
+
+from functools import partial
+
+from .answers import describe_configs, read_all, read_nothing
+from .arena import Flood
+from .compression import pipelined, text, topics
+from .crowd import many_addresses
+from .held import CLAIM, empty_topic, half_sent, long_poll, padded
+from .readers import fetch_much, sixty_four_mebibytes
+from .resets import produce_and_reset, stormy_topic
+
+FLOODS = [
+    Flood("SIGTERM while 200 do not read 60 MiB", partial(read_nothing, ask=fetch_much, connections=200), sixty_four_mebibytes,
+          terminate_after=1.5),
+    Flood("SIGTERM while configurations are described 10,000 times",
+          partial(read_all, ask=describe_configs, connections=4), terminate_after=1.5),
+    Flood("SIGTERM while produces come and connections are reset",
+          partial(produce_and_reset, connections=10, source=many_addresses), stormy_topic, terminate_after=1.5),
+    Flood("SIGTERM while 50 connections compress with zstd 22",
+          partial(pipelined, topic="dear", make=text, times=4, connections=50), topics, terminate_after=1.5),
+    Flood("SIGTERM while polls in frames of 89 MB wait",
+          partial(padded, ask=long_poll, connections=3), empty_topic, terminate_after=1.5),
+    Flood("SIGTERM while 1,000 frames are half sent",
+          partial(half_sent, claim=CLAIM, sent=60_000, connections=1000), terminate_after=1.5, long=True),
+]
