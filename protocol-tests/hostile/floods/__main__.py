@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 from .arena import MEBIBYTE, Arena, Row  # noqa: E402
 
 FAMILIES = ("harmless", "entries", "answers", "readers", "held", "resets", "compression", "logs", "sessions", "groups",
-            "stopping")
+            "topics", "stopping")
 
 
 def arguments():

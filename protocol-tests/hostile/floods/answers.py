@@ -11,6 +11,7 @@ from .requests import Repeated, long_request, request
 GROUP = "large"
 GROUPS = 20_000
 PIPELINED = 50
+TOPICS = 1000
 
 
 def large_assignment(arena):
@@ -64,8 +65,20 @@ def fetch_offsets():
 
 
 def describe_configs():
+    """One topic, which Kafka too answers once however often it is named."""
     return named_often("DescribeConfigs", 4, "resources", {"resource_type": 2, "resource_name": "honest", "configuration_keys": None},
                        10_000, include_synonyms=True, include_documentation=True)
+
+
+def many_topics(arena):
+    """1,000 topics."""
+    with arena.connect() as connection:
+        connection.call("CreateTopics", 7, {"topics": [{"name": f"topic-{number}"} for number in range(TOPICS)]})
+
+
+def describe_all_configs():
+    return request("DescribeConfigs", 4, {"include_synonyms": True, "include_documentation": True, "resources": [
+        {"resource_type": 2, "resource_name": f"topic-{number}", "configuration_keys": None} for number in range(TOPICS)]})
 
 
 def describe_partitions():
@@ -122,14 +135,15 @@ FLOODS = [
           large_offsets),
     Flood("metadata of 5,000 partitions, 500 never read",
           partial(read_nothing, ask=partial(everything, "Metadata", 12), connections=500), many_partitions),
-    Flood("configurations of a topic 10,000 times, read by 4", partial(read_all, ask=describe_configs, connections=4)),
+    Flood("configurations of a topic 10,000 times, read by 4", partial(read_all, ask=describe_configs, connections=4), long=True),
+    Flood("configurations of 1,000 topics, read by 4", partial(read_all, ask=describe_all_configs, connections=4), many_topics),
+    Flood("configurations of 1,000 topics, 100 never read",
+          partial(read_nothing, ask=describe_all_configs, connections=100, source=NEIGHBOUR), many_topics),
     Flood("20,000 groups listed, 500 never read",
           partial(read_nothing, ask=partial(everything, "ListGroups", 4), connections=500, source=many_addresses), many_groups),
     Flood("small requests without end, 200 never read", partial(pipeline_and_read_nothing, connections=200)),
     Flood("offsets of 800 KB fetched 1,000 times, 50 never read",
           partial(read_nothing, ask=fetch_offsets, connections=50), large_offsets, long=True),
-    Flood("configurations of a topic 10,000 times, 100 never read",
-          partial(read_nothing, ask=describe_configs, connections=100), long=True),
     Flood("partitions of a topic described 5,000 times, 500 never read",
           partial(read_nothing, ask=describe_partitions, connections=500), many_partitions, long=True),
     Flood("log directories of 5,000 partitions, 500 never read",

@@ -15,6 +15,7 @@ from operations.stage import OwnBroker
 from wire.connection import Connection
 from wire.topics import create_topic
 
+from . import priority
 from .cgroup import MemoryGroup
 from .crowd import Attackers
 from .honest import TOPIC, HonestClient, wait_for_coordinator
@@ -161,6 +162,7 @@ class Arena:
             if self.flood.deaf_standard_error:
                 self.broker.hear_nothing()
             self.broker.start()
+            priority.give(self.broker.pid, priority.BROKER)
             self.create_topic(TOPIC, 2)
             wait_for_coordinator(self.broker.bootstrap)
             if self.flood.prepare:
@@ -205,8 +207,7 @@ class Arena:
             self._wait_until_back()
         report = honest.end()
         self._judge_answers(report)
-        if self.broker.alive():
-            self._stop()
+        self._stop()
         watch.stopped.set()
         watch.join()
         self.row.peak = max(self.row.peak, watch.peak)
@@ -220,9 +221,6 @@ class Arena:
                 break
             time.sleep(0.02)
         died = self.broker.process and not self.broker.alive()
-        if died:
-            status = self.broker.process.returncode
-            self.problem("killed for want of memory" if status == -9 else f"died with status {status}")
         for attackers in self.attackers:
             # Who holds on to a broker that has gone need not be waited for.
             result = attackers.end(0.5 if died else 5)
@@ -266,6 +264,13 @@ class Arena:
             self.problem(f"{len(failures)} honest requests failed, such as {failures[0]}")
 
     def _stop(self):
+        """Asks the broker to end, if it has neither ended nor died."""
+        if self.broker.process is None:
+            return
+        if not self.broker.alive():
+            status = self.broker.process.returncode
+            self.problem("killed for want of memory" if status == -9 else f"died with status {status}")
+            return
         began = time.monotonic()
         _, most = self.broker.memory()
         self.row.peak = max(self.row.peak, most)

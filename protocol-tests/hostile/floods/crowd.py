@@ -16,13 +16,12 @@ import asyncio
 import collections
 import contextlib
 import multiprocessing
-import os
 import resource
 import socket
 import struct
 import time
 
-from .honest import set_autogroup
+from . import priority
 
 # An address that the honest client does not have, so that a share per address can be told from one per connection.
 STRANGER = "127.0.0.66"
@@ -158,11 +157,7 @@ async def until_the_end():
 
 def attack(flood, bootstrap, seconds, orders):
     """The process of attackers."""
-    for change in (os.setsid, lambda: set_autogroup("10"), lambda: os.nice(10)):
-        try:
-            change()
-        except OSError:
-            pass
+    priority.take(priority.ATTACKERS)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -41,14 +41,14 @@ def every_array(versions, names=None):
                 yield api, version, path
 
 
-async def each_array(crowd, size, connections, texts=("", LETTER), names=None, **options):
+async def each_array(crowd, size, connections, texts=("", LETTER), names=None, unknown_fields=False, **options):
     """Every array in turn, each filled up to `size` and sent by all connections at once."""
     with Connection(crowd.bootstrap) as connection:
         every = list(every_array(connection.versions(), names))
     await crowd.begin()
     for api, version, path in every:
         for text in texts:
-            request = array_request(api, version, path, text, size)
+            request = array_request(api, version, path, text, size, unknown_fields)
             with crowd.part_of_flood(f"{api.name} v{version} {'.'.join(path)} {text!r}"):
                 await crowd.visit(connections, partial(ask_once, request=request), **options)
             crowd.counts["kinds of requests"] += 1
@@ -97,6 +97,8 @@ FLOODS = [
     Flood("costly arrays, 100 MiB of entries, on 100 connections",
           partial(each_array, size=LARGEST, connections=100, texts=[LETTER], names=COSTLY, source=many_addresses),
           one_letter, seconds=120, long=True),
+    Flood("every array, a field that nobody knows in each entry",
+          partial(each_array, size=4 * MEBIBYTE, connections=8, texts=[LETTER], unknown_fields=True), one_letter, seconds=120, long=True),
     Flood("20 million unknown fields, on 8 connections",
           partial(unknown_fields, count=20_000_000, connections=8), seconds=60, long=True),
 ]

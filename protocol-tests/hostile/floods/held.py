@@ -10,7 +10,7 @@ from wire.records import simple_batch
 from .arena import Flood
 from .crowd import NEIGHBOUR, many_addresses, until_the_end
 from .honest import TOPIC
-from .requests import produce, request, with_unknown_tags
+from .requests import MEBIBYTE, produce, request, with_unknown_tags
 
 # A third of what Zurau sets aside for frames of all clients together.
 CLAIM = 89_478_300
@@ -117,6 +117,8 @@ FLOODS = [
     Flood("3 neighbours with 70 KB of 89 MB", partial(half_sent, claim=CLAIM, sent=70_000, connections=3, source=NEIGHBOUR)),
     Flood("8 connections with 88 MB of 89 MB", partial(half_sent, claim=CLAIM, sent=88_000_000, connections=8)),
     Flood("1,000 connections with 60 KB of 89 MB", partial(half_sent, claim=CLAIM, sent=60_000, connections=1000)),
+    Flood("500 connections with 1 MiB of 64 MiB",
+          partial(half_sent, claim=64 * MEBIBYTE, sent=MEBIBYTE, connections=500, source=many_addresses)),
     Flood("1,000 connections of many with 60 KB of 89 MB",
           partial(half_sent, claim=CLAIM, sent=60_000, connections=1000, source=many_addresses), long=True),
     Flood("3,000 idle connections", partial(silent, connections=3000, source=NEIGHBOUR)),

@@ -20,7 +20,8 @@ from wire.codec import Malformed
 from wire.connection import Closed, Connection, decode_response, encode_request, frame
 from wire.messages import APIS
 from wire.records import simple_batch
-from wire.topics import create_topic
+
+from . import priority
 
 TOPIC = "honest"
 GROUP = "honest"
@@ -218,24 +219,9 @@ def produce_body(batch, partition=0):
     return {"acks": -1, "topic_data": [{"name": TOPIC, "partition_data": [{"index": partition, "records": batch}]}]}
 
 
-def at_a_higher_priority():
-    """Before the attackers, whatever they do; where we may."""
-    for change in (os.setsid, lambda: set_autogroup("-5"), lambda: os.nice(-5)):
-        try:
-            change()
-        except OSError:
-            pass
-
-
-def set_autogroup(nice):
-    """Linux shares the processors between sessions first, and only then looks at the processes' own niceness."""
-    with open("/proc/self/autogroup", "w") as file:
-        file.write(nice)
-
-
 def live(bootstrap, orders):
     """The process: obeys the orders ("phase", name) and ("end",), and sends what it has measured."""
-    at_a_higher_priority()
+    priority.take(priority.HONEST)
     stopwatch = Stopwatch()
     threading.Thread(target=stopwatch.watch, daemon=True).start()
     habits = [habit(bootstrap, stopwatch) for habit in HABITS]

@@ -26,11 +26,11 @@ async def cause_lines(crowd, connections, **options):
     bad = [frame(b""), frame(struct.pack(">hhi", 999, 0, 1)), struct.pack(">i", -1), frame(struct.pack(">hhih", 1, 4, 1, -1) + b"\xff" * 40),
            b"GET / HTTP/1.1\r\n\r\n"]
     refused = request("CreateTopics", 4, {"topics": [{"name": "no such/name"}]})
-    joins = [join(f"group-{number}") for number in range(5000)]
+    new = join("group-000000")
 
     async def visitor(line):
         for number in range(20):
-            await line.ask(joins[(line.number * 20 + number) % len(joins)])
+            await line.ask(new.replace(b"000000", b"%06d" % (line.number * 20 + number)))
             await line.ask(refused)
         await line.send(bad[line.number % len(bad)])
         await line.receive(1)
@@ -42,13 +42,11 @@ async def cause_lines(crowd, connections, **options):
 
 async def join_without_end(crowd, connections, **options):
     """New members for groups without number: each is a change of state."""
-    joins = [join(f"group-{number}") for number in range(20_000)]
+    new = join("group-000000")
 
     async def visitor(line):
-        number = line.number
-        while True:
-            await line.ask(joins[number % len(joins)])
-            number += connections
+        for number in range(line.number, 1_000_000, connections):
+            await line.ask(new.replace(b"000000", b"%06d" % number))
 
     await crowd.begin()
     await crowd.visit(connections, visitor, **options)
@@ -56,8 +54,8 @@ async def join_without_end(crowd, connections, **options):
 
 async def forge(crowd, connections, **options):
     """Names of every kind that are lines of a log."""
+    new = join("000000" + FORGED, FORGED, FORGED, FORGED)
     frames = [
-        join(FORGED, FORGED, FORGED, FORGED),
         request("CreateTopics", 4, {"topics": [{"name": FORGED}]}, FORGED),
         request("CreateTopics", 4, {"topics": [{"name": "forged", "configs": [{"name": FORGED, "value": FORGED}]}]}, FORGED),
         request("Metadata", 4, {"topics": [{"name": FORGED}], "allow_auto_topic_creation": True}, FORGED),
@@ -74,6 +72,7 @@ async def forge(crowd, connections, **options):
     ]
 
     async def visitor(line):
+        await line.ask(new.replace(b"000000", b"%06d" % line.number))
         for each in frames:
             await line.ask(each)
 

@@ -21,6 +21,14 @@ class Repeated:
 class FloodEncoder(Encoder):
     """The encoder of `wire`, which also knows `Repeated`, and can give each structure a tagged field that nobody knows."""
 
+    unknown_fields = False
+
+    def structure(self, fields, value):
+        super().structure(fields, value)
+        if self.flexible and self.unknown_fields:
+            # We send no tagged fields that are known, so the structure ends with their number, 0.
+            self.out[-1:] = unsigned_varint(1) + unsigned_varint(UNKNOWN_TAG) + b"\0"
+
     def array(self, given, field, write):
         if not isinstance(given, Repeated):
             super().array(given, field, write)
@@ -53,10 +61,11 @@ def fetch(topics, most=MEBIBYTE, least=1, wait_ms=0, version=11):
         for topic, partitions in topics.items()]})
 
 
-def long_request(api, version, body, client_id="flood"):
+def long_request(api, version, body, client_id="flood", unknown_fields=False):
     """The frame of a request whose body may have `Repeated` in it."""
     flexible = version >= api.flexible
     encoder = FloodEncoder(version, flexible)
+    encoder.unknown_fields = unknown_fields
     encoder.structure(api.request, body)
     head = encode_request(api, version, {}, client_id=client_id)
     head = head[:10 + len(client_id) + flexible]
@@ -108,7 +117,7 @@ def entry_of(fields, version, text):
     return entry
 
 
-def array_request(api, version, path, text, size):
+def array_request(api, version, path, text, size, unknown_fields=False):
     """The frame of a request that is nothing but entries of one of its arrays; `text` is in each of their strings."""
 
     def filled(fields, path):
@@ -122,4 +131,4 @@ def array_request(api, version, path, text, size):
     def text_or_number(kind):
         return text if kind == "[]string" else 0
 
-    return long_request(api, version, filled(api.request, path))
+    return long_request(api, version, filled(api.request, path), unknown_fields=unknown_fields)

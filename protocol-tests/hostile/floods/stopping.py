@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .answers import describe_configs, read_all, read_nothing
+from .answers import describe_all_configs, many_topics, read_all, read_nothing
 from .arena import Flood
 from .compression import pipelined, text, topics
 from .crowd import many_addresses
@@ -13,8 +13,8 @@ from .resets import produce_and_reset, stormy_topic
 FLOODS = [
     Flood("SIGTERM while 200 do not read 60 MiB", partial(read_nothing, ask=fetch_much, connections=200), sixty_four_mebibytes,
           terminate_after=1.5),
-    Flood("SIGTERM while configurations are described 10,000 times",
-          partial(read_all, ask=describe_configs, connections=4), terminate_after=1.5),
+    Flood("SIGTERM while 4 read the configurations of 1,000 topics",
+          partial(read_all, ask=describe_all_configs, connections=4), many_topics, terminate_after=1.5),
     Flood("SIGTERM while produces come and connections are reset",
           partial(produce_and_reset, connections=10, source=many_addresses), stormy_topic, terminate_after=1.5),
     Flood("SIGTERM while 50 connections compress with zstd 22",
