@@ -136,7 +136,7 @@ FLOODS = [
     Flood("metadata of 5,000 partitions, 500 never read",
           partial(read_nothing, ask=partial(everything, "Metadata", 12), connections=500), many_partitions),
     Flood("configurations of a topic 10,000 times, read by 4", partial(read_all, ask=describe_configs, connections=4), long=True),
-    Flood("configurations of 1,000 topics, read by 4", partial(read_all, ask=describe_all_configs, connections=4), many_topics),
+    Flood("configurations of 1,000 topics, read by 4", partial(read_all, ask=describe_all_configs, connections=4), many_topics, long=True),
     Flood("configurations of 1,000 topics, 100 never read",
           partial(read_nothing, ask=describe_all_configs, connections=100, source=NEIGHBOUR), many_topics),
     Flood("20,000 groups listed, 500 never read",

@@ -139,13 +139,13 @@ def text():
 
 FLOODS = [
     Flood("32 batches of 1 MB for zstd 22 on one connection",
-          partial(pipelined, topic="dear", make=text, times=32, connections=1), topics, seconds=6),
+          partial(pipelined, topic="dear", make=text, times=32, connections=1), topics, seconds=5),
     Flood("50 connections with 4 batches of 1 MB for zstd 22",
-          partial(pipelined, topic="dear", make=text, times=4, connections=50, source=many_addresses), topics, seconds=6),
+          partial(pipelined, topic="dear", make=text, times=4, connections=50, source=many_addresses), topics, seconds=5),
     Flood("100 connections with 1 MB of text in gzip, for lz4",
-          partial(pipelined, topic="again", make=text_in_gzip, times=4, connections=100), topics, seconds=6),
+          partial(pipelined, topic="again", make=text_in_gzip, times=4, connections=100), topics, seconds=5),
     Flood("gzip that becomes 100 MB, on 50 connections",
-          partial(pipelined, topic="kept", make=partial(gzip_bomb, 100_000_000), times=4, connections=50), topics),
+          partial(pipelined, topic="kept", make=partial(gzip_bomb, 100_000_000), times=4, connections=50), topics, long=True),
     Flood("lz4 that becomes 100 MB, on 50 connections",
           partial(pipelined, topic="again", make=partial(lz4_bomb, 100_000_000), times=4, connections=50), topics, long=True),
     Flood("zstd that becomes 1 GB, on 50 connections",

@@ -120,12 +120,12 @@ async def many_producers(crowd, connections, **options):
 
 
 FLOODS = [
-    Flood("2,000 groups with members of 500 KB", partial(large_members, connections=20, groups=2000), seconds=8),
-    Flood("5,000 joins that wait", partial(pending_joins, connections=5000, source=many_addresses), group_that_waits, seconds=8),
-    Flood("500 joins of 500 KB that wait", partial(pending_joins, connections=500, metadata=500_000), group_that_waits, seconds=6),
+    Flood("2,000 groups with members of 500 KB", partial(large_members, connections=20, groups=2000), seconds=5),
+    Flood("5,000 joins that wait", partial(pending_joins, connections=5000, source=many_addresses), group_that_waits, seconds=5),
+    Flood("500 joins of 500 KB that wait", partial(pending_joins, connections=500, metadata=500_000), group_that_waits, seconds=4),
     Flood("ids for members that never come, on 100 connections", partial(member_ids, connections=100, source=NEIGHBOUR), group_that_waits),
-    Flood("members of no group, on 100 connections", partial(unknown_members, connections=100)),
-    Flood("ids for producers without end, on 100 connections", partial(producer_ids, connections=100)),
+    Flood("members of no group, on 100 connections", partial(unknown_members, connections=100), long=True),
+    Flood("ids for producers without end, on 100 connections", partial(producer_ids, connections=100), long=True),
     Flood("100,000 producers on a partition that rolls", partial(many_producers, connections=20), rolling_topic, seconds=12),
     Flood("10,000 joins that wait", partial(pending_joins, connections=10_000, source=many_addresses), group_that_waits,
           seconds=20, long=True),

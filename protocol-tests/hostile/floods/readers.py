@@ -83,13 +83,13 @@ async def read_and_leave(crowd, ask, connections, **options):
 
 FLOODS = [
     Flood("800 readers of 60 MiB who never read", partial(read_nothing, ask=fetch_much, connections=800), sixty_four_mebibytes,
-          seconds=8),
+          seconds=5),
     Flood("200 readers who take a byte a second",
           partial(read_a_byte_a_second, ask=fetch_much, connections=200, source=NEIGHBOUR), sixty_four_mebibytes),
     Flood("200 readers of 2,000 partitions who never read",
           partial(read_nothing, ask=fetch_wide, connections=200, source=many_addresses), many_partitions),
     Flood("100 readers with 20 fetches each, none of them read",
-          partial(ask_again_and_again, ask=fetch_much, connections=100), sixty_four_mebibytes),
+          partial(ask_again_and_again, ask=fetch_much, connections=100), sixty_four_mebibytes, long=True),
     Flood("readers who leave in the middle of an answer", partial(read_and_leave, ask=fetch_much, connections=50),
           sixty_four_mebibytes),
     Flood("2,000 readers of 60 MiB who never read", partial(read_nothing, ask=fetch_much, connections=2000, source=many_addresses),

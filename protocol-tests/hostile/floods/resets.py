@@ -63,7 +63,7 @@ async def half_a_request_and_reset(crowd, connections, **options):
 
 
 FLOODS = [
-    Flood("16 MiB of produces and a reset, 10 at once", partial(produce_and_reset, connections=10), stormy_topic, seconds=8),
+    Flood("16 MiB of produces and a reset, 10 at once", partial(produce_and_reset, connections=10), stormy_topic, seconds=5),
     Flood("a fetch of 60 MiB and a reset, 50 at once", partial(ask_and_reset, ask=fetch_much, connections=50),
           sixty_four_mebibytes),
     Flood("a small request and a reset, 100 at once", partial(ask_and_reset, ask=metadata, connections=100, source=NEIGHBOUR)),
