@@ -5,8 +5,9 @@ from functools import partial
 from wire.messages import APIS
 
 from .arena import Flood
-from .crowd import NEIGHBOUR, many_addresses, until_the_end
+from .crowd import NEIGHBOUR, many_addresses
 from .requests import Repeated, long_request, request
+from .visits import SMALL_BUFFER, ask_without_end, never_read
 
 GROUP = "large"
 GROUPS = 20_000
@@ -90,62 +91,38 @@ def everything(name, version):
     return request(name, version, {})
 
 
-async def read_all(crowd, ask, connections, **options):
-    """Answers that are read as fast as they come."""
-    frame = ask()
-
-    async def visitor(line):
-        while True:
-            await line.ask(frame)
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
-
-
-async def read_nothing(crowd, ask, connections, receive_buffer=4096, **options):
-    """Answers that nobody reads."""
-    frame = ask()
-
-    async def visitor(line):
-        await line.send(frame)
-        await until_the_end()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, receive_buffer=receive_buffer, **options)
-
-
-async def pipeline_and_read_nothing(crowd, connections, **options):
+async def never_read_small_answers(crowd, connections, **options):
     """Small requests by the thousand on each connection, and no answer is ever read."""
-    frames = 500 * (request("ApiVersions", 3, {}) + request("Metadata", 4, {"topics": None}) + request("ListGroups", 4, {}))
+    requests = 500 * (request("ApiVersions", 3, {}) + request("Metadata", 4, {"topics": None}) + request("ListGroups", 4, {}))
 
     async def visitor(line):
         while True:
-            await line.send(frames)
+            await line.send(requests)
 
     await crowd.begin()
-    await crowd.visit(connections, visitor, receive_buffer=4096, **options)
+    await crowd.visit(connections, visitor, receive_buffer=SMALL_BUFFER, **options)
 
 
 FLOODS = [
-    Flood("a group of 900 KB described 3,000 times, read", partial(read_all, ask=describe_groups, connections=1),
+    Flood("a group of 900 KB described 3,000 times, read", partial(ask_without_end, make=describe_groups, connections=1),
           large_assignment),
     Flood("a group of 900 KB described 3,000 times, 50 never read",
-          partial(read_nothing, ask=describe_groups, connections=50, source=NEIGHBOUR), large_assignment),
-    Flood("offsets of 800 KB fetched 1,000 times, read by 4", partial(read_all, ask=fetch_offsets, connections=4),
+          partial(never_read, make=describe_groups, connections=50, source=NEIGHBOUR), large_assignment),
+    Flood("offsets of 800 KB fetched 1,000 times, read by 4", partial(ask_without_end, make=fetch_offsets, connections=4),
           large_offsets),
     Flood("metadata of 5,000 partitions, 500 never read",
-          partial(read_nothing, ask=partial(everything, "Metadata", 12), connections=500), many_partitions),
-    Flood("configurations of a topic 10,000 times, read by 4", partial(read_all, ask=describe_configs, connections=4), long=True),
-    Flood("configurations of 1,000 topics, read by 4", partial(read_all, ask=describe_all_configs, connections=4), many_topics, long=True),
+          partial(never_read, make=partial(everything, "Metadata", 12), connections=500), many_partitions),
+    Flood("configurations of a topic 10,000 times, read by 4", partial(ask_without_end, make=describe_configs, connections=4), long=True),
+    Flood("configurations of 1,000 topics, read by 4", partial(ask_without_end, make=describe_all_configs, connections=4), many_topics, long=True),
     Flood("configurations of 1,000 topics, 100 never read",
-          partial(read_nothing, ask=describe_all_configs, connections=100, source=NEIGHBOUR), many_topics),
+          partial(never_read, make=describe_all_configs, connections=100, source=NEIGHBOUR), many_topics),
     Flood("20,000 groups listed, 500 never read",
-          partial(read_nothing, ask=partial(everything, "ListGroups", 4), connections=500, source=many_addresses), many_groups),
-    Flood("small requests without end, 200 never read", partial(pipeline_and_read_nothing, connections=200)),
+          partial(never_read, make=partial(everything, "ListGroups", 4), connections=500, source=many_addresses), many_groups),
+    Flood("small requests without end, 200 never read", partial(never_read_small_answers, connections=200)),
     Flood("offsets of 800 KB fetched 1,000 times, 50 never read",
-          partial(read_nothing, ask=fetch_offsets, connections=50), large_offsets, long=True),
+          partial(never_read, make=fetch_offsets, connections=50), large_offsets, long=True),
     Flood("partitions of a topic described 5,000 times, 500 never read",
-          partial(read_nothing, ask=describe_partitions, connections=500), many_partitions, long=True),
+          partial(never_read, make=describe_partitions, connections=500), many_partitions, long=True),
     Flood("log directories of 5,000 partitions, 500 never read",
-          partial(read_nothing, ask=partial(everything, "DescribeLogDirs", 4), connections=500), many_partitions, long=True),
+          partial(never_read, make=partial(everything, "DescribeLogDirs", 4), connections=500), many_partitions, long=True),
 ]

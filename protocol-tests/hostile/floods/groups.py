@@ -9,6 +9,7 @@ from .arena import Flood
 from .crowd import NEIGHBOUR, many_addresses, until_the_end
 from .held import group_that_waits
 from .requests import MEBIBYTE, produce, request
+from .visits import pipeline_without_end, send_and_hold
 
 PRODUCERS = 100_000
 PIPELINED = 50
@@ -21,71 +22,35 @@ def join(group, metadata, version=3, session_ms=6000, **more):
 
 async def large_members(crowd, connections, groups, **options):
     """Groups of one member each, whose metadata has 500 KB."""
-    frames = [join("group-0000", b"m" * 500_000)]
+    frame = join("group-0000", b"m" * 500_000)
 
     async def visitor(line):
         for number in range(line.number, groups, connections):
-            await line.ask(frames[0].replace(b"group-0000", b"group-%04d" % number, 1))
+            await line.ask(frame.replace(b"group-0000", b"group-%04d" % number, 1))
 
     await crowd.begin()
     await crowd.visit(connections, visitor, **options)
     await until_the_end()
 
 
-async def pending_joins(crowd, connections, metadata=1000, **options):
-    """Members that wait for one who will not come."""
-    frame = join("waiting", b"m" * metadata)
-
-    async def visitor(line):
-        await line.send(frame)
-        await line.answer()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
+def join_the_waiting(metadata=1000):
+    """A member that waits for one who will not come."""
+    return join("waiting", b"m" * metadata)
 
 
-async def member_ids(crowd, connections, **options):
-    """Requests for a member's id, of which none is ever used."""
-    frames = PIPELINED * join("waiting", b"m", version=5)
-
-    async def visitor(line):
-        while True:
-            await line.send(frames)
-            for _ in range(PIPELINED):
-                await line.answer()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
+def ask_for_a_member_id():
+    return join("waiting", b"m", version=5)
 
 
-async def unknown_members(crowd, connections, **options):
-    """Heartbeats, syncs and departures of members of groups that do not exist."""
+def speak_for_nobody():
+    """A heartbeat, a sync and a departure of a member of no group."""
     nobody = {"group_id": "nobody", "generation_id": 1, "member_id": "nobody"}
-    frames = PIPELINED * (request("Heartbeat", 3, nobody) + request("SyncGroup", 3, nobody)
-                          + request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]}))
-
-    async def visitor(line):
-        while True:
-            await line.send(frames)
-            for _ in range(3 * PIPELINED):
-                await line.answer()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
+    return (request("Heartbeat", 3, nobody) + request("SyncGroup", 3, nobody)
+            + request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]}))
 
 
-async def producer_ids(crowd, connections, **options):
-    """Ids without end, none of which ever produces."""
-    frames = PIPELINED * request("InitProducerId", 1, {})
-
-    async def visitor(line):
-        while True:
-            await line.send(frames)
-            for _ in range(PIPELINED):
-                await line.answer()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
+def ask_for_a_producer_id():
+    return request("InitProducerId", 1, {})
 
 
 def rolling_topic(arena):
@@ -121,12 +86,12 @@ async def many_producers(crowd, connections, **options):
 
 FLOODS = [
     Flood("2,000 groups with members of 500 KB", partial(large_members, connections=20, groups=2000), seconds=5),
-    Flood("5,000 joins that wait", partial(pending_joins, connections=5000, source=many_addresses), group_that_waits, seconds=5),
-    Flood("500 joins of 500 KB that wait", partial(pending_joins, connections=500, metadata=500_000), group_that_waits, seconds=4),
-    Flood("ids for members that never come, on 100 connections", partial(member_ids, connections=100, source=NEIGHBOUR), group_that_waits),
-    Flood("members of no group, on 100 connections", partial(unknown_members, connections=100), long=True),
-    Flood("ids for producers without end, on 100 connections", partial(producer_ids, connections=100), long=True),
+    Flood("5,000 joins that wait", partial(send_and_hold, make=join_the_waiting, connections=5000, source=many_addresses), group_that_waits, seconds=5),
+    Flood("500 joins of 500 KB that wait", partial(send_and_hold, make=partial(join_the_waiting, 500_000), connections=500), group_that_waits, seconds=4),
+    Flood("ids for members that never come, on 100 connections", partial(pipeline_without_end, make=ask_for_a_member_id, times=PIPELINED, connections=100, source=NEIGHBOUR), group_that_waits),
+    Flood("members of no group, on 100 connections", partial(pipeline_without_end, make=speak_for_nobody, times=3 * PIPELINED, connections=100), long=True),
+    Flood("ids for producers without end, on 100 connections", partial(pipeline_without_end, make=ask_for_a_producer_id, times=PIPELINED, connections=100), long=True),
     Flood("100,000 producers on a partition that rolls", partial(many_producers, connections=20), rolling_topic, seconds=12),
-    Flood("10,000 joins that wait", partial(pending_joins, connections=10_000, source=many_addresses), group_that_waits,
+    Flood("10,000 joins that wait", partial(send_and_hold, make=join_the_waiting, connections=10_000, source=many_addresses), group_that_waits,
           seconds=20, long=True),
 ]

@@ -1,30 +1,24 @@
 """As much work for the machine as a flood is, and none of it hostile: what the honest client measures then is the measure's own."""
 
+from functools import partial
+
 from .arena import Flood
+from .crowd import until_the_end
 from .requests import request
+from .visits import ask_without_end
 
-VERSIONS = request("ApiVersions", 0, {})
 
-
-async def ask_for_versions(crowd):
-    async def visitor(line):
-        while True:
-            await line.ask(VERSIONS)
-
-    await crowd.begin()
-    await crowd.visit(100, visitor)
+def versions():
+    return request("ApiVersions", 0, {})
 
 
 async def nothing(crowd):
     await crowd.begin()
-    await crowd.visit(1, idle)
-
-
-async def idle(line):
-    await line.receive(1)
+    await until_the_end()
 
 
 FLOODS = [
     Flood("nothing at all", nothing, seconds=2),
-    Flood("100 connections ask for the versions again and again", ask_for_versions, seconds=3),
+    Flood("100 connections ask for the versions again and again",
+          partial(ask_without_end, make=versions, connections=100), seconds=3),
 ]

@@ -5,10 +5,10 @@ from functools import partial
 
 from wire.records import simple_batch
 
-from .answers import read_nothing
 from .arena import Flood
 from .crowd import NEIGHBOUR, many_addresses
 from .requests import MEBIBYTE, fetch, produce
+from .visits import SMALL_BUFFER, never_read
 
 PARTITIONS = 2000
 
@@ -38,12 +38,16 @@ def fetch_much():
     return fetch({"large": 1}, most=60 * MEBIBYTE, least=60 * MEBIBYTE, wait_ms=5000)
 
 
+def twenty_fetches():
+    return 20 * fetch_much()
+
+
 def fetch_wide():
     return fetch({"wide": PARTITIONS}, most=20 * MEBIBYTE, least=20 * MEBIBYTE, wait_ms=500)
 
 
-async def read_a_byte_a_second(crowd, ask, connections, **options):
-    frame = ask()
+async def read_a_byte_a_second(crowd, make, connections, **options):
+    frame = make()
 
     async def visitor(line):
         await line.send(frame)
@@ -52,24 +56,12 @@ async def read_a_byte_a_second(crowd, ask, connections, **options):
             await asyncio.sleep(1)
 
     await crowd.begin()
-    await crowd.visit(connections, visitor, receive_buffer=4096, **options)
+    await crowd.visit(connections, visitor, receive_buffer=SMALL_BUFFER, **options)
 
 
-async def ask_again_and_again(crowd, ask, connections, **options):
-    """More fetches are sent than are read: 20 at once on each connection, none of them ever read."""
-    frames = 20 * ask()
-
-    async def visitor(line):
-        await line.send(frames)
-        await asyncio.Event().wait()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, receive_buffer=4096, **options)
-
-
-async def read_and_leave(crowd, ask, connections, **options):
+async def read_and_leave(crowd, make, connections, **options):
     """Each reads the first part of its answer, and hangs up in the middle of it."""
-    frame = ask()
+    frame = make()
 
     async def visitor(line):
         await line.send(frame)
@@ -82,16 +74,16 @@ async def read_and_leave(crowd, ask, connections, **options):
 
 
 FLOODS = [
-    Flood("800 readers of 60 MiB who never read", partial(read_nothing, ask=fetch_much, connections=800), sixty_four_mebibytes,
+    Flood("800 readers of 60 MiB who never read", partial(never_read, make=fetch_much, connections=800), sixty_four_mebibytes,
           seconds=5),
     Flood("200 readers who take a byte a second",
-          partial(read_a_byte_a_second, ask=fetch_much, connections=200, source=NEIGHBOUR), sixty_four_mebibytes),
+          partial(read_a_byte_a_second, make=fetch_much, connections=200, source=NEIGHBOUR), sixty_four_mebibytes),
     Flood("200 readers of 2,000 partitions who never read",
-          partial(read_nothing, ask=fetch_wide, connections=200, source=many_addresses), many_partitions),
+          partial(never_read, make=fetch_wide, connections=200, source=many_addresses), many_partitions),
     Flood("100 readers with 20 fetches each, none of them read",
-          partial(ask_again_and_again, ask=fetch_much, connections=100), sixty_four_mebibytes, long=True),
-    Flood("readers who leave in the middle of an answer", partial(read_and_leave, ask=fetch_much, connections=50),
+          partial(never_read, make=twenty_fetches, connections=100), sixty_four_mebibytes, long=True),
+    Flood("readers who leave in the middle of an answer", partial(read_and_leave, make=fetch_much, connections=50),
           sixty_four_mebibytes),
-    Flood("2,000 readers of 60 MiB who never read", partial(read_nothing, ask=fetch_much, connections=2000, source=many_addresses),
+    Flood("2,000 readers of 60 MiB who never read", partial(never_read, make=fetch_much, connections=2000, source=many_addresses),
           sixty_four_mebibytes, seconds=15, long=True),
 ]

@@ -7,6 +7,7 @@ from .crowd import NEIGHBOUR, many_addresses, until_the_end
 from .honest import TOPIC
 from .readers import PARTITIONS
 from .requests import fetch, request
+from .visits import send_and_hold
 
 SESSION_PARTITIONS = 20_000
 
@@ -65,16 +66,9 @@ async def go_on(crowd, connections, **options):
     await crowd.visit(connections, visitor, **options)
 
 
-async def poll(crowd, connections, **options):
-    """Long polls of 2,000 partitions, one of which is the one that the honest client writes to, for bytes that never come."""
-    frame = fetch({"wide": PARTITIONS, TOPIC: 1}, most=1 << 30, least=1 << 30, wait_ms=600_000)
-
-    async def visitor(line):
-        await line.send(frame)
-        await until_the_end()
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
+def poll():
+    """2,000 partitions, and the one that the honest client writes to: for bytes that never come."""
+    return fetch({"wide": PARTITIONS, TOPIC: 1}, most=1 << 30, least=1 << 30, wait_ms=600_000)
 
 
 FLOODS = [
@@ -83,5 +77,5 @@ FLOODS = [
           partial(open_sessions, connections=20, again=True), seconds=6, long=True),
     Flood("sessions of 20,000 partitions on connections that end", partial(open_and_leave, connections=20), seconds=4),
     Flood("4 sessions of 20,000 partitions, gone on with", partial(go_on, connections=4, source=NEIGHBOUR)),
-    Flood("200 long polls of 2,000 partitions", partial(poll, connections=200), wide_topic),
+    Flood("200 long polls of 2,000 partitions", partial(send_and_hold, make=poll, connections=200), wide_topic),
 ]

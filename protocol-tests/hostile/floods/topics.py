@@ -8,6 +8,7 @@ from wire.records import simple_batch
 from .arena import Flood
 from .crowd import NEIGHBOUR, many_addresses
 from .requests import Repeated, long_request, produce, request
+from .visits import ask_without_end, send_and_hold
 
 STAMP = 1_700_000_000_000
 BATCHES = 20_000
@@ -66,17 +67,6 @@ def look_up(times):
         {"partition_index": 0, "timestamp": STAMP + 1000}, count=times)}]})
 
 
-async def ask_again_and_again(crowd, ask, connections, **options):
-    frame = ask()
-
-    async def visitor(line):
-        while True:
-            await line.ask(frame)
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
-
-
 async def produce_without_end(crowd, connections, size, acks, **options):
     """Records of this size, as many as get through."""
     batch = simple_batch([b"p" * size])
@@ -98,27 +88,21 @@ def busy_topic(arena):
     arena.create_topic("busy", 16)
 
 
-async def large_produces(crowd, connections, **options):
-    """Requests of 16 MB, a batch of 1 MB for each of 16 partitions."""
+def large_produce():
+    """16 MB: a batch of 1 MB for each of 16 partitions."""
     batch = simple_batch([b"p" * 1_000_000])
-    frame = request("Produce", 9, {"acks": 1, "topic_data": [{"name": "busy", "partition_data": [
+    return request("Produce", 9, {"acks": 1, "topic_data": [{"name": "busy", "partition_data": [
         {"index": number, "records": batch} for number in range(16)]}]})
-
-    async def visitor(line):
-        await line.ask(frame)
-
-    await crowd.begin()
-    await crowd.visit(connections, visitor, **options)
 
 
 FLOODS = [
     Flood("topics of 100 partitions made and deleted, 8 at once", partial(make_and_delete, connections=8, partitions=100)),
     Flood("a configuration altered without end, 20 at once", partial(alter, connections=20, source=NEIGHBOUR), altered_topic, long=True),
     Flood("10,000 timestamps looked up in each request, 8 at once",
-          partial(ask_again_and_again, ask=partial(look_up, 10_000), connections=8), many_batches, long=True),
+          partial(ask_without_end, make=partial(look_up, 10_000), connections=8), many_batches, long=True),
     Flood("tiny records without end or acknowledgement, 50 at once",
           partial(produce_without_end, connections=50, size=10, acks=0), busy_topic),
     Flood("records of 1 MB without end, 50 at once",
           partial(produce_without_end, connections=50, size=1_000_000, acks=1, source=NEIGHBOUR), busy_topic),
-    Flood("100 produces of 16 MB at once", partial(large_produces, connections=100, source=many_addresses), busy_topic),
+    Flood("100 produces of 16 MB at once", partial(send_and_hold, make=large_produce, connections=100, source=many_addresses), busy_topic),
 ]
