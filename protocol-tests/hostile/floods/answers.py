@@ -67,8 +67,8 @@ def fetch_offsets():
 
 def describe_configs():
     """One topic, which Kafka too answers once however often it is named."""
-    return named_often("DescribeConfigs", 4, "resources", {"resource_type": 2, "resource_name": "honest", "configuration_keys": None},
-                       10_000, include_synonyms=True, include_documentation=True)
+    honest = {"resource_type": 2, "resource_name": "honest", "configuration_keys": None}
+    return named_often("DescribeConfigs", 4, "resources", honest, 10_000, include_synonyms=True, include_documentation=True)
 
 
 def many_topics(arena):
@@ -112,12 +112,15 @@ FLOODS = [
           large_offsets),
     Flood("metadata of 5,000 partitions, 500 never read",
           partial(never_read, make=partial(everything, "Metadata", 12), connections=500), many_partitions),
-    Flood("configurations of a topic 10,000 times, read by 4", partial(ask_without_end, make=describe_configs, connections=4), long=True),
-    Flood("configurations of 1,000 topics, read by 4", partial(ask_without_end, make=describe_all_configs, connections=4), many_topics, long=True),
+    Flood("configurations of a topic 10,000 times, read by 4",
+          partial(ask_without_end, make=describe_configs, connections=4), long=True),
+    Flood("configurations of 1,000 topics, read by 4",
+          partial(ask_without_end, make=describe_all_configs, connections=4), many_topics, long=True),
     Flood("configurations of 1,000 topics, 100 never read",
           partial(never_read, make=describe_all_configs, connections=100, source=NEIGHBOUR), many_topics),
     Flood("20,000 groups listed, 500 never read",
-          partial(never_read, make=partial(everything, "ListGroups", 4), connections=500, source=many_addresses), many_groups),
+          partial(never_read, make=partial(everything, "ListGroups", 4), connections=500, source=many_addresses),
+          many_groups),
     Flood("small requests without end, 200 never read", partial(never_read_small_answers, connections=200)),
     Flood("offsets of 800 KB fetched 1,000 times, 50 never read",
           partial(never_read, make=fetch_offsets, connections=50), large_offsets, long=True),

@@ -127,13 +127,15 @@ class Row:
     last: str = ""
     problems: list = dataclasses.field(default_factory=list)
 
-    HEADER = (f"{'flood':<58} {'before':>6} {'peak':>5} {'after':>5} {'back in':>8} {'p50':>7} {'p99':>8} {'longest':>8}  verdict\n"
+    HEADER = (f"{'flood':<58} {'before':>6} {'peak':>5} {'after':>5} {'back in':>8} {'p50':>7} {'p99':>8} {'longest':>8}"
+              f"  verdict\n"
               f"{'':<58} {'MiB':>6} {'MiB':>5} {'MiB':>5} {'s':>8} {'ms':>7} {'ms':>8} {'ms':>8}")
 
     def __str__(self):
         verdict = "; ".join(self.problems) if self.problems else "good"
         return (f"{self.name:<58} {self.before / MEBIBYTE:6.0f} {self.peak / MEBIBYTE:5.0f} {self.after / MEBIBYTE:5.0f} "
-                f"{self.back_seconds:8.1f} {self.median * 1000:7.1f} {self.worst_p99 * 1000:8.1f} {self.longest * 1000:8.0f}  {verdict}")
+                f"{self.back_seconds:8.1f} {self.median * 1000:7.1f} {self.worst_p99 * 1000:8.1f} {self.longest * 1000:8.0f}  "
+                f"{verdict}")
 
     def attackers(self):
         """What came of the attackers, in words."""

@@ -20,7 +20,8 @@ LARGEST_WINDOW = 27
 def words(size):
     """Text that compresses as text does."""
     chance = random.Random(11)
-    vocabulary = [b"%s%d" % (chance.choice([b"alpha", b"beta", b"gamma", b"delta"]), chance.randrange(10**5)) for _ in range(40_000)]
+    stems = [b"alpha", b"beta", b"gamma", b"delta"]
+    vocabulary = [b"%s%d" % (chance.choice(stems), chance.randrange(10**5)) for _ in range(40_000)]
     return b" ".join(chance.choice(vocabulary) for _ in range(size // 9))[:size]
 
 
@@ -109,7 +110,8 @@ def topics(arena):
     arena.create_topic("kept", 8)
     arena.create_topic("again", 8, **{"compression_type": "lz4"})
     # Each kind of batch in small is one that the broker takes: what the floods send is refused for its size or not at all.
-    for kind in (partial(gzip_bomb, 1000), partial(lz4_bomb, 70_000), partial(zstd_bomb, 140_000), partial(many_small_records, 10)):
+    for kind in (partial(gzip_bomb, 1000), partial(lz4_bomb, 70_000), partial(zstd_bomb, 140_000),
+                 partial(many_small_records, 10)):
         answer = arena.call("Produce", 9, {"acks": 1, "topic_data": [
             {"name": "kept", "partition_data": [{"index": 0, "records": kind()}]}]})
         code = answer["responses"][0]["partition_responses"][0]["error_code"]
@@ -145,15 +147,19 @@ FLOODS = [
     Flood("100 connections with 1 MB of text in gzip, for lz4",
           partial(pipelined, topic="again", make=text_in_gzip, times=4, connections=100), topics, seconds=5),
     Flood("gzip that becomes 100 MB, on 50 connections",
-          partial(pipelined, topic="kept", make=partial(gzip_bomb, 100_000_000), times=4, connections=50), topics, long=True),
+          partial(pipelined, topic="kept", make=partial(gzip_bomb, 100_000_000), times=4, connections=50),
+          topics, long=True),
     Flood("lz4 that becomes 100 MB, on 50 connections",
-          partial(pipelined, topic="again", make=partial(lz4_bomb, 100_000_000), times=4, connections=50), topics, long=True),
+          partial(pipelined, topic="again", make=partial(lz4_bomb, 100_000_000), times=4, connections=50),
+          topics, long=True),
     Flood("zstd that becomes 1 GB, on 50 connections",
-          partial(pipelined, topic="kept", make=partial(zstd_bomb, 1_000_000_000), times=4, connections=50, source=NEIGHBOUR), topics),
+          partial(pipelined, topic="kept", make=partial(zstd_bomb, 1_000_000_000), times=4, connections=50, source=NEIGHBOUR),
+          topics),
     Flood("zstd that asks for a window of 128 MiB, on 50 connections",
           partial(pipelined, topic="kept", make=zstd_with_a_large_window, times=200, connections=50), topics),
     Flood("100,000 records in a small gzip, on 50 connections",
           partial(pipelined, topic="kept", make=many_small_records, times=10, connections=50), topics),
     Flood("zstd that becomes 1 GB, for lz4, on 50 connections",
-          partial(pipelined, topic="again", make=partial(zstd_bomb, 1_000_000_000), times=4, connections=50), topics, long=True),
+          partial(pipelined, topic="again", make=partial(zstd_bomb, 1_000_000_000), times=4, connections=50),
+          topics, long=True),
 ]

@@ -174,7 +174,8 @@ def attack(flood, bootstrap, seconds, orders):
     try:
         asyncio.run(work())
         seconds_of_slowest, slowest = crowd.slowest
-        orders.send((dict(crowd.counts), f"{crowd.part}; the slowest: {slowest}, {seconds_of_slowest:.1f} s" if slowest else crowd.part))
+        slow = f"; the slowest: {slowest}, {seconds_of_slowest:.1f} s" if slowest else ""
+        orders.send((dict(crowd.counts), crowd.part + slow))
     except (EOFError, BrokenPipeError):
         # The arena has gone.
         pass

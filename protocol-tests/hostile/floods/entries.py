@@ -1,4 +1,4 @@
-"""Requests that are nothing but entries: empty ones, one-letter ones, the same one again and again, and fields that nobody knows."""
+"""Requests that are nothing but entries: empty ones, one-letter ones, all the same, and fields that nobody knows."""
 
 from functools import partial
 
@@ -87,7 +87,8 @@ FLOODS = [
     Flood("DescribeGroups, 100 MiB of names, on 8 connections",
           partial(one_array, size=LARGEST, connections=8, name="DescribeGroups", version=5), one_letter, seconds=5),
     Flood("Metadata, 4 MiB of names, on 100 connections",
-          partial(one_array, size=4 * MEBIBYTE, connections=100, name="Metadata", version=9, source=many_addresses), one_letter),
+          partial(one_array, size=4 * MEBIBYTE, connections=100, name="Metadata", version=9, source=many_addresses),
+          one_letter),
     Flood("a million unknown fields, on 8 connections",
           partial(unknown_fields, count=1_000_000, connections=8, source=NEIGHBOUR), seconds=5),
     Flood("every array, 4 MiB of entries, on 8 connections",
@@ -98,7 +99,8 @@ FLOODS = [
           partial(each_array, size=LARGEST, connections=100, texts=[LETTER], names=COSTLY, source=many_addresses),
           one_letter, seconds=120, long=True),
     Flood("every array, a field that nobody knows in each entry",
-          partial(each_array, size=4 * MEBIBYTE, connections=8, texts=[LETTER], unknown_fields=True), one_letter, seconds=120, long=True),
+          partial(each_array, size=4 * MEBIBYTE, connections=8, texts=[LETTER], unknown_fields=True),
+          one_letter, seconds=120, long=True),
     Flood("20 million unknown fields, on 8 connections",
           partial(unknown_fields, count=20_000_000, connections=8), seconds=60, long=True),
 ]

@@ -39,18 +39,18 @@ def join_the_waiting(metadata=1000):
 
 
 def ask_for_a_member_id():
-    return join("waiting", b"m", version=5)
+    return [join("waiting", b"m", version=5)]
 
 
 def speak_for_nobody():
     """A heartbeat, a sync and a departure of a member of no group."""
     nobody = {"group_id": "nobody", "generation_id": 1, "member_id": "nobody"}
-    return (request("Heartbeat", 3, nobody) + request("SyncGroup", 3, nobody)
-            + request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]}))
+    return [request("Heartbeat", 3, nobody), request("SyncGroup", 3, nobody),
+            request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]})]
 
 
 def ask_for_a_producer_id():
-    return request("InitProducerId", 1, {})
+    return [request("InitProducerId", 1, {})]
 
 
 def rolling_topic(arena):
@@ -86,12 +86,20 @@ async def many_producers(crowd, connections, **options):
 
 FLOODS = [
     Flood("2,000 groups with members of 500 KB", partial(large_members, connections=20, groups=2000), seconds=5),
-    Flood("5,000 joins that wait", partial(send_and_hold, make=join_the_waiting, connections=5000, source=many_addresses), group_that_waits, seconds=5),
-    Flood("500 joins of 500 KB that wait", partial(send_and_hold, make=partial(join_the_waiting, 500_000), connections=500), group_that_waits, seconds=4),
-    Flood("ids for members that never come, on 100 connections", partial(pipeline_without_end, make=ask_for_a_member_id, times=PIPELINED, connections=100, source=NEIGHBOUR), group_that_waits),
-    Flood("members of no group, on 100 connections", partial(pipeline_without_end, make=speak_for_nobody, times=3 * PIPELINED, connections=100), long=True),
-    Flood("ids for producers without end, on 100 connections", partial(pipeline_without_end, make=ask_for_a_producer_id, times=PIPELINED, connections=100), long=True),
+    Flood("5,000 joins that wait",
+          partial(send_and_hold, make=join_the_waiting, connections=5000, source=many_addresses),
+          group_that_waits, seconds=5),
+    Flood("500 joins of 500 KB that wait",
+          partial(send_and_hold, make=partial(join_the_waiting, 500_000), connections=500), group_that_waits, seconds=4),
+    Flood("ids for members that never come, on 100 connections",
+          partial(pipeline_without_end, make=ask_for_a_member_id, times=PIPELINED, connections=100, source=NEIGHBOUR),
+          group_that_waits),
+    Flood("members of no group, on 100 connections",
+          partial(pipeline_without_end, make=speak_for_nobody, times=PIPELINED // 3, connections=100), long=True),
+    Flood("ids for producers without end, on 100 connections",
+          partial(pipeline_without_end, make=ask_for_a_producer_id, times=PIPELINED, connections=100), long=True),
     Flood("100,000 producers on a partition that rolls", partial(many_producers, connections=20), rolling_topic, seconds=12),
-    Flood("10,000 joins that wait", partial(send_and_hold, make=join_the_waiting, connections=10_000, source=many_addresses), group_that_waits,
+    Flood("10,000 joins that wait",
+          partial(send_and_hold, make=join_the_waiting, connections=10_000, source=many_addresses), group_that_waits,
           seconds=20, long=True),
 ]

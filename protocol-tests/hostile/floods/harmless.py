@@ -1,4 +1,4 @@
-"""As much work for the machine as a flood is, and none of it hostile: what the honest client measures then is the measure's own."""
+"""As much work as a flood is, and none of it hostile: what the honest client measures then is what the measure costs."""
 
 from functools import partial
 

@@ -39,9 +39,9 @@ async def trickle(crowd, connections, **options):
 
 
 def long_poll():
+    topics = [{"topic": "empty", "partitions": [{"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}]}]
     return with_unknown_tags(APIS["Fetch"], 12, {
-        "max_wait_ms": 2**31 - 1, "min_bytes": 1, "max_bytes": 1000, "topics": [
-            {"topic": "empty", "partitions": [{"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}]}]}, padding=PADDING)
+        "max_wait_ms": 2**31 - 1, "min_bytes": 1, "max_bytes": 1000, "topics": topics}, padding=PADDING)
 
 
 def join():
@@ -80,10 +80,14 @@ def nothing():
 
 
 FLOODS = [
-    Flood("3 connections with 70 KB of 89 MB", partial(send_and_hold, make=partial(half_a_frame, CLAIM, 70_000), connections=3)),
-    Flood("3 neighbours with 70 KB of 89 MB", partial(send_and_hold, make=partial(half_a_frame, CLAIM, 70_000), connections=3, source=NEIGHBOUR), long=True),
-    Flood("8 connections with 88 MB of 89 MB", partial(send_and_hold, make=partial(half_a_frame, CLAIM, 88_000_000), connections=8)),
-    Flood("1,000 connections with 60 KB of 89 MB", partial(send_and_hold, make=partial(half_a_frame, CLAIM, 60_000), connections=1000), long=True),
+    Flood("3 connections with 70 KB of 89 MB",
+          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 70_000), connections=3)),
+    Flood("3 neighbours with 70 KB of 89 MB",
+          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 70_000), connections=3, source=NEIGHBOUR), long=True),
+    Flood("8 connections with 88 MB of 89 MB",
+          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 88_000_000), connections=8)),
+    Flood("1,000 connections with 60 KB of 89 MB",
+          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 60_000), connections=1000), long=True),
     Flood("500 connections with 1 MiB of 64 MiB",
           partial(send_and_hold, make=partial(half_a_frame, 64 * MEBIBYTE, MEBIBYTE), connections=500, source=many_addresses)),
     Flood("1,000 connections of many with 60 KB of 89 MB",

@@ -11,20 +11,22 @@ from .crowd import NEIGHBOUR
 from .requests import MEBIBYTE, request
 
 # A line that would pass for the broker's own, a cleared screen, a window's title, and a control sequence of one character.
-FORGED = "x\n2026-01-01T00:00:00.000000Z ERROR log directory offline directory=\"/data\"\x1b[2J\x1b]0;owned\x07\r\x9b31m\x7f\u2028"
+FORGED = ("x\n2026-01-01T00:00:00.000000Z ERROR log directory offline directory=\"/data\""
+          "\x1b[2J\x1b]0;owned\x07\r\x9b31m\x7f\u2028")
 FORGED_LINE = b"\n2026-01-01T00:00"
 LOG_LIMIT = 2 * MEBIBYTE
 
 
 def join(group, name="range", kind="consumer", client_id="flood"):
-    return request("JoinGroup", 3, {"group_id": group, "session_timeout_ms": 6000, "rebalance_timeout_ms": 6000, "member_id": "",
-                                    "protocol_type": kind, "protocols": [{"name": name, "metadata": b"m" * 20}]}, client_id)
+    return request("JoinGroup", 3, {
+        "group_id": group, "session_timeout_ms": 6000, "rebalance_timeout_ms": 6000, "member_id": "", "protocol_type": kind,
+        "protocols": [{"name": name, "metadata": b"m" * 20}]}, client_id)
 
 
 async def cause_lines(crowd, connections, **options):
     """Everything of which a broker likes to say something: groups that come, frames that are none, requests that fail."""
-    bad = [frame(b""), frame(struct.pack(">hhi", 999, 0, 1)), struct.pack(">i", -1), frame(struct.pack(">hhih", 1, 4, 1, -1) + b"\xff" * 40),
-           b"GET / HTTP/1.1\r\n\r\n"]
+    bad = [frame(b""), frame(struct.pack(">hhi", 999, 0, 1)), struct.pack(">i", -1),
+           frame(struct.pack(">hhih", 1, 4, 1, -1) + b"\xff" * 40), b"GET / HTTP/1.1\r\n\r\n"]
     refused = request("CreateTopics", 4, {"topics": [{"name": "no such/name"}]})
     new = join("group-000000")
 
@@ -103,7 +105,9 @@ def nothing_forged(arena):
 
 FLOODS = [
     Flood("lines for a standard error that nobody reads", partial(cause_lines, connections=50), deaf_standard_error=True),
-    Flood("new members without end, 50 at once", partial(join_without_end, connections=50, source=NEIGHBOUR), check=small_log),
-    Flood("frames that are none, and the lines about them", partial(cause_lines, connections=50), check=small_log, long=True),
+    Flood("new members without end, 50 at once",
+          partial(join_without_end, connections=50, source=NEIGHBOUR), check=small_log),
+    Flood("frames that are none, and the lines about them",
+          partial(cause_lines, connections=50), check=small_log, long=True),
     Flood("names that are lines of a log", partial(forge, connections=10), check=nothing_forged, seconds=3),
 ]

@@ -74,7 +74,8 @@ async def read_and_leave(crowd, make, connections, **options):
 
 
 FLOODS = [
-    Flood("800 readers of 60 MiB who never read", partial(never_read, make=fetch_much, connections=800), sixty_four_mebibytes,
+    Flood("800 readers of 60 MiB who never read",
+          partial(never_read, make=fetch_much, connections=800), sixty_four_mebibytes,
           seconds=5),
     Flood("200 readers who take a byte a second",
           partial(read_a_byte_a_second, make=fetch_much, connections=200, source=NEIGHBOUR), sixty_four_mebibytes),
@@ -84,6 +85,7 @@ FLOODS = [
           partial(never_read, make=twenty_fetches, connections=100), sixty_four_mebibytes, long=True),
     Flood("readers who leave in the middle of an answer", partial(read_and_leave, make=fetch_much, connections=50),
           sixty_four_mebibytes),
-    Flood("2,000 readers of 60 MiB who never read", partial(never_read, make=fetch_much, connections=2000, source=many_addresses),
+    Flood("2,000 readers of 60 MiB who never read",
+          partial(never_read, make=fetch_much, connections=2000, source=many_addresses),
           sixty_four_mebibytes, seconds=15, long=True),
 ]

@@ -35,9 +35,12 @@ def part_of_a_frame():
 
 
 FLOODS = [
-    Flood("16 MiB of produces and a reset, 10 at once", partial(send_and_reset, make=many_produces, connections=10, rounds=ROUNDS), stormy_topic, seconds=5),
+    Flood("16 MiB of produces and a reset, 10 at once",
+          partial(send_and_reset, make=many_produces, connections=10, rounds=ROUNDS), stormy_topic, seconds=5),
     Flood("a fetch of 60 MiB and a reset, 50 at once", partial(send_and_reset, make=fetch_much, connections=50),
           sixty_four_mebibytes),
-    Flood("a small request and a reset, 100 at once", partial(send_and_reset, make=metadata, connections=100, source=NEIGHBOUR)),
-    Flood("4 MiB of a frame and a reset, 50 at once", partial(send_and_reset, make=part_of_a_frame, connections=50), stormy_topic),
+    Flood("a small request and a reset, 100 at once",
+          partial(send_and_reset, make=metadata, connections=100, source=NEIGHBOUR)),
+    Flood("4 MiB of a frame and a reset, 50 at once",
+          partial(send_and_reset, make=part_of_a_frame, connections=50), stormy_topic),
 ]

@@ -97,12 +97,14 @@ def large_produce():
 
 FLOODS = [
     Flood("topics of 100 partitions made and deleted, 8 at once", partial(make_and_delete, connections=8, partitions=100)),
-    Flood("a configuration altered without end, 20 at once", partial(alter, connections=20, source=NEIGHBOUR), altered_topic, long=True),
+    Flood("a configuration altered without end, 20 at once",
+          partial(alter, connections=20, source=NEIGHBOUR), altered_topic, long=True),
     Flood("10,000 timestamps looked up in each request, 8 at once",
           partial(ask_without_end, make=partial(look_up, 10_000), connections=8), many_batches, long=True),
     Flood("tiny records without end or acknowledgement, 50 at once",
           partial(produce_without_end, connections=50, size=10, acks=0), busy_topic),
     Flood("records of 1 MB without end, 50 at once",
           partial(produce_without_end, connections=50, size=1_000_000, acks=1, source=NEIGHBOUR), busy_topic),
-    Flood("100 produces of 16 MB at once", partial(send_and_hold, make=large_produce, connections=100, source=many_addresses), busy_topic),
+    Flood("100 produces of 16 MB at once",
+          partial(send_and_hold, make=large_produce, connections=100, source=many_addresses), busy_topic),
 ]

@@ -39,13 +39,14 @@ async def ask_without_end(crowd, make, connections, **options):
 
 
 async def pipeline_without_end(crowd, make, times, connections, **options):
-    """So many requests at once, and when they are answered so many again."""
+    """All of the requests so many times at once, and when they are answered again."""
     requests = times * make()
+    data = b"".join(requests)
 
     async def visitor(line):
         while True:
-            await line.send(requests)
-            for _ in range(times):
+            await line.send(data)
+            for _ in requests:
                 await line.answer()
 
     await crowd.begin()
