@@ -47,14 +47,13 @@ pub(super) struct Fetch;
 impl Handler for Fetch {
     type Request = FetchRequest;
 
-    async fn handle(mut call: Call, request: FetchRequest) -> Reply {
+    async fn handle(call: Call, request: FetchRequest) -> Reply {
         if !is_isolation_level(request.isolation_level) {
             return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);
         }
         let wish = Wish::of(&call, &request);
         // A poll may wait for long: its frame must not wait with it.
         drop(request);
-        call.client_id = None;
         let now = call.broker.clock.now();
         let begun = call.fetch_sessions.begin(wish.session, wish.changes, now);
         let mut fetch = match begun.await {

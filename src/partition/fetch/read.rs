@@ -35,7 +35,8 @@ pub struct FetchedPart {
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
 
-/// Slices up to this size are read into memory while there is room for them.
+/// Slices up to this size are read into memory while there is room for them. Over loopback, a slice of somewhat more
+/// than this costs the same whether it is copied or sent by the kernel.
 const SMALL: usize = 32 * 1024;
 
 /// How much of an answer's records is in memory.
