@@ -16,6 +16,10 @@ pub(super) fn available_memory() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
+#[allow(
+    clippy::useless_conversion,
+    reason = "of 64 bits on some machines only"
+)]
 fn physical() -> u64 {
     let system = rustix::system::sysinfo();
     u64::from(system.totalram).saturating_mul(u64::from(system.mem_unit))

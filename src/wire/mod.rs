@@ -62,6 +62,10 @@
 //!   in which it is not read does not count. And while others wait for memory, a connection that holds
 //!   some is closed when its peer has neither sent nor taken a byte for `stall_timeout`.
 //!
+//! - **What is whole comes first.** Where memory is short, the rest of a small request is left in the
+//!   socket until all of it is there, and is then read at once: half-sent ones hold a few KiB each,
+//!   however many they are.
+//!
 //! While a connection waits for its peer it has no read buffer, and none that is much larger than what
 //! has arrived.
 //!
