@@ -13,7 +13,7 @@ const LEAST: usize = 4096;
 fn need(bytes: usize, is_oldest: bool) -> Need {
     Need {
         bytes,
-        is_arriving: bytes % 2 == 0,
+        is_arriving: bytes.is_multiple_of(2),
         is_oldest,
     }
 }
