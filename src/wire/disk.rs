@@ -22,7 +22,7 @@ const PER_DEVICE: usize = 16;
 const BLOCK: usize = 64 * 1024;
 /// How far apart the bytes are of which it is asked whether they are in the page cache. The system
 /// reads and drops more than a page at a time.
-const STEP: usize = 32 * 1024;
+const STEP: usize = 64 * 1024;
 
 /// Whether bytes of a file are in the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,10 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::time::Instant;
 
 use super::disk::{DiskRead, Disks, Residency, residency};
 use super::header::ResponseHead;
@@ -29,6 +31,9 @@ const FULL_UNSENT: usize = 1024 * 1024;
 const KEPT: usize = 1024;
 /// What is looked for in the page cache, and then sent, at once. A socket takes little more.
 const CHUNK: usize = 256 * 1024;
+/// How long what was found in the page cache is taken to be there still: memory that is in use just now is not taken
+/// away, and looking again at each pause of the peer costs more than the copy that is saved.
+const REMEMBERED: Duration = Duration::from_secs(1);
 /// What is brought into the page cache at once.
 const COLD_CHUNK: usize = 512 * 1024;
 
@@ -70,6 +75,8 @@ struct Sending {
     range: FileRange,
     /// How many of the bytes from here on were found in the page cache, or brought there.
     cached: usize,
+    /// When that was.
+    looked: Instant,
     /// Whether the file system says what is in the page cache.
     tells: bool,
     /// Whether the kernel sends it.
@@ -78,10 +85,11 @@ struct Sending {
 }
 
 impl Sending {
-    const fn new(range: FileRange) -> Self {
+    fn new(range: FileRange) -> Self {
         Self {
             range,
             cached: 0,
+            looked: Instant::now(),
             tells: true,
             by_kernel: true,
             read: None,
@@ -92,6 +100,11 @@ impl Sending {
         self.range.position = self.range.position.saturating_add(count as u64);
         self.range.length = self.range.length.saturating_sub(count);
         self.cached = self.cached.saturating_sub(count);
+    }
+
+    /// Whether others may have used the page cache meanwhile: the peer has taken its time.
+    fn is_to_be_looked_for_again(&self) -> bool {
+        self.tells && self.looked.elapsed() >= REMEMBERED
     }
 
     /// The next bytes of it, up to `most`.
@@ -293,6 +306,7 @@ impl Output {
                 let bytes = read.map_err(|error| sending.broken(error))?;
                 if bytes.is_empty() {
                     sending.cached = sending.range.length.min(COLD_CHUNK);
+                    sending.looked = Instant::now();
                 } else {
                     sending.advance(bytes.len());
                     self.memory = self.memory.saturating_add(bytes.len());
@@ -304,10 +318,13 @@ impl Output {
                 sending.read = Some(self.disks.read(sending.range.clone()));
                 continue;
             }
-            if sending.cached == 0 {
+            if sending.cached == 0 || sending.is_to_be_looked_for_again() {
                 let next = sending.next(CHUNK);
                 match residency(&next.file, next.position, next.length) {
-                    Residency::Cached => sending.cached = next.length,
+                    Residency::Cached => {
+                        sending.cached = next.length;
+                        sending.looked = Instant::now();
+                    }
                     found => {
                         sending.tells = found == Residency::Cold;
                         sending.read = Some(self.disks.warm(sending.next(COLD_CHUNK)));
@@ -318,13 +335,7 @@ impl Output {
             let FileRange { file, position, .. } = &sending.range;
             let length = sending.cached.min(CHUNK);
             match stream.poll_send_file(context, file, *position, length) {
-                Poll::Pending => {
-                    if sending.tells {
-                        // By the time that the peer has taken some, others may have used the cache.
-                        sending.cached = 0;
-                    }
-                    return Poll::Pending;
-                }
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => {
                     let ended = io::Error::from(io::ErrorKind::UnexpectedEof);
                     return Poll::Ready(Err(sending.broken(ended)));

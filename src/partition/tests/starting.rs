@@ -177,7 +177,10 @@ async fn a_directory_that_hangs_does_not_hold_up_the_stop_of_the_others() {
         let appended = replica.append(options(b"value")).await;
         assert_eq!(appended.expect("appended").info.first_offset, Offset(0));
     }
-    let stop = std::thread::spawn(move || partitions.stop(1));
+    let stopping = std::thread::Builder::new().name("stopping".to_owned());
+    let stop = stopping
+        .spawn(move || partitions.stop(1))
+        .expect("a thread");
     has_begun.recv().expect("the sync in b begins");
     // a's lock is given back when it has all that it gets
     let lock = std::fs::File::open(home.path("a").join(".lock")).expect("there");
