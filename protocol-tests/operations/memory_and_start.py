@@ -17,7 +17,7 @@ def resident(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
-with Stage(seconds=60) as stage:
+with Stage(seconds=120) as stage:
     fresh, again, sizes = [], [], []
     for number in range(TRIES):
         broker = stage.broker()
@@ -38,6 +38,36 @@ with Stage(seconds=60) as stage:
     check(min(fresh) < READY_SECONDS, f"a first start takes {min(fresh):.2f} s and more: {fresh}")
     check(min(again) < READY_SECONDS, f"a later start takes {min(again):.2f} s and more: {again}")
     check(min(sizes) < IDLE_KIBIBYTES, f"an idle broker has {min(sizes)} KiB and more: {sizes}")
+
+    # Starts and stops leave the files of partitions that nobody has written to alone, also after a kill.
+    broker = stage.broker()
+    broker.start()
+    with Client(broker) as client:
+        client.versions()
+        client.create_topic("idle", partitions=500)
+        client.produce_values("idle", [b"value"])
+    same("exit status", broker.stop(), 0)
+
+    def idle_files():
+        found = {}
+        for number in range(500):
+            with os.scandir(broker.partition_directory("idle", number)) as entries:
+                for entry in entries:
+                    status = entry.stat()
+                    found[number, entry.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return found
+
+    before = idle_files()
+    check(len(before) > 2000, f"500 partitions have {len(before)} files")
+    for ending in (broker.stop, broker.kill9, broker.stop):
+        broker.start()
+        with Client(broker) as client:
+            same("the record", client.read("idle"), [(0, b"value")])
+        ending()
+    changed = sorted(key for key, value in idle_files().items() if before.get(key) != value)
+    check(not changed, f"{len(changed)} files were written of partitions that nobody has touched: {changed[:5]}")
+    broker.start()
+    same("exit status", broker.stop(), 0)
 
     # Two hundred silent clients and an idle minute's worth of processor time: next to nothing.
     broker = stage.broker()

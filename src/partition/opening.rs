@@ -3,6 +3,9 @@
 //! Each directory has threads of its own: recovering a log is a scan that its disk can overlap with the
 //! next one, and disks do not wait for each other. A log that cannot be opened is reported with its
 //! reason; the others are not held up.
+//!
+//! Most logs are as they were left, so opening one reads what cannot be known otherwise (its directory's listing,
+//! the sizes of its files, its leader epochs, the tail of its last segment) and writes nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
