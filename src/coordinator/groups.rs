@@ -299,12 +299,10 @@ impl Groups {
         T: Send + 'static,
         L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
     {
-        if let Some(missing) = groups
-            .iter()
-            .find(|group| self.hosted_partition(group).is_err())
-        {
-            // Its host may be startable, and then those of the others are started, too.
-            let _ = self.coordinator_partition(missing);
+        let has_host = |group: &Arc<str>| self.hosted_partition(group).is_ok();
+        if !groups.iter().all(has_host) {
+            // Its log may be there since: once is enough for all of them.
+            self.host_what_is_led();
         }
         let mut answers = Vec::with_capacity(groups.len());
         for (batch, names) in groups.chunks(READ_AT_ONCE).enumerate() {
