@@ -43,7 +43,7 @@ class Flood:
     attack: typing.Callable
     prepare: typing.Optional[typing.Callable] = None
     check: typing.Optional[typing.Callable] = None
-    seconds: float = 3.5
+    seconds: float = 2.5
     processes: int = 1
     settings: dict = dataclasses.field(default_factory=dict)
     # Left out of ordinary runs: it takes long, or seldom says what another does not say.

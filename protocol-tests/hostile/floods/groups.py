@@ -93,7 +93,7 @@ FLOODS = [
           partial(send_and_hold, make=partial(join_the_waiting, 500_000), connections=500), group_that_waits, seconds=4),
     Flood("ids for members that never come, on 100 connections",
           partial(pipeline_without_end, make=ask_for_a_member_id, times=PIPELINED, connections=100, source=NEIGHBOUR),
-          group_that_waits),
+          group_that_waits, long=True),
     Flood("members of no group, on 100 connections",
           partial(pipeline_without_end, make=speak_for_nobody, times=PIPELINED // 3, connections=100), long=True),
     Flood("ids for producers without end, on 100 connections",

@@ -91,7 +91,7 @@ FLOODS = [
     Flood("500 connections with 1 MiB of 64 MiB",
           partial(send_and_hold, make=partial(half_a_frame, 64 * MEBIBYTE, MEBIBYTE), connections=500, source=many_addresses)),
     Flood("1,000 connections of many with 60 KB of 89 MB",
-          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 60_000), connections=1000, source=many_addresses)),
+          partial(send_and_hold, make=partial(half_a_frame, CLAIM, 60_000), connections=1000, source=many_addresses), long=True),
     Flood("3,000 idle connections", partial(send_and_hold, make=nothing, connections=3000, source=NEIGHBOUR), seconds=3),
     Flood("500 produces of 100 KB, a byte at a time", partial(trickle, connections=500), trickled_topic),
     Flood("3 long polls in frames of 89 MB", partial(send_and_hold, make=long_poll, connections=3), empty_topic, long=True),

@@ -67,7 +67,8 @@ async def forge(crowd, connections, **options):
             {"name": FORGED, "config_operation": 0, "value": "1"}]}]}, FORGED),
         request("DescribeConfigs", 3, {"resources": [{"resource_type": 4, "resource_name": FORGED}]}, FORGED),
         request("OffsetCommit", 7, {"group_id": FORGED, "generation_id": -1, "member_id": FORGED, "topics": [
-            {"name": FORGED, "partitions": [{"partition_index": 0, "committed_offset": 1, "committed_metadata": FORGED}]}]}, FORGED),
+            {"name": FORGED, "partitions": [
+                {"partition_index": 0, "committed_offset": 1, "committed_metadata": FORGED}]}]}, FORGED),
         request("InitProducerId", 1, {"transactional_id": FORGED}, FORGED),
         request("ApiVersions", 3, {"client_software_name": FORGED, "client_software_version": FORGED}, FORGED),
         frame(struct.pack(">hhi", 999, 1, 1) + struct.pack(">h", len(FORGED.encode())) + FORGED.encode()),

@@ -74,8 +74,8 @@ def poll():
 FLOODS = [
     Flood("200 sessions of 20,000 partitions", partial(open_sessions, connections=200, source=many_addresses), seconds=4),
     Flood("sessions of 20,000 partitions without end, on 20 connections",
-          partial(open_sessions, connections=20, again=True), seconds=6, long=True),
-    Flood("sessions of 20,000 partitions on connections that end", partial(open_and_leave, connections=20), seconds=4),
+          partial(open_sessions, connections=20, again=True), seconds=4, long=True),
+    Flood("sessions of 20,000 partitions on connections that end", partial(open_and_leave, connections=20), seconds=4, long=True),
     Flood("4 sessions of 20,000 partitions, gone on with", partial(go_on, connections=4, source=NEIGHBOUR)),
     Flood("200 long polls of 2,000 partitions", partial(send_and_hold, make=poll, connections=200), wide_topic),
 ]

@@ -104,7 +104,7 @@ FLOODS = [
     Flood("tiny records without end or acknowledgement, 50 at once",
           partial(produce_without_end, connections=50, size=10, acks=0), busy_topic),
     Flood("records of 1 MB without end, 50 at once",
-          partial(produce_without_end, connections=50, size=1_000_000, acks=1, source=NEIGHBOUR), busy_topic),
+          partial(produce_without_end, connections=50, size=1_000_000, acks=1, source=NEIGHBOUR), busy_topic, long=True),
     Flood("100 produces of 16 MB at once",
           partial(send_and_hold, make=large_produce, connections=100, source=many_addresses), busy_topic),
 ]
