@@ -79,6 +79,8 @@ pub use route::{Call, Context, Route, Router};
 
 /// What is in memory of an answer that is made when the socket takes it, and what is being made of it.
 const PIECES: usize = 160 * 1024;
+/// A group and its first member, before they are counted as such.
+const NEW_GROUP: usize = 8 * 1024;
 /// A list of APIs or of brokers.
 const LIST: usize = 16 * 1024;
 /// A page of DescribeTopicPartitions.
@@ -94,7 +96,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<offset_commit::OffsetCommit>(Bound::new(200_000, 100)),
     Route::to::<offset_fetch::OffsetFetch>(Bound::new(100_000, 150).with_answer(PIECES)),
     Route::to::<find_coordinator::FindCoordinator>(Bound::new(200_000, 120)),
-    Route::to::<join_group::JoinGroup>(Bound::new(10_000, 100)),
+    Route::to::<join_group::JoinGroup>(Bound::new(10_000, 100).with_answer(NEW_GROUP)),
     Route::to::<heartbeat::Heartbeat>(Bound::new(100, 50)),
     Route::to::<leave_group::LeaveGroup>(Bound::new(50_000, 130)),
     Route::to::<sync_group::SyncGroup>(Bound::new(100_000, 60)),
