@@ -54,7 +54,7 @@
 //!
 //! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
 //! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then
-//! [`partition::Partitions::apply`].
+//! [`partition::Partitions::follow`].
 //!
 //! What a stranger's request may cost, and how long answers leave: `handlers/metered.rs` and
 //! `handlers/streamed.rs`.

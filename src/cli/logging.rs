@@ -14,7 +14,7 @@
 //! A line cannot be forged by what clients choose (`line.rs`), and lines that they can cause are limited
 //! where they are written ([`limited`](crate::base::log_limit)).
 //!
-//! - [`line`]: an event as one line of text or JSON.
+//! - [`mod@line`]: an event as one line of text or JSON.
 //! - [`queue`]: lines on their way to standard error.
 
 mod line;
