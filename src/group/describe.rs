@@ -1,36 +1,11 @@
-//! What groups there are and what they are like, for administrators.
+//! What a group is like, for administrators.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::classic::{Group, Member, StateName};
+use super::classic::{Member, StateName};
 use super::registry::Registry;
-
-/// The kind of the groups that are served, as ListGroups names it.
-pub const GROUP_TYPE: &str = "classic";
-
-/// Which groups to list. No states and no types means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListFilter {
-    /// Names of states, in any case.
-    pub states: Vec<String>,
-    /// Names of types, in any case.
-    pub types: Vec<String>,
-}
-
-/// A group in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedGroup {
-    /// The group's id.
-    pub group: Arc<str>,
-    /// "consumer", "connect", or whatever its members said; empty if there never were any.
-    pub protocol_type: Arc<str>,
-    /// The group's state.
-    pub state: StateName,
-    /// Its kind: [`GROUP_TYPE`], or that of a group that is only kept.
-    pub group_type: &'static str,
-}
 
 /// Why there is nothing to tell of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,41 +47,6 @@ pub struct DescribedMember {
 }
 
 impl Registry {
-    /// The groups that `filter` lets through, by id.
-    pub fn list(&self, filter: &ListFilter) -> Vec<ListedGroup> {
-        let lets = |wanted: &[String], name: &str| {
-            wanted.is_empty()
-                || wanted
-                    .iter()
-                    .any(|one| one.trim().eq_ignore_ascii_case(name))
-        };
-        let listed = |group: &Group| ListedGroup {
-            group: Arc::clone(group.id()),
-            protocol_type: protocol_type(group),
-            state: group.state(),
-            group_type: GROUP_TYPE,
-        };
-        let foreign = self.foreign.iter().filter_map(|(id, _)| {
-            let group = self.foreign(id)?;
-            Some(ListedGroup {
-                group: Arc::clone(id),
-                protocol_type: group.kind().as_str().into(),
-                state: group.state(),
-                group_type: group.kind().as_str(),
-            })
-        });
-        let groups = self
-            .groups
-            .iter()
-            .map(|(_, group)| listed(group))
-            .chain(foreign);
-        groups
-            .filter(|group| {
-                lets(&filter.states, group.state.as_str()) && lets(&filter.types, group.group_type)
-            })
-            .collect()
-    }
-
     /// A group in detail.
     ///
     /// # Errors
@@ -134,13 +74,9 @@ impl Registry {
         };
         Ok(Description {
             state: group.state(),
-            protocol_type: protocol_type(group),
-            protocol: protocol.cloned().unwrap_or_else(|| "".into()),
+            protocol_type: group.protocol_type().cloned().unwrap_or_default(),
+            protocol: protocol.cloned().unwrap_or_default(),
             members: group.members().values().map(member).collect(),
         })
     }
-}
-
-fn protocol_type(group: &Group) -> Arc<str> {
-    group.protocol_type().cloned().unwrap_or_else(|| "".into())
 }

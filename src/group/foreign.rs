@@ -128,6 +128,7 @@ impl ForeignGroup {
 #[derive(Debug, Default)]
 pub(crate) struct ForeignGroups {
     by_id: BTreeMap<Arc<str>, ForeignGroup>,
+    changes: u64,
 }
 
 impl ForeignGroups {
@@ -139,8 +140,14 @@ impl ForeignGroups {
         self.by_id.iter()
     }
 
+    /// How many records they have taken note of.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Takes note of a record about a group, or of the end of one.
     pub(crate) fn note(&mut self, kind: ForeignKind, id: &Arc<str>, key: &ForeignKey<'_>) {
+        self.changes += 1;
         let entry = (key.key_type, key.bytes.to_vec());
         if key.is_there {
             let group = self

@@ -63,6 +63,7 @@ pub(super) struct Groups {
     held: usize,
     /// Those that have neither members nor offsets.
     idle: BTreeSet<Arc<str>>,
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,11 @@ impl Groups {
         self.held
     }
 
+    /// How often a group may have come, gone or become another since there are these.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Those that have neither members nor offsets.
     pub(super) fn idle(&self) -> impl Iterator<Item = &Arc<str>> {
         self.idle.iter()
@@ -113,6 +119,7 @@ impl Groups {
         if let Some(removed) = self.by_id.remove(id) {
             self.held -= removed.bytes;
             self.idle.remove(id);
+            self.changes += 1;
         }
     }
 
@@ -139,6 +146,7 @@ impl Groups {
         let Some(counted) = self.by_id.get_mut(id) else {
             return;
         };
+        self.changes += 1;
         let bytes = counted.group.held_bytes();
         self.held = self.held - counted.bytes + bytes;
         counted.bytes = bytes;

@@ -76,6 +76,7 @@ mod classic;
 mod command;
 mod describe;
 mod foreign;
+mod listing;
 mod memory;
 mod offsets;
 mod records;
@@ -91,10 +92,9 @@ pub use command::{
     DeletedTopic, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply, Leaver,
     OffsetToCommit, Protocol, Reply, Sync, SyncReply,
 };
-pub use describe::{
-    DescribedMember, Description, GROUP_TYPE, ListFilter, ListedGroup, NotDescribed,
-};
+pub use describe::{DescribedMember, Description, NotDescribed};
 pub use foreign::ForeignKind;
+pub use listing::{GROUP_TYPE, ListFilter, ListedGroup, Listing};
 pub use memory::Bounds;
 pub use offsets::FetchedOffset;
 pub use records::{

@@ -8,6 +8,7 @@ use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
 };
 use super::foreign::{ForeignGroup, ForeignGroups};
+use super::listing::LastListing;
 use super::memory::{Bounds, Groups};
 use super::offsets::Offsets;
 use super::records::Record;
@@ -119,6 +120,7 @@ pub struct Registry {
     /// Groups of kinds that are not served.
     pub(super) foreign: ForeignGroups,
     pub(super) offsets: Offsets,
+    pub(super) last_listing: LastListing,
     /// Whether the log is still being read. Then a record says what a group is; afterwards it
     /// confirms what the group decided.
     pub(super) is_loading: bool,
@@ -133,6 +135,7 @@ impl Registry {
             groups: Groups::default(),
             foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
+            last_listing: LastListing::default(),
             is_loading: true,
         }
     }

@@ -1,6 +1,8 @@
 //! ListGroups: the groups that this broker coordinates.
+//!
+//! Answers share the lists of the coordinators ([`Listing`]) until a group changes. What an answer holds itself is a
+//! reference to each, however many groups there are.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::list_groups_response::ListedGroup;
@@ -9,12 +11,12 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{self, ListFilter};
+use crate::group::{self, ListFilter, Listing};
 use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
-use super::streamed::{self, Chunk};
+use super::streamed::{self, Chunk, Pace};
 use super::text::{wire_group, wire_text};
 
 pub(super) struct ListGroups;
@@ -24,15 +26,12 @@ impl Handler for ListGroups {
 
     async fn handle(call: Call, request: ListGroupsRequest) -> Reply {
         let filter = filter(&request);
-        let lists = call
-            .broker
-            .groups
-            .read_each(move |registry| registry.list(&filter))
-            .await;
+        let lists = call.broker.groups.read_each(group::Registry::listing).await;
         match complete(lists) {
-            Ok(groups) => {
-                let (count, groups) = (groups.len(), Arc::new(groups));
-                let rows = (0..count).map(move |row| Chunk::row(listed(&groups[row])));
+            Ok(lists) => {
+                let answer = Arc::new(Answer { lists, filter });
+                let (count, lists) = (answer.count().await, 0..answer.lists.len());
+                let rows = lists.flat_map(move |list| answer.rows(list));
                 streamed::rows(&call, response, count, rows).await
             }
             Err(code) => call.reply(&ListGroupsResponse::default().with_error_code(code.0)),
@@ -40,43 +39,61 @@ impl Handler for ListGroups {
     }
 }
 
+/// What the rows of the answer are made from.
+struct Answer {
+    lists: Vec<Arc<Listing>>,
+    filter: ListFilter,
+}
+
+impl Answer {
+    /// How many groups are wanted.
+    async fn count(&self) -> usize {
+        let mut count = 0;
+        let mut pace = Pace::default();
+        for list in &self.lists {
+            let wanted = list.groups.iter().filter(|group| self.filter.lets(group));
+            count += wanted.count();
+            pace.step().await;
+        }
+        count
+    }
+
+    /// The rows of one of the lists.
+    fn rows(self: &Arc<Self>, list: usize) -> impl Iterator<Item = Chunk> + Clone + use<> {
+        let answer = Arc::clone(self);
+        (0..self.lists[list].groups.len()).filter_map(move |place| {
+            let group = &answer.lists[list].groups[place];
+            let is_wanted = answer.filter.lets(group);
+            is_wanted.then(|| Chunk::row(listed(group)))
+        })
+    }
+}
+
 fn response(groups: Vec<ListedGroup>) -> ListGroupsResponse {
     ListGroupsResponse::default().with_groups(groups)
 }
 
-/// Names of states and types are short: longer texts are none, and are not compared with those of every group.
-const LONGEST_NAME: usize = 64;
-
 fn filter(request: &ListGroupsRequest) -> ListFilter {
-    let texts = |filter: &[StrBytes]| {
-        let names = filter.iter().map(|name| name.trim());
-        names
-            .map(|name| if name.len() > LONGEST_NAME { "" } else { name })
-            .map(str::to_owned)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
-    };
-    ListFilter {
-        states: texts(&request.states_filter),
-        types: texts(&request.types_filter),
-    }
+    ListFilter::new(
+        request.states_filter.iter().map(|name| &**name),
+        request.types_filter.iter().map(|name| &**name),
+    )
 }
 
-/// The lists as one. A partition that has gone elsewhere has no groups here; any other failure makes
-/// the list incomplete, which the client must not take for the whole.
+/// A partition that has gone elsewhere has no groups here; any other failure makes the list incomplete, which the client
+/// must not take for the whole.
 fn complete(
-    lists: Vec<Result<Vec<group::ListedGroup>, CoordinatorError>>,
-) -> Result<Vec<group::ListedGroup>, ErrorCode> {
-    let mut groups = Vec::new();
+    lists: Vec<Result<Arc<Listing>, CoordinatorError>>,
+) -> Result<Vec<Arc<Listing>>, ErrorCode> {
+    let mut all = Vec::with_capacity(lists.len());
     for list in lists {
         match list {
-            Ok(list) => groups.extend(list),
+            Ok(list) => all.push(list),
             Err(CoordinatorError::NotCoordinator) => {}
             Err(error) => return Err(errors::of_coordinator(error)),
         }
     }
-    Ok(groups)
+    Ok(all)
 }
 
 fn listed(group: &group::ListedGroup) -> ListedGroup {
@@ -90,29 +107,37 @@ fn listed(group: &group::ListedGroup) -> ListedGroup {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::over_the_wire;
+    use super::super::streamed::received;
     use super::*;
     use crate::group::StateName;
 
-    fn list(group: &str) -> Vec<group::ListedGroup> {
-        vec![group::ListedGroup {
+    fn list(group: &str, state: StateName) -> Arc<Listing> {
+        let group = group::ListedGroup {
             group: group.into(),
             protocol_type: "consumer".into(),
-            state: StateName::Stable,
+            state,
             group_type: group::GROUP_TYPE,
-        }]
+        };
+        Arc::new(Listing {
+            groups: [group].into(),
+        })
     }
 
     #[test]
     fn every_version_is_told_what_it_knows() {
         for version in 0..=5 {
             let lists = vec![
-                Ok(list("one")),
+                Ok(list("one", StateName::Stable)),
+                Ok(list("empty", StateName::Empty)),
                 Err(CoordinatorError::NotCoordinator),
-                Ok(list("two")),
+                Ok(list("two", StateName::Stable)),
             ];
-            let groups = complete(lists).unwrap();
-            let rows = groups.iter().map(listed).collect();
-            let told = over_the_wire(&response(rows), version);
+            let answer = Arc::new(Answer {
+                lists: complete(lists).unwrap(),
+                filter: ListFilter::new(["stable"], []),
+            });
+            let rows = (0..3).flat_map(|list| answer.rows(list));
+            let told = received(version, response, 2, rows);
             let names: Vec<&str> = told.groups.iter().map(|group| &**group.group_id).collect();
             assert_eq!((told.error_code, names), (0, vec!["one", "two"]));
             let first = &told.groups[0];
@@ -132,7 +157,10 @@ mod tests {
 
     #[test]
     fn an_incomplete_list_is_none() {
-        let told = complete(vec![Ok(list("one")), Err(CoordinatorError::Loading)]);
+        let told = complete(vec![
+            Ok(list("one", StateName::Stable)),
+            Err(CoordinatorError::Loading),
+        ]);
         assert_eq!(told, Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
     }
 
@@ -147,10 +175,9 @@ mod tests {
                 request = request.with_types_filter(vec![StrBytes::from_static_str("classic")]);
             }
             let filter = filter(&over_the_wire(&request, version));
-            assert_eq!(
-                (filter.states.len(), filter.types.len()),
-                (usize::from(version >= 4), usize::from(version >= 5))
-            );
+            let lets = |group: &str, state| filter.lets(&list(group, state).groups[0]);
+            assert!(lets("one", StateName::Stable));
+            assert_eq!(lets("two", StateName::Empty), version < 4);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Listing, describing and deleting groups.
 
+use std::sync::Arc;
+
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, subscription};
 use crate::base::ErrorCode;
 use crate::group::{
@@ -25,13 +27,10 @@ fn groups_are_listed_by_state_and_type() {
         ..commit_of("", -1, "t", 1)
     });
     let list = |states: &[&str], types: &[&str]| {
-        let own = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-        let listed = host.registry.list(&ListFilter {
-            states: own(states),
-            types: own(types),
-        });
+        let filter = ListFilter::new(states.iter().copied(), types.iter().copied());
+        let listing = host.registry.listing();
+        let listed = listing.groups.iter().filter(|group| filter.lets(group));
         listed
-            .iter()
             .map(|listed| listed.group.to_string())
             .collect::<Vec<_>>()
     };
@@ -39,6 +38,28 @@ fn groups_are_listed_by_state_and_type() {
     assert_eq!(list(&["stable"], &[]), [GROUP]);
     assert_eq!(list(&["Empty ", "Dead"], &["Classic"]), ["simple"]);
     assert_eq!(list(&[], &["consumer"]), [""; 0]);
+    assert_eq!(list(&["", "no state"], &[]), [""; 0]);
+}
+
+#[test]
+fn a_listing_is_shared_until_a_group_changes_and_kept_by_nobody_but_those_who_have_it() {
+    let mut host = Fixture::new();
+    let ids = host.stable_group(1);
+    let first = host.registry.listing();
+    assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
+    assert!(Arc::ptr_eq(&first, &host.registry.listing()));
+
+    host.commit(CommitOffsets {
+        group: "simple".into(),
+        ..commit_of("", -1, "t", 1)
+    });
+    let second = host.registry.listing();
+    assert_eq!((first.groups.len(), second.groups.len()), (1, 2));
+    assert_eq!(delete(&mut host, "simple"), ErrorCode::NONE);
+    assert_eq!(host.registry.listing(), first);
+
+    let is_kept = Arc::downgrade(&host.registry.listing());
+    assert!(is_kept.upgrade().is_none());
 }
 
 #[test]

@@ -54,8 +54,9 @@ fn delete_offset(host: &mut Fixture) -> ErrorCode {
 }
 
 fn listed(host: &Fixture) -> Vec<(&'static str, StateName)> {
-    let all = host.registry.list(&ListFilter::default());
-    all.iter()
+    let all = host.registry.listing();
+    all.groups
+        .iter()
         .map(|group| (group.group_type, group.state))
         .collect()
 }
@@ -73,11 +74,9 @@ fn it_is_listed_under_its_kind_and_not_described() {
         host.registry.describe(GROUP).err(),
         Some(NotDescribed::Foreign)
     );
-    let only_classic = ListFilter {
-        types: vec!["classic".to_owned()],
-        ..ListFilter::default()
-    };
-    assert_eq!(host.registry.list(&only_classic), []);
+    let only_classic = ListFilter::new([], ["classic"]);
+    let listing = host.registry.listing();
+    assert!(!listing.groups.iter().any(|group| only_classic.lets(group)));
     host.reload();
     assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
     assert_eq!(host.offset("t"), Offset(5));
