@@ -76,7 +76,7 @@ impl Registry {
             state: group.state(),
             protocol_type: group.protocol_type().cloned().unwrap_or_default(),
             protocol: protocol.cloned().unwrap_or_default(),
-            members: group.members().values().map(member).collect(),
+            members: group.members().iter().map(member).collect(),
         })
     }
 }

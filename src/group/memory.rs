@@ -22,8 +22,8 @@ use super::command::Join;
 
 /// What a group costs beside its texts and members: itself, its timers, its place in the map.
 pub(super) const GROUP_BYTES: usize = 512;
-/// What a member costs beside its texts and metadata.
-pub(super) const MEMBER_BYTES: usize = 512;
+/// What a member costs beside its texts and metadata, also as the only one of its group.
+pub(super) const MEMBER_BYTES: usize = 832;
 /// What an id that was given out costs beside its text, which its timer shares.
 pub(super) const PENDING_BYTES: usize = 256;
 /// What a protocol of a member, or a topic that a group reads, costs beside its bytes.
@@ -59,7 +59,8 @@ impl Default for Bounds {
 /// Groups by id, and what they hold.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    by_id: BTreeMap<Arc<str>, Counted>,
+    /// Boxed: a node of the tree that is half full would take as much again for each.
+    by_id: BTreeMap<Arc<str>, Box<Counted>>,
     held: usize,
     /// Those that have neither members nor offsets.
     idle: BTreeSet<Arc<str>>,
@@ -110,7 +111,9 @@ impl Groups {
         let id = Arc::clone(group.id());
         match self.by_id.entry(Arc::clone(&id)) {
             Entry::Occupied(mut place) => place.get_mut().group = group,
-            Entry::Vacant(place) => drop(place.insert(Counted { group, bytes: 0 })),
+            Entry::Vacant(place) => {
+                place.insert(Box::new(Counted { group, bytes: 0 }));
+            }
         }
         self.count(&id);
     }
@@ -147,6 +150,7 @@ impl Groups {
             return;
         };
         self.changes += 1;
+        counted.group.let_go_of_empty_maps();
         let bytes = counted.group.held_bytes();
         self.held = self.held - counted.bytes + bytes;
         counted.bytes = bytes;

@@ -47,7 +47,7 @@ impl Group {
             StateName::PreparingRebalance => {
                 let joining = self
                     .members
-                    .values()
+                    .iter()
                     .filter(|member| member.is_joining())
                     .count();
                 known.is_some_and(Member::is_joining) || joining < max_size
@@ -119,8 +119,7 @@ impl Group {
         }
         self.pending.remove(&id);
         turn.set(self.session_key(&id), NEW_MEMBER_TIMEOUT_MS);
-        self.members
-            .insert(Arc::clone(&id), Member::joining(id, token, join));
+        self.members.insert(Member::joining(id, token, join));
         self.rebalance(turn);
     }
 
@@ -161,7 +160,7 @@ impl Group {
             instance: member.instance.clone(),
             metadata: member.metadata(protocol),
         };
-        self.members.values().map(joined).collect()
+        self.members.iter().map(joined).collect()
     }
 }
 

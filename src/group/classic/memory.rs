@@ -1,5 +1,7 @@
 //! What a group holds in memory, and what its record would take.
 
+use std::collections::BTreeMap;
+
 use super::{Group, Member};
 use crate::group::command::{Join, Sync};
 use crate::group::memory::{
@@ -13,12 +15,19 @@ impl Group {
         self.is_deserted() && !self.has_offsets
     }
 
+    /// Gives back what the maps of ids keep when they are empty: a tree that was not empty once keeps a node with room
+    /// for eleven.
+    pub(crate) fn let_go_of_empty_maps(&mut self) {
+        release_if_empty(&mut self.instances);
+        release_if_empty(&mut self.pending);
+    }
+
     /// Bytes of memory that count for the group. Nothing while it has offsets and no member.
     pub(crate) fn held_bytes(&self) -> usize {
         if self.is_deserted() && self.has_offsets {
             return 0;
         }
-        let members: usize = self.members.values().map(Member::held_bytes).sum();
+        let members: usize = self.members.iter().map(Member::held_bytes).sum();
         let pending: usize = self.pending.keys().map(|id| pending_bytes(id)).sum();
         let written = self.written.as_ref().map_or(0, written_bytes);
         let topics = self.subscribed.iter().flatten();
@@ -39,7 +48,7 @@ impl Group {
 
     /// What the members of one client address hold, and those of whom they may yet be.
     pub(crate) fn held_by_address(&self, address: &str) -> usize {
-        let members = self.members.values();
+        let members = self.members.iter();
         let members = members.filter(|member| *member.client_host == *address);
         // What is not theirs is the group's, and their doing.
         let held = |member: &Member| member.held_bytes() + member.largest_metadata() + GROUP_BYTES;
@@ -52,7 +61,7 @@ impl Group {
     /// What a batch would take that has a generation with the member that joins, at the most.
     pub(crate) fn batch_bytes_with(&self, join: &Join) -> usize {
         let former = self.former(join).map(|member| &member.id);
-        let others = self.members.values().filter(|one| Some(&one.id) != former);
+        let others = self.members.iter().filter(|one| Some(&one.id) != former);
         let others = others.map(Member::record_bytes).sum::<usize>();
         others + join.batch_bytes()
     }
@@ -60,9 +69,9 @@ impl Group {
     /// By how much the assignments that the leader brings are larger than those that there are.
     pub(crate) fn grows_by(&self, sync: &Sync) -> usize {
         let known = sync.assignments.iter();
-        let known = known.filter(|(member, _)| self.members.contains_key(member));
+        let known = known.filter(|(member, _)| self.members.contains(member));
         let brought: usize = known.map(|(_, assignment)| assignment.len()).sum();
-        let there = self.members.values().map(|member| member.assignment.len());
+        let there = self.members.iter().map(|member| member.assignment.len());
         brought.saturating_sub(there.sum())
     }
 
@@ -104,6 +113,12 @@ impl Member {
             .iter()
             .map(|protocol| protocol.metadata.len());
         lengths.max().unwrap_or(0)
+    }
+}
+
+fn release_if_empty<K, V>(map: &mut BTreeMap<K, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
     }
 }
 

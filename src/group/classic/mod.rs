@@ -8,6 +8,7 @@ mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod members;
 mod memory;
 mod persist;
 mod protocols;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) use member::Member;
+pub(crate) use members::Members;
 pub(crate) use state::State;
 pub use state::StateName;
 
@@ -41,7 +43,7 @@ pub(crate) struct Group {
     /// The protocol of the generation.
     protocol: Option<Arc<str>>,
     leader: Option<Arc<str>>,
-    members: BTreeMap<Arc<str>, Member>,
+    members: Members,
     /// Static members: instance name to member id.
     instances: BTreeMap<Arc<str>, Arc<str>>,
     /// Ids that were given out, and whose owners have not come back with them yet, with the addresses of
@@ -66,7 +68,7 @@ impl Group {
             protocol_type: None,
             protocol: None,
             leader: None,
-            members: BTreeMap::new(),
+            members: Members::new(),
             instances: BTreeMap::new(),
             pending: BTreeMap::new(),
             subscribed: None,
@@ -99,7 +101,7 @@ impl Group {
         self.protocol.as_ref()
     }
 
-    pub(crate) const fn members(&self) -> &BTreeMap<Arc<str>, Member> {
+    pub(crate) const fn members(&self) -> &Members {
         &self.members
     }
 
@@ -117,13 +119,13 @@ impl Group {
     }
 
     fn has_all_joined(&self) -> bool {
-        self.pending.is_empty() && self.members.values().all(Member::is_joining)
+        self.pending.is_empty() && self.members.iter().all(Member::is_joining)
     }
 
     /// The longest that any member asks for.
     fn rebalance_timeout_ms(&self) -> i32 {
         self.members
-            .values()
+            .iter()
             .map(|member| member.rebalance_timeout_ms)
             .max()
             .unwrap_or(0)
@@ -163,7 +165,7 @@ impl Group {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member) {
+        if self.members.contains(member) {
             Ok(())
         } else {
             Err(ErrorCode::UNKNOWN_MEMBER_ID)
@@ -211,7 +213,7 @@ impl Group {
             self.instances.remove(instance);
         }
         if self.is_leader(member) {
-            self.leader = self.members.keys().next().cloned();
+            self.leader = self.members.ids().next().cloned();
         }
     }
 }

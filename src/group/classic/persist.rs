@@ -18,7 +18,7 @@ impl Group {
     ) -> Record {
         let protocol = self.protocol.as_ref();
         let member = |member: &Member| member.to_record(protocol, assignment(member));
-        let members = self.members.values().map(member).collect();
+        let members = self.members.iter().map(member).collect();
         let generation = Generation {
             protocol_type: self.protocol_type.clone().unwrap_or_else(|| "".into()),
             generation: self.generation,
@@ -74,7 +74,7 @@ impl Group {
                     .instances
                     .insert(Arc::clone(instance), Arc::clone(&member.id));
             }
-            group.members.insert(Arc::clone(&member.id), member);
+            group.members.insert(member);
         }
         if !group.members.is_empty() {
             group.state = State::Stable {
@@ -119,7 +119,7 @@ impl Group {
             && written
                 .members
                 .iter()
-                .all(|member| self.members.contains_key(&member.member));
+                .all(|member| self.members.contains(&member.member));
         if !same_members || written.generation != self.generation {
             return Err(written);
         }

@@ -28,7 +28,7 @@ impl Group {
     }
 
     fn all_know(&self, protocol: &str) -> bool {
-        self.members.values().all(|member| member.knows(protocol))
+        self.members.iter().all(|member| member.knows(protocol))
     }
 
     /// The protocol with most votes, where each member votes for the dearest of those that all
@@ -38,7 +38,7 @@ impl Group {
             .leader
             .as_ref()
             .and_then(|leader| self.members.get(leader));
-        let voter = leader.or_else(|| self.members.values().next())?;
+        let voter = leader.or_else(|| self.members.iter().next())?;
         let candidates: Vec<_> = voter
             .protocols
             .iter()
@@ -52,7 +52,7 @@ impl Group {
                 .find(|known| candidates.contains(&&known.name));
             dearest.map(|known| Arc::clone(&known.name))
         };
-        let votes: Vec<_> = self.members.values().filter_map(vote).collect();
+        let votes: Vec<_> = self.members.iter().filter_map(vote).collect();
         let count = |name: &Arc<str>| votes.iter().filter(|vote| *vote == name).count();
         let best = candidates
             .iter()
@@ -89,7 +89,7 @@ impl Group {
             return Some(topics);
         }
         let protocol = Some(self.protocol.as_ref()?);
-        for member in self.members.values() {
+        for member in self.members.iter() {
             subscription::add_topics(&member.metadata(protocol), &mut topics)?;
             if topics.len() > MAX_TOPICS {
                 return None;

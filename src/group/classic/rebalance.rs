@@ -97,7 +97,7 @@ impl Group {
     /// Static members keep their place until their session ends, others lose it by not coming.
     fn remove_absent(&mut self, turn: &mut Turn<'_>) {
         let is_absent = |member: &&Member| !member.is_joining() && !member.is_static();
-        let absent = self.members.values().filter(is_absent);
+        let absent = self.members.iter().filter(is_absent);
         let absent: Vec<_> = absent.map(|member| Arc::clone(&member.id)).collect();
         for member in &absent {
             self.remove(member, turn);
@@ -113,7 +113,7 @@ impl Group {
         if leader.is_some_and(Member::is_joining) {
             return true;
         }
-        let Some(elected) = self.members.values().find(|member| member.is_joining()) else {
+        let Some(elected) = self.members.iter().find(|member| member.is_joining()) else {
             return false;
         };
         self.leader = Some(Arc::clone(&elected.id));
@@ -124,9 +124,9 @@ impl Group {
         self.generation = self.following_generation();
         self.protocol = self.select_protocol();
         self.subscribed = self.read_subscription();
-        let awaited = self.members.keys().cloned().collect();
+        let awaited = self.members.ids().cloned().collect();
         self.enter(State::CompletingRebalance { awaited }, turn.now);
-        let ids: Vec<_> = self.members.keys().cloned().collect();
+        let ids: Vec<_> = self.members.ids().cloned().collect();
         for id in &ids {
             let Some(member) = self.members.get_mut(id) else {
                 continue;
@@ -149,7 +149,7 @@ impl Group {
     /// There will be no assignment for this generation: its members shall join the next.
     fn send_syncs_back(&mut self, turn: &mut Turn<'_>) {
         let mut waited = Vec::new();
-        for member in self.members.values_mut() {
+        for member in self.members.iter_mut() {
             member.assignment = Bytes::new();
             if let Some(token) = member.syncing.take() {
                 let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);

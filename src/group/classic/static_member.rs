@@ -55,7 +55,7 @@ impl Group {
             old.dismiss(old_id, ErrorCode::FENCED_INSTANCE_ID, turn);
             member.assignment = old.assignment;
         }
-        self.members.insert(Arc::clone(new_id), member);
+        self.members.insert(member);
         if self.is_leader(old_id) {
             self.leader = Some(Arc::clone(new_id));
         }

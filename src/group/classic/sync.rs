@@ -71,7 +71,7 @@ impl Group {
         let assignments: HashMap<_, _> = assignments.into_iter().collect();
         let assignment = |id: &Arc<str>| assignments.get(id).cloned().unwrap_or_default();
         turn.write(self.generation_record(Some(turn.now), |member| assignment(&member.id)));
-        let ids: Vec<_> = self.members.keys().cloned().collect();
+        let ids: Vec<_> = self.members.ids().cloned().collect();
         for id in &ids {
             let waiting = self
                 .members

@@ -46,7 +46,7 @@ impl Group {
     /// After a load: whoever was a member has its session begin anew. A group that grew larger than
     /// is allowed now is rebalanced, which lets only so many back in.
     pub(crate) fn resume(&mut self, turn: &mut Turn<'_>) {
-        for member in self.members.keys() {
+        for member in self.members.ids() {
             self.renew_session(member, turn);
         }
         let max_size = usize::try_from(turn.settings.max_size).unwrap_or(0);

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::fixture::{Fixture, GROUP, join, join_as, static_join};
 use crate::base::ErrorCode;
-use crate::group::{Bounds, Command, DeleteGroup, Join, Protocol, Reply, Settings, StateName};
+use crate::group::{
+    Bounds, Command, DeleteGroup, Join, Protocol, Registry, Reply, Settings, StateName,
+};
 
 fn limited_to(members_max_bytes: usize) -> Fixture {
     Fixture::with(Settings {
@@ -287,4 +289,45 @@ fn more_protocols_than_any_client_knows_are_refused() {
     assert_eq!(error, ErrorCode::INVALID_REQUEST);
     let token = host.join(with_metadata(join(), &names[1..], 1));
     assert_eq!(host.joined(token).error, ErrorCode::MEMBER_ID_REQUIRED);
+}
+
+/// What is allocated for each of so many groups of one member, while it is in and when it is gone, and what is counted.
+fn allocated_and_counted(is_empty: bool) -> (usize, usize) {
+    let groups = 200;
+    let mut kept = Registry::new(Settings::default());
+    let allocated = allocation_counter::measure(|| {
+        let mut host = Fixture::new();
+        for number in 0..groups {
+            host.join(in_group(
+                &format!("group-{number:06}"),
+                Join {
+                    needs_known_member_id: false,
+                    ..join()
+                },
+            ));
+        }
+        host.advance(if is_empty { 100_000 } else { 5_000 });
+        host.log.clear();
+        std::mem::swap(&mut kept, &mut host.registry);
+    });
+    let expected = if is_empty {
+        StateName::Empty
+    } else {
+        StateName::CompletingRebalance
+    };
+    let listing = kept.listing();
+    assert_eq!(listing.groups.len(), groups);
+    assert!(listing.groups.iter().all(|group| group.state == expected));
+    let allocated = usize::try_from(allocated.bytes_current).unwrap();
+    (allocated / groups, kept.held() / groups)
+}
+
+#[test]
+fn no_more_is_allocated_for_a_group_than_is_counted() {
+    for (allocated, counted) in [false, true].map(allocated_and_counted) {
+        assert!(
+            allocated <= counted,
+            "{allocated} bytes are allocated for each group, and {counted} are counted"
+        );
+    }
 }

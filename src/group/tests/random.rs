@@ -236,7 +236,7 @@ impl Run {
             StateName::Empty => assert!(group.members().is_empty()),
             StateName::Stable => {
                 let written = group.written().unwrap();
-                let ids: Vec<_> = group.members().keys().collect();
+                let ids: Vec<_> = group.members().ids().collect();
                 let written_ids: Vec<_> = written.members.iter().map(|one| &one.member).collect();
                 assert_eq!(ids, written_ids);
                 assert_eq!(written.generation, group.generation());
@@ -248,7 +248,7 @@ impl Run {
                 );
                 for member in &written.members {
                     assert_eq!(
-                        group.members()[&member.member].assignment,
+                        group.members().get(&member.member).unwrap().assignment,
                         member.assignment
                     );
                 }
@@ -257,7 +257,7 @@ impl Run {
         }
         let mut instances: Vec<_> = group
             .members()
-            .values()
+            .iter()
             .filter_map(|member| member.instance.as_ref())
             .collect();
         let count = instances.len();
