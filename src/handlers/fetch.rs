@@ -47,6 +47,15 @@ pub(super) struct Fetch;
 impl Handler for Fetch {
     type Request = FetchRequest;
 
+    fn copied(request: &FetchRequest) -> Option<usize> {
+        let wanted = request.topics.iter().map(|topic| topic.topic.len());
+        let forgotten = request.forgotten_topics_data.iter();
+        let forgotten = forgotten.map(|topic| topic.topic.len());
+        let cluster = request.cluster_id.as_ref().map_or(0, |id| id.len());
+        let own = cluster.saturating_add(request.rack_id.len());
+        Some(wanted.chain(forgotten).fold(own, usize::saturating_add))
+    }
+
     async fn handle(call: Call, request: FetchRequest) -> Reply {
         if !is_isolation_level(request.isolation_level) {
             return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
@@ -31,6 +32,25 @@ pub(super) struct JoinGroup;
 
 impl Handler for JoinGroup {
     type Request = JoinGroupRequest;
+
+    fn copied(request: &JoinGroupRequest) -> Option<usize> {
+        let length = |text: &Option<StrBytes>| text.as_ref().map_or(0, |text| text.len());
+        let own = [
+            request.group_id.len(),
+            request.member_id.len(),
+            request.protocol_type.len(),
+            length(&request.group_instance_id),
+            length(&request.reason),
+        ];
+        let protocols = request.protocols.iter();
+        let protocols =
+            protocols.flat_map(|protocol| [protocol.name.len(), protocol.metadata.len()]);
+        Some(
+            own.into_iter()
+                .chain(protocols)
+                .fold(0, usize::saturating_add),
+        )
+    }
 
     async fn handle(call: Call, request: JoinGroupRequest) -> Reply {
         let client_id = call.client_id.as_deref().unwrap_or_default();
@@ -135,7 +155,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use kafka_protocol::messages::GroupId;
-    use kafka_protocol::protocol::StrBytes;
 
     use super::super::fixture::over_the_wire;
     use super::*;

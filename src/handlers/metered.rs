@@ -134,6 +134,11 @@ impl Metered {
         self.decoded > self.bound.fields.saturating_mul(self.bound.each)
     }
 
+    /// Of what was read, no more than so many bytes are copied: the rest of the frame is not looked at.
+    pub(super) fn copies_at_most(&mut self, bytes: usize) {
+        self.counted = self.counted.min(bytes);
+    }
+
     /// Bytes of memory that what was read may need until it has been answered.
     pub(super) const fn memory(&self) -> usize {
         self.bound

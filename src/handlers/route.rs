@@ -128,6 +128,13 @@ pub(super) trait Handler {
     /// that the newer versions have the same fields: they are read and written as the crate's newest.
     const NEWEST: i16 = <Self::Request as Message>::VERSIONS.max;
 
+    /// How many bytes of a request are copied at most, where that is known better than by the size of its frame. To be
+    /// said by those that may wait for long: what is charged for copies would be held meanwhile.
+    fn copied(request: &Self::Request) -> Option<usize> {
+        let _ = request;
+        None
+    }
+
     /// Answers one request.
     fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send;
 }
@@ -181,6 +188,10 @@ impl Route {
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body, mut memory| {
                 let request: H::Request = body.decode(call.message_version)?;
+                if let Some(copied) = H::copied(&request) {
+                    let client = call.client_id.as_ref().map_or(0, |id| id.len());
+                    body.copies_at_most(copied.saturating_add(client));
+                }
                 memory.shrink_to(body.memory());
                 Some(Box::pin(paid(H::handle(call, request), memory)))
             },

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
-use kafka_protocol::protocol::HeaderVersion as _;
+use kafka_protocol::protocol::{HeaderVersion as _, StrBytes};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
@@ -24,6 +24,24 @@ pub(super) struct SyncGroup;
 
 impl Handler for SyncGroup {
     type Request = SyncGroupRequest;
+
+    fn copied(request: &SyncGroupRequest) -> Option<usize> {
+        let length = |text: &Option<StrBytes>| text.as_ref().map_or(0, |text| text.len());
+        let own = [
+            request.group_id.len(),
+            request.member_id.len(),
+            length(&request.group_instance_id),
+            length(&request.protocol_type),
+            length(&request.protocol_name),
+        ];
+        let assignments = request.assignments.iter();
+        let assignments = assignments.flat_map(|one| [one.member_id.len(), one.assignment.len()]);
+        Some(
+            own.into_iter()
+                .chain(assignments)
+                .fold(0, usize::saturating_add),
+        )
+    }
 
     async fn handle(call: Call, request: SyncGroupRequest) -> Reply {
         let has_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
@@ -102,7 +120,6 @@ fn response(reply: &SyncReply) -> SyncGroupResponse {
 mod tests {
     use kafka_protocol::messages::GroupId;
     use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-    use kafka_protocol::protocol::StrBytes;
 
     use super::super::fixture::over_the_wire;
     use super::*;

@@ -22,7 +22,8 @@
 //!   half of the reserve above the share of its address: so large requests never stop small ones. For
 //!   a request that is still arriving it is half as much: so nor do half-sent ones.
 //! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
-//!   at a time, until its request has been started and what went beyond has been given back or fits.
+//!   at a time, until its request has been started and what went beyond has been given back or fits, or all that the
+//!   connection holds is no more than 128 KiB: a request that waits for long keeps little, and must not keep the token.
 //!   So a request larger than a share gets in, and half-read frames cannot wait for each other. It is
 //!   for a connection's oldest request only: one behind another may have to wait for that one's end,
 //!   and would keep the token meanwhile.

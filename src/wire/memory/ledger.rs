@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use super::Need;
 use super::holder::{Address, Count, Holder, Line};
 use super::limits::Limits;
+use super::{ALLOWANCE, Need};
 
 /// Whether a claim can be granted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -484,7 +484,8 @@ impl Ledger {
         self.end_claim(holder);
     }
 
-    /// Takes the token back when nothing goes beyond the limits any more.
+    /// Takes the token back when nothing goes beyond the limits any more, or so little that its request may wait for
+    /// as long as it likes.
     fn settle_token(&mut self) {
         let Some(holder) = &self.token.holder else {
             return;
@@ -492,6 +493,8 @@ impl Ledger {
         let class = self.class(holder, Need::default());
         self.token.beyond = match self.judge(holder, 0, class, 0) {
             Verdict::Fits => 0,
+            // What each connection could have for free in better times is not worth waiting for.
+            _ if !self.token.claiming && holder.held() <= ALLOWANCE => 0,
             _ => self.token.beyond.min(holder.paid.get()),
         };
         if self.token.beyond == 0 && !self.token.claiming {

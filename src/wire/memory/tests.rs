@@ -316,3 +316,38 @@ fn what_is_arriving_leaves_room_for_what_is_whole() {
         whole.held = Charge::default();
     }
 }
+
+#[test]
+fn requests_that_wait_with_little_pass_the_token_on() {
+    let memory = Memory::new(Some(64 * MIB));
+    // So many hold something for free that little is left of that, and half-read frames fill the rest of an address.
+    let mut crowd: Vec<_> = (0..4000)
+        .map(|at| Connection::open(&memory, 2 + (at % 200) as u8))
+        .collect();
+    for one in &mut crowd {
+        let room = one.account.room(ALLOWANCE).min(ALLOWANCE);
+        one.held = one.account.force(room);
+    }
+    let halves: Vec<_> = (0..8).map(|_| Connection::open(&memory, 1)).collect();
+    let filled: Vec<_> = halves
+        .iter()
+        .map(|half| half.account.force(6 * MIB))
+        .collect();
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let mut next = Connection::open(&memory, 1);
+        assert!(take(&mut next, 30 * MIB), "the token has not come back");
+        next.account.end_claim();
+        next.held.shrink_to(20_000);
+        waiting.push(next);
+    }
+    // One that keeps much keeps the token as well.
+    let [mut large, mut last] = [1, 1].map(|at| Connection::open(&memory, at));
+    assert!(take(&mut large, 30 * MIB));
+    large.account.end_claim();
+    assert!(!take(&mut last, 30 * MIB));
+    large.held.shrink_to(20_000);
+    assert!(take(&mut last, 30 * MIB));
+    drop((large, last, waiting, filled, halves, crowd));
+    assert!(memory.ledger().is_unused());
+}
