@@ -9,6 +9,7 @@ pub mod log_limit;
 pub mod offset;
 pub mod outcome;
 pub mod pending;
+pub mod shared_cost;
 pub(crate) mod shared_map;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -20,4 +21,5 @@ pub(crate) use log_limit::limited;
 pub use offset::{LeaderEpoch, Offset, Positions};
 pub use outcome::{Outcome, TimerChange, Token};
 pub use pending::Pending;
+pub use shared_cost::SharedCost;
 pub(crate) use shared_map::SharedMap;

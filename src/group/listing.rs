@@ -2,7 +2,7 @@
 //!
 //! A list is asked for by a request of a few bytes, and its answer lasts as long as the client takes to read it. So
 //! answers share one [`Listing`]: it is made when somebody asks, does not change, and is handed out again until a group
-//! changes. Nothing but answers keeps it: the registry only remembers where it is.
+//! changes. Nothing but answers keeps it: the registry only remembers where it is. The first of them pays for it.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use super::classic::{Group, StateName};
 use super::foreign::ForeignKind;
 use super::registry::Registry;
+use crate::base::SharedCost;
 
 /// The kind of the groups that are served, as ListGroups names it.
 pub const GROUP_TYPE: &str = "classic";
@@ -20,6 +21,9 @@ const TYPES: [&str; 4] = [
     ForeignKind::Share.as_str(),
     ForeignKind::Streams.as_str(),
 ];
+
+/// What a text costs beside its bytes. The listing may be the last to have a group's id.
+const TEXT: usize = 32;
 
 /// Which groups to list. As small as what it can tell apart, whatever it was made from: every group is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,10 +90,24 @@ pub struct ListedGroup {
 }
 
 /// The groups of a partition as they were at a time.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Listing {
     /// By id, those of kinds that are not served behind the others.
     pub groups: Box<[ListedGroup]>,
+    /// What the listing costs in memory.
+    pub cost: Arc<SharedCost>,
+}
+
+impl Listing {
+    /// These groups, for which nobody has paid.
+    pub fn new(groups: Box<[ListedGroup]>) -> Self {
+        let texts = groups.iter().map(|group| group.group.len() + TEXT);
+        let bytes = texts.sum::<usize>() + size_of_val(&*groups);
+        Self {
+            groups,
+            cost: Arc::new(SharedCost::new(bytes)),
+        }
+    }
 }
 
 /// Where the listing is that was made last, and how many changes had been made by then.
@@ -107,9 +125,7 @@ impl Registry {
         {
             return listing;
         }
-        let made = Arc::new(Listing {
-            groups: self.listed().collect(),
-        });
+        let made = Arc::new(Listing::new(self.listed().collect()));
         *last = (changes, Arc::downgrade(&made));
         made
     }

@@ -1,7 +1,7 @@
 //! ListGroups: the groups that this broker coordinates.
 //!
 //! Answers share the lists of the coordinators ([`Listing`]) until a group changes. What an answer holds itself is a
-//! reference to each, however many groups there are.
+//! reference to each, however many groups there are; the first that holds a list pays for it.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, SharedCost};
 use crate::coordinator::CoordinatorError;
 use crate::group::{self, ListFilter, Listing};
-use crate::wire::Reply;
+use crate::wire::{Part, Reply};
 
 use super::errors;
 use super::route::{Call, Handler};
@@ -31,11 +31,26 @@ impl Handler for ListGroups {
             Ok(lists) => {
                 let answer = Arc::new(Answer { lists, filter });
                 let (count, lists) = (answer.count().await, 0..answer.lists.len());
+                let costs: Vec<_> = answer.lists.iter().map(|list| list.cost.clone()).collect();
                 let rows = lists.flat_map(move |list| answer.rows(list));
-                streamed::rows(&call, response, count, rows).await
+                let mut reply = streamed::rows(&call, response, count, rows).await;
+                pay(&mut reply, costs);
+                reply
             }
             Err(code) => call.reply(&ListGroupsResponse::default().with_error_code(code.0)),
         }
+    }
+}
+
+/// Has the answer pay for the lists, if it keeps them.
+fn pay(reply: &mut Reply, costs: Vec<Arc<SharedCost>>) {
+    if let Reply::Send(parts) = reply
+        && parts
+            .body()
+            .iter()
+            .any(|part| matches!(part, Part::Pieces(_)))
+    {
+        costs.into_iter().for_each(|cost| parts.share(cost));
     }
 }
 
@@ -118,9 +133,7 @@ mod tests {
             state,
             group_type: group::GROUP_TYPE,
         };
-        Arc::new(Listing {
-            groups: [group].into(),
-        })
+        Arc::new(Listing::new([group].into()))
     }
 
     #[test]
@@ -161,7 +174,7 @@ mod tests {
             Ok(list("one", StateName::Stable)),
             Err(CoordinatorError::Loading),
         ]);
-        assert_eq!(told, Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+        assert_eq!(told.err(), Some(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
     }
 
     #[test]

@@ -232,6 +232,7 @@ where
 
     /// Has an answer written. What it holds in memory is counted, also where nobody foresaw it.
     fn send(&mut self, mut parts: Parts) {
+        parts.pay_shared(|bytes| self.account.force(bytes));
         let unpaid = parts.unpaid();
         if unpaid > 0 {
             parts.hold(self.account.force(unpaid));

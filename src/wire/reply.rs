@@ -11,6 +11,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::header::ResponseHead;
 use super::memory::Charge;
+use crate::base::SharedCost;
 
 /// What a part costs beside its bytes.
 const PART: usize = 64;
@@ -153,6 +154,8 @@ pub struct Parts {
     body: usize,
     /// What the response costs the broker until the socket has taken it.
     memory: Charge,
+    /// What it has in common with others.
+    shared: Vec<Arc<SharedCost>>,
 }
 
 impl Parts {
@@ -166,6 +169,7 @@ impl Parts {
             parts: Vec::with_capacity(1),
             body: 0,
             memory: Charge::default(),
+            shared: Vec::new(),
         };
         parts.push(body);
         parts
@@ -198,6 +202,19 @@ impl Parts {
     /// Has the response hold `memory` until the socket has taken it.
     pub fn hold(&mut self, memory: Charge) {
         self.memory.merge(memory);
+    }
+
+    /// Has the connection pay for something that the response has in common with others, unless one of them has. Part of
+    /// the response must keep what the cost is for.
+    pub fn share(&mut self, cost: Arc<SharedCost>) {
+        self.shared.push(cost);
+    }
+
+    /// Has `charge` pay for what the response shares and nobody has paid for.
+    pub(super) fn pay_shared(&mut self, charge: impl Fn(usize) -> Charge) {
+        for cost in self.shared.drain(..) {
+            cost.pay(&charge);
+        }
     }
 
     /// The request that is answered.

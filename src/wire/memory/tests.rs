@@ -1,6 +1,9 @@
 //! Properties of the books, under any order of claims and releases.
 
 use super::{ALLOWANCE, Account, Charge, Memory, Need};
+use crate::base::SharedCost;
+use crate::wire::Parts;
+use bytes::Bytes;
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -350,4 +353,22 @@ fn requests_that_wait_with_little_pass_the_token_on() {
     assert!(take(&mut last, 30 * MIB));
     drop((large, last, waiting, filled, halves, crowd));
     assert!(memory.ledger().is_unused());
+}
+
+#[test]
+fn what_answers_share_is_paid_once_for_as_long_as_anybody_has_it() {
+    let memory = Memory::new(Some(MIB));
+    let address = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+    let (one, other) = (memory.open(address(1)), memory.open(address(2)));
+    let shared = Arc::new(SharedCost::new(5_000));
+    for account in [&one, &other] {
+        let mut parts = Parts::message(1, 0, Bytes::new());
+        parts.share(Arc::clone(&shared));
+        parts.pay_shared(|bytes| account.force(bytes));
+    }
+    assert_eq!((one.held(), other.held()), (5_000, 0));
+    drop(one);
+    assert_eq!(memory.held(), 5_000);
+    drop(shared);
+    assert_eq!(memory.held(), 0);
 }
