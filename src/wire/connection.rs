@@ -27,7 +27,7 @@ use super::pipeline::{Ahead, Pipeline};
 use super::reply::{Parts, Reply};
 use super::service::{Peer, Service};
 use super::settings::Settings;
-use super::stream::Stream;
+use super::stream::{EndWatch, Stream};
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -124,6 +124,8 @@ pub(super) struct Connection<S, V: Service> {
     standstill: Patience,
     /// Whether the peer's end could not be seen: it has sent more than is read.
     blind: bool,
+    /// Watches for that end meanwhile, where the stream can have it watched.
+    end: Option<EndWatch>,
     /// Whether nothing more will be read: the peer has closed, or the socket has failed.
     ended: bool,
     /// Set once the peer is gone, or was refused: when to give up what was started for it.
@@ -154,6 +156,7 @@ where
             reading: false,
             standstill: Patience::new(Some(BLIND_LIMIT)),
             blind: false,
+            end: None,
             ended: false,
             give_up: None,
             deaf: false,

@@ -95,7 +95,10 @@
 //! - While the pipeline is full, permits or memory are short, or the connection is closing, up to
 //!   64 KiB are read ahead. Whole requests in there are still started in their turn when the end comes
 //!   behind them.
-//! - Behind more than that, neither a close nor a reset can be seen. A peer that is slowed may well
+//! - Behind more than that, and while the rest of a frame waits for memory, the system is asked: a
+//!   second descriptor of the socket becomes ready with the peer's close or reset ([`stream`]). A
+//!   frame that cannot become whole any more is then let go at once.
+//! - Behind more than the socket takes in, neither can be seen. A peer that is slowed may well
 //!   be alive, so it is not judged by the age of a request; but when nothing at all has moved for
 //!   ten minutes (nothing read, started, answered or written), the connection is closed. A live peer
 //!   with long waits, and less than 64 KiB behind them, is never cut.

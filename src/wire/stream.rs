@@ -20,6 +20,11 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
         Poll::Ready(Ok(()))
     }
 
+    /// Something that sees the peer's end behind bytes that are not read yet, where a stream can have it.
+    fn watch_end(&self) -> Option<EndWatch> {
+        None
+    }
+
     /// Writes `slices`, or the beginning of them. With `more`, other bytes follow at once, so that
     /// these need no packet of their own.
     fn poll_write_slices(
@@ -47,6 +52,21 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
 }
 
 #[cfg(target_os = "linux")]
+pub(super) use tcp::EndWatch;
+
+/// Nothing sees the peer's end here.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(super) enum EndWatch {}
+
+#[cfg(not(target_os = "linux"))]
+impl EndWatch {
+    pub(super) fn poll_end(&self, _: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        match *self {}
+    }
+}
+
+#[cfg(target_os = "linux")]
 mod tcp {
     use super::Stream;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -54,9 +74,32 @@ mod tcp {
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
     use std::fs::File;
     use std::io::{self, IoSlice};
+    use std::os::fd::AsFd as _;
     use std::task::{Context, Poll, ready};
     use tokio::io::Interest;
     use tokio::net::TcpStream;
+
+    /// Sees the end of a connection behind bytes that are not read yet. What is ready to be read is known of each
+    /// descriptor once: the connection's own may not forget that there are bytes, so this is one of its own.
+    #[derive(Debug)]
+    pub(in crate::wire) struct EndWatch(TcpStream);
+
+    impl EndWatch {
+        fn new(stream: &TcpStream) -> io::Result<Self> {
+            let socket = stream.as_fd().try_clone_to_owned()?;
+            Ok(Self(TcpStream::from_std(socket.into())?))
+        }
+
+        /// Ready when the peer has closed, with how many bytes are left to be read, or with the error when it has reset
+        /// the connection.
+        pub(in crate::wire) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
+            ready!(self.0.poll_readable(context, usize::MAX))?;
+            if let Some(error) = self.0.take_error()? {
+                return Poll::Ready(Err(error));
+            }
+            Poll::Ready(Ok(ioctl_fionread(&self.0)?))
+        }
+    }
 
     impl Stream for TcpStream {
         const SENDS_FILES: bool = true;
@@ -80,6 +123,11 @@ mod tcp {
                     result => return Poll::Ready(result),
                 }
             }
+        }
+
+        fn watch_end(&self) -> Option<EndWatch> {
+            // Without a descriptor for it the end is seen later.
+            EndWatch::new(self).ok()
         }
 
         fn poll_write_slices(

@@ -94,7 +94,11 @@ where
             return false;
         };
         self.blind = most == 0 && !self.ended;
-        if self.blind || self.ended {
+        if self.blind {
+            return self.look_for_end(context);
+        }
+        self.end = None;
+        if self.ended {
             return false;
         }
         match self.frames.poll_fill(context, &mut self.stream, most) {
@@ -115,6 +119,33 @@ where
                 self.stalled.restart();
             }
             Poll::Ready(Err(error)) => self.lose_peer(&error),
+        }
+        true
+    }
+
+    /// Looks for the peer's end behind what it has sent and may not be read now. A frame that can never be whole is
+    /// not waited for.
+    fn look_for_end(&mut self, context: &mut Context<'_>) -> bool {
+        if self.give_up.is_some() {
+            return false;
+        }
+        if self.end.is_none() {
+            self.end = self.stream.watch_end();
+        }
+        let Some(end) = &self.end else {
+            return false;
+        };
+        match end.poll_end(context) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(error)) => self.lose_peer(&error),
+            Poll::Ready(Ok(unread)) => {
+                let missing = self.frames.missing() as u64;
+                if unread == 0 || unread < missing {
+                    self.peer_closed();
+                } else {
+                    self.give_up_later();
+                }
+            }
         }
         true
     }

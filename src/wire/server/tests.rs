@@ -364,3 +364,49 @@ async fn a_crowd_of_half_sent_requests_does_not_stop_whole_ones() {
     drop((crowd, honest));
     server.wait_until_empty().await;
 }
+
+#[tokio::test]
+async fn who_waits_for_memory_with_half_a_frame_is_seen_to_go() {
+    for reset in [false, true] {
+        let settings = Settings {
+            queued_max_request_bytes: Some(8 << 20),
+            arrival_timeout: None,
+            stall_timeout: None,
+            finish_after_close: Duration::from_secs(3600),
+            ..Settings::default()
+        };
+        let server = serve(settings, &["127.0.0.1"]).await;
+        let claim = [&[0, 0x30, 0, 0][..], &REQUEST[4..]].concat();
+        // These use up what there is, and stay.
+        let mut holders = Vec::new();
+        for _ in 0..8 {
+            let mut holder = server.connect(0).await;
+            holder.write_all(&claim).await.unwrap();
+            let _ = timeout(Duration::from_millis(200), holder.write_all(&[0; 1 << 20])).await;
+            holders.push(holder);
+        }
+        let mut halves = Vec::new();
+        for _ in 0..20 {
+            let mut half = server.connect(0).await;
+            half.write_all(&claim).await.unwrap();
+            half.write_all(&[0; 90_000]).await.unwrap();
+            if reset {
+                let linger = Some(Duration::ZERO);
+                SockRef::from(&half).set_linger(linger).unwrap();
+            }
+            halves.push(half);
+        }
+        while server.handle.connections() < holders.len() + halves.len() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        drop(halves);
+        let gone = async {
+            while server.handle.connections() > holders.len() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), gone)
+            .await
+            .expect("connections of dead peers wait for memory");
+    }
+}
