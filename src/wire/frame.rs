@@ -6,8 +6,8 @@
 //!   └────────┴──────────────────────────────────────────┘
 //! ```
 //!
-//! The size is checked as soon as its four bytes are there. The buffer then grows by what has
-//! arrived, not by what the size claims: a claim of 100 MB with ten bytes behind it costs one chunk.
+//! The size is checked as soon as its four bytes are there. Memory is then used for what has arrived,
+//! not for what the size claims: a claim of 100 MB with ten bytes behind it costs one chunk.
 //! Who reads says how much may be read ([`FrameReader::wanted`] says how much is of use), and has it
 //! booked ([`super::memory`]).
 //!
@@ -18,6 +18,10 @@
 //!   next one, so that a producer's megabyte frames are read without moving bytes from buffer to
 //!   buffer. From a megabyte on, room for the whole frame is reserved: as address space, since the
 //!   allocator touches nothing of it.
+//! - A frame above 2 MiB is read into a mapping of its own ([`MappedFrame`]). All of it is reserved at
+//!   once, and that is address space only: the system gives a page when bytes arrive in it. So it never
+//!   moves, and it is unmapped with its last slice. An allocator would keep what was freed for a while,
+//!   and buffers that grow by doubling would add up to far more than what is counted.
 //! - While a connection waits for bytes, its buffer is no larger than they are worth.
 
 use std::io;
@@ -25,6 +29,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use memmap2::{MmapMut, MmapOptions};
 use tokio::io::AsyncReadExt as _;
 
 use super::header::RequestPrefix;
@@ -40,6 +45,8 @@ pub(super) const LARGE_CHUNK: usize = 64 * 1024;
 const COPIED: usize = 2 * 1024;
 /// Up to here, a size that the peer has delivered before is believed.
 const PROVEN_LIMIT: usize = 4 * 1024 * 1024;
+/// A frame above this has a mapping of its own.
+const MAPPED: usize = 2 * 1024 * 1024;
 /// When this much of a frame has arrived, room for all of it is reserved, and it is read in steps of
 /// this size.
 const LARGEST_STEP: usize = 1024 * 1024;
@@ -72,9 +79,49 @@ fn hint(size: i32) -> &'static str {
     }
 }
 
+/// A very large frame, with its size field, that is arriving or has arrived.
+#[derive(Debug)]
+struct MappedFrame {
+    map: MmapMut,
+    arrived: usize,
+}
+
+impl MappedFrame {
+    /// Room for `length` bytes, which begin with `beginning`.
+    fn new(length: usize, beginning: &[u8]) -> io::Result<Self> {
+        let mut map = MmapOptions::new()
+            .len(length)
+            .no_reserve_swap()
+            .map_anon()?;
+        // A huge page would be filled for its first byte. Where there are none, there is nothing to forbid.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::NoHugePage);
+        let arrived = beginning.len();
+        let target = map.get_mut(..arrived);
+        target
+            .ok_or(io::ErrorKind::InvalidInput)?
+            .copy_from_slice(beginning);
+        Ok(Self { map, arrived })
+    }
+
+    /// Room for the next `most` bytes, or for what is missing.
+    fn room(&mut self, most: usize) -> &mut [u8] {
+        let end = self.arrived.saturating_add(most).min(self.map.len());
+        self.map.get_mut(self.arrived..end).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for MappedFrame {
+    fn as_ref(&self) -> &[u8] {
+        self.map.get(..self.arrived).unwrap_or_default()
+    }
+}
+
 /// Takes frames off one connection.
 #[derive(Debug)]
 pub(super) struct FrameReader {
+    /// The frame at the front, where it is very large. `buffer` is then empty.
+    mapped: Option<MappedFrame>,
     buffer: BytesMut,
     /// The size of the allocation that `buffer` is in, or more.
     allocated: usize,
@@ -89,6 +136,7 @@ impl FrameReader {
     /// Reads frames of up to `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         Self {
+            mapped: None,
             buffer: BytesMut::new(),
             allocated: 0,
             limit,
@@ -99,7 +147,7 @@ impl FrameReader {
 
     /// The size of the frame at the front, once its size field has arrived.
     pub(super) fn next_size(&self) -> Result<Option<usize>, FrameError> {
-        let Some(field) = self.buffer.first_chunk::<SIZE_FIELD>() else {
+        let Some(field) = self.front().first_chunk::<SIZE_FIELD>() else {
             return Ok(None);
         };
         let claimed = i32::from_be_bytes(*field);
@@ -113,33 +161,44 @@ impl FrameReader {
         }
     }
 
-    /// Bytes that have arrived and are not part of a frame that was taken.
+    /// What has arrived and is not part of a frame that was taken.
+    fn front(&self) -> &[u8] {
+        match &self.mapped {
+            Some(mapped) => mapped.as_ref(),
+            None => &self.buffer,
+        }
+    }
+
+    /// How many bytes have arrived and are not part of a frame that was taken.
     pub(super) fn arrived(&self) -> usize {
-        self.buffer.len()
+        self.front().len()
     }
 
     /// Whether the frame at the front, of `size` bytes, is complete.
     pub(super) fn is_complete(&self, size: usize) -> bool {
-        self.buffer
-            .len()
+        self.arrived()
             .checked_sub(SIZE_FIELD)
             .is_some_and(|arrived| arrived >= size)
     }
 
     /// The beginning of the frame at the front.
     pub(super) fn prefix(&self) -> Option<RequestPrefix> {
-        RequestPrefix::parse(self.buffer.get(SIZE_FIELD..)?)
+        RequestPrefix::parse(self.front().get(SIZE_FIELD..)?)
     }
 
     /// The frame at the front, of `size` bytes, if it is complete.
     pub(super) fn whole(&self, size: usize) -> Option<&[u8]> {
-        self.buffer.get(SIZE_FIELD..SIZE_FIELD.checked_add(size)?)
+        self.front().get(SIZE_FIELD..SIZE_FIELD.checked_add(size)?)
     }
 
     /// Takes the frame at the front, of `size` bytes, if it is complete.
     pub(super) fn take(&mut self, size: usize) -> Option<Bytes> {
         if !self.is_complete(size) {
             return None;
+        }
+        if let Some(mapped) = self.mapped.take() {
+            self.proven = self.proven.max(size).min(PROVEN_LIMIT);
+            return Some(Bytes::from_owner(mapped).slice(SIZE_FIELD..));
         }
         self.buffer.advance(SIZE_FIELD);
         if size <= COPIED {
@@ -160,7 +219,7 @@ impl FrameReader {
     pub(super) fn wanted(&self, plenty: bool) -> usize {
         let missing = self.missing();
         if self.is_large() {
-            let step = self.buffer.len().clamp(self.chunk, LARGEST_STEP);
+            let step = self.arrived().clamp(self.chunk, LARGEST_STEP);
             let proven = if plenty { self.proven } else { 0 };
             missing.min(step.max(proven))
         } else {
@@ -173,7 +232,7 @@ impl FrameReader {
         match self.next_size() {
             Ok(Some(size)) => size
                 .saturating_add(SIZE_FIELD)
-                .saturating_sub(self.buffer.len()),
+                .saturating_sub(self.arrived()),
             _ => 0,
         }
     }
@@ -181,6 +240,20 @@ impl FrameReader {
     /// Whether the frame at the front is large.
     pub(super) fn is_large(&self) -> bool {
         matches!(self.next_size(), Ok(Some(size)) if size > LARGE_CHUNK)
+    }
+
+    /// Makes a place for the frame at the front, where it is very large. An error means that there is none.
+    pub(super) fn map_large(&mut self) -> io::Result<()> {
+        if self.mapped.is_none()
+            && let Ok(Some(size)) = self.next_size()
+            && size > MAPPED
+        {
+            let length = size.saturating_add(SIZE_FIELD);
+            self.mapped = Some(MappedFrame::new(length, &self.buffer)?);
+            self.buffer = BytesMut::new();
+            self.allocated = 0;
+        }
+        Ok(())
     }
 
     /// Reads once, up to `most` bytes (not 0). Zero bytes mean the end of the stream.
@@ -198,6 +271,13 @@ impl FrameReader {
             return Poll::Pending;
         }
         let most = most.min(self.wanted(true));
+        if let Some(mapped) = &mut self.mapped {
+            let Poll::Ready(count) = pin!(stream.read(mapped.room(most))).poll(context)? else {
+                return Poll::Pending;
+            };
+            mapped.arrived = mapped.arrived.saturating_add(count);
+            return Poll::Ready(Ok(count));
+        }
         self.make_room(most);
         let room = self.buffer.capacity().saturating_sub(self.buffer.len());
         let mut target = (&mut self.buffer).limit(room.min(most));
@@ -256,7 +336,7 @@ impl FrameReader {
 
 #[cfg(test)]
 mod tests {
-    use super::{FrameError, FrameReader, LARGE_CHUNK};
+    use super::{FrameError, FrameReader, LARGE_CHUNK, MAPPED, MappedFrame};
     use bytes::{BufMut as _, Bytes, BytesMut};
     use proptest::prelude::*;
     use std::future::poll_fn;
@@ -339,6 +419,7 @@ mod tests {
                 }
                 Ok(None) => {}
             }
+            reader.map_large().unwrap();
             let most = reader.wanted(true);
             let count = poll_fn(|context| reader.poll_fill(context, stream, most))
                 .await
@@ -413,6 +494,29 @@ mod tests {
             100 * 1024 * 1024,
         ));
         assert!(capacity <= 4_000_000, "{capacity} bytes for a million");
+    }
+
+    #[test]
+    fn very_large_frames_do_not_move_and_leave_nothing_behind() {
+        let frames: Vec<Vec<u8>> = [MAPPED + 1, 100, MAPPED, 5 * MAPPED + 77, MAPPED + 1]
+            .iter()
+            .map(|length| (0..*length).map(|at| (at % 251) as u8).collect())
+            .collect();
+        let stream = encode(&frames);
+        for piece in [10_001, 3_000_000, stream.len()] {
+            let pieces = stream.chunks(piece).map(<[u8]>::to_vec);
+            let (read, capacity) = run(read_all(&mut Chopped(pieces.collect()), 100 << 20));
+            assert!(read.unwrap() == frames, "in pieces of {piece}");
+            assert!(
+                capacity <= 2 * MAPPED,
+                "{capacity} bytes beside the mappings"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_is_an_error() {
+        assert!(MappedFrame::new(isize::MAX as usize, b"1234").is_err());
     }
 
     #[test]

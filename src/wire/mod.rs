@@ -14,7 +14,7 @@
 //!
 //! - **Frames.** One growing buffer per connection; a complete frame is one shared
 //!   [`Bytes`](bytes::Bytes), which owns what it costs. The buffer grows with what has arrived, never
-//!   by what a size field claims ([`frame`]). Small frames of one read share an allocation, so whoever
+//!   by what a size field claims; very large frames have memory of their own ([`frame`]). Small frames of one read share an allocation, so whoever
 //!   keeps a few bytes for longer than the request (a group's member metadata, say) copies them.
 //! - **Start.** [`Service::start`] is called in order of arrival and fixes the request's place (a
 //!   produce is handed to its storage lane). It is called for request 4 and 5 while 3 still waits:

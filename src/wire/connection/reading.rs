@@ -101,6 +101,12 @@ where
         if self.ended {
             return false;
         }
+        if matches!(self.phase, Phase::Open)
+            && let Err(error) = self.frames.map_large()
+        {
+            self.refuse(format!("no memory can be had for a large request: {error}").into());
+            return true;
+        }
         match self.frames.poll_fill(context, &mut self.stream, most) {
             Poll::Pending => {
                 if self.frames.arrived() == 0 {
