@@ -141,8 +141,12 @@ impl Recovery {
         // 7.
         epochs.truncate_from_end(log_end);
         epochs.truncate_from_start(first_base);
-        let (epochs_file, epochs_from) =
-            self.epochs_file(found_epochs, &epochs, first_base, log_end)?;
+        let (epochs_file, epochs_from) = self.epochs_file(
+            has_epochs.then_some(found_epochs),
+            &epochs,
+            first_base,
+            log_end,
+        )?;
         let all_epochs = epochs.clone();
         epochs.truncate_from_start(log_start);
 
@@ -264,21 +268,24 @@ impl Recovery {
 
     /// Pass 7: the file of the leader epochs, and from where on it says something else than `epochs`. It is
     /// written only where that is below the recovery point, or the log was started anew: else the next start
-    /// finds the same. A leadership that has written nothing, say, is in the file of every partition.
+    /// finds the same. A leadership that has written nothing, say, is in the file of every partition. Where there
+    /// is none it is made, as Kafka has one in every replica.
     fn epochs_file(
         &self,
-        mut found: LeaderEpochs,
+        found: Option<LeaderEpochs>,
         epochs: &LeaderEpochs,
         first_base: Offset,
         log_end: Offset,
     ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
         let file = Arc::<EpochsFile>::default();
+        let is_missing = found.is_none();
+        let mut found = found.unwrap_or_default();
         // what begins below the first segment every start leaves out
         found.truncate_from_start(first_base);
         let from = found.first_difference(epochs);
         let recovery_point = self.recovery_point(log_end);
         let is_anew = self.report.segments_deleted > 0;
-        if from.is_some_and(|from| from < recovery_point || is_anew) {
+        if is_missing || from.is_some_and(|from| from < recovery_point || is_anew) {
             let disk = &self.options.disk;
             file.put(disk, &self.directory, 1, epochs)?;
             disk.sync_directory(&self.directory)?;

@@ -45,13 +45,14 @@ fn batches_get_offsets_and_epoch_and_are_otherwise_untouched() {
     assert_eq!(batches[1].header.base_offset, Offset(3));
     assert_eq!(batches[1].header.leader_epoch, LeaderEpoch(7));
     assert_eq!(test.log.view().epoch_at(Offset(2)), Some(LeaderEpoch(0)));
-    // stored with the sync that lets the recovery point pass
-    assert!(!test.path().join("leader-epoch-checkpoint").exists());
+    // a new log has the file; what is in it follows with the sync that lets the recovery point pass
+    let checkpoint = std::fs::read_to_string(test.path().join("leader-epoch-checkpoint"));
+    assert_eq!(checkpoint.unwrap(), "0\n0\n");
     let job = test.log.sync_job(test.now.plus_millis(15_000)).unwrap();
     let result = job.run();
     assert_eq!(test.log.synced(job, result).unwrap(), Offset(4));
-    let checkpoint = std::fs::read_to_string(test.path().join("leader-epoch-checkpoint")).unwrap();
-    assert_eq!(checkpoint, "0\n2\n0 0\n7 3\n");
+    let checkpoint = std::fs::read_to_string(test.path().join("leader-epoch-checkpoint"));
+    assert_eq!(checkpoint.unwrap(), "0\n2\n0 0\n7 3\n");
     assert_eq!(
         test.files(),
         [
