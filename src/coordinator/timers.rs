@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::base::TimerChange;
 
+/// What the table of keys may keep, whether or not it is used.
+const SMALL: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Timers<K> {
     /// The number breaks ties between timers that are due at one instant.
@@ -42,6 +45,15 @@ impl<K: Clone + Eq + Hash> Timers<K> {
     fn cancel(&mut self, key: &K) {
         if let Some(position) = self.positions.remove(key) {
             self.due.remove(&position);
+            self.let_go();
+        }
+    }
+
+    /// Gives back most of a table that was much larger once. It has doubled its use before it grows again.
+    fn let_go(&mut self) {
+        let (used, room) = (self.positions.len(), self.positions.capacity());
+        if room > SMALL && used < room / 8 {
+            self.positions.shrink_to(used.saturating_mul(2));
         }
     }
 
@@ -58,6 +70,7 @@ impl<K: Clone + Eq + Hash> Timers<K> {
         }
         let key = first.remove();
         self.positions.remove(&key);
+        self.let_go();
         Some(key)
     }
 }
@@ -82,5 +95,19 @@ mod tests {
             Some("session")
         );
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn what_many_timers_took_is_given_back() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        for key in 0..10_000 {
+            timers.change(TimerChange::Set(key, Duration::ZERO), start);
+        }
+        for key in 0..5_000 {
+            timers.change(TimerChange::Cancel(key), start);
+        }
+        while timers.take_due(start).is_some() {}
+        assert!(timers.positions.capacity() <= SMALL);
     }
 }
