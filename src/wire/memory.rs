@@ -18,7 +18,7 @@
 //!   can never use up what those others need. When many connections use this part it shrinks, for
 //!   what is claimed from then on, to 4 KiB each.
 //! - **Paid.** What is above that must fit the total, a share per connection and a share per address.
-//! - **Reserve.** A connection whose whole holding stays small (1 MiB) may also use the reserve, and
+//! - **Reserve.** A connection whose whole holding stays small (1 MiB, with what its request still lacks) may also use the reserve, and
 //!   half of the reserve above the share of its address: so large requests never stop small ones. For
 //!   a request that is still arriving it is half as much: so nor do half-sent ones.
 //! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
@@ -111,6 +111,9 @@ impl Memory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) bytes: usize,
+    /// What the request that they are for lacks in all, as far as that is known. One that will be large is
+    /// large from its first byte on.
+    pub(super) lacks: usize,
     /// Whether the request that they are for has not arrived whole. Of one that has, the end is
     /// nearer, and it is let further into the reserve.
     pub(super) is_arriving: bool,
@@ -169,10 +172,10 @@ impl Account {
         self.owner.charge(bytes)
     }
 
-    /// How much of `most` bytes of a request that arrives could be taken now, without waiting.
-    pub(super) fn room(&self, most: usize) -> usize {
+    /// How much of `most` bytes of a request that arrives, and lacks so much, could be taken now, without waiting.
+    pub(super) fn room(&self, most: usize, lacks: usize) -> usize {
         let Owner { memory, holder } = &*self.owner;
-        memory.ledger().room(holder, most)
+        memory.ledger().room(holder, most, lacks)
     }
 
     /// The request that was claimed for has been started, or will not be: ceases to wait, and to go

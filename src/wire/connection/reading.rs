@@ -171,7 +171,8 @@ where
                 return Some(most);
             }
         }
-        Some(self.account.room(READ_AHEAD.saturating_sub(arrived)))
+        let ahead = READ_AHEAD.saturating_sub(arrived);
+        Some(self.account.room(ahead, self.frames.missing()))
     }
 
     /// How much may be read of the frame at the front, which there is room for. 0 when it must wait
@@ -186,7 +187,7 @@ where
         let (claim, is_arriving) = if self.frames.is_large() {
             // Booked before it is read, since so much of a buffer is taken for it.
             let wanted = self.frames.wanted(plenty);
-            if self.account.room(wanted) < wanted {
+            if self.account.room(wanted, missing) < wanted {
                 (wanted.min(LARGE_CHUNK), true)
             } else {
                 (wanted, true)
@@ -195,7 +196,7 @@ where
             // What a small read brings is booked when it has come.
             let wanted = self.frames.wanted(false);
             let most = if plenty { wanted } else { wanted.min(TRIFLE) };
-            let room = self.account.room(most);
+            let room = self.account.room(most, missing);
             if room > 0 {
                 return Some(room);
             }
@@ -225,6 +226,7 @@ where
     ) -> Poll<Charge> {
         let need = Need {
             bytes,
+            lacks: self.frames.missing(),
             is_arriving,
             is_oldest: self.pipeline.is_empty(),
         };

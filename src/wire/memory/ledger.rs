@@ -182,7 +182,7 @@ impl Ledger {
     }
 
     fn class(&self, holder: &Holder, need: Need) -> Class {
-        if holder.held().saturating_add(need.bytes) > self.limits.small {
+        if holder.held().saturating_add(need.bytes.max(need.lacks)) > self.limits.small {
             Class::Large
         } else if need.is_arriving {
             Class::Small
@@ -233,12 +233,13 @@ impl Ledger {
         }
     }
 
-    /// How much of `most` bytes of a request that arrives could be taken now, without waiting or
-    /// passing others.
-    pub(super) fn room(&self, holder: &Holder, most: usize) -> usize {
+    /// How much of `most` bytes of a request that arrives, and lacks so much, could be taken now, without
+    /// waiting or passing others.
+    pub(super) fn room(&self, holder: &Holder, most: usize, lacks: usize) -> usize {
         let free = self.free_room(holder);
         let need = Need {
             bytes: most,
+            lacks,
             is_arriving: true,
             is_oldest: false,
         };

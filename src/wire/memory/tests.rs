@@ -16,6 +16,7 @@ const LEAST: usize = 4096;
 fn need(bytes: usize, is_oldest: bool) -> Need {
     Need {
         bytes,
+        lacks: 0,
         is_arriving: bytes.is_multiple_of(2),
         is_oldest,
     }
@@ -239,7 +240,7 @@ fn the_free_part_shrinks_for_what_is_claimed_later() {
         .map(|at| Connection::open(&memory, (at % 200) as u8))
         .collect();
     for one in &mut crowd {
-        let room = one.account.room(ALLOWANCE).min(ALLOWANCE);
+        let room = one.account.room(ALLOWANCE, 0).min(ALLOWANCE);
         one.held = one.account.force(room);
     }
     let last = crowd.last().unwrap().held.bytes();
@@ -328,7 +329,7 @@ fn requests_that_wait_with_little_pass_the_token_on() {
         .map(|at| Connection::open(&memory, 2 + (at % 200) as u8))
         .collect();
     for one in &mut crowd {
-        let room = one.account.room(ALLOWANCE).min(ALLOWANCE);
+        let room = one.account.room(ALLOWANCE, 0).min(ALLOWANCE);
         one.held = one.account.force(room);
     }
     let halves: Vec<_> = (0..8).map(|_| Connection::open(&memory, 1)).collect();

@@ -64,6 +64,23 @@ async fn large_frames_that_have_arrived_but_for_a_byte_stop_no_small_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn frames_that_will_be_large_leave_the_reserve_to_small_ones_from_their_first_byte() {
+    let shared = shared(64 * MIB);
+    let mut halves = Vec::new();
+    for id in 0..100 {
+        let mut half = connect_from(&format!("10.0.0.{id}"), &shared);
+        half.write(&half_frame(20 * MIB, 900_000)).await;
+        halves.push(half);
+    }
+    let mut small = connect_from("10.1.0.1", &shared);
+    for id in 0..20 {
+        small.write(&frame(ECHO, id, &vec![0; 100_000])).await;
+        let answer = timeout(SECOND, small.receive()).await;
+        assert_eq!(answer.expect("it waits behind half-sent ones").0, id);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_frames_that_use_up_all_memory_all_arrive_in_the_end() {
     let shared = shared(16 * MIB);
     let all: Vec<_> = (0..12)
