@@ -109,7 +109,7 @@ impl Recovery {
         let found_snapshots = snapshots.clone();
         self.check_topic_id(opened, has_topic_id)?;
         let found_epochs = self.load_epochs(opened, has_epochs)?;
-        let mut epochs = found_epochs.clone();
+        let mut epochs = found_epochs.clone().unwrap_or_default();
         let mut segments = self.scan(&topic_partition, &found, &mut snapshots, &mut epochs)?;
         let is_scanned = !self.unsynced.is_empty();
         let last = segments.pop();
@@ -141,12 +141,8 @@ impl Recovery {
         // 7.
         epochs.truncate_from_end(log_end);
         epochs.truncate_from_start(first_base);
-        let (epochs_file, epochs_from) = self.epochs_file(
-            has_epochs.then_some(found_epochs),
-            &epochs,
-            first_base,
-            log_end,
-        )?;
+        let (epochs_file, epochs_from) =
+            self.epochs_file(found_epochs, &epochs, first_base, log_end)?;
         let all_epochs = epochs.clone();
         epochs.truncate_from_start(log_start);
 
@@ -350,16 +346,18 @@ impl Recovery {
         Ok(())
     }
 
+    /// What the file of the leader epochs says, if there is one.
     fn load_epochs(
         &self,
         opened: &ReplicaDirectory,
         is_there: bool,
-    ) -> Result<LeaderEpochs, LogError> {
+    ) -> Result<Option<LeaderEpochs>, LogError> {
         if !is_there {
-            return Ok(LeaderEpochs::default());
+            return Ok(None);
         }
         let text = opened.read(epochs::FILE_NAME)?;
-        LeaderEpochs::decode(&String::from_utf8_lossy(&text)).map_err(|error| {
+        let epochs = LeaderEpochs::decode(&String::from_utf8_lossy(&text));
+        epochs.map(Some).map_err(|error| {
             let path = self.directory.join(epochs::FILE_NAME);
             LogError::Corrupt(format!("{}: {error}", path.display()))
         })
