@@ -4,7 +4,7 @@ import os
 import time
 
 from client import Client, batches_in_file
-from stage import Stage, check, passed, same
+from stage import Stage, check, eventually, passed, same
 
 from wire.records import simple_batch
 
@@ -58,7 +58,9 @@ def by_size(stage):
             check(os.path.getsize(path) <= SEGMENT_BYTES, f"{path} is larger than segment.bytes")
         for base in bases[1:]:
             snapshot = f"{base:020d}.snapshot"
-            check(os.path.exists(os.path.join(broker.partition_directory("sized"), snapshot)), f"{snapshot} is missing")
+            path = os.path.join(broker.partition_directory("sized"), snapshot)
+            # It is written with the sync that follows upon the roll.
+            eventually(f"{snapshot} is there", lambda path=path: os.path.exists(path))
         for offset in (0, 5, 99, 100, 199, 250, 499):
             got = client.fetch("sized", offset, max_bytes=1)
             same(f"error at {offset}", got["error_code"], 0)
