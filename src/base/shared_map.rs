@@ -129,7 +129,10 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
                 chunk.insert(index, (key, value));
                 self.length += 1;
                 if chunk.len() > CHUNK {
-                    let rest = chunk.split_off(CHUNK / 2);
+                    // Keys that come in order, as new producer ids do, leave full chunks behind.
+                    let stays = if index == CHUNK { CHUNK } else { CHUNK / 2 };
+                    let rest = chunk.split_off(stays);
+                    chunk.shrink_to_fit();
                     chunks.insert(at + 1, Arc::new(rest));
                 }
             }
