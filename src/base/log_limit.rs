@@ -24,7 +24,7 @@ static USED: Mutex<Vec<&'static LogLimit>> = Mutex::new(Vec::new());
 
 /// Logs a line of a kind that a client can cause: level, message, then fields as `tracing` takes them.
 ///
-/// ```ignore
+/// ```text
 /// limited!(warn, "closing connection", %peer, listener, %reason);
 /// ```
 macro_rules! limited {
