@@ -1,7 +1,7 @@
 //! The log of groups and committed offsets, as it is loaded.
 
 use zurau::base::Timestamp;
-use zurau::group::{ListFilter, NotDescribed, Registry, Settings};
+use zurau::group::{NotDescribed, Registry, Settings};
 
 use crate::input::Input;
 
@@ -21,7 +21,7 @@ pub(crate) fn records(bytes: &[u8]) {
         let _ = registry.replay(key, (!value.is_empty()).then_some(value), now);
     }
     let _ = registry.loaded(now);
-    for group in registry.list(&ListFilter::default()) {
+    for group in &registry.listing().groups {
         // those that are only kept are listed with their kind, and not described
         let described = registry.describe(&group.group);
         assert!(!matches!(described, Err(NotDescribed::Unknown)));
