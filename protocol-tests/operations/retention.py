@@ -118,7 +118,7 @@ def by_age(stage):
         got = client.fetch("all-old", 15)
         same("a fetch at its end", (got["error_code"], got["records"] or b""), (0, b""))
 
-        client.create_topic("brief", configs={**settings, "retention.ms": 2000})
+        client.create_topic("brief", configs={**settings, "retention.ms": 5000})
         client.produce_values("brief", [b"soon gone"])
         same("a young record is there", len(client.read("brief")), 1)
         eventually("it goes by itself", lambda: client.range("brief") == (1, 1))

@@ -102,8 +102,7 @@ def by_time(stage):
         # -19 999 is 10 001 ms behind the first; then 0 is 19 999 ms behind that.
         same("first offsets by timestamps", layout(broker, "stamped"), [0, 3, 5])
         client.create_topic("clocked", configs={"segment.ms": 1000})
-        client.produce_values("clocked", [b"one"])
-        client.produce_values("clocked", [b"two"])
+        client.produce_values("clocked", [b"one", b"two"])
         time.sleep(1.3)
         same("nothing rolls while nothing comes", layout(broker, "clocked"), [0])
         client.produce_values("clocked", [b"three"])

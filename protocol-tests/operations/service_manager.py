@@ -4,47 +4,54 @@ import os
 import socket
 
 from client import Client
-from stage import Stage, check, passed, same
+from stage import Stage, check, fail, passed, same
 
 from wire.records import simple_batch
 
 PARTITIONS = 20
+# For one message.
+PATIENCE_SECONDS = 30
 
 
-def messages(listener):
-    """What has come so far."""
-    listener.setblocking(False)
-    found = []
-    while True:
-        try:
-            found.append(listener.recv(4096).decode())
-        except BlockingIOError:
-            return found
+class Notifications:
+    """What the broker tells the socket whose path it was given."""
+
+    def __init__(self, listener):
+        self._listener = listener
+
+    def until(self, word):
+        """All messages up to the first with this word, which must come: the broker tells of itself when it has the time."""
+        found = []
+        while not found or word not in found[-1]:
+            try:
+                found.append(self._listener.recv(4096).decode())
+            except TimeoutError:
+                fail(f"no word of {word}: {found}")
+        return found
 
 
 def told(stage):
     path = stage.path("notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(path)
+        listener.settimeout(PATIENCE_SECONDS)
+        notifications = Notifications(listener)
         broker = stage.broker({})
         broker.environment["NOTIFY_SOCKET"] = path
         broker.start()
+        notifications.until("READY=1")
         with Client(broker) as client:
             client.create_topic("told", PARTITIONS)
             for partition in range(PARTITIONS):
                 client.must_produce("told", simple_batch([b"value"]), partition)
-        first = messages(listener)
-        check(any("READY=1" in message for message in first), f"no word that it is ready: {first}")
         broker.kill9()
         broker.start()
-        told_of = messages(listener)
-        check(any(f"STATUS=0 of {PARTITIONS} logs in " in message for message in told_of), f"no word of what is to be opened: {told_of}")
-        opened = [at for at, message in enumerate(told_of) if f"STATUS={PARTITIONS} of {PARTITIONS} logs in " in message]
-        ready = [at for at, message in enumerate(told_of) if "READY=1" in message]
-        check(opened and ready and opened[0] < ready[0], f"the logs are not open before it is ready: {told_of}")
+        notifications.until(f"STATUS=0 of {PARTITIONS} logs in ")
+        opening = notifications.until("READY=1")
+        check(any(f"STATUS={PARTITIONS} of {PARTITIONS} logs in " in message for message in opening),
+              f"the logs are not open before it is ready: {opening}")
         same("exit status", broker.stop(), 0)
-        last = messages(listener)
-        check(any("STOPPING=1" in message for message in last), f"no word that it stops: {last}")
+        notifications.until("STOPPING=1")
         os.remove(path)
     passed("a service manager is told")
 
