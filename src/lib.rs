@@ -31,6 +31,7 @@
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
 //! | 2 | [`log`] | one partition on one disk: preparing appends, segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
+//! | 2 | [`messages`] | messages of Kafka's that are newer than the protocol crate | tokio |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
@@ -72,6 +73,7 @@ pub mod coordinator;
 pub mod group;
 pub mod handlers;
 pub mod log;
+pub mod messages;
 pub mod metadata;
 pub mod partition;
 pub mod record;

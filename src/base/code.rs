@@ -1,7 +1,7 @@
 //! Kafka's error codes, as numbers that travel on the wire.
 //!
 //! An unknown number is a value, not an error: a peer of another release may send one.
-//! Source: the broker's table of protocol errors, Kafka 4.3.
+//! Source: the broker's table of protocol errors, Kafka 4.4.
 
 use std::fmt;
 
@@ -170,6 +170,9 @@ error_codes! {
     STREAMS_INVALID_TOPOLOGY_EPOCH = 131, false;
     STREAMS_TOPOLOGY_FENCED = 132, false;
     SHARE_SESSION_LIMIT_REACHED = 133, true;
+    GROUP_DELETION_FAILED = 134, false;
+    STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED = 135, false;
+    CONTROLLER_ID_NOT_REGISTERED = 136, false;
 }
 
 impl ErrorCode {

@@ -3,11 +3,12 @@
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::controller::features;
+use crate::messages::ApiVersionsRequest;
 use crate::wire::Reply;
 
 use super::ROUTES;
@@ -19,13 +20,8 @@ impl Handler for ApiVersions {
     type Request = ApiVersionsRequest;
 
     async fn handle(call: Call, request: ApiVersionsRequest) -> Reply {
-        if call.version >= 3
-            && !(is_software_name(&request.client_software_name)
-                && is_software_name(&request.client_software_version))
-        {
-            let refusal =
-                ApiVersionsResponse::default().with_error_code(ErrorCode::INVALID_REQUEST.0);
-            return call.reply(&refusal);
+        if let Err(refusal) = judged(&call, &request) {
+            return call.reply(&ApiVersionsResponse::default().with_error_code(refusal.0));
         }
         let mut response = ApiVersionsResponse::default().with_api_keys(served());
         if call.version >= 3 {
@@ -56,6 +52,31 @@ impl Handler for ApiVersions {
                 );
         }
         call.reply(&response)
+    }
+}
+
+/// Whether the client may go on here: it has a name, and means this node or does not say whom it means (KIP-1242).
+fn judged(call: &Call, request: &ApiVersionsRequest) -> Result<(), ErrorCode> {
+    let client = &request.client;
+    let names = [
+        &client.client_software_name,
+        &client.client_software_version,
+    ];
+    if call.version >= 3 && !names.into_iter().all(|name| is_software_name(name)) {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    let (cluster, node) = (call.broker.cluster.cluster_id(), call.broker.config.node_id);
+    match (&request.cluster_id, request.node_id) {
+        (None, -1) => Ok(()),
+        (Some(meant), id) if id != -1 => {
+            if **meant == *cluster && id == node {
+                Ok(())
+            } else {
+                Err(ErrorCode::REBOOTSTRAP_REQUIRED)
+            }
+        }
+        // One without the other.
+        _ => Err(ErrorCode::INVALID_REQUEST),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
-use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupId};
+use kafka_protocol::messages::{DeleteGroupsRequest, GroupId};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{Command, DeleteGroup, Reply as GroupReply};
+use crate::messages::{DeletableGroupResult, DeleteGroupsResponse};
 use crate::wire::Reply;
 
 use super::errors;
@@ -21,6 +21,8 @@ pub(super) struct DeleteGroups;
 
 impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
+    /// Version 3 brought a field of the response.
+    const NEWEST: i16 = 3;
 
     async fn handle(call: Call, request: DeleteGroupsRequest) -> Reply {
         let groups = distinct(request.groups_names);
@@ -42,7 +44,10 @@ impl Handler for DeleteGroups {
                 results.push(result(id, decided.await));
             }
         }
-        call.reply(&DeleteGroupsResponse::default().with_results(results))
+        call.reply(&DeleteGroupsResponse {
+            throttle_time_ms: 0,
+            results,
+        })
     }
 }
 
@@ -61,9 +66,11 @@ fn result(id: GroupId, decided: Result<GroupReply, CoordinatorError>) -> Deletab
         Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
         Err(error) => errors::of_coordinator(error),
     };
-    DeletableGroupResult::default()
-        .with_group_id(id)
-        .with_error_code(code.0)
+    DeletableGroupResult {
+        group_id: id,
+        error_code: code.0,
+        error_message: None,
+    }
 }
 
 #[cfg(test)]
@@ -84,22 +91,14 @@ mod tests {
             ]);
             let groups = distinct(over_the_wire(&request, version).groups_names);
             assert_eq!(groups, [id("one"), id("two")]);
-            let results = vec![
+            let results = [
                 result(
                     id("one"),
                     Ok(GroupReply::DeleteGroup(ErrorCode::NON_EMPTY_GROUP)),
                 ),
                 result(id("two"), Err(CoordinatorError::NotCoordinator)),
             ];
-            let told = over_the_wire(
-                &DeleteGroupsResponse::default().with_results(results),
-                version,
-            );
-            let codes: Vec<i16> = told
-                .results
-                .iter()
-                .map(|result| result.error_code)
-                .collect();
+            let codes = results.map(|result| result.error_code);
             assert_eq!(
                 codes,
                 [ErrorCode::NON_EMPTY_GROUP.0, ErrorCode::NOT_COORDINATOR.0]

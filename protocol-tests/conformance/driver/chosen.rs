@@ -22,6 +22,9 @@ struct Entry {
     /// Of the answer's API.
     #[serde(default)]
     versions: Option<String>,
+    /// The releases of Kafka that differ, with `*`; without it all.
+    #[serde(default)]
+    release: Option<String>,
     /// One path or several.
     field: Paths,
     /// Both values as the report prints them, with `*`.
@@ -44,7 +47,8 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+    /// Those that are about this release of Kafka.
+    pub(crate) fn read(path: &Path, release: &str) -> Result<Self, String> {
         let wrong = |error: String| format!("{}: {error}", path.display());
         let list: Vec<Entry> =
             serde_json::from_value(yaml::read(path)?).map_err(|error| wrong(error.to_string()))?;
@@ -62,6 +66,9 @@ impl Chosen {
                 Paths::One(path) => vec![path],
                 Paths::Several(paths) => paths,
             };
+            if !matches(entry.release.as_deref().unwrap_or("*"), release) {
+                continue;
+            }
             for path in paths {
                 entries.push((entry.clone(), path, versions, AtomicUsize::new(0)));
             }

@@ -79,6 +79,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Kafka's release, which the name of a jar ends with.
+fn release(jar: &str) -> Result<&str, String> {
+    let name = jar.strip_suffix(".jar").unwrap_or(jar);
+    name.rsplit_once("/kafka-clients-")
+        .map(|(_, release)| release)
+        .ok_or_else(|| format!("{jar} names no release"))
+}
+
 fn compared(options: &Options) -> Result<bool, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol-tests");
     let own = folder.join("conformance");
@@ -88,13 +96,13 @@ fn compared(options: &Options) -> Result<bool, String> {
     };
     let cases = cases::read_all(&own.join("cases"))?;
     let rules = Rules::read(&own.join("rules.yaml"))?;
-    let chosen = Chosen::read(&own.join("chosen-differences.yaml"))?;
     let classpath = classpath(&folder.join("kafka-peer/classpath"))?;
     let jar = classpath
         .split(':')
         .find(|jar| jar.contains("/kafka-clients-"))
         .ok_or("kafka-clients is not on Kafka's class path")?;
     let definitions = Definitions::read(jar)?;
+    let chosen = Chosen::read(&own.join("chosen-differences.yaml"), release(jar)?)?;
 
     let mut directory = tempfile::Builder::new()
         .prefix("zurau-conformance-")

@@ -1,0 +1,53 @@
+//! The primitive types of flexible versions (KIP-482), read value by value. No length is believed: what is not there ends
+//! the reading, and nothing is reserved.
+
+use anyhow::{Result, bail};
+use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::buf::ByteBuf;
+
+pub(super) fn int32(buffer: &mut impl ByteBuf) -> Result<i32> {
+    if buffer.remaining() < size_of::<i32>() {
+        bail!("the message ends in the middle of a number");
+    }
+    Ok(buffer.get_i32())
+}
+
+pub(super) fn string(buffer: &mut impl ByteBuf) -> Result<StrBytes> {
+    match nullable_string(buffer)? {
+        Some(text) => Ok(text),
+        None => bail!("null in place of a string"),
+    }
+}
+
+pub(super) fn nullable_string(buffer: &mut impl ByteBuf) -> Result<Option<StrBytes>> {
+    let Some(length) = unsigned_varint(buffer)?.checked_sub(1) else {
+        return Ok(None);
+    };
+    let bytes = buffer.try_get_bytes(usize::try_from(length)?)?;
+    Ok(Some(StrBytes::try_from(bytes)?))
+}
+
+/// The end of a structure none of whose tagged fields is known here: whatever there is, is passed over.
+pub(super) fn tagged_fields(buffer: &mut impl ByteBuf) -> Result<()> {
+    for _ in 0..unsigned_varint(buffer)? {
+        let _tag = unsigned_varint(buffer)?;
+        let size = unsigned_varint(buffer)?;
+        buffer.try_get_bytes(usize::try_from(size)?)?;
+    }
+    Ok(())
+}
+
+fn unsigned_varint(buffer: &mut impl ByteBuf) -> Result<u32> {
+    let mut value = 0_u32;
+    for shift in (0..u32::BITS).step_by(7) {
+        if !buffer.has_remaining() {
+            bail!("the message ends in the middle of a number");
+        }
+        let byte = buffer.get_u8();
+        value |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    bail!("a number of more than five bytes")
+}
