@@ -17,8 +17,9 @@ use crate::partition::{
 use crate::record::Codec;
 
 use super::batches::batches;
+use super::failures;
 use super::held::Share;
-use super::host::{Answer, CoordinatorError, Host, KeyValue, Machine, Message, Release};
+use super::host::{Answer, CoordinatorError, Host, KeyValue, Machine, Message, Release, Subject};
 use super::timers::Timers;
 
 /// Why a machine is not at work any more.
@@ -42,8 +43,8 @@ pub(super) struct Active<M: Machine> {
     /// Who waits for the machine, by the token it was given.
     waiting: HashMap<Token, Answer<M::Reply>>,
     next_token: u64,
-    /// Appends under way, oldest first, and how many there have been.
-    appends: VecDeque<PendingAppend>,
+    /// Appends under way, oldest first, with what they are about, and how many there have been.
+    appends: VecDeque<(Subject, PendingAppend)>,
     appended: u64,
     committed: u64,
     /// Answers held back until so many appends are committed.
@@ -83,7 +84,7 @@ impl<M: Machine> Active<M> {
                 // Acknowledgements first: they free replies, and a failure must stop new decisions.
                 biased;
                 Some(result) = oldest(&mut self.appends) => {
-                    if !self.settle(result) {
+                    if !self.settle(&result) {
                         // What was appended behind it may yet be written, and is then to be loaded.
                         while oldest(&mut self.appends).await.is_some() {
                             self.appends.pop_front();
@@ -101,16 +102,19 @@ impl<M: Machine> Active<M> {
     }
 
     /// Takes note of what became of the oldest append; whether all is well.
-    fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
-        self.appends.pop_front();
-        match result {
-            Ok(_) => {
+    fn settle(&mut self, result: &Result<Appended, AppendFailure>) -> bool {
+        let append = self.appends.pop_front();
+        match (result, append) {
+            (Ok(_), _) => {
                 self.committed += 1;
                 self.release();
                 true
             }
-            Err(failure) => {
-                self.give_up(&failure);
+            (Err(failure), append) => {
+                if let Some((subject, _)) = append {
+                    failures::tell(self.replica.topic_partition(), &subject, failure);
+                }
+                self.give_up(failures::of_append(failure));
                 false
             }
         }
@@ -119,7 +123,7 @@ impl<M: Machine> Active<M> {
     /// Sees through what is under way, then tells those who wait for others that nothing will come.
     async fn finish(mut self) -> End {
         while let Some(result) = oldest(&mut self.appends).await {
-            self.settle(result);
+            self.settle(&result);
         }
         for (_, answer) in self.waiting.drain() {
             drop(answer.send(Err(CoordinatorError::NotCoordinator)));
@@ -133,9 +137,10 @@ impl<M: Machine> Active<M> {
                 let token = Token(self.next_token);
                 self.next_token += 1;
                 self.waiting.insert(token, answer);
+                let subject = M::subject(&command);
                 self.machine.within(self.bounds());
                 let outcome = self.machine.decide(token, command, self.clock.now());
-                self.carry_out(outcome);
+                self.carry_out(subject, outcome);
                 self.held.set(self.machine.held());
             }
             Message::Read(read) => {
@@ -149,24 +154,28 @@ impl<M: Machine> Active<M> {
 
     fn fire_timers(&mut self) {
         while let Some(key) = self.timers.take_due(Instant::now()) {
+            let subject = M::subject_of_timer(&key);
             self.machine.within(self.bounds());
             let outcome = self.machine.timer_fired(key, self.clock.now());
-            self.carry_out(outcome);
+            self.carry_out(subject, outcome);
             self.held.set(self.machine.held());
         }
         self.release();
     }
 
-    fn carry_out(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
+    fn carry_out(&mut self, subject: Subject, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
             let limit = self.largest_batch();
             let batches = batches(&outcome.records, limit, self.codec, now);
-            if batches.iter().any(|batch| batch.len() > limit) {
-                return self.refuse_too_large(outcome);
+            let largest = batches.iter().map(Bytes::len).max().unwrap_or(0);
+            if largest > limit {
+                let partition = self.replica.topic_partition();
+                failures::tell_too_large(partition, &subject, largest, limit);
+                return self.refuse(subject, outcome);
             }
             self.replay(&outcome.records, now);
-            self.append(batches);
+            self.append(&subject, batches);
         }
         self.change_timers(outcome.timers);
         for (token, reply) in outcome.replies {
@@ -193,7 +202,8 @@ impl<M: Machine> Active<M> {
 
     /// The largest record batch that the log takes.
     fn largest_batch(&self) -> usize {
-        usize::try_from(self.replica.config().max_message_bytes).unwrap_or(0)
+        let config = self.replica.config();
+        usize::try_from(config.max_message_bytes.min(config.segment_bytes)).unwrap_or(0)
     }
 
     fn replay(&mut self, records: &[KeyValue], now: Timestamp) {
@@ -219,31 +229,37 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Drops a decision that the log would not take, before anything has come of it.
-    fn refuse_too_large(&mut self, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
+    /// Drops a decision that the log would not take, and has the machine decide on what follows.
+    fn refuse(&mut self, subject: Subject, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
         // What is not logged has been decided on already.
         self.change_timers(outcome.timers);
+        let next = self.machine.not_written(self.clock.now());
         for (token, _) in outcome.replies {
+            if next.replies.iter().any(|(told, _)| *told == token) {
+                continue;
+            }
             if let Some(answer) = self.waiting.remove(&token) {
                 let release = move |committed: Result<(), CoordinatorError>| {
-                    drop(answer.send(committed.and(Err(CoordinatorError::TooLarge))));
+                    drop(answer.send(committed.and(Err(CoordinatorError::Refused))));
                 };
                 self.parked.admit(self.appended, Box::new(release));
             }
         }
+        self.carry_out(subject, next);
     }
 
-    fn append(&mut self, batches: Vec<Bytes>) {
+    fn append(&mut self, subject: &Subject, batches: Vec<Bytes>) {
         for records in batches {
             self.appended += 1;
-            self.appends.push_back(self.replica.append(AppendOptions {
+            let append = self.replica.append(AppendOptions {
                 records,
                 origin: AppendOrigin::Coordinator,
                 acks: RequiredAcks::All,
                 source: Source::Broker,
                 is_one_of_few: false,
                 expected_epoch: Some(self.epoch),
-            }));
+            });
+            self.appends.push_back((subject.clone(), append));
         }
     }
 
@@ -254,17 +270,7 @@ impl<M: Machine> Active<M> {
     }
 
     /// An append failed: the machine is ahead of the log. Everyone who waits is told.
-    fn give_up(&mut self, failure: &AppendFailure) {
-        crate::base::limited!(
-            error,
-            "coordinator append failed",
-            partition = %self.replica.topic_partition(),
-            %failure
-        );
-        let error = match failure {
-            AppendFailure::NotLeader | AppendFailure::Gone => CoordinatorError::NotCoordinator,
-            _ => CoordinatorError::NotAvailable,
-        };
+    fn give_up(&mut self, error: CoordinatorError) {
         for release in self.parked.abandon() {
             release(Err(error));
         }
@@ -275,9 +281,11 @@ impl<M: Machine> Active<M> {
 }
 
 /// The result of the oldest append; `None` (which switches the branch off) when there is none.
-async fn oldest(appends: &mut VecDeque<PendingAppend>) -> Option<Result<Appended, AppendFailure>> {
+async fn oldest(
+    appends: &mut VecDeque<(Subject, PendingAppend)>,
+) -> Option<Result<Appended, AppendFailure>> {
     match appends.front_mut() {
-        Some(append) => Some(append.await),
+        Some((_, append)) => Some(append.await),
         None => None,
     }
 }

@@ -11,65 +11,19 @@ use tokio::runtime;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::base::{
-    Clock, Completion, ErrorCode, LeaderEpoch, NodeId, Outcome, TimerChange, Timestamp, Token,
-    TopicId,
-};
+use crate::base::{Clock, Completion, ErrorCode, LeaderEpoch, NodeId, TopicId};
 use crate::cluster::{Cluster, ImageListener};
 use crate::config::BrokerConfig;
 use crate::controller::names::CONSUMER_OFFSETS;
 use crate::controller::{self, CreateTopics};
-use crate::group::{
-    Bounds, Command, DeletedTopic, Record, Registry, ReplayError, Reply, Settings, TimerKey,
-};
+use crate::group::{Command, DeletedTopic, Registry, Reply};
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
-use crate::record::Codec;
 
+use super::group_machine::{log_options, settings};
 use super::held::Held;
-use super::host::{CoordinatorError, Handle, LogOptions, Machine};
+use super::host::{CoordinatorError, Handle};
 use super::offsets_topic::{offsets_topic, partition_of};
-
-impl Machine for Registry {
-    type Command = Command;
-    type Reply = Reply;
-    type TimerKey = TimerKey;
-    type ReplayError = ReplayError;
-
-    fn within(&mut self, bounds: Bounds) {
-        Self::within(self, bounds);
-    }
-
-    fn held(&self) -> usize {
-        Self::held(self)
-    }
-
-    fn decide(
-        &mut self,
-        token: Token,
-        command: Command,
-        now: Timestamp,
-    ) -> Outcome<Record, Reply, TimerKey> {
-        Self::decide(self, token, command, now)
-    }
-
-    fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
-        Self::timer_fired(self, key, now)
-    }
-
-    fn replay(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), ReplayError> {
-        Self::replay(self, key, value, now)
-    }
-
-    fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
-        Self::loaded(self, now)
-    }
-}
 
 /// About how many groups a coordinator is asked at once: some may have very many offsets or members.
 const READ_AT_ONCE: usize = 32;
@@ -267,13 +221,27 @@ impl Groups {
     }
 
     /// Asks the coordinator of `group` to decide. The place in its order is fixed when this returns.
+    ///
+    /// What is not durable within `offsets.commit.timeout.ms` may still become so; who joins waits for other members,
+    /// and no time is set.
     pub fn command(
         &self,
         group: &str,
         command: Command,
     ) -> impl Future<Output = Result<Reply, CoordinatorError>> + Send + use<> {
+        let timeout = u64::try_from(self.shared.config.offsets_commit_timeout_ms).unwrap_or(0);
+        let until =
+            (!command.waits_for_members()).then(|| Instant::now() + Duration::from_millis(timeout));
         let asked = self.ask_host_of(group, |_, handle| handle.command(command));
-        async move { asked?.await }
+        async move {
+            let reply = asked?;
+            match until {
+                None => reply.await,
+                Some(until) => tokio::time::timeout_at(until, reply)
+                    .await
+                    .unwrap_or(Err(CoordinatorError::NotAvailable)),
+            }
+        }
     }
 
     /// Reads what the coordinator of `group` knows; answered when everything that was decided before
@@ -497,43 +465,11 @@ async fn expire_offsets(shared: Weak<Shared>, period: Duration) {
     }
 }
 
-/// What the configuration says about their log.
-fn log_options(config: &BrokerConfig) -> LogOptions {
-    LogOptions {
-        codec: i16::try_from(config.offsets_topic_compression_codec)
-            .ok()
-            .and_then(Codec::from_id)
-            .unwrap_or_default(),
-        load_bytes: usize::try_from(config.offsets_load_buffer_size).unwrap_or(1),
-    }
-}
-
-/// What the configuration says about groups, for the machine.
-fn settings(config: &BrokerConfig) -> Settings {
-    Settings {
-        min_session_timeout_ms: config.group_min_session_timeout_ms,
-        max_session_timeout_ms: config.group_max_session_timeout_ms,
-        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
-        max_size: config.group_max_size,
-        offset_metadata_max_bytes: config.offset_metadata_max_bytes,
-        offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
-        members_max_bytes: usize::try_from(config.zurau_group_members_max_bytes)
-            .unwrap_or(usize::MAX),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Hosts, settings};
+    use super::Hosts;
     use crate::base::TopicId;
-    use crate::config::BrokerConfig;
     use crate::coordinator::CoordinatorError;
-    use crate::group::Settings;
-
-    #[test]
-    fn the_defaults_of_the_configuration_are_those_of_the_machine() {
-        assert_eq!(settings(&BrokerConfig::default()), Settings::default());
-    }
 
     #[test]
     fn a_group_without_a_host_is_told_why() {

@@ -2,7 +2,7 @@
 //!
 //! States: *loading* (commands are refused as "load in progress") -> [`active`](super::active) -> (an
 //! append failed, or the machine panicked) -> *loading* again, or, where the log cannot be read or written
-//! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
+//! any more, *refusing* as one that is not the coordinator. The task ends when it is told to, or when the last handle to its mailbox is gone.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -32,6 +32,12 @@ pub trait Machine: Send + Sized + 'static {
     /// What a record that cannot be replayed looks like.
     type ReplayError: Display;
 
+    /// What a command is about.
+    fn subject(command: &Self::Command) -> Subject;
+
+    /// What a timer is about.
+    fn subject_of_timer(key: &Self::TimerKey) -> Subject;
+
     /// Tells what bounds the decisions from now on.
     fn within(&mut self, _bounds: Bounds) {}
 
@@ -55,6 +61,12 @@ pub trait Machine: Send + Sized + 'static {
         now: Timestamp,
     ) -> Outcome<KeyValue, Self::Reply, Self::TimerKey>;
 
+    /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
+    /// follows. Requests that the decision has answered are refused by the host, but for those that this answers.
+    fn not_written(&mut self, _now: Timestamp) -> Outcome<KeyValue, Self::Reply, Self::TimerKey> {
+        Outcome::default()
+    }
+
     /// Applies one record: the only way for logged state to change.
     ///
     /// # Errors
@@ -70,6 +82,15 @@ pub trait Machine: Send + Sized + 'static {
     fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<Self::TimerKey>>;
 }
 
+/// What a decision is about, for the line that tells that it could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What was to be done, by Kafka's name of the API where there is one.
+    pub operation: &'static str,
+    /// The group; empty for what is about all of them.
+    pub group: Arc<str>,
+}
+
 /// A record of an internal topic: encoded key and value, no value for a tombstone.
 pub type KeyValue = crate::group::Record;
 
@@ -82,15 +103,12 @@ pub enum CoordinatorError {
     /// The state is being read from the log.
     #[error("the coordinator is loading")]
     Loading,
-    /// The log cannot be written or read now.
-    #[error("the coordinator cannot write its log")]
+    /// There is no log yet, it cannot be written now, or it takes too long.
+    #[error("the coordinator cannot write its log now")]
     NotAvailable,
-    /// It did not become durable in the time that was given to it.
-    #[error("the coordinator's log takes too long")]
-    TimedOut,
-    /// The record batch is larger than the internal topic takes.
-    #[error("the decision is larger than a batch may be")]
-    TooLarge,
+    /// The log does not take what was decided, and would not take it later: it is larger than a batch may be.
+    #[error("the coordinator's log does not take the decision")]
+    Refused,
 }
 
 /// How a reply reaches the one who asked.
@@ -234,13 +252,7 @@ impl<M: Machine> Host<M> {
                 End::AppendFailed if self.replica.is_offline() => {
                     return refuse_for_good(&mut messages).await;
                 }
-                End::AppendFailed => {
-                    crate::base::limited!(
-                        warn,
-                        "coordinator state dropped after a failed append: loading again",
-                        partition = %self.replica.topic_partition()
-                    );
-                }
+                End::AppendFailed => {}
             }
         }
     }
@@ -301,7 +313,7 @@ async fn refuse_for_good<M: Machine>(messages: &mut mpsc::UnboundedReceiver<Mess
         if matches!(message, Message::Stop) {
             return;
         }
-        refuse(message, CoordinatorError::NotAvailable);
+        refuse(message, CoordinatorError::NotCoordinator);
     }
 }
 

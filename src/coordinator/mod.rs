@@ -11,6 +11,8 @@
 //!                                                                     fail what is parked, load again
 //! ```
 //!
+//! [`failures`] says who hears what when a decision cannot be written.
+//!
 //! Invariants
 //! - The machine sees one command at a time, and the records of a decision before the next command.
 //! - A reply leaves only when the records of its decision, and of every decision before it, are
@@ -18,10 +20,13 @@
 //! - What machines hold in memory for those who wait or are members is summed up over all of them, and
 //!   each is told before it decides what the others hold and what its log takes.
 //! - Loading is the same replay from the log. After a failed append the machine may hold what the
-//!   log does not: it is dropped and loaded again.
+//!   log does not: it is dropped and loaded again. A decision that is larger than a batch may be is not
+//!   replayed, so that the machine can go on.
 
 mod active;
 mod batches;
+mod failures;
+mod group_machine;
 pub mod groups;
 pub mod held;
 pub mod host;

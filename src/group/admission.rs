@@ -27,6 +27,7 @@ impl Registry {
         if more == 0 {
             return Ok(());
         }
+        self.check_alone(join)?;
         let freed = if self.is_full(more) {
             self.remove_idle(&join.group, turn)
         } else {
@@ -51,10 +52,35 @@ impl Registry {
     /// Refuses assignments for which there is no memory.
     pub(super) fn allow_assignments(&self, group: &Group, sync: &Sync) -> Result<(), ErrorCode> {
         let more = group.grows_by(sync);
+        if more > self.settings.members_max_bytes {
+            limited!(
+                warn,
+                "assignment refused: it alone is more than what members of groups may hold (zurau.group.members.max.bytes)",
+                group = %sync.group,
+                bytes = more
+            );
+            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
         if more > 0 && self.is_full(more) {
             return Err(self.refuse(&sync.group, more));
         }
         Ok(())
+    }
+
+    /// Refuses for good a member that would be beyond the share of its address if there were no other.
+    fn check_alone(&self, join: &Join) -> Result<(), ErrorCode> {
+        let alone = join.held_bytes() + GROUP_BYTES;
+        if alone <= self.settings.members_max_bytes / 2 {
+            return Ok(());
+        }
+        limited!(
+            warn,
+            "member refused: it alone would hold more than half of what members of groups may (zurau.group.members.max.bytes)",
+            group = %join.group,
+            client = %join.client_id,
+            bytes = alone
+        );
+        Err(ErrorCode::MESSAGE_TOO_LARGE)
     }
 
     fn check_record(&self, join: &Join, group: Option<&Group>) -> Result<(), ErrorCode> {

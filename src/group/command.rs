@@ -32,6 +32,42 @@ pub enum Command {
     TopicsDeleted(Vec<DeletedTopic>),
 }
 
+impl Command {
+    /// What is asked, by Kafka's name of the API where there is one.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "JoinGroup",
+            Self::Sync(_) => "SyncGroup",
+            Self::Heartbeat(_) => "Heartbeat",
+            Self::Leave(_) => "LeaveGroup",
+            Self::CommitOffsets(_) => "OffsetCommit",
+            Self::DeleteOffsets(_) => "OffsetDelete",
+            Self::DeleteGroup(_) => "DeleteGroups",
+            Self::ExpireOffsets => "expiry of offsets",
+            Self::TopicsDeleted(_) => "deletion of topics",
+        }
+    }
+
+    /// The group that it is about; empty for all.
+    pub fn group(&self) -> Arc<str> {
+        match self {
+            Self::Join(Join { group, .. })
+            | Self::Sync(Sync { group, .. })
+            | Self::Heartbeat(Heartbeat { group, .. })
+            | Self::Leave(Leave { group, .. })
+            | Self::CommitOffsets(CommitOffsets { group, .. })
+            | Self::DeleteOffsets(DeleteOffsets { group, .. })
+            | Self::DeleteGroup(DeleteGroup { group }) => Arc::clone(group),
+            Self::ExpireOffsets | Self::TopicsDeleted(_) => "".into(),
+        }
+    }
+
+    /// Whether the answer may have to wait for other members.
+    pub const fn waits_for_members(&self) -> bool {
+        matches!(self, Self::Join(_) | Self::Sync(_))
+    }
+}
+
 /// The answer to a [`Command`] of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {

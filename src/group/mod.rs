@@ -13,7 +13,10 @@
 //!    outcome without records all earlier ones, are committed. Reads wait for the same position.
 //! 3. A timer that was cancelled or set anew must not fire for its old time.
 //! 4. When an append fails, the host drops the registry, answers every token that it has not seen
-//!    answered with a retriable error, and loads again. Nothing here is undone.
+//!    answered with a retriable error, and loads again. Nothing here is undone. Records that the host knows
+//!    to be too large it neither appends nor replays: it makes the timer changes, asks by
+//!    [`Registry::not_written`] what follows (`classic/provisional.rs`), and refuses what the outcome answers
+//!    and what follows does not.
 //! 5. Before a decision the host says what [`Bounds`] it has.
 //! 6. The tombstones of [`Command::ExpireOffsets`], [`Command::TopicsDeleted`] and
 //!    [`Command::DeleteGroup`] can be too many for one batch. They do not need each other, except that
@@ -35,7 +38,8 @@
 //! What members say is kept as long as the members, so that it is counted and bounded (`memory.rs`). What
 //! no record could hold is refused at the join, and not when the generation is to be written: a member
 //! whose own metadata does not fit into a batch of the log (`MESSAGE_TOO_LARGE`), or does not fit beside
-//! that of the others (`GROUP_MAX_SIZE_REACHED`). Clients report either and give up, as they should, since
+//! that of the others (`GROUP_MAX_SIZE_REACHED`), or who alone would hold more than half of the memory that there
+//! is for members. Clients report either and give up, as they should, since
 //! neither passes. A lack of memory does (`COORDINATOR_NOT_AVAILABLE`): clients try again.
 //!
 //! # States of a classic group

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::classic::Group;
+use super::classic::{Group, Provisional};
 use super::command::{
     Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
 };
@@ -73,12 +73,31 @@ pub enum TimerKey {
     },
 }
 
+impl TimerKey {
+    /// What is over when it fires.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Session { .. } => "end of a session",
+            Self::Join { .. } => "end of the time to join",
+            Self::Sync { .. } => "end of the time to sync",
+        }
+    }
+
+    /// The group that it is about.
+    pub fn group(&self) -> Arc<str> {
+        let (Self::Session { group, .. } | Self::Join { group } | Self::Sync { group }) = self;
+        Arc::clone(group)
+    }
+}
+
 /// One decision in the making: what it may know, and what came of it so far.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) now: Timestamp,
     outcome: Outcome,
+    /// What a group has changed in advance of a record.
+    provisional: Option<(Arc<str>, Provisional)>,
 }
 
 impl<'a> Turn<'a> {
@@ -87,6 +106,7 @@ impl<'a> Turn<'a> {
             settings,
             now,
             outcome: Outcome::default(),
+            provisional: None,
         }
     }
 
@@ -96,6 +116,12 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn write(&mut self, record: Record) {
         self.outcome.records.push(record);
+    }
+
+    /// Writes a record of a group that has changed in advance of it.
+    pub(crate) fn write_for(&mut self, group: &Arc<str>, record: Record, change: Provisional) {
+        self.write(record);
+        self.provisional = Some((Arc::clone(group), change));
     }
 
     /// Sets a timer. Times come from clients and may be negative.
@@ -121,6 +147,8 @@ pub struct Registry {
     pub(super) foreign: ForeignGroups,
     pub(super) offsets: Offsets,
     pub(super) last_listing: LastListing,
+    /// What a group has changed in advance of the records of the last decision.
+    pub(super) provisional: Option<(Arc<str>, Provisional)>,
     /// Whether the log is still being read. Then a record says what a group is; afterwards it
     /// confirms what the group decided.
     pub(super) is_loading: bool,
@@ -136,6 +164,7 @@ impl Registry {
             foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
             last_listing: LastListing::default(),
+            provisional: None,
             is_loading: true,
         }
     }
@@ -200,6 +229,7 @@ impl Registry {
                 turn.reply(token, Reply::Done);
             }
         }
+        self.provisional = turn.provisional;
         turn.outcome
     }
 
@@ -214,6 +244,23 @@ impl Registry {
             TimerKey::Join { .. } => group.join_timeout(&mut turn),
             TimerKey::Sync { .. } => group.sync_timeout(&mut turn),
         });
+        self.provisional = turn.provisional;
+        turn.outcome
+    }
+
+    /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
+    /// follows. Requests that the decision has answered are the host's to refuse, but for those that this answers.
+    pub fn not_written(&mut self, now: Timestamp) -> Outcome {
+        let mut turn = Turn::new(&self.settings, now);
+        if let Some((id, change)) = self.provisional.take() {
+            let is_birth = matches!(change, Provisional::Birth);
+            self.groups
+                .change(&id, |group| group.not_written(change, &mut turn));
+            if is_birth {
+                self.groups.remove(&id);
+            }
+        }
+        self.provisional = turn.provisional;
         turn.outcome
     }
 
@@ -245,7 +292,7 @@ impl Registry {
             for tombstone in foreign.into_iter().flat_map(ForeignGroup::tombstones) {
                 turn.write(tombstone);
             }
-            turn.write(group.birth_record(turn.now));
+            turn.write_for(&id, group.birth_record(turn.now), Provisional::Birth);
             self.groups.insert(group);
         }
     }
@@ -264,10 +311,15 @@ impl Registry {
         let Some(group) = self.groups.get(&sync.group) else {
             return turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID));
         };
-        if let Err(error) = self.allow_assignments(group, &sync) {
-            return turn.reply(token, refusal(error));
-        }
         let id = Arc::clone(&sync.group);
+        if let Err(error) = self.allow_assignments(group, &sync) {
+            turn.reply(token, refusal(error));
+            if !error.is_retriable() {
+                self.groups
+                    .change(&id, |group| group.refuse_assignment(&sync, turn));
+            }
+            return;
+        }
         self.groups
             .change(&id, |group| group.sync(token, sync, turn));
     }

@@ -35,6 +35,7 @@ impl Registry {
         value: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), ReplayError> {
+        self.provisional = None;
         match (records::decode_key(key)?, value) {
             (Key::Offset { group, at }, Some(value)) => {
                 let committed = records::decode_offset(value)?;

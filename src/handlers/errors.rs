@@ -1,4 +1,26 @@
 //! The one place where the errors of the floors below become Kafka's codes.
+//!
+//! # Retriable or not
+//!
+//! Clients repeat by themselves what is answered with a retriable code, and tell nobody until their time is up. So such
+//! a code is only for what passes without anybody changing the request: **a permanent lack never gets a retriable code.**
+//! What is wrong with a log directory counts as passing, as in Kafka: an operator mends it, and clients are to be there then.
+//!
+//! | what is lacking | passes | code |
+//! | --- | --- | --- |
+//! | leadership, a coordinator that loads or moves, a controller that stops | yes | `NOT_LEADER_OR_FOLLOWER`, `NOT_COORDINATOR`, `COORDINATOR_LOAD_IN_PROGRESS`, `NOT_CONTROLLER` |
+//! | a topic that was just made or deleted | yes | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID`, `LEADER_NOT_AVAILABLE` |
+//! | a log directory, or space below the reserve | yes | `KAFKA_STORAGE_ERROR`; of a coordinator `NOT_COORDINATOR` |
+//! | replicas in sync; time for a coordinator's write | yes | `NOT_ENOUGH_REPLICAS`; `COORDINATOR_NOT_AVAILABLE` |
+//! | memory for one more member | yes | `COORDINATOR_NOT_AVAILABLE` |
+//! | memory for a member that alone is too large | no | `MESSAGE_TOO_LARGE` |
+//! | room for a group's record in a batch | no | at the join `MESSAGE_TOO_LARGE`, `GROUP_MAX_SIZE_REACHED`; later `UNKNOWN_SERVER_ERROR`, as in Kafka |
+//! | brokers for so many replicas | no | `INVALID_REPLICATION_FACTOR` |
+//! | transactions (`no_transactions.rs`) | no | `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; for a batch in one `INVALID_PRODUCER_ID_MAPPING` |
+//! | coordinators of share groups | no | `INVALID_REQUEST` |
+//! | groups of kinds that only Kafka serves (`group/foreign.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
+//! | a timestamp of ListOffsets that means nothing here | no | `UNSUPPORTED_VERSION` |
+//! | a whole API | no | it is not advertised |
 
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
@@ -97,8 +119,7 @@ pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
         CoordinatorError::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         CoordinatorError::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        CoordinatorError::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
-        CoordinatorError::TooLarge => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
+        CoordinatorError::Refused => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }
 
@@ -110,8 +131,7 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::NotAvailable => ErrorCode::NOT_COORDINATOR,
         CoordinatorError::NotCoordinator
         | CoordinatorError::Loading
-        | CoordinatorError::TimedOut
-        | CoordinatorError::TooLarge => of_coordinator(error),
+        | CoordinatorError::Refused => of_coordinator(error),
     }
 }
 

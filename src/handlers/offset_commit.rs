@@ -1,8 +1,6 @@
 //! OffsetCommit: how far consumers have come. By topic name in old versions, by id in new ones.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
@@ -46,7 +44,7 @@ impl Handler for OffsetCommit {
         });
         drop(request);
         let codes = match commit {
-            Some((commit, count)) => codes(call.version, within(&call, commit).await, count),
+            Some((commit, count)) => codes(call.version, commit.await, count),
             None => Vec::new(),
         };
         call.reply(&response(call.version, asked, &refusals, codes))
@@ -75,18 +73,6 @@ fn asked(request: &OffsetCommitRequest) -> Vec<Asked> {
                 .collect(),
         })
         .collect()
-}
-
-/// A commit that is not durable in time is answered so; it may still become durable.
-async fn within(
-    call: &Call,
-    commit: impl Future<Output = Result<GroupReply, CoordinatorError>>,
-) -> Result<GroupReply, CoordinatorError> {
-    let timeout = u64::try_from(call.broker.config.offsets_commit_timeout_ms).unwrap_or(0);
-    match tokio::time::timeout(Duration::from_millis(timeout), commit).await {
-        Ok(decided) => decided,
-        Err(_) => Err(CoordinatorError::TimedOut),
-    }
 }
 
 /// Finds the topics of the request: what is to be committed, and for each of the request's partitions

@@ -10,7 +10,7 @@ use crate::partition::testing::{Broker, EPOCH};
 use crate::record::Codec;
 
 use super::super::held::Held;
-use super::{CoordinatorError, Handle, KeyValue, LogOptions, Machine};
+use super::{CoordinatorError, Handle, KeyValue, LogOptions, Machine, Subject};
 
 const OPTIONS: LogOptions = LogOptions {
     codec: Codec::None,
@@ -46,6 +46,17 @@ impl Machine for Sum {
     type Reply = u64;
     type TimerKey = &'static str;
     type ReplayError = std::convert::Infallible;
+
+    fn subject(_ask: &Ask) -> Subject {
+        Subject {
+            operation: "Ask",
+            group: "".into(),
+        }
+    }
+
+    fn subject_of_timer(_key: &&'static str) -> Subject {
+        Self::subject(&Ask::Wait(None))
+    }
 
     fn decide(
         &mut self,
@@ -201,7 +212,7 @@ async fn a_decision_that_is_too_large_leaves_no_trace() {
     let (broker, handle) = host(path.path(), KafkaUuid::random());
     assert_eq!(
         handle.command(Ask::Write(5000)).await,
-        Err(CoordinatorError::TooLarge)
+        Err(CoordinatorError::Refused)
     );
     assert_eq!(handle.command(Ask::Add(2)).await, Ok(2));
     assert_eq!(total(&handle).await, 2);
@@ -217,7 +228,7 @@ async fn a_directory_that_is_offline_refuses_for_good() {
     for _ in 0..3 {
         assert_eq!(
             handle.command(Ask::Add(1)).await,
-            Err(CoordinatorError::NotAvailable)
+            Err(CoordinatorError::NotCoordinator)
         );
     }
     broker.partitions.stop(1);

@@ -12,6 +12,7 @@ mod members;
 mod memory;
 mod persist;
 mod protocols;
+mod provisional;
 mod rebalance;
 mod state;
 mod static_member;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub(crate) use member::Member;
 pub(crate) use members::Members;
+pub(crate) use provisional::Provisional;
 pub(crate) use state::State;
 pub use state::StateName;
 

@@ -102,16 +102,21 @@ impl Group {
             && self.members.is_empty()
             && written.generation == self.following_generation();
         if is_last_gone {
-            self.generation = written.generation;
-            self.protocol = None;
-            self.leader = None;
-            self.subscribed = self.read_subscription();
-            self.enter(State::Empty, written.since);
+            self.become_empty(written.generation, written.since);
         } else if !is_birth {
             return Err(written);
         }
         self.written = Some(written);
         Ok(())
+    }
+
+    /// The last member is gone.
+    pub(super) fn become_empty(&mut self, generation: i32, since: Timestamp) {
+        self.generation = generation;
+        self.protocol = None;
+        self.leader = None;
+        self.subscribed = self.read_subscription();
+        self.enter(State::Empty, since);
     }
 
     fn adopt_members(&mut self, written: Generation) -> Result<(), Generation> {

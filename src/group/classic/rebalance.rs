@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::state::InitialDelay;
-use super::{Group, Member, State, StateName};
+use super::{Group, Member, Provisional, State, StateName};
 use crate::base::ErrorCode;
 use crate::group::command::{Reply, SyncReply};
 use crate::group::registry::Turn;
@@ -85,7 +85,7 @@ impl Group {
         turn.cancel(self.join_key());
         self.remove_absent(turn);
         if self.members.is_empty() {
-            turn.write(self.empty_record(turn.now));
+            turn.write_for(&self.id, self.empty_record(turn.now), Provisional::LastGone);
         } else if self.elect_joined_leader() {
             self.next_generation(turn);
         } else {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Group, Member, StateName};
+use super::provisional::Replacement;
+use super::{Group, Member, Provisional, StateName};
 use crate::base::{ErrorCode, Token};
 use crate::group::command::{Join, JoinReply, Reply};
 use crate::group::registry::Turn;
@@ -21,13 +22,21 @@ impl Group {
         join: Join,
         turn: &mut Turn<'_>,
     ) {
-        let old_leader = self.leader.clone();
+        let Some(mut former) = self.members.remove(old_id) else {
+            return self.admit(token, new_id, join, turn);
+        };
+        former.dismiss(old_id, ErrorCode::FENCED_INSTANCE_ID, turn);
+        let replacement = Replacement {
+            former,
+            leader: self.leader.clone(),
+            replaced_by: new_id,
+            token,
+        };
         let can_skip_assignment = join.can_skip_assignment;
-        self.move_in(token, old_id, &new_id, join, turn);
-        self.renew_session(&new_id, turn);
+        self.move_in(&replacement, join, turn);
         match self.state() {
             StateName::Stable if self.select_protocol() == self.protocol => {
-                self.rejoin_unnoticed(&new_id, old_leader, can_skip_assignment, turn);
+                self.rejoin_unnoticed(replacement, can_skip_assignment, turn);
             }
             StateName::Stable | StateName::CompletingRebalance => self.prepare_rebalance(turn),
             StateName::PreparingRebalance | StateName::Empty | StateName::Dead => {
@@ -38,32 +47,29 @@ impl Group {
 
     fn move_in(
         &mut self,
-        token: Token,
-        old_id: &Arc<str>,
-        new_id: &Arc<str>,
+        replacement: &Replacement,
         join: Join,
         turn: &mut Turn<'_>,
     ) {
-        turn.cancel(self.session_key(old_id));
-        let mut member = Member::joining(Arc::clone(new_id), token, join);
+        let (old, new_id) = (&replacement.former, &replacement.replaced_by);
+        turn.cancel(self.session_key(&old.id));
+        let mut member = Member::joining(Arc::clone(new_id), replacement.token, join);
         member.is_new = false;
+        member.assignment = old.assignment.clone();
         if let Some(instance) = &member.instance {
             self.instances
                 .insert(Arc::clone(instance), Arc::clone(new_id));
         }
-        if let Some(mut old) = self.members.remove(old_id) {
-            old.dismiss(old_id, ErrorCode::FENCED_INSTANCE_ID, turn);
-            member.assignment = old.assignment;
-        }
         self.members.insert(member);
-        if self.is_leader(old_id) {
+        if self.is_leader(&old.id) {
             self.leader = Some(Arc::clone(new_id));
         }
         if let Some(awaited) = self.state.awaited()
-            && awaited.remove(old_id)
+            && awaited.remove(&old.id)
         {
             awaited.insert(Arc::clone(new_id));
         }
+        self.renew_session(new_id, turn);
     }
 
     /// Answers with the generation as it is.
@@ -73,17 +79,16 @@ impl Group {
     /// does not recognise itself.
     fn rejoin_unnoticed(
         &mut self,
-        new_id: &Arc<str>,
-        old_leader: Option<Arc<str>>,
+        replacement: Replacement,
         can_skip_assignment: bool,
         turn: &mut Turn<'_>,
     ) {
-        turn.write(self.generation_record(self.since, |member| member.assignment.clone()));
-        let leads = can_skip_assignment && self.is_leader(new_id);
+        let new_id = Arc::clone(&replacement.replaced_by);
+        let leads = can_skip_assignment && self.is_leader(&new_id);
         let leader = if can_skip_assignment {
             self.leader.clone()
         } else {
-            old_leader
+            replacement.leader.clone()
         };
         let reply = JoinReply {
             error: ErrorCode::NONE,
@@ -92,7 +97,7 @@ impl Group {
             protocol: self.protocol.clone(),
             leader: leader.unwrap_or_else(|| "".into()),
             skip_assignment: leads,
-            member: Arc::clone(new_id),
+            member: Arc::clone(&new_id),
             members: if leads {
                 self.joined_members()
             } else {
@@ -101,10 +106,13 @@ impl Group {
         };
         let joining = self
             .members
-            .get_mut(new_id)
+            .get_mut(&new_id)
             .and_then(|member| member.joining.take());
         if let Some(token) = joining {
             turn.reply(token, Reply::Join(reply));
         }
+        let record = self.generation_record(self.since, |member| member.assignment.clone());
+        let provisional = Provisional::Replacement(Box::new(replacement));
+        turn.write_for(&self.id, record, provisional);
     }
 }

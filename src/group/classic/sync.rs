@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Group, StateName};
+use super::{Group, Provisional, StateName};
 use crate::base::{ErrorCode, Token};
 use crate::group::command::{Reply, Sync, SyncReply};
 use crate::group::registry::Turn;
@@ -36,6 +36,16 @@ impl Group {
                 let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);
                 turn.reply(token, Reply::Sync(refusal));
             }
+        }
+    }
+
+    /// There can never be memory for the assignment: all join again, as when the log does not take it.
+    pub(crate) fn refuse_assignment(&mut self, sync: &Sync, turn: &mut Turn<'_>) {
+        if self.state() == StateName::CompletingRebalance
+            && self.is_leader(&sync.member)
+            && self.validate_sync(sync).is_ok()
+        {
+            self.prepare_rebalance(turn);
         }
     }
 
@@ -70,7 +80,8 @@ impl Group {
     fn assign(&mut self, assignments: Vec<(Arc<str>, Bytes)>, turn: &mut Turn<'_>) {
         let assignments: HashMap<_, _> = assignments.into_iter().collect();
         let assignment = |id: &Arc<str>| assignments.get(id).cloned().unwrap_or_default();
-        turn.write(self.generation_record(Some(turn.now), |member| assignment(&member.id)));
+        let record = self.generation_record(Some(turn.now), |member| assignment(&member.id));
+        turn.write_for(&self.id, record, Provisional::Assignment);
         let ids: Vec<_> = self.members.ids().cloned().collect();
         for id in &ids {
             let waiting = self

@@ -3,7 +3,7 @@
 
 use super::{GroupOffsets, is_same_life};
 use crate::base::{ErrorCode, Timestamp, TopicPartition};
-use crate::group::classic::{Group, StateName};
+use crate::group::classic::{Group, Provisional, StateName};
 use crate::group::command::{DeleteGroup, DeleteOffsets, DeleteOffsetsReply, DeletedTopic};
 use crate::group::records::{CommittedOffset, group_tombstone, offset_tombstone};
 use crate::group::registry::{Registry, Turn};
@@ -63,7 +63,7 @@ impl Registry {
         }
         self.delete_all_offsets(&delete.group, turn);
         group.forget_pending(turn);
-        turn.write(group_tombstone(&delete.group));
+        turn.write_for(group.id(), group_tombstone(&delete.group), Provisional::End);
         ErrorCode::NONE
     }
 

@@ -11,3 +11,4 @@ mod random;
 mod restart;
 mod static_members;
 mod syncing;
+mod unwritten;

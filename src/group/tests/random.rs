@@ -15,17 +15,37 @@ use crate::group::{
 /// What happens next. Numbers choose one of few clients, so that they meet often.
 #[derive(Clone, Debug)]
 enum Step {
-    Join { client: usize, taste: usize },
-    JoinOld { client: usize },
-    Sync { client: usize },
-    Heartbeat { client: usize },
-    Leave { client: usize, by_name: bool },
-    Commit { client: usize },
-    Forget { client: usize },
-    Wait { milliseconds: i64 },
+    Join {
+        client: usize,
+        taste: usize,
+    },
+    JoinOld {
+        client: usize,
+    },
+    Sync {
+        client: usize,
+    },
+    Heartbeat {
+        client: usize,
+    },
+    Leave {
+        client: usize,
+        by_name: bool,
+    },
+    Commit {
+        client: usize,
+    },
+    Forget {
+        client: usize,
+    },
+    Wait {
+        milliseconds: i64,
+    },
     Expire,
     Delete,
     Reload,
+    /// From now on the log takes records, or does not.
+    Full(bool),
 }
 
 const CLIENTS: usize = 5;
@@ -46,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         1 => Just(Step::Delete),
         1 => Just(Step::Reload),
+        2 => any::<bool>().prop_map(Step::Full),
     ]
 }
 
@@ -160,6 +181,7 @@ impl Run {
                 self.leaders.clear();
                 self.generation = 0;
             }
+            Step::Full(is_full) => self.host.is_log_full = is_full,
         }
         self.hear();
         self.check();

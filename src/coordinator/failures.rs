@@ -1,0 +1,107 @@
+//! Decisions that could not be written: what those who wait for them hear, and the one line of the log that says which
+//! operation of which group it was, why, and the cure.
+//!
+//! | the write | who waits hears, as with Kafka | the groups |
+//! | --- | --- | --- |
+//! | larger than a batch may be | `Refused`: it would not pass later either | go on: [`not_written`](super::host::Machine::not_written) |
+//! | log directory offline | `NotCoordinator`: clients look for the coordinator | are not served until a start with the directory |
+//! | not led here any more, topic deleted, broker stops | `NotCoordinator` | are somebody else's |
+//! | too few replicas in sync | `NotAvailable` | are loaded again |
+//! | not done within `offsets.commit.timeout.ms` | `NotAvailable` | may have it yet |
+//!
+//! A disk that is nearly full is no such failure: below `zurau.disk.reserve.bytes` coordinators still write, which is
+//! what the reserve is for.
+
+use crate::base::{TopicPartition, limited};
+use crate::log::AppendError;
+use crate::partition::AppendFailure;
+
+use super::host::{CoordinatorError, Subject};
+
+const LARGER_BATCHES: &str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
+
+/// What those hear who wait for an append that has failed.
+pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
+    match failure {
+        AppendFailure::NotLeader
+        | AppendFailure::Gone
+        | AppendFailure::Storage
+        | AppendFailure::Refused(AppendError::Offline(_) | AppendError::Io(_)) => {
+            CoordinatorError::NotCoordinator
+        }
+        AppendFailure::NotEnoughReplicas { .. } | AppendFailure::DiskNearlyFull => {
+            CoordinatorError::NotAvailable
+        }
+        AppendFailure::Refused(_) => CoordinatorError::Refused,
+    }
+}
+
+/// Says that an append has failed.
+pub(super) fn tell(partition: &TopicPartition, subject: &Subject, failure: &AppendFailure) {
+    let Subject { operation, group } = subject;
+    if matches!(failure, AppendFailure::NotLeader | AppendFailure::Gone) {
+        limited!(
+            info,
+            "group operation not written: the partition of its group is not led here any more",
+            %group, operation, %partition
+        );
+        return;
+    }
+    limited!(
+        error,
+        "group operation not written: its client is told, and the groups of the partition are loaded again",
+        %group, operation, %partition, %failure, cure = cure(failure)
+    );
+}
+
+/// Says that a decision was larger than a batch may be.
+pub(super) fn tell_too_large(
+    partition: &TopicPartition,
+    subject: &Subject,
+    size: usize,
+    most: usize,
+) {
+    let Subject { operation, group } = subject;
+    limited!(
+        warn,
+        "group operation not written: its records are larger than a batch of the log may be",
+        %group, operation, %partition, size, most, cure = LARGER_BATCHES
+    );
+}
+
+const fn cure(failure: &AppendFailure) -> &'static str {
+    match of_append(failure) {
+        CoordinatorError::Refused => LARGER_BATCHES,
+        CoordinatorError::NotAvailable => "have enough replicas in sync",
+        _ => {
+            "repair the log directory, which has an error line of its own, and start the broker again"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CoordinatorError, cure, of_append};
+    use crate::log::AppendError;
+    use crate::partition::AppendFailure;
+
+    #[test]
+    fn what_passes_is_told_apart_from_what_does_not() {
+        let too_large = AppendFailure::Refused(AppendError::MessageTooLarge { size: 2, most: 1 });
+        assert_eq!(of_append(&too_large), CoordinatorError::Refused);
+        let too_few = AppendFailure::NotEnoughReplicas {
+            in_sync: 1,
+            needed: 2,
+        };
+        assert_eq!(of_append(&too_few), CoordinatorError::NotAvailable);
+        for elsewhere in [
+            AppendFailure::Storage,
+            AppendFailure::NotLeader,
+            AppendFailure::Gone,
+        ] {
+            assert_eq!(of_append(&elsewhere), CoordinatorError::NotCoordinator);
+        }
+        assert!(cure(&AppendFailure::Storage).contains("log directory"));
+        assert!(cure(&too_large).contains("max.message.bytes"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Groups as a machine that is hosted, and what the configuration says about them.
+
+use crate::base::{Outcome, TimerChange, Timestamp, Token};
+use crate::config::BrokerConfig;
+use crate::group::{Bounds, Command, Record, Registry, ReplayError, Reply, Settings, TimerKey};
+use crate::record::Codec;
+
+use super::host::{LogOptions, Machine, Subject};
+
+impl Machine for Registry {
+    type Command = Command;
+    type Reply = Reply;
+    type TimerKey = TimerKey;
+    type ReplayError = ReplayError;
+
+    fn subject(command: &Command) -> Subject {
+        Subject {
+            operation: command.name(),
+            group: command.group(),
+        }
+    }
+
+    fn subject_of_timer(key: &TimerKey) -> Subject {
+        Subject {
+            operation: key.name(),
+            group: key.group(),
+        }
+    }
+
+    fn within(&mut self, bounds: Bounds) {
+        Self::within(self, bounds);
+    }
+
+    fn held(&self) -> usize {
+        Self::held(self)
+    }
+
+    fn decide(
+        &mut self,
+        token: Token,
+        command: Command,
+        now: Timestamp,
+    ) -> Outcome<Record, Reply, TimerKey> {
+        Self::decide(self, token, command, now)
+    }
+
+    fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
+        Self::timer_fired(self, key, now)
+    }
+
+    fn not_written(&mut self, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
+        Self::not_written(self, now)
+    }
+
+    fn replay(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), ReplayError> {
+        Self::replay(self, key, value, now)
+    }
+
+    fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
+        Self::loaded(self, now)
+    }
+}
+
+/// What the configuration says about their log.
+pub(super) fn log_options(config: &BrokerConfig) -> LogOptions {
+    LogOptions {
+        codec: i16::try_from(config.offsets_topic_compression_codec)
+            .ok()
+            .and_then(Codec::from_id)
+            .unwrap_or_default(),
+        load_bytes: usize::try_from(config.offsets_load_buffer_size).unwrap_or(1),
+    }
+}
+
+/// What the configuration says about groups, for the machine.
+pub(super) fn settings(config: &BrokerConfig) -> Settings {
+    Settings {
+        min_session_timeout_ms: config.group_min_session_timeout_ms,
+        max_session_timeout_ms: config.group_max_session_timeout_ms,
+        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        max_size: config.group_max_size,
+        offset_metadata_max_bytes: config.offset_metadata_max_bytes,
+        offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+        members_max_bytes: usize::try_from(config.zurau_group_members_max_bytes)
+            .unwrap_or(usize::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings;
+    use crate::config::BrokerConfig;
+    use crate::group::Settings;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_machine() {
+        assert_eq!(settings(&BrokerConfig::default()), Settings::default());
+    }
+}

@@ -1,0 +1,111 @@
+//! What a group has changed while deciding, in advance of its record, and what becomes of it when the log does not
+//! take the record: it is larger than a batch may be.
+//!
+//! Nothing has been replayed then, and whom the decision answered is told by the host, if not here. The group goes on, as Kafka's
+//! do, so that nobody waits for what will not come:
+//!
+//! | in advance of its record | what follows |
+//! | --- | --- |
+//! | a group is born | there is no such group, and who joined is told so |
+//! | the leader has brought the assignment | nobody has one: all join again |
+//! | a static member has come back under a new id | its former self has its place again |
+//! | the last member has gone | the group is empty; a coordinator that is loaded sees the last generation again, which then ends by silence |
+//! | the group ends | it stays |
+
+use std::sync::Arc;
+
+use super::{Group, Member};
+use crate::base::{ErrorCode, Token};
+use crate::group::command::{JoinReply, Reply};
+use crate::group::registry::Turn;
+
+/// A change in advance of its record.
+#[derive(Debug)]
+pub(crate) enum Provisional {
+    /// The group is born.
+    Birth,
+    /// The leader has brought the assignment.
+    Assignment,
+    /// A static member has come back under a new id.
+    Replacement(Box<Replacement>),
+    /// The last member has gone.
+    LastGone,
+    /// The group ends.
+    End,
+}
+
+/// A static member that has come back under a new id.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    /// Its former self.
+    pub(super) former: Member,
+    /// The leader before.
+    pub(super) leader: Option<Arc<str>>,
+    /// The new id.
+    pub(super) replaced_by: Arc<str>,
+    /// The join that brought it.
+    pub(super) token: Token,
+}
+
+impl Group {
+    /// The log does not take the record.
+    pub(crate) fn not_written(&mut self, change: Provisional, turn: &mut Turn<'_>) {
+        match change {
+            Provisional::Birth => self.dissolve(turn),
+            Provisional::Assignment => self.prepare_rebalance(turn),
+            Provisional::Replacement(replacement) => self.put_back(*replacement, turn),
+            Provisional::LastGone => self.become_empty(self.following_generation(), turn.now),
+            // Their timers were stopped with the group.
+            Provisional::End => {
+                for member in self.pending.keys() {
+                    let time_ms = turn.settings.min_session_timeout_ms;
+                    turn.set(self.session_key(member), time_ms);
+                }
+            }
+        }
+    }
+
+    /// Tells all who wait that there is no group, and stops its timers.
+    fn dissolve(&mut self, turn: &mut Turn<'_>) {
+        turn.cancel(self.join_key());
+        self.forget_pending(turn);
+        let ids: Vec<_> = self.members.ids().cloned().collect();
+        for id in &ids {
+            turn.cancel(self.session_key(id));
+            if let Some(mut member) = self.members.remove(id) {
+                member.dismiss("", ErrorCode::UNKNOWN_SERVER_ERROR, turn);
+            }
+        }
+    }
+
+    fn put_back(&mut self, replacement: Replacement, turn: &mut Turn<'_>) {
+        let Replacement {
+            former,
+            leader,
+            replaced_by,
+            token,
+        } = replacement;
+        let reply = JoinReply {
+            generation: self.generation,
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            leader: leader.clone().unwrap_or_else(|| "".into()),
+            ..JoinReply::refused("", ErrorCode::UNKNOWN_SERVER_ERROR)
+        };
+        turn.reply(token, Reply::Join(reply));
+        let id = Arc::clone(&former.id);
+        turn.cancel(self.session_key(&replaced_by));
+        self.members.remove(&replaced_by);
+        if let Some(instance) = &former.instance {
+            self.instances.insert(Arc::clone(instance), Arc::clone(&id));
+        }
+        if let Some(awaited) = self.state.awaited()
+            && awaited.remove(&replaced_by)
+        {
+            awaited.insert(Arc::clone(&id));
+        }
+        self.leader = leader;
+        self.members.insert(former);
+        self.renew_session(&id, turn);
+    }
+}
