@@ -1,6 +1,7 @@
 //! FindCoordinator: who coordinates a group; from version 4 on any number of groups.
 //!
-//! Who asks about a group is going to use it, so the topic that keeps groups is created by then.
+//! Who asks about a group is going to use it, so the topic that keeps groups is created by then. Who asks for another
+//! kind of coordinator is refused for good: there is none (`no_transactions.rs` says more of transactions).
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::coordinator::Groups;
 use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
+use super::no_transactions;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
 use super::text::MALFORMED_REQUEST;
@@ -45,6 +47,9 @@ impl Handler for FindCoordinator {
                 .map_err(|_| &NOT_AVAILABLE),
             Err(refusal) => Err(refusal),
         };
+        if key_type == TRANSACTION {
+            no_transactions::tell(&call);
+        }
         let keys = if version >= WITH_MANY_KEYS {
             request.coordinator_keys
         } else {
@@ -141,14 +146,14 @@ static NOT_AVAILABLE: Refusal = Refusal::new(
     "",
 );
 
-/// For what a later release may have the answer is not a final no: clients ask again.
 static NO_TRANSACTIONS: Refusal = Refusal::new(
-    ErrorCode::COORDINATOR_NOT_AVAILABLE,
-    "This broker does not serve transactions.",
-    "This broker does not serve transactions.",
+    no_transactions::REFUSAL,
+    no_transactions::MESSAGE,
+    no_transactions::MESSAGE,
 );
+/// Only brokers ask for these, and none of them would be told by a newer version what this one cannot do.
 static NO_SHARE_GROUPS: Refusal = Refusal::new(
-    ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    ErrorCode::INVALID_REQUEST,
     "",
     "This broker does not serve share groups.",
 );
@@ -288,7 +293,7 @@ mod tests {
     fn every_version_is_told_that_there_is_none() {
         for version in 0..=6 {
             let told = told(version, check(TRANSACTION, version));
-            assert_eq!(told.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
+            assert_eq!(told.error_code, no_transactions::REFUSAL.0);
             assert_eq!(
                 (told.node_id.0, &*told.host, told.port),
                 (-1, "", -1),

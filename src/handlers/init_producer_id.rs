@@ -1,15 +1,14 @@
 //! InitProducerId: a fresh identity for an idempotent producer.
 //!
-//! A transactional id is refused with a code that clients retry: there is no transaction coordinator
-//! yet, and a client that goes on without one would believe itself to be transactional.
+//! A transactional id is refused (`no_transactions.rs`).
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
 use crate::base::ErrorCode;
 use crate::wire::Reply;
 
-use super::errors;
 use super::route::{Call, Handler};
+use super::{errors, no_transactions};
 
 pub(super) struct InitProducerId;
 
@@ -18,7 +17,12 @@ impl Handler for InitProducerId {
 
     async fn handle(call: Call, request: InitProducerIdRequest) -> Reply {
         let response = match check(&request) {
-            Err(code) => refusal(code),
+            Err(code) => {
+                if code == no_transactions::REFUSAL {
+                    no_transactions::tell(&call);
+                }
+                refusal(code)
+            }
             Ok(()) => match call.broker.cluster.next_producer_id().await {
                 Ok(id) => InitProducerIdResponse::default()
                     .with_producer_id(ProducerId(id.0))
@@ -42,7 +46,7 @@ fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
     let has_epoch = request.producer_epoch != -1;
     match &request.transactional_id {
         Some(id) if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
-        Some(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        Some(_) => Err(no_transactions::REFUSAL),
         None if has_id != has_epoch => Err(ErrorCode::INVALID_REQUEST),
         None => Ok(()),
     }

@@ -62,6 +62,7 @@ mod list_groups;
 mod list_offsets;
 mod metadata;
 mod metered;
+mod no_transactions;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;

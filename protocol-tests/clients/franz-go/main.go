@@ -10,6 +10,7 @@ func main() {
 		"idempotent":               idempotent,
 		"group-range":              groupRange,
 		"group-cooperative-sticky": groupCooperativeSticky,
+		"transactions-refused":     transactionsRefused,
 		"commits":                  commits,
 		"positions":                positions,
 		"admin-topics":             adminTopics,

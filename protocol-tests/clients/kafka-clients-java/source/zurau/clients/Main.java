@@ -18,7 +18,7 @@ public final class Main {
         SCENARIOS.put("codecs", "produce.Codecs.everyCodec");
         SCENARIOS.put("codecs-recompressed", "produce.Codecs.topicCodec");
         SCENARIOS.put("idempotent-producer", "produce.Idempotence.orderAndNoDuplicates");
-        SCENARIOS.put("transactional-producer", "produce.Idempotence.transactionalIsRefused");
+        SCENARIOS.put("transactions-refused", "produce.TransactionsRefused.atOnce");
 
         SCENARIOS.put("group-range", "group.Rebalances.range");
         SCENARIOS.put("group-cooperative", "group.Rebalances.cooperative");
@@ -29,6 +29,7 @@ public final class Main {
         SCENARIOS.put("group-commit", "group.Commits.commitAndResume");
         SCENARIOS.put("group-commit-async", "group.Commits.async");
         SCENARIOS.put("group-auto-commit", "group.Commits.autoCommit");
+        SCENARIOS.put("group-too-large", "group.TooLarge.membersGoOn");
 
         SCENARIOS.put("consumer-seek", "consume.Positions.seek");
         SCENARIOS.put("consumer-offsets-for-times", "consume.Positions.offsetsForTimes");
@@ -54,6 +55,7 @@ public final class Main {
         SCENARIOS.put("admin-list-groups", "admin.AdminGroups.list");
         SCENARIOS.put("admin-describe-groups", "admin.AdminGroups.describe");
         SCENARIOS.put("admin-group-offsets", "admin.AdminOffsets.groupOffsets");
+        SCENARIOS.put("admin-fencing-refused", "admin.FencingRefused.atOnce");
         SCENARIOS.put("admin-remove-members", "admin.AdminGroups.removeMembers");
 
         SCENARIOS.put("errors-topics", "errors.TopicErrors.wrongRequests");

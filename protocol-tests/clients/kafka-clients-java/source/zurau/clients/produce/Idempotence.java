@@ -6,7 +6,6 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.KafkaException;
 import zurau.clients.Broker;
 import zurau.clients.Expect;
 
@@ -63,25 +62,5 @@ public final class Idempotence {
                     });
             }
         }
-    }
-
-    /** While transactions are not served, a producer that wants them must hear so and not wait for ever. */
-    public static void transactionalIsRefused(Broker broker) throws Exception {
-        long started = System.nanoTime();
-        try (KafkaProducer<byte[], byte[]> producer =
-                 broker.producer("transactional.id", broker.name("transactional"), "max.block.ms", 5000)) {
-            KafkaException refusal = Expect.failure(KafkaException.class, "initTransactions", () -> {
-                producer.initTransactions();
-                return "a transactional producer";
-            });
-            System.out.println("refused with " + refusal);
-        }
-        long seconds = (System.nanoTime() - started) / 1_000_000_000;
-        Expect.that(seconds < 20, "the refusal took " + seconds + " s");
-        // It did no harm to those who want none.
-        String topic = broker.name("afterwards");
-        broker.createTopic(topic, 1);
-        broker.produceNumbers(topic, 0, 0, 10, 5);
-        broker.readAll(topic, 10);
     }
 }
