@@ -15,6 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::classic::Group;
@@ -84,6 +85,15 @@ impl Groups {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
         self.by_id.iter().map(|(id, counted)| (id, &counted.group))
+    }
+
+    /// From this one on, in the order of their ids.
+    pub(super) fn from(
+        &self,
+        first: &Bound<Arc<str>>,
+    ) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        let from = self.by_id.range((first.clone(), Bound::Unbounded));
+        from.map(|(id, counted)| (id, &counted.group))
     }
 
     /// What all of them hold in memory, in bytes.

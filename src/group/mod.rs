@@ -18,8 +18,8 @@
 //!    [`Registry::not_written`] what follows (`classic/provisional.rs`), and refuses what the outcome answers
 //!    and what follows does not.
 //! 5. Before a decision the host says what [`Bounds`] it has.
-//! 6. The tombstones of [`Command::ExpireOffsets`], [`Command::TopicsDeleted`] and
-//!    [`Command::DeleteGroup`] can be too many for one batch. They do not need each other, except that
+//! 6. The tombstones of [`Command::DeleteGroup`] and of a step that removes what nobody needs can be too
+//!    many for one batch. They do not need each other, except that
 //!    a group's own comes after those of its offsets, so they may be cut into several batches.
 //!
 //! # Hard and soft
@@ -68,6 +68,7 @@
 //! | `Join` | when a rebalance begins | the generation is formed of those who came |
 //! | `Join` | when a group's first member comes | waits on if others came, else the same |
 //! | `Sync` | when a generation is formed | those who did not ask for their assignment are removed |
+//! | `Sweep` | when a step has removed what nobody needs, and there is more | the next step (`offsets/sweep.rs`) |
 //!
 //! # Reading order
 //!

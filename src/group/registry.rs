@@ -1,5 +1,6 @@
 //! Which groups there are, and who answers what. Only dispatch: an operation has a file of its own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::command::{
 use super::foreign::{ForeignGroup, ForeignGroups};
 use super::listing::LastListing;
 use super::memory::{Bounds, Groups};
-use super::offsets::Offsets;
+use super::offsets::{Offsets, Sweep};
 use super::records::Record;
 use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
 use crate::schema::MAX_STRING;
@@ -71,6 +72,8 @@ pub enum TimerKey {
         /// The group's id.
         group: Arc<str>,
     },
+    /// The pause between two steps that remove what nobody needs.
+    Sweep,
 }
 
 impl TimerKey {
@@ -80,13 +83,18 @@ impl TimerKey {
             Self::Session { .. } => "end of a session",
             Self::Join { .. } => "end of the time to join",
             Self::Sync { .. } => "end of the time to sync",
+            Self::Sweep => "removal of offsets that nobody needs",
         }
     }
 
-    /// The group that it is about.
+    /// The group that it is about; empty for all.
     pub fn group(&self) -> Arc<str> {
-        let (Self::Session { group, .. } | Self::Join { group } | Self::Sync { group }) = self;
-        Arc::clone(group)
+        match self {
+            Self::Session { group, .. } | Self::Join { group } | Self::Sync { group } => {
+                Arc::clone(group)
+            }
+            Self::Sweep => "".into(),
+        }
     }
 }
 
@@ -147,6 +155,8 @@ pub struct Registry {
     pub(super) foreign: ForeignGroups,
     pub(super) offsets: Offsets,
     pub(super) last_listing: LastListing,
+    /// What is being removed because nobody needs it; the first is on its way.
+    pub(super) sweeps: VecDeque<Sweep>,
     /// What a group has changed in advance of the records of the last decision.
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
     /// Whether the log is still being read. Then a record says what a group is; afterwards it
@@ -164,6 +174,7 @@ impl Registry {
             foreign: ForeignGroups::default(),
             offsets: Offsets::default(),
             last_listing: LastListing::default(),
+            sweeps: VecDeque::new(),
             provisional: None,
             is_loading: true,
         }
@@ -225,7 +236,7 @@ impl Registry {
                 turn.reply(token, Reply::Done);
             }
             Command::TopicsDeleted(topics) => {
-                self.forget_topics(&topics, &mut turn);
+                self.forget_topics(topics, &mut turn);
                 turn.reply(token, Reply::Done);
             }
         }
@@ -236,14 +247,20 @@ impl Registry {
     /// Decides on what follows from a timer that fired. A timer of a group or member that is gone
     /// does nothing.
     pub fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
-        let mut turn = Turn::new(&self.settings, now);
-        let (TimerKey::Session { group, .. } | TimerKey::Join { group } | TimerKey::Sync { group }) =
-            &key;
-        self.groups.change(group, |group| match &key {
-            TimerKey::Session { member, .. } => group.session_timeout(member, &mut turn),
-            TimerKey::Join { .. } => group.join_timeout(&mut turn),
-            TimerKey::Sync { .. } => group.sync_timeout(&mut turn),
-        });
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        match key {
+            TimerKey::Session { group, member } => self.groups.change(&group, |group| {
+                group.session_timeout(&member, &mut turn);
+            }),
+            TimerKey::Join { group } => self
+                .groups
+                .change(&group, |group| group.join_timeout(&mut turn)),
+            TimerKey::Sync { group } => self
+                .groups
+                .change(&group, |group| group.sync_timeout(&mut turn)),
+            TimerKey::Sweep => Some(self.sweep(&mut turn)),
+        };
         self.provisional = turn.provisional;
         turn.outcome
     }
@@ -251,7 +268,9 @@ impl Registry {
     /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
     /// follows. Requests that the decision has answered are the host's to refuse, but for those that this answers.
     pub fn not_written(&mut self, now: Timestamp) -> Outcome {
-        let mut turn = Turn::new(&self.settings, now);
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        self.pass_over();
         if let Some((id, change)) = self.provisional.take() {
             let is_birth = matches!(change, Provisional::Birth);
             self.groups

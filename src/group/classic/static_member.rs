@@ -45,12 +45,7 @@ impl Group {
         }
     }
 
-    fn move_in(
-        &mut self,
-        replacement: &Replacement,
-        join: Join,
-        turn: &mut Turn<'_>,
-    ) {
+    fn move_in(&mut self, replacement: &Replacement, join: Join, turn: &mut Turn<'_>) {
         let (old, new_id) = (&replacement.former, &replacement.replaced_by);
         turn.cancel(self.session_key(&old.id));
         let mut member = Member::joining(Arc::clone(new_id), replacement.token, join);

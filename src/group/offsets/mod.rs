@@ -2,9 +2,13 @@
 
 mod commit;
 mod delete;
+mod sweep;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
+
+pub(crate) use sweep::Sweep;
 
 use super::records::CommittedOffset;
 use super::registry::Registry;
@@ -41,8 +45,12 @@ impl Offsets {
         self.by_group.get(group)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &GroupOffsets)> {
-        self.by_group.iter()
+    /// From this group on, in the order of their ids.
+    pub(crate) fn from(
+        &self,
+        first: &Bound<Arc<str>>,
+    ) -> impl Iterator<Item = (&Arc<str>, &GroupOffsets)> {
+        self.by_group.range((first.clone(), Bound::Unbounded))
     }
 }
 

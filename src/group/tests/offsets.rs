@@ -2,7 +2,9 @@
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, protocols};
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, TopicId, TopicPartition};
-use crate::group::{Command, CommitOffsets, DeleteOffsets, DeletedTopic, Join, Reply, StateName};
+use crate::group::{
+    Command, CommitOffsets, DeleteOffsets, DeletedTopic, Join, OffsetToCommit, Reply, StateName,
+};
 
 const RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -320,4 +322,63 @@ fn an_empty_group_without_offsets_goes_unless_somebody_is_on_the_way() {
     host.leave(&[(&id, None)]);
     host.expire();
     assert_eq!(host.state(), StateName::Dead);
+}
+
+/// A group that has committed so many offsets in one topic.
+fn commit_many(host: &mut Fixture, count: i32) {
+    let mut commit = commit_of("", -1, "t", 5);
+    let one = commit.offsets.remove(0);
+    commit.offsets = (0..count)
+        .map(|partition| OffsetToCommit {
+            at: TopicPartition::new("t", partition),
+            ..one.clone()
+        })
+        .collect();
+    assert!(
+        host.commit(commit)
+            .iter()
+            .all(|(_, error)| !error.is_error())
+    );
+}
+
+fn left(host: &Fixture) -> usize {
+    host.registry.fetch_offsets(GROUP, None).len()
+}
+
+#[test]
+fn very_many_offsets_are_removed_in_steps() {
+    let mut host = Fixture::new();
+    commit_many(&mut host, 2_500);
+    host.advance(host.settings.offsets_retention_ms);
+    host.expire();
+    assert_eq!(left(&host), 1_500);
+    // One that is on its way is not begun again.
+    host.expire();
+    assert_eq!(left(&host), 1_500);
+    host.advance(10);
+    assert_eq!((left(&host), host.state()), (0, StateName::Dead));
+
+    commit_many(&mut host, 1_200);
+    host.send(Command::TopicsDeleted(vec![DeletedTopic {
+        name: "t".into(),
+        id: TopicId::ZERO,
+    }]));
+    assert_eq!(left(&host), 200);
+    host.advance(10);
+    assert_eq!((left(&host), host.timers.len()), (0, 0));
+}
+
+#[test]
+fn a_step_that_is_not_written_does_not_come_again_and_again() {
+    let mut host = Fixture::new();
+    commit_many(&mut host, 2_500);
+    host.advance(host.settings.offsets_retention_ms);
+    host.is_log_full = true;
+    host.expire();
+    host.advance(10);
+    assert_eq!((left(&host), host.timers.len()), (2_500, 0));
+    host.is_log_full = false;
+    host.expire();
+    host.advance(10);
+    assert_eq!(left(&host), 0);
 }
