@@ -5,6 +5,9 @@ use crate::controller::NewTopic;
 use crate::controller::names::CONSUMER_OFFSETS;
 use crate::metadata::Image;
 
+/// The smallest `segment.bytes` of a topic, whatever `offsets.topic.segment.bytes` says.
+const SMALLEST_SEGMENT: i32 = 1 << 20;
+
 /// The topic as it is made when it is first needed.
 pub fn offsets_topic(config: &BrokerConfig, image: &Image) -> NewTopic {
     let set = |key: &str, value: String| (key.to_owned(), Some(value));
@@ -19,7 +22,11 @@ pub fn offsets_topic(config: &BrokerConfig, image: &Image) -> NewTopic {
             set("compression.type", "producer".to_owned()),
             set(
                 "segment.bytes",
-                config.offsets_topic_segment_bytes.to_string(),
+                // A topic cannot have less, and without this one no group could ever be served.
+                config
+                    .offsets_topic_segment_bytes
+                    .max(SMALLEST_SEGMENT)
+                    .to_string(),
             ),
         ],
         ..NewTopic::named(CONSUMER_OFFSETS)
@@ -75,6 +82,17 @@ mod tests {
         assert_eq!(partition_of("my-group", 50), 12);
         assert_eq!(partition_of("polygenelubricants", 50), 0);
         assert_eq!(partition_of("my-group", 1), 0);
+    }
+
+    #[test]
+    fn the_topic_can_be_made_whatever_its_segments_should_be() {
+        let config = BrokerConfig {
+            offsets_topic_segment_bytes: 100,
+            ..BrokerConfig::default()
+        };
+        let topic = offsets_topic(&config, &Image::default());
+        let smallest = ("segment.bytes".to_owned(), Some("1048576".to_owned()));
+        assert!(topic.configs.contains(&smallest));
     }
 
     #[test]
