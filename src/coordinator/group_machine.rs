@@ -92,13 +92,4 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::settings;
-    use crate::config::BrokerConfig;
-    use crate::group::Settings;
-
-    #[test]
-    fn the_defaults_of_the_configuration_are_those_of_the_machine() {
-        assert_eq!(settings(&BrokerConfig::default()), Settings::default());
-    }
-}
+mod tests;

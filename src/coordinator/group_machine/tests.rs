@@ -1,0 +1,182 @@
+//! Groups over a real log, and over one that fails.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::settings;
+use crate::base::{
+    ErrorCode, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp, TopicId, TopicPartition,
+};
+use crate::config::BrokerConfig;
+use crate::coordinator::CoordinatorError;
+use crate::coordinator::held::Held;
+use crate::coordinator::host::{Handle, LogOptions};
+use crate::group::{
+    Command, CommitOffsets, DeleteGroup, DeleteOffsets, Heartbeat, Join, Leave, Leaver,
+    OffsetToCommit, Protocol, Registry, Reply, Settings, Sync,
+};
+use crate::partition::testing::{Broker, EPOCH};
+use crate::record::Codec;
+
+#[test]
+fn the_defaults_of_the_configuration_are_those_of_the_machine() {
+    assert_eq!(settings(&BrokerConfig::default()), Settings::default());
+}
+
+fn host(path: &Path) -> (Broker, Handle<Registry>) {
+    std::fs::create_dir_all(path).expect("a directory");
+    let broker = Broker::start(path, KafkaUuid::random(), &[("message.max.bytes", "2000")]);
+    let settings = Settings {
+        initial_rebalance_delay_ms: 0,
+        ..Settings::default()
+    };
+    let handle = Handle::start(
+        broker.replica(),
+        EPOCH,
+        Arc::new(ManualClock::new(Timestamp(5))),
+        LogOptions {
+            codec: Codec::None,
+            load_bytes: 1_000,
+        },
+        Held::default(),
+        move || Registry::new(settings),
+    );
+    (broker, handle)
+}
+
+fn join(member: &Arc<str>) -> Command {
+    Command::Join(Join {
+        group: "g".into(),
+        member: Arc::clone(member),
+        instance: None,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "connect".into(),
+        protocols: vec![Protocol {
+            name: "default".into(),
+            metadata: Bytes::new(),
+        }],
+        member_id_seed: 7,
+        needs_known_member_id: false,
+        can_skip_assignment: false,
+        reason: None,
+    })
+}
+
+fn sync(member: &Arc<str>, generation: i32, bytes: usize) -> Command {
+    Command::Sync(Sync {
+        group: "g".into(),
+        member: Arc::clone(member),
+        instance: None,
+        generation,
+        protocol_type: None,
+        protocol: None,
+        assignments: vec![(Arc::clone(member), vec![0; bytes].into())],
+    })
+}
+
+fn heartbeat(member: &Arc<str>, generation: i32) -> Command {
+    Command::Heartbeat(Heartbeat {
+        group: "g".into(),
+        member: Arc::clone(member),
+        instance: None,
+        generation,
+    })
+}
+
+fn commit(metadata: usize) -> Command {
+    Command::CommitOffsets(CommitOffsets {
+        group: "outside".into(),
+        member: "".into(),
+        instance: None,
+        generation: -1,
+        retention_ms: None,
+        offsets: vec![OffsetToCommit {
+            at: TopicPartition::new("t", 0),
+            topic_id: TopicId::ZERO,
+            offset: Offset(3),
+            leader_epoch: LeaderEpoch::NONE,
+            metadata: Some("x".repeat(metadata).into()),
+        }],
+    })
+}
+
+async fn joined(handle: &Handle<Registry>, member: &Arc<str>) -> (Arc<str>, i32) {
+    match handle.command(join(member)).await {
+        Ok(Reply::Join(reply)) if !reply.error.is_error() => (reply.member, reply.generation),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_refused_and_everything_goes_on() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path());
+    let (member, generation) = joined(&handle, &"".into()).await;
+    assert_eq!(
+        handle.command(sync(&member, generation, 5_000)).await,
+        Err(CoordinatorError::Refused)
+    );
+    // What only the machine knows is there still, so it was not loaded again.
+    assert_eq!(
+        handle.command(heartbeat(&member, generation)).await,
+        Ok(Reply::Heartbeat(ErrorCode::REBALANCE_IN_PROGRESS))
+    );
+    assert_eq!(
+        handle.command(commit(3_000)).await,
+        Err(CoordinatorError::Refused)
+    );
+    assert!(handle.command(commit(3)).await.is_ok());
+    let (member, generation) = joined(&handle, &member).await;
+    let synced = handle.command(sync(&member, generation, 50)).await;
+    assert!(matches!(synced, Ok(Reply::Sync(reply)) if reply.assignment.len() == 50));
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_writes_to_a_directory_that_fails_sends_clients_to_look_elsewhere() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let group = || "g".into();
+    for number in 0..5 {
+        let (broker, handle) = host(&path.path().join(number.to_string()));
+        let (member, generation) = joined(&handle, &"".into()).await;
+        assert!(handle.command(commit(3)).await.is_ok());
+        if number == 1 {
+            let synced = handle.command(sync(&member, generation, 50)).await;
+            assert!(synced.is_ok(), "{synced:?}");
+        }
+        let leaver = Leaver {
+            member: Arc::clone(&member),
+            instance: None,
+            reason: None,
+        };
+        let write = match number {
+            0 => sync(&member, generation, 50),
+            1 => Command::Leave(Leave {
+                group: group(),
+                members: vec![leaver],
+            }),
+            2 => commit(3),
+            3 => Command::DeleteOffsets(DeleteOffsets {
+                group: "outside".into(),
+                partitions: vec![TopicPartition::new("t", 0)],
+            }),
+            _ => Command::DeleteGroup(DeleteGroup {
+                group: "outside".into(),
+            }),
+        };
+        broker.replica().directory().fail(&"a test");
+        let name = write.name();
+        let failed = handle.command(write).await;
+        assert_eq!(failed, Err(CoordinatorError::NotCoordinator), "{name}");
+        for later in [join(&"".into()), heartbeat(&member, generation)] {
+            let later = handle.command(later).await;
+            assert_eq!(later, Err(CoordinatorError::NotCoordinator), "after {name}");
+        }
+        broker.partitions.stop(1);
+    }
+}
