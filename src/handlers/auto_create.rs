@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, limited};
 use crate::config::BrokerConfig;
 use crate::controller::{Command, CreateTopics, NewTopic, Reply, is_internal, names};
 use crate::coordinator::offsets_topic;
@@ -53,7 +53,13 @@ pub(super) async fn create(
                     // Another client was faster, and got what this one wants.
                     return None;
                 }
-                tracing::debug!(topic = %name, error = %refusal, "topic was asked for but cannot be created");
+                // Clients only hear that it is not there, and wait for it.
+                limited!(
+                    warn,
+                    "topic was asked for but cannot be created: change what new topics have by default, or make it by hand",
+                    topic = %name,
+                    error = %refusal
+                );
                 // The name itself was found to be good: there is just no such topic.
                 let code = match refusal.code {
                     ErrorCode::INVALID_TOPIC_EXCEPTION => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
