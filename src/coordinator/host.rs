@@ -2,7 +2,7 @@
 //!
 //! States: *loading* (commands are refused as "load in progress") -> [`active`](super::active) -> (an
 //! append failed, or the machine panicked) -> *loading* again, or, where the log cannot be read or written
-//! any more, *refusing* as one that is not the coordinator. The task ends when it is told to, or when the last handle to its mailbox is gone.
+//! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -244,13 +244,16 @@ impl<M: Machine> Host<M> {
             let machine = match self.load(&mut messages).await {
                 Loaded::Machine(machine) => machine,
                 Loaded::Stopped => return,
-                Loaded::Failed => return refuse_for_good(&mut messages).await,
+                // Not as one that is somewhere else: then a list of groups would leave these out without a word.
+                Loaded::Failed => {
+                    return refuse_for_good(&mut messages, CoordinatorError::NotAvailable).await;
+                }
             };
             let active = Active::new(machine, &self);
             match active.run(&mut messages).await {
                 End::Stopped => return,
                 End::AppendFailed if self.replica.is_offline() => {
-                    return refuse_for_good(&mut messages).await;
+                    return refuse_for_good(&mut messages, CoordinatorError::NotCoordinator).await;
                 }
                 End::AppendFailed => {}
             }
@@ -308,12 +311,15 @@ enum Loaded<M> {
 
 /// The log cannot be read, or its directory is offline, and that stays so until the broker is started
 /// again.
-async fn refuse_for_good<M: Machine>(messages: &mut mpsc::UnboundedReceiver<Message<M>>) {
+async fn refuse_for_good<M: Machine>(
+    messages: &mut mpsc::UnboundedReceiver<Message<M>>,
+    error: CoordinatorError,
+) {
     while let Some(message) = messages.recv().await {
         if matches!(message, Message::Stop) {
             return;
         }
-        refuse(message, CoordinatorError::NotCoordinator);
+        refuse(message, error);
     }
 }
 

@@ -19,12 +19,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::classic::Group;
-use super::command::Join;
+use super::command::{Join, Protocol};
 
 /// What a group costs beside its texts and members: itself, its timers, its place in the map.
 pub(super) const GROUP_BYTES: usize = 512;
 /// What a member costs beside its texts and metadata, also as the only one of its group.
-pub(super) const MEMBER_BYTES: usize = 832;
+const MEMBER_BYTES: usize = 832;
 /// What an id that was given out costs beside its text, which its timer shares.
 pub(super) const PENDING_BYTES: usize = 256;
 /// What a protocol of a member, or a topic that a group reads, costs beside its bytes.
@@ -172,29 +172,65 @@ impl Groups {
     }
 }
 
-impl Join {
-    /// What a member that joins so will hold in memory: itself, and its metadata once more in the
-    /// generation that is written.
+/// Of a member, or of one that joins, what counts.
+pub(super) struct Said<'a> {
+    /// The length of its id.
+    pub(super) id: usize,
+    pub(super) instance: Option<&'a Arc<str>>,
+    pub(super) client_id: &'a str,
+    pub(super) client_host: &'a str,
+    pub(super) protocols: &'a [Protocol],
+}
+
+impl Said<'_> {
+    /// What it takes in memory as long as it is a member, without an assignment.
     pub(super) fn held_bytes(&self) -> usize {
         let protocols = self.protocols.iter();
         let protocols: usize = protocols
             .map(|protocol| protocol.name.len() + protocol.metadata.len() + ENTRY_BYTES)
             .sum();
-        MEMBER_BYTES + self.names_bytes() + protocols + self.largest_metadata()
+        MEMBER_BYTES + self.names_bytes() + protocols
     }
 
-    /// What the member takes in the record of a generation at the most, whichever protocol is chosen.
+    /// What it takes in the record of a generation at the most, whichever protocol is chosen.
     pub(super) fn record_bytes(&self) -> usize {
         RECORD_OVERHEAD + self.names_bytes() + self.largest_metadata()
     }
 
-    /// What a batch takes that has a generation of this member alone.
-    pub(super) fn batch_bytes(&self) -> usize {
-        self.batch_frame_bytes() + self.record_bytes()
+    pub(super) fn largest_metadata(&self) -> usize {
+        let lengths = self
+            .protocols
+            .iter()
+            .map(|protocol| protocol.metadata.len());
+        lengths.max().unwrap_or(0)
     }
 
-    /// What a batch takes that has a generation of the member's group, beside its members.
-    pub(super) fn batch_frame_bytes(&self) -> usize {
+    fn names_bytes(&self) -> usize {
+        let instance = self.instance.map_or(0, |instance| instance.len());
+        self.id + instance + self.client_id.len() + self.client_host.len()
+    }
+}
+
+impl Join {
+    fn said(&self) -> Said<'_> {
+        Said {
+            id: self.id_bytes(),
+            instance: self.instance.as_ref(),
+            client_id: &self.client_id,
+            client_host: &self.client_host,
+            protocols: &self.protocols,
+        }
+    }
+
+    /// What a member that joins so will hold in memory: itself, and its metadata once more in the
+    /// generation that is written.
+    pub(super) fn held_bytes(&self) -> usize {
+        let said = self.said();
+        said.held_bytes() + said.largest_metadata()
+    }
+
+    /// What a batch takes that has a generation of this member alone.
+    pub(super) fn batch_bytes(&self) -> usize {
         let protocol = self.protocols.iter().map(|protocol| protocol.name.len());
         BATCH_OVERHEAD
             + RECORD_OVERHEAD
@@ -202,6 +238,7 @@ impl Join {
             + self.protocol_type.len()
             + protocol.max().unwrap_or(0)
             + self.id_bytes()
+            + self.said().record_bytes()
     }
 
     /// The length of the id that the member has or will have.
@@ -213,22 +250,4 @@ impl Join {
             self.member.len()
         }
     }
-
-    fn names_bytes(&self) -> usize {
-        let instance = self.instance.as_ref().map_or(0, |instance| instance.len());
-        self.id_bytes() + instance + self.client_id.len() + self.client_host.len()
-    }
-
-    fn largest_metadata(&self) -> usize {
-        let lengths = self
-            .protocols
-            .iter()
-            .map(|protocol| protocol.metadata.len());
-        lengths.max().unwrap_or(0)
-    }
-}
-
-/// What a member that is in a group takes in a record, in the terms of [`Join::record_bytes`].
-pub(super) const fn member_record_bytes(names: usize, largest_metadata: usize) -> usize {
-    RECORD_OVERHEAD + names + largest_metadata
 }

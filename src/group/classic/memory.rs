@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Group, Member};
 use crate::group::command::{Join, Sync};
-use crate::group::memory::{
-    ENTRY_BYTES, GROUP_BYTES, MEMBER_BYTES, PENDING_BYTES, member_record_bytes,
-};
+use crate::group::memory::{ENTRY_BYTES, GROUP_BYTES, PENDING_BYTES, Said};
 use crate::group::records::Generation;
 
 impl Group {
@@ -88,31 +86,28 @@ impl Group {
 }
 
 impl Member {
+    fn said(&self) -> Said<'_> {
+        Said {
+            id: self.id.len(),
+            instance: self.instance.as_ref(),
+            client_id: &self.client_id,
+            client_host: &self.client_host,
+            protocols: &self.protocols,
+        }
+    }
+
     /// Bytes of memory that the member holds. What of it is also in the generation that is written is
     /// counted there.
     fn held_bytes(&self) -> usize {
-        let protocols = self.protocols.iter();
-        let protocols: usize = protocols
-            .map(|protocol| protocol.name.len() + protocol.metadata.len() + ENTRY_BYTES)
-            .sum();
-        MEMBER_BYTES + self.names_bytes() + protocols + self.assignment.len()
+        self.said().held_bytes() + self.assignment.len()
     }
 
     fn record_bytes(&self) -> usize {
-        member_record_bytes(self.names_bytes(), self.largest_metadata())
-    }
-
-    fn names_bytes(&self) -> usize {
-        let instance = self.instance.as_ref().map_or(0, |instance| instance.len());
-        self.id.len() + instance + self.client_id.len() + self.client_host.len()
+        self.said().record_bytes()
     }
 
     fn largest_metadata(&self) -> usize {
-        let lengths = self
-            .protocols
-            .iter()
-            .map(|protocol| protocol.metadata.len());
-        lengths.max().unwrap_or(0)
+        self.said().largest_metadata()
     }
 }
 
