@@ -180,9 +180,7 @@ impl Draft {
                 Ok(())
             }
             MetadataRecord::Unknown(record) => {
-                let kept = Arc::make_mut(&mut self.image.unknown);
-                let after = kept.partition_point(|other| other.place() <= record.place());
-                kept.insert(after, Arc::new(record.clone()));
+                Arc::make_mut(&mut self.image.kept).add(record);
                 Ok(())
             }
             MetadataRecord::NoOp => Ok(()),

@@ -12,7 +12,8 @@ use super::configs::{ConfigResource, ConfigResourceType, Configs};
 use super::delta::Delta;
 use super::draft::{ApplyError, Draft};
 use super::features;
-use super::record::{MetadataRecord, RegisterController, Unmodelled};
+use super::kept::{Kept, Told};
+use super::record::{DecodeError, MetadataRecord, RegisterController, Unmodelled};
 use super::topics::{TopicImage, Topics};
 
 /// Everything the cluster has agreed on, at one offset of the metadata log. Never changed once
@@ -27,9 +28,8 @@ pub struct Image {
     pub(super) topics: Topics,
     pub(super) configs: Configs,
     pub(super) next_producer_id: ProducerId,
-    /// What this release does not interpret, by place in a snapshot, then in the order of the log:
-    /// an image is the same whether it was read from the log or from a snapshot.
-    pub(super) unknown: Arc<Vec<Arc<Unmodelled>>>,
+    /// What this release does not act on.
+    pub(super) kept: Arc<Kept>,
 }
 
 impl Default for Image {
@@ -44,7 +44,7 @@ impl Default for Image {
             topics: Topics::default(),
             configs: Configs::default(),
             next_producer_id: ProducerId(0),
-            unknown: Arc::default(),
+            kept: Arc::default(),
         }
     }
 }
@@ -164,9 +164,17 @@ impl Image {
         self.next_producer_id
     }
 
-    /// Records that this release keeps but does not interpret, by place in a snapshot and then in
+    /// Records that this release keeps but does not act on, by place in a snapshot and then in
     /// the order of the log.
     pub fn unknown_records(&self) -> impl Iterator<Item = &Unmodelled> {
-        self.unknown.iter().map(|record| &**record)
+        self.kept.records()
+    }
+
+    /// The quotas and credentials among these records.
+    ///
+    /// # Errors
+    /// When one of them is not what Kafka 4.3 writes.
+    pub fn told(&self) -> Result<&Arc<Told>, DecodeError> {
+        self.kept.told()
     }
 }

@@ -16,6 +16,7 @@
 //! * [`Delta`] says what a publication changed, for those who act on change instead of looking up.
 //! * [`Loader`] replays a log: records between a transaction's beginning and end become visible
 //!   together, or not at all.
+//! * [`kept`] holds the records that only Kafka acts on, and tells of some what they say.
 //! * [`snapshot`] turns an image back into records.
 //!
 //! Invariants: an image at an offset is the same whether it came from the log's first record or from
@@ -33,6 +34,7 @@ pub mod delta;
 pub mod draft;
 pub mod features;
 pub mod image;
+pub mod kept;
 pub mod record;
 pub mod replay;
 pub mod snapshot;
@@ -46,6 +48,7 @@ pub use configs::{ConfigResource, ConfigResourceType};
 pub use delta::Delta;
 pub use draft::{ApplyError, Draft};
 pub use image::Image;
+pub use kept::{ClientQuota, ScramUser, Told};
 pub use record::MetadataRecord;
 pub use replay::{LoadError, Loader};
 pub use topics::{PartitionImage, TopicImage};

@@ -16,6 +16,7 @@
 
 mod broker;
 mod cluster;
+mod kept;
 mod topic;
 
 pub use broker::{
@@ -23,6 +24,7 @@ pub use broker::{
     SupportedFeature, UnfenceBroker, UnregisterBroker,
 };
 pub use cluster::{AbortTransaction, BeginTransaction, Config, FeatureLevel, ProducerIds};
+pub use kept::KeptRecord;
 pub use topic::{ClearElr, Partition, PartitionChange, RemoveTopic, Topic};
 
 use crate::schema::{self, Reader, Writer};
@@ -104,10 +106,14 @@ pub struct Unmodelled {
 }
 
 impl Unmodelled {
+    /// The type of records with a user's SCRAM credential.
+    pub const USER_SCRAM_CREDENTIAL: u32 = 11;
     /// The type of client quota records.
     pub const CLIENT_QUOTA: u32 = 14;
     /// The type of the record of the migration from ZooKeeper.
     pub const ZK_MIGRATION_STATE: u32 = 21;
+    /// The type of records that take a user's SCRAM credential away.
+    pub const REMOVE_USER_SCRAM_CREDENTIAL: u32 = 22;
 
     /// Where Kafka writes this kind in a snapshot, and so where an image keeps it: with the
     /// features, before the producer ids, or at the end.

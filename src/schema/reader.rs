@@ -135,6 +135,11 @@ impl<'a> Reader<'a> {
         self.fixed().map(i64::from_be_bytes)
     }
 
+    /// Eight bytes, a floating-point number.
+    pub fn float64(&mut self) -> Result<f64, DecodeError> {
+        self.fixed().map(f64::from_be_bytes)
+    }
+
     /// Sixteen bytes.
     pub fn uuid(&mut self) -> Result<KafkaUuid, DecodeError> {
         self.fixed().map(|bytes| KafkaUuid(Uuid::from_bytes(bytes)))
