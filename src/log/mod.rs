@@ -152,6 +152,7 @@ pub use page_cache::Access;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use prepare::{Effort, PreparedAppend, RecordSet};
+pub(crate) use producer::ProducerPicture;
 pub use reader::{LogView, ReadError, ReadSlice};
 pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};
 pub use sync_job::SyncJob;

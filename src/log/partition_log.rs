@@ -16,7 +16,7 @@ use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
 use super::prepare::{PreparedAppend, RecordSet};
-use super::producer::ProducerTable;
+use super::producer::{ProducerPicture, ProducerTable};
 use super::reader::{LogView, RecentBatches};
 use super::recover;
 use super::roll::Jitter;
@@ -273,6 +273,11 @@ impl PartitionLog {
     /// How many producers are remembered.
     pub fn producer_count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// The producers that are remembered now.
+    pub(crate) fn producers(&self) -> ProducerPicture {
+        self.producers.picture()
     }
 
     /// The partition.

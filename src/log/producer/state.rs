@@ -194,9 +194,24 @@ impl ProducerPicture {
         self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
+    /// The first producer behind `id`, or of all.
+    pub(crate) fn after(&self, id: Option<ProducerId>) -> Option<(ProducerId, &ProducerEntry)> {
+        let next = match id {
+            Some(id) => self.entries.after(&id),
+            None => self.entries.iter().next(),
+        };
+        next.map(|(id, entry)| (*id, entry))
+    }
+
     /// How many producers are known.
     pub(crate) const fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Bytes of memory that the picture holds once the table has nothing in common with it any more.
+    pub(crate) const fn memory(&self) -> usize {
+        self.len()
+            .saturating_mul(size_of::<(ProducerId, ProducerEntry)>())
     }
 }
 
