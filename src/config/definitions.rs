@@ -4,7 +4,8 @@
 //! Everything else in this room is derived from the table: loading checks values against it, the
 //! typed views read what it admits, `zurau config` and DescribeConfigs print it. A setting exists
 //! once it has a row here and a field in [`BrokerConfig`](super::BrokerConfig) or
-//! [`TopicConfig`](super::TopicConfig); a test holds the two together. Names, types, ranges and
+//! [`TopicConfig`](super::TopicConfig); a test holds the two together. (Of what only Kafka serves, the settings are
+//! told and nothing else: `kept`.) Names, types, ranges and
 //! defaults are those of Kafka 4.3, except where a single node needs others:
 //!
 //! | key | here | why |
@@ -18,11 +19,13 @@
 //! Values are kept in their canonical text (`true`, `42`, `a,b`), as Kafka shows them.
 
 mod broker;
+mod kept;
 mod topic;
 
 use std::fmt;
 
 pub use broker::BROKER;
+pub use kept::{CLIENT_METRICS, GROUP};
 pub use topic::TOPIC;
 
 /// The type of a setting, one of Kafka's.
@@ -116,6 +119,10 @@ pub enum Scope {
     Broker,
     /// One topic: an override over the broker's default.
     Topic,
+    /// One group, of a kind that only Kafka serves.
+    Group,
+    /// One subscription of client metrics, which only Kafka serves.
+    ClientMetrics,
 }
 
 /// How a setting may be changed while the broker runs (Kafka's update modes).
@@ -144,7 +151,7 @@ pub struct Definition {
     pub scope: Scope,
     /// Whether and how it may change while the broker runs.
     pub update_mode: UpdateMode,
-    /// For a topic's setting: the broker's settings that give its default, the first that is set
+    /// For a topic's or a group's setting: the broker's settings that give its default, the first that is set
     /// counting, each with the factor from its unit to this one's.
     pub synonyms: &'static [(&'static str, i64)],
     /// Not shown to clients.
@@ -215,6 +222,16 @@ const fn unset(
         internal: false,
         documentation,
     }
+}
+
+/// The rows as settings of this scope.
+const fn in_scope<const N: usize>(scope: Scope, mut rows: [Definition; N]) -> [Definition; N] {
+    let mut index = 0;
+    while index < N {
+        rows[index] = rows[index].in_scope(scope);
+        index += 1;
+    }
+    rows
 }
 
 /// The words of `compression.type`.

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::broker::BrokerConfig;
-use super::definitions::{self, Definition, Kind};
+use super::definitions::{self, Definition, Kind, Scope};
 use super::settings::{Origin, Settings};
 use super::topic::{canonical_override, inherited};
 
@@ -27,6 +27,10 @@ pub enum ConfigSource {
     StaticBrokerConfig = 4,
     /// Set by nobody.
     DefaultConfig = 5,
+    /// Set for the subscription of client metrics.
+    ClientMetricsConfig = 7,
+    /// Set for the group.
+    GroupConfig = 8,
 }
 
 impl ConfigSource {
@@ -120,6 +124,38 @@ pub fn describe_topic(
         Some(DescribedConfig::new(definition, value, synonyms))
     };
     definitions::TOPIC.iter().filter_map(describe).collect()
+}
+
+/// Every setting of a resource of a kind that only Kafka serves: what was set for it, told as from `source`, or
+/// Kafka's default.
+pub fn describe_kept(
+    definitions: &'static [Definition],
+    overrides: &BTreeMap<String, String>,
+    source: ConfigSource,
+) -> Vec<DescribedConfig> {
+    let describe = |definition: &'static Definition| {
+        let synonym = |name, value: &str, source| ConfigSynonym {
+            name,
+            value: Some(value.to_owned()),
+            source,
+        };
+        let own = overrides.get(definition.name);
+        let own = own.map(|value| synonym(definition.name, value, source));
+        let default = definition.default.map(|value| {
+            let inherited = definition.synonyms.first();
+            let name = inherited.map_or(definition.name, |(name, _)| *name);
+            synonym(name, value, ConfigSource::DefaultConfig)
+        });
+        let synonyms: Vec<_> = own.into_iter().chain(default).collect();
+        let value = synonyms.first().and_then(|first| first.value.clone());
+        let mut described = DescribedConfig::new(definition, value, synonyms);
+        if definition.scope == Scope::ClientMetrics {
+            // Kafka names none.
+            described.synonyms.clear();
+        }
+        described
+    };
+    definitions.iter().map(describe).collect()
 }
 
 impl BrokerConfig {

@@ -36,7 +36,7 @@ pub mod topic;
 mod value;
 
 pub use broker::BrokerConfig;
-pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_topic};
+pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic};
 pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};
 pub use parse::{Sources, Warning};
 pub(crate) use properties::push_unicode_escape;

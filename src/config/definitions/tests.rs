@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{BROKER, Definition, Kind, Scope, TOPIC};
+use super::{BROKER, CLIENT_METRICS, Definition, GROUP, Kind, Scope, TOPIC};
+
+fn all() -> impl Iterator<Item = &'static Definition> {
+    [BROKER, TOPIC, GROUP, CLIENT_METRICS].into_iter().flatten()
+}
 
 fn default_of(definition: Option<&Definition>) -> Option<&str> {
     definition.unwrap().default
@@ -10,7 +14,12 @@ fn default_of(definition: Option<&Definition>) -> Option<&str> {
 
 #[test]
 fn names_are_unique_and_rows_have_their_scope() {
-    for (table, scope) in [(BROKER, Scope::Broker), (TOPIC, Scope::Topic)] {
+    for (table, scope) in [
+        (BROKER, Scope::Broker),
+        (TOPIC, Scope::Topic),
+        (GROUP, Scope::Group),
+        (CLIENT_METRICS, Scope::ClientMetrics),
+    ] {
         let names: BTreeSet<_> = table.iter().map(|definition| definition.name).collect();
         assert_eq!(names.len(), table.len());
         assert!(table.iter().all(|definition| definition.scope == scope));
@@ -19,7 +28,7 @@ fn names_are_unique_and_rows_have_their_scope() {
 
 #[test]
 fn defaults_are_allowed_and_canonical() {
-    for definition in BROKER.iter().chain(TOPIC) {
+    for definition in all() {
         if let Some(default) = definition.default {
             let canonical = definition.canonical(default);
             assert_eq!(canonical.as_deref(), Ok(default), "{}", definition.name);
@@ -29,7 +38,7 @@ fn defaults_are_allowed_and_canonical() {
 
 #[test]
 fn every_row_says_what_it_means() {
-    for definition in BROKER.iter().chain(TOPIC) {
+    for definition in all() {
         let text = definition.documentation;
         assert!(
             text.len() > 20 && text.ends_with('.'),

@@ -5,21 +5,12 @@ use super::Allowed::{Any, Fraction, ListOf, OneOf, Range, RangeOr, ThrottledRepl
 use super::Kind::{Boolean, Double, Int, List, Long, String};
 use super::UpdateMode::ClusterWide;
 use super::{
-    CLEANUP_POLICIES, COMPRESSION_TYPES, Definition, Scope, TIMESTAMP_TYPES, at_least, key, unset,
+    CLEANUP_POLICIES, COMPRESSION_TYPES, Definition, Scope, TIMESTAMP_TYPES, at_least, in_scope,
+    key, unset,
 };
 
 /// Every topic setting, by name.
-pub const TOPIC: &[Definition] = &scoped(ROWS);
-
-/// The rows as settings of topics.
-const fn scoped<const N: usize>(mut rows: [Definition; N]) -> [Definition; N] {
-    let mut index = 0;
-    while index < N {
-        rows[index] = rows[index].in_scope(Scope::Topic);
-        index += 1;
-    }
-    rows
-}
+pub const TOPIC: &[Definition] = &in_scope(Scope::Topic, ROWS);
 
 #[rustfmt::skip]
 const ROWS: [Definition; 35] = [
