@@ -105,7 +105,18 @@ fn altered(
         ConfigResourceType::TOPIC => {}
         ConfigResourceType::BROKER if name == ConfigResource::ALL_BROKERS => {}
         ConfigResourceType::BROKER => check_own_id(name, own)?,
-        // Client metrics and groups of the new protocols are not served, nor is what nobody knows.
+        // What only Kafka serves is kept as it is. To take a change that nothing here heeds would be a promise broken.
+        ConfigResourceType::CLIENT_METRICS => {
+            return Err(invalid(
+                "Client metrics are not served: their settings cannot be changed",
+            ));
+        }
+        ConfigResourceType::GROUP => {
+            return Err(invalid(
+                "Groups of the consumer, share and streams protocols are not served: the settings of a group cannot \
+                 be changed",
+            ));
+        }
         ConfigResourceType(other) => {
             return Err(invalid(format!("Unknown resource type {other}")));
         }

@@ -92,6 +92,7 @@ pub(super) fn unsupported() -> ApiVersionsResponse {
 fn served() -> Vec<ApiVersion> {
     ROUTES
         .iter()
+        .filter(|route| route.is_advertised)
         .map(|route| {
             // Produce 0 to 2 are gone, but older librdkafka stops compressing when they are not
             // listed (KAFKA-18659); Kafka lists them for that reason, too.

@@ -80,6 +80,26 @@ DescribeTopicPartitions 0 | | 02 't tags | 00000064 ff 00
 JoinGroup 6               | 02 'g 00002710 000003e8 01 00 02 'c | name 01 tags | 00
 SyncGroup 4               | 02 'g 00000001 02 'm 00 | name 01 tags | 00
 ListGroups 5              | | name | 01 00
+CreateAcls 3              | | 02 01 03 01 01 02 03 tags | 00
+CreateAcls 1              | | 02 0000 03 0000 0000 02 03 |
+DeleteAcls 3              | | 02 00 03 00 00 02 03 tags | 00
+DescribeClientQuotas 1    | | name 00 00 tags | 00 00
+AlterClientQuotas 1       | | 01 01 tags | 00 00
+AlterClientQuotas 1       | | 02 01 00 tags 01 tags | 00 00
+AlterClientQuotas 1       | 02 | name 00 tags | 01 00 00 00
+AlterClientQuotas 1       | 02 01 | 01 0000000000000000 00 tags | 00 00 00
+AlterUserScramCredentials 0 | | 01 01 tags | 01 00
+AlterUserScramCredentials 0 | 01 | name 01 00001000 01 01 tags | 00
+DescribeUserScramCredentials 0 | | 01 tags | 00
+DescribeUserScramCredentials 0 | | name tags | 00
+DescribeProducers 0       | | name 02 00000000 tags | 00
+DescribeProducers 0       | | name 01 tags | 00
+DescribeProducers 0       | 02 02 't | 00000000 | 00 00
+DescribeProducers 0       | 02 02 't | number | 00 00
+DescribeTransactions 0    | | 01 | 00
+DescribeTransactions 0    | | name | 00
+ListTransactions 2        | | name | 01 ffffffffffffffff 00 00
+ListTransactions 2        | 01 | 00000000 number | ffffffffffffffff 00 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff | name 01 tags | 01 01 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 02 02 't | number 00000000 0000000000000000 00000000 0000000000000000 00000000 tags | 00 01 01 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 01 | name 02 00000000 tags | 01 00
@@ -88,6 +108,9 @@ Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffff
 /// Routes whose requests have no arrays, or no more than a few fields.
 const WITHOUT_ARRAYS: &[ApiKey] = &[
     ApiKey::Heartbeat,
+    ApiKey::SaslHandshake,
+    ApiKey::SaslAuthenticate,
+    ApiKey::DescribeAcls,
     ApiKey::ApiVersions,
     ApiKey::InitProducerId,
     ApiKey::DescribeCluster,
@@ -285,6 +308,6 @@ fn a_request_that_is_not_answered_is_told_by_name() {
     );
     assert_eq!(
         refusal(&serving, 99, 10),
-        "DescribeGroups version 99 is not served"
+        "DescribeGroups version 99 is not served: only 0 to 6 are"
     );
 }

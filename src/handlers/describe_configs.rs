@@ -12,9 +12,10 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
-use crate::config::definitions;
-use crate::config::describe::describe_topic;
-use crate::config::{BrokerConfig, ConfigSource, ConfigSynonym, DescribedConfig};
+use crate::config::definitions::{self, Definition};
+use crate::config::{
+    BrokerConfig, ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic,
+};
 use crate::controller::Refusal;
 use crate::metadata::{ConfigResourceType, Image};
 use crate::wire::Reply;
@@ -26,10 +27,6 @@ use super::text;
 
 /// Kafka's number for the loggers of a broker. They have settings, but none that are stored.
 const BROKER_LOGGER: i8 = 8;
-/// Kafka's number for "set for a client metrics subscription".
-const CLIENT_METRICS_SOURCE: i8 = 7;
-/// Kafka's number for "set for a group".
-const GROUP_SOURCE: i8 = 8;
 
 pub(super) struct DescribeConfigs;
 
@@ -167,15 +164,19 @@ impl Source<'_> {
                     "Client metrics subscription name must not be empty",
                 ));
             }
-            ConfigResourceType::CLIENT_METRICS => self.stored(
-                ConfigResourceType::CLIENT_METRICS,
-                name,
-                CLIENT_METRICS_SOURCE,
+            ConfigResourceType::CLIENT_METRICS => self.kept(
+                definitions::CLIENT_METRICS,
+                self.image.configs(ConfigResourceType::CLIENT_METRICS, name),
+                ConfigSource::ClientMetricsConfig,
             ),
             ConfigResourceType::GROUP if name.is_empty() => {
                 return Err(invalid("Group name must not be empty"));
             }
-            ConfigResourceType::GROUP => self.stored(ConfigResourceType::GROUP, name, GROUP_SOURCE),
+            ConfigResourceType::GROUP => self.kept(
+                definitions::GROUP,
+                self.image.configs(ConfigResourceType::GROUP, name),
+                ConfigSource::GroupConfig,
+            ),
             ConfigResourceType(other) => {
                 return Err(invalid(format!("Unsupported resource type: {other}")));
             }
@@ -258,24 +259,30 @@ impl Source<'_> {
         Ok(Vec::new())
     }
 
-    /// What is stored for a resource whose settings have no definitions here.
-    fn stored(
+    /// The settings of a resource of a kind that only Kafka serves, also those that a newer Kafka has set.
+    fn kept(
         &self,
-        resource_type: ConfigResourceType,
-        name: &str,
-        source: i8,
+        known: &'static [Definition],
+        overrides: &BTreeMap<String, String>,
+        source: ConfigSource,
     ) -> Vec<DescribeConfigsResourceResult> {
-        let overrides: &BTreeMap<String, String> = self.image.configs(resource_type, name);
-        overrides
+        let described = describe_kept(known, overrides, source);
+        let others = overrides
             .iter()
+            .filter(|(key, _)| {
+                known
+                    .iter()
+                    .all(|definition| definition.name != key.as_str())
+            })
             .map(|(key, value)| {
                 DescribeConfigsResourceResult::default()
                     .with_name(StrBytes::from_string(key.clone()))
                     .with_value(Some(StrBytes::from_string(value.clone())))
-                    .with_config_source(source)
+                    .with_config_source(source.code())
                     .with_documentation(None)
-            })
-            .collect()
+            });
+        let rows = described.into_iter().map(|config| self.row(config));
+        rows.chain(others).collect()
     }
 
     fn row(&self, config: DescribedConfig) -> DescribeConfigsResourceResult {

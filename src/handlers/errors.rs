@@ -27,6 +27,7 @@ use crate::cluster::ClusterError;
 use crate::controller::{Refusal, names};
 use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
+use crate::metadata::record::DecodeError;
 use crate::partition::{
     AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted, ReadFailure,
 };
@@ -142,6 +143,14 @@ pub(super) const fn of_cluster(error: ClusterError) -> ErrorCode {
         ClusterError::Stopped => ErrorCode::NOT_CONTROLLER,
         ClusterError::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
     }
+}
+
+/// A record of the metadata log that only Kafka acts on cannot be told.
+pub(super) fn unreadable(error: &DecodeError) -> Refusal {
+    Refusal::new(
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+        format!("the metadata log holds what this release of Zurau cannot read: {error}"),
+    )
 }
 
 /// There is no topic of this name; perhaps there can be none.

@@ -9,10 +9,10 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::base::{ErrorCode, SharedCost};
+use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{self, ListFilter, Listing};
-use crate::wire::{Part, Reply};
+use crate::wire::Reply;
 
 use super::errors;
 use super::route::{Call, Handler};
@@ -34,23 +34,11 @@ impl Handler for ListGroups {
                 let costs: Vec<_> = answer.lists.iter().map(|list| list.cost.clone()).collect();
                 let rows = lists.flat_map(move |list| answer.rows(list));
                 let mut reply = streamed::rows(&call, response, count, rows).await;
-                pay(&mut reply, costs);
+                streamed::pay(&mut reply, costs);
                 reply
             }
             Err(code) => call.reply(&ListGroupsResponse::default().with_error_code(code.0)),
         }
-    }
-}
-
-/// Has the answer pay for the lists, if it keeps them.
-fn pay(reply: &mut Reply, costs: Vec<Arc<SharedCost>>) {
-    if let Reply::Send(parts) = reply
-        && parts
-            .body()
-            .iter()
-            .any(|part| matches!(part, Part::Pieces(_)))
-    {
-        costs.into_iter().for_each(|cost| parts.share(cost));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Floor 7: Kafka's APIs, one file each.
+//! Floor 7: Kafka's APIs, one file each, or one for several that have one answer.
 //!
 //! Owns: the route table, the session of a connection, authorisation, and the translation between
 //! wire messages and what the floors below speak. A handler parses into domain values, calls one
@@ -24,10 +24,12 @@
 //! [`ROUTES`] (what is served), [`route`] (how a request finds its handler), then any handler; [`produce`] and
 //! [`fetch`] are the two that are not plain request and answer.
 
+mod acls;
 mod advertised;
 mod alter_configs;
 mod alter_replica_log_dirs;
 mod altered_configs;
+mod api_names;
 mod api_versions;
 mod ask;
 mod authorize;
@@ -40,11 +42,14 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod errors;
 mod fetch;
 mod fetch_response;
@@ -68,12 +73,15 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod refused_changes;
 mod requested;
 mod route;
+mod sasl;
 mod streamed;
 mod sync_group;
 mod text;
 mod topic_ids;
+mod transactions;
 
 use metered::Bound;
 pub use route::{Call, Context, Route, Router};
@@ -103,21 +111,39 @@ pub static ROUTES: &[Route] = &[
     Route::to::<sync_group::SyncGroup>(Bound::new(100_000, 60)),
     Route::to::<describe_groups::DescribeGroups>(Bound::new(200_000, 150).with_answer(PIECES)),
     Route::to::<list_groups::ListGroups>(Bound::new(1_000, 100).with_answer(PIECES)),
+    Route::to::<sasl::SaslHandshake>(Bound::new(100, 50)),
     Route::to::<api_versions::ApiVersions>(Bound::new(100, 50).with_answer(LIST)),
     Route::to::<create_topics::CreateTopics>(Bound::new(200_000, 150).with_answer(PIECES)),
     Route::to::<delete_topics::DeleteTopics>(Bound::new(100_000, 240)),
     Route::to::<delete_records::DeleteRecords>(Bound::new(300_000, 100)),
     Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 50)),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 60)),
+    Route::to::<acls::DescribeAcls>(Bound::new(100, 50)),
+    Route::to::<acls::CreateAcls>(Bound::new(200_000, 60)),
+    Route::to::<acls::DeleteAcls>(Bound::new(200_000, 80)),
     Route::to::<describe_configs::DescribeConfigs>(Bound::new(200_000, 80).with_answer(4 * PIECES)),
     Route::to::<alter_configs::AlterConfigs>(Bound::new(200_000, 120)),
     Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(Bound::new(100_000, 180)),
     Route::to::<describe_log_dirs::DescribeLogDirs>(Bound::new(200_000, 60).with_answer(PIECES)),
+    Route::to::<sasl::SaslAuthenticate>(Bound::new(100, 50)),
     Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 120)),
     Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 120)),
     Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 120)),
     Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 120)),
+    Route::to::<describe_client_quotas::DescribeClientQuotas>(
+        Bound::new(1_000, 100).with_answer(PIECES),
+    ),
+    Route::to::<refused_changes::AlterClientQuotas>(Bound::new(20_000, 150)).unadvertised(),
+    Route::to::<describe_user_scram_credentials::DescribeUserScramCredentials>(
+        Bound::new(100_000, 150).with_answer(PIECES),
+    ),
+    Route::to::<refused_changes::AlterUserScramCredentials>(Bound::new(20_000, 150)).unadvertised(),
     Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 50).with_answer(LIST)),
+    Route::to::<describe_producers::DescribeProducers>(
+        Bound::new(200_000, 300).with_answer(PIECES),
+    ),
+    Route::to::<transactions::DescribeTransactions>(Bound::new(100_000, 200)),
+    Route::to::<transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
     Route::to::<describe_topic_partitions::DescribeTopicPartitions>(
         Bound::new(200_000, 120).with_answer(PAGE),
     ),

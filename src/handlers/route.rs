@@ -20,6 +20,7 @@ use crate::wire::{
     self, Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix, Service, Started,
 };
 
+use super::api_names::{name, not_served};
 use super::metered::{Bound, Metered};
 use super::{ROUTES, api_versions};
 
@@ -158,6 +159,8 @@ pub struct Route {
     pub key: i16,
     /// Versions that are served: all that the request can be read in, and those that are like its newest.
     pub versions: VersionRange,
+    /// Whether clients are told that it is there.
+    pub(super) is_advertised: bool,
     /// The newest that the request can be read in.
     newest_message: i16,
     /// How much a request may have in it.
@@ -182,6 +185,7 @@ impl Route {
                 min: <H::Request as Message>::VERSIONS.min,
                 max: H::NEWEST,
             },
+            is_advertised: true,
             newest_message: <H::Request as Message>::VERSIONS.max,
             bound,
             counted: |_, frame| frame.len(),
@@ -202,6 +206,7 @@ impl Route {
         Self {
             key: <H::Request as Request>::KEY,
             versions: <H::Request as Message>::VERSIONS,
+            is_advertised: true,
             newest_message: <H::Request as Message>::VERSIONS.max,
             bound,
             counted: H::counted,
@@ -211,6 +216,14 @@ impl Route {
                 memory.shrink_to(body.memory());
                 Some(Box::pin(paid(H::start(call, request), memory)))
             },
+        }
+    }
+
+    /// The same for an API that is answered and not served: clients are not told of it.
+    pub(super) const fn unadvertised(self) -> Self {
+        Self {
+            is_advertised: false,
+            ..self
         }
     }
 
@@ -265,11 +278,6 @@ impl Route {
             format!("{api} request of version {version} cannot be read")
         }
     }
-}
-
-/// Kafka's name of an API.
-fn name(key: i16) -> String {
-    ApiKey::try_from(key).map_or_else(|()| format!("API {key}"), |known| format!("{known:?}"))
 }
 
 /// The reply, which takes along of `memory` what it needs itself.
@@ -333,7 +341,7 @@ impl Service for Router {
     fn start(&self, session: &mut Session, request: wire::Request) -> Started {
         let prefix = request.prefix;
         let Some(route) = Route::find(prefix.api_key) else {
-            return Started::close(format!("{} is not served", name(prefix.api_key)));
+            return Started::close(not_served(prefix.api_key, prefix.api_version));
         };
         let call = Call::new(&self.broker, session, route, &prefix);
         if !route.serves(prefix.api_version) {
@@ -344,8 +352,7 @@ impl Service for Router {
                     call.reply_in_version::<ApiVersionsResponse>(&api_versions::unsupported(), 0),
                 )
             } else {
-                let (api, version) = (name(prefix.api_key), prefix.api_version);
-                Started::close(format!("{api} version {version} is not served"))
+                Started::close(not_served(prefix.api_key, prefix.api_version))
             };
         }
         let mut frame = route.metered(&prefix, request.frame);
@@ -405,21 +412,33 @@ mod tests {
         (14, 0, 5),
         (15, 0, 6),
         (16, 0, 5),
+        (17, 0, 1),
         (18, 0, 5),
         (19, 2, 7),
         (20, 1, 6),
         (21, 0, 2),
         (22, 0, 5),
         (23, 2, 4),
+        (29, 1, 3),
+        (30, 1, 3),
+        (31, 1, 3),
         (32, 1, 4),
         (33, 0, 2),
         (34, 1, 2),
         (35, 1, 5),
+        (36, 0, 2),
         (37, 0, 3),
         (42, 0, 3),
         (44, 0, 1),
         (47, 0, 0),
+        (48, 0, 1),
+        (49, 0, 1),
+        (50, 0, 0),
+        (51, 0, 0),
         (60, 0, 2),
+        (61, 0, 0),
+        (65, 0, 0),
+        (66, 0, 2),
         (75, 0, 0),
     ];
 

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
-use crate::wire::{Pieces, Reply};
+use crate::base::SharedCost;
+use crate::wire::{Part, Pieces, Reply};
 
 use super::route::Call;
 
@@ -224,6 +225,18 @@ pub(super) async fn chunks(
             .parts(header_version, pieces(version, length, chunks))
             .into(),
         Err(error) => call.unencodable::<()>(&error),
+    }
+}
+
+/// Has the answer pay for what its rows are made from, if it keeps that because they are still to be made.
+pub(super) fn pay(reply: &mut Reply, costs: impl IntoIterator<Item = Arc<SharedCost>>) {
+    if let Reply::Send(parts) = reply
+        && parts
+            .body()
+            .iter()
+            .any(|part| matches!(part, Part::Pieces(_)))
+    {
+        costs.into_iter().for_each(|cost| parts.share(cost));
     }
 }
 

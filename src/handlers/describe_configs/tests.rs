@@ -10,8 +10,10 @@ use kafka_protocol::protocol::StrBytes;
 use super::super::fixture;
 use super::super::streamed::{self, Chunk};
 use super::{Answer, response};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, LeaderEpoch, Offset};
 use crate::config::BrokerConfig;
+use crate::metadata::record::{Config, MetadataRecord};
+use crate::metadata::{ConfigResourceType, Image};
 
 fn resource(resource_type: i8, name: &'static str) -> DescribeConfigsResource {
     DescribeConfigsResource::default()
@@ -33,6 +35,15 @@ fn describe(
     is_full: bool,
     version: i16,
 ) -> DescribeConfigsResponse {
+    describe_in(fixture::image(), resources, is_full, version)
+}
+
+fn describe_in(
+    image: Image,
+    resources: Vec<DescribeConfigsResource>,
+    is_full: bool,
+    version: i16,
+) -> DescribeConfigsResponse {
     let config =
         BrokerConfig::with(&[("node.id", "1"), ("log.retention.hours", "2")]).expect("valid");
     let mut request = DescribeConfigsRequest::default()
@@ -42,7 +53,7 @@ fn describe(
         request = request.with_include_documentation(is_full);
     }
     let request = fixture::over_the_wire(&request, version);
-    let answer = Answer::new(request, Arc::new(fixture::image()), Arc::new(config));
+    let answer = Answer::new(request, Arc::new(image), Arc::new(config));
     let count = answer.resources.len();
     let rows = (0..count).map(|row| Chunk::row(answer.row(row)));
     streamed::received(version, response, count, rows)
@@ -156,10 +167,58 @@ fn what_is_not_there_is_refused_in_kafkas_words() {
             (ErrorCode::INVALID_REQUEST, text.to_owned())
         );
     }
-    for (resource_type, name) in [(8, "1"), (16, "subscription"), (32, "group")] {
-        let result = one(resource(resource_type, name));
-        assert_eq!((result.error_code, result.configs.len()), (0, 0));
-    }
+    let loggers = one(resource(8, "1"));
+    assert_eq!((loggers.error_code, loggers.configs.len()), (0, 0));
+}
+
+#[test]
+fn what_only_kafka_serves_is_told_with_its_values_or_kafkas_defaults() {
+    let set = |resource_type: ConfigResourceType, name: &str, value: &str| {
+        MetadataRecord::Config(Config {
+            resource_type: resource_type.0,
+            resource_name: "x".to_owned(),
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        })
+    };
+    let records = [
+        set(
+            ConfigResourceType::GROUP,
+            "share.session.timeout.ms",
+            "46000",
+        ),
+        set(ConfigResourceType::GROUP, "of.a.newer.kafka", "1"),
+        set(ConfigResourceType::CLIENT_METRICS, "interval.ms", "1000"),
+    ];
+    let (image, _) = fixture::image()
+        .apply(&records, Offset(12), LeaderEpoch(1))
+        .expect("records that fit");
+    let told = describe_in(image, vec![resource(32, "x"), resource(16, "x")], true, 4);
+    let [group, metrics] = told.results.as_slice() else {
+        panic!("two results")
+    };
+    let of = |result, name| {
+        let told = entry(result, name);
+        let synonyms: Vec<_> = told.synonyms.iter().map(|one| one.name.as_str()).collect();
+        let value = told.value.as_deref().expect("a value");
+        (value, told.config_source, synonyms)
+    };
+    assert_eq!((group.configs.len(), metrics.configs.len()), (18, 3));
+    assert_eq!(
+        of(group, "share.session.timeout.ms"),
+        (
+            "46000",
+            8,
+            vec!["share.session.timeout.ms", "group.share.session.timeout.ms"]
+        )
+    );
+    assert_eq!(
+        of(group, "streams.session.timeout.ms"),
+        ("45000", 5, vec!["group.streams.session.timeout.ms"])
+    );
+    assert_eq!(of(group, "of.a.newer.kafka"), ("1", 8, vec![]));
+    assert_eq!(of(metrics, "interval.ms"), ("1000", 7, vec![]));
+    assert_eq!(of(metrics, "match"), ("", 5, vec![]));
 }
 
 #[test]
