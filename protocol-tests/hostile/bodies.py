@@ -123,3 +123,34 @@ class Bodies:
 
     def of_AlterReplicaLogDirs(self):
         return {"dirs": [{"path": "/nowhere", "topics": [self._topic(partitions=[0, 1])]}]}
+
+    def of_SaslHandshake(self):
+        return {"mechanism": "PLAIN"}
+
+    def of_SaslAuthenticate(self):
+        return {"auth_bytes": b"\0somebody\0secret"}
+
+    def of_DescribeAcls(self):
+        return {"resource_name_filter": self.topic, "principal_filter": "User:somebody", "host_filter": "*"}
+
+    def of_CreateAcls(self):
+        return {"creations": [{"resource_name": self.topic, "principal": "User:somebody", "host": "*"}] * 2}
+
+    def of_DeleteAcls(self):
+        return {"filters": [{"resource_name_filter": self.topic}, {"principal_filter": "User:somebody"}]}
+
+    def of_DescribeClientQuotas(self):
+        user = {"entity_type": "user", "match": "somebody"}
+        return {"components": [user, {"entity_type": "client-id", "match_type": 1, "match": None}]}
+
+    def of_DescribeUserScramCredentials(self):
+        return {"users": [{"name": "somebody"}, {"name": "nobody"}]}
+
+    def of_DescribeProducers(self):
+        return {"topics": [{"name": self.topic, "partition_indexes": [0, 1]}]}
+
+    def of_DescribeTransactions(self):
+        return {"transactional_ids": ["one", "another"]}
+
+    def of_ListTransactions(self):
+        return {"state_filters": ["Ongoing"], "producer_id_filters": [1], "transactional_id_pattern": "one|an.*"}

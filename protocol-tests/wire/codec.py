@@ -7,7 +7,8 @@ well-formed request of any API and version is `encode(schema, version, {})`.
 import struct
 import uuid as uuid_module
 
-FIXED = {"bool": ">?", "int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q"}
+FIXED = {"bool": ">?", "int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q",
+         "float64": ">d"}
 
 
 class Field:

@@ -15,6 +15,7 @@ func main() {
 		"positions":                positions,
 		"admin-topics":             adminTopics,
 		"admin-groups":             adminGroups,
+		"admin-reads":              adminReads,
 		"errors":                   errorsOfRecords,
 		"without-auto-create":      withoutAutoCreate,
 	})

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureMetadata;
@@ -25,10 +26,7 @@ final class ClusterState {
             lines.add("cluster " + admin.describeCluster().clusterId().get());
             FeatureMetadata features = admin.describeFeatures().featureMetadata().get();
             features.finalizedFeatures().forEach((name, level) -> lines.add("feature " + name + " " + level));
-            admin.describeUserScramCredentials().all().get().forEach(
-                (user, description) -> lines.add("user " + user + " " + description));
-            admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get().forEach(
-                (entity, values) -> lines.add("quota " + new TreeMap<>(entity.entries()) + " " + new TreeMap<>(values)));
+            usersAndQuotas(admin, lines);
             admin.describeAcls(AclBindingFilter.ANY).values().get().forEach(acl -> lines.add("acl " + acl));
             admin.listTransactions().all().get().forEach(transaction -> lines.add("transaction " + transaction));
             // Classic groups and topics change while others have the directory; Contents has them.
@@ -43,12 +41,46 @@ final class ClusterState {
             List<ConfigResource> resources = new ArrayList<>(admin.listConfigResources().all().get());
             resources.removeIf(resource -> resource.type() == ConfigResource.Type.TOPIC);
             resources.add(new ConfigResource(ConfigResource.Type.BROKER, ""));
-            admin.describeConfigs(resources).all().get().forEach((resource, config) -> config.entries().stream()
-                .filter(ClusterState::isDynamic)
-                .forEach(entry -> lines.add("config " + resource + " " + entry.name() + " " + entry.value())));
+            configs(admin, resources, lines);
         }
         lines.sort(null);
         Files.write(file, lines);
+    }
+
+    /** What another broker tells of it, as the same lines, up to this stay; transactions it must not call none. */
+    static void writeKept(String bootstrap, Path file, int stay) throws Exception {
+        List<String> lines = new ArrayList<>();
+        try (Admin admin = Clients.admin(bootstrap)) {
+            usersAndQuotas(admin, lines);
+            List<ConfigResource> resources = new ArrayList<>();
+            for (String group : List.of("modern", "shared")) {
+                resources.add(new ConfigResource(ConfigResource.Type.GROUP, group));
+            }
+            for (int number = 1; number <= stay; number++) {
+                resources.add(new ConfigResource(ConfigResource.Type.CLIENT_METRICS, "metrics-" + number));
+            }
+            configs(admin, resources, lines);
+            try {
+                lines.add("transactions " + admin.listTransactions().all().get());
+            } catch (ExecutionException refused) {
+                lines.add("transactions " + refused.getCause().getClass().getSimpleName());
+            }
+        }
+        lines.sort(null);
+        Files.write(file, lines);
+    }
+
+    private static void usersAndQuotas(Admin admin, List<String> lines) throws Exception {
+        admin.describeUserScramCredentials().all().get().forEach(
+            (user, description) -> lines.add("user " + user + " " + description));
+        admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get().forEach(
+            (entity, values) -> lines.add("quota " + new TreeMap<>(entity.entries()) + " " + new TreeMap<>(values)));
+    }
+
+    private static void configs(Admin admin, List<ConfigResource> resources, List<String> lines) throws Exception {
+        admin.describeConfigs(resources).all().get().forEach((resource, config) -> config.entries().stream()
+            .filter(ClusterState::isDynamic)
+            .forEach(entry -> lines.add("config " + resource + " " + entry.name() + " " + entry.value())));
     }
 
     private static boolean isDynamic(ConfigEntry entry) {
