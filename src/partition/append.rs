@@ -90,7 +90,8 @@ pub enum AppendFailure {
 }
 
 /// An append whose place in the partition's order is fixed. Await it for the acknowledgement;
-/// dropping it does not undo the append.
+/// dropping it does not undo the append. Only one of a client whose costly preparation has not begun is then not made
+/// at all, nor is what the same connection has sent after it to the partition.
 #[derive(Debug)]
 pub struct PendingAppend {
     state: State,

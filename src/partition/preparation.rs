@@ -24,6 +24,9 @@
 //!   preparation: that takes less time than the way to a worker. Lanes unpack nothing of a client's.
 //! - What the broker appends itself waits for no client: it is a source like the others, and hardly ever costs
 //!   anything.
+//! - Nothing is begun for a connection that has gone: when the turn comes of an append that nobody waits for any more,
+//!   it is dropped, and what stands behind it in its line with it, so that nothing is stored without what was sent
+//!   before.
 //! - Memory: the workers are a fixed number, and each holds what the limits of one batch allow. A result that is a slice of
 //!   what came is paid for with that; one that was made anew has a [`Room`] until its lane has written it.
 //! - The lock is held while a line is looked at and no longer. Nothing is sent, and no [`Room`] given back, under it.
@@ -301,6 +304,10 @@ impl Pool {
                 need,
             });
             match step {
+                Step::Append(job) if line.source.may_leave() && job.reply.is_closed() => {
+                    let abandoned = self.state().lines.abandon(line);
+                    drop((job, room, abandoned));
+                }
                 Step::Append(job) => self.prepare(job, room),
                 Step::Settle(settling) => drop(settling),
             }

@@ -194,6 +194,14 @@ impl<T> Lines<T> {
         Some(taken)
     }
 
+    /// Takes out what waits behind the step that was taken of this line: nobody wants it any more. The line goes on with
+    /// what comes later, after [`Self::end`] and [`Self::go_on`].
+    pub(super) fn abandon(&mut self, line: LineId) -> Vec<T> {
+        let steps = self.lines.get_mut(&line).map(std::mem::take);
+        let steps = steps.into_iter().flatten();
+        steps.map(|(_, step)| step).collect()
+    }
+
     fn take_first(&mut self, line: LineId) -> Option<Taken<T>> {
         let (work, step) = self.lines.get_mut(&line)?.pop_front()?;
         let need = work.need();

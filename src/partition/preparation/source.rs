@@ -22,6 +22,12 @@ impl Source {
     /// The first in order.
     pub(super) const LEAST: Self = Self::Broker;
 
+    /// Whether nobody may be left to hear of what it has appended, so that it need not be done. What the broker
+    /// appends itself, it means.
+    pub(super) const fn may_leave(self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+
     /// Whose connection it is. Of an IPv6 address the network counts, since one party has all the addresses of it.
     pub(super) const fn address(self) -> Address {
         match self {

@@ -159,9 +159,15 @@ fn recompressions_wait_for_room_in_their_own_directory_only() {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Push { partition: u64, host: u8, work: u8 },
+    Push {
+        partition: u64,
+        host: u8,
+        work: u8,
+    },
     Take(bool),
     HandOn(usize),
+    /// Nobody waits for a step in hand any more.
+    Abandon(usize),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -174,7 +180,8 @@ fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => push,
         2 => any::<bool>().prop_map(Act::Take),
-        3 => place.prop_map(Act::HandOn),
+        3 => place.clone().prop_map(Act::HandOn),
+        1 => place.prop_map(Act::Abandon),
     ]
 }
 
@@ -185,6 +192,7 @@ struct Run {
     sent: BTreeMap<LineId, Vec<usize>>,
     pushed: BTreeMap<LineId, Vec<usize>>,
     in_hand: Vec<Taken<usize>>,
+    abandoned: HashSet<usize>,
 }
 
 impl Run {
@@ -197,11 +205,21 @@ impl Run {
         }
     }
 
+    fn abandon(&mut self, taken: &Taken<usize>) {
+        self.abandoned.insert(taken.step);
+        self.abandoned.extend(self.lines.abandon(taken.line));
+        self.end(taken);
+    }
+
     fn hand_on(&mut self, taken: &Taken<usize>) {
+        self.sent.entry(taken.line).or_default().push(taken.step);
+        self.end(taken);
+    }
+
+    fn end(&mut self, taken: &Taken<usize>) {
         self.lines.end(taken.line, taken.need, JOB);
         taken.need.map(|need| self.lines.give_back(need));
         let sent = self.sent.entry(taken.line).or_default();
-        sent.push(taken.step);
         while let Next::Pass(steps) = self.lines.go_on(taken.line) {
             sent.extend(steps);
         }
@@ -234,6 +252,12 @@ proptest! {
                         run.hand_on(&taken);
                     }
                 }
+                Act::Abandon(place) => {
+                    if place < run.in_hand.len() {
+                        let taken = run.in_hand.remove(place);
+                        run.abandon(&taken);
+                    }
+                }
             }
         }
         loop {
@@ -246,6 +270,12 @@ proptest! {
                 break;
             }
         }
+        let abandoned = run.abandoned;
+        for pushed in run.pushed.values_mut() {
+            pushed.retain(|step| !abandoned.contains(step));
+        }
+        run.sent.retain(|_, sent| !sent.is_empty());
+        run.pushed.retain(|_, pushed| !pushed.is_empty());
         prop_assert_eq!(run.sent, run.pushed);
     }
 }

@@ -19,14 +19,22 @@ use crate::record::Codec;
 /// A clock at which those who prepare appends stop until it is opened.
 #[derive(Debug, Default)]
 struct Gate {
-    is_open: Mutex<bool>,
-    opened: Condvar,
+    /// Whether it is open, and whether anybody has come to it.
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
 }
 
 impl Gate {
     fn open(&self) {
-        *self.is_open.lock().expect("no panic") = true;
-        self.opened.notify_all();
+        self.state.lock().expect("no panic").0 = true;
+        self.changed.notify_all();
+    }
+
+    /// Returns when somebody stands before it.
+    fn somebody_waits(&self) {
+        let state = self.state.lock().expect("no panic");
+        let come = self.changed.wait_while(state, |(_, has_come)| !*has_come);
+        drop(come.expect("no panic"));
     }
 }
 
@@ -35,8 +43,10 @@ impl Clock for Gate {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or_default();
         if name.starts_with("checker") || name.starts_with("recompressor") {
-            let is_open = self.is_open.lock().expect("no panic");
-            let passed = self.opened.wait_while(is_open, |is_open| !*is_open);
+            let mut state = self.state.lock().expect("no panic");
+            state.1 = true;
+            self.changed.notify_all();
+            let passed = self.changed.wait_while(state, |(is_open, _)| !*is_open);
             drop(passed.expect("no panic"));
         }
         Timestamp(1_000)
@@ -148,6 +158,33 @@ async fn settled_means_what_was_in_preparation_too() {
         append.await.expect("an append");
     }
     gated.replica.settled().await;
+    gated.broker.partitions.stop(1);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_for_a_connection_that_has_gone_nor_stored_without_what_came_before() {
+    let gated = Gated::start();
+    let begun = gated.append(1, Codec::Zstd);
+    gated.gate.somebody_waits();
+    let behind = [Codec::Zstd, Codec::None, Codec::Zstd].map(|codec| gated.append(1, codec));
+    let others = gated.append(2, Codec::Zstd);
+    drop(gated.replica.append(AppendOptions {
+        source: Source::Broker,
+        ..of(0, sent(Codec::Zstd, -1, 0))
+    }));
+    // The connection is on its way out: what it has sent last has not been let go of when the first one's turn comes.
+    let [gone, second, third] = behind;
+    drop(gone);
+    gated.gate.open();
+    for append in [begun, others] {
+        append.await.expect("an append");
+    }
+    gated.replica.settled().await;
+    for append in [second, third] {
+        assert!(matches!(append.await, Err(AppendFailure::Gone)));
+    }
+    assert_eq!(gated.replica.published().positions.log_end, Offset(3));
+    assert_eq!(offset(gated.append(1, Codec::Zstd)).await, Offset(3));
     gated.broker.partitions.stop(1);
 }
 
