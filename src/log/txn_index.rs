@@ -31,6 +31,8 @@ use super::segment::SegmentFiles;
 /// Bytes of an entry.
 const ENTRY_SIZE: usize = 34;
 const VERSION: i16 = 0;
+/// How many entries are read at a time.
+const AT_ONCE: usize = 240;
 
 /// A transaction that was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,26 +103,87 @@ impl AbortedTransaction {
     }
 }
 
+/// Reads the entries of a file one after another, many at a time. At the end of the good ones it ends: behind them is
+/// what a crash has left.
+struct Entries<'a> {
+    file: &'a File,
+    /// How many entries were taken so far, and how many bytes the file had.
+    number: u64,
+    length: u64,
+    last: Option<Offset>,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been taken.
+    taken: usize,
+}
+
+impl<'a> Entries<'a> {
+    /// From the entry of this number on.
+    fn from(file: &'a File, number: u64) -> io::Result<Self> {
+        Ok(Self {
+            file,
+            number,
+            length: file.metadata()?.len(),
+            last: None,
+            buffer: Vec::new(),
+            taken: 0,
+        })
+    }
+
+    /// From the first entry on whose marker is at or above `offset`.
+    fn at(file: &'a File, offset: Offset) -> io::Result<Self> {
+        let mut entries = Self::from(file, 0)?;
+        let (mut low, mut high) = (0, entries.whole());
+        let mut bytes = [0; ENTRY_SIZE];
+        while low < high {
+            let middle = low + (high - low) / 2;
+            file.read_exact_at(&mut bytes, middle * ENTRY_SIZE as u64)?;
+            // what is no entry stands behind all that are
+            let is_below = |entry: AbortedTransaction| entry.last < offset;
+            if AbortedTransaction::decode(&bytes).is_some_and(is_below) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        entries.number = low;
+        Ok(entries)
+    }
+
+    /// How many whole entries the file has room for.
+    const fn whole(&self) -> u64 {
+        self.length / ENTRY_SIZE as u64
+    }
+
+    fn next(&mut self) -> io::Result<Option<AbortedTransaction>> {
+        if self.taken == self.buffer.len() {
+            let left = self.whole().saturating_sub(self.number);
+            let count = usize::try_from(left).map_or(AT_ONCE, |left| left.min(AT_ONCE));
+            self.buffer.resize(count * ENTRY_SIZE, 0);
+            self.taken = 0;
+            let position = self.number * ENTRY_SIZE as u64;
+            self.file.read_exact_at(&mut self.buffer, position)?;
+        }
+        let bytes = self.buffer.get(self.taken..self.taken + ENTRY_SIZE);
+        let entry = bytes.and_then(AbortedTransaction::decode);
+        let follows = |entry: &AbortedTransaction| self.last.is_none_or(|last| last < entry.last);
+        let Some(entry) = entry.filter(follows) else {
+            return Ok(None);
+        };
+        (self.taken, self.number) = (self.taken + ENTRY_SIZE, self.number + 1);
+        self.last = Some(entry.last);
+        Ok(Some(entry))
+    }
+}
+
 /// The good entries at the beginning of the file, and whether there is anything behind them.
 fn read(file: &File) -> io::Result<(Vec<AbortedTransaction>, bool)> {
-    let mut entries: Vec<AbortedTransaction> = Vec::new();
-    let mut bytes = [0; ENTRY_SIZE];
-    let length = file.metadata()?.len();
-    let mut position = 0;
-    while position < length {
-        if position + ENTRY_SIZE as u64 > length {
-            return Ok((entries, true));
-        }
-        file.read_exact_at(&mut bytes, position)?;
-        let follows =
-            |entry: &AbortedTransaction| entries.last().is_none_or(|last| last.last < entry.last);
-        match AbortedTransaction::decode(&bytes).filter(follows) {
-            Some(entry) => entries.push(entry),
-            None => return Ok((entries, true)),
-        }
-        position += ENTRY_SIZE as u64;
+    let mut entries = Entries::from(file, 0)?;
+    let mut all = Vec::new();
+    while let Some(entry) = entries.next()? {
+        all.push(entry);
     }
-    Ok((entries, false))
+    let is_torn = entries.number * (ENTRY_SIZE as u64) < entries.length;
+    Ok((all, is_torn))
 }
 
 fn open(path: &Path) -> io::Result<Option<File>> {
@@ -144,26 +207,52 @@ pub(super) fn read_all(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
 pub(super) fn add(disk: &Disk, files: &SegmentFiles, entry: AbortedTransaction) -> io::Result<()> {
     let path = files.path(SegmentFile::TransactionIndex);
     let known = match open(&path)? {
-        Some(file) => read(&file)?.0,
-        None => Vec::new(),
+        Some(file) => End::of(&file)?,
+        None => End::default(),
     };
-    if known.iter().any(|other| other.last >= entry.last) {
+    if known.last.is_some_and(|last| last >= entry.last) {
         return Ok(());
     }
-    let file = if known.is_empty() {
-        disk.create(&path)?
-    } else {
-        disk.open(&path)?
+    let file = match known.count {
+        0 => disk.create(&path)?,
+        _ => disk.open(&path)?,
     };
-    disk.write_at(&file, &entry.encode(), (known.len() * ENTRY_SIZE) as u64)?;
+    disk.write_at(&file, &entry.encode(), known.count * ENTRY_SIZE as u64)?;
     disk.sync(&file)?;
-    if known.is_empty()
+    if known.count == 0
         && let Some(directory) = path.parent()
     {
         disk.sync_directory(directory)?;
     }
     files.note_aborted();
     Ok(())
+}
+
+/// Where the good entries of a file end: how many there are, and the marker of the last one.
+#[derive(Default)]
+struct End {
+    count: u64,
+    last: Option<Offset>,
+}
+
+impl End {
+    /// Looks at the last entry only, unless something is wrong with it.
+    fn of(file: &File) -> io::Result<Self> {
+        let mut entries = Entries::from(file, 0)?;
+        let count = entries.whole();
+        if count * ENTRY_SIZE as u64 == entries.length && count > 0 {
+            entries.number = count - 1;
+            if let Some(entry) = entries.next()? {
+                let last = Some(entry.last);
+                return Ok(Self { count, last });
+            }
+        }
+        let (good, _) = read(file)?;
+        Ok(Self {
+            count: good.len() as u64,
+            last: good.last().map(|entry| entry.last),
+        })
+    }
 }
 
 /// Cuts off the entries of markers at and above `to`, and whatever is no entry.
@@ -198,8 +287,9 @@ impl LogView {
             let Some(file) = segment.files.transaction_index()? else {
                 continue;
             };
-            for entry in read(&file)?.0 {
-                if entry.last >= from && entry.first < upper {
+            let mut entries = Entries::at(&file, from)?;
+            while let Some(entry) = entries.next()? {
+                if entry.first < upper {
                     found.push(entry);
                 }
                 if entry.last_stable >= upper {
@@ -260,6 +350,36 @@ mod tests {
             &entry(1, 4, 3, 4).encode(),
         ] {
             assert_eq!(AbortedTransaction::decode(wrong), None);
+        }
+    }
+
+    #[test]
+    fn a_search_begins_at_the_first_marker_that_counts_and_takes_many_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("entries");
+        let count = 2 * AT_ONCE as i64 + 7;
+        let all: Vec<_> = (0..count)
+            .map(|n| entry(n, 10 * n, 10 * n + 5, 10 * n + 6))
+            .collect();
+        let mut bytes: Vec<u8> = all.iter().flat_map(AbortedTransaction::encode).collect();
+        let whole = bytes.len();
+        bytes.extend_from_slice(&[0; ENTRY_SIZE + 3]);
+        for length in [whole, whole + 1, bytes.len()] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let file = File::open(&path).unwrap();
+            for from in [-1, 0, 5, 6, 15, 10 * count / 2, 10 * count - 5, 10 * count] {
+                let mut entries = Entries::at(&file, Offset(from)).unwrap();
+                let found = std::iter::from_fn(|| entries.next().unwrap());
+                let expected = all.iter().filter(|entry| entry.last >= Offset(from));
+                assert!(found.eq(expected.copied()), "from {from} of {length} bytes");
+            }
+            let (read, is_torn) = read(&file).unwrap();
+            assert_eq!((read.len(), is_torn), (all.len(), length > whole));
+            let end = End::of(&file).unwrap();
+            assert_eq!(
+                (end.count, end.last),
+                (all.len() as u64, Some(all[all.len() - 1].last))
+            );
         }
     }
 
