@@ -20,7 +20,8 @@
 //! - **Paid.** What is above that must fit the total, a share per connection and a share per address.
 //! - **Reserve.** A connection whose whole holding stays small (1 MiB, with what its request still lacks) may also use the reserve, and
 //!   half of the reserve above the share of its address: so large requests never stop small ones. For
-//!   a request that is still arriving it is half as much: so nor do half-sent ones.
+//!   a request that is still arriving it is half as much: so nor do half-sent ones. Where the whole holding stays very
+//!   small (256 KiB) it is three quarters: so nor do many that are just small enough.
 //! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
 //!   at a time, until its request has been started and what went beyond has been given back or fits, or all that the
 //!   connection holds is no more than 128 KiB: a request that waits for long keeps little, and must not keep the token.
@@ -33,9 +34,10 @@
 //!
 //! # Waiting
 //!
-//! Claims that do not fit wait in three lines: of small connections, for whole and for arriving
-//! requests, and of large ones. Addresses take turns in each, and nobody passes the one whose turn it is, except where that one waits for its own
-//! address only. A claim of a connection above its share waits for the token alone.
+//! Claims that do not fit wait in four lines, which are served in this order: of small connections for requests that are
+//! there whole; for arriving ones of those that are very small, and of the others; of large connections. Addresses take
+//! turns in each, and nobody passes the one whose turn it is, except where that one waits for its own address only. A
+//! claim of a connection above its share waits for the token alone.
 //!
 //! The books are behind one plain mutex, held for a few instructions; wakers are woken after it.
 

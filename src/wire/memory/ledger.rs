@@ -1,5 +1,8 @@
 //! The books of [`super`]: who holds how much, and who waits.
 
+mod fit;
+mod lines;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -8,27 +11,8 @@ use std::task::Waker;
 use super::holder::{Address, Count, Holder, Line};
 use super::limits::Limits;
 use super::{ALLOWANCE, Need};
-
-/// Whether a claim can be granted now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Fits,
-    /// All connections together hold too much.
-    Full,
-    /// Its address holds too much.
-    AddressFull,
-    /// It is more than the connection's share, so only the token helps.
-    AboveShare,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    /// Of a small connection, for a request that is there whole.
-    Whole,
-    /// Of a small connection, for one that is arriving.
-    Small,
-    Large,
-}
+use fit::Verdict;
+use lines::{Class, Lines};
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +56,7 @@ pub(super) struct Ledger {
     free: usize,
     paid: usize,
     token: Token,
-    whole: Line,
-    small: Line,
-    large: Line,
+    lines: Lines,
     /// Those who wait for the token.
     for_token: Line,
     /// Claims that wait or have been granted and not been taken, by the holder's number.
@@ -96,9 +78,7 @@ impl Ledger {
             free: 0,
             paid: 0,
             token: Token::default(),
-            whole: Line::default(),
-            small: Line::default(),
-            large: Line::default(),
+            lines: Lines::default(),
             for_token: Line::default(),
             waiting: HashMap::new(),
             watching: HashMap::new(),
@@ -157,126 +137,12 @@ impl Ledger {
             && self.token.beyond == 0
             && self.waiting.is_empty()
             && self.for_token.waiting.is_empty()
-            && self.whole.waiting.is_empty()
-            && self.small.waiting.is_empty()
-            && self.large.waiting.is_empty()
+            && self.lines.all().all(|line| line.waiting.is_empty())
     }
 
     /// Those to wake once the lock has been given back.
     pub(super) fn take_woken(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.woken)
-    }
-
-    // What fits.
-
-    /// How many bytes more `holder` may have in its free part.
-    fn free_room(&self, holder: &Holder) -> usize {
-        self.limits
-            .allowance(self.free)
-            .saturating_sub(holder.free.get())
-    }
-
-    /// How many of `bytes` would have to be paid.
-    fn to_pay(&self, holder: &Holder, bytes: usize) -> usize {
-        bytes.saturating_sub(self.free_room(holder))
-    }
-
-    fn class(&self, holder: &Holder, need: Need) -> Class {
-        if holder.held().saturating_add(need.bytes.max(need.lacks)) > self.limits.small {
-            Class::Large
-        } else if need.is_arriving {
-            Class::Small
-        } else {
-            Class::Whole
-        }
-    }
-
-    /// Whether what `holder` needs can be booked now.
-    fn verdict(&self, holder: &Holder, need: Need) -> Verdict {
-        let paid = self.to_pay(holder, need.bytes);
-        if paid == 0 {
-            return Verdict::Fits;
-        }
-        self.judge(holder, paid, self.class(holder, need), self.token.beyond)
-    }
-
-    /// Whether `more` paid bytes of `holder` are within the limits. `beyond` of those that the token's
-    /// holder has are not counted.
-    fn judge(&self, holder: &Holder, more: usize, class: Class, beyond: usize) -> Verdict {
-        let limits = &self.limits;
-        // How much of the reserve the class may use, of its address and of all.
-        let (of_address, of_all) = match class {
-            Class::Whole => (limits.reserve / 2, limits.reserve),
-            Class::Small => (limits.reserve / 4, limits.reserve / 2),
-            Class::Large => (0, 0),
-        };
-        let address = limits.address.saturating_add(of_address);
-        let total = limits
-            .paid
-            .saturating_sub(limits.reserve)
-            .saturating_add(of_all);
-        let with_token = |token: &Arc<Holder>| token.address.number == holder.address.number;
-        let beyond_here = if self.token.holder.as_ref().is_some_and(with_token) {
-            beyond
-        } else {
-            0
-        };
-        let sum = |held: usize, beyond: usize| held.saturating_sub(beyond).saturating_add(more);
-        if class == Class::Large && sum(holder.paid.get(), 0) > limits.connection {
-            Verdict::AboveShare
-        } else if sum(holder.address.paid.get(), beyond_here) > address {
-            Verdict::AddressFull
-        } else if sum(self.paid, beyond) > total {
-            Verdict::Full
-        } else {
-            Verdict::Fits
-        }
-    }
-
-    /// How much of `most` bytes of a request that arrives, and lacks so much, could be taken now, without
-    /// waiting or passing others.
-    pub(super) fn room(&self, holder: &Holder, most: usize, lacks: usize) -> usize {
-        let free = self.free_room(holder);
-        let need = Need {
-            bytes: most,
-            lacks,
-            is_arriving: true,
-            is_oldest: false,
-        };
-        if most <= free || self.may_take(holder, need) {
-            most
-        } else {
-            free
-        }
-    }
-
-    fn may_take(&self, holder: &Holder, need: Need) -> bool {
-        let line = self.line(self.class(holder, need));
-        line.waiting.is_empty() && self.verdict(holder, need) == Verdict::Fits
-    }
-
-    const fn line(&self, class: Class) -> &Line {
-        match class {
-            Class::Whole => &self.whole,
-            Class::Small => &self.small,
-            Class::Large => &self.large,
-        }
-    }
-
-    const fn line_mut(&mut self, class: Class) -> &mut Line {
-        match class {
-            Class::Whole => &mut self.whole,
-            Class::Small => &mut self.small,
-            Class::Large => &mut self.large,
-        }
-    }
-
-    /// Whether less than half of everything that counts for `holder` is used and nobody waits.
-    pub(super) fn is_plenty(&self, holder: &Holder) -> bool {
-        self.waiting.is_empty()
-            && self.paid <= self.limits.paid / 2
-            && self.free <= self.limits.free / 2
-            && holder.address.paid.get() <= self.limits.address / 2
     }
 
     // Bookings.
@@ -392,27 +258,21 @@ impl Ledger {
         }
         if self.verdict(holder, need) != Verdict::AboveShare {
             let class = self.class(holder, need);
-            let line = self.line_mut(class);
+            let line = self.lines.of_mut(class);
             line.waiting.insert(place, Arc::clone(holder));
         }
     }
 
     fn leave_lines(&mut self, place: (u64, u64)) {
-        for line in [
-            &mut self.whole,
-            &mut self.small,
-            &mut self.large,
-            &mut self.for_token,
-        ] {
-            line.waiting.remove(&place);
-        }
+        self.lines.leave(place);
+        self.for_token.waiting.remove(&place);
     }
 
     /// Grants what can be granted, in turn.
     fn serve(&mut self) {
-        for class in [Class::Whole, Class::Small, Class::Large] {
+        for class in lines::IN_TURN {
             while let Some(holder) = self.next_that_fits(class) {
-                self.line_mut(class).served = holder.address.number;
+                self.lines.of_mut(class).served = holder.address.number;
                 self.grant(&holder, |ledger, need| ledger.book(&holder, need.bytes));
             }
         }
@@ -428,7 +288,7 @@ impl Ledger {
 
     /// Whose turn it is in a line, leaving out addresses that are full.
     fn next_that_fits(&self, class: Class) -> Option<Arc<Holder>> {
-        let line = self.line(class);
+        let line = self.lines.of(class);
         let first = line.next(line.served)?;
         let mut holder = first;
         loop {
@@ -540,7 +400,8 @@ impl Ledger {
                 claim.is_some_and(|claim| self.verdict(waiting, claim.need) == Verdict::Full)
             }
         };
-        let mut lines = [&self.whole, &self.small, &self.large].into_iter();
-        lines.any(|line| line.waiting.values().any(helped))
+        self.lines
+            .all()
+            .any(|line| line.waiting.values().any(helped))
     }
 }

@@ -24,18 +24,22 @@ pub(super) struct Limits {
     pub(super) address: usize,
     /// Up to here, a connection is small.
     pub(super) small: usize,
+    /// Up to here, it is very small.
+    pub(super) slight: usize,
 }
 
 impl Limits {
     pub(super) const fn of(total: usize) -> Self {
         let small = total / 64;
+        let small = if small < SMALL { small } else { SMALL };
         Self {
             free: total / 8,
             paid: total.saturating_sub(total / 8),
             reserve: total / 4,
             connection: total / 4,
             address: total / 2,
-            small: if small < SMALL { small } else { SMALL },
+            small,
+            slight: small / 4,
         }
     }
 
