@@ -13,7 +13,7 @@ use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
 use crate::partition::fetch::SessionLimits;
-use crate::partition::{self, FetchSessions, Partitions};
+use crate::partition::{self, Contents, FetchSessions, Partitions};
 use crate::wire::{BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
@@ -99,6 +99,8 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
     let node = NodeId(config.node_id);
 
     let mut directories = LogDirectories::open(&config.log_dirs, &config.metadata_log_dir, node)?;
+    // Before the metadata are loaded, so that both are done at once.
+    let contents = Contents::read(&directories);
     let metadata_directory = directories.metadata();
     let cluster_id = metadata_directory.meta().cluster_id.clone();
     let (cluster, controller) = cluster::start(
@@ -124,7 +126,7 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
     let broker_epoch = register(&cluster, registration).await?;
 
     let metadata_only = directories.metadata_only.take();
-    let partitions = open_partitions(&config, directories, &clock, &cluster).await?;
+    let partitions = open_partitions(&config, directories, contents, &clock, &cluster).await?;
     let registered = Registered {
         broker_id: node,
         broker_epoch,
@@ -227,13 +229,14 @@ async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartE
 async fn open_partitions(
     config: &Arc<BrokerConfig>,
     directories: LogDirectories,
+    contents: Contents,
     clock: &Arc<dyn Clock>,
     cluster: &Cluster,
 ) -> Result<Partitions, StartError> {
     let (config, clock, image) = (Arc::clone(config), Arc::clone(clock), cluster.image());
     let opened = tokio::task::spawn_blocking(move || {
         let watch = Arc::new(service_manager::StartStatus);
-        Partitions::start(config, directories, clock, &image, watch)
+        Partitions::start(config, directories, contents, clock, &image, watch)
     })
     .await;
     Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)

@@ -91,7 +91,7 @@ pub(super) struct MetadataLog {
     quorum: Quorum,
     epoch: LeaderEpoch,
     node: NodeId,
-    /// Bytes appended since the last snapshot.
+    /// Bytes of the log since the last snapshot, those included that earlier starts have written.
     since_snapshot: usize,
     last_snapshot: Timestamp,
 }
@@ -293,6 +293,7 @@ impl MetadataLog {
                 // The chunk begins with the batch that contains the wanted offset.
                 feed_batch(&mut self.loader, &mut self.quorum, &batch, next)?;
                 self.epoch = self.epoch.max(batch.header.leader_epoch);
+                self.since_snapshot += batch.bytes.len();
                 next = batch.header.next_offset();
             }
         }
@@ -319,7 +320,6 @@ impl MetadataLog {
         let offset = self.write(&change, now)?;
         self.loader.skip_to(offset, self.epoch);
         self.loader.publish()?;
-        self.since_snapshot = 0;
         Ok(())
     }
 }

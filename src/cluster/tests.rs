@@ -15,13 +15,17 @@ use super::{Cluster, Controller, ImageListener, start};
 const NODE: NodeId = NodeId(1);
 
 fn open(path: &std::path::Path) -> (Cluster, Controller, LogDirectory) {
+    open_with(path, BrokerConfig::default())
+}
+
+fn open_with(path: &std::path::Path, config: BrokerConfig) -> (Cluster, Controller, LogDirectory) {
     let identity = Identity {
         node_id: NODE,
         cluster_id: None,
     };
     let directory = LogDirectory::open(path, &identity).expect("a log directory");
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-    let config = Arc::new(BrokerConfig::default());
+    let config = Arc::new(config);
     let cluster_id = directory.meta().cluster_id.clone();
     let (cluster, controller) =
         start(config, &directory, &cluster_id, clock).expect("a controller");
@@ -110,5 +114,44 @@ async fn what_was_decided_is_published_before_the_answer_and_there_after_a_resta
         second > first,
         "what was left of the block is not given out again"
     );
+    controller.stop();
+}
+
+#[tokio::test]
+async fn what_earlier_starts_have_written_counts_towards_the_next_snapshot() {
+    const MOST: usize = 4096;
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let metadata = path.path().join("__cluster_metadata-0");
+    let size = || {
+        let log = metadata.join("00000000000000000000.log");
+        std::fs::metadata(log).map_or(0, |log| log.len())
+    };
+    let has_snapshot = || {
+        let files = std::fs::read_dir(&metadata).into_iter().flatten();
+        let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        names.any(|name| name.ends_with(".checkpoint"))
+    };
+    let most = MOST.to_string();
+    let settings = [("metadata.log.max.record.bytes.between.snapshots", &*most)];
+    let mut first = 0;
+    while !has_snapshot() {
+        let config = BrokerConfig::with(&settings).expect("a configuration");
+        let (cluster, controller, directory) = open_with(path.path(), config);
+        come_up(&cluster, &directory).await;
+        controller.stop();
+        drop(directory);
+        first = if first == 0 { size() } else { first };
+        assert!(
+            size() < 3 * MOST as u64,
+            "no snapshot after {} bytes",
+            size()
+        );
+    }
+    assert!(
+        first < MOST as u64 / 2,
+        "{first} bytes of one start say nothing"
+    );
+    let (cluster, controller, _directory) = open(path.path());
+    assert!(cluster.image().broker(NODE).is_some());
     controller.stop();
 }

@@ -186,47 +186,6 @@ impl LogDirectory {
         metadata_log_in(&self.path)
     }
 
-    /// All replica directories but that of the metadata log, in the order of their names.
-    pub fn replicas(&self) -> Result<Vec<FoundReplica>, DirectoryError> {
-        let not_writable = |source| DirectoryError::NotWritable {
-            path: self.path.clone(),
-            source,
-        };
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(not_writable)? {
-            let entry = entry.map_err(not_writable)?;
-            let kind = entry.file_type().map_err(not_writable)?;
-            let is_directory = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-            if !is_directory {
-                continue;
-            }
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            // what file systems put into the root of a volume
-            if [METADATA_LOG, REMOTE_INDEX_CACHE, "lost+found"].contains(&&*name) {
-                continue;
-            }
-            let Some(ReplicaDirectoryName {
-                topic_partition,
-                state,
-            }) = ReplicaDirectoryName::parse(&name)
-            else {
-                return Err(DirectoryError::NotOurs {
-                    path: entry.path(),
-                    reason: "its name is not of the form topic-partition; move it elsewhere"
-                        .to_owned(),
-                });
-            };
-            found.push(FoundReplica {
-                path: entry.path(),
-                topic_partition,
-                state,
-            });
-        }
-        found.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
-        Ok(found)
-    }
-
     /// Reads a checkpoint. One that makes no sense counts as empty, with a warning: everything is then
     /// scanned from the start, which is slow and right.
     pub fn read_checkpoint(
@@ -298,6 +257,49 @@ impl LogDirectory {
         self.disk
             .replace(&self.path.join(CLEAN_SHUTDOWN), content.as_bytes())
     }
+}
+
+/// All replica directories in a log directory but that of the metadata log, in the order of their names.
+///
+/// # Errors
+/// When it cannot be read, or something else is in it.
+pub fn find_replicas(directory: &Path) -> Result<Vec<FoundReplica>, DirectoryError> {
+    let not_writable = |source| DirectoryError::NotWritable {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(not_writable)? {
+        let entry = entry.map_err(not_writable)?;
+        let kind = entry.file_type().map_err(not_writable)?;
+        let is_directory = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+        if !is_directory {
+            continue;
+        }
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // what file systems put into the root of a volume
+        if [METADATA_LOG, REMOTE_INDEX_CACHE, "lost+found"].contains(&&*name) {
+            continue;
+        }
+        let Some(ReplicaDirectoryName {
+            topic_partition,
+            state,
+        }) = ReplicaDirectoryName::parse(&name)
+        else {
+            return Err(DirectoryError::NotOurs {
+                path: entry.path(),
+                reason: "its name is not of the form topic-partition; move it elsewhere".to_owned(),
+            });
+        };
+        found.push(FoundReplica {
+            path: entry.path(),
+            topic_partition,
+            state,
+        });
+    }
+    found.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
+    Ok(found)
 }
 
 /// Where a metadata log is, if the log directory at `path` has one.

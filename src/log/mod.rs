@@ -143,7 +143,9 @@ mod validate;
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
 pub use checkpoint::PartitionOffsets;
 pub use directories::LogDirectories;
-pub use directory::{Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory, Space};
+pub use directory::{
+    Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory, Space, find_replicas,
+};
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;

@@ -3,6 +3,7 @@
 //! A start opens as many of these as there are partitions, and most of them are as they were. So no path is
 //! walked twice, nothing is asked of a file that the listing has answered, and a small file costs three calls.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
@@ -15,14 +16,20 @@ const SMALL: usize = 1024;
 
 /// An open directory.
 #[derive(Debug)]
-pub(super) struct ReplicaDirectory(File);
+pub(super) struct ReplicaDirectory {
+    file: File,
+    is_listed: Cell<bool>,
+}
 
 impl ReplicaDirectory {
     /// Opens it; `None` when it is not there.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(opened) => Ok(Some(Self(File::from(opened)))),
+            Ok(opened) => Ok(Some(Self {
+                file: File::from(opened),
+                is_listed: Cell::new(false),
+            })),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
@@ -31,9 +38,11 @@ impl ReplicaDirectory {
     /// The names of the files in it, in order.
     pub(super) fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Start(0))?;
+        if self.is_listed.replace(true) {
+            rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Start(0))?;
+        }
         let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut entries = RawDir::new(&self.0, &mut buffer);
+        let mut entries = RawDir::new(&self.file, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = entry?;
             // what is not UTF-8 is no file of ours
@@ -55,20 +64,20 @@ impl ReplicaDirectory {
 
     /// For file systems that do not tell with the name what it is.
     fn is_file(&self, name: &str) -> io::Result<bool> {
-        let found = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let found = statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
     }
 
     /// How long a file is.
     pub(super) fn length(&self, name: &str) -> io::Result<u64> {
-        let found = statat(&self.0, name, AtFlags::empty())?;
+        let found = statat(&self.file, name, AtFlags::empty())?;
         Ok(u64::try_from(found.st_size).unwrap_or(0))
     }
 
     /// All of a small file.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.0, name, flags, Mode::empty())?);
+        let mut file = File::from(openat(&self.file, name, flags, Mode::empty())?);
         let mut buffer = [0; SMALL];
         let length = file.read(&mut buffer)?;
         let mut content = buffer.get(..length).unwrap_or_default().to_vec();

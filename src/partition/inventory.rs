@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::{DirectoryId, NodeId, TopicId, TopicPartition};
-use crate::log::{DirectoryError, FoundReplica, ReplicaState, read_topic_id};
+use crate::log::{DirectoryError, ReplicaState};
 use crate::metadata::{Image, PartitionImage};
 
+use super::contents::Identified;
 use super::directory::{HostedDirectory, remove_directory};
 
 /// Where the replicas are that belong here.
@@ -84,10 +85,11 @@ impl Inventory {
     pub(super) fn add(
         &mut self,
         directory: &Arc<HostedDirectory>,
+        contents: Vec<Identified>,
         image: &Image,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        for found in with_topic_ids(directory.log_directory().replicas()?) {
+        for found in contents {
             match found.replica.state {
                 ReplicaState::Deleted => remove_directory(&found.replica.path),
                 ReplicaState::Live => self.add_live(directory, found, image, node)?,
@@ -192,41 +194,6 @@ fn set_aside(
     let stray = directory.rename_replica(partition, ReplicaState::Stray)?;
     tracing::warn!(%partition, directory = %stray.display(), why, "replica set aside");
     Ok(())
-}
-
-/// A replica that was found, and the topic id in it. One that cannot be read is not somebody else's: opening the
-/// log will say what is wrong.
-struct Identified {
-    replica: FoundReplica,
-    topic_id: Option<TopicId>,
-}
-
-/// Reads the topic ids of all of them, on as many threads as there are processors.
-fn with_topic_ids(found: Vec<FoundReplica>) -> Vec<Identified> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = found.len().div_ceil(threads).max(1);
-    let read = |replicas: &[FoundReplica]| -> Vec<Option<TopicId>> {
-        let read = |replica: &FoundReplica| match replica.state {
-            ReplicaState::Live | ReplicaState::Future => read_topic_id(&replica.path).ok()?,
-            ReplicaState::Deleted | ReplicaState::Stray => None,
-        };
-        replicas.iter().map(read).collect()
-    };
-    let topic_ids: Vec<_> = std::thread::scope(|scope| {
-        let shares = found.chunks(share);
-        let workers: Vec<_> = shares
-            .map(|share| scope.spawn(move || read(share)))
-            .collect();
-        let ids = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        ids.flatten().collect()
-    });
-    let both = found.into_iter().zip(topic_ids);
-    both.map(|(replica, topic_id)| Identified { replica, topic_id })
-        .collect()
 }
 
 /// The partition that was found and its topic, if the image places it here.

@@ -29,7 +29,7 @@
 //! What the image asks for is made by the thread of the directory that it is made in ([`changes`]), and each directory
 //! has a housekeeper.
 //!
-//! Several log directories: [`inventory`] finds what the last stop has left, [`placing`] chooses where a new replica
+//! Several log directories: [`inventory`] sorts the [`contents`] that the last stop has left, [`placing`] chooses where a new replica
 //! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
 //! of it. That a directory has failed `broker` tells the controller.
 //!
@@ -60,6 +60,7 @@ mod blocking;
 mod changes;
 mod cleaner;
 mod closing;
+mod contents;
 mod copying;
 mod delete_records;
 mod deleting;
@@ -83,6 +84,7 @@ pub mod replica;
 mod rounds;
 mod route;
 mod scrubber;
+mod starting;
 mod syncer;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -94,6 +96,7 @@ pub mod waiters;
 pub use altering::{AlterDirectoryError, WantedDirectory};
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
 pub use assignment::Assignment;
+pub use contents::Contents;
 pub use delete_records::DeleteFailure;
 pub use describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
 pub use directory::{DirectoryState, HostedDirectory};

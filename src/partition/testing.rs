@@ -7,11 +7,11 @@ use crate::base::{
     Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
 };
 use crate::config::BrokerConfig;
-use crate::log::{Identity, LogDirectory};
+use crate::log::{Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
 use crate::metadata::{Delta, Image};
 
-use super::{Partitions, Replica, Unwatched};
+use super::{Contents, Partitions, Replica, Unwatched};
 
 pub(crate) const NODE: NodeId = NodeId(1);
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(4);
@@ -86,12 +86,14 @@ impl Broker {
             node_id: NODE,
             cluster_id: None,
         };
-        let directory = LogDirectory::open(path, &identity).expect("a log directory");
+        let directories = LogDirectory::open(path, &identity).expect("a log directory");
+        let directories = LogDirectories::from(directories);
+        let contents = Contents::read(&directories);
         let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
         let (image, _) = change(&Image::default(), &topic(id, 1));
-        let partitions =
-            Partitions::start(config, directory.into(), clock, &image, Arc::new(Unwatched))
-                .expect("partitions");
+        let watch = Arc::new(Unwatched);
+        let partitions = Partitions::start(config, directories, contents, clock, &image, watch)
+            .expect("partitions");
         Self {
             partitions,
             image,

@@ -100,7 +100,7 @@ fn replicas_are_listed() {
     ] {
         std::fs::create_dir(parent.path().join(name)).unwrap();
     }
-    let found = directory.replicas().unwrap();
+    let found = find_replicas(directory.path()).unwrap();
     let names: Vec<String> = found
         .iter()
         .map(|replica| replica.topic_partition.to_string())
@@ -109,7 +109,7 @@ fn replicas_are_listed() {
     assert_eq!(found[3].state, ReplicaState::Deleted);
     std::fs::create_dir(parent.path().join("something")).unwrap();
     assert!(matches!(
-        directory.replicas(),
+        find_replicas(directory.path()),
         Err(DirectoryError::NotOurs { .. })
     ));
 }

@@ -15,7 +15,7 @@ use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, RemoveTopic, Topic};
 use crate::metadata::{Delta, Image};
 use crate::partition::testing::{NODE, change};
-use crate::partition::{AppendFailure, NotHosted, Partitions};
+use crate::partition::{AppendFailure, Contents, NotHosted, Partitions};
 
 use super::options;
 
@@ -78,9 +78,11 @@ impl Home {
 pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
     let config = Arc::new(BrokerConfig::default());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let contents = Contents::read(&directories);
     Partitions::start(
         config,
         directories,
+        contents,
         clock,
         image,
         Arc::new(crate::partition::Unwatched),

@@ -14,7 +14,7 @@ use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::metadata::{Delta, Image};
 use crate::partition::lookup::{OffsetQuery, look_up};
 use crate::partition::testing::change;
-use crate::partition::{Partitions, Unwatched};
+use crate::partition::{Contents, Partitions, Unwatched};
 
 use super::directories::{ANY, Home, start, with_topic};
 use super::{fetch, limits, options, part};
@@ -188,8 +188,10 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
     ];
     let config = Arc::new(BrokerConfig::with(&settings).expect("a configuration"));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-    let partitions = Partitions::start(config, directories, clock, &image, Arc::new(Unwatched))
-        .expect("partitions");
+    let contents = Contents::read(&directories);
+    let watch = Arc::new(Unwatched);
+    let partitions =
+        Partitions::start(config, directories, contents, clock, &image, watch).expect("partitions");
     let [much, little] = [0, 1].map(|number| partitions.find(id, number).expect("hosted"));
     disk.set(true);
     let mut large = vec![much.append(options(&vec![7; LARGE]))];

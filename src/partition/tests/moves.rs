@@ -16,7 +16,9 @@ use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory, LogView};
 use crate::metadata::Image;
 use crate::partition::testing::NODE;
-use crate::partition::{AlterDirectoryError, AppendFailure, Partitions, Replica, WantedDirectory};
+use crate::partition::{
+    AlterDirectoryError, AppendFailure, Contents, Partitions, Replica, WantedDirectory,
+};
 use crate::record::Batches;
 
 use super::directories::{ANY, Home, places, start, with_topic};
@@ -73,9 +75,11 @@ impl Fixture {
         ];
         let config = Arc::new(BrokerConfig::with(&settings).expect("a configuration"));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+        let contents = Contents::read(&directories);
         let started = Partitions::start(
             config,
             directories,
+            contents,
             clock,
             &self.image(),
             Arc::new(crate::partition::Unwatched),

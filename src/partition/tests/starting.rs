@@ -12,7 +12,7 @@ use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
 use crate::metadata::Image;
 use crate::metadata::record::{MetadataRecord, Partition, PartitionChange, Topic};
 use crate::partition::testing::{NODE, change};
-use crate::partition::{Partitions, Unwatched};
+use crate::partition::{Contents, Partitions, Unwatched};
 
 use super::directories::Home;
 use super::options;
@@ -78,7 +78,9 @@ fn image(partitions: i32, epoch: i32) -> Image {
 fn start(directories: LogDirectories, image: &Image) -> Partitions {
     let config = Arc::new(BrokerConfig::with(&[]).expect("a configuration"));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
-    Partitions::start(config, directories, clock, image, Arc::new(Unwatched)).expect("partitions")
+    let contents = Contents::read(&directories);
+    let watch = Arc::new(Unwatched);
+    Partitions::start(config, directories, contents, clock, image, watch).expect("partitions")
 }
 
 fn open(path: &Path, notes: &Arc<Notes>) -> LogDirectories {
