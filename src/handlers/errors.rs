@@ -40,6 +40,7 @@ pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
         // Both are storage errors that clients retry; the message tells them apart.
         AppendFailure::DiskNearlyFull | AppendFailure::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
         AppendFailure::Refused(refusal) => of_refused_append(refusal),
+        AppendFailure::TimedOut(_) => ErrorCode::REQUEST_TIMED_OUT,
         // Deleted while the append was queued, or the broker stops: the client looks again.
         AppendFailure::Gone => ErrorCode::NOT_LEADER_OR_FOLLOWER,
     }

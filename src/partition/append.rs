@@ -84,6 +84,11 @@ pub enum AppendFailure {
     /// The log directory is offline.
     #[error("the log directory is offline")]
     Storage,
+    /// It has waited so long to be checked or compressed that its client has given up; nothing was stored.
+    #[error(
+        "the batch has waited for {0} s to be checked or compressed, since there is more to do than this broker can: send less, or compress it as the topic asks"
+    )]
+    TimedOut(i64),
     /// The partition was deleted or the broker stops.
     #[error("the partition is gone")]
     Gone,

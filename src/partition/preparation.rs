@@ -26,7 +26,9 @@
 //!   anything.
 //! - Nothing is begun for a connection that has gone: when the turn comes of an append that nobody waits for any more,
 //!   it is dropped, and what stands behind it in its line with it, so that nothing is stored without what was sent
-//!   before.
+//!   before. And of a connection that cannot be seen to have gone, since what it has sent does not fit the socket,
+//!   nothing is begun after [`PATIENCE_SECONDS`]: a client waits no longer than that by default, and Kafka has a code
+//!   for it.
 //! - Memory: the workers are a fixed number, and each holds what the limits of one batch allow. A result that is a slice of
 //!   what came is paid for with that; one that was made anew has a [`Room`] until its lane has written it.
 //! - The lock is held while a line is looked at and no longer. Nothing is sent, and no [`Room`] given back, under it.
@@ -48,7 +50,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::base::Clock;
+use crate::base::{Clock, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::{AppendError, Effort, PreparedAppend, RecordSet};
 
@@ -64,6 +66,9 @@ const RECOMPRESSORS_NICE: i32 = 10;
 /// Threads beyond these would make things faster, and a hostile load larger: each may hold some 100 MiB for a moment.
 const MOST_CHECKERS: usize = 8;
 const MOST_RECOMPRESSORS: usize = 4;
+
+/// How long an append may wait for its turn: the default of the clients' `request.timeout.ms`.
+const PATIENCE_SECONDS: i64 = 30;
 
 /// Where the result of an append goes.
 pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendFailure>>;
@@ -161,10 +166,25 @@ struct Job {
     set: RecordSet,
     /// As it was when the append was handed over.
     config: Arc<TopicConfig>,
+    since: Timestamp,
     reply: AppendReply,
 }
 
 impl Job {
+    /// Whether its client has given up by now.
+    const fn is_late(&self, now: Timestamp) -> bool {
+        now.millis_since(self.since) > PATIENCE_SECONDS * 1000
+    }
+
+    /// Says that it is not done any more.
+    fn refuse(self) {
+        // Nobody may be left to hear it.
+        drop(
+            self.reply
+                .send(Err(AppendFailure::TimedOut(PATIENCE_SECONDS))),
+        );
+    }
+
     /// Hands the append to its lane, where it is prepared.
     fn pass(self) {
         self.replica
@@ -267,6 +287,7 @@ impl Pool {
             replica: Counted::new(replica),
             set,
             config,
+            since: self.clock.now(),
             reply,
         };
         state.lines.push(line, work, Step::Append(job));
@@ -307,6 +328,10 @@ impl Pool {
                 Step::Append(job) if line.source.may_leave() && job.reply.is_closed() => {
                     let abandoned = self.state().lines.abandon(line);
                     drop((job, room, abandoned));
+                }
+                Step::Append(job) if line.source.may_leave() && job.is_late(self.clock.now()) => {
+                    job.refuse();
+                    drop(room);
                 }
                 Step::Append(job) => self.prepare(job, room),
                 Step::Settle(settling) => drop(settling),

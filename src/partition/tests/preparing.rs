@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::task::Poll;
 
@@ -22,6 +23,7 @@ struct Gate {
     /// Whether it is open, and whether anybody has come to it.
     state: Mutex<(bool, bool)>,
     changed: Condvar,
+    time: AtomicI64,
 }
 
 impl Gate {
@@ -49,7 +51,7 @@ impl Clock for Gate {
             let passed = self.changed.wait_while(state, |(is_open, _)| !*is_open);
             drop(passed.expect("no panic"));
         }
-        Timestamp(1_000)
+        Timestamp(1_000 + self.time.load(Ordering::SeqCst))
     }
 }
 
@@ -185,6 +187,20 @@ async fn nothing_is_begun_for_a_connection_that_has_gone_nor_stored_without_what
     }
     assert_eq!(gated.replica.published().positions.log_end, Offset(3));
     assert_eq!(offset(gated.append(1, Codec::Zstd)).await, Offset(3));
+    gated.broker.partitions.stop(1);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_that_its_client_has_given_up() {
+    let gated = Gated::start();
+    let late = [Codec::Zstd, Codec::Zstd].map(|codec| gated.append(1, codec));
+    gated.gate.time.store(31_000, Ordering::SeqCst);
+    let in_time = gated.append(1, Codec::Zstd);
+    gated.gate.open();
+    for append in late {
+        assert!(matches!(append.await, Err(AppendFailure::TimedOut(30))));
+    }
+    assert_eq!(offset(in_time).await, Offset(0));
     gated.broker.partitions.stop(1);
 }
 
