@@ -28,7 +28,7 @@ impl Registry {
             return Ok(());
         }
         self.check_alone(join)?;
-        let freed = if self.is_full(more) {
+        let freed = if self.is_full(more) || self.has_many_idle() {
             self.remove_idle(&join.group, turn)
         } else {
             0
@@ -108,6 +108,17 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether groups that nobody needs should go before offsets expire.
+    pub(super) const fn has_many_idle(&self) -> bool {
+        let partitions = if self.bounds.partitions == 0 {
+            1
+        } else {
+            self.bounds.partitions
+        };
+        let may_hold = self.settings.members_max_bytes / partitions;
+        self.groups.has_many_idle(may_hold)
+    }
+
     /// Whether so much more would be more than all groups may hold.
     const fn is_full(&self, more: usize) -> bool {
         self.held_with(more) > self.settings.members_max_bytes
@@ -142,7 +153,7 @@ impl Registry {
 
     /// Ends groups that are empty and have no offsets, which is done without hurry otherwise; but not the
     /// one that is joined. How much memory that gives back.
-    fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
+    pub(super) fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
         let (count, bytes) = REMOVED_AT_ONCE;
         let mut names = bytes.min(self.bounds.largest_batch / 4);
         let mut freed = 0;

@@ -7,7 +7,8 @@
 //!
 //! A join or an assignment that would grow beyond `zurau.group.members.max.bytes`, in all partitions
 //! together, is refused (`admission.rs`). Before a join is, groups that are empty and have no offsets are
-//! removed; without that they go when offsets expire.
+//! removed; without that they go when offsets expire, and where there are many of them ([`Groups::has_many_idle`])
+//! with the next thing that happens to a group.
 //!
 //! [`Groups`] is where the count is kept right: a group can only be changed through it. What other
 //! partitions hold, and what the log takes, the machine is told as [`Bounds`] before it decides: with the
@@ -29,6 +30,8 @@ const MEMBER_BYTES: usize = 832;
 pub(super) const PENDING_BYTES: usize = 256;
 /// What a protocol of a member, or a topic that a group reads, costs beside its bytes.
 pub(super) const ENTRY_BYTES: usize = 64;
+/// The part of what all groups may hold that is for those without members and offsets.
+const IDLE_PART: usize = 16;
 /// More than the header of a batch and of its one record.
 const BATCH_OVERHEAD: usize = 128;
 /// More than the lengths and numbers of a group or of a member in a record.
@@ -63,8 +66,9 @@ pub(super) struct Groups {
     /// Boxed: a node of the tree that is half full would take as much again for each.
     by_id: BTreeMap<Arc<str>, Box<Counted>>,
     held: usize,
-    /// Those that have neither members nor offsets.
+    /// Those that have neither members nor offsets, and what they hold of that.
     idle: BTreeSet<Arc<str>>,
+    idle_held: usize,
     changes: u64,
 }
 
@@ -111,6 +115,18 @@ impl Groups {
         self.idle.iter()
     }
 
+    /// What those hold of it.
+    #[cfg(test)]
+    pub(super) const fn idle_held(&self) -> usize {
+        self.idle_held
+    }
+
+    /// Whether those hold more than they should of what all groups may hold: whoever joins a group that nobody has
+    /// heard of leaves one behind.
+    pub(super) const fn has_many_idle(&self, may_hold: usize) -> bool {
+        self.idle_held > may_hold / IDLE_PART
+    }
+
     /// What one of them holds.
     pub(super) fn held_by(&self, id: &str) -> usize {
         self.by_id.get(id).map_or(0, |counted| counted.bytes)
@@ -131,7 +147,9 @@ impl Groups {
     pub(super) fn remove(&mut self, id: &str) {
         if let Some(removed) = self.by_id.remove(id) {
             self.held -= removed.bytes;
-            self.idle.remove(id);
+            if self.idle.remove(id) {
+                self.idle_held -= removed.bytes;
+            }
             self.changes += 1;
         }
     }
@@ -162,12 +180,14 @@ impl Groups {
         self.changes += 1;
         counted.group.let_go_of_empty_maps();
         let bytes = counted.group.held_bytes();
-        self.held = self.held - counted.bytes + bytes;
-        counted.bytes = bytes;
+        let before = std::mem::replace(&mut counted.bytes, bytes);
+        self.held = self.held - before + bytes;
+        if self.idle.remove(id) {
+            self.idle_held -= before;
+        }
         if counted.group.is_idle() {
             self.idle.insert(Arc::clone(counted.group.id()));
-        } else {
-            self.idle.remove(id);
+            self.idle_held += bytes;
         }
     }
 }

@@ -249,18 +249,33 @@ impl Registry {
     pub fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
-        match key {
-            TimerKey::Session { group, member } => self.groups.change(&group, |group| {
-                group.session_timeout(&member, &mut turn);
-            }),
-            TimerKey::Join { group } => self
-                .groups
-                .change(&group, |group| group.join_timeout(&mut turn)),
-            TimerKey::Sync { group } => self
-                .groups
-                .change(&group, |group| group.sync_timeout(&mut turn)),
-            TimerKey::Sweep => Some(self.sweep(&mut turn)),
+        let group = match key {
+            TimerKey::Session { group, member } => {
+                self.groups.change(&group, |group| {
+                    group.session_timeout(&member, &mut turn);
+                });
+                Some(group)
+            }
+            TimerKey::Join { group } => {
+                self.groups
+                    .change(&group, |group| group.join_timeout(&mut turn));
+                Some(group)
+            }
+            TimerKey::Sync { group } => {
+                self.groups
+                    .change(&group, |group| group.sync_timeout(&mut turn));
+                Some(group)
+            }
+            TimerKey::Sweep => {
+                self.sweep(&mut turn);
+                None
+            }
         };
+        if let Some(group) = group
+            && self.has_many_idle()
+        {
+            self.remove_idle(&group, &mut turn);
+        }
         self.provisional = turn.provisional;
         turn.outcome
     }

@@ -183,7 +183,11 @@ impl Fixture {
             assert_eq!(group.has_offsets, self.registry.offsets.has_any(id));
             group.is_idle()
         });
-        assert!(self.registry.groups.idle().eq(idle.map(|(id, _)| id)));
+        let idle: Vec<_> = idle.collect();
+        let held: usize = idle.iter().map(|(_, group)| group.held_bytes()).sum();
+        assert_eq!(self.registry.groups.idle_held(), held);
+        let idle = idle.into_iter().map(|(id, _)| id);
+        assert!(self.registry.groups.idle().eq(idle));
     }
 
     pub(super) fn check(&self) {
