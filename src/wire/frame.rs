@@ -266,7 +266,7 @@ impl FrameReader {
     where
         S: Stream,
     {
-        if stream.poll_readable(context, 1)?.is_pending() {
+        if stream.poll_readable(context)?.is_pending() {
             self.give_back();
             return Poll::Pending;
         }

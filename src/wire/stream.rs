@@ -13,11 +13,18 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Whether [`Self::poll_send_file`] works.
     const SENDS_FILES: bool = false;
 
-    /// Ready when a read may find `least` bytes, or the end of the stream. It spares those who wait a
+    /// Ready when a read may find something, or the end of the stream. It spares those who wait a
     /// buffer to read into. A stream that cannot say is always ready.
-    fn poll_readable(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
-        let _ = (context, least);
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = context;
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready when reads may find `least` bytes, or the end of the stream behind fewer. A stream that cannot say is
+    /// ready when it is readable.
+    fn poll_arrived(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
+        let _ = least;
+        self.poll_readable(context)
     }
 
     /// Something that sees the peer's end behind bytes that are not read yet, where a stream can have it.
@@ -93,7 +100,7 @@ mod tcp {
         /// Ready when the peer has closed, with how many bytes are left to be read, or with the error when it has reset
         /// the connection.
         pub(in crate::wire) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-            ready!(self.0.poll_readable(context, usize::MAX))?;
+            ready!(self.0.poll_arrived(context, usize::MAX))?;
             if let Some(error) = self.0.take_error()? {
                 return Poll::Ready(Err(error));
             }
@@ -104,12 +111,13 @@ mod tcp {
     impl Stream for TcpStream {
         const SENDS_FILES: bool = true;
 
-        fn poll_readable(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
+        fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_read_ready(context)
+        }
+
+        fn poll_arrived(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
             loop {
                 ready!(self.poll_read_ready(context))?;
-                if least <= 1 {
-                    return Poll::Ready(Ok(()));
-                }
                 // With too little, the socket counts as empty, so that it wakes us when more comes.
                 let enough = || {
                     if ioctl_fionread(self)? >= least as u64 || has_ended(self)? {
@@ -186,7 +194,7 @@ mod tcp {
 
 #[cfg(not(target_os = "linux"))]
 impl Stream for tokio::net::TcpStream {
-    fn poll_readable(&self, context: &mut Context<'_>, _: usize) -> Poll<io::Result<()>> {
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(context)
     }
 }

@@ -107,7 +107,7 @@ def nothing_forged(arena):
 FLOODS = [
     Flood("lines for a standard error that nobody reads", partial(cause_lines, connections=50), deaf_standard_error=True),
     Flood("new members without end, 50 at once",
-          partial(join_without_end, connections=50, source=NEIGHBOUR), check=small_log, long=True),
+          partial(join_without_end, connections=50, source=NEIGHBOUR), check=small_log),
     Flood("frames that are none, and the lines about them",
           partial(cause_lines, connections=50), check=small_log, long=True),
     Flood("names that are lines of a log", partial(forge, connections=10), check=nothing_forged, seconds=3),

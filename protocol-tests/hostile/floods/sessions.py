@@ -72,7 +72,7 @@ def poll():
 
 
 FLOODS = [
-    Flood("200 sessions of 20,000 partitions", partial(open_sessions, connections=200, source=many_addresses), seconds=4, long=True),
+    Flood("200 sessions of 20,000 partitions", partial(open_sessions, connections=200, source=many_addresses), seconds=4),
     Flood("sessions of 20,000 partitions without end, on 20 connections",
           partial(open_sessions, connections=20, again=True), seconds=4, long=True),
     Flood("sessions of 20,000 partitions on connections that end", partial(open_and_leave, connections=20), seconds=4, long=True),

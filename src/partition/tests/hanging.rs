@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::{
     Clock, Completion, DirectoryId, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp,
@@ -141,6 +141,36 @@ async fn a_directory_that_hangs_delays_nothing_elsewhere() {
     made.append(options(b"served")).await.expect("an append");
     partitions.stop(1);
     assert!(home.has_marker("a") && home.has_marker("b"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_in_its_time_without_a_directory_that_hangs() {
+    const TIME: Duration = Duration::from_secs(3);
+    let home = Home::new();
+    let disk = Arc::new(Hanging::default());
+    let directories = home.open_probed(disk.clone());
+    let ids: Vec<DirectoryId> = directories
+        .online
+        .iter()
+        .map(crate::log::LogDirectory::directory_id)
+        .collect();
+    let topic = KafkaUuid::random();
+    let (image, _) = with_topic(&Image::default(), "topic", topic, &ids);
+    let partitions = start(directories, &image);
+    let [good, bad] = [0, 1].map(|number| partitions.find(topic, number).expect("hosted"));
+    good.append(options(b"kept")).await.expect("an append");
+    disk.set(true);
+    let stuck = bad.append(options(b"stuck"));
+    disk.wait_until_something_is_held_up();
+    let begun = Instant::now();
+    partitions.stop_by(1, begun + TIME);
+    let took = begun.elapsed();
+    assert!(home.has_marker("a") && !home.has_marker("b"));
+    // Patience with a directory in which nothing goes on would have been longer.
+    assert!((TIME..4 * TIME).contains(&took), "{took:?}");
+    disk.set(false);
+    stuck.await.expect("an append");
+    assert!(!home.has_marker("b"), "its time is over");
 }
 
 #[test]

@@ -204,7 +204,7 @@ where
         } else {
             // Where memory is short, a small frame is left in the socket until all of it is there:
             // many half-sent ones would else keep out those that are whole.
-            match self.stream.poll_readable(context, missing) {
+            match self.stream.poll_arrived(context, missing) {
                 Poll::Pending => return None,
                 Poll::Ready(Err(_)) => return Some(missing),
                 Poll::Ready(Ok(())) => (missing, false),
