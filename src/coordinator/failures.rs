@@ -29,9 +29,9 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
         | AppendFailure::Refused(AppendError::Offline(_) | AppendError::Io(_)) => {
             CoordinatorError::NotCoordinator
         }
-        AppendFailure::NotEnoughReplicas { .. } | AppendFailure::DiskNearlyFull => {
-            CoordinatorError::NotAvailable
-        }
+        AppendFailure::NotEnoughReplicas { .. }
+        | AppendFailure::DiskNearlyFull
+        | AppendFailure::TimedOut(_) => CoordinatorError::NotAvailable,
         AppendFailure::Refused(_) => CoordinatorError::Refused,
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn tell_too_large(
 const fn cure(failure: &AppendFailure) -> &'static str {
     match of_append(failure) {
         CoordinatorError::Refused => LARGER_BATCHES,
-        CoordinatorError::NotAvailable => "have enough replicas in sync",
+        CoordinatorError::NotAvailable => "have enough replicas in sync, and processor time",
         _ => {
             "repair the log directory, which has an error line of its own, and start the broker again"
         }
