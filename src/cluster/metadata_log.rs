@@ -32,12 +32,13 @@ use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord};
 use crate::record::control::{self, ControlPlace};
 use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
-use super::quorum::Quorum;
+use super::leadership::Leadership;
+use super::quorum::{Quorum, Voter};
 use super::quorum_state::QuorumState;
 use super::{damage, snapshots};
 
 /// Name of the topic.
-pub(super) const TOPIC: &str = "__cluster_metadata";
+pub const TOPIC: &str = "__cluster_metadata";
 /// The file that Kafka's format tool leaves in the log directory.
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
 /// Bytes read at a time when loading.
@@ -144,7 +145,7 @@ impl MetadataLog {
 
     /// Before anything is written: a cluster that others control as well, or in words that we do not know.
     fn refuse_what_is_not_ours(&self) -> Result<(), MetadataLogError> {
-        let mut voters = self.quorum_voters()?;
+        let mut voters: Vec<_> = self.quorum_voters()?.iter().map(|voter| voter.id).collect();
         if voters.is_empty() {
             let state = QuorumState::read(&self.directory)?;
             voters = state.map_or_else(Vec::new, |state| state.voters());
@@ -157,7 +158,7 @@ impl MetadataLog {
             .map_err(|refusal| MetadataLogError::MetadataVersion(refusal.to_string()))
     }
 
-    fn quorum_voters(&self) -> Result<Vec<NodeId>, MetadataLogError> {
+    fn quorum_voters(&self) -> Result<Vec<Voter>, MetadataLogError> {
         self.quorum
             .voters()
             .map_err(|error| MetadataLogError::Malformed(Offset::ZERO, format!("voters: {error}")))
@@ -190,6 +191,20 @@ impl MetadataLog {
     /// The image of everything that is in the log.
     pub(super) const fn image(&self) -> &Image {
         self.loader.published()
+    }
+
+    /// The leadership that was taken, as others are told of it.
+    ///
+    /// # Errors
+    /// When what the log says of the voters is not what its schema says.
+    pub(super) fn leadership(&self) -> Result<Leadership, MetadataLogError> {
+        let directory = self.quorum_voters()?.first().map(|voter| voter.directory);
+        Ok(Leadership {
+            leader: self.node,
+            epoch: self.epoch,
+            directory: directory.unwrap_or(KafkaUuid::ZERO),
+            began_at: self.next_offset(),
+        })
     }
 
     /// Where the next record will stand.

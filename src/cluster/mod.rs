@@ -9,6 +9,7 @@
 //! ```
 
 mod damage;
+mod leadership;
 mod metadata_log;
 mod producer_ids;
 mod publish;
@@ -19,6 +20,7 @@ mod standalone;
 #[cfg(test)]
 mod tests;
 
-pub use metadata_log::MetadataLogError;
+pub use leadership::Leadership;
+pub use metadata_log::{MetadataLogError, TOPIC as METADATA_TOPIC};
 pub use publish::{Cluster, ClusterError, ImageListener};
 pub use standalone::{Controller, StartError, start};

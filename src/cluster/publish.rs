@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::{Completion, NodeId, ProducerId};
+use crate::base::{Completion, Offset, ProducerId};
 use crate::controller::{Command, Reply};
 use crate::metadata::{Delta, Image};
 
+use super::leadership::Leadership;
 use super::producer_ids::ProducerIds;
 
 /// Why the controller did not decide, or its decision is not known to be durable.
@@ -49,7 +50,7 @@ pub(super) enum Task {
 #[derive(Clone)]
 pub struct Cluster {
     cluster_id: Arc<str>,
-    node: NodeId,
+    leadership: Leadership,
     producer_ids: Arc<ProducerIds>,
     image: Arc<ArcSwap<Image>>,
     tasks: mpsc::UnboundedSender<Task>,
@@ -58,13 +59,13 @@ pub struct Cluster {
 impl Cluster {
     pub(super) fn new(
         cluster_id: &str,
-        node: NodeId,
+        leadership: Leadership,
         image: Arc<ArcSwap<Image>>,
         tasks: mpsc::UnboundedSender<Task>,
     ) -> Self {
         Self {
             cluster_id: cluster_id.into(),
-            node,
+            leadership,
             producer_ids: Arc::default(),
             image,
             tasks,
@@ -74,6 +75,17 @@ impl Cluster {
     /// The id that all nodes of the cluster share.
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
+    }
+
+    /// Who leads the metadata log.
+    pub const fn leadership(&self) -> Leadership {
+        self.leadership
+    }
+
+    /// Where the metadata log ends.
+    pub fn metadata_log_end(&self) -> Offset {
+        let applied = self.image.load().offset().next();
+        applied.max(self.leadership.began_at)
     }
 
     /// The image of the moment. Take one at the start of a request and use it throughout.
@@ -97,7 +109,7 @@ impl Cluster {
     /// # Errors
     /// When a new block of ids is needed and the controller cannot give one.
     pub async fn next_producer_id(&self) -> Result<ProducerId, ClusterError> {
-        self.producer_ids.next(self, self.node).await
+        self.producer_ids.next(self, self.leadership.leader).await
     }
 
     /// Adds a listener; it hears of every change from now on. Returns when it is in place.
@@ -117,7 +129,7 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster")
             .field("cluster_id", &self.cluster_id)
-            .field("node", &self.node)
+            .field("leadership", &self.leadership)
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{NodeId, Offset};
+use crate::base::{DirectoryId, NodeId, Offset};
 use crate::record::control::ControlType;
 use crate::record::{Batch, Record};
 use crate::schema::{DecodeError, Reader};
@@ -71,7 +71,7 @@ impl Quorum {
     ///
     /// # Errors
     /// When the record is not what its schema says.
-    pub(super) fn voters(&self) -> Result<Vec<NodeId>, DecodeError> {
+    pub(super) fn voters(&self) -> Result<Vec<Voter>, DecodeError> {
         let Some(value) = &self.voters else {
             return Ok(Vec::new());
         };
@@ -81,10 +81,17 @@ impl Quorum {
     }
 }
 
+/// A voter that the log names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Voter {
+    pub(super) id: NodeId,
+    pub(super) directory: DirectoryId,
+}
+
 /// One voter: its id, directory, endpoints, and the range of `kraft.version` that it can serve.
-fn voter(reader: &mut Reader<'_>) -> Result<NodeId, DecodeError> {
+fn voter(reader: &mut Reader<'_>) -> Result<Voter, DecodeError> {
     let id = NodeId(reader.int32()?);
-    reader.uuid()?;
+    let directory = reader.uuid()?;
     reader.array(|reader| {
         let _name: String = reader.string()?;
         let _host: String = reader.string()?;
@@ -95,12 +102,13 @@ fn voter(reader: &mut Reader<'_>) -> Result<NodeId, DecodeError> {
     reader.int16()?;
     reader.no_tagged_fields()?;
     reader.no_tagged_fields()?;
-    Ok(id)
+    Ok(Voter { id, directory })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::KafkaUuid;
 
     // Written by `kafka-storage format --standalone` of Kafka 4.3.1.
     const VERSION: &[u8] = &[0, 0, 0, 1, 0];
@@ -120,7 +128,11 @@ mod tests {
             voters: Some(voters()),
         };
         assert_eq!(quorum.version(), Ok(1));
-        assert_eq!(quorum.voters(), Ok(vec![NodeId(7)]));
+        let voter = Voter {
+            id: NodeId(7),
+            directory: KafkaUuid(uuid::Uuid::from_bytes([0xab; 16])),
+        };
+        assert_eq!(quorum.voters(), Ok(vec![voter]));
         let kept: Vec<_> = quorum.records().collect();
         assert_eq!(
             kept,

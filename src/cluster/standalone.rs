@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
+use crate::base::{Clock, Completion, Timestamp, TopicId};
 use crate::config::BrokerConfig;
 use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
 use crate::log::LogDirectory;
@@ -68,7 +68,9 @@ pub fn start(
     cluster_id: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<(Cluster, Controller), StartError> {
-    let log = open(&config, directory, clock.now()).map_err(|source| StartError::MetadataLog {
+    let opened = open(&config, directory, clock.now());
+    let opened = opened.and_then(|log| Ok((log.leadership()?, log)));
+    let (leadership, log) = opened.map_err(|source| StartError::MetadataLog {
         directory: directory.path().to_owned(),
         source,
     })?;
@@ -77,7 +79,7 @@ pub fn start(
     let (running, ended) = mpsc::channel();
     let cluster = Cluster::new(
         cluster_id,
-        NodeId(config.node_id),
+        leadership,
         Arc::clone(&image),
         sender,
     );

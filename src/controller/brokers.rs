@@ -8,6 +8,9 @@
 //!                         └────────── register (new incarnation) ────┘
 //! ```
 //!
+//! A broker that is fenced can be unregistered: it is unknown again, until its process starts once more. One that is
+//! active cannot, other than in Kafka, where its partitions then stay without a leader until it is started anew.
+//!
 //! A process registers when it starts and is unfenced when it is ready to serve. The epoch of a
 //! registration is the offset at which its decision's first record stands: no two can be equal. A
 //! new incarnation of a broker that was active takes away its leaderships in the same step, since
@@ -19,7 +22,9 @@ use crate::base::{ErrorCode, NodeId};
 use crate::metadata::record::{self, BrokerRegistrationChange, Fencing, MetadataRecord};
 use crate::metadata::{BrokerImage, Image};
 
-use super::command::{Decision, FenceBroker, Refusal, RegisterBroker, UnfenceBroker};
+use super::command::{
+    Decision, FenceBroker, Refusal, RegisterBroker, UnfenceBroker, UnregisterBroker,
+};
 use super::leaders::{self, Move};
 use super::{Situation, features};
 
@@ -156,6 +161,36 @@ pub fn fence(situation: &Situation<'_>, command: &FenceBroker) -> Decision<Resul
             let mut records = leaders::changes(situation, Move::Goes(broker_id));
             let fenced = BrokerRegistrationChange::fence(broker_id, broker_epoch, Fencing::Fence);
             records.push(MetadataRecord::BrokerRegistrationChange(fenced));
+            Decision {
+                records,
+                reply: Ok(()),
+            }
+        }
+    }
+}
+
+/// Decides about a broker that is to be forgotten.
+pub fn unregister(
+    situation: &Situation<'_>,
+    command: &UnregisterBroker,
+) -> Decision<Result<(), Refusal>> {
+    let broker_id = command.broker_id;
+    let refuse = |code, message| Decision::answer(Err(Refusal::new(code, message)));
+    match situation.image.broker(broker_id) {
+        None => refuse(
+            ErrorCode::BROKER_ID_NOT_REGISTERED,
+            format!("Broker ID {broker_id} is not currently registered"),
+        ),
+        Some(broker) if !broker.fenced => refuse(
+            ErrorCode::INVALID_REQUEST,
+            format!("Broker {broker_id} is running. Stop it before it is unregistered."),
+        ),
+        Some(broker) => {
+            let mut records = leaders::changes(situation, Move::Goes(broker_id));
+            records.push(MetadataRecord::UnregisterBroker(record::UnregisterBroker {
+                broker_id,
+                broker_epoch: broker.epoch,
+            }));
             Decision {
                 records,
                 reply: Ok(()),

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
+use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId, TopicPartition};
 use crate::metadata::ConfigResource;
 use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
+
+use super::elections::{ElectLeaders, ElectionFailure};
+use super::feature_updates::UpdateFeatures;
+use super::reassignments::{AlterReassignments, ReassignmentFailure};
 
 /// A decision: the records to write as one batch, and the answer that may be given once they have
 /// been replayed. Without records the answer may be given at once.
@@ -73,8 +77,16 @@ pub enum Command {
     CreatePartitions(CreatePartitions),
     /// See [`AlterConfigs`].
     AlterConfigs(AlterConfigs),
+    /// See [`AlterReassignments`].
+    AlterReassignments(AlterReassignments),
+    /// See [`ElectLeaders`].
+    ElectLeaders(ElectLeaders),
+    /// See [`UpdateFeatures`].
+    UpdateFeatures(UpdateFeatures),
     /// See [`RegisterBroker`].
     RegisterBroker(RegisterBroker),
+    /// See [`UnregisterBroker`].
+    UnregisterBroker(UnregisterBroker),
     /// See [`UnfenceBroker`].
     UnfenceBroker(UnfenceBroker),
     /// See [`FenceBroker`].
@@ -98,8 +110,16 @@ pub enum Reply {
     CreatePartitions(Vec<(String, Result<(), Refusal>)>),
     /// For each resource of the request, in its order.
     AlterConfigs(Vec<Result<(), Refusal>>),
+    /// For each partition of the request, in its order.
+    AlterReassignments(Vec<Result<(), ReassignmentFailure>>),
+    /// For each partition of the request, in its order; where all were meant, for those with something to tell.
+    ElectLeaders(Vec<(TopicPartition, Result<(), ElectionFailure>)>),
+    /// Done, or nothing was.
+    UpdateFeatures(Result<(), Refusal>),
     /// The broker's epoch.
     RegisterBroker(Result<i64, Refusal>),
+    /// Done.
+    UnregisterBroker(Result<(), Refusal>),
     /// Done.
     UnfenceBroker(Result<(), Refusal>),
     /// Done.
@@ -266,6 +286,13 @@ pub struct RegisterBroker {
     pub rack: Option<String>,
     /// Its online log directories.
     pub log_directories: Vec<DirectoryId>,
+}
+
+/// A broker that has gone for good is to be forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct UnregisterBroker {
+    /// The broker.
+    pub broker_id: NodeId,
 }
 
 /// A registered broker has caught up and is ready to serve.

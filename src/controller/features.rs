@@ -71,7 +71,7 @@ pub(super) fn check_range(
     Ok(())
 }
 
-fn range(supported: &[SupportedFeature], name: &str) -> (i16, i16) {
+pub(super) fn range(supported: &[SupportedFeature], name: &str) -> (i16, i16) {
     supported
         .iter()
         .find(|feature| feature.name == name)

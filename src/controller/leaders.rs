@@ -24,7 +24,7 @@ use crate::metadata::{Image, PartitionImage, TopicImage};
 
 use super::Situation;
 
-/// A broker's coming or going.
+/// A broker's coming or going, or nothing of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move<'a> {
     /// The broker may lead from now on, whatever the image says.
@@ -33,13 +33,15 @@ pub enum Move<'a> {
     Goes(NodeId),
     /// The same for what the broker has in these directories.
     Loses(NodeId, &'a [DirectoryId]),
+    /// All brokers are as the image says: a leader is wanted for another reason.
+    None,
 }
 
 impl Move<'_> {
     fn concerns(self, partition: &PartitionImage) -> bool {
         let has = |broker| partition.isr.contains(&broker) || partition.leader == broker;
         match self {
-            Self::Comes(_) => partition.leader == NodeId::NONE,
+            Self::Comes(_) | Self::None => partition.leader == NodeId::NONE,
             Self::Goes(broker) => has(broker),
             Self::Loses(broker, directories) => {
                 let directory = partition.directory_of(broker);
@@ -51,12 +53,12 @@ impl Move<'_> {
     /// Whose replica is lost, if one is.
     const fn lost(self) -> Option<NodeId> {
         match self {
-            Self::Comes(_) => None,
+            Self::Comes(_) | Self::None => None,
             Self::Goes(broker) | Self::Loses(broker, _) => Some(broker),
         }
     }
 
-    fn may_lead(self, image: &Image, partition: &PartitionImage, broker: NodeId) -> bool {
+    pub(super) fn may_lead(self, image: &Image, partition: &PartitionImage, broker: NodeId) -> bool {
         if self.lost() == Some(broker) {
             return false;
         }

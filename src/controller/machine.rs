@@ -1,7 +1,10 @@
 //! Which function decides about which command.
 
 use super::command::{Command, Decision, Reply};
-use super::{Situation, alter_configs, brokers, directories, partitions, producer_ids, topics};
+use super::{
+    Situation, alter_configs, brokers, directories, elections, feature_updates, partitions,
+    producer_ids, reassignments, topics,
+};
 
 /// Decides about `command`.
 pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
@@ -18,8 +21,20 @@ pub fn decide(situation: &mut Situation<'_>, command: &Command) -> Decision {
         Command::AlterConfigs(command) => {
             alter_configs::alter(situation, command).map(Reply::AlterConfigs)
         }
+        Command::AlterReassignments(command) => {
+            reassignments::alter(situation, command).map(Reply::AlterReassignments)
+        }
+        Command::ElectLeaders(command) => {
+            elections::elect(situation, command).map(Reply::ElectLeaders)
+        }
+        Command::UpdateFeatures(command) => {
+            feature_updates::update(situation, command).map(Reply::UpdateFeatures)
+        }
         Command::RegisterBroker(command) => {
             brokers::register(situation, command).map(Reply::RegisterBroker)
+        }
+        Command::UnregisterBroker(command) => {
+            brokers::unregister(situation, command).map(Reply::UnregisterBroker)
         }
         Command::UnfenceBroker(command) => {
             brokers::unfence(situation, command).map(Reply::UnfenceBroker)

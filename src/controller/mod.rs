@@ -19,8 +19,10 @@
 //! * [`topics`], [`partitions`]: creating and deleting; [`names`], [`configs`], [`placement`] are the
 //!   rules that they use.
 //! * [`alter_configs`]: changing the configuration of topics and brokers that are there.
+//! * [`reassignments`]: other replicas for partitions; [`elections`]: other leaders.
 //! * [`brokers`]: registering, unfencing and fencing; [`directories`]: where replicas are, and directories that
-//!   fail; with [`leaders`] for what these do to partitions. [`producer_ids`], [`features`]: as they say.
+//!   fail; with [`leaders`] for what these do to partitions. [`producer_ids`], [`features`], [`feature_updates`]: as
+//!   they say.
 //!
 //! This room does no I/O and has no clock; chance comes in as an argument.
 
@@ -29,6 +31,8 @@ pub mod brokers;
 pub mod command;
 pub mod configs;
 pub mod directories;
+pub mod elections;
+pub mod feature_updates;
 pub mod features;
 pub mod leaders;
 pub mod machine;
@@ -36,6 +40,7 @@ pub mod names;
 pub mod partitions;
 pub mod placement;
 pub mod producer_ids;
+pub mod reassignments;
 pub mod topics;
 
 #[cfg(test)]
@@ -51,10 +56,13 @@ pub use command::{
     AllocateProducerIds, AlterConfigs, AlteredResource, AssignReplicas, Command, ConfigChange,
     ConfigOperation, CreatePartitions, CreateTopics, CreatedTopic, Decision, DeleteTopics,
     FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal,
-    RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker,
+    RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker, UnregisterBroker,
 };
+pub use elections::{ElectLeaders, Election, ElectionFailure};
+pub use feature_updates::{FeatureUpdate, UpdateDirection, UpdateFeatures};
 pub use machine::decide;
 pub use names::is_internal;
+pub use reassignments::{AlterReassignments, Reassignment, ReassignmentFailure};
 
 /// Where a decision takes what must not be decided by rule.
 pub trait Chance {

@@ -162,7 +162,7 @@ pub fn new_partition(image: &Image, replicas: Vec<NodeId>) -> Option<PartitionIm
 }
 
 /// The directory of a new replica on `broker`: its only one, or else as the broker chooses.
-fn directory(image: &Image, broker: NodeId) -> DirectoryId {
+pub(super) fn directory(image: &Image, broker: NodeId) -> DirectoryId {
     match image
         .broker(broker)
         .map(|broker| broker.directories.as_slice())

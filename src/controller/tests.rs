@@ -3,11 +3,13 @@
 mod alter_configs;
 mod brokers;
 mod directories;
+mod feature_updates;
 mod property;
+mod reassignments;
 mod topics;
 
 use super::*;
-use crate::base::{DirectoryId, ErrorCode, KafkaUuid, LeaderEpoch, NodeId};
+use crate::base::{DirectoryId, ErrorCode, KafkaUuid, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::record::{Endpoint, MetadataRecord};
 use crate::metadata::snapshot;
 

@@ -73,8 +73,24 @@ DescribeLogDirs 4         | | 01 01 tags | 00
 DescribeLogDirs 4         | 02 02 't | number | 00 00
 CreatePartitions 2        | | name 00000002 00 tags | 000003e8 01 00
 CreatePartitions 2        | 02 02 't 00000002 | 01 tags | 00 000003e8 01 00
+ElectLeaders 2            | 00 | name 02 00000000 tags | 000003e8 00
+ElectLeaders 2            | 00 02 02 't | number | 00 000003e8 00
+ElectLeaders 2            | 07 02 02 't | number | 00 000003e8 00
+AlterPartitionReassignments 1 | 000003e8 01 | name 01 tags | 00
+AlterPartitionReassignments 1 | 000003e8 01 | 02 't 02 00000000 00 tags tags | 00
+AlterPartitionReassignments 1 | 000003e8 01 02 02 't | number 02 00000009 tags | 00 00
+AlterPartitionReassignments 1 | 000003e8 01 02 02 't | 00000000 00 tags | 00 00
+AlterPartitionReassignments 1 | 000003e8 01 02 02 't | 00000000 02 00000001 tags | 00 00
+AlterPartitionReassignments 1 | 000003e8 01 02 02 't 02 00000000 | number | 00 00 00
+ListPartitionReassignments 0 | 000003e8 | name 02 00000000 tags | 00
+ListPartitionReassignments 0 | 000003e8 02 02 't | number | 00 00
 OffsetDelete 0            | 0001 'g | 0001 't 00000000 |
 OffsetDelete 0            | 0001 'g 00000001 0001 't | number |
+DescribeQuorum 2          | | name 02 00000000 tags tags | 00
+DescribeQuorum 2          | 02 02 't | number tags | 00 00
+UpdateFeatures 0          | 000003e8 | name 0001 00 tags | 00
+UpdateFeatures 1          | 000003e8 | name 0000 01 tags | 00 00
+ListConfigResources 1     | | 02 | 00
 DescribeTopicPartitions 0 | | name tags | 00000064 ff 00
 DescribeTopicPartitions 0 | | 02 't tags | 00000064 ff 00
 JoinGroup 6               | 02 'g 00002710 000003e8 01 00 02 'c | name 01 tags | 00
@@ -114,6 +130,7 @@ const WITHOUT_ARRAYS: &[ApiKey] = &[
     ApiKey::ApiVersions,
     ApiKey::InitProducerId,
     ApiKey::DescribeCluster,
+    ApiKey::UnregisterBroker,
 ];
 
 /// No tagged field.

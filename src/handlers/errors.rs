@@ -24,7 +24,7 @@
 
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
-use crate::controller::{Refusal, names};
+use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
 use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
@@ -152,6 +152,32 @@ pub(super) fn unreadable(error: &DecodeError) -> Refusal {
         ErrorCode::UNKNOWN_SERVER_ERROR,
         format!("the metadata log holds what this release of Zurau cannot read: {error}"),
     )
+}
+
+/// The code for a partition whose leader stays.
+pub(super) const fn of_election(failure: ElectionFailure) -> ErrorCode {
+    match failure {
+        ElectionFailure::NoSuchTopic | ElectionFailure::NoSuchPartition => {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        }
+        ElectionFailure::NotNeeded => ErrorCode::ELECTION_NOT_NEEDED,
+        ElectionFailure::PreferredNotAvailable => ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE,
+        ElectionFailure::NobodyEligible => ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE,
+    }
+}
+
+/// The code for a partition whose replicas stay.
+pub(super) const fn of_reassignment(failure: &ReassignmentFailure) -> ErrorCode {
+    match failure {
+        ReassignmentFailure::NoSuchTopic | ReassignmentFailure::NoSuchPartition => {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        }
+        ReassignmentFailure::NotInProgress => ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
+        ReassignmentFailure::NobodyInSync => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        ReassignmentFailure::ReplicationFactor { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
+        ReassignmentFailure::Assignment(refusal) => refusal.code,
+        ReassignmentFailure::TooMany => ErrorCode::POLICY_VIOLATION,
+    }
 }
 
 /// There is no topic of this name; perhaps there can be none.

@@ -26,7 +26,9 @@
 
 mod acls;
 mod advertised;
+mod all_topics;
 mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod altered_configs;
 mod api_names;
@@ -48,8 +50,10 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_user_scram_credentials;
+mod elect_leaders;
 mod errors;
 mod fetch;
 mod fetch_response;
@@ -63,8 +67,10 @@ mod isolation;
 mod join_group;
 mod leader_hints;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod metered;
 mod no_transactions;
@@ -82,6 +88,8 @@ mod sync_group;
 mod text;
 mod topic_ids;
 mod transactions;
+mod unregister_broker;
+mod update_features;
 
 use metered::Bound;
 pub use route::{Call, Context, Route, Router};
@@ -128,7 +136,14 @@ pub static ROUTES: &[Route] = &[
     Route::to::<sasl::SaslAuthenticate>(Bound::new(100, 50)),
     Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 120)),
     Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 120)),
+    Route::to::<elect_leaders::ElectLeaders>(Bound::new(100_000, 300).with_answer(PAGE)),
     Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 120)),
+    Route::to::<alter_partition_reassignments::AlterPartitionReassignments>(
+        Bound::new(100_000, 150),
+    ),
+    Route::to::<list_partition_reassignments::ListPartitionReassignments>(
+        Bound::new(100_000, 300).with_answer(PIECES),
+    ),
     Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 120)),
     Route::to::<describe_client_quotas::DescribeClientQuotas>(
         Bound::new(1_000, 100).with_answer(PIECES),
@@ -138,12 +153,18 @@ pub static ROUTES: &[Route] = &[
         Bound::new(100_000, 150).with_answer(PIECES),
     ),
     Route::to::<refused_changes::AlterUserScramCredentials>(Bound::new(20_000, 150)).unadvertised(),
+    Route::to::<describe_quorum::DescribeQuorum>(Bound::new(1_000, 300)),
+    Route::to::<update_features::UpdateFeatures>(Bound::new(1_000, 150)),
     Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 50).with_answer(LIST)),
     Route::to::<describe_producers::DescribeProducers>(
         Bound::new(200_000, 300).with_answer(PIECES),
     ),
+    Route::to::<unregister_broker::UnregisterBroker>(Bound::new(100, 50)),
     Route::to::<transactions::DescribeTransactions>(Bound::new(100_000, 200)),
     Route::to::<transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
+    Route::to::<list_config_resources::ListConfigResources>(
+        Bound::new(1_000, 50).with_answer(PIECES),
+    ),
     Route::to::<describe_topic_partitions::DescribeTopicPartitions>(
         Bound::new(200_000, 120).with_answer(PAGE),
     ),

@@ -22,3 +22,6 @@ pub const KRAFT_VERSION: &str = "kraft.version";
 pub const METADATA_VERSION_3_3_IV3: i16 = 7;
 /// `metadata.version` 4.3-IV0, the level whose record versions are written here.
 pub const METADATA_VERSION_4_3_IV0: i16 = 30;
+
+/// The levels of `metadata.version`, from the oldest readable one on, that have brought new records or fields.
+pub const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 7] = [8, 11, 13, 14, 15, 17, 23];

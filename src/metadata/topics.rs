@@ -127,6 +127,11 @@ impl PartitionImage {
         })
     }
 
+    /// Whether its replicas are becoming others.
+    pub const fn is_reassigned(&self) -> bool {
+        !(self.adding_replicas.is_empty() && self.removing_replicas.is_empty())
+    }
+
     /// In which of its directories `broker` stores the partition; `None` where it does not store it.
     pub fn directory_of(&self, broker: NodeId) -> Option<DirectoryId> {
         let place = self

@@ -66,6 +66,22 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => of_broker().prop_map(|(broker_id, broker_epoch)| {
             Command::FenceBroker(FenceBroker { broker_id, broker_epoch })
         }),
+        3 => (name(), 0..5_i32, proptest::option::weighted(0.7, replicas()), any::<bool>()).prop_map(
+            |(topic, partition, replicas, allow_replication_factor_change)| {
+                let partitions = vec![Reassignment { topic: topic.into(), partition, replicas }];
+                let command = AlterReassignments { partitions, allow_replication_factor_change };
+                Command::AlterReassignments(command)
+            },
+        ),
+        2 => (proptest::option::of((name(), 0..5_i32)), any::<bool>()).prop_map(|(one, clean)| {
+            Command::ElectLeaders(ElectLeaders {
+                election: if clean { Election::Preferred } else { Election::Unclean },
+                partitions: one.map(|(topic, number)| vec![TopicPartition::new(topic, number)]),
+            })
+        }),
+        1 => (1..4_i32).prop_map(|broker| {
+            Command::UnregisterBroker(UnregisterBroker { broker_id: NodeId(broker) })
+        }),
         1 => of_broker().prop_map(|(broker_id, broker_epoch)| {
             Command::AllocateProducerIds(AllocateProducerIds { broker_id, broker_epoch })
         }),
@@ -167,7 +183,8 @@ proptest! {
             let command = with_present_epoch(command, &world.image);
             let epochs: BTreeMap<_, _> = world.image.topics().flat_map(|topic| {
                 topic.numbered_partitions().map(|(number, partition)| {
-                    ((topic.id, number), (partition.leader, partition.leader_epoch))
+                    let before = (partition.leader, partition.leader_epoch, partition.replicas.clone());
+                    ((topic.id, number), before)
                 })
             }).collect();
             let reply = world.run(command.clone());
@@ -175,8 +192,10 @@ proptest! {
             check_invariants(&world.image);
             for topic in world.image.topics() {
                 for (number, partition) in topic.numbered_partitions() {
-                    if let Some((leader, epoch)) = epochs.get(&(topic.id, number)) {
-                        prop_assert_eq!(*leader == partition.leader, *epoch == partition.leader_epoch);
+                    if let Some((leader, epoch, replicas)) = epochs.get(&(topic.id, number)) {
+                        let stay = replicas.iter().all(|replica| partition.replicas.contains(replica));
+                        let same = *leader == partition.leader && stay;
+                        prop_assert_eq!(same, *epoch == partition.leader_epoch);
                         prop_assert!(partition.leader_epoch >= *epoch);
                     }
                 }

@@ -1,0 +1,87 @@
+//! Other levels of features.
+
+use super::*;
+use crate::metadata::features::{
+    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_3_IV0 as NEWEST,
+};
+use crate::metadata::record::FeatureLevel;
+
+use UpdateDirection::{SafeDowngrade, Unknown, UnsafeDowngrade, Upgrade};
+
+fn update(
+    world: &mut World,
+    updates: &[(&str, i16, UpdateDirection)],
+    validate_only: bool,
+) -> Result<(), String> {
+    let updates = updates.iter().map(|(name, level, direction)| FeatureUpdate {
+        name: (*name).to_owned(),
+        level: *level,
+        direction: *direction,
+    });
+    let command = UpdateFeatures {
+        updates: updates.collect(),
+        validate_only,
+    };
+    match world.run(Command::UpdateFeatures(command)) {
+        Reply::UpdateFeatures(result) => result.map_err(|refusal| {
+            assert_eq!(refusal.code, ErrorCode::INVALID_UPDATE_VERSION);
+            refusal.message.unwrap()
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_changes_nothing_is_granted_and_writes_nothing() {
+    let mut world = World::with_brokers(&[1]);
+    let offset = world.image.offset();
+    for direction in [Upgrade, SafeDowngrade, UnsafeDowngrade] {
+        update(&mut world, &[(METADATA_VERSION, NEWEST, direction)], false).unwrap();
+        update(&mut world, &[(GROUP_VERSION, 0, direction)], false).unwrap();
+    }
+    update(&mut world, &[], false).unwrap();
+    assert_eq!(world.image.offset(), offset);
+}
+
+#[test]
+fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
+    let mut world = World::with_brokers(&[1]);
+    let offset = world.image.offset();
+    for (name, level, direction, reason) in [
+        (GROUP_VERSION, 1, Upgrade, "does not support this feature"),
+        ("nonsense", 1, Upgrade, "does not support this feature"),
+        (METADATA_VERSION, NEWEST + 1, Upgrade, "only supports versions 7-30"),
+        (METADATA_VERSION, 6, SafeDowngrade, "only supports versions 7-30"),
+        (METADATA_VERSION, -1, SafeDowngrade, "cannot be less than 0"),
+        (METADATA_VERSION, NEWEST, Unknown, "does not support the given upgrade type"),
+        (METADATA_VERSION, NEWEST - 1, Upgrade, "without setting the upgrade type"),
+        (METADATA_VERSION, 7, SafeDowngrade, "might delete metadata"),
+        (METADATA_VERSION, 7, UnsafeDowngrade, "not supported in this version"),
+    ] {
+        let fine = (METADATA_VERSION, NEWEST, Upgrade);
+        let told = update(&mut world, &[fine, (name, level, direction)], false).unwrap_err();
+        assert!(told.contains(reason), "{told}");
+    }
+    assert_eq!(world.image.offset(), offset);
+}
+
+#[test]
+fn levels_go_up_and_down_where_nothing_is_lost() {
+    let mut world = World::with_brokers(&[1]);
+    update(&mut world, &[(METADATA_VERSION, NEWEST - 1, SafeDowngrade)], true).unwrap();
+    assert_eq!(world.image.metadata_version(), Some(NEWEST));
+    update(&mut world, &[(METADATA_VERSION, NEWEST - 1, SafeDowngrade)], false).unwrap();
+    assert_eq!(world.image.metadata_version(), Some(NEWEST - 1));
+    let told = update(&mut world, &[(METADATA_VERSION, NEWEST, SafeDowngrade)], false);
+    assert!(told.unwrap_err().contains("downgrade to a newer version"));
+    update(&mut world, &[(METADATA_VERSION, NEWEST, Upgrade)], false).unwrap();
+    assert_eq!(world.image.metadata_version(), Some(NEWEST));
+
+    // A cluster of Kafka's has brought more than is served.
+    world.replay(vec![MetadataRecord::FeatureLevel(FeatureLevel {
+        name: GROUP_VERSION.to_owned(),
+        level: 1,
+    })]);
+    update(&mut world, &[(GROUP_VERSION, 0, SafeDowngrade)], false).unwrap();
+    assert_eq!(world.image.features().get(GROUP_VERSION), None);
+}

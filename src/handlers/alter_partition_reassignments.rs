@@ -1,0 +1,110 @@
+//! AlterPartitionReassignments: other replicas for partitions, or those back that they had.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::alter_partition_reassignments_response::{
+    ReassignablePartitionResponse, ReassignableTopicResponse,
+};
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, BrokerId, TopicName,
+};
+
+use crate::base::{ErrorCode, NodeId};
+use crate::controller::{
+    self, AlterReassignments, Command, Reassignment, ReassignmentFailure as Failure,
+};
+use crate::wire::Reply;
+
+use super::route::{Call, Handler};
+use super::text::{domain_text, wire_text};
+use super::topic_ids::owned_name;
+use super::{ask, errors};
+
+pub(super) struct AlterPartitionReassignments;
+
+impl Handler for AlterPartitionReassignments {
+    type Request = AlterPartitionReassignmentsRequest;
+
+    async fn handle(call: Call, request: AlterPartitionReassignmentsRequest) -> Reply {
+        let (may_change, timeout_ms) = (
+            request.allow_replication_factor_change,
+            request.timeout_ms,
+        );
+        if request.topics.is_empty() {
+            return call.reply(&AlterPartitionReassignmentsResponse::default());
+        }
+        let (rows, partitions) = taken_apart(request);
+        let command = Command::AlterReassignments(AlterReassignments {
+            partitions,
+            allow_replication_factor_change: may_change,
+        });
+        let pick = |reply| match reply {
+            controller::Reply::AlterReassignments(rows) => Some(rows),
+            _ => None,
+        };
+        let decided = ask::controller(&call.broker.cluster, command, timeout_ms, pick).await;
+        call.reply(&response(rows, decided).with_allow_replication_factor_change(may_change))
+    }
+}
+
+/// The names and numbers of the answer's rows.
+type Rows = Vec<(TopicName, Vec<i32>)>;
+
+fn taken_apart(request: AlterPartitionReassignmentsRequest) -> (Rows, Vec<Reassignment>) {
+    let (mut rows, mut reassignments) = (Vec::new(), Vec::new());
+    for topic in request.topics {
+        let name: Arc<str> = domain_text(&topic.name);
+        let numbers = topic.partitions.iter();
+        rows.push((
+            owned_name(&topic.name),
+            numbers.map(|partition| partition.partition_index).collect(),
+        ));
+        let ids = |ids: Vec<BrokerId>| ids.into_iter().map(|id| NodeId(id.0)).collect();
+        reassignments.extend(topic.partitions.into_iter().map(|partition| Reassignment {
+            topic: Arc::clone(&name),
+            partition: partition.partition_index,
+            replicas: partition.replicas.map(ids),
+        }));
+    }
+    (rows, reassignments)
+}
+
+fn response(
+    rows: Rows,
+    decided: Result<Vec<Result<(), Failure>>, ErrorCode>,
+) -> AlterPartitionReassignmentsResponse {
+    let (mut decided, code) = match decided {
+        Ok(decided) => (decided.into_iter(), ErrorCode::NONE),
+        Err(code) => (Vec::new().into_iter(), code),
+    };
+    let mut row = |number| {
+        let row = ReassignablePartitionResponse::default()
+            .with_partition_index(number)
+            .with_error_code(code.0)
+            .with_error_message(None);
+        match decided.next() {
+            Some(Err(failure)) => row
+                .with_error_code(errors::of_reassignment(&failure).0)
+                .with_error_message(message(&failure).as_deref().map(wire_text)),
+            Some(Ok(())) | None => row,
+        }
+    };
+    let topics = rows.into_iter().map(|(name, numbers)| {
+        ReassignableTopicResponse::default()
+            .with_name(name)
+            .with_partitions(numbers.into_iter().map(&mut row).collect())
+    });
+    AlterPartitionReassignmentsResponse::default()
+        .with_responses(topics.collect())
+        .with_error_code(code.0)
+        .with_error_message(None)
+}
+
+/// For people; none where the code has said it all, as in Kafka.
+fn message(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::NotInProgress => None,
+        Failure::Assignment(refusal) => refusal.message.clone(),
+        other => Some(other.to_string()),
+    }
+}

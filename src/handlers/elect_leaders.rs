@@ -1,0 +1,168 @@
+//! ElectLeaders: the preferred leaders, or any leaders, for some partitions or all.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
+use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::base::{ErrorCode, TopicPartition};
+use crate::controller::{self, Command, Election, ElectionFailure};
+use crate::wire::Reply;
+
+use super::all_topics::AllTopics;
+use super::route::{Call, Handler};
+use super::streamed::{self, Chunk};
+use super::text::{domain_text, wire_text};
+use super::topic_ids::{owned_name, wire_name};
+use super::{ask, errors};
+
+pub(super) struct ElectLeaders;
+
+type Decided = Vec<(TopicPartition, Result<(), ElectionFailure>)>;
+
+impl Handler for ElectLeaders {
+    type Request = ElectLeadersRequest;
+
+    async fn handle(call: Call, request: ElectLeadersRequest) -> Reply {
+        let asked = Asked::new(&request);
+        drop(request);
+        let election = match asked.election {
+            Ok(election) => election,
+            Err(unknown) => {
+                let message = Some(wire_text(&format!("Unknown election type {unknown}")));
+                return call.reply(&asked.failed(ErrorCode::INVALID_REQUEST, message));
+            }
+        };
+        if asked.topics.as_ref().is_some_and(Vec::is_empty) {
+            return call.reply(&ElectLeadersResponse::default());
+        }
+        let command = Command::ElectLeaders(controller::ElectLeaders {
+            election,
+            partitions: asked.partitions(),
+        });
+        let pick = |reply| match reply {
+            controller::Reply::ElectLeaders(rows) => Some(rows),
+            _ => None,
+        };
+        match ask::controller(&call.broker.cluster, command, asked.timeout_ms, pick).await {
+            Err(code) => call.reply(&asked.failed(code, None)),
+            Ok(decided) => match asked.topics {
+                Some(topics) => call.reply(&response(told(topics, decided))),
+                None => tell_of_all(&call, decided).await,
+            },
+        }
+    }
+}
+
+/// What a request asks for.
+struct Asked {
+    /// The type of election, or the number that stands for none.
+    election: Result<Election, i8>,
+    /// Topics and partitions; none for all.
+    topics: Option<Vec<(TopicName, Vec<i32>)>>,
+    timeout_ms: i32,
+}
+
+impl Asked {
+    fn new(request: &ElectLeadersRequest) -> Self {
+        let topics = request.topic_partitions.as_ref().map(|topics| {
+            topics
+                .iter()
+                .map(|topic| (owned_name(&topic.topic), topic.partitions.clone()))
+                .collect()
+        });
+        Self {
+            election: match request.election_type {
+                0 => Ok(Election::Preferred),
+                1 => Ok(Election::Unclean),
+                unknown => Err(unknown),
+            },
+            topics,
+            timeout_ms: request.timeout_ms,
+        }
+    }
+
+    fn partitions(&self) -> Option<Vec<TopicPartition>> {
+        let topics = self.topics.as_ref()?;
+        let count = topics.iter().map(|(_, numbers)| numbers.len()).sum();
+        let mut partitions = Vec::with_capacity(count);
+        for (name, numbers) in topics {
+            let name: Arc<str> = domain_text(name);
+            partitions.extend(
+                numbers
+                    .iter()
+                    .map(|number| TopicPartition::new(Arc::clone(&name), *number)),
+            );
+        }
+        Some(partitions)
+    }
+
+    /// The answer when nothing was decided.
+    fn failed(&self, code: ErrorCode, message: Option<StrBytes>) -> ElectLeadersResponse {
+        let row = |number: &i32| {
+            PartitionResult::default()
+                .with_partition_id(*number)
+                .with_error_code(code.0)
+                .with_error_message(message.clone())
+        };
+        let topics = self.topics.iter().flatten().map(|(name, numbers)| {
+            ReplicaElectionResult::default()
+                .with_topic(name.clone())
+                .with_partition_result(numbers.iter().map(row).collect())
+        });
+        response(topics.collect()).with_error_code(code.0)
+    }
+}
+
+fn response(results: Vec<ReplicaElectionResult>) -> ElectLeadersResponse {
+    ElectLeadersResponse::default().with_replica_election_results(results)
+}
+
+/// What was decided about the topics of a request.
+fn told(topics: Vec<(TopicName, Vec<i32>)>, decided: Decided) -> Vec<ReplicaElectionResult> {
+    let mut decided = decided.into_iter();
+    let row = |(name, numbers): (TopicName, Vec<i32>)| {
+        let rows = decided.by_ref().take(numbers.len());
+        ReplicaElectionResult::default()
+            .with_topic(name)
+            .with_partition_result(
+                rows.map(|(partition, result)| result_of(partition.partition, result))
+                    .collect(),
+            )
+    };
+    topics.into_iter().map(row).collect()
+}
+
+/// Every topic has a row, though most of them have nothing to tell.
+async fn tell_of_all(call: &Call, decided: Decided) -> Reply {
+    let image = call.broker.cluster.image();
+    let (count, decided) = (image.topic_count(), Arc::new(decided));
+    let rows = AllTopics::of(image).map(move |topic| {
+        // They come ordered by name.
+        let first = decided.partition_point(|(partition, _)| partition.topic < topic.name);
+        let of_topic = decided[first..]
+            .iter()
+            .take_while(|(partition, _)| partition.topic == topic.name);
+        Chunk::row(
+            ReplicaElectionResult::default()
+                .with_topic(wire_name(&topic.name))
+                .with_partition_result(
+                    of_topic
+                        .map(|(partition, result)| result_of(partition.partition, *result))
+                        .collect(),
+                ),
+        )
+    });
+    streamed::rows(call, response, count, rows).await
+}
+
+fn result_of(number: i32, result: Result<(), ElectionFailure>) -> PartitionResult {
+    let row = PartitionResult::default().with_partition_id(number);
+    match result {
+        Ok(()) => row.with_error_message(None),
+        Err(failure) => row
+            .with_error_code(errors::of_election(failure).0)
+            .with_error_message(Some(StrBytes::from_static_str(failure.words()))),
+    }
+}

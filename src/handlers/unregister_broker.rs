@@ -1,0 +1,37 @@
+//! UnregisterBroker: a broker that has gone for good is forgotten.
+
+use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+
+use crate::base::NodeId;
+use crate::controller::{self, Command, Refusal};
+use crate::wire::Reply;
+
+use super::ask;
+use super::route::{Call, Handler};
+use super::text::wire_text;
+
+pub(super) struct UnregisterBroker;
+
+impl Handler for UnregisterBroker {
+    type Request = UnregisterBrokerRequest;
+
+    async fn handle(call: Call, request: UnregisterBrokerRequest) -> Reply {
+        let command = Command::UnregisterBroker(controller::UnregisterBroker {
+            broker_id: NodeId(request.broker_id.0),
+        });
+        let pick = |reply| match reply {
+            controller::Reply::UnregisterBroker(result) => Some(result),
+            _ => None,
+        };
+        let time = call.broker.config.request_timeout_ms;
+        let decided = ask::controller(&call.broker.cluster, command, time, pick).await;
+        let refusal = decided.map_or_else(|code| Some(Refusal::bare(code)), Result::err);
+        let response = UnregisterBrokerResponse::default();
+        call.reply(&match refusal {
+            None => response,
+            Some(refusal) => response
+                .with_error_code(refusal.code.0)
+                .with_error_message(refusal.message.as_deref().map(wire_text)),
+        })
+    }
+}

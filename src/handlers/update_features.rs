@@ -1,0 +1,82 @@
+//! UpdateFeatures: other levels for features of the cluster.
+
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
+use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::base::ErrorCode;
+use crate::controller::{self, Command, FeatureUpdate, Refusal, UpdateDirection};
+use crate::wire::Reply;
+
+use super::ask;
+use super::route::{Call, Handler};
+use super::text::{owned, wire_text};
+
+/// The last version whose answer has a row for each feature.
+const LAST_WITH_ROWS: i16 = 1;
+
+pub(super) struct UpdateFeatures;
+
+impl Handler for UpdateFeatures {
+    type Request = UpdateFeaturesRequest;
+
+    async fn handle(call: Call, request: UpdateFeaturesRequest) -> Reply {
+        let version = call.version;
+        let updates = request.feature_updates.iter();
+        let names: Vec<_> = updates.clone().map(|update| owned(&update.feature)).collect();
+        let command = Command::UpdateFeatures(controller::UpdateFeatures {
+            updates: updates.map(|update| wanted(update, version)).collect(),
+            validate_only: request.validate_only,
+        });
+        drop(request);
+        let pick = |reply| match reply {
+            controller::Reply::UpdateFeatures(result) => Some(result),
+            _ => None,
+        };
+        let time = call.broker.config.request_timeout_ms;
+        let decided = ask::controller(&call.broker.cluster, command, time, pick).await;
+        let decided = decided.unwrap_or_else(|code| Err(Refusal::bare(code)));
+        call.reply(&response(names, decided, version))
+    }
+}
+
+fn wanted(update: &FeatureUpdateKey, version: i16) -> FeatureUpdate {
+    let direction = match (version, update.upgrade_type) {
+        (0, _) if update.allow_downgrade => UpdateDirection::SafeDowngrade,
+        (0, _) | (_, 1) => UpdateDirection::Upgrade,
+        (_, 2) => UpdateDirection::SafeDowngrade,
+        (_, 3) => UpdateDirection::UnsafeDowngrade,
+        _ => UpdateDirection::Unknown,
+    };
+    FeatureUpdate {
+        name: update.feature.to_string(),
+        level: update.max_version_level,
+        direction,
+    }
+}
+
+fn response(
+    names: Vec<StrBytes>,
+    decided: Result<(), Refusal>,
+    version: i16,
+) -> UpdateFeaturesResponse {
+    let response = UpdateFeaturesResponse::default();
+    match decided {
+        Err(refusal) => response
+            .with_error_code(refusal.code.0)
+            .with_error_message(refusal.message.as_deref().map(wire_text)),
+        Ok(()) => {
+            let row = |name| {
+                UpdatableFeatureResult::default()
+                    .with_feature(name)
+                    .with_error_code(ErrorCode::NONE.0)
+                    .with_error_message(None)
+            };
+            let names = names.into_iter().filter(|_| version <= LAST_WITH_ROWS);
+            response
+                .with_error_message(None)
+                .with_results(names.map(row).collect())
+        }
+    }
+}
