@@ -77,12 +77,7 @@ pub fn start(
     let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
     let (sender, tasks) = unbounded_channel();
     let (running, ended) = mpsc::channel();
-    let cluster = Cluster::new(
-        cluster_id,
-        leadership,
-        Arc::clone(&image),
-        sender,
-    );
+    let cluster = Cluster::new(cluster_id, leadership, Arc::clone(&image), sender);
     let standalone = Standalone {
         config,
         log,

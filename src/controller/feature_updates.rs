@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::base::ErrorCode;
 use crate::metadata::Image;
-use crate::metadata::features::{METADATA_VERSION, METADATA_VERSIONS_WITH_NEW_RECORDS};
+use crate::metadata::features::{METADATA_VERSION, has_new_records};
 use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
 use super::Situation;
@@ -62,7 +62,12 @@ pub fn update(
     for update in updates.into_values() {
         let name = &update.name;
         let finalized = situation.image.features().get(name);
-        match check(situation, update, finalized.copied().unwrap_or(0), &supported) {
+        match check(
+            situation,
+            update,
+            finalized.copied().unwrap_or(0),
+            &supported,
+        ) {
             Err(reason) => {
                 let message = format!(
                     "The update failed for all features since the following feature had an error: {reason}"
@@ -114,6 +119,9 @@ fn check(
     }
     if let Some(reason) = not_supported(situation, name, *level, supported) {
         return invalid(reason);
+    }
+    if !features::is_known(name) {
+        return invalid(format!("Feature {name} not found."));
     }
     let is_upgrade = *direction == UpdateDirection::Upgrade;
     if *level < current && is_upgrade {
@@ -168,11 +176,8 @@ fn check_metadata_downgrade(
     current: i16,
     direction: UpdateDirection,
 ) -> Result<(), String> {
-    let has_new_records = METADATA_VERSIONS_WITH_NEW_RECORDS
-        .iter()
-        .any(|changed| level < *changed && *changed <= current);
     let refusal = match direction {
-        _ if !has_new_records => return Ok(()),
+        _ if !has_new_records(level, current) => return Ok(()),
         UpdateDirection::UnsafeDowngrade => {
             "Unsafe metadata downgrade is not supported in this version."
         }
@@ -180,5 +185,7 @@ fn check_metadata_downgrade(
             "Refusing to perform the requested downgrade because it might delete metadata information."
         }
     };
-    Err(format!("Invalid metadata.version {level}. {refusal}"))
+    Err(format!(
+        "Unsupported metadata.version downgrade from {current} to {level}. {refusal}"
+    ))
 }

@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 use crate::base::ErrorCode;
 use crate::metadata::Image;
 use crate::metadata::features::{
-    ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_3_3_IV3,
-    METADATA_VERSION_4_3_IV0, SHARE_VERSION, STREAMS_VERSION, TRANSACTION_VERSION,
+    ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, KRAFT_VERSION, METADATA_VERSION,
+    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_3_IV0, SHARE_VERSION, STREAMS_VERSION,
+    TRANSACTION_VERSION,
 };
 use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
@@ -48,6 +49,11 @@ const KEPT: [&str; 5] = [
     SHARE_VERSION,
     STREAMS_VERSION,
 ];
+
+/// Whether Kafka has a feature of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    [METADATA_VERSION, KRAFT_VERSION].contains(&name) || KEPT.contains(&name)
+}
 
 /// Whether a node with these features can serve at these finalized levels, leaving alone those that
 /// it need not know about.

@@ -58,7 +58,12 @@ impl Move<'_> {
         }
     }
 
-    pub(super) fn may_lead(self, image: &Image, partition: &PartitionImage, broker: NodeId) -> bool {
+    pub(super) fn may_lead(
+        self,
+        image: &Image,
+        partition: &PartitionImage,
+        broker: NodeId,
+    ) -> bool {
         if self.lost() == Some(broker) {
             return false;
         }

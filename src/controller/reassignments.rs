@@ -107,12 +107,26 @@ pub fn alter(
             Some(replicas) => {
                 let any_number = command.allow_replication_factor_change;
                 let target = reassigned(situation, partition, replicas, any_number)?;
-                change(situation, topic.id, wanted.partition, partition, target, false)
+                change(
+                    situation,
+                    topic.id,
+                    wanted.partition,
+                    partition,
+                    target,
+                    false,
+                )
             }
             None => {
                 let unclean = allows_unclean_election(situation, topic);
                 let target = reverted(partition, unclean)?;
-                change(situation, topic.id, wanted.partition, partition, target, unclean)
+                change(
+                    situation,
+                    topic.id,
+                    wanted.partition,
+                    partition,
+                    target,
+                    unclean,
+                )
             }
         };
         let key = (topic.id, wanted.partition);
@@ -158,13 +172,20 @@ fn reassigned(
 ) -> Result<Target, ReassignmentFailure> {
     placement::validate(situation.image, wanted, None).map_err(ReassignmentFailure::Assignment)?;
     check_number(partition, wanted, any_number)?;
-    let adding = without(wanted, &original(partition));
-    let removing = without(&partition.replicas, wanted);
-    let isr = without(&partition.isr, &removing);
-    if wanted.iter().all(|replica| isr.contains(replica)) {
+    let original = original(partition);
+    // Who was to join in a reassignment before this one goes at once, if there is somebody in sync without him.
+    let mut removing = without(&original, wanted);
+    let mut isr = partition.isr.clone();
+    isr.retain(|member| wanted.contains(member) || removing.contains(member));
+    if isr.is_empty() {
+        removing = without(&partition.replicas, wanted);
+        isr.clone_from(&partition.isr);
+    }
+    let staying = without(&isr, &removing);
+    if wanted.iter().all(|replica| staying.contains(replica)) {
         return Ok(Target {
             replicas: wanted.to_vec(),
-            isr,
+            isr: staying,
             adding: Vec::new(),
             removing: Vec::new(),
         });
@@ -173,8 +194,8 @@ fn reassigned(
     replicas.extend(&removing);
     Ok(Target {
         replicas,
-        isr: partition.isr.clone(),
-        adding: sorted(adding),
+        isr,
+        adding: sorted(without(wanted, &original)),
         removing: sorted(removing),
     })
 }
@@ -255,7 +276,6 @@ fn change(
     change.replicas = differing(moved.replicas, &partition.replicas);
     change.adding_replicas = differing(moved.adding_replicas, &partition.adding_replicas);
     change.removing_replicas = differing(moved.removing_replicas, &partition.removing_replicas);
-    change.directories =
-        (moved.directories != partition.directories).then_some(moved.directories);
+    change.directories = (moved.directories != partition.directories).then_some(moved.directories);
     (change != PartitionChange::none(topic_id, number)).then_some(change)
 }

@@ -26,10 +26,8 @@ impl Handler for AlterPartitionReassignments {
     type Request = AlterPartitionReassignmentsRequest;
 
     async fn handle(call: Call, request: AlterPartitionReassignmentsRequest) -> Reply {
-        let (may_change, timeout_ms) = (
-            request.allow_replication_factor_change,
-            request.timeout_ms,
-        );
+        let (may_change, timeout_ms) =
+            (request.allow_replication_factor_change, request.timeout_ms);
         if request.topics.is_empty() {
             return call.reply(&AlterPartitionReassignmentsResponse::default());
         }

@@ -166,3 +166,61 @@ fn result_of(number: i32, result: Result<(), ElectionFailure>) -> PartitionResul
             .with_error_message(Some(StrBytes::from_static_str(failure.words()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
+
+    use super::super::fixture;
+    use super::*;
+
+    fn asked(version: i16) -> Asked {
+        let topic = |name, numbers: &[i32]| {
+            TopicPartitions::default()
+                .with_topic(wire_name(name))
+                .with_partitions(numbers.to_vec())
+        };
+        let request = ElectLeadersRequest::default()
+            .with_topic_partitions(Some(vec![topic("a", &[1, 0]), topic("b", &[7])]))
+            .with_timeout_ms(1000);
+        Asked::new(&fixture::over_the_wire(&request, version))
+    }
+
+    fn codes(response: &ElectLeadersResponse, version: i16) -> Vec<(String, i32, i16)> {
+        let told = fixture::over_the_wire(response, version);
+        let rows = told.replica_election_results.into_iter();
+        rows.flat_map(|topic| {
+            let name = topic.topic.to_string();
+            let rows = topic.partition_result.into_iter();
+            rows.map(move |row| (name.clone(), row.partition_id, row.error_code))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_version_is_read_and_answered_in_the_order_of_the_request() {
+        for version in 0..=2 {
+            let asked = asked(version);
+            let partitions = asked.partitions().expect("partitions");
+            let results = [
+                Ok(()),
+                Err(ElectionFailure::NotNeeded),
+                Err(ElectionFailure::NoSuchPartition),
+            ];
+            let decided = partitions.into_iter().zip(results).collect();
+            let told = response(told(asked.topics.expect("topics"), decided));
+            let row = |name: &str, number, code| (name.to_owned(), number, code);
+            assert_eq!(
+                codes(&told, version),
+                [row("a", 1, 0), row("a", 0, 84), row("b", 7, 3)]
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_decision_every_partition_has_the_code() {
+        let told = asked(1).failed(ErrorCode::REQUEST_TIMED_OUT, None);
+        assert_eq!(told.error_code, 7);
+        assert!(codes(&told, 1).iter().all(|(_, _, code)| *code == 7));
+    }
+}

@@ -93,3 +93,17 @@ fn row(kind: Type, name: &str) -> ConfigResource {
         .with_resource_name(wire_text(name))
         .with_resource_type(kind.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_knows_its_kinds() {
+        assert_eq!(wanted(&[], 0), Some(vec![Type::CLIENT_METRICS]));
+        assert_eq!(wanted(&[], 1), Some(ALL.to_vec()));
+        let some = Some(vec![Type::BROKER, Type::TOPIC]);
+        assert_eq!(wanted(&[2, 4, 4], 1), some);
+        assert_eq!(wanted(&[2, 3], 1), None);
+    }
+}

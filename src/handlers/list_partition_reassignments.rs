@@ -56,12 +56,8 @@ fn named(
 }
 
 async fn tell_of_all(call: &Call, image: Arc<Image>) -> Reply {
-    let ongoing = AllTopics::of(image).filter(|topic| {
-        topic
-            .partitions
-            .iter()
-            .any(PartitionImage::is_reassigned)
-    });
+    let ongoing = AllTopics::of(image)
+        .filter(|topic| topic.partitions.iter().any(PartitionImage::is_reassigned));
     let (mut count, mut pace) = (0, Pace::default());
     for _ in ongoing.clone() {
         count += 1;
@@ -91,4 +87,60 @@ fn row<'a>(
             .with_name(wire_name(&topic.name))
             .with_partitions(partitions)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::BrokerId;
+
+    use super::super::fixture;
+    use super::*;
+    use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset};
+    use crate::metadata::MetadataRecord;
+    use crate::metadata::record::PartitionChange;
+
+    /// The first partition of `orders` goes from brokers 1 and 2 to 3 and 1.
+    fn image() -> Image {
+        let nodes = |nodes: [i32; 1]| Some(nodes.map(NodeId).to_vec());
+        let change = PartitionChange {
+            replicas: Some([3, 1, 2].map(NodeId).to_vec()),
+            directories: Some(vec![KafkaUuid::ZERO; 3]),
+            adding_replicas: nodes([3]),
+            removing_replicas: nodes([2]),
+            ..PartitionChange::none(KafkaUuid(fixture::ORDERS), 0)
+        };
+        let change = MetadataRecord::PartitionChange(change);
+        let changed = fixture::image().apply(&[change], Offset(10), LeaderEpoch(1));
+        changed.expect("a record that fits").0
+    }
+
+    #[test]
+    fn what_is_reassigned_is_told_and_nothing_else() {
+        let image = image();
+        let asked = |name, numbers: &[i32]| {
+            ListPartitionReassignmentsTopics::default()
+                .with_name(wire_name(name))
+                .with_partition_indexes(numbers.to_vec())
+        };
+        let asked = [
+            asked("orders", &[2, 0, 9]),
+            asked("orders", &[1]),
+            asked("audit", &[0]),
+            asked("none", &[0]),
+        ];
+        let named = response(named(&image, &asked));
+        let all = AllTopics::of(Arc::new(image));
+        let all = response(
+            all.filter_map(|topic| row(&topic, topic.numbered_partitions()))
+                .collect(),
+        );
+        assert_eq!(named, all);
+        let told = fixture::over_the_wire(&named, 0);
+        assert_eq!((told.topics.len(), told.topics[0].partitions.len()), (1, 1));
+        let partition = &told.topics[0].partitions[0];
+        assert_eq!(partition.partition_index, 0);
+        assert_eq!(partition.replicas, [3, 1, 2].map(BrokerId));
+        assert_eq!(partition.adding_replicas, [BrokerId(3)]);
+        assert_eq!(partition.removing_replicas, [BrokerId(2)]);
+    }
 }

@@ -138,9 +138,9 @@ pub static ROUTES: &[Route] = &[
     Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 120)),
     Route::to::<elect_leaders::ElectLeaders>(Bound::new(100_000, 300).with_answer(PAGE)),
     Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 120)),
-    Route::to::<alter_partition_reassignments::AlterPartitionReassignments>(
-        Bound::new(100_000, 150),
-    ),
+    Route::to::<alter_partition_reassignments::AlterPartitionReassignments>(Bound::new(
+        100_000, 150,
+    )),
     Route::to::<list_partition_reassignments::ListPartitionReassignments>(
         Bound::new(100_000, 300).with_answer(PIECES),
     ),

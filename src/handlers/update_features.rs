@@ -24,7 +24,10 @@ impl Handler for UpdateFeatures {
     async fn handle(call: Call, request: UpdateFeaturesRequest) -> Reply {
         let version = call.version;
         let updates = request.feature_updates.iter();
-        let names: Vec<_> = updates.clone().map(|update| owned(&update.feature)).collect();
+        let names: Vec<_> = updates
+            .clone()
+            .map(|update| owned(&update.feature))
+            .collect();
         let command = Command::UpdateFeatures(controller::UpdateFeatures {
             updates: updates.map(|update| wanted(update, version)).collect(),
             validate_only: request.validate_only,
@@ -77,6 +80,45 @@ fn response(
             response
                 .with_error_message(None)
                 .with_results(names.map(row).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn every_version_says_which_way_in_its_own_words() {
+        let update = FeatureUpdateKey::default()
+            .with_feature(wire_text("metadata.version"))
+            .with_max_version_level(29);
+        let direction = |update: &FeatureUpdateKey, version| {
+            wanted(&fixture::over_the_wire(update, version), version).direction
+        };
+        for version in 0..=2 {
+            assert_eq!(direction(&update, version), UpdateDirection::Upgrade);
+        }
+        let down = update.clone().with_allow_downgrade(true);
+        assert_eq!(direction(&down, 0), UpdateDirection::SafeDowngrade);
+        for (number, expected) in [
+            (2, UpdateDirection::SafeDowngrade),
+            (3, UpdateDirection::UnsafeDowngrade),
+            (0, UpdateDirection::Unknown),
+            (4, UpdateDirection::Unknown),
+        ] {
+            let update = update.clone().with_upgrade_type(number);
+            assert_eq!(direction(&update, 1), expected);
+        }
+    }
+
+    #[test]
+    fn features_have_rows_in_old_versions() {
+        for (version, rows) in [(0, 1), (1, 1), (2, 0)] {
+            let told = response(vec![wire_text("metadata.version")], Ok(()), version);
+            let told = fixture::over_the_wire(&told, version);
+            assert_eq!((told.error_code, told.results.len()), (0, rows));
         }
     }
 }

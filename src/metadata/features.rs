@@ -23,5 +23,12 @@ pub const METADATA_VERSION_3_3_IV3: i16 = 7;
 /// `metadata.version` 4.3-IV0, the level whose record versions are written here.
 pub const METADATA_VERSION_4_3_IV0: i16 = 30;
 
-/// The levels of `metadata.version`, from the oldest readable one on, that have brought new records or fields.
-pub const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 7] = [8, 11, 13, 14, 15, 17, 23];
+/// The levels of `metadata.version` that have brought records or fields which older levels have no words for.
+const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];
+
+/// Whether metadata of the level `newer` may hold what cannot be said in the level `older`.
+pub fn has_new_records(older: i16, newer: i16) -> bool {
+    METADATA_VERSIONS_WITH_NEW_RECORDS
+        .iter()
+        .any(|level| older < *level && *level <= newer)
+}

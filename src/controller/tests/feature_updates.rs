@@ -13,11 +13,13 @@ fn update(
     updates: &[(&str, i16, UpdateDirection)],
     validate_only: bool,
 ) -> Result<(), String> {
-    let updates = updates.iter().map(|(name, level, direction)| FeatureUpdate {
-        name: (*name).to_owned(),
-        level: *level,
-        direction: *direction,
-    });
+    let updates = updates
+        .iter()
+        .map(|(name, level, direction)| FeatureUpdate {
+            name: (*name).to_owned(),
+            level: *level,
+            direction: *direction,
+        });
     let command = UpdateFeatures {
         updates: updates.collect(),
         validate_only,
@@ -50,13 +52,38 @@ fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
     for (name, level, direction, reason) in [
         (GROUP_VERSION, 1, Upgrade, "does not support this feature"),
         ("nonsense", 1, Upgrade, "does not support this feature"),
-        (METADATA_VERSION, NEWEST + 1, Upgrade, "only supports versions 7-30"),
-        (METADATA_VERSION, 6, SafeDowngrade, "only supports versions 7-30"),
+        (
+            METADATA_VERSION,
+            NEWEST + 1,
+            Upgrade,
+            "only supports versions 7-30",
+        ),
+        (
+            METADATA_VERSION,
+            6,
+            SafeDowngrade,
+            "only supports versions 7-30",
+        ),
         (METADATA_VERSION, -1, SafeDowngrade, "cannot be less than 0"),
-        (METADATA_VERSION, NEWEST, Unknown, "does not support the given upgrade type"),
-        (METADATA_VERSION, NEWEST - 1, Upgrade, "without setting the upgrade type"),
+        (
+            METADATA_VERSION,
+            NEWEST,
+            Unknown,
+            "does not support the given upgrade type",
+        ),
+        (
+            METADATA_VERSION,
+            NEWEST - 1,
+            Upgrade,
+            "without setting the upgrade type",
+        ),
         (METADATA_VERSION, 7, SafeDowngrade, "might delete metadata"),
-        (METADATA_VERSION, 7, UnsafeDowngrade, "not supported in this version"),
+        (
+            METADATA_VERSION,
+            7,
+            UnsafeDowngrade,
+            "not supported in this version",
+        ),
     ] {
         let fine = (METADATA_VERSION, NEWEST, Upgrade);
         let told = update(&mut world, &[fine, (name, level, direction)], false).unwrap_err();
@@ -68,20 +95,26 @@ fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
 #[test]
 fn levels_go_up_and_down_where_nothing_is_lost() {
     let mut world = World::with_brokers(&[1]);
-    update(&mut world, &[(METADATA_VERSION, NEWEST - 1, SafeDowngrade)], true).unwrap();
-    assert_eq!(world.image.metadata_version(), Some(NEWEST));
-    update(&mut world, &[(METADATA_VERSION, NEWEST - 1, SafeDowngrade)], false).unwrap();
-    assert_eq!(world.image.metadata_version(), Some(NEWEST - 1));
-    let told = update(&mut world, &[(METADATA_VERSION, NEWEST, SafeDowngrade)], false);
+    let level = |name: &str, level| {
+        let name = name.to_owned();
+        MetadataRecord::FeatureLevel(FeatureLevel { name, level })
+    };
+    // A cluster of Kafka's has not been brought up to date, and has more than is served.
+    world.replay(vec![level(METADATA_VERSION, 29), level(GROUP_VERSION, 1)]);
+    update(&mut world, &[(METADATA_VERSION, 24, SafeDowngrade)], true).unwrap();
+    assert_eq!(world.image.metadata_version(), Some(29));
+    update(&mut world, &[(METADATA_VERSION, 24, SafeDowngrade)], false).unwrap();
+    assert_eq!(world.image.metadata_version(), Some(24));
+    let told = update(&mut world, &[(METADATA_VERSION, 22, SafeDowngrade)], false).unwrap_err();
+    assert!(told.contains("downgrade from 24 to 22"), "{told}");
+    let told = update(
+        &mut world,
+        &[(METADATA_VERSION, NEWEST, SafeDowngrade)],
+        false,
+    );
     assert!(told.unwrap_err().contains("downgrade to a newer version"));
     update(&mut world, &[(METADATA_VERSION, NEWEST, Upgrade)], false).unwrap();
     assert_eq!(world.image.metadata_version(), Some(NEWEST));
-
-    // A cluster of Kafka's has brought more than is served.
-    world.replay(vec![MetadataRecord::FeatureLevel(FeatureLevel {
-        name: GROUP_VERSION.to_owned(),
-        level: 1,
-    })]);
     update(&mut world, &[(GROUP_VERSION, 0, SafeDowngrade)], false).unwrap();
     assert_eq!(world.image.features().get(GROUP_VERSION), None);
 }
