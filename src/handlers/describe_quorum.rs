@@ -70,7 +70,6 @@ fn quorum(
         nodes.push(Node::default().with_node_id(leader));
     }
     let partition = PartitionData::default()
-        .with_error_message(None)
         .with_leader_id(leader)
         .with_leader_epoch(leadership.epoch.0)
         // What is appended is synced before it counts, and there is nobody to wait for.
@@ -80,7 +79,6 @@ fn quorum(
         .with_topic_name(wire_name(METADATA_TOPIC))
         .with_partitions(vec![partition]);
     DescribeQuorumResponse::default()
-        .with_error_message(None)
         .with_topics(vec![topic])
         .with_nodes(nodes)
 }

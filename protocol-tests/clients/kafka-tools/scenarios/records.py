@@ -89,7 +89,7 @@ def dump(tools):
     told = tools.call("log-dirs", "--describe", "--topic-list", TOPIC)
     directories = json.loads(told.lines[-1])["brokers"][0]["logDirs"]
     folder = next(entry["logDir"] for entry in directories for replica in entry["partitions"] if replica["partition"] == f"{TOPIC}-1")
-    told = tools.call("dump-log", "--print-data-log", "--files", f"{folder}/{TOPIC}-1/00000000000000000000.log")
+    told = tools.call("dump-log", "--deep-iteration", "--print-data-log", "--files", f"{folder}/{TOPIC}-1/00000000000000000000.log")
     told.has("^Log starting offset: 0$", r"^baseOffset: 0 .*isvalid: true", r" key: k\d+ payload: v\d+$")
     told = tools.call("dump-log", "--cluster-metadata-decoder", "--files",
                       f"{folder}/__cluster_metadata-0/00000000000000000000.log")
