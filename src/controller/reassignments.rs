@@ -13,7 +13,7 @@
 //! second one in place of the first can be cancelled, too. The directories of a broker are not chosen here: the broker
 //! chooses, and moves what it has (`AlterReplicaLogDirs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{NodeId, TopicId};
@@ -103,32 +103,18 @@ pub fn alter(
         let partition = topic
             .partition(wanted.partition)
             .ok_or(ReassignmentFailure::NoSuchPartition)?;
-        let change = match &wanted.replicas {
+        let (target, unclean) = match &wanted.replicas {
             Some(replicas) => {
                 let any_number = command.allow_replication_factor_change;
-                let target = reassigned(situation, partition, replicas, any_number)?;
-                change(
-                    situation,
-                    topic.id,
-                    wanted.partition,
-                    partition,
-                    target,
-                    false,
-                )
+                (reassigned(situation, partition, replicas, any_number)?, false)
             }
+            None if !partition.is_reassigned() => return Err(ReassignmentFailure::NotInProgress),
             None => {
                 let unclean = allows_unclean_election(situation, topic);
-                let target = reverted(partition, unclean)?;
-                change(
-                    situation,
-                    topic.id,
-                    wanted.partition,
-                    partition,
-                    target,
-                    unclean,
-                )
+                (reverted(partition, unclean)?, unclean)
             }
         };
+        let change = change(situation, topic.id, wanted.partition, partition, target, unclean);
         let key = (topic.id, wanted.partition);
         match change {
             Some(_) if changes.len() == MAXIMUM_CHANGES && !changes.contains_key(&key) => {
@@ -206,9 +192,7 @@ fn check_number(
     any_number: bool,
 ) -> Result<(), ReassignmentFailure> {
     // While a reassignment is under way, its end is what counts.
-    let replicas: BTreeSet<_> = without(&partition.replicas, &partition.removing_replicas)
-        .into_iter()
-        .collect();
+    let replicas = without(&partition.replicas, &partition.removing_replicas);
     let (from, to) = (replicas.len(), wanted.len());
     if any_number || from == to {
         Ok(())
@@ -224,9 +208,6 @@ fn sorted(mut nodes: Vec<NodeId>) -> Vec<NodeId> {
 
 /// The partition as it was before its reassignment.
 fn reverted(partition: &PartitionImage, unclean: bool) -> Result<Target, ReassignmentFailure> {
-    if !partition.is_reassigned() {
-        return Err(ReassignmentFailure::NotInProgress);
-    }
     let replicas = original(partition);
     let mut isr = without(&partition.isr, &partition.adding_replicas);
     if isr.is_empty() {

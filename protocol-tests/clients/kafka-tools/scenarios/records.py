@@ -33,7 +33,9 @@ def performance(tools):
     told = tools.call("producer-perf-test", "--topic", TOPIC, "--num-records", 5000, "--record-size", 100, "--throughput", -1)
     told.has(r"^5000 records sent, ")
     told = tools.call("consumer-perf-test", "--topic", TOPIC, "--num-records", 5000, "--timeout", 20000)
-    told.has(r"(?m)^\d{4}-.*, 5\d\d\d, ")
+    told.has(r"^\d{4}-.*, 5\d\d\d, ")
+    words = ("--topic", TOPIC, "--num-records", 100, "--producer-acks", "all", "--record-size", 100)
+    tools.call("e2e-latency", *words).has("^Avg latency: ", "^Percentiles: ")
 
 
 def groups(tools, ends):
@@ -57,6 +59,7 @@ def groups(tools, ends):
     tools.call(*reset, "--to-latest", "--export", "--dry-run").has(f"^{TOPIC},0,{ends[0]}$")
     told = tools.call("consumer-groups", "--group", GROUP, "--delete-offsets", "--topic", TOPIC)
     told.has(rf"^{TOPIC} +0 +Successful", rf"^{TOPIC} +1 +Successful")
+    tools.call("consumer-groups", "--validate-regex", "a.*").has("is valid")
     tools.call("consumer-groups", "--describe", "--group", PREFIX + "missing").has("GroupIdNotFoundException")
     tools.call("consumer-groups", "--delete", "--group", PREFIX + "missing").has("could not be deleted")
     tools.call(*consume, "--from-beginning", "--max-messages", 1)

@@ -40,17 +40,14 @@ MAINS = {
     "metadata-quorum": PACKAGE + "MetadataQuorumCommand",
     "producer-perf-test": PACKAGE + "ProducerPerformance",
     "reassign-partitions": PACKAGE + "reassign.ReassignPartitionsCommand",
-    "replica-verification": PACKAGE + "ReplicaVerificationTool",
     "share-groups": PACKAGE + "consumer.group.ShareGroupCommand",
     "streams-groups": PACKAGE + "streams.StreamsGroupCommand",
     "topics": PACKAGE + "TopicCommand",
     "transactions": PACKAGE + "TransactionsCommand",
-    "verifiable-consumer": PACKAGE + "VerifiableConsumer",
-    "verifiable-producer": PACKAGE + "VerifiableProducer",
 }
-# Those whose first word is what to do, with the broker behind it; and those that do not take a broker by that name.
+# Those whose first word is what to do, with the broker behind it; and those that look at files.
 BROKER_COMES_LAST = {"cluster"}
-WITHOUT_BROKER = {"dump-log", "e2e-latency"}
+WITHOUT_BROKER = {"dump-log"}
 
 
 class Said:
