@@ -106,7 +106,10 @@ pub fn alter(
         let (target, unclean) = match &wanted.replicas {
             Some(replicas) => {
                 let any_number = command.allow_replication_factor_change;
-                (reassigned(situation, partition, replicas, any_number)?, false)
+                (
+                    reassigned(situation, partition, replicas, any_number)?,
+                    false,
+                )
             }
             None if !partition.is_reassigned() => return Err(ReassignmentFailure::NotInProgress),
             None => {
@@ -114,7 +117,14 @@ pub fn alter(
                 (reverted(partition, unclean)?, unclean)
             }
         };
-        let change = change(situation, topic.id, wanted.partition, partition, target, unclean);
+        let change = change(
+            situation,
+            topic.id,
+            wanted.partition,
+            partition,
+            target,
+            unclean,
+        );
         let key = (topic.id, wanted.partition);
         match change {
             Some(_) if changes.len() == MAXIMUM_CHANGES && !changes.contains_key(&key) => {
