@@ -179,6 +179,10 @@ impl Draft {
                     .insert(record.controller_id, record.clone());
                 Ok(())
             }
+            MetadataRecord::UnregisterController(record) => {
+                Arc::make_mut(&mut self.image.controllers).remove(&record.controller_id);
+                Ok(())
+            }
             MetadataRecord::Unknown(record) => {
                 Arc::make_mut(&mut self.image.kept).add(record);
                 Ok(())

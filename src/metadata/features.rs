@@ -18,13 +18,13 @@ pub const STREAMS_VERSION: &str = "streams.version";
 /// The raft layer's own feature; its level lives in control records, not in feature records.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
-/// `metadata.version` 3.3-IV3, the oldest that Kafka 4.3 reads.
+/// `metadata.version` 3.3-IV3, the oldest that Kafka 4.4 reads.
 pub const METADATA_VERSION_3_3_IV3: i16 = 7;
-/// `metadata.version` 4.3-IV0, the level whose record versions are written here.
-pub const METADATA_VERSION_4_3_IV0: i16 = 30;
+/// `metadata.version` 4.4-IV2, the newest whose records are known here.
+pub const METADATA_VERSION_4_4_IV2: i16 = 33;
 
 /// The levels of `metadata.version` that have brought records or fields which older levels have no words for.
-const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];
+const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33];
 
 /// Whether metadata of the level `newer` may hold what cannot be said in the level `older`.
 pub fn has_new_records(older: i16, newer: i16) -> bool {

@@ -12,7 +12,7 @@
 //! schemas are skipped: that is what tags are for.
 //!
 //! Records are read in all their versions and written in the version that Kafka writes at
-//! `metadata.version` 4.3-IV0 (level 30).
+//! `metadata.version` 4.4-IV2 (level 33).
 
 mod broker;
 mod cluster;
@@ -21,7 +21,7 @@ mod topic;
 
 pub use broker::{
     BrokerRegistrationChange, Endpoint, FenceBroker, Fencing, RegisterBroker, RegisterController,
-    SupportedFeature, UnfenceBroker, UnregisterBroker,
+    SupportedFeature, UnfenceBroker, UnregisterBroker, UnregisterController,
 };
 pub use cluster::{AbortTransaction, BeginTransaction, Config, FeatureLevel, ProducerIds};
 pub use kept::KeptRecord;
@@ -41,7 +41,7 @@ pub enum DecodeError {
     /// The frame around the record is of another version than 1.
     #[error("frame version {0}, expected 1")]
     FrameVersion(u32),
-    /// A record version that Kafka 4.3 does not know.
+    /// A record version that Kafka 4.4 does not know.
     #[error("unknown version {version} of {name}")]
     Version {
         /// The record's name.
@@ -88,6 +88,8 @@ pub enum MetadataRecord {
     AbortTransaction(AbortTransaction),
     /// A controller has registered.
     RegisterController(RegisterController),
+    /// A controller is gone.
+    UnregisterController(UnregisterController),
     /// The eligible leader replicas of a topic, or of all, are forgotten.
     ClearElr(ClearElr),
     /// A record that this release keeps but does not interpret.
@@ -218,6 +220,7 @@ impl MetadataRecord {
     ) -> Result<Self, DecodeError> {
         Ok(match record_type {
             RegisterBroker::TYPE => Self::RegisterBroker(read(reader, version)?),
+            UnregisterController::TYPE => Self::UnregisterController(read(reader, version)?),
             UnregisterBroker::TYPE => Self::UnregisterBroker(read(reader, version)?),
             Topic::TYPE => Self::Topic(read(reader, version)?),
             Partition::TYPE => Self::Partition(read(reader, version)?),
@@ -257,6 +260,7 @@ impl MetadataRecord {
         writer.unsigned_varint(FRAME_VERSION);
         match self {
             Self::RegisterBroker(record) => write(&mut writer, record),
+            Self::UnregisterController(record) => write(&mut writer, record),
             Self::UnregisterBroker(record) => write(&mut writer, record),
             Self::Topic(record) => write(&mut writer, record),
             Self::Partition(record) => write(&mut writer, record),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::ProducerId;
-use crate::metadata::features::METADATA_VERSION_4_3_IV0;
+use crate::metadata::features::METADATA_VERSION_4_4_IV2;
 use crate::metadata::record::{FeatureLevel, PartitionChange, SupportedFeature};
 
 #[test]
@@ -183,7 +183,7 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
     assert_eq!(world.image.features().len(), 3);
     assert_eq!(
         features::served(&world.image),
-        [("metadata.version", METADATA_VERSION_4_3_IV0)]
+        [("metadata.version", METADATA_VERSION_4_4_IV2)]
     );
     assert!(features::check_metadata_version(&world.image).is_ok());
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::metadata::features::{
-    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_3_IV0 as NEWEST,
+    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST,
 };
 use crate::metadata::record::FeatureLevel;
 

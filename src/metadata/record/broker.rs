@@ -340,3 +340,27 @@ impl Message for RegisterController {
         writer.no_tagged_fields();
     }
 }
+
+/// A controller is gone. Since `metadata.version` 4.4-IV2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnregisterController {
+    /// The controller.
+    pub controller_id: NodeId,
+}
+
+impl Message for UnregisterController {
+    const TYPE: u32 = 29;
+    const NAME: &'static str = "UnregisterControllerRecord";
+    const HIGHEST_VERSION: u32 = 0;
+
+    fn read(reader: &mut Reader<'_>, _version: u32) -> Result<Self, DecodeError> {
+        let controller_id = NodeId(reader.int32()?);
+        reader.no_tagged_fields()?;
+        Ok(Self { controller_id })
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.int32(self.controller_id.0);
+        writer.no_tagged_fields();
+    }
+}

@@ -490,6 +490,9 @@ pub(crate) fn any_record() -> impl Strategy<Value = MetadataRecord> {
                 })
             }
         ),
+        any_node().prop_map(|controller_id| {
+            R::UnregisterController(UnregisterController { controller_id })
+        }),
         Just(R::NoOp),
         Just(R::EndTransaction),
         unmodelled().prop_map(R::Unknown),
