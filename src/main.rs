@@ -7,7 +7,7 @@ use clap::Parser;
 use zurau::broker;
 use zurau::cli::logging::Log;
 use zurau::cli::{Arguments, Command, logging, show};
-use zurau::config::{BrokerConfig, Settings};
+use zurau::config::{BrokerConfig, Settings, Warning};
 
 /// Reserves memory lazily, so that a hostile array count costs address space and not memory. For the
 /// same reason it is built to have no transparent huge pages: they would make 2 MiB resident for
@@ -22,18 +22,18 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failure(&log, &error),
     };
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
     match arguments.command {
-        Some(Command::Config) => print(&log, &config.settings),
-        None => serve(&log, config),
+        Some(Command::Config { .. }) => {
+            broker::tell(&warnings);
+            print(&log, &config.settings)
+        }
+        None => serve(&log, config, &warnings),
     }
 }
 
 /// Serves until a signal ends it.
-fn serve(log: &Log, config: BrokerConfig) -> ExitCode {
-    match broker::run(config, log.flush()) {
+fn serve(log: &Log, config: BrokerConfig, warnings: &[Warning]) -> ExitCode {
+    match broker::run(config, warnings, log.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(log, &error),
     }

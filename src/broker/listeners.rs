@@ -1,14 +1,15 @@
 //! Listeners as configuration has them, as `wire` opens them, and as the registration tells them.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::available_memory::available_memory;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, host_name};
 use crate::metadata::record::Endpoint as RegisteredEndpoint;
-use crate::wire::{Endpoint, Settings};
+use crate::wire::{BindError, Endpoint, Settings};
 
 /// Bounds of what connections may hold where nothing is configured.
 const LEAST_MEMORY: usize = 16 * 1024 * 1024;
@@ -114,9 +115,19 @@ pub(super) fn registered(
         .collect()
 }
 
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+/// What to do about a listener that cannot be opened.
+pub(super) fn cure_of(error: &BindError) -> &'static str {
+    match error.source.kind() {
+        ErrorKind::AddrInUse => "end whoever listens there, or choose another port",
+        ErrorKind::PermissionDenied => {
+            "choose a port that needs no privilege (from 1024 on, mostly), or grant CAP_NET_BIND_SERVICE"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "choose an address that this machine has, or leave the host empty for all of them"
+        }
+        _ if error.endpoint.host.parse::<IpAddr>().is_err() => {
+            "choose a name that leads to an address of this machine, or leave the host empty for all of them"
+        }
+        _ => "choose another address or port",
+    }
 }

@@ -20,29 +20,29 @@ mod open_files;
 mod panics;
 mod service_manager;
 mod shutdown;
+mod signals;
 mod startup;
 
 use std::io::Write as _;
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::base::log_limit;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Warning};
 
 pub use startup::{Running, StartError};
 
 /// How often it is said how many log lines were kept back.
 const SUPPRESSED_TOLD: Duration = Duration::from_secs(10);
 
-/// Serves until SIGTERM or SIGINT, then stops in order. `flush` has the log written, for the case that
-/// the process has to end at once.
+/// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order. `warnings` are what is to be said of the
+/// configuration; `flush` has the log written, for the case that the process has to end at once.
 ///
 /// # Errors
 /// When the broker cannot start; the text is one line that names the cure.
 pub fn run(
     config: BrokerConfig,
+    warnings: &[Warning],
     flush: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,20 +55,15 @@ pub fn run(
     let ended = runtime.block_on(async {
         tokio::spawn(tell_suppressed_lines());
         // Taken before anything is started, so that an early signal is not lost.
-        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
+        let mut signals = signals::Ends::taken().map_err(StartError::Runtime)?;
         let running = tokio::select! {
-            running = startup::start(config) => running?,
+            running = startup::start(config, warnings) => running?,
             // Nothing was acknowledged yet: what is left half done is what a crash leaves.
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = signals.next() => return Ok(()),
         };
         say_ready(running.ready_line());
         service_manager::ready();
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
-        }
+        tracing::info!("{}: stopping", signals.next().await);
         service_manager::stopping();
         shutdown::stop(running).await;
         Ok(())
@@ -76,6 +71,17 @@ pub fn run(
     // What still reads or recovers a log is not waited for: a stop takes seconds, not as long as that.
     runtime.shutdown_background();
     ended
+}
+
+/// Says what is to be said of a configuration.
+pub fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        if warning.matters() {
+            tracing::warn!("{warning}");
+        } else {
+            tracing::debug!("{warning}");
+        }
+    }
 }
 
 /// Writes the ready line, on a thread of its own: whoever started the broker may not care to read on, or

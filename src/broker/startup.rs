@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Origin, Warning};
 use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
 use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
@@ -18,6 +18,9 @@ use crate::wire::{BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
 use super::{freed_memory, listeners, open_files, service_manager};
+
+/// The release of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Why the broker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +35,16 @@ pub enum StartError {
     #[error(transparent)]
     Cluster(#[from] cluster::StartError),
     /// A listener cannot be opened.
-    #[error("{0}; set 'listeners' to an address and a port that are free")]
-    Bind(#[from] BindError),
+    #[error(
+        "{error}; listeners ({origin}) asks for it: {}",
+        listeners::cure_of(error)
+    )]
+    Bind {
+        /// Which, and why not.
+        error: BindError,
+        /// Who asked for it.
+        origin: Origin,
+    },
     /// Partitions cannot be hosted.
     #[error(transparent)]
     Partitions(#[from] partition::StartError),
@@ -92,13 +103,28 @@ impl Running {
     }
 }
 
-/// Starts everything. What was started before a failure ends with the process.
-pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
+/// Starts everything, after saying who starts and what is to be said of its configuration. What was started before
+/// a failure ends with the process.
+pub(super) async fn start(
+    config: BrokerConfig,
+    warnings: &[Warning],
+) -> Result<Running, StartError> {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let node = NodeId(config.node_id);
 
-    let mut directories = LogDirectories::open(&config.log_dirs, &config.metadata_log_dir, node)?;
+    let opened = LogDirectories::open(
+        &config.log_dirs,
+        &config.metadata_log_dir,
+        node,
+        config.cluster_id(),
+    );
+    if let Ok(directories) = &opened {
+        let cluster = &directories.metadata().meta().cluster_id;
+        tracing::info!("zurau {VERSION} starts as node {node} of cluster {cluster}");
+    }
+    super::tell(warnings);
+    let mut directories = opened?;
     // Before the metadata are loaded, so that both are done at once.
     let contents = Contents::read(&directories);
     let metadata_directory = directories.metadata();
@@ -114,7 +140,12 @@ pub(super) async fn start(config: BrokerConfig) -> Result<Running, StartError> {
     let descriptors = open_files::raise_limit();
     settings.max_connections = open_files::connections(settings.max_connections, descriptors);
     limit_kept_files(open_files::kept_files(descriptors));
-    let listeners = Listeners::bind(settings, listeners::endpoints(&config)).await?;
+    let listeners = Listeners::bind(settings, listeners::endpoints(&config))
+        .await
+        .map_err(|error| StartError::Bind {
+            error,
+            origin: config.settings.origin("listeners"),
+        })?;
     let registration = RegisterBroker {
         broker_id: node,
         incarnation_id: KafkaUuid::random(),

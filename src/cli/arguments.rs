@@ -1,10 +1,15 @@
 //! The options and commands of the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Sources;
+
+/// Files by which container engines tell a process that it is in a container.
+const CONTAINER_FILES: &[&str] = &["/.dockerenv", "/run/.containerenv"];
+/// Variables by which they and Kubernetes do.
+const CONTAINER_VARIABLES: &[&str] = &["container", "KUBERNETES_SERVICE_HOST"];
 
 /// What the command line says.
 #[derive(Clone, Debug, Parser)]
@@ -20,11 +25,20 @@ use crate::config::Sources;
 )]
 pub struct Arguments {
     /// Read settings from this file of Java properties (Kafka's server.properties)
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(value_name = "FILE", value_parser = file_or_nothing)]
+    pub file: Option<PathBuf>,
+
+    /// The same
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "file")]
     pub config: Option<PathBuf>,
 
     /// Set one setting, whatever file and environment say; may be repeated
-    #[arg(long = "override", value_name = "KEY=VALUE", global = true)]
+    #[arg(
+        long = "override",
+        value_name = "KEY=VALUE",
+        value_parser = key_and_value,
+        global = true
+    )]
     pub overrides: Vec<String>,
 
     /// How events are written to standard error
@@ -43,10 +57,14 @@ pub struct Arguments {
 }
 
 /// What the program can do besides serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print every setting with its value and where it came from
-    Config,
+    Config {
+        /// Read settings from this file of Java properties
+        #[arg(value_name = "FILE", value_parser = file_or_nothing, conflicts_with = "config")]
+        file: Option<PathBuf>,
+    },
 }
 
 /// How events are written.
@@ -66,12 +84,48 @@ impl Arguments {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
+        let of_command = self.command.as_ref().and_then(Command::file);
+        let file = self.config.as_ref().or(self.file.as_ref()).or(of_command);
         Sources {
-            file: self.config.clone(),
+            file: file.cloned(),
             environment,
             overrides: self.overrides.clone(),
+            // Who only prints the configuration is not reached by anybody.
+            in_container: self.command.is_none() && is_in_container(),
         }
     }
+}
+
+impl Command {
+    fn file(&self) -> Option<&PathBuf> {
+        let Self::Config { file } = self;
+        file.as_ref()
+    }
+}
+
+/// A file's name where a command could stand. A word that is neither is a wrong command, and no missing file.
+fn file_or_nothing(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    if text.contains(['.', '/']) || path.exists() {
+        Ok(path.to_owned())
+    } else {
+        Err("there is no such file, and no such command".to_owned())
+    }
+}
+
+/// One `--override`. What key and value mean is for the configuration to say.
+fn key_and_value(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err("use key=value".to_owned()),
+    }
+}
+
+fn is_in_container() -> bool {
+    CONTAINER_FILES.iter().any(|file| Path::new(file).exists())
+        || CONTAINER_VARIABLES
+            .iter()
+            .any(|variable| std::env::var_os(variable).is_some())
 }
 
 #[cfg(test)]
@@ -106,8 +160,41 @@ mod tests {
             "b=2",
         ];
         let arguments = Arguments::parse_from(line);
-        assert_eq!(arguments.command, Some(Command::Config));
+        assert_eq!(arguments.command, Some(Command::Config { file: None }));
         assert_eq!(arguments.sources().overrides, ["a=1", "b=2"]);
         assert_eq!(arguments.config.as_deref(), Some("a.properties".as_ref()));
+    }
+
+    #[test]
+    fn a_file_is_named_as_kafka_users_are_used_to() {
+        let line = ["zurau", "conf/server.properties", "--override", "a=1"];
+        let arguments = Arguments::parse_from(line);
+        let file = arguments.sources().file;
+        assert_eq!(file.as_deref(), Some("conf/server.properties".as_ref()));
+        let arguments = Arguments::parse_from(["zurau", "config", "server.properties"]);
+        let file = arguments.sources().file;
+        assert_eq!(file.as_deref(), Some("server.properties".as_ref()));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_from_a_wrong_configuration() {
+        for line in [
+            &["zurau", "strat"][..],
+            &["zurau", "--override", "nonsense"],
+            &["zurau", "--override", "=1"],
+            &["zurau", "a.properties", "--config", "b.properties"],
+            &[
+                "zurau",
+                "config",
+                "a.properties",
+                "--config",
+                "b.properties",
+            ],
+            &["zurau", "a.properties", "b.properties"],
+            &["zurau", "--no-such-option"],
+        ] {
+            let error = Arguments::try_parse_from(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+        }
     }
 }

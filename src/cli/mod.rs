@@ -6,7 +6,7 @@
 //!   for: the configuration, the ready line.
 //! - [`show`]: `zurau config`.
 //!
-//! Exit codes: 0 when what was asked for is done (for a broker: after SIGTERM or SIGINT), 1 when it
+//! Exit codes: 0 when what was asked for is done (for a broker: after SIGTERM, SIGINT or SIGHUP), 1 when it
 //! cannot start or serve, with one line on standard error, 2 when the command line is wrong.
 
 pub mod arguments;

@@ -11,12 +11,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use super::InvalidConfig;
 use super::listeners::{AdvertisedAddress, Listener, Listeners};
-use super::parse::{self, Sources, Warning};
+use super::parse::{self, Sources};
 use super::settings::Settings;
 use super::topic::TopicConfig;
 use super::value::list_items;
+use super::warning::Warning;
+use super::{InvalidConfig, identity, reach};
 
 /// Writes the struct and its reading from [`Settings`], so that a key stands in one place.
 macro_rules! broker_config {
@@ -65,6 +66,9 @@ broker_config! {
     plain {
         node_id: i32 = "node.id",
         process_roles: Vec<String> = "process.roles",
+        controller_quorum_voters: Vec<String> = "controller.quorum.voters",
+        controller_quorum_bootstrap_servers: Vec<String> = "controller.quorum.bootstrap.servers",
+        zurau_cluster_id: Option<String> = "zurau.cluster.id",
         controller_listener_names: Vec<String> = "controller.listener.names",
         broker_rack: Option<String> = "broker.rack",
         num_network_threads: i32 = "num.network.threads",
@@ -168,7 +172,7 @@ broker_config! {
         listeners: Vec<Listener> = ["listeners", "listener.security.protocol.map"],
         /// `advertised.listeners` by listener name, without those of the controller. A listener that
         /// is not here advertises the address that the client connected to.
-        advertised_listeners: BTreeMap<String, AdvertisedAddress> = ["advertised.listeners"],
+        advertised_listeners: BTreeMap<String, AdvertisedAddress> = ["advertised.listeners", "zurau.advertised.host"],
         /// `inter.broker.listener.name`, or what it means when unset; always one of `listeners`
         inter_broker_listener_name: String = ["inter.broker.listener.name"],
         /// `max.connections.per.ip.overrides` by host
@@ -188,10 +192,11 @@ impl BrokerConfig {
         let (settings, mut warnings) = parse::load(sources)?;
         let (config, more) = Self::from_settings(settings)?;
         warnings.extend(more);
+        warnings.extend(reach::warning(&config, sources.in_container));
         Ok((config, warnings))
     }
 
-    /// The defaults with these overrides, for tests and embedding. Here a key that is not honoured
+    /// The defaults with these overrides, for tests and embedding. Here a key that is not served
     /// is an error, since nobody would read a warning.
     pub fn with(overrides: &[(&str, &str)]) -> Result<Self, InvalidConfig> {
         let overrides = overrides
@@ -204,33 +209,34 @@ impl BrokerConfig {
         })?;
         let fault = warnings
             .iter()
-            .find(|warning| !matches!(warning, Warning::Note(_)));
+            .find(|warning| !matches!(warning, Warning::Note(_) | Warning::Aside(_)));
         fault.map_or(Ok(config), |fault| Err(InvalidConfig(fault.to_string())))
     }
 
     /// Reads the settings and checks them against each other.
     pub fn from_settings(settings: Settings) -> Result<(Self, Vec<Warning>), InvalidConfig> {
+        identity::check(&settings)?;
         let Listeners {
             listeners,
             advertised,
             inter_broker,
-            mut warnings,
+            warnings,
         } = Listeners::from_settings(&settings)?;
         let log_dirs: Vec<PathBuf> = list_items(settings.value("log.dirs").unwrap_or_default())
             .into_iter()
             .map(PathBuf::from)
             .collect();
         let Some(first_log_dir) = log_dirs.first() else {
-            return Err(InvalidConfig(
-                "log.dirs names no directory: name at least one".to_owned(),
-            ));
+            return Err(InvalidConfig(format!(
+                "{} names no directory: name at least one",
+                settings.named("log.dirs")
+            )));
         };
         let metadata_log_dir = settings
             .value("metadata.log.dir")
             .filter(|path| !path.is_empty())
             .map_or_else(|| first_log_dir.clone(), PathBuf::from);
-        let max_connections_per_ip_overrides =
-            connection_overrides(settings.value("max.connections.per.ip.overrides"))?;
+        let max_connections_per_ip_overrides = connection_overrides(&settings)?;
         let derived = Derived {
             listeners,
             advertised_listeners: advertised,
@@ -242,23 +248,18 @@ impl BrokerConfig {
         };
         let config = Self::assemble(Arc::new(settings), derived)?;
         config.cross_check()?;
-        if config.process_roles.len() == 1 {
-            warnings.push(Warning::Note(format!(
-                "process.roles={} has no effect: broker and controller run in this one process",
-                config.process_roles.join(",")
-            )));
-        }
         Ok((config, warnings))
     }
 
     /// What one value cannot tell: settings that contradict each other.
     fn cross_check(&self) -> Result<(), InvalidConfig> {
         let fail = |text: String| Err(InvalidConfig(text));
+        let named = |key: &str| self.settings.named(key);
         if self.group_min_session_timeout_ms > self.group_max_session_timeout_ms {
             return fail(format!(
-                "group.min.session.timeout.ms ({}) is greater than group.max.session.timeout.ms \
-                 ({}): lower the one or raise the other",
-                self.group_min_session_timeout_ms, self.group_max_session_timeout_ms
+                "{} is greater than {}: lower the one or raise the other",
+                named("group.min.session.timeout.ms"),
+                named("group.max.session.timeout.ms")
             ));
         }
         // A request that does not even fit alone is not what anybody means.
@@ -267,34 +268,44 @@ impl BrokerConfig {
             && bytes < i64::from(self.socket_request_max_bytes)
         {
             return fail(format!(
-                "queued.max.request.bytes ({bytes}) is less than socket.request.max.bytes ({}): raise \
-                 it, or use -1 for no limit",
-                self.socket_request_max_bytes
+                "{} is less than {}: raise it, or use -1 for no limit",
+                named("queued.max.request.bytes"),
+                named("socket.request.max.bytes")
             ));
         }
         if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {
-            return fail(
-                "max.connections.per.ip cannot be 0 without max.connections.per.ip.overrides: \
-                 nobody could connect; raise it or name the hosts that may"
-                    .to_owned(),
-            );
+            return fail(format!(
+                "{} admits nobody without max.connections.per.ip.overrides: raise it or name the hosts that \
+                 may connect",
+                named("max.connections.per.ip")
+            ));
         }
         if self.log_cleaner_min_compaction_lag_ms > self.log_cleaner_max_compaction_lag_ms {
             return fail(format!(
-                "log.cleaner.min.compaction.lag.ms ({}) is greater than \
-                 log.cleaner.max.compaction.lag.ms ({}): lower the one or raise the other",
-                self.log_cleaner_min_compaction_lag_ms, self.log_cleaner_max_compaction_lag_ms
+                "{} is greater than {}: lower the one or raise the other",
+                named("log.cleaner.min.compaction.lag.ms"),
+                named("log.cleaner.max.compaction.lag.ms")
             ));
         }
         let topics = TopicConfig::resolve(&BTreeMap::new(), self)?;
         if topics.retention_ms == 0 {
-            return fail(
-                "log.retention.ms, log.retention.minutes or log.retention.hours cannot be 0: use \
-                 -1 to keep records for ever, or a time of at least 1"
-                    .to_owned(),
-            );
+            let keys = [
+                "log.retention.ms",
+                "log.retention.minutes",
+                "log.retention.hours",
+            ];
+            let set = keys.into_iter().find(|key| self.settings.is_explicit(key));
+            return fail(format!(
+                "{} cannot be 0: use -1 to keep records for ever, or a time of at least 1",
+                named(set.unwrap_or(keys[0]))
+            ));
         }
         Ok(())
+    }
+
+    /// The id that the cluster must have, if that is said anywhere.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.zurau_cluster_id.as_deref().filter(|id| !id.is_empty())
     }
 
     /// How many threads serve connections and requests. Kafka has `num.network.threads` threads for
@@ -337,8 +348,9 @@ fn processor_cores() -> usize {
 }
 
 /// `max.connections.per.ip.overrides`: a list of `host:count`.
-fn connection_overrides(text: Option<&str>) -> Result<BTreeMap<String, i32>, InvalidConfig> {
-    list_items(text.unwrap_or_default())
+fn connection_overrides(settings: &Settings) -> Result<BTreeMap<String, i32>, InvalidConfig> {
+    const KEY: &str = "max.connections.per.ip.overrides";
+    list_items(settings.value(KEY).unwrap_or_default())
         .into_iter()
         .map(|entry| {
             entry
@@ -350,8 +362,8 @@ fn connection_overrides(text: Option<&str>) -> Result<BTreeMap<String, i32>, Inv
                 })
                 .ok_or_else(|| {
                     InvalidConfig(format!(
-                        "max.connections.per.ip.overrides cannot contain {entry:?}: use a list of \
-                         host:count"
+                        "{KEY} cannot contain {entry:?} ({}): use a list of host:count",
+                        settings.origin(KEY)
                     ))
                 })
         })

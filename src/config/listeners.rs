@@ -4,14 +4,16 @@
 //! `advertised.listeners` says which address clients are given. Names are upper case, as in Kafka.
 //! Listeners of `controller.listener.names` are left out everywhere: the controller runs inside this
 //! process and needs no socket, while a stock KRaft `server.properties` names one.
+//!
+//! Only plain text can be served. Whoever asks for more is never advised to call it plain.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::InvalidConfig;
-use super::parse::Warning;
 use super::settings::Settings;
 use super::value::list_items;
+use super::warning::Warning;
 
 /// What a listener speaks below Kafka's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,37 +134,40 @@ fn bound(
     controllers: &[String],
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Listener>, InvalidConfig> {
+    const KEY: &str = "listeners";
+    let origin = settings.origin(KEY);
     let protocols = protocols(settings)?;
     let mut listeners: Vec<Listener> = Vec::new();
-    for text in items(settings, "listeners") {
-        let Endpoint { name, host, port } = Endpoint::parse("listeners", text)?;
+    for text in items(settings, KEY) {
+        let Endpoint { name, host, port } = Endpoint::parse(settings, KEY, text)?;
         if controllers.contains(&name) {
-            warnings.push(Warning::Note(format!(
+            warnings.push(Warning::Aside(format!(
                 "listener {text} is not opened: the controller runs inside this process"
             )));
             continue;
         }
         let protocol = *protocols.get(&name).ok_or_else(|| {
+            let map = settings.origin("listener.security.protocol.map");
             InvalidConfig(format!(
-                "listener {name} has no security protocol: add {name}:PLAINTEXT to \
-                 listener.security.protocol.map"
+                "{KEY} ({origin}) names {text}, but listener.security.protocol.map ({map}) does not say what \
+                 {name} speaks: add {name}:PROTOCOL there (only PLAINTEXT is served yet), or remove {text}"
             ))
         })?;
         if protocol != SecurityProtocol::Plaintext {
             return Err(InvalidConfig(format!(
-                "listener {text} would speak {protocol}, which is not served yet: map {name} to \
-                 PLAINTEXT in listener.security.protocol.map or remove it from listeners"
+                "{KEY} ({origin}) names {text}, which would speak {protocol}, and that is not served yet: \
+                 remove it, and offer other listeners only to networks that you trust"
             )));
         }
         for other in &listeners {
             if other.name == name {
                 return Err(InvalidConfig(format!(
-                    "listeners names {name} twice: give every listener its own name"
+                    "{KEY} ({origin}) names {name} twice: give every listener its own name"
                 )));
             }
             if port != 0 && (&other.host, other.port) == (&host, port) {
                 return Err(InvalidConfig(format!(
-                    "listeners {} and {name} share port {port}: give every listener its own port",
+                    "{KEY} ({origin}) gives {} and {name} one port, {port}: give every listener its own",
                     other.name
                 )));
             }
@@ -175,18 +180,19 @@ fn bound(
         });
     }
     if listeners.is_empty() {
-        return Err(InvalidConfig(
-            "listeners names no listener for clients: add one such as \
-             PLAINTEXT://127.0.0.1:9092"
-                .to_owned(),
-        ));
+        return Err(InvalidConfig(format!(
+            "{KEY} ({origin}) names no listener for clients: add one such as PLAINTEXT://127.0.0.1:9092, \
+             whose name is not in controller.listener.names ({})",
+            settings.origin("controller.listener.names")
+        )));
     }
     Ok(listeners)
 }
 
 /// `listener.security.protocol.map`.
 fn protocols(settings: &Settings) -> Result<BTreeMap<String, SecurityProtocol>, InvalidConfig> {
-    items(settings, "listener.security.protocol.map")
+    const KEY: &str = "listener.security.protocol.map";
+    items(settings, KEY)
         .map(|entry| {
             entry
                 .split_once(':')
@@ -196,8 +202,9 @@ fn protocols(settings: &Settings) -> Result<BTreeMap<String, SecurityProtocol>, 
                 })
                 .ok_or_else(|| {
                     InvalidConfig(format!(
-                        "listener.security.protocol.map cannot contain {entry:?}: use a list of \
-                         NAME:PROTOCOL with PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+                        "{KEY} cannot contain {entry:?} ({}): use a list of NAME:PROTOCOL with PLAINTEXT, \
+                         SSL, SASL_PLAINTEXT or SASL_SSL",
+                        settings.origin(KEY)
                     ))
                 })
         })
@@ -210,23 +217,26 @@ fn advertised(
     controllers: &[String],
     listeners: &[Listener],
 ) -> Result<BTreeMap<String, AdvertisedAddress>, InvalidConfig> {
+    const KEY: &str = "advertised.listeners";
+    let origin = settings.origin(KEY);
     let mut advertised = BTreeMap::new();
-    for text in items(settings, "advertised.listeners") {
-        let Endpoint { name, host, port } = Endpoint::parse("advertised.listeners", text)?;
+    for text in items(settings, KEY) {
+        let Endpoint { name, host, port } = Endpoint::parse(settings, KEY, text)?;
         if controllers.contains(&name) {
             continue;
         }
         if is_wildcard(&host) {
             return Err(InvalidConfig(format!(
-                "advertised.listeners cannot contain {text}: clients cannot connect to a wildcard \
-                 address; use a host name or address that they can reach, or remove the entry to \
-                 give them the address they connected to"
+                "{KEY} cannot contain {text} ({origin}): clients cannot connect to a wildcard address; use \
+                 a host name or address that they can reach, or remove the entry to give them the address \
+                 they connected to"
             )));
         }
         if !listeners.iter().any(|listener| listener.name == name) {
             return Err(InvalidConfig(format!(
-                "advertised.listeners contains {text}, but listeners has no listener {name}: add \
-                 it there or remove it here"
+                "{KEY} ({origin}) contains {text}, but listeners ({}) has no listener {name}: add it there \
+                 or remove it here",
+                settings.origin("listeners")
             )));
         }
         let host = (!host.is_empty()).then_some(host);
@@ -235,11 +245,37 @@ fn advertised(
             .is_some()
         {
             return Err(InvalidConfig(format!(
-                "advertised.listeners names {name} twice: keep one entry"
+                "{KEY} ({origin}) names {name} twice: keep one entry"
             )));
         }
     }
+    if let Some(host) = settings
+        .value("zurau.advertised.host")
+        .filter(|host| !host.is_empty())
+    {
+        let address = advertised_host(settings, host)?;
+        for listener in listeners {
+            advertised
+                .entry(listener.name.clone())
+                .or_insert_with(|| address.clone());
+        }
+    }
     Ok(advertised)
+}
+
+/// `zurau.advertised.host`, for listeners of which nothing else is said: with the port that they really have.
+fn advertised_host(settings: &Settings, host: &str) -> Result<AdvertisedAddress, InvalidConfig> {
+    let bare = without_brackets(host);
+    if !bare.bytes().all(is_of_a_host) || is_wildcard(bare) {
+        return Err(InvalidConfig(format!(
+            "zurau.advertised.host cannot be {host:?} ({}): use a host name or address that clients can reach",
+            settings.origin("zurau.advertised.host")
+        )));
+    }
+    Ok(AdvertisedAddress {
+        host: Some(bare.to_owned()),
+        port: 0,
+    })
 }
 
 /// The listener that brokers use among themselves.
@@ -248,15 +284,14 @@ fn inter_broker(
     controllers: &[String],
     listeners: &[Listener],
 ) -> Result<String, InvalidConfig> {
+    const KEY: &str = "inter.broker.listener.name";
+    let origin = settings.origin(KEY);
     let exists = |name: &str| listeners.iter().any(|listener| listener.name == name);
-    let set = settings
-        .value("inter.broker.listener.name")
-        .unwrap_or_default()
-        .to_ascii_uppercase();
+    let set = settings.value(KEY).unwrap_or_default().to_ascii_uppercase();
     if controllers.contains(&set) {
         return Err(InvalidConfig(format!(
-            "inter.broker.listener.name cannot be {set}, which controller.listener.names keeps for \
-             controllers: use the name of another listener"
+            "{KEY} cannot be {set} ({origin}), which controller.listener.names keeps for controllers: use the \
+             name of another listener"
         )));
     }
     if exists(&set) {
@@ -264,7 +299,7 @@ fn inter_broker(
     }
     if !set.is_empty() {
         return Err(InvalidConfig(format!(
-            "inter.broker.listener.name cannot be {set}: use the name of one of the listeners"
+            "{KEY} cannot be {set} ({origin}): use the name of one of the listeners"
         )));
     }
     if exists("PLAINTEXT") {
@@ -284,33 +319,51 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    fn parse(key: &str, text: &str) -> Result<Self, InvalidConfig> {
-        Self::split(text).ok_or_else(|| {
-            InvalidConfig(format!(
-                "{key} cannot contain {text:?}: use NAME://host:port"
+    fn parse(settings: &Settings, key: &str, text: &str) -> Result<Self, InvalidConfig> {
+        let refusal = |cure: &str| {
+            let origin = settings.origin(key);
+            InvalidConfig(format!("{key} cannot contain {text:?} ({origin}): {cure}"))
+        };
+        let (name, host, port) =
+            Self::split(text).ok_or_else(|| refusal("use NAME://host:port"))?;
+        let port = port.parse().map_err(|_| {
+            refusal(&format!(
+                "{port} is no port: use a number from 0 to {}",
+                u16::MAX
             ))
+        })?;
+        // The name's case does not count: everything compares the upper case.
+        Ok(Self {
+            name: name.to_ascii_uppercase(),
+            host: host.to_owned(),
+            port,
         })
     }
 
-    fn split(text: &str) -> Option<Self> {
+    /// Name, host without brackets, and what should be a port.
+    fn split(text: &str) -> Option<(&str, &str, &str)> {
         let (name, address) = text.split_once("://")?;
         let (host, port) = address.rsplit_once(':')?;
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = without_brackets(host);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_name) || !bare.bytes().all(is_host) {
-            return None;
-        }
-        // The name's case does not count: everything compares the upper case.
-        Some(Self {
-            name: name.to_ascii_uppercase(),
-            host: bare.to_owned(),
-            port: port.parse().ok()?,
-        })
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        (!name.is_empty()
+            && name.bytes().all(is_name)
+            && host.bytes().all(is_of_a_host)
+            && is_number)
+            .then_some((name, host, port))
     }
+}
+
+/// An IPv6 address may stand in brackets.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte)
 }
 
 /// Whether `host` is an address that stands for every interface.

@@ -13,8 +13,10 @@
 //!
 //! - [`definitions`]: the table. A key that is not in it has no meaning here.
 //! - [`parse`]: from file, environment and command line to [`Settings`] and [`Warning`]s. A wrong
-//!   value is an error that names key, value, place and cure; a key that is not honoured is a
-//!   warning, since a stock `server.properties` must start this broker.
+//!   value is an error that names key, value, place and cure.
+//! - [`mod@unserved`]: Kafka's settings that are not served. Where somebody relies on one for protection the start
+//!   ends; the others are warnings, since a stock `server.properties` must start this broker.
+//! - [`mod@identity`]: a configuration that makes this node one of several must not start either.
 //! - [`broker`], [`listeners`], [`topic`]: what the other rooms read.
 //! - [`dynamic`]: what was set while the broker ran, laid over what it was started with.
 //! - [`describe`]: the same values as DescribeConfigs shows them, with sources and synonyms.
@@ -27,21 +29,26 @@ pub mod definitions;
 pub mod describe;
 pub mod dynamic;
 mod environment;
-mod kafka_keys;
+mod identity;
 pub mod listeners;
 pub mod parse;
 mod properties;
+mod reach;
 mod settings;
 pub mod topic;
+mod unserved;
 mod value;
+mod warning;
 
 pub use broker::BrokerConfig;
 pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic};
+pub(crate) use identity::host_name;
 pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};
-pub use parse::{Sources, Warning};
+pub use parse::Sources;
 pub(crate) use properties::push_unicode_escape;
 pub use settings::{Origin, Setting, Settings};
 pub use topic::{CleanupPolicy, TimestampType, TopicConfig, validate_override};
+pub use warning::{Lack, Warning};
 
 /// A configuration that cannot be used, in one line that names what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

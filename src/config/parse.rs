@@ -3,17 +3,18 @@
 //! The `config` crate merges the layers; it takes dots in keys for paths into tables, so every layer
 //! hands it one table under a single name, in which keys are plain text. A value carries its origin
 //! through the merge. Afterwards every value that the table of definitions knows is checked, and
-//! every key that it does not know becomes a [`Warning`].
+//! every key that it does not know is judged: by the table of what Kafka has and Zurau does not serve, or as
+//! unknown.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use config::{Config, ConfigError, File, Map, Source, Value, ValueKind};
 
 use super::properties::{Properties, decode};
 use super::settings::{Origin, Settings};
-use super::{InvalidConfig, definitions, environment, kafka_keys};
+use super::warning::Warning;
+use super::{InvalidConfig, definitions, environment, unserved};
 
 /// Where settings come from, besides the defaults.
 #[derive(Clone, Debug, Default)]
@@ -24,112 +25,84 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// `key=value`, as on the command line; later ones prevail.
     pub overrides: Vec<String>,
-}
-
-/// Something in the configuration that stops nothing but that its author should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Warning {
-    /// A setting of Kafka's that has no effect here.
-    NotHonoured {
-        /// The key.
-        key: String,
-        /// Who set it.
-        origin: Origin,
-    },
-    /// A key that neither Kafka nor this broker has.
-    Unknown {
-        /// The key.
-        key: String,
-        /// Who set it.
-        origin: Origin,
-        /// A key that was perhaps meant.
-        nearest: Option<&'static str>,
-    },
-    /// Anything else, as a sentence.
-    Note(String),
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotHonoured { key, origin } => {
-                write!(
-                    f,
-                    "{key} ({origin}) has no effect: this setting of Kafka is not served yet"
-                )
-            }
-            Self::Unknown {
-                key,
-                origin,
-                nearest: Some(nearest),
-            } => {
-                write!(
-                    f,
-                    "{key} ({origin}) is no known setting: did you mean {nearest}?"
-                )
-            }
-            Self::Unknown {
-                key,
-                origin,
-                nearest: None,
-            } => {
-                write!(f, "{key} ({origin}) is no known setting")
-            }
-            Self::Note(text) => f.write_str(text),
-        }
-    }
+    /// Whether this is a container, whose loopback nobody outside can reach.
+    pub in_container: bool,
 }
 
 /// Loads all settings.
 pub fn load(sources: &Sources) -> Result<(Settings, Vec<Warning>), InvalidConfig> {
     let mut settings = Settings::defaults();
-    let mut warnings = Vec::new();
+    let (mut warnings, mut unknown) = (Vec::new(), Vec::new());
     for (key, (value, origin)) in merged(sources)? {
         match definitions::broker(&key) {
             Some(definition) => settings.set(definition, &value, origin)?,
-            None if kafka_keys::is_known(&key) => {
-                warnings.push(Warning::NotHonoured { key, origin });
-            }
-            None => {
-                let nearest = nearest(&key);
-                warnings.push(Warning::Unknown {
-                    key,
-                    origin,
-                    nearest,
-                });
-            }
+            None => match unserved::judge(&key, &value, &origin) {
+                Some(judged) => warnings.extend(judged?),
+                None => unknown.push((key, origin)),
+            },
         }
     }
+    warnings.extend(warnings_of_unknown(unknown));
     unite_synonyms(&mut settings)?;
     Ok((settings, warnings))
 }
 
 /// Keys that mean the same: `broker.id` is `node.id`, and `log.dir` is `log.dirs` unless that is set.
 fn unite_synonyms(settings: &mut Settings) -> Result<(), InvalidConfig> {
-    if !settings.is_explicit("node.id") && settings.is_explicit("broker.id") {
-        if settings
-            .value("broker.id")
-            .is_some_and(|id| id.starts_with('-'))
-        {
-            return Err(InvalidConfig(
-                "broker.id cannot be negative: use a whole number of at least 0".to_owned(),
-            ));
+    let old = settings.value("broker.id").unwrap_or_default().to_owned();
+    // Kafka's default asks for no number.
+    if settings.is_explicit("broker.id") && old != "-1" {
+        let origin = settings.origin("broker.id");
+        if old.starts_with('-') {
+            return Err(InvalidConfig(format!(
+                "broker.id cannot be {old:?} ({origin}): use a whole number of at least 0"
+            )));
         }
-        settings.copy("broker.id", "node.id");
-    }
-    let ids = (settings.value("node.id"), settings.value("broker.id"));
-    if settings.is_explicit("broker.id") && ids.0 != ids.1 {
-        return Err(InvalidConfig(format!(
-            "node.id ({}) and broker.id ({}) differ: set only node.id",
-            ids.0.unwrap_or_default(),
-            ids.1.unwrap_or_default()
-        )));
+        if !settings.is_explicit("node.id") {
+            settings.copy("broker.id", "node.id");
+        }
+        let new = settings.value("node.id").unwrap_or_default();
+        if new != old {
+            return Err(InvalidConfig(format!(
+                "node.id ({new}, {}) and broker.id ({old}, {origin}) differ: set only node.id",
+                settings.origin("node.id")
+            )));
+        }
     }
     settings.copy("node.id", "broker.id");
     if !settings.is_explicit("log.dirs") && settings.is_explicit("log.dir") {
         settings.copy("log.dir", "log.dirs");
     }
     Ok(())
+}
+
+/// What is said of keys that nobody knows. Those of Confluent's server, of which its image sets many, are said
+/// in one line.
+fn warnings_of_unknown(unknown: Vec<(String, Origin)>) -> Vec<Warning> {
+    let (confluents, unknown): (Vec<_>, Vec<_>) = unknown
+        .into_iter()
+        .partition(|(key, _)| key.starts_with("confluent."));
+    let mut warnings: Vec<_> = unknown
+        .into_iter()
+        .map(|(key, origin)| {
+            let nearest = nearest(&key);
+            Warning::Unknown {
+                key,
+                origin,
+                nearest,
+            }
+        })
+        .collect();
+    if let Some((key, origin)) = confluents.first() {
+        let others = match confluents.len() - 1 {
+            0 => "is a setting",
+            _ => "and others that begin with \"confluent.\" are settings",
+        };
+        warnings.push(Warning::Note(format!(
+            "{key} ({origin}) {others} of Confluent's server, which has no effect here"
+        )));
+    }
+    warnings
 }
 
 /// The known key that is nearest to `key`, if any is near enough to have been meant. A topic's key
@@ -141,7 +114,7 @@ fn nearest(key: &str) -> Option<&'static str> {
         return Some(*synonym);
     }
     let ours = definitions::BROKER.iter().map(|definition| definition.name);
-    ours.chain(kafka_keys::names())
+    ours.chain(unserved::names())
         .map(|name| (strsim::damerau_levenshtein(key, name), name))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= (name.len() / 4).max(2))
@@ -163,11 +136,7 @@ fn merged(sources: &Sources) -> Result<BTreeMap<String, (String, Origin)>, Inval
             Properties { path: path_text },
         ));
     }
-    let environment = sources.environment.iter().filter_map(|(name, value)| {
-        let key = environment::key_of(name)?;
-        Some((key, value.clone(), Origin::Environment(name.clone())))
-    });
-    builder = builder.add_source(Layer(environment.collect()));
+    builder = builder.add_source(Layer(environment::settings(&sources.environment)?));
     let overrides: Result<Vec<_>, _> = sources.overrides.iter().map(|text| split(text)).collect();
     builder = builder.add_source(Layer(overrides?));
     let unusable = |error: ConfigError| {

@@ -145,6 +145,18 @@ impl Settings {
         self.get(name)?.value.as_deref()
     }
 
+    /// Who gave the value of this name.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.get(name)
+            .map_or(Origin::Default, |setting| setting.origin.clone())
+    }
+
+    /// Name, value and who gave it, for messages.
+    pub(super) fn named(&self, name: &str) -> String {
+        let value = self.value(name).unwrap_or("unset");
+        format!("{name} ({value}, {})", self.origin(name))
+    }
+
     /// The value of this name as a Rust type.
     pub(super) fn read<T: FromValue>(&self, name: &str) -> Result<T, InvalidConfig> {
         let value = self.value(name);

@@ -25,7 +25,8 @@ pub struct LogDirectories {
 }
 
 impl LogDirectories {
-    /// Opens the directories at `paths`, and the one of the metadata log, which may be one of them.
+    /// Opens the directories at `paths`, and the one of the metadata log, which may be one of them. `cluster_id` is
+    /// what they must have and new ones are given, if that is known.
     ///
     /// # Errors
     /// When the metadata log's directory or all others cannot be used, when one of them is used by somebody
@@ -34,6 +35,7 @@ impl LogDirectories {
         paths: &[PathBuf],
         metadata: &Path,
         node_id: NodeId,
+        cluster_id: Option<&str>,
     ) -> Result<Self, DirectoryError> {
         let paths = paths
             .iter()
@@ -43,7 +45,7 @@ impl LogDirectories {
         refuse_metadata_elsewhere(&paths, &metadata)?;
         let identity = Identity {
             node_id,
-            cluster_id: None,
+            cluster_id: cluster_id.map(str::to_owned),
         };
         let first = LogDirectory::open(&metadata, &identity)?;
         let identity = Identity {
@@ -187,7 +189,7 @@ mod tests {
 
         fn open(&self, names: &[&str], metadata: &str) -> Result<LogDirectories, DirectoryError> {
             let paths: Vec<_> = names.iter().map(|name| self.path(name)).collect();
-            LogDirectories::open(&paths, &self.path(metadata), NODE)
+            LogDirectories::open(&paths, &self.path(metadata), NODE, None)
         }
 
         fn refusal(&self, names: &[&str], metadata: &str) -> String {

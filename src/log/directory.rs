@@ -70,6 +70,14 @@ pub enum DirectoryError {
         /// What gives it away.
         reason: String,
     },
+    /// Something else is in its place.
+    #[error(
+        "{path:?} is a file and no directory: name a directory in log.dirs (metadata.log.dir, log.dir)"
+    )]
+    NoDirectory {
+        /// What was named.
+        path: PathBuf,
+    },
     /// It cannot be created, listed or written.
     #[error("{path:?} cannot be used: {source}")]
     NotWritable {
@@ -131,6 +139,11 @@ impl LogDirectory {
             path: path.to_owned(),
             source,
         };
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(DirectoryError::NoDirectory {
+                path: path.to_owned(),
+            });
+        }
         std::fs::create_dir_all(path).map_err(not_writable)?;
         let lock = lock(path)?;
         let meta = read_or_make_meta(path, identity, &disk)?;
@@ -385,7 +398,8 @@ fn read_or_make_meta(
         .filter(|cluster_id| **cluster_id != meta.cluster_id)
     {
         return not_ours(format!(
-            "it belongs to cluster {}, and this is {cluster_id}",
+            "it belongs to cluster {}, and this broker is of {cluster_id}, as zurau.cluster.id, CLUSTER_ID or the \
+             directory of the metadata log says; choose a directory of that cluster, or correct the id",
             meta.cluster_id
         ));
     }

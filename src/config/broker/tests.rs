@@ -92,19 +92,3 @@ fn connection_overrides_are_read_by_host() {
     assert_eq!(config.max_connections_per_ip_overrides["127.0.0.1"], 5);
     assert_eq!(config.max_connections_per_ip_overrides["::1"], 7);
 }
-
-#[test]
-fn other_roles_are_accepted_with_a_word() {
-    let load = |roles: &str| {
-        let overrides = vec![format!("process.roles={roles}")];
-        let sources = crate::config::Sources {
-            overrides,
-            ..Default::default()
-        };
-        BrokerConfig::load(&sources).unwrap().1.len()
-    };
-    assert_eq!(load("controller,broker"), 0);
-    assert_eq!(load(""), 0);
-    assert_eq!(load("broker"), 1);
-    assert!(refusal(&[("process.roles", "king")]).contains("broker, controller"));
-}

@@ -92,6 +92,7 @@ fn a_stock_kraft_configuration_starts() {
     assert_eq!(config.listeners.len(), 1);
     assert_eq!(config.advertised_listeners.len(), 1);
     assert_eq!(warnings.len(), 1);
+    assert!(!warnings[0].matters());
     assert!(
         warnings[0]
             .to_string()
@@ -120,31 +121,71 @@ fn without_an_inter_broker_listener_the_first_serves() {
 #[test]
 fn listeners_that_cannot_be_served_stop_the_start() {
     for (listeners, reason) in [
-        ("SSL://:9093", "SSL, which is not served yet"),
+        (
+            "SSL://:9093",
+            "speak SSL, and that is not served yet: remove it",
+        ),
         (
             "SASL_PLAINTEXT://:9093",
-            "SASL_PLAINTEXT, which is not served yet",
+            "speak SASL_PLAINTEXT, and that is not served yet: remove it",
         ),
-        (
-            "OTHER://:9093",
-            "add OTHER:PLAINTEXT to listener.security.protocol.map",
-        ),
+        ("OTHER://:9093", "add OTHER:PROTOCOL there"),
         ("PLAINTEXT://a:1,PLAINTEXT://b:2", "names PLAINTEXT twice"),
         ("", "at least one"),
         ("localhost:9092", "use NAME://host:port"),
         ("PLAINTEXT://localhost", "use NAME://host:port"),
-        ("PLAINTEXT://localhost:65536", "use NAME://host:port"),
+        (
+            "PLAINTEXT://localhost:65536",
+            "65536 is no port: use a number from 0 to 65535",
+        ),
+        ("PLAINTEXT://localhost:port", "use NAME://host:port"),
         ("PLAINTEXT://a b:9092", "use NAME://host:port"),
         ("://a:9092", "use NAME://host:port"),
     ] {
         let text = refusal(&[("listeners", listeners)]);
         assert!(text.contains(reason), "{listeners}: {text}");
+        assert!(text.contains("(--override)"), "{listeners}: {text}");
     }
     let map = ("listener.security.protocol.map", "A:PLAINTEXT,B:PLAINTEXT");
-    assert!(refusal(&[("listeners", "A://h:1,B://h:1"), map]).contains("share port 1"));
+    assert!(refusal(&[("listeners", "A://h:1,B://h:1"), map]).contains("one port, 1"));
     assert!(BrokerConfig::with(&[("listeners", "A://h:0,B://h:0"), map]).is_ok());
     assert!(
         refusal(&[("controller.listener.names", "PLAINTEXT")]).contains("no listener for clients")
     );
     assert!(refusal(&[("listener.security.protocol.map", "A:TLS")]).contains("NAME:PROTOCOL"));
+}
+
+#[test]
+fn nobody_is_advised_to_call_a_secured_listener_plain() {
+    let map = ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT");
+    let both = ("listeners", "PLAINTEXT://:9092,SSL://:9093");
+    for text in [refusal(&[both]), refusal(&[both, map])] {
+        assert!(
+            !text.contains("SSL:PLAINTEXT") && !text.contains("map SSL"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn one_host_can_be_advertised_for_all_listeners() {
+    let config = BrokerConfig::with(&[
+        ("listeners", "A://:9092,B://:9093"),
+        ("listener.security.protocol.map", "A:PLAINTEXT,B:PLAINTEXT"),
+        ("advertised.listeners", "B://b.example.org:1"),
+        ("zurau.advertised.host", "localhost"),
+    ])
+    .unwrap();
+    let told = |name: &str| {
+        let address = &config.advertised_listeners[name];
+        (address.host.as_deref(), address.port)
+    };
+    assert_eq!(told("A"), (Some("localhost"), 0));
+    assert_eq!(told("B"), (Some("b.example.org"), 1));
+    for wrong in ["0.0.0.0", "[::]", "http://a"] {
+        assert!(
+            refusal(&[("zurau.advertised.host", wrong)]).contains("can reach"),
+            "{wrong}"
+        );
+    }
 }

@@ -60,6 +60,7 @@ fn later_layers_prevail_and_origins_are_kept() {
             "min.insync.replicas=4".to_owned(),
             "min.insync.replicas=5".to_owned(),
         ],
+        in_container: false,
     })
     .unwrap();
     assert_eq!(warnings, []);
@@ -100,27 +101,58 @@ fn keys_that_are_beginnings_of_others_do_not_disturb_them() {
 #[test]
 fn keys_without_effect_are_warned_about_once() {
     let sources = Sources {
-        environment: environment(&[("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")]),
+        environment: environment(&[("KAFKA_GROUP_SHARE_MAX_SIZE", "300")]),
         ..overrides(&[
-            "controller.quorum.voters=1@localhost:9093",
-            "listener.name.internal.ssl.keystore.location=/secret",
-            "ssl.keystore.password=hush",
-            "zookeeper.connect=localhost:2181",
+            "group.share.max.size=400",
+            "producer.purgatory.purge.interval.requests=10",
+            "replica.lag.time.max.ms=10",
+            "port=9092",
+            // Defaults ask for nothing.
+            "transaction.max.timeout.ms=900000",
+            "ssl.client.auth=none",
         ])
     };
     let (_, warnings) = load(&sources).unwrap();
-    assert_eq!(warnings.len(), 4);
-    assert!(
-        warnings
-            .iter()
-            .all(|warning| matches!(warning, Warning::NotHonoured { .. }))
-    );
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    let matter = warnings.iter().filter(|warning| warning.matters());
+    assert_eq!(matter.count(), 3);
     let text = warnings.iter().map(ToString::to_string).collect::<String>();
+    assert!(text.contains("group.share.max.size (--override)"), "{text}");
+}
+
+#[test]
+fn what_asks_for_protection_stops_the_start() {
+    let sources = Sources {
+        environment: environment(&[("KAFKA_SSL_CLIENT_AUTH", "required")]),
+        ..Sources::default()
+    };
+    let text = refusal(&sources);
     assert!(
-        text.contains("controller.quorum.voters (--override)"),
+        text.starts_with(
+            "ssl.client.auth cannot be \"required\" (environment variable KAFKA_SSL_CLIENT_AUTH): "
+        ),
         "{text}"
     );
-    assert!(!text.contains("hush"), "{text}");
+    assert!(!refusal(&overrides(&["ssl.keystore.password=hush"])).contains("hush"));
+}
+
+#[test]
+fn settings_of_confluents_server_are_said_in_one_line() {
+    let sources = Sources {
+        environment: environment(&[
+            ("KAFKA_CONFLUENT_LICENSE_TOPIC_REPLICATION_FACTOR", "1"),
+            ("KAFKA_CONFLUENT_BALANCER_TOPIC_REPLICATION_FACTOR", "1"),
+        ]),
+        ..Sources::default()
+    };
+    let (_, warnings) = load(&sources).unwrap();
+    let [Warning::Note(text)] = warnings.as_slice() else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        text.contains("KAFKA_CONFLUENT_BALANCER") && text.contains("and others"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -213,4 +245,6 @@ fn old_names_stand_for_new_ones() {
     assert_eq!(settings.value("log.dirs"), Some("/b"));
     assert!(refusal(&overrides(&["node.id=7", "broker.id=8"])).contains("differ"));
     assert!(refusal(&overrides(&["broker.id=-7"])).contains("at least 0"));
+    let (settings, _) = load(&overrides(&["broker.id=-1"])).unwrap();
+    assert_eq!(settings.value("node.id"), Some("1"));
 }

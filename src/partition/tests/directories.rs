@@ -33,7 +33,7 @@ impl Home {
 
     pub(super) fn open(&self) -> LogDirectories {
         let paths = ["a", "b"].map(|name| self.path(name));
-        LogDirectories::open(&paths, &paths[0], NODE).expect("log directories")
+        LogDirectories::open(&paths, &paths[0], NODE, None).expect("log directories")
     }
 
     /// The same with a probe at the disk of `b`.
