@@ -3,64 +3,12 @@
 import json
 import os
 import re
+import socket
 
+import kafka_files
 from client import Client
 from one_shot import overrides, refused, run, setting_rows
 from stage import Stage, check, passed, same
-
-# Kafka's own file for one combined broker and controller, in its shape and with its keys.
-STOCK_PROPERTIES = """\
-############################# Server Basics #############################
-
-# The role of this server. Setting this puts us in KRaft mode
-process.roles=broker,controller
-
-# The node id associated with this instance's roles
-node.id=1
-
-# Information about the KRaft controllers.
-controller.quorum.bootstrap.servers=localhost:9093
-
-############################# Socket Server Settings #############################
-
-listeners=PLAINTEXT://:9092,CONTROLLER://:9093
-inter.broker.listener.name=PLAINTEXT
-advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
-num.network.threads=3
-num.io.threads=8
-socket.send.buffer.bytes=102400
-socket.receive.buffer.bytes=102400
-socket.request.max.bytes=104857600
-
-############################# Log Basics #############################
-
-# A comma separated list of directories under which to store log files
-log.dirs={directory}
-num.partitions=1
-num.recovery.threads.per.data.dir=2
-
-############################# Internal Topic Settings  #############################
-offsets.topic.replication.factor=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-
-############################# Log Flush Policy #############################
-
-#log.flush.interval.messages=10000
-#log.flush.interval.ms=1000
-
-############################# Log Retention Policy #############################
-
-log.retention.hours=168
-#log.retention.bytes=1073741824
-#log.segment.bytes=1073741824
-log.retention.check.interval.ms=300000
-"""
-
 
 def help_and_version(_stage):
     shown = run("--help")
@@ -71,9 +19,50 @@ def help_and_version(_stage):
     version = run("--version")
     same("exit status of --version", version.status, 0)
     check(re.fullmatch(r"zurau \d+\.\d+\.\d+\S*\n", version.output), f"--version says {version.output!r}")
-    wrong = run("--no-such-option")
-    check(wrong.status != 0 and "--no-such-option" in wrong.errors, f"a wrong option: {wrong}")
     passed("help and version")
+
+
+def wrong_command_lines(stage):
+    """Status 2, told from a configuration that cannot be used."""
+    path = stage.path("good.properties")
+    with open(path, "w") as file:
+        file.write("num.partitions=2\n")
+    for arguments, named in (
+        (["--no-such-option"], "--no-such-option"), (["strat"], "strat"), (["config", "all"], "all"), (["--log-format", "xml"], "xml"),
+        (["--override", "nonsense"], "key=value"), (["config", "--override", "=1"], "key=value"), (["--override"], "--override"),
+        (["--config"], "--config"), ([path, path], path), ([path, "--config", path], "--config"), (["config", path, "--config", path], "--config"),
+    ):
+        wrong = run(*arguments)
+        same(f"exit status of {wrong}", wrong.status, 2)
+        same(f"standard output of {wrong}", wrong.output, "")
+        check(named in wrong.errors, f"{named} is not named: {wrong}")
+    passed("wrong command lines")
+
+
+def file_as_kafka_users_name_it(stage):
+    """`kafka-server-start.sh server.properties --override key=value`, with the other program's name."""
+    path = stage.path("named.properties")
+    with open(path, "w") as file:
+        file.write("num.partitions=2\nnum.io.threads=5\n")
+    for arguments in ([path, "config"], ["config", path], ["config", "--config", path]):
+        rows = setting_rows(run(*arguments, "--override", "num.partitions=3"))
+        same(f"the file's value with {arguments}", rows["num.io.threads"], ("5", f"file {path}"))
+        same(f"the override with {arguments}", rows["num.partitions"][0], "3")
+    missing = stage.path("missing.properties")
+    refused("a file that is missing", run(missing), missing)
+    passed("a file as Kafka's users name it")
+
+
+def first_line(stage):
+    """Who starts stands before all that is said of it."""
+    broker = stage.broker({"num.partition": 3, "node.id": 7})
+    broker.start()
+    lines = broker.log_lines()
+    version = run("--version").output.split()[1]
+    check(lines and f"zurau {version} starts as node 7 of cluster {broker.cluster_id}" in lines[0], f"the first line is {lines[:1]}")
+    check(any("num.partition " in line and " WARN " in line for line in lines[1:]), f"no warning after it: {lines}")
+    same("exit status", broker.stop(), 0)
+    passed("the first line")
 
 
 def layers(stage):
@@ -119,9 +108,20 @@ def environment_names(stage):
     # No setting of today has an underscore or a dash: the warning shows how the name was read.
     odd = run("config", environment={"KAFKA_A___B__C_D": "1"})
     check("a-b_c.d" in odd.errors, f"KAFKA_A___B__C_D is not read as a-b_c.d: {odd.errors!r}")
-    # What container images set for themselves is no setting and worth no warning.
-    quiet = run("config", environment={"KAFKA_HEAP_OPTS": "-Xmx1g", "KAFKA_OPTS": "", "KAFKA_JMX_PORT": "1"})
+    # What container images and Kubernetes set for themselves is no setting and worth no warning.
+    quiet = run("config", environment={
+        "KAFKA_HEAP_OPTS": "-Xmx1g", "KAFKA_OPTS": "", "KAFKA_JMX_PORT": "1", "KAFKA_PORT": "tcp://10.0.0.1:9092",
+        "KAFKA_PORT_9092_TCP_ADDR": "10.0.0.1", "KAFKA_UI_SERVICE_HOST": "10.0.0.2", "ZURAU_SERVICE_PORT": "9092"})
     same("warnings for variables of start scripts", quiet.errors, "")
+    unknown = run("config", environment={"ZURAU_FLUSH_BEFORE_ACKS": "true"})
+    check("ZURAU_FLUSH_BEFORE_ACKS" in unknown.errors and "zurau.flush.before.ack?" in unknown.errors, f"an unknown variable: {unknown}")
+    same("lines about it", len(unknown.error_lines()), 1)
+    # Of another image nothing would be read: that is no start.
+    bitnami = {"KAFKA_CFG_NODE_ID": "0", "KAFKA_CFG_PROCESS_ROLES": "controller,broker", "KAFKA_CFG_LISTENERS": "SASL_SSL://:9092"}
+    for arguments in ([], ["config"]):
+        refused("variables of Bitnami's image", run(*arguments, environment=bitnami), "KAFKA_CFG_", "2 more", "Bitnami")
+    confluent = run("config", environment={f"KAFKA_CONFLUENT_{name}": "1" for name in ("LICENSE_TOPIC_REPLICATION_FACTOR", "BALANCER_ENABLE", "SUPPORT")})
+    same(f"lines about Confluent's settings ({confluent.errors})", len(confluent.error_lines()), 1)
     # The serving broker takes them too, as a container's broker must.
     broker = stage.broker({}, environment={"KAFKA_NUM_PARTITIONS": "3"})
     broker.start()
@@ -143,11 +143,18 @@ def warnings(_stage):
     # A topic's name for a broker's setting is the likeliest mistake of all.
     topics_name = run("config", "--override", "retention.ms=1000")
     check("log.retention.ms" in topics_name.errors, f"retention.ms does not lead to log.retention.ms: {topics_name.errors!r}")
-    foreign = run("config", "--override", "background.threads=12")
-    same("a key of Kafka's does not stop the program", foreign.status, 0)
-    lines = [line for line in foreign.error_lines() if "background.threads" in line]
-    same(f"warnings about background.threads ({foreign.errors!r})", len(lines), 1)
-    check("did you mean" not in lines[0].lower(), f"a key of Kafka's is taken for a mistake: {lines[0]!r}")
+    for key, value, word in (("producer.purgatory.purge.interval.requests", 12, "has no effect here"),
+                             ("transaction.max.timeout.ms", 12, "not served yet"), ("port", 9092, "use listeners")):
+        foreign = run("config", "--override", f"{key}={value}")
+        same(f"{key} does not stop the program", foreign.status, 0)
+        lines = [line for line in foreign.error_lines() if key in line]
+        same(f"warnings about {key} ({foreign.errors!r})", len(lines), 1)
+        check(word in lines[0] and "did you mean" not in lines[0].lower(), f"{key} is taken for something else: {lines[0]!r}")
+        check(("yet" in lines[0]) == (word == "not served yet"), f"{key} will not come: {lines[0]!r}")
+    # What cannot matter on a single node is for those who look closely.
+    same("warnings about replication", run("config", "--override", "replica.fetch.max.bytes=12").errors, "")
+    closely = run("config", "--override", "replica.fetch.max.bytes=12", environment={"RUST_LOG": "debug"})
+    check("replica.fetch.max.bytes" in closely.errors and "single node" in closely.errors, f"nothing for those who look closely: {closely}")
     same("warnings about good settings", run("config", "--override", "num.partitions=3").errors, "")
     passed("warnings")
 
@@ -169,7 +176,9 @@ def wrong_values(stage):
             line = refused(f"{key}={value!r} {command}", ended, key, value)
             check(any(cure in line.lower() for cure in cures), f"{key}={value!r}: no cure in {line!r}")
     check(not os.path.exists(data["log.dirs"]), "a refused configuration has made a data directory")
-    refused("an override that is none", run("config", "--override", "nonsense"), "nonsense", "key=value")
+    port = refused("a port that is none", run("--override", "listeners=PLAINTEXT://127.0.0.1:99999"), "99999 is no port", "65535")
+    check("NAME://" not in port, f"a wrong port is no wrong form: {port}")
+    refused("listeners in the environment", run(environment={"KAFKA_LISTENERS": "9092"}), "KAFKA_LISTENERS", "NAME://host:port")
     missing = stage.path("missing.properties")
     refused("a configuration file that is missing", run("--config", missing), missing)
     # Which of the layers it was, for somebody who looks for the mistake.
@@ -200,14 +209,32 @@ def log_as_json(stage):
     passed("log as JSON")
 
 
+def nobody_can_come(stage):
+    """Where the rest of the configuration sends clients elsewhere than to the loopback, or this is a container."""
+    data = {"log.dirs": stage.path("unreachable-data")}
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 9092))
+            taken.listen()
+        except OSError:
+            pass  # somebody else has it: as good
+        # The start ends at the port, after the configuration is said.
+        for environment in ({"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://kafka:9092"}, {"container": "some"}):
+            ended = run(*overrides(data), environment=environment)
+            lines = [line for line in ended.error_lines() if " WARN " in line]
+            check(len(lines) == 1 and "set listeners, such as PLAINTEXT://0.0.0.0:9092" in lines[0], f"with {environment}: {ended}")
+    passed("a loopback that nobody can reach")
+
+
 def stock_properties(stage):
     """Kafka's own file starts, and the controller's listener is not opened."""
     path = stage.path("server.properties")
     with open(path, "w") as file:
-        file.write(STOCK_PROPERTIES.format(directory=stage.path("stock-data")))
+        file.write(kafka_files.SERVER.format(directory=stage.path("stock-data")))
     # Only the ports are ours, since somebody else may be using Kafka's here.
     listeners = "PLAINTEXT://:0,CONTROLLER://:0"
-    broker = stage.broker({"listeners": listeners, "log.dirs": None}, arguments=["--config", path])
+    broker = stage.broker({"listeners": listeners, "log.dirs": None}, arguments=[path])
     broker.start()
     same("listeners that are open", sorted(broker.listeners), ["PLAINTEXT"])
     check(stage.path("stock-data") in broker.ready_line, f"the data directory is not in {broker.ready_line!r}")
@@ -215,9 +242,7 @@ def stock_properties(stage):
         same("the file's advertised address", client.brokers(), [("localhost", 9092)])
         client.create_topic("stock")
         same("base offset", client.produce_values("stock", [b"value"]), 0)
-    for line in broker.logged(" WARN "):
-        check(".min.isr" in line or "replication.factor" in line or "quorum" in line or "CONTROLLER" in line,
-              f"a stock file is worth this warning? {line}")
+    same("warnings about a stock file", broker.logged(" WARN "), [])
     same("errors in the log", broker.logged(" ERROR "), [])
     same("exit status", broker.stop(), 0)
     check(os.path.isfile(stage.path("stock-data", "meta.properties")), "no meta.properties in the file's log.dirs")
@@ -226,9 +251,13 @@ def stock_properties(stage):
 
 with Stage(seconds=100) as stage:
     stage.step(help_and_version)
+    stage.step(wrong_command_lines)
+    stage.step(file_as_kafka_users_name_it)
+    stage.step(first_line)
     stage.step(layers)
     stage.step(environment_names)
     stage.step(warnings)
     stage.step(wrong_values)
     stage.step(log_as_json)
+    stage.step(nobody_can_come)
     stage.step(stock_properties)

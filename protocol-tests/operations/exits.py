@@ -1,4 +1,4 @@
-"""The end on SIGTERM and SIGINT: what is in flight is answered, the marker is written, the status is 0."""
+"""The end on SIGTERM, SIGINT and SIGHUP: what is in flight is answered, the marker is written, the status is 0."""
 
 import json
 import os
@@ -169,6 +169,24 @@ def produces(stage, number):
     return seconds
 
 
+def outlives_its_terminal(stage):
+    """Who was started to ignore SIGHUP (nohup) goes on; everybody else ends as on SIGTERM."""
+    idle_end(stage, signal.SIGHUP)
+    broker = stage.broker()
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        broker.start()
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
+    broker.process.send_signal(signal.SIGHUP)
+    with Client(broker) as client:
+        client.create_topic("still-here")
+        same("base offset after SIGHUP", client.produce_values("still-here", [b"value"]), 0)
+    same("exit status after SIGTERM", end(broker, signal.SIGTERM)[0], 0)
+    marker_must_be_good(broker)
+    passed("SIGHUP")
+
+
 def nobody_new(stage):
     """After the signal nobody new is let in, also while the last answers are being written."""
     broker = stage.broker()
@@ -183,5 +201,6 @@ def nobody_new(stage):
 
 with Stage(seconds=110) as stage:
     ends = [stage.step(way, number) for number in (signal.SIGTERM, signal.SIGINT) for way in (idle_end, long_polls, produces)]
+    stage.step(outlives_its_terminal)
     stage.step(nobody_new)
     print(f"figures: slowest end {max(seconds for seconds in ends if seconds):.2f} s")

@@ -22,12 +22,12 @@ class Ended:
         return self.errors.splitlines()
 
 
-def run(*arguments, environment=None, seconds=15, folder=None):
-    """Runs the binary to its end; one that serves instead of ending has failed."""
+def run(*arguments, environment=None, seconds=15, folder=None, before=()):
+    """Runs the binary, behind the words of another program, to its end; one that serves instead has failed."""
     arguments = [str(argument) for argument in arguments]
     try:
         done = subprocess.run(
-            LEASH + [binary()] + arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            LEASH + [*before, binary()] + arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=seconds, env=clean_environment(**(environment or {})), cwd=folder,
         )
     except subprocess.TimeoutExpired as late:

@@ -8,7 +8,7 @@ import socket
 from client import Client
 from mounts import enter_private_namespace, mount_read_only
 from one_shot import overrides, refused, run
-from stage import Stage, passed, same
+from stage import Stage, check, passed, same
 
 enter_private_namespace()
 
@@ -49,8 +49,23 @@ def port_in_use(stage):
     broker = stage.broker({"log.dirs": stage.path("port-data")})
     broker.start()
     same("exit status", broker.stop(), 0)
-    refused("an address of another machine", start(stage.path("port-data"), "PLAINTEXT://192.0.2.1:0"), "192.0.2.1")
+    line = refused("an address of another machine", start(stage.path("port-data"), "PLAINTEXT://192.0.2.1:0"), "192.0.2.1", "--override")
+    check("another port" not in line, f"the port is not what is wrong: {line}")
+    refused("a host that nobody knows", start(stage.path("port-data"), "PLAINTEXT://no-such-host.invalid:0"), "no-such-host.invalid", "name")
     passed("addresses that cannot be had")
+
+
+def privileged_port(stage):
+    """It is not taken by anybody: another cure."""
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as first:
+        if int(first.read()) <= 1:
+            print("every port can be had here by everybody: privileged ports are not tried", flush=True)
+            return
+    words = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
+    settings = {"log.dirs": stage.path("privileged-data"), "listeners": "PLAINTEXT://127.0.0.1:1"}
+    line = refused("a privileged port", run(*overrides(settings), before=words), "127.0.0.1:1", "permission denied", "privilege", "--override")
+    check("listens there" not in line, f"a privileged port is taken for one in use: {line}")
+    passed("a privileged port")
 
 
 def prepared(stage, name):
@@ -68,7 +83,9 @@ def no_directory(stage):
     path = stage.path("plain-file")
     with open(path, "w") as file:
         file.write("not a directory")
-    refused("a log directory that is a file", start(path), path)
+    refused("a log directory that is a file", start(path), path, "is a file and no directory", "log.dirs")
+    good = stage.path("beside-a-file")
+    refused("a file among log directories", start(f"{good},{path}"), path, "is a file and no directory")
     below = os.path.join(path, "below")
     refused("a log directory below a file", start(below), below)
     refused("a log directory where none can be made", start("/proc/none/data"), "/proc/none/data")
@@ -192,6 +209,7 @@ def read_only(stage):
 
 with Stage(seconds=100) as stage:
     stage.step(port_in_use)
+    stage.step(privileged_port)
     stage.step(no_directory)
     stage.step(somebody_elses)
     stage.step(unreadable_quorum_state)

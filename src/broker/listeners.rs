@@ -131,3 +131,34 @@ pub(super) fn cure_of(error: &BindError) -> &'static str {
         _ => "choose another address or port",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::{BindError, Endpoint, cure_of};
+
+    #[test]
+    fn the_cure_fits_the_reason() {
+        let cure = |host: &str, kind| {
+            let endpoint = Endpoint {
+                name: "PLAINTEXT".into(),
+                host: host.to_owned(),
+                port: 80,
+            };
+            cure_of(&BindError {
+                endpoint,
+                source: Error::from(kind),
+            })
+        };
+        assert!(cure("127.0.0.1", ErrorKind::AddrInUse).contains("another port"));
+        let privileged = cure("127.0.0.1", ErrorKind::PermissionDenied);
+        assert!(privileged.contains("privilege") && !privileged.contains("listens there"));
+        assert!(
+            cure("192.0.2.1", ErrorKind::AddrNotAvailable)
+                .contains("address that this machine has")
+        );
+        assert!(cure("nobody", ErrorKind::Other).contains("name that leads"));
+        assert!(cure("127.0.0.1", ErrorKind::Other).contains("another address or port"));
+    }
+}

@@ -145,13 +145,14 @@ fn check_cluster_id(settings: &Settings) -> Result<(), InvalidConfig> {
     let Some(id) = settings.value(KEY) else {
         return Ok(());
     };
-    // Kafka makes UUIDs of 22 characters, but takes any text; so do we what can be a name.
-    let may_be_one = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte);
-    if !id.is_empty() && id.len() <= LONGEST_CLUSTER_ID && id.bytes().all(may_be_one) {
+    // Kafka makes UUIDs of 22 characters, but takes any text. A sentence, or what a shell has not expanded, is not
+    // meant.
+    let is_name = id.bytes().all(|byte| byte.is_ascii_graphic());
+    if id.len() <= LONGEST_CLUSTER_ID && is_name {
         return Ok(());
     }
-    let cure = "use the id that the data directory has, or a new one of 22 letters, digits, - and _ as \
-                kafka-storage.sh random-uuid prints it";
+    let cure = "use 22 letters, digits, - and _, as kafka-storage.sh random-uuid prints them, or leave it out where \
+                the data directory has an id";
     Err(refusal(settings, KEY, "this is no id of a cluster", cure))
 }
 

@@ -88,6 +88,18 @@ fn directories_of_others_are_refused() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_directory_is_said_to_be_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    let error = LogDirectory::open(&file, &identity()).unwrap_err();
+    assert!(
+        matches!(error, DirectoryError::NoDirectory { .. }),
+        "{error}"
+    );
+}
+
+#[test]
 fn replicas_are_listed() {
     let parent = tempfile::tempdir().unwrap();
     let directory = LogDirectory::open(parent.path(), &identity()).unwrap();
