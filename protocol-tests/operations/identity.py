@@ -43,7 +43,7 @@ def node_of_kafkas_image(stage):
     broker.chosen_listeners = True
     broker.start()
     same("the cluster's id", broker.cluster_id, ID)
-    first = broker.log_lines()
+    first = broker.own_lines()
     check(first and f"as node 1 of cluster {ID}" in first[0] and "zurau " in first[0], f"the first line does not say who starts: {first[:1]}")
     same("warnings", broker.logged(" WARN "), [])
     with Client(broker, address=f"127.0.0.1:{broker.listeners['PLAINTEXT_HOST'][1]}") as client:

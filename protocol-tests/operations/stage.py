@@ -30,6 +30,8 @@ from broker.zurau import ZurauBroker  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 READY = re.compile(r"^zurau ready: listeners (?P<listeners>\S+); log\.dirs (?P<directory>.+); cluster\.id (?P<cluster>\S+)$")
 LISTENER = re.compile(r"^(?P<name>[^:]+)://(?P<host>.*):(?P<port>\d+)$")
+# Beginnings of variables that a broker reads.
+SETTINGS = ("KAFKA_", "ZURAU_", "CLUSTER_ID", "RUST_LOG")
 # The exit status that tells the runner that this machine lacks something.
 SKIPPED = 77
 # Ends the child when its parent dies: a scenario that is killed must not leave brokers behind.
@@ -50,7 +52,7 @@ def binary():
 
 def clean_environment(**added):
     """The environment without settings that the caller's shell may hold for a broker."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "ZURAU_", "RUST_LOG"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     return {**kept, **added}
 
 
@@ -88,7 +90,7 @@ class OwnBroker(ZurauBroker):
         settings.update(self.overrides)
         words = LEASH + ["env"]
         for name in os.environ:
-            if name.startswith(("KAFKA_", "ZURAU_", "RUST_LOG")):
+            if name.startswith(SETTINGS):
                 words.append(f"--unset={name}")
         words += [f"{name}={value}" for name, value in self.environment.items()]
         words += [self.binary] + self.arguments
@@ -120,6 +122,10 @@ class OwnBroker(ZurauBroker):
         with open(self.log_path, errors="replace") as log:
             log.seek(self.started_at if since is None else since)
             return log.read().splitlines()
+
+    def own_lines(self):
+        """Its log since the last start, without what the suite notes in the same file."""
+        return [line for line in self.log_lines() if not line.startswith(("---", "stdout: "))]
 
     def log_mark(self):
         return os.path.getsize(self.log_path)
