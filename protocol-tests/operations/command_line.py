@@ -55,12 +55,14 @@ def file_as_kafka_users_name_it(stage):
 
 def first_line(stage):
     """Who starts stands before all that is said of it."""
-    broker = stage.broker({"num.partition": 3, "node.id": 7})
+    directories = f"{stage.path('first-data')},/proc/none/data"
+    broker = stage.broker({"num.partition": 3, "node.id": 7, "log.dirs": directories})
     broker.start()
     lines = broker.own_lines()
     version = run("--version").output.split()[1]
     check(lines and f"zurau {version} starts as node 7 of cluster {broker.cluster_id}" in lines[0], f"the first line is {lines[:1]}")
     check(any("num.partition " in line and " WARN " in line for line in lines[1:]), f"no warning after it: {lines}")
+    check(any("/proc/none/data" in line and " ERROR " in line for line in lines[1:]), f"no directory that is offline: {lines}")
     same("exit status", broker.stop(), 0)
     passed("the first line")
 

@@ -125,6 +125,7 @@ pub(super) async fn start(
     }
     super::tell(warnings);
     let mut directories = opened?;
+    directories.tell_offline();
     // Before the metadata are loaded, so that both are done at once.
     let contents = Contents::read(&directories);
     let metadata_directory = directories.metadata();

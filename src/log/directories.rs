@@ -19,6 +19,8 @@ pub struct LogDirectories {
     pub online: Vec<LogDirectory>,
     /// Those that cannot be used at present.
     pub offline: Vec<PathBuf>,
+    /// Why not, in the same order.
+    failures: Vec<DirectoryError>,
     /// The metadata log's, where it is none of the others.
     pub metadata_only: Option<LogDirectory>,
     metadata: PathBuf,
@@ -56,10 +58,10 @@ impl LogDirectories {
         let mut directories = Self {
             online: Vec::new(),
             offline: Vec::new(),
+            failures: Vec::new(),
             metadata_only: None,
             metadata,
         };
-        let mut failure = None;
         for path in paths {
             let opened = match first.take_if(|first| first.path() == path) {
                 Some(first) => Ok(first),
@@ -68,20 +70,26 @@ impl LogDirectories {
             match opened {
                 Ok(directory) => directories.online.push(directory),
                 Err(error @ DirectoryError::NotWritable { .. }) => {
-                    tracing::error!(directory = %path.display(), %error, "log directory is offline: its partitions answer KAFKA_STORAGE_ERROR");
                     directories.offline.push(path);
-                    failure = Some(error);
+                    directories.failures.push(error);
                 }
                 Err(error) => return Err(error),
             }
         }
         refuse_common_ids(directories.online.iter().chain(&first))?;
-        match failure {
-            Some(failure) if directories.online.is_empty() => Err(failure),
-            _ => {
-                directories.metadata_only = first;
-                Ok(directories)
-            }
+        if directories.online.is_empty()
+            && let Some(failure) = directories.failures.pop()
+        {
+            return Err(failure);
+        }
+        directories.metadata_only = first;
+        Ok(directories)
+    }
+
+    /// Says which directories cannot be used, and why.
+    pub fn tell_offline(&self) {
+        for (path, error) in self.offline.iter().zip(&self.failures) {
+            tracing::error!(directory = %path.display(), %error, "log directory is offline: its partitions answer KAFKA_STORAGE_ERROR");
         }
     }
 
@@ -103,6 +111,7 @@ impl From<LogDirectory> for LogDirectories {
             metadata: directory.path().to_owned(),
             online: vec![directory],
             offline: Vec::new(),
+            failures: Vec::new(),
             metadata_only: None,
         }
     }
