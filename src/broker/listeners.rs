@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::available_memory::available_memory;
+use super::open_files;
 use crate::config::{BrokerConfig, host_name};
 use crate::metadata::record::Endpoint as RegisteredEndpoint;
-use crate::wire::{BindError, Endpoint, Settings};
+use crate::wire::{BindError, ConnectionLimits, Endpoint, Settings};
 
 /// Bounds of what connections may hold where nothing is configured.
 const LEAST_MEMORY: usize = 16 * 1024 * 1024;
@@ -25,7 +26,23 @@ pub(super) fn endpoints(config: &BrokerConfig) -> Vec<Endpoint> {
     config.listeners.iter().map(endpoint).collect()
 }
 
-/// The limits of connections.
+/// How many connections there may be, with so many descriptors in all. May ask for the addresses of hosts, which
+/// takes its time.
+pub(super) fn connection_limits(
+    config: &BrokerConfig,
+    descriptors: Option<u64>,
+) -> ConnectionLimits {
+    let size = |value: i32| usize::try_from(value).unwrap_or_default();
+    ConnectionLimits {
+        max: open_files::connections(size(config.max_connections), descriptors),
+        max_per_ip: size(config.max_connections_per_ip),
+        max_per_ip_overrides: overrides(config),
+        creation_rate: size(config.max_connection_creation_rate),
+    }
+}
+
+/// What one connection may do and take. How many there are, and served by how many threads, follows the settings
+/// while they change.
 pub(super) fn settings(config: &BrokerConfig) -> Settings {
     let size = |value: i32| usize::try_from(value).ok();
     let time = |ms: i64| u64::try_from(ms).ok().map(Duration::from_millis);
@@ -34,10 +51,8 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
         max_request_bytes: size(config.socket_request_max_bytes)
             .unwrap_or(defaults.max_request_bytes),
         max_idle: time(config.connections_max_idle_ms),
-        max_connections: size(config.max_connections).unwrap_or(defaults.max_connections),
-        max_connections_per_ip: size(config.max_connections_per_ip)
-            .unwrap_or(defaults.max_connections_per_ip),
-        max_connections_per_ip_overrides: overrides(config),
+        connections: defaults.connections,
+        serving_threads: defaults.serving_threads,
         queued_max_requests: size(config.queued_max_requests)
             .unwrap_or(defaults.queued_max_requests),
         queued_max_request_bytes: config.queued_max_request_bytes.map_or_else(

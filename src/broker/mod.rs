@@ -19,6 +19,7 @@ mod listeners;
 mod open_files;
 mod panics;
 mod service_manager;
+mod settings;
 mod shutdown;
 mod signals;
 mod startup;
@@ -46,7 +47,6 @@ pub fn run(
     flush: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.serving_threads())
         .thread_name("runtime")
         .enable_all()
         .build()

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
 use crate::config::{BrokerConfig, Origin, Warning};
@@ -14,9 +16,10 @@ use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files}
 use crate::metadata::{Delta, Image};
 use crate::partition::fetch::SessionLimits;
 use crate::partition::{self, Contents, FetchSessions, Partitions};
-use crate::wire::{BindError, Listeners, ServerHandle};
+use crate::wire::{self, BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
+use super::settings::ServerSettings;
 use super::{freed_memory, listeners, open_files, service_manager};
 
 /// The release of this program.
@@ -137,9 +140,13 @@ pub(super) async fn start(
         Arc::clone(&clock),
     )?;
 
-    let mut settings = listeners::settings(&config);
     let descriptors = open_files::raise_limit();
-    settings.max_connections = open_files::connections(settings.max_connections, descriptors);
+    let now = cluster.config().now();
+    let settings = wire::Settings {
+        connections: listeners::connection_limits(&now, descriptors),
+        serving_threads: now.serving_threads(),
+        ..listeners::settings(&config)
+    };
     limit_kept_files(open_files::kept_files(descriptors));
     let listeners = Listeners::bind(settings, listeners::endpoints(&config))
         .await
@@ -147,6 +154,15 @@ pub(super) async fn start(
             error,
             origin: config.settings.origin("listeners"),
         })?;
+    let server_settings = ServerSettings {
+        node,
+        config: cluster.config().clone(),
+        server: listeners.control(),
+        descriptors,
+        runtime: Handle::current(),
+        setting: Arc::default(),
+    };
+    cluster.listen(Arc::new(server_settings)).await;
     let registration = RegisterBroker {
         broker_id: node,
         incarnation_id: KafkaUuid::random(),
@@ -158,7 +174,7 @@ pub(super) async fn start(
     let broker_epoch = register(&cluster, registration).await?;
 
     let metadata_only = directories.metadata_only.take();
-    let partitions = open_partitions(&config, directories, contents, &clock, &cluster).await?;
+    let partitions = open_partitions(directories, contents, &clock, &cluster).await?;
     let registered = Registered {
         broker_id: node,
         broker_epoch,
@@ -173,7 +189,7 @@ pub(super) async fn start(
         cluster.clone(),
         Arc::clone(&config),
         Arc::clone(&clock),
-        tokio::runtime::Handle::current(),
+        Handle::current(),
     );
     cluster.listen(Arc::new(groups.clone())).await;
     unfence(
@@ -259,13 +275,13 @@ async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartE
 
 /// Opening logs reads the disk: not on a thread that serves sockets.
 async fn open_partitions(
-    config: &Arc<BrokerConfig>,
     directories: LogDirectories,
     contents: Contents,
     clock: &Arc<dyn Clock>,
     cluster: &Cluster,
 ) -> Result<Partitions, StartError> {
-    let (config, clock, image) = (Arc::clone(config), Arc::clone(clock), cluster.image());
+    let (config, clock) = (cluster.config().clone(), Arc::clone(clock));
+    let image = cluster.image();
     let opened = tokio::task::spawn_blocking(move || {
         let watch = Arc::new(service_manager::StartStatus);
         Partitions::start(config, directories, contents, clock, &image, watch)

@@ -26,7 +26,10 @@ use bytes::Bytes;
 use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::controller::features;
-use crate::log::{AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog};
+use crate::log::{
+    AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog,
+    ProducerExpiration,
+};
 use crate::metadata::record::AbortTransaction;
 use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord};
 use crate::record::control::{self, ControlPlace};
@@ -117,7 +120,7 @@ impl MetadataLog {
             recovery_point: Offset::ZERO,
             log_start: Offset::ZERO,
             topic_id: KafkaUuid::METADATA_TOPIC,
-            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
+            producer_expiration: ProducerExpiration::new(config.producer_id_expiration_ms),
             now,
             disk: parent.disk().clone(),
             jitter_seed: 0,

@@ -5,7 +5,7 @@
 //! Must not: decide (the `controller` machine does) or know wire messages.
 //!
 //! ```text
-//!   submit -> controller decides -> append and sync -> apply to the image -> publish -> answer
+//!   submit -> controller decides -> append and sync -> apply to the image -> publish it and the settings -> answer
 //! ```
 
 mod damage;

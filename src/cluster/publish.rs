@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Completion, Offset, ProducerId};
+use crate::config::CurrentConfig;
 use crate::controller::{Command, Reply};
 use crate::metadata::{Delta, Image};
 
@@ -52,6 +53,7 @@ pub struct Cluster {
     cluster_id: Arc<str>,
     leadership: Leadership,
     producer_ids: Arc<ProducerIds>,
+    config: CurrentConfig,
     image: Arc<ArcSwap<Image>>,
     tasks: mpsc::UnboundedSender<Task>,
 }
@@ -60,6 +62,7 @@ impl Cluster {
     pub(super) fn new(
         cluster_id: &str,
         leadership: Leadership,
+        config: CurrentConfig,
         image: Arc<ArcSwap<Image>>,
         tasks: mpsc::UnboundedSender<Task>,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Cluster {
             cluster_id: cluster_id.into(),
             leadership,
             producer_ids: Arc::default(),
+            config,
             image,
             tasks,
         }
@@ -91,6 +95,11 @@ impl Cluster {
     /// The image of the moment. Take one at the start of a request and use it throughout.
     pub fn image(&self) -> Arc<Image> {
         self.image.load_full()
+    }
+
+    /// This broker's settings. They follow the image before its listeners hear of it.
+    pub const fn config(&self) -> &CurrentConfig {
+        &self.config
     }
 
     /// Asks the controller for a change; answered when the change is durable and published.

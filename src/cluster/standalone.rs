@@ -9,8 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::base::{Clock, Completion, Timestamp, TopicId};
-use crate::config::BrokerConfig;
+use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
 use crate::log::LogDirectory;
 use crate::metadata::{Delta, Image};
@@ -75,11 +75,20 @@ pub fn start(
         source,
     })?;
     let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
+    let current = CurrentConfig::new(Arc::clone(&config));
+    bring_in_force(&current, NodeId(config.node_id), log.image());
     let (sender, tasks) = unbounded_channel();
     let (running, ended) = mpsc::channel();
-    let cluster = Cluster::new(cluster_id, leadership, Arc::clone(&image), sender);
+    let cluster = Cluster::new(
+        cluster_id,
+        leadership,
+        current.clone(),
+        Arc::clone(&image),
+        sender,
+    );
     let standalone = Standalone {
         config,
+        current,
         log,
         clock,
         image,
@@ -115,7 +124,10 @@ fn open(
 }
 
 struct Standalone {
+    /// What this node was started with: a decision lays over it what the image says then.
     config: Arc<BrokerConfig>,
+    /// What is in force, for everybody else.
+    current: CurrentConfig,
     log: MetadataLog,
     clock: Arc<dyn Clock>,
     image: Arc<ArcSwap<Image>>,
@@ -189,6 +201,10 @@ impl Standalone {
     fn publish(&self, image: Image, delta: &Delta, answer: &Completion) {
         let image = Arc::new(image);
         self.image.store(Arc::clone(&image));
+        let node = NodeId(self.config.node_id);
+        if delta.changes_settings_of(node) {
+            bring_in_force(&self.current, node, &image);
+        }
         for listener in &self.listeners {
             listener.image_published(&image, delta, answer);
         }
@@ -200,6 +216,11 @@ impl Standalone {
             crate::base::limited!(error, "metadata snapshot cannot be written", %error);
         }
     }
+}
+
+fn bring_in_force(config: &CurrentConfig, node: NodeId, image: &Image) {
+    let (all_brokers, this_broker) = image.broker_changes(node);
+    config.follow(all_brokers, this_broker);
 }
 
 struct ThreadChance;

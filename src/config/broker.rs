@@ -3,8 +3,9 @@
 //! A field is named like its key, with dots as underscores, and has the Rust type of the setting:
 //! SHORT `i16`, INT `i32`, LONG `i64`, DOUBLE `f64`, LIST `Vec<String>`, and `Option` where nothing
 //! gives a default. Settings that hang together (listeners, directories) are parsed further and
-//! checked against each other here. The configuration is read once at start; [`BrokerConfig::settings`]
-//! keeps the texts and their origins for whoever shows them.
+//! checked against each other here. A value of this type never changes: what is set while the broker runs makes
+//! another one, which [`CurrentConfig`](super::CurrentConfig) publishes. [`BrokerConfig::settings`] keeps the
+//! texts and their origins for whoever shows them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ macro_rules! broker_config {
         plain { $($field:ident: $type:ty = $key:literal,)* }
         derived { $($(#[$doc:meta])* $derived:ident: $derived_type:ty = [$($from:literal),+],)* }
     ) => {
-        /// Typed view of the broker's configuration (read once at start).
+        /// Typed view of the broker's configuration at one time.
         #[derive(Clone, Debug)]
         pub struct BrokerConfig {
             $(#[doc = concat!("`", $key, "`")] pub $field: $type,)*
@@ -74,6 +75,7 @@ broker_config! {
         num_network_threads: i32 = "num.network.threads",
         num_io_threads: i32 = "num.io.threads",
         num_recovery_threads_per_data_dir: i32 = "num.recovery.threads.per.data.dir",
+        background_threads: i32 = "background.threads",
         zurau_storage_lanes: i32 = "zurau.storage.lanes",
         socket_send_buffer_bytes: i32 = "socket.send.buffer.bytes",
         socket_receive_buffer_bytes: i32 = "socket.receive.buffer.bytes",
@@ -82,6 +84,7 @@ broker_config! {
         connections_max_idle_ms: i64 = "connections.max.idle.ms",
         max_connections: i32 = "max.connections",
         max_connections_per_ip: i32 = "max.connections.per.ip",
+        max_connection_creation_rate: i32 = "max.connection.creation.rate",
         queued_max_requests: i32 = "queued.max.requests",
         queued_max_request_bytes: Option<i64> = "queued.max.request.bytes",
         zurau_connection_max_requests_in_flight: i32 = "zurau.connection.max.requests.in.flight",
@@ -147,6 +150,9 @@ broker_config! {
         log_local_retention_ms: i64 = "log.local.retention.ms",
         log_local_retention_bytes: i64 = "log.local.retention.bytes",
         replica_high_watermark_checkpoint_interval_ms: i64 = "replica.high.watermark.checkpoint.interval.ms",
+        replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second",
+        leader_replication_throttled_rate: i64 = "leader.replication.throttled.rate",
+        follower_replication_throttled_rate: i64 = "follower.replication.throttled.rate",
         producer_id_expiration_ms: i32 = "producer.id.expiration.ms",
         producer_id_expiration_check_interval_ms: i32 = "producer.id.expiration.check.interval.ms",
         group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms",
@@ -309,13 +315,12 @@ impl BrokerConfig {
     }
 
     /// How many threads serve connections and requests. Kafka has `num.network.threads` threads for
-    /// sockets and `num.io.threads` for requests; here one pool does both, so their sum bounds it,
-    /// and more threads than processor cores would only take turns.
-    pub fn serving_threads(&self) -> usize {
+    /// sockets and `num.io.threads` for requests; here one pool does both, so their sum bounds it.
+    /// More threads than processor cores would only take turns: `None` is one for each core.
+    pub fn serving_threads(&self) -> Option<usize> {
         let wanted = self.num_network_threads.saturating_add(self.num_io_threads);
-        usize::try_from(wanted)
-            .unwrap_or(1)
-            .clamp(1, processor_cores())
+        let wanted = usize::try_from(wanted).unwrap_or(1);
+        (wanted < processor_cores()).then_some(wanted)
     }
 
     /// How many storage lanes each log directory has: `zurau.storage.lanes`. By default one per processor

@@ -130,8 +130,6 @@ pub enum Scope {
 pub enum UpdateMode {
     /// Not at all.
     ReadOnly,
-    /// For each broker.
-    PerBroker,
     /// For each broker, or for all at once.
     ClusterWide,
 }
@@ -154,7 +152,7 @@ pub struct Definition {
     /// For a topic's or a group's setting: the broker's settings that give its default, the first that is set
     /// counting, each with the factor from its unit to this one's.
     pub synonyms: &'static [(&'static str, i64)],
-    /// Not shown to clients.
+    /// Not shown to clients unless somebody has set it.
     pub internal: bool,
     /// What it means.
     pub documentation: &'static str,

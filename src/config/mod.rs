@@ -6,7 +6,7 @@
 //!                               |  every value checked against `definitions`
 //!                           Settings: key -> value, origin
 //!                        /                              \
-//!          BrokerConfig (read once at start)      overrides of a topic
+//!          BrokerConfig, at the start and now     overrides of a topic
 //!                        \                              /
 //!                         TopicConfig::resolve / describe
 //! ```
@@ -19,12 +19,14 @@
 //! - [`mod@identity`]: a configuration that makes this node one of several must not start either.
 //! - [`broker`], [`listeners`], [`topic`]: what the other rooms read.
 //! - [`dynamic`]: what was set while the broker ran, laid over what it was started with.
+//! - [`current`]: the one published view of what is in force; rooms read a setting there when they use it.
 //! - [`describe`]: the same values as DescribeConfigs shows them, with sources and synonyms.
 //!
 //! Nothing here logs, prints, or knows a runtime: warnings are values, and whoever has set up the
 //! log prints them.
 
 pub mod broker;
+pub mod current;
 pub mod definitions;
 pub mod describe;
 pub mod dynamic;
@@ -41,6 +43,7 @@ mod value;
 mod warning;
 
 pub use broker::BrokerConfig;
+pub use current::CurrentConfig;
 pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic};
 pub(crate) use identity::host_name;
 pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};

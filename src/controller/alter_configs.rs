@@ -206,17 +206,10 @@ fn check_broker_keys(change: &ConfigChange) -> Result<(), Refusal> {
             .map(|(name, _)| name.as_str())
             .collect(),
     };
-    let fixed: Vec<&str> = set
-        .into_iter()
-        .filter(|name| dynamic::changeable(name).is_none())
-        .collect();
-    if fixed.is_empty() {
-        return Ok(());
+    match dynamic::refusal(set.into_iter()) {
+        None => Ok(()),
+        Some(refusal) => Err(invalid(refusal.to_string())),
     }
-    let fixed = fixed.join(", ");
-    Err(invalid(format!(
-        "Cannot update these configs dynamically: [{fixed}]"
-    )))
 }
 
 fn check_broker(situation: &Situation<'_>, name: &str, next: &Overrides) -> Result<(), Refusal> {
@@ -239,7 +232,7 @@ fn check_broker(situation: &Situation<'_>, name: &str, next: &Overrides) -> Resu
     };
     situation
         .config
-        .check_changes(all, this)
+        .check_changes(&situation.config_in_force(), all, this)
         .map_err(|error| invalid(error.to_string()))
 }
 

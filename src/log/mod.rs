@@ -154,6 +154,7 @@ pub use page_cache::Access;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use prepare::{Effort, PreparedAppend, RecordSet};
+pub use producer::ProducerExpiration;
 pub(crate) use producer::ProducerPicture;
 pub use reader::{LogView, ReadError, ReadSlice};
 pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};

@@ -16,7 +16,7 @@ use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
 use super::prepare::{PreparedAppend, RecordSet};
-use super::producer::{ProducerPicture, ProducerTable};
+use super::producer::{ProducerExpiration, ProducerPicture, ProducerTable};
 use super::reader::{LogView, RecentBatches};
 use super::recover;
 use super::roll::Jitter;
@@ -37,7 +37,7 @@ pub struct OpenOptions {
     /// Written to, or compared with, `partition.metadata`; the zero id does neither.
     pub topic_id: TopicId,
     /// `producer.id.expiration.ms`.
-    pub producer_id_expiration_ms: i64,
+    pub producer_expiration: ProducerExpiration,
     /// The time now.
     pub now: Timestamp,
     /// The log directory's disk ([`super::LogDirectory::disk`]).
@@ -159,7 +159,7 @@ pub struct PartitionLog {
     pub(super) last_flush: Timestamp,
     /// The newest `now` that was passed in.
     pub(super) latest_time: Timestamp,
-    pub(super) producer_id_expiration_ms: i64,
+    pub(super) producer_expiration: ProducerExpiration,
     pub(super) jitter: Jitter,
 }
 
@@ -361,7 +361,7 @@ impl PartitionLog {
 
     /// Forgets producers that have been silent for too long.
     pub fn expire_producers(&mut self, now: Timestamp) {
-        self.producers.expire(now, self.producer_id_expiration_ms);
+        self.producers.expire(now, self.producer_expiration.ms());
     }
 
     /// The same for some thousands of them, from the given one on. Returns where to go on, if those were not all.
@@ -372,7 +372,7 @@ impl PartitionLog {
     ) -> Option<ProducerId> {
         const AT_ONCE: usize = 16 * 1024;
         self.producers
-            .expire_some(from, AT_ONCE, now, self.producer_id_expiration_ms)
+            .expire_some(from, AT_ONCE, now, self.producer_expiration.ms())
     }
 
     /// `flush.messages` / `flush.ms`: whether a sync is due.

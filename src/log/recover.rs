@@ -155,7 +155,7 @@ impl Recovery {
             config,
             disk,
             now,
-            producer_id_expiration_ms,
+            producer_expiration,
             clean_shutdown,
             ..
         } = self.options.clone();
@@ -202,7 +202,7 @@ impl Recovery {
             doomed: Vec::new(),
             last_flush: now,
             latest_time: now,
-            producer_id_expiration_ms,
+            producer_expiration,
             jitter,
             config,
         })
@@ -308,7 +308,7 @@ impl Recovery {
             snapshots,
             written: Vec::new(),
             now: self.options.now,
-            expiration_ms: self.options.producer_id_expiration_ms,
+            expiration_ms: self.options.producer_expiration.ms(),
             index_interval: index_interval(&self.options.config),
         };
         let producers = loader.load(log_end)?;

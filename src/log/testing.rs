@@ -15,7 +15,7 @@ use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
 use super::disk::{Operation, Probe, Verdict};
 use super::{
     AppendError, AppendInfo, AppendOrigin, Disk, LogError, LogView, OpenOptions, PartitionLog,
-    RecoveryReport,
+    ProducerExpiration, RecoveryReport,
 };
 
 /// Kafka's defaults.
@@ -228,7 +228,7 @@ pub(crate) fn open(
         recovery_point,
         log_start,
         topic_id: TOPIC_ID,
-        producer_id_expiration_ms: 86_400_000,
+        producer_expiration: ProducerExpiration::new(86_400_000),
         now,
         disk: disk.clone(),
         jitter_seed: 0,

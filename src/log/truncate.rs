@@ -153,7 +153,7 @@ impl PartitionLog {
             snapshots: &mut self.snapshots,
             written: Vec::new(),
             now: self.latest_time,
-            expiration_ms: self.producer_id_expiration_ms,
+            expiration_ms: self.producer_expiration.ms(),
             index_interval: index_interval(&self.config),
         };
         self.producers = loader.load(self.log_end)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::NodeId;
 
-use super::configs::ConfigResource;
+use super::configs::{ConfigResource, ConfigResourceType};
 use super::topics::TopicImage;
 
 /// The difference between two successive images, for those who act on change. It says what to look
@@ -28,6 +28,15 @@ pub struct Delta {
 }
 
 impl Delta {
+    /// Whether the settings of this broker may be different now.
+    pub fn changes_settings_of(&self, broker: NodeId) -> bool {
+        let own = broker.0.to_string();
+        self.changed_other_configs.iter().any(|changed| {
+            changed.resource_type == ConfigResourceType::BROKER
+                && (changed.name == ConfigResource::ALL_BROKERS || changed.name == own)
+        })
+    }
+
     /// Whether nothing that anybody could act on has changed.
     pub fn is_empty(&self) -> bool {
         let Self {

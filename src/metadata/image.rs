@@ -117,9 +117,17 @@ impl Image {
 
     /// A broker's configuration: what it was started with, under what was set since, for it and for all.
     pub fn config_in_force<'a>(&self, started_with: &'a BrokerConfig) -> Cow<'a, BrokerConfig> {
+        let (all, own) = self.broker_changes(NodeId(started_with.node_id));
+        started_with.in_force(all, own)
+    }
+
+    /// What was set while brokers ran: for all of them, and for this one.
+    pub fn broker_changes(
+        &self,
+        broker: NodeId,
+    ) -> (&BTreeMap<String, String>, &BTreeMap<String, String>) {
         let of = |name: &str| self.configs.of(ConfigResourceType::BROKER, name);
-        let own = started_with.node_id.to_string();
-        started_with.in_force(of(ConfigResource::ALL_BROKERS), of(&own))
+        (of(ConfigResource::ALL_BROKERS), of(&broker.0.to_string()))
     }
 
     /// Everything that has dynamic configuration, by kind and name.

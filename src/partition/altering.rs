@@ -151,7 +151,7 @@ impl Partitions {
             topic_id: replica.topic_id(),
             disk: target.log_directory().disk().clone(),
             jitter_seed: rand::random(),
-            producer_id_expiration_ms: i64::from(self.shared.config.producer_id_expiration_ms),
+            producer_expiration: self.shared.producer_expiration.clone(),
             now: self.shared.clock.now(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::{Offset, Timestamp};
 use crate::log::{
@@ -16,6 +16,7 @@ use super::directory::HostedDirectory;
 use super::lane::Hosted;
 use super::manager::Partitions;
 use super::moving::Move;
+use super::rate::LEAST_WAIT;
 use super::replica::Replica;
 use super::route::Detached;
 
@@ -31,6 +32,9 @@ const LAST_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How long a mover waits before it tries again what there was no descriptor for.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a mover that has copied too much waits before it looks again: a directory that fails wakes nobody.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a move does not go on.
 #[derive(Debug)]
@@ -120,7 +124,8 @@ impl<'a> Mover<'a> {
                         %partition,
                         to
                     );
-                    self.partitions.shared.moves.pause(DESCRIPTOR_PAUSE);
+                    let moves = &self.partitions.shared.moves;
+                    moves.pause(DESCRIPTOR_PAUSE, moves.woken());
                 }
                 Err(Broken::Overtaken) => {}
                 Err(Broken::Suspended) => return self.let_go(),
@@ -217,11 +222,36 @@ impl<'a> Mover<'a> {
             if copied.is_break() {
                 return Ok(());
             }
-            unsynced += log.size().saturating_sub(before);
+            let added = log.size().saturating_sub(before);
+            unsynced += added;
             if unsynced >= SYNC_BYTES {
                 log.sync_whole()?;
                 unsynced = 0;
             }
+            self.keep_pace(added)?;
+        }
+    }
+
+    /// Holds the copies of all movers to `replica.alter.log.dirs.io.max.bytes.per.second`.
+    fn keep_pace(&self, copied: u64) -> Result<(), Broken> {
+        let shared = &self.partitions.shared;
+        let mut bytes = usize::try_from(copied).unwrap_or(usize::MAX);
+        loop {
+            let woken = shared.moves.woken();
+            self.check()?;
+            let most = shared
+                .config
+                .now()
+                .replica_alter_log_dirs_io_max_bytes_per_second;
+            let wait = shared
+                .moves
+                .rate
+                .wait_for(bytes, most as f64, Instant::now());
+            if wait < LEAST_WAIT {
+                return Ok(());
+            }
+            bytes = 0;
+            shared.moves.pause(wait.min(LONGEST_PAUSE), woken);
         }
     }
 

@@ -48,7 +48,7 @@ impl Partitions {
             let deleted = Deleted {
                 partition,
                 topic_id: wanted.topic_id,
-                delay_ms: self.shared.config.log_segment_delete_delay_ms,
+                delay_ms: self.shared.config.now().log_segment_delete_delay_ms,
             };
             self.doom(directory, deleted, renamed.map_err(LogError::Io));
         }

@@ -2,11 +2,11 @@
 //! handed on to the partitions that are here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image, TopicImage};
+use crate::metadata::{Delta, Image, TopicImage};
 
 use super::manager::{Partitions, Place};
 use super::opening::ToOpen;
@@ -19,12 +19,13 @@ impl Partitions {
         let _changing = self.changing();
         self.delete_all(&delta.deleted_topics, done);
         let mut missing = Vec::new();
-        let defaults = image.config_in_force(&self.shared.config);
+        let defaults = self.shared.config.now();
         for topic in &delta.created_or_changed_topics {
             missing.extend(self.lead_or_list(image, &defaults, topic));
         }
         self.create(missing, done);
-        if self.changes_defaults(delta) {
+        if delta.changes_settings_of(self.shared.node) {
+            self.follow_settings(&defaults);
             for topic in image.topics() {
                 self.configure(image, &defaults, topic);
             }
@@ -36,13 +37,17 @@ impl Partitions {
         }
     }
 
-    /// Whether what topics inherit may be different now.
-    fn changes_defaults(&self, delta: &Delta) -> bool {
-        let own = self.shared.node.0.to_string();
-        delta.changed_other_configs.iter().any(|changed| {
-            changed.resource_type == ConfigResourceType::BROKER
-                && (changed.name == ConfigResource::ALL_BROKERS || changed.name == own)
-        })
+    /// Lets those know of new settings who do not ask for them whenever they use one.
+    fn follow_settings(&self, now: &BrokerConfig) {
+        self.shared
+            .producer_expiration
+            .set(now.producer_id_expiration_ms);
+        self.shared.moves.look_again();
+        let threads = self.shared.threads.lock();
+        let mut threads = threads.unwrap_or_else(PoisonError::into_inner);
+        if let Some(cleaner) = &mut threads.cleaner {
+            cleaner.follow_settings(now);
+        }
     }
 
     /// Updates the leadership of this topic's partitions that are hosted; lists those that should be

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::log::Checkpoint;
 
 use super::rounds::DirectoryRounds;
+use super::rounds_at_once::MOST_PASSED_OVER;
 
 /// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
 /// what was written since.
@@ -83,9 +84,16 @@ fn keep_house(rounds: &DirectoryRounds, periods: Periods, stopped: &Receiver<()>
         (Checkpoint::Replication, periods.high_watermarks),
     ]
     .map(|(which, every)| (which, round(every, every)));
+    let mut passed_over = 0;
     // A wait for the end that is bounded by the next round: the end is noticed at once.
     while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
+        let turn = rounds.take_turn();
+        if turn.is_none() && passed_over < MOST_PASSED_OVER {
+            passed_over += 1;
+            continue;
+        }
+        passed_over = 0;
         rounds.check_space();
         rounds.sync_due();
         rounds.remove_doomed();

@@ -11,8 +11,8 @@ use std::thread::{JoinHandle, available_parallelism};
 use tokio::sync::mpsc;
 
 use crate::base::{Clock, Completion, DirectoryId, NodeId, Offset, TopicId, TopicPartition};
-use crate::config::BrokerConfig;
-use crate::log::LogDirectories;
+use crate::config::CurrentConfig;
+use crate::log::{LogDirectories, ProducerExpiration};
 use crate::metadata::Image;
 
 use super::adopting::Adopting;
@@ -30,6 +30,7 @@ use super::placing::Placing;
 use super::preparation::Preparation;
 use super::recovery_progress::RecoveryWatch;
 use super::replica::Replica;
+use super::rounds_at_once::RoundsAtOnce;
 use super::scrubber::{ScrubCounts, Scrubber};
 use super::waiters::News;
 
@@ -120,7 +121,8 @@ pub enum NotHosted {
 
 pub(super) struct Shared {
     pub(super) node: NodeId,
-    pub(super) config: Arc<BrokerConfig>,
+    pub(super) config: CurrentConfig,
+    pub(super) producer_expiration: ProducerExpiration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) recovery_watch: Arc<dyn RecoveryWatch>,
     pub(super) directories: Vec<Arc<HostedDirectory>>,
@@ -137,6 +139,7 @@ pub(super) struct Shared {
     pub(super) assignments: mpsc::UnboundedSender<Assignment>,
     pub(super) unsent: Mutex<Option<mpsc::UnboundedReceiver<Assignment>>>,
     pub(super) moves: Moves,
+    pub(super) rounds_at_once: RoundsAtOnce,
     pub(super) threads: Mutex<Threads>,
     pub(super) scrubbed: ScrubCounts,
 }
@@ -172,20 +175,21 @@ impl Partitions {
     /// When no directory can be used, or what is in one makes no sense. A single partition that cannot be
     /// opened is answered for with errors, so that the rest of the broker serves.
     pub fn start(
-        config: Arc<BrokerConfig>,
+        config: CurrentConfig,
         directories: LogDirectories,
         contents: Contents,
         clock: Arc<dyn Clock>,
         image: &Image,
         recovery_watch: Arc<dyn RecoveryWatch>,
     ) -> Result<Self, StartError> {
-        let reserve = u64::try_from(config.zurau_disk_reserve_bytes).unwrap_or(0);
+        let now = config.now();
+        let reserve = u64::try_from(now.zurau_disk_reserve_bytes).unwrap_or(0);
         let mut hosted_directories = Vec::new();
         let mut threads = Threads::default();
         let count = directories.online.len();
         for (number, directory) in directories.online.into_iter().enumerate() {
             let (mut lanes, mut lane_threads) = (Vec::new(), Vec::new());
-            for index in 0..config.storage_lanes() {
+            for index in 0..now.storage_lanes() {
                 let started = lane::start(&format!("{number}-{index}"), Arc::clone(&clock));
                 let (lane, thread) = started.map_err(StartError::Thread)?;
                 lanes.push(lane);
@@ -212,7 +216,8 @@ impl Partitions {
         let (assignments, unsent) = mpsc::unbounded_channel();
         let partitions = Self {
             shared: Arc::new(Shared {
-                node: NodeId(config.node_id),
+                node: NodeId(now.node_id),
+                producer_expiration: ProducerExpiration::new(now.producer_id_expiration_ms),
                 config,
                 clock,
                 recovery_watch,
@@ -226,6 +231,7 @@ impl Partitions {
                 assignments,
                 unsent: Mutex::new(Some(unsent)),
                 moves: Moves::default(),
+                rounds_at_once: RoundsAtOnce::default(),
                 threads: Mutex::new(threads),
                 scrubbed: ScrubCounts::default(),
             }),

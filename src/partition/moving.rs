@@ -36,6 +36,7 @@ use super::copying::Mover;
 use super::directory::HostedDirectory;
 use super::inventory::FutureReplica;
 use super::manager::Partitions;
+use super::rate::Rate;
 use super::replica::Replica;
 
 /// A move under way, or waiting for its mover.
@@ -125,8 +126,11 @@ pub(super) struct Moves {
     movers: Mutex<HashMap<DirectoryId, Sender<Arc<Move>>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     is_stopping: AtomicBool,
-    pausing: Mutex<()>,
-    stop: Condvar,
+    /// How often those who pause were woken.
+    pausing: Mutex<u64>,
+    woken: Condvar,
+    /// What was copied, for `replica.alter.log.dirs.io.max.bytes.per.second`.
+    pub(super) rate: Rate,
     /// Held by whoever decides about moves, from the look at what there is to the change.
     pub(super) deciding: Mutex<()>,
 }
@@ -151,7 +155,7 @@ impl Moves {
             let _pausing = lock(&self.pausing);
             self.is_stopping.store(true, Ordering::Release);
         }
-        self.stop.notify_all();
+        self.look_again();
         lock(&self.movers).clear();
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
@@ -159,12 +163,25 @@ impl Moves {
         }
     }
 
-    /// Waits for so long, or until the broker stops.
-    pub(super) fn pause(&self, most: Duration) {
+    /// Ends all pauses: the broker stops, a move is cancelled, or the rate is another.
+    pub(super) fn look_again(&self) {
+        let mut woken = lock(&self.pausing);
+        *woken = woken.wrapping_add(1);
+        drop(woken);
+        self.woken.notify_all();
+    }
+
+    /// How often pauses were ended so far. To be asked for before the look at what a pause would be for.
+    pub(super) fn woken(&self) -> u64 {
+        *lock(&self.pausing)
+    }
+
+    /// Waits for so long, or until pauses are ended that had been `woken` so often.
+    pub(super) fn pause(&self, most: Duration, woken: u64) {
         let pausing = lock(&self.pausing);
         drop(
-            self.stop
-                .wait_timeout_while(pausing, most, |()| !self.is_stopping())
+            self.woken
+                .wait_timeout_while(pausing, most, |now| *now == woken && !self.is_stopping())
                 .unwrap_or_else(PoisonError::into_inner),
         );
     }
@@ -222,6 +239,7 @@ impl Partitions {
         let moves = &self.shared.moves;
         let cancelled = lock(&moves.under_way).remove(&(topic, partition))?;
         cancelled.is_cancelled.store(true, Ordering::Release);
+        moves.look_again();
         if cancelled.pass(Stage::Queued, Stage::Running) {
             // Its mover has not come to it, and will pass it over.
             let (partitions, ended) = (self.clone(), Arc::clone(&cancelled));

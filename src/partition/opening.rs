@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::{Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets};
+use crate::log::{
+    Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, ProducerExpiration,
+};
 
 use super::directory::HostedDirectory;
 use super::manager::{Partitions, Unreadable};
@@ -58,7 +60,7 @@ pub(super) struct Context {
     /// Whether there may be something to recover.
     may_recover: bool,
     watch: Arc<dyn RecoveryWatch>,
-    pub(super) producer_id_expiration_ms: i64,
+    pub(super) producer_expiration: ProducerExpiration,
     pub(super) now: Timestamp,
 }
 
@@ -93,17 +95,18 @@ impl Context {
     /// For partitions that have never been here: there is nothing to recover.
     fn new(partitions: &Partitions, directory: &Arc<HostedDirectory>) -> Self {
         let shared = &partitions.shared;
+        let config = shared.config.now();
         Self {
             node: shared.node,
             directory: Arc::clone(directory),
             clean_shutdown: false,
             recovery_points: PartitionOffsets::new(),
             log_starts: PartitionOffsets::new(),
-            recovery_threads: usize::try_from(shared.config.num_recovery_threads_per_data_dir)
+            recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir)
                 .unwrap_or(1),
             may_recover: false,
             watch: Arc::clone(&shared.recovery_watch),
-            producer_id_expiration_ms: i64::from(shared.config.producer_id_expiration_ms),
+            producer_expiration: shared.producer_expiration.clone(),
             now: shared.clock.now(),
         }
     }
@@ -244,7 +247,7 @@ fn open_one(
         },
         disk: context.directory.log_directory().disk().clone(),
         jitter_seed: rand::random(),
-        producer_id_expiration_ms: context.producer_id_expiration_ms,
+        producer_expiration: context.producer_expiration.clone(),
         now: context.now,
     };
     let path = context.directory.log_directory().replica_path(partition);

@@ -10,10 +10,11 @@ use crate::log::{Checkpoint, PartitionOffsets};
 use super::directory::HostedDirectory;
 use super::housekeeping::{Housekeeper, Periods};
 use super::manager::{Partitions, StartError};
+use super::rounds_at_once::Turn;
 
 impl Partitions {
     pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {
-        let config = &self.shared.config;
+        let config = self.shared.config.now();
         let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
         let periods = Periods {
             initial_delay: millis(config.log_initial_task_delay_ms),
@@ -100,6 +101,13 @@ pub(super) struct DirectoryRounds {
 impl DirectoryRounds {
     fn now(&self) -> Timestamp {
         self.partitions.shared.clock.now()
+    }
+
+    /// Leave to make a round, if not too many are under way.
+    pub(super) fn take_turn(&self) -> Option<Turn<'_>> {
+        let shared = &self.partitions.shared;
+        let most = usize::try_from(shared.config.now().background_threads).unwrap_or(1);
+        shared.rounds_at_once.take(most)
     }
 
     pub(super) fn check_space(&self) {

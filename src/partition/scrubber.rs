@@ -56,7 +56,7 @@ pub struct ScrubCounts {
 impl Partitions {
     /// Starts the scrubber, where one is wanted.
     pub(super) fn start_scrubbing(&self) -> Result<(), StartError> {
-        let config = &self.shared.config;
+        let config = self.shared.config.now();
         let number = |value: i64| u64::try_from(value).unwrap_or(0);
         let scrubbing = Scrubbing {
             bytes_per_second: number(config.zurau_scrub_bytes_per_second),

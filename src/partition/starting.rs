@@ -34,7 +34,7 @@ impl Partitions {
             }
             directory.fail(&error);
         }
-        let defaults = image.config_in_force(&self.shared.config);
+        let defaults = self.shared.config.now();
         let wanted = image
             .topics()
             .flat_map(|topic| self.lead_or_list(image, &defaults, topic));

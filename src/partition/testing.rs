@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::{
     Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
 };
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::{Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
 use crate::metadata::{Delta, Image};
@@ -54,6 +54,8 @@ impl Partitions {
     /// Follows a change of the image to its end.
     pub(crate) fn apply(&self, image: &Image, delta: &Delta) {
         let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let (all_brokers, this_broker) = image.broker_changes(NODE);
+        self.shared.config.follow(all_brokers, this_broker);
         self.follow(image, delta, &Completion::new(move || drop(done)));
         is_done.recv().expect_err("nothing is sent");
     }
@@ -89,7 +91,8 @@ impl Broker {
         let directories = LogDirectory::open(path, &identity).expect("a log directory");
         let directories = LogDirectories::from(directories);
         let contents = Contents::read(&directories);
-        let config = Arc::new(BrokerConfig::with(overrides).expect("a configuration"));
+        let config = BrokerConfig::with(overrides).expect("a configuration");
+        let config = CurrentConfig::new(Arc::new(config));
         let (image, _) = change(&Image::default(), &topic(id, 1));
         let watch = Arc::new(Unwatched);
         let partitions = Partitions::start(config, directories, contents, clock, &image, watch)

@@ -1,25 +1,57 @@
-//! How many connections there may be, in all and from one address.
+//! How many connections there may be, in all and from one address, and how many may come in a second.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::settings::Settings;
+use tokio::sync::Notify;
+
+use super::settings::ConnectionLimits;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Counts the connections of all listeners.
 #[derive(Debug)]
 pub(super) struct Admission {
-    max: usize,
-    max_per_ip: usize,
-    overrides: HashMap<IpAddr, usize>,
-    /// Held for a few instructions.
-    counts: Mutex<Counts>,
+    began: Instant,
+    /// Held for a few instructions, but for a change of the limits, which looks at all connections.
+    books: Mutex<Books>,
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    all: usize,
+#[derive(Debug)]
+struct Books {
+    limits: ConnectionLimits,
     by_ip: HashMap<IpAddr, usize>,
+    connections: HashMap<u64, Arc<Place>>,
+    /// How many were let in so far.
+    let_in: u64,
+    /// When all that have come would have come at the rate that is allowed.
+    paced_to: Instant,
+}
+
+/// What is known of a connection that was let in.
+#[derive(Debug)]
+pub(super) struct Place {
+    began: Instant,
+    /// When its last request was started, in nanoseconds.
+    used: AtomicU64,
+    must_leave: AtomicBool,
+    leave: Notify,
+}
+
+impl Place {
+    /// Notes that a request is started.
+    pub(super) fn note_use(&self) {
+        let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.used.store(now, Ordering::Relaxed);
+    }
+
+    /// Returns when there are to be fewer connections, and this is one of those to go.
+    pub(super) async fn must_leave(&self) {
+        self.leave.notified().await;
+    }
 }
 
 /// Why a connection was not let in.
@@ -38,60 +70,119 @@ pub(super) enum Refused {
 pub(super) struct Admitted {
     admission: Arc<Admission>,
     ip: IpAddr,
+    number: u64,
+    place: Arc<Place>,
+}
+
+impl Admitted {
+    pub(super) const fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
 }
 
 impl Admission {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let overrides = &settings.max_connections_per_ip_overrides;
+    pub(super) fn new(limits: ConnectionLimits) -> Self {
+        let began = Instant::now();
         Self {
-            max: settings.max_connections,
-            max_per_ip: settings.max_connections_per_ip,
-            overrides: overrides
-                .iter()
-                .map(|(ip, max)| (ip.to_canonical(), *max))
-                .collect(),
-            counts: Mutex::default(),
+            began,
+            books: Mutex::new(Books {
+                limits: limits.canonical(),
+                by_ip: HashMap::new(),
+                connections: HashMap::new(),
+                let_in: 0,
+                paced_to: began,
+            }),
         }
     }
 
     /// Lets a connection from `ip` in, or says which limit it would pass.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admitted, Refused> {
-        let max_per_ip = self.overrides.get(&ip).copied().unwrap_or(self.max_per_ip);
-        let mut counts = self.counts();
-        if counts.all >= self.max {
-            return Err(Refused::All(self.max));
+        let place = Arc::new(Place {
+            began: self.began,
+            used: AtomicU64::default(),
+            must_leave: AtomicBool::default(),
+            leave: Notify::new(),
+        });
+        place.note_use();
+        let mut books = self.books();
+        let max = books.limits.max;
+        if books.connections.len() >= max {
+            return Err(Refused::All(max));
         }
-        let from_ip = counts.by_ip.get(&ip).copied().unwrap_or_default();
+        let max_per_ip = books.limits.of(ip);
+        let from_ip = books.by_ip.get(&ip).copied().unwrap_or_default();
         if from_ip >= max_per_ip {
             return Err(Refused::PerIp(max_per_ip));
         }
-        counts.all = counts.all.saturating_add(1);
-        counts.by_ip.insert(ip, from_ip.saturating_add(1));
-        drop(counts);
+        books.by_ip.insert(ip, from_ip.saturating_add(1));
+        let number = books.let_in;
+        books.let_in = number.wrapping_add(1);
+        books.connections.insert(number, Arc::clone(&place));
+        drop(books);
         Ok(Admitted {
             admission: Arc::clone(self),
             ip,
+            number,
+            place,
         })
+    }
+
+    /// How long a connection that has come at `now` is to wait before it is let in. A second's worth may come at
+    /// once.
+    pub(super) fn pace(&self, now: Instant) -> Duration {
+        let mut books = self.books();
+        let rate = u32::try_from(books.limits.creation_rate).unwrap_or(u32::MAX);
+        let Some(every) = SECOND.checked_div(rate.max(1)) else {
+            return Duration::ZERO;
+        };
+        let ahead = books.paced_to.saturating_duration_since(now);
+        books.paced_to = now.checked_add(ahead.saturating_add(every)).unwrap_or(now);
+        drop(books);
+        ahead.saturating_sub(SECOND.saturating_sub(every))
+    }
+
+    /// From now on these are the limits. Where there are more connections than allowed, those have to go that were
+    /// used the longest time ago.
+    pub(super) fn limit(&self, limits: ConnectionLimits) {
+        let mut books = self.books();
+        books.limits = limits.canonical();
+        // A rate that was lower holds nobody up any longer.
+        books.paced_to = Instant::now();
+        let excess = books.connections.len().saturating_sub(books.limits.max);
+        let mut leaving: Vec<_> = if excess == 0 {
+            Vec::new()
+        } else {
+            books.connections.values().cloned().collect()
+        };
+        drop(books);
+        leaving.sort_by_cached_key(|place| {
+            let stays = !place.must_leave.load(Ordering::Relaxed);
+            (stays, place.used.load(Ordering::Relaxed))
+        });
+        for place in leaving.into_iter().take(excess) {
+            place.must_leave.store(true, Ordering::Relaxed);
+            place.leave.notify_one();
+        }
     }
 
     /// Connections now.
     pub(super) fn connections(&self) -> usize {
-        self.counts().all
+        self.books().connections.len()
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut counts = self.admission.counts();
-        counts.all = counts.all.saturating_sub(1);
-        if let Some(count) = counts.by_ip.get_mut(&self.ip) {
+        let mut books = self.admission.books();
+        books.connections.remove(&self.number);
+        if let Some(count) = books.by_ip.get_mut(&self.ip) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                counts.by_ip.remove(&self.ip);
+                books.by_ip.remove(&self.ip);
             }
         }
     }
@@ -99,20 +190,27 @@ impl Drop for Admitted {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admission, Refused};
-    use crate::wire::Settings;
-    use std::net::IpAddr;
-    use std::sync::Arc;
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    fn at_most(max: usize) -> ConnectionLimits {
+        ConnectionLimits {
+            max,
+            ..ConnectionLimits::default()
+        }
+    }
 
     #[test]
     fn connections_are_counted_in_all_and_by_address() {
-        let [first, second, banned]: [IpAddr; 3] =
-            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|ip| ip.parse().unwrap());
-        let admission = Arc::new(Admission::new(&Settings {
-            max_connections: 4,
-            max_connections_per_ip: 2,
-            max_connections_per_ip_overrides: [(second, 3), (banned, 0)].into(),
-            ..Settings::default()
+        let [first, second, banned] = [address(1), address(2), address(3)];
+        let admission = Arc::new(Admission::new(ConnectionLimits {
+            max: 4,
+            max_per_ip: 2,
+            max_per_ip_overrides: [(second, 3), (banned, 0)].into(),
+            ..ConnectionLimits::default()
         }));
         let one = admission.admit(first).unwrap();
         let _two = admission.admit(first).unwrap();
@@ -126,5 +224,51 @@ mod tests {
         drop(one);
         assert_eq!(admission.connections(), 3);
         let _third = admission.admit(second).unwrap();
+    }
+
+    #[test]
+    fn where_fewer_are_allowed_the_ones_longest_unused_go() {
+        let admission = Arc::new(Admission::new(at_most(9)));
+        let admitted: Vec<_> = (0..4)
+            .map(|_| admission.admit(address(1)).unwrap())
+            .collect();
+        for (admitted, used) in admitted.iter().zip([30, 10, 20, 40]) {
+            admitted.place.used.store(used, Ordering::Relaxed);
+        }
+        let leaving = || {
+            let leaves = |it: &Admitted| it.place.must_leave.load(Ordering::Relaxed);
+            admitted.iter().map(leaves).collect::<Vec<_>>()
+        };
+        admission.limit(at_most(4));
+        assert_eq!(leaving(), [false; 4]);
+        admission.limit(at_most(3));
+        assert_eq!(leaving(), [false, true, false, false]);
+        // one that is about to leave is counted, though it may still be used
+        admitted[1].place.used.store(90, Ordering::Relaxed);
+        admission.limit(at_most(2));
+        assert_eq!(leaving(), [false, true, true, false]);
+        assert_eq!(admission.admit(address(2)).unwrap_err(), Refused::All(2));
+        drop(admitted);
+        admission.admit(address(2)).unwrap();
+    }
+
+    #[test]
+    fn a_second_s_worth_may_come_at_once_and_the_next_wait() {
+        let rate = |creation_rate| ConnectionLimits {
+            creation_rate,
+            ..ConnectionLimits::default()
+        };
+        let admission = Admission::new(rate(4));
+        let now = admission.began;
+        let waits: Vec<_> = (0..6).map(|_| admission.pace(now)).collect();
+        assert_eq!(waits[..4], [Duration::ZERO; 4]);
+        assert_eq!(waits[4..], [SECOND / 4, SECOND / 2]);
+        assert_eq!(admission.pace(now + 2 * SECOND), Duration::ZERO);
+        admission.limit(rate(0));
+        admission.pace(now + 3 * SECOND);
+        assert_eq!(admission.pace(now + 3 * SECOND), SECOND);
+        admission.limit(ConnectionLimits::default());
+        admission.pace(now + 3 * SECOND);
+        assert!(admission.pace(now + 3 * SECOND) < Duration::from_millis(1));
     }
 }

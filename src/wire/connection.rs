@@ -6,9 +6,9 @@ mod reading;
 mod tests;
 
 use std::borrow::Cow;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future as _, pending, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::debug;
 
+use super::admission::Place;
 use super::disk::Disks;
 use super::frame::{FrameReader, LARGE_CHUNK};
 use super::memory::{Account, Charge, Memory};
@@ -43,6 +44,9 @@ const TURN: usize = 1024 * 1024;
 /// How long a connection may stand still while its peer's end could not be seen, for so much is
 /// unread before it. Clients wait for a reply for 30 s to a few minutes.
 const BLIND_LIMIT: Duration = Duration::from_secs(600);
+
+/// What is said of a connection that has to go for that reason.
+const CROWDED_OUT: &str = "max.connections was lowered, and it was used longer ago than the others";
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
@@ -100,6 +104,8 @@ enum Phase {
 pub(super) struct Connection<S, V: Service> {
     stream: S,
     peer: Peer,
+    /// Where its use is noted, and from where it may be told to go.
+    place: Option<Arc<Place>>,
     service: Arc<V>,
     shared: Arc<Shared>,
     phase: Phase,
@@ -160,14 +166,29 @@ where
             ended: false,
             give_up: None,
             deaf: false,
+            place: None,
             peer,
             service,
             shared,
         }
     }
 
+    /// The same as one of those that are counted.
+    pub(super) fn at(mut self, place: Arc<Place>) -> Self {
+        self.place = Some(place);
+        self
+    }
+
     /// Serves the connection to its end. When the sender of `stage` is gone, so is the server.
     pub(super) async fn run(mut self, mut stage: watch::Receiver<Stage>) -> Ending {
+        let place = self.place.clone();
+        let mut leave = pin!(async move {
+            match &place {
+                Some(place) => place.must_leave().await,
+                None => pending().await,
+            }
+        });
+        let mut leaves = false;
         let ending = loop {
             match *stage.borrow_and_update() {
                 Stage::Serving => {}
@@ -179,6 +200,10 @@ where
                 changed = stage.changed() => if changed.is_err() {
                     break Ending::Stopped;
                 },
+                () = &mut leave, if !leaves => {
+                    leaves = true;
+                    self.refuse(CROWDED_OUT.into());
+                }
                 ending = poll_fn(|context| self.poll(context)) => break ending,
             }
         };

@@ -109,7 +109,7 @@
 //!
 //! # Locks
 //!
-//! The count of connections per address ([`server`]), the books of the budget ([`memory`]) and the turns
+//! The books of connections ([`server`]), the books of the budget ([`memory`]) and the turns
 //! at the disks ([`disk`]) are behind plain mutexes, held for a few instructions and never together.
 //! Nobody is woken, and nothing of a connection is dropped, under one.
 
@@ -143,12 +143,13 @@ mod pipeline;
 pub mod reply;
 pub mod server;
 pub mod service;
+mod serving;
 pub mod settings;
 mod stream;
 
 pub use header::RequestPrefix;
 pub use memory::Charge;
 pub use reply::{FileRange, Part, Parts, Pieces, Reply};
-pub use server::{BindError, Endpoint, Listeners, ServerHandle};
+pub use server::{BindError, Endpoint, Listeners, ServerControl, ServerHandle};
 pub use service::{Peer, ReplyFuture, Request, Service, Started};
-pub use settings::Settings;
+pub use settings::{ConnectionLimits, Settings};

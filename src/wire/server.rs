@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
@@ -18,7 +18,8 @@ use tracing::{debug, info};
 use super::admission::Admission;
 use super::connection::{Connection, Shared, Stage};
 use super::service::{Peer, Service};
-use super::settings::Settings;
+use super::serving::ServingThreads;
+use super::settings::{ConnectionLimits, Settings};
 
 /// First and last pause after an accept that failed for want of something (file descriptors,
 /// mostly).
@@ -61,7 +62,35 @@ pub struct BindError {
 #[derive(Debug)]
 pub struct Listeners {
     settings: Settings,
+    control: ServerControl,
     bound: Vec<Bound>,
+}
+
+/// Changes the limits of a server while it runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerControl {
+    admission: Arc<Admission>,
+    serving: Arc<ServingThreads>,
+}
+
+impl ServerControl {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            admission: Arc::new(Admission::new(settings.connections.clone())),
+            serving: Arc::new(ServingThreads::new(settings.serving_threads)),
+        }
+    }
+
+    /// From now on these are the limits of connections. Where there are more than allowed, those are closed that
+    /// were used the longest time ago, once what they have asked for is answered.
+    pub fn limit_connections(&self, limits: ConnectionLimits) {
+        self.admission.limit(limits);
+    }
+
+    /// From now on so many threads serve connections at a time; `None` is as many as the runtime has.
+    pub fn limit_threads(&self, threads: Option<usize>) {
+        self.serving.limit(threads);
+    }
 }
 
 #[derive(Debug)]
@@ -85,7 +114,17 @@ impl Listeners {
                 Err(source) => return Err(BindError { endpoint, source }),
             }
         }
-        Ok(Self { settings, bound })
+        let control = ServerControl::new(&settings);
+        Ok(Self {
+            settings,
+            control,
+            bound,
+        })
+    }
+
+    /// What changes the limits, from now on and when it serves.
+    pub fn control(&self) -> ServerControl {
+        self.control.clone()
     }
 
     /// Name and real address of each listener, in the order of the endpoints.
@@ -100,7 +139,6 @@ impl Listeners {
     pub fn serve<V: Service>(self, service: Arc<V>) -> ServerHandle {
         let addresses = self.addresses();
         let (stage, _) = watch::channel(Stage::Serving);
-        let admission = Arc::new(Admission::new(&self.settings));
         let shared = Arc::new(Shared::new(self.settings));
         for Bound {
             name,
@@ -112,7 +150,7 @@ impl Listeners {
                 name,
                 service: Arc::clone(&service),
                 shared: Arc::clone(&shared),
-                admission: Arc::clone(&admission),
+                control: self.control.clone(),
                 stage: stage.subscribe(),
             };
             info!(listener = %acceptor.name, %address, "listening");
@@ -121,7 +159,7 @@ impl Listeners {
         ServerHandle {
             stage,
             addresses,
-            admission,
+            control: self.control,
         }
     }
 }
@@ -179,7 +217,7 @@ struct Acceptor<V> {
     name: Arc<str>,
     service: Arc<V>,
     shared: Arc<Shared>,
-    admission: Arc<Admission>,
+    control: ServerControl,
     stage: watch::Receiver<Stage>,
 }
 
@@ -198,6 +236,7 @@ impl<V: Service> Acceptor<V> {
             match accepted {
                 Ok((stream, address)) => {
                     pause = BACK_OFF.0;
+                    self.keep_pace().await;
                     self.admit(stream, address);
                 }
                 // The peer was gone before we looked: its trouble, not ours.
@@ -223,10 +262,21 @@ impl<V: Service> Acceptor<V> {
         }
     }
 
+    /// Waits while more connections come than `max.connection.creation.rate`, and the server does not stop.
+    async fn keep_pace(&mut self) {
+        let wait = self.control.admission.pace(Instant::now());
+        if !wait.is_zero() {
+            tokio::select! {
+                _ = self.stage.changed() => self.stage.mark_changed(),
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
     /// Serves an accepted connection on a task of its own, or closes it.
     fn admit(&self, stream: TcpStream, address: SocketAddr) {
         let address = canonical(address);
-        let admitted = match self.admission.admit(address.ip()) {
+        let admitted = match self.control.admission.admit(address.ip()) {
             Ok(admitted) => admitted,
             Err(refused) => {
                 let listener = &*self.name;
@@ -248,9 +298,11 @@ impl<V: Service> Acceptor<V> {
         };
         let (service, shared) = (Arc::clone(&self.service), Arc::clone(&self.shared));
         let stage = self.stage.clone();
+        let serving = Arc::clone(&self.control.serving);
         tokio::spawn(async move {
-            let connection = Connection::new(stream, peer, service, shared);
-            connection.run(stage).await;
+            let connection =
+                Connection::new(stream, peer, service, shared).at(Arc::clone(admitted.place()));
+            serving.serve(connection.run(stage)).await;
             drop(admitted);
         });
     }
@@ -277,7 +329,7 @@ pub struct ServerHandle {
     /// noticed here.
     stage: watch::Sender<Stage>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
-    admission: Arc<Admission>,
+    control: ServerControl,
 }
 
 impl ServerHandle {
@@ -288,7 +340,7 @@ impl ServerHandle {
 
     /// Connections now.
     pub fn connections(&self) -> usize {
-        self.admission.connections()
+        self.control.admission.connections()
     }
 
     /// Stops accepting and starting requests, lets the requests that were started be answered for

@@ -13,13 +13,10 @@ pub struct Settings {
     pub max_request_bytes: usize,
     /// `connections.max.idle.ms`; `None` (Kafka: negative) keeps idle connections.
     pub max_idle: Option<Duration>,
-    /// `max.connections`. Kafka stops accepting at the limit, which leaves clients hanging in the
-    /// backlog; here the new connection is closed with a warning, so that both sides can see why.
-    pub max_connections: usize,
-    /// `max.connections.per.ip`: a new connection above it is closed.
-    pub max_connections_per_ip: usize,
-    /// `max.connections.per.ip.overrides`, resolved to addresses.
-    pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
+    /// How many connections there may be, until [`ServerControl`](super::ServerControl) is told otherwise.
+    pub connections: ConnectionLimits,
+    /// How many threads serve connections at a time; `None` is as many as the runtime has. The same holds for it.
+    pub serving_threads: Option<usize>,
     /// `queued.max.requests`: requests of all connections that run ahead, started behind an
     /// unanswered one.
     pub queued_max_requests: usize,
@@ -53,9 +50,8 @@ impl Default for Settings {
         Self {
             max_request_bytes: 100 * 1024 * 1024,
             max_idle: Some(Duration::from_secs(600)),
-            max_connections: i32::MAX as usize,
-            max_connections_per_ip: i32::MAX as usize,
-            max_connections_per_ip_overrides: HashMap::new(),
+            connections: ConnectionLimits::default(),
+            serving_threads: None,
             queued_max_requests: 500,
             queued_max_request_bytes: None,
             arrival_timeout: Some(Duration::from_secs(30)),
@@ -67,5 +63,47 @@ impl Default for Settings {
             pipeline_max_bytes: 16 * 1024 * 1024,
             finish_after_close: Duration::from_secs(10),
         }
+    }
+}
+
+/// How many connections there may be, and how many may come. Changes while they are served.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// `max.connections`. Kafka stops accepting at the limit, which leaves clients hanging in the
+    /// backlog; here the new connection is closed with a warning, so that both sides can see why.
+    pub max: usize,
+    /// `max.connections.per.ip`: a new connection above it is closed.
+    pub max_per_ip: usize,
+    /// `max.connections.per.ip.overrides`, resolved to addresses.
+    pub max_per_ip_overrides: HashMap<IpAddr, usize>,
+    /// `max.connection.creation.rate`: connections that are let in within a second; the next ones wait.
+    pub creation_rate: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        let no_limit = i32::MAX as usize;
+        Self {
+            max: no_limit,
+            max_per_ip: no_limit,
+            max_per_ip_overrides: HashMap::new(),
+            creation_rate: no_limit,
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// The same with IPv4 addresses as such, also where they are given as IPv6 ones.
+    pub(super) fn canonical(mut self) -> Self {
+        let overrides = std::mem::take(&mut self.max_per_ip_overrides);
+        let canonical = |(ip, max): (IpAddr, usize)| (ip.to_canonical(), max);
+        self.max_per_ip_overrides = overrides.into_iter().map(canonical).collect();
+        self
+    }
+
+    /// How many connections this address may hold.
+    pub(super) fn of(&self, ip: IpAddr) -> usize {
+        let own = self.max_per_ip_overrides.get(&ip);
+        own.copied().unwrap_or(self.max_per_ip)
     }
 }

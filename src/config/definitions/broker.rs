@@ -2,7 +2,7 @@
 
 use super::Allowed::{Any, DistinctList, Fraction, ListOf, NonEmptyList, OneOf, Range, RangeOr};
 use super::Kind::{Boolean, Double, Int, List, Long, Short, String};
-use super::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
+use super::UpdateMode::{ClusterWide, ReadOnly};
 use super::{
     CLEANUP_POLICIES, COMPRESSION_TYPES, Definition, ROLES, TIMESTAMP_TYPES, at_least, key, unset,
 };
@@ -23,13 +23,14 @@ pub const BROKER: &[Definition] = &[
         "Where controllers of the cluster can be found, as host:port. Only this node can be named, since it stands alone."),
     unset("zurau.cluster.id", String, Any, ReadOnly,
         "The id of the cluster, which a new data directory is given; one of another cluster is refused. Unset means what the directory says, or a new id. CLUSTER_ID in the environment, which Kafka's container images read, means the same."),
-    key("listeners", List, "PLAINTEXT://127.0.0.1:9092", NonEmptyList, PerBroker,
+    // Kafka changes this and the map of protocols while it runs, but not what is registered of a listener.
+    key("listeners", List, "PLAINTEXT://127.0.0.1:9092", NonEmptyList, ReadOnly,
         "Where this node listens, as NAME://host:port. An empty host means every interface; port 0 lets the system choose."),
     unset("advertised.listeners", List, NonEmptyList, ReadOnly,
         "The addresses that clients are told to use, as NAME://host:port. A listener without an entry advertises the address that the client connected to, or zurau.advertised.host."),
     unset("zurau.advertised.host", String, Any, ReadOnly,
         "The host that clients of listeners without an entry in advertised.listeners are told to use, with the port of the listener. Unset means the address that the client connected to."),
-    key("listener.security.protocol.map", String, "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL", Any, PerBroker,
+    key("listener.security.protocol.map", String, "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL", Any, ReadOnly,
         "Which security protocol each listener name speaks. Only PLAINTEXT can be served at present."),
     unset("inter.broker.listener.name", String, Any, ReadOnly,
         "The listener that brokers use among themselves. Unset means PLAINTEXT where there is one, otherwise the first listener."),
@@ -39,11 +40,13 @@ pub const BROKER: &[Definition] = &[
         "The rack or zone of this broker, used for placing replicas and for reading from the nearest one."),
     // Threads.
     key("num.network.threads", Int, "3", at_least(1), ClusterWide,
-        "Network threads as Kafka counts them. Together with num.io.threads it is the upper bound of the threads that serve requests; there are never more of those than processor cores."),
+        "Network threads as Kafka counts them. Together with num.io.threads it is the upper bound of the threads that serve requests at a time; there are never more of those than processor cores."),
     key("num.io.threads", Int, "8", at_least(1), ClusterWide,
         "Request handler threads as Kafka counts them; see num.network.threads."),
     key("num.recovery.threads.per.data.dir", Int, "2", at_least(1), ClusterWide,
-        "Threads per data directory that recover logs at start and flush them at the end."),
+        "Threads per data directory that recover logs at the start."),
+    key("background.threads", Int, "10", at_least(1), ClusterWide,
+        "In how many log directories at a time the housekeeping (checkpoints, removal of deleted files, looking for what retention may take) goes on."),
     key("zurau.storage.lanes", Int, "0", Range(0, 1024), ReadOnly,
         "Threads that write to each log directory; a partition belongs to one of them. 0 shares one per processor core, four at most, out over the directories, at least one to each."),
     // Sockets and requests.
@@ -63,6 +66,8 @@ pub const BROKER: &[Definition] = &[
         "How many connections one client address may hold."),
     key("max.connections.per.ip.overrides", String, "", Any, ClusterWide,
         "Exceptions to max.connections.per.ip, as a list of host:count."),
+    key("max.connection.creation.rate", Int, "2147483647", at_least(0), ClusterWide,
+        "How many connections are let in within a second; the next ones wait. 0 lets in one."),
     key("queued.max.requests", Int, "500", at_least(1), ReadOnly,
         "How many requests may be in progress on all connections together before no more are read."),
     unset("queued.max.request.bytes", Long, Any, ReadOnly,
@@ -202,6 +207,13 @@ pub const BROKER: &[Definition] = &[
         "Accepted for tiered storage, which is not there: topics can show it, nothing else happens."),
     key("replica.high.watermark.checkpoint.interval.ms", Long, "5000", at_least(1), ReadOnly,
         "How often the high watermarks are written to disk."),
+    // The rate of copies. Kafka knows these only as changes, so they are shown once somebody has set them.
+    key("replica.alter.log.dirs.io.max.bytes.per.second", Long, "9223372036854775807", at_least(0), ClusterWide,
+        "How fast replicas are copied from one log directory to another, all together.").internal(),
+    key("leader.replication.throttled.rate", Long, "9223372036854775807", at_least(0), ClusterWide,
+        "How fast followers are sent what leader.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").internal(),
+    key("follower.replication.throttled.rate", Long, "9223372036854775807", at_least(0), ClusterWide,
+        "How fast followers fetch what follower.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").internal(),
     // Producers.
     key("producer.id.expiration.ms", Int, "86400000", at_least(1), ClusterWide,
         "A partition forgets an idempotent producer that has been silent for this long."),

@@ -184,7 +184,9 @@ fn topics_inherit_what_is_set_for_brokers() {
 
     for (name, key, value, expected) in [
         ("", "node.id", "1", ErrorCode::INVALID_REQUEST),
-        ("1", "num.io.threads", "4", ErrorCode::INVALID_REQUEST),
+        ("1", "num.partitions", "4", ErrorCode::INVALID_REQUEST),
+        ("1", "ssl.keystore.type", "PEM", ErrorCode::INVALID_REQUEST),
+        ("1", "num.io.threads", "3", ErrorCode::INVALID_REQUEST),
         ("1", "log.retention.ms", "soon", ErrorCode::INVALID_REQUEST),
         (
             "7",
@@ -199,12 +201,27 @@ fn topics_inherit_what_is_set_for_brokers() {
 }
 
 #[test]
+fn a_number_of_threads_goes_on_from_what_it_is() {
+    let mut world = World::with_topics(&["a"]);
+    let key = "num.io.threads";
+    for value in ["16", "32"] {
+        world.alter(broker("1"), &[(key, set(value))]).unwrap();
+    }
+    let too_far = world.alter(broker("1"), &[(key, Delete)]);
+    assert_eq!(code(&too_far), ErrorCode::INVALID_REQUEST);
+    world.alter(broker(""), &[(key, set("16"))]).unwrap();
+    world.alter(broker("1"), &[(key, Delete)]).unwrap();
+    let config = world.image.config_in_force(&world.config);
+    assert_eq!(config.num_io_threads, 16);
+}
+
+#[test]
 fn what_another_controller_has_recorded_can_be_deleted() {
     let mut world = World::with_topics(&["a"]);
     let kept = MetadataRecord::Config(crate::metadata::record::Config {
         resource_type: ConfigResourceType::BROKER.0,
         resource_name: String::new(),
-        name: "num.io.threads".to_owned(),
+        name: "num.replica.fetchers".to_owned(),
         value: Some("5".to_owned()),
     });
     world.replay(vec![kept]);
@@ -213,7 +230,7 @@ fn what_another_controller_has_recorded_can_be_deleted() {
         .unwrap();
     assert_eq!(world.overrides(&broker("")).len(), 2);
     world
-        .alter(broker(""), &[("num.io.threads", Delete)])
+        .alter(broker(""), &[("num.replica.fetchers", Delete)])
         .unwrap();
     assert_eq!(world.overrides(&broker("")), [("log.retention.ms", "2000")]);
 }

@@ -9,6 +9,7 @@
 //! the others are looked up in the log again ([`history`]).
 
 pub(crate) mod check;
+mod expiration;
 mod history;
 pub(crate) mod load;
 pub(crate) mod snapshot;
@@ -16,6 +17,7 @@ pub(crate) mod state;
 mod unsynced;
 
 pub(crate) use check::{CheckedProducers, ProducerCheck};
+pub use expiration::ProducerExpiration;
 pub(crate) use load::ProducerLoader;
 pub(crate) use state::{ProducerPicture, ProducerTable, ProducersAfter};
 pub(crate) use unsynced::UnsyncedSnapshot;

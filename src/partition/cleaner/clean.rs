@@ -4,7 +4,9 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use crate::base::Offset;
-use crate::log::compact::{CompactionError, CompactionJob, CompactionStats, Group};
+use crate::log::compact::{
+    CompactionError, CompactionJob, CompactionLimits, CompactionStats, Group,
+};
 use crate::log::{LogError, is_out_of_descriptors};
 
 use super::super::lane::Hosted;
@@ -56,11 +58,11 @@ fn ask_for_change<T: Send + 'static>(
 
 impl Shared {
     /// Cleans a log as far as it goes. Whether it came any further.
-    pub(super) fn clean(&self, chosen: &Chosen) -> bool {
+    pub(super) fn clean(&self, chosen: &Chosen, limits: CompactionLimits) -> bool {
         let replica = &*chosen.replica;
         let began = Instant::now();
         let from = chosen.cleanable.first_dirty;
-        match self.run_job(chosen) {
+        match self.run_job(chosen, limits) {
             Ok(Some((to, stats))) => {
                 let mut state = self.state();
                 state.clean.set(key_of(replica), to);
@@ -78,9 +80,13 @@ impl Shared {
         }
     }
 
-    fn run_job(&self, chosen: &Chosen) -> Result<Option<(Offset, CompactionStats)>, Ended> {
+    fn run_job(
+        &self,
+        chosen: &Chosen,
+        limits: CompactionLimits,
+    ) -> Result<Option<(Offset, CompactionStats)>, Ended> {
         let replica = &*chosen.replica;
-        let (cleanable, limits, now) = (chosen.cleanable, self.limits, chosen.now);
+        let (cleanable, now) = (chosen.cleanable, chosen.now);
         let job = ask(replica, move |hosted| {
             hosted
                 .log
@@ -90,8 +96,9 @@ impl Shared {
             return Ok(None);
         };
         let pace = CleanerPace {
-            stop: &self.stop,
+            signal: &self.signal,
             rate: &self.rate,
+            config: &self.partitions.shared.config,
             replica,
         };
         job.map_keys(&pace)?;

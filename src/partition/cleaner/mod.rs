@@ -13,6 +13,8 @@
 //! As Kafka has it: of the logs that are dirty enough, or overdue, the one with the largest dirty part comes
 //! first; a log that cannot be cleaned is set aside until the next start; when there is nothing to do the
 //! thread waits for `log.cleaner.backoff.ms`. A thread takes memory for its map only while it cleans.
+//! Settings are those in force when a log's turn comes; the rate is the one in force at any time, and ends a
+//! wait when it changes. A thread that is one too many ends with the log that it is at.
 //!
 //! Before anything is compacted, the recovery point that covers it is on disk: recovery would take the gaps
 //! of compaction above it for losses.
@@ -34,9 +36,10 @@ use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
 use crate::log::{Checkpoint, is_out_of_descriptors};
 
 use super::manager::{Partitions, StartError};
+use super::rate::Rate;
 use super::replica::Replica;
 use checkpoints::CleanPoints;
-use pace::{Rate, Stop, may_be_cleaned};
+use pace::{Signal, Woken, may_be_cleaned};
 
 /// A partition for as long as its topic lives.
 type PartitionKey = (TopicId, i32);
@@ -46,19 +49,20 @@ fn key_of(replica: &Replica) -> PartitionKey {
 }
 
 /// The running threads; dropping it (or [`Cleaner::stop`]) ends them.
-#[derive(Debug)]
 pub(super) struct Cleaner {
-    stop: Arc<Stop>,
+    shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// How many were started so far, for their names.
+    started: usize,
 }
 
 /// What the threads share.
 struct Shared {
     partitions: Partitions,
-    limits: CompactionLimits,
-    backoff: Duration,
-    stop: Arc<Stop>,
+    signal: Signal,
     rate: Rate,
+    /// How many threads have not decided to end. Not in the state, which is held while a checkpoint is written.
+    running: Mutex<usize>,
     state: Mutex<State>,
 }
 
@@ -79,11 +83,11 @@ struct Chosen {
 
 impl Partitions {
     pub(super) fn start_cleaner(&self) -> Result<(), StartError> {
-        let config = &self.shared.config;
-        if !config.log_cleaner_enable || config.log_cleaner_threads < 1 {
+        let config = self.shared.config.now();
+        if !config.log_cleaner_enable {
             return Ok(());
         }
-        let cleaner = Cleaner::start(self.clone(), config).map_err(StartError::Thread)?;
+        let cleaner = Cleaner::start(self.clone(), &config).map_err(StartError::Thread)?;
         self.shared
             .threads
             .lock()
@@ -95,43 +99,50 @@ impl Partitions {
 
 impl Cleaner {
     fn start(partitions: Partitions, config: &BrokerConfig) -> std::io::Result<Self> {
-        let threads = config.log_cleaner_threads;
-        let part = |bytes: i64| u64::try_from(bytes / i64::from(threads)).unwrap_or(0);
-        let io_bytes = part(i64::from(config.log_cleaner_io_buffer_size)) / 2;
-        let stop = Arc::new(Stop::default());
         let mut state = State::default();
         state.clean.load(&partitions);
-        let shared = Arc::new(Shared {
-            limits: CompactionLimits {
-                map_bytes: part(config.log_cleaner_dedupe_buffer_size),
-                map_load_factor: config.log_cleaner_io_buffer_load_factor,
-                io_bytes: usize::try_from(io_bytes).unwrap_or(0),
-            },
-            backoff: Duration::from_millis(
-                u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0),
-            ),
-            rate: Rate::new(config.log_cleaner_io_max_bytes_per_second),
-            stop: Arc::clone(&stop),
-            partitions,
-            state: Mutex::new(state),
-        });
         let mut cleaner = Self {
-            stop,
+            shared: Arc::new(Shared {
+                partitions,
+                signal: Signal::default(),
+                rate: Rate::default(),
+                running: Mutex::default(),
+                state: Mutex::new(state),
+            }),
             threads: Vec::new(),
+            started: 0,
         };
-        for index in 0..threads {
-            let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new()
-                .name(format!("log-cleaner-{index}"))
-                .spawn(move || shared.run())?;
-            cleaner.threads.push(thread);
-        }
+        cleaner.start_missing(config)?;
         Ok(cleaner)
+    }
+
+    /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
+    /// the settings again.
+    pub(super) fn follow_settings(&mut self, config: &BrokerConfig) {
+        self.threads.retain(|thread| !thread.is_finished());
+        if let Err(error) = self.start_missing(config) {
+            tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
+        }
+        self.shared.signal.call_change();
+    }
+
+    fn start_missing(&mut self, config: &BrokerConfig) -> std::io::Result<()> {
+        let wanted = threads(config);
+        while self.shared.one_more(wanted) {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("log-cleaner-{}", self.started))
+                .spawn(move || shared.run())
+                .inspect_err(|_| *self.shared.running() -= 1)?;
+            self.started += 1;
+            self.threads.push(thread);
+        }
+        Ok(())
     }
 
     /// Ends the threads where they are, and waits for them.
     pub(super) fn stop(&mut self) {
-        self.stop.call();
+        self.shared.signal.call_end();
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
@@ -144,14 +155,60 @@ impl Drop for Cleaner {
     }
 }
 
+/// `log.cleaner.threads`
+fn threads(config: &BrokerConfig) -> usize {
+    usize::try_from(config.log_cleaner_threads).unwrap_or(0)
+}
+
+/// What one of the threads may take.
+fn limits(config: &BrokerConfig) -> CompactionLimits {
+    let part = |bytes: i64| {
+        let part = bytes / i64::from(config.log_cleaner_threads.max(1));
+        u64::try_from(part).unwrap_or(0)
+    };
+    let io_bytes = part(i64::from(config.log_cleaner_io_buffer_size)) / 2;
+    CompactionLimits {
+        map_bytes: part(config.log_cleaner_dedupe_buffer_size),
+        map_load_factor: config.log_cleaner_io_buffer_load_factor,
+        io_bytes: usize::try_from(io_bytes).unwrap_or(0),
+    }
+}
+
 impl Shared {
     fn run(&self) {
         loop {
-            let has_cleaned = self.round();
-            if self.stop.is_called() || (!has_cleaned && self.stop.wait(self.backoff)) {
+            let changes = self.signal.changes();
+            let config = self.partitions.shared.config.now();
+            if self.is_one_too_many(threads(&config)) {
+                return;
+            }
+            let has_cleaned = self.round(&config);
+            let backoff = u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0);
+            let backoff = Duration::from_millis(if has_cleaned { 0 } else { backoff });
+            if self.signal.wait(backoff, changes) == Woken::ByEnd {
                 return;
             }
         }
+    }
+
+    /// Counts one thread more, if fewer are running than wanted.
+    fn one_more(&self, wanted: usize) -> bool {
+        let mut running = self.running();
+        let is_missing = *running < wanted;
+        *running += usize::from(is_missing);
+        is_missing
+    }
+
+    /// Counts one thread less, if more are running than wanted.
+    fn is_one_too_many(&self, wanted: usize) -> bool {
+        let mut running = self.running();
+        let is_too_many = *running > wanted;
+        *running -= usize::from(is_too_many);
+        is_too_many
+    }
+
+    fn running(&self) -> MutexGuard<'_, usize> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -159,11 +216,11 @@ impl Shared {
     }
 
     /// Cleans the filthiest log. False when there was none, or it came no further.
-    fn round(&self) -> bool {
+    fn round(&self, config: &BrokerConfig) -> bool {
         let Some(chosen) = self.choose() else {
             return false;
         };
-        let has_cleaned = self.clean(&chosen);
+        let has_cleaned = self.clean(&chosen, limits(config));
         self.state().in_progress.remove(&key_of(&chosen.replica));
         has_cleaned
     }

@@ -7,7 +7,8 @@ use crate::base::{KafkaUuid, Offset, Timestamp, TopicId};
 use crate::log::AppendOrigin;
 use crate::log::checkpoint::read_offsets;
 use crate::log::compact::CHECKPOINT;
-use crate::metadata::record::{MetadataRecord, RemoveTopic};
+use crate::metadata::ConfigResourceType;
+use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::partition::testing::{Broker, change};
 use crate::partition::{AppendOptions, RequiredAcks, Source};
 use crate::record::{BatchBuilder, BatchOptions};
@@ -85,6 +86,68 @@ fn a_log_is_compacted_and_its_checkpoint_written_and_removed_with_it() {
     eventually("the checkpoint forgets the deleted topic", || {
         clean_to(directory.path()).is_none()
     });
+    broker.partitions.stop(0);
+}
+
+fn set(broker: &mut Broker, key: &str, value: &str) {
+    let record = MetadataRecord::Config(Config {
+        resource_type: ConfigResourceType::BROKER.0,
+        resource_name: String::new(),
+        name: key.to_owned(),
+        value: Some(value.to_owned()),
+    });
+    let (image, delta) = change(&broker.image, &[record]);
+    broker.partitions.apply(&image, &delta);
+    broker.image = image;
+}
+
+#[test]
+fn a_slow_compaction_goes_on_at_once_when_the_rate_is_raised() {
+    let directory = tempfile::tempdir().unwrap();
+    let slow = [
+        COMPACTED,
+        &[("log.cleaner.io.max.bytes.per.second", "1000")],
+    ]
+    .concat();
+    let mut broker = Broker::start(directory.path(), ID, &slow);
+    append(&broker, 32);
+    let replica = broker.replica();
+    eventually("closed segments are synced", || {
+        replica.published().recovery_point >= Offset(30)
+    });
+    // at the rate before it would take hours
+    set(
+        &mut broker,
+        "log.cleaner.io.max.bytes.per.second",
+        "1000000000",
+    );
+    eventually("the log is cleaned", || {
+        clean_to(directory.path()) == Some(Offset(30))
+    });
+    broker.partitions.stop(0);
+}
+
+#[test]
+fn threads_come_and_go_with_the_setting_and_without_any_nothing_is_cleaned() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = [COMPACTED, &[("log.cleaner.threads", "0")]].concat();
+    let mut broker = Broker::start(directory.path(), ID, &none);
+    append(&broker, 32);
+    let running = |broker: &Broker| {
+        let threads = broker.partitions.shared.threads.lock().unwrap();
+        let cleaner = threads.cleaner.as_ref().expect("a cleaner");
+        *cleaner.shared.running()
+    };
+    assert_eq!(running(&broker), 0);
+    set(&mut broker, "log.cleaner.threads", "3");
+    assert_eq!(running(&broker), 3);
+    eventually("the log is cleaned", || {
+        clean_to(directory.path()) == Some(Offset(30))
+    });
+    set(&mut broker, "log.cleaner.threads", "1");
+    eventually("two threads have ended", || running(&broker) == 1);
+    set(&mut broker, "log.cleaner.threads", "2");
+    assert_eq!(running(&broker), 2);
     broker.partitions.stop(0);
 }
 

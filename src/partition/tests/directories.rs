@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::base::{
     Clock, DirectoryId, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp, TopicId,
 };
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
@@ -76,7 +76,7 @@ impl Home {
 }
 
 pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
-    let config = Arc::new(BrokerConfig::default());
+    let config = CurrentConfig::new(Arc::new(BrokerConfig::default()));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     Partitions::start(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::base::{
     Clock, Completion, DirectoryId, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp,
 };
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::Checkpoint;
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
@@ -216,7 +216,9 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
         ("zurau.storage.lanes", "1"),
         ("zurau.disk.reserve.bytes", "0"),
     ];
-    let config = Arc::new(BrokerConfig::with(&settings).expect("a configuration"));
+    let config = CurrentConfig::new(Arc::new(
+        BrokerConfig::with(&settings).expect("a configuration"),
+    ));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use crate::base::{
     Clock, DirectoryId, KafkaUuid, ManualClock, Offset, Timestamp, TopicId, TopicPartition,
 };
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory, LogView};
 use crate::metadata::Image;
@@ -73,7 +73,9 @@ impl Fixture {
             ("zurau.flush.before.ack", "true"),
             ("zurau.disk.reserve.bytes", "0"),
         ];
-        let config = Arc::new(BrokerConfig::with(&settings).expect("a configuration"));
+        let config = CurrentConfig::new(Arc::new(
+            BrokerConfig::with(&settings).expect("a configuration"),
+        ));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
         let contents = Contents::read(&directories);
         let started = Partitions::start(

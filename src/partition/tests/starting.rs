@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use crate::base::{Clock, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
@@ -76,7 +76,7 @@ fn image(partitions: i32, epoch: i32) -> Image {
 }
 
 fn start(directories: LogDirectories, image: &Image) -> Partitions {
-    let config = Arc::new(BrokerConfig::with(&[]).expect("a configuration"));
+    let config = CurrentConfig::new(Arc::new(BrokerConfig::with(&[]).expect("a configuration")));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);

@@ -31,6 +31,9 @@ where
             self.account.end_claim();
             self.idle.restart();
             self.arriving.restart();
+            if let Some(place) = &self.place {
+                place.note_use();
+            }
             let request = Request {
                 prefix,
                 frame: self.arrival.split(size).pay_for(frame),

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Endpoint, Listeners, ServerHandle, SockRef};
 use crate::wire::{
-    FileRange, Part, Parts, Peer, Pieces, Request, RequestPrefix, Service, Settings, Started,
+    ConnectionLimits, FileRange, Part, Parts, Peer, Pieces, Request, RequestPrefix, Service,
+    Settings, Started,
 };
 
 /// Answers with listener and local address, and with what was prepared; each reply for one permit.
@@ -133,7 +134,10 @@ async fn every_listener_knows_its_name_and_the_address_that_was_connected_to() {
 async fn a_connection_above_the_limit_of_its_address_is_closed() {
     let server = serve(
         Settings {
-            max_connections_per_ip: 2,
+            connections: ConnectionLimits {
+                max_per_ip: 2,
+                ..ConnectionLimits::default()
+            },
             ..Settings::default()
         },
         &["127.0.0.1"],
@@ -150,6 +154,49 @@ async fn a_connection_above_the_limit_of_its_address_is_closed() {
     assert_eq!(server.handle.connections(), 2);
     connections[1].write_all(&REQUEST).await.unwrap();
     receive(&mut connections[1]).await;
+}
+
+#[tokio::test]
+async fn where_fewer_connections_are_allowed_the_one_longest_unused_is_answered_and_closed() {
+    let at_most = |max| ConnectionLimits {
+        max,
+        ..ConnectionLimits::default()
+    };
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut first = server.connect(0).await;
+    first.write_all(&REQUEST).await.unwrap();
+    server.started.notified().await;
+    let mut second = server.connect(0).await;
+    second.write_all(&REQUEST).await.unwrap();
+    server.started.notified().await;
+
+    server.handle.control.limit_connections(at_most(1));
+    server.replies.add_permits(10);
+    receive(&mut first).await;
+    assert_eq!(first.read(&mut [0]).await.unwrap(), 0);
+    for _ in 0..2 {
+        receive(&mut second).await;
+        second.write_all(&REQUEST).await.unwrap();
+    }
+    let mut refused = server.connect(0).await;
+    assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
+
+    server.handle.control.limit_connections(at_most(2));
+    let mut third = server.connect(0).await;
+    third.write_all(&REQUEST).await.unwrap();
+    receive(&mut third).await;
+}
+
+#[tokio::test]
+async fn connections_are_served_while_the_threads_change() {
+    let server = serve(Settings::default(), &["127.0.0.1"]).await;
+    let mut connection = server.connect(0).await;
+    server.replies.add_permits(10);
+    for threads in [Some(1), Some(3), None, Some(2), None] {
+        server.handle.control.limit_threads(threads);
+        connection.write_all(&REQUEST).await.unwrap();
+        receive(&mut connection).await;
+    }
 }
 
 #[tokio::test]

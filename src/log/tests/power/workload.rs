@@ -15,7 +15,7 @@ use crate::log::compact::{CleanableLog, CompactionLimits, Pace, Standing, Stoppe
 use crate::log::testing::{TOPIC_ID, config};
 use crate::log::{
     AppendOrigin, Checkpoint, Disk, Identity, LogDirectory, OpenOptions, PartitionLog,
-    RecoveryReport, SyncJob,
+    ProducerExpiration, RecoveryReport, SyncJob,
 };
 use crate::record::control::{ControlPlace, EndTransactionMarker};
 use crate::record::{BatchBuilder, BatchOptions};
@@ -149,7 +149,7 @@ pub(super) fn open(
         recovery_point: checkpoint(Checkpoint::RecoveryPoint)?,
         log_start: checkpoint(Checkpoint::LogStart)?,
         topic_id: TOPIC_ID,
-        producer_id_expiration_ms: 86_400_000,
+        producer_expiration: ProducerExpiration::new(86_400_000),
         now: NOW,
         disk: directory.disk().clone(),
         jitter_seed: 0,
