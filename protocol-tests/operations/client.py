@@ -1,11 +1,13 @@
 """The requests that these scenarios make, as short calls over the raw protocol."""
 
+import itertools
+import socket
 import struct
 import time
 
 from stage import fail, same
 
-from wire.connection import Connection
+from wire.connection import Closed, Connection
 from wire.records import simple_batch
 
 NONE = 0
@@ -152,6 +154,23 @@ class Client(Connection):
             if answer["error_code"] not in NOT_YET or time.monotonic() > deadline:
                 return answer
             time.sleep(0.05)
+
+
+class From(Connection):
+    """A connection that comes from another address of this machine."""
+
+    def __init__(self, broker, source, timeout=5.0):
+        self.socket = socket.create_connection(("127.0.0.1", broker.port), timeout, (source, 0))
+        self._correlation = itertools.count(1)
+
+
+def served(connection):
+    """Whether this connection gets an answer."""
+    try:
+        connection.versions()
+    except (Closed, OSError):
+        return False
+    return True
 
 
 def produce_body(topic, records, partition=0, acks=-1, timeout_ms=10000):

@@ -1,34 +1,16 @@
 """Limits of connections and of requests: who is over them is turned away, nobody else notices."""
 
-import itertools
 import socket
 import time
 
-from client import Client
+from client import Client, From, served
 from stage import Stage, check, eventually, passed, same
 
-from wire.connection import Closed, Connection, encode_request, frame
+from wire.connection import Closed, encode_request, frame
 from wire.messages import APIS
 
 MESSAGE_TOO_LARGE = 10
 COORDINATOR_NOT_AVAILABLE = 15
-
-
-class From(Connection):
-    """A connection that comes from another address of this machine."""
-
-    def __init__(self, broker, source, timeout=5.0):
-        self.socket = socket.create_connection(("127.0.0.1", broker.port), timeout, (source, 0))
-        self._correlation = itertools.count(1)
-
-
-def served(connection):
-    """Whether this connection gets an answer."""
-    try:
-        connection.versions()
-    except (Closed, OSError):
-        return False
-    return True
 
 
 def per_address(stage):
