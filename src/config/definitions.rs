@@ -154,6 +154,8 @@ pub struct Definition {
     pub synonyms: &'static [(&'static str, i64)],
     /// Not shown to clients unless somebody has set it.
     pub internal: bool,
+    /// Known only as a change: its default is never shown.
+    pub change_only: bool,
     /// What it means.
     pub documentation: &'static str,
 }
@@ -177,6 +179,11 @@ impl Definition {
     const fn internal(mut self) -> Self {
         self.internal = true;
         self
+    }
+
+    const fn change_only(mut self) -> Self {
+        self.change_only = true;
+        self.internal()
     }
 
     const fn inheriting(mut self, synonyms: &'static [(&'static str, i64)]) -> Self {
@@ -218,6 +225,7 @@ const fn unset(
         update_mode,
         synonyms: &[],
         internal: false,
+        change_only: false,
         documentation,
     }
 }

@@ -183,7 +183,7 @@ fn broker_synonyms(settings: &Settings, name: &'static str) -> Vec<ConfigSynonym
     let from = |wanted: ConfigSource| {
         definitions.iter().filter_map(move |definition| {
             let value = if wanted == ConfigSource::DefaultConfig {
-                definition.default
+                definition.default.filter(|_| !definition.change_only)
             } else {
                 settings
                     .layers(definition.name)

@@ -207,13 +207,13 @@ pub const BROKER: &[Definition] = &[
         "Accepted for tiered storage, which is not there: topics can show it, nothing else happens."),
     key("replica.high.watermark.checkpoint.interval.ms", Long, "5000", at_least(1), ReadOnly,
         "How often the high watermarks are written to disk."),
-    // The rate of copies. Kafka knows these only as changes, so they are shown once somebody has set them.
+    // The rate of copies. Kafka knows these only as changes.
     key("replica.alter.log.dirs.io.max.bytes.per.second", Long, "9223372036854775807", at_least(0), ClusterWide,
-        "How fast replicas are copied from one log directory to another, all together.").internal(),
+        "How fast replicas are copied from one log directory to another, all together.").change_only(),
     key("leader.replication.throttled.rate", Long, "9223372036854775807", at_least(0), ClusterWide,
-        "How fast followers are sent what leader.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").internal(),
+        "How fast followers are sent what leader.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").change_only(),
     key("follower.replication.throttled.rate", Long, "9223372036854775807", at_least(0), ClusterWide,
-        "How fast followers fetch what follower.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").internal(),
+        "How fast followers fetch what follower.replication.throttled.replicas names. A single node has no followers, so that no rate is ever exceeded.").change_only(),
     // Producers.
     key("producer.id.expiration.ms", Int, "86400000", at_least(1), ClusterWide,
         "A partition forgets an idempotent producer that has been silent for this long."),
