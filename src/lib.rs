@@ -29,14 +29,14 @@
 //! | 1 | [`record`] | record batches as bytes: header view, lazy iterator, builder, control batches, codecs | tokio, messages |
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
-//! | 1 | [`config`] | one table of definitions, layers of sources, typed views | tokio |
+//! | 1 | [`config`] | one table of definitions, layers of sources, typed views, what is in force now | tokio |
 //! | 2 | [`log`] | one partition on one disk: preparing appends, segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
 //! | 2 | [`messages`] | messages of Kafka's that are newer than the protocol crate | tokio |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
-//! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image | messages |
+//! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings | messages |
 //! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
 //! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |

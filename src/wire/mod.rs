@@ -80,6 +80,7 @@
 //! | idle, or at a standstill unseen | closed; see below |
 //! | a request that does not arrive in time; memory held for a peer that does nothing, and wanted by others | closed at once, with a warning |
 //! | an answer that cannot be finished: a file too short or unreadable, more or fewer bytes than announced | closed at once, with a warning: its size has been sent |
+//! | [`ServerControl::limit_connections`] allows fewer than there are, and this one was used longer ago than the others | started requests are answered, for up to `finish_after_close`, then closed, with a warning |
 //! | [`ServerHandle::stop`] | started requests are answered, then closed; at the deadline cut |
 //!
 //! Idle means that only the peer can move things on and has not for `max_idle`: by completing a
