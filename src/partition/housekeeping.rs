@@ -88,14 +88,14 @@ fn keep_house(rounds: &DirectoryRounds, periods: Periods, stopped: &Receiver<()>
     // A wait for the end that is bounded by the next round: the end is noticed at once.
     while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
+        rounds.check_space();
+        rounds.sync_due();
         let turn = rounds.take_turn();
         if turn.is_none() && passed_over < MOST_PASSED_OVER {
             passed_over += 1;
             continue;
         }
         passed_over = 0;
-        rounds.check_space();
-        rounds.sync_due();
         rounds.remove_doomed();
         rounds.write_recovery_points_if_busy();
         if second_attempts.is_due(now) {
