@@ -185,7 +185,7 @@ impl Shared {
             let has_cleaned = self.round(&config);
             let backoff = u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0);
             let backoff = Duration::from_millis(if has_cleaned { 0 } else { backoff });
-            if self.signal.wait(backoff, changes) == Woken::ByEnd {
+            if self.signal.wait(backoff, changes) == Woken::End {
                 return;
             }
         }

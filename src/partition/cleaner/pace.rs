@@ -25,9 +25,9 @@ struct State {
 /// How a wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
-    ByTime,
-    ByChange,
-    ByEnd,
+    Timeout,
+    Change,
+    End,
 }
 
 impl Signal {
@@ -65,11 +65,11 @@ impl Signal {
             });
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         if state.is_over {
-            Woken::ByEnd
+            Woken::End
         } else if state.changes == changes {
-            Woken::ByTime
+            Woken::Timeout
         } else {
-            Woken::ByChange
+            Woken::Change
         }
     }
 }
@@ -89,7 +89,7 @@ impl Pace for CleanerPace<'_> {
             let changes = self.signal.changes();
             let most = self.config.now().log_cleaner_io_max_bytes_per_second;
             let wait = self.rate.wait_for(bytes, most, Instant::now());
-            if wait < LEAST_WAIT || self.signal.wait(wait, changes) != Woken::ByChange {
+            if wait < LEAST_WAIT || self.signal.wait(wait, changes) != Woken::Change {
                 break;
             }
             bytes = 0;
@@ -119,15 +119,15 @@ mod tests {
     fn a_wait_ends_with_a_change_and_with_the_end() {
         let signal = Signal::default();
         let seen = signal.changes();
-        assert_eq!(signal.wait(Duration::from_millis(1), seen), Woken::ByTime);
+        assert_eq!(signal.wait(Duration::from_millis(1), seen), Woken::Timeout);
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| signal.wait(LONG, seen));
             signal.call_change();
-            assert_eq!(waits.join().unwrap(), Woken::ByChange);
+            assert_eq!(waits.join().unwrap(), Woken::Change);
         });
-        assert_eq!(signal.wait(LONG, seen), Woken::ByChange, "it was missed");
+        assert_eq!(signal.wait(LONG, seen), Woken::Change, "it was missed");
         signal.call_end();
-        assert_eq!(signal.wait(LONG, signal.changes()), Woken::ByEnd);
+        assert_eq!(signal.wait(LONG, signal.changes()), Woken::End);
         assert!(signal.is_over());
     }
 }
