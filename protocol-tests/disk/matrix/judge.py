@@ -1,0 +1,73 @@
+"""What became of the records of a topic, and whether it was said.
+
+`WHOLE`: each acknowledged record is served at its offset. `IN_PART`: those that are not are in the ranges that ERROR lines of the
+partition name (`first_lost=`, `last_lost=`). `OFFLINE`: the partition answers errors, and an ERROR line says why. Whatever
+else is the case, is a failure.
+"""
+
+import re
+
+from client import KAFKA_STORAGE_ERROR, records_of
+
+from .seed import ACKNOWLEDGED, BATCHES, RECORDS, SEGMENTS, value
+
+WHOLE, IN_PART, OFFLINE = "served whole", "served in part, told", "offline, told"
+
+LOST = re.compile(r"\bfirst_lost=(\d+)\b.*\blast_lost=(\d+)\b")
+
+
+class Verdict:
+    def __init__(self, outcome, lost=(), failures=()):
+        self.outcome = outcome
+        self.lost = sorted(lost)
+        self.failures = list(failures)
+
+
+def judge(broker, client, topic, appends=True):
+    """Reads all that was acknowledged batch by batch, so that one that cannot be read does not hide the others."""
+    errors = broker.logged(" ERROR ", f"{topic}-0")
+    lost, codes = set(), set()
+    for number in range(SEGMENTS * BATCHES):
+        first = number * RECORDS
+        wanted = {first + index: value(topic, first + index) for index in range(RECORDS)}
+        got, code = fetch(client, topic, first)
+        codes.add(code)
+        lost |= {offset for offset, text in wanted.items() if got.get(offset) != text}
+    failures = []
+    if codes == {KAFKA_STORAGE_ERROR}:
+        if not errors:
+            failures.append("it is offline, and no ERROR names it")
+        return Verdict(OFFLINE, lost, failures)
+    told = told_ranges(errors)
+    untold = [offset for offset in sorted(lost) if not any(first <= offset <= last for first, last in told)]
+    if untold:
+        failures.append(f"offsets {untold[0]} to {untold[-1]} ({len(untold)}) are gone, and no ERROR names them")
+    if appends:
+        failures += append(client, topic)
+    return Verdict(IN_PART if lost else WHOLE, lost, failures)
+
+
+def fetch(client, topic, offset):
+    got = client.fetch(topic, offset, max_bytes=1)
+    try:
+        return dict(records_of(got["records"] or b"")), got["error_code"]
+    except (IndexError, UnicodeError):
+        # bytes that are no records; whoever gets them finds the checksum wrong
+        return {}, got["error_code"]
+
+
+def told_ranges(errors):
+    matches = (LOST.search(line) for line in errors)
+    return [(int(match[1]), int(match[2])) for match in matches if match]
+
+
+def append(client, topic):
+    """What is written next must not get an offset that was acknowledged for another record."""
+    from wire.records import simple_batch
+
+    answer = client.produce(topic, simple_batch([b"later"]))
+    if answer["error_code"]:
+        return [f"it is served, and does not take records: error {answer['error_code']}"]
+    if answer["base_offset"] < ACKNOWLEDGED:
+        return [f"offset {answer['base_offset']} is given once more, {ACKNOWLEDGED} were acknowledged"]
+    return []

@@ -1,0 +1,59 @@
+"""The data directories that are damaged: topics with a few small segments each, stopped in one way or the other."""
+
+import time
+
+from client import Client
+from stage import eventually, same
+
+from wire.records import record, batch
+
+SEGMENTS = 3
+BATCHES = 8  # in each segment
+RECORDS = 5  # in each batch
+ACKNOWLEDGED = SEGMENTS * BATCHES * RECORDS
+
+SETTINGS = {
+    "log.initial.task.delay.ms": 86_400_000,
+    "zurau.scrub.bytes.per.second": 0,
+    "replica.high.watermark.checkpoint.interval.ms": 100,
+    "log.flush.offset.checkpoint.interval.ms": 100,
+}
+# Segments begin when timestamps say so, which makes small ones; each batch but the first is in the index.
+HOUR_MS = 3_600_000
+CONFIGS = {"segment.ms": HOUR_MS // 2, "segment.jitter.ms": 0, "index.interval.bytes": 1, "retention.ms": -1}
+
+
+def value(topic, offset):
+    return b"%s %06d %s" % (topic.encode(), offset, b"v" * 60)
+
+
+def fill(client, topic, producer=-1):
+    """Batches of known records; what was acknowledged is what `value` says of all offsets below `ACKNOWLEDGED`."""
+    began = int(time.time() * 1000) - 24 * HOUR_MS
+    for number in range(SEGMENTS * BATCHES):
+        first = number * RECORDS
+        records = [record(index, None, value(topic, first + index)) for index in range(RECORDS)]
+        stamp = began + number // BATCHES * HOUR_MS + number
+        fields = {"producer_id": producer, "producer_epoch": 0, "base_sequence": first} if producer >= 0 else {}
+        same(f"offset of batch {number} of {topic}",
+             client.must_produce(topic, batch(records, base_timestamp=stamp, **fields)), first)
+
+
+def seed(broker, topics, cleanly):
+    """Fills the broker's directory and ends it. When it is killed its checkpoints say what was acknowledged."""
+    broker.start()
+    with Client(broker, timeout=60) as client:
+        producer = client.new_producer()
+        for topic in topics:
+            client.create_topic(topic, configs=CONFIGS)
+            fill(client, topic, producer)
+    if cleanly:
+        same("exit status", broker.stop(), 0)
+        return
+
+    def all_are_known():
+        marks = broker.checkpoint("replication-offset-checkpoint")
+        return all(marks.get((topic, 0)) == ACKNOWLEDGED for topic in topics)
+
+    eventually("the high watermarks are on the disk", all_are_known, seconds=30)
+    broker.kill9()
