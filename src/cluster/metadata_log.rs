@@ -119,6 +119,7 @@ impl MetadataLog {
             clean_shutdown: false,
             recovery_point: Offset::ZERO,
             log_start: Offset::ZERO,
+            high_watermark: Offset::ZERO,
             topic_id: KafkaUuid::METADATA_TOPIC,
             producer_expiration: ProducerExpiration::new(config.producer_id_expiration_ms),
             now,

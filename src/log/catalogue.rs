@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::Offset;
+use crate::record::HEADER_SIZE;
 
 use super::disk::Disk;
-use super::names::{SegmentFile, SegmentFileName, Suffix};
+use super::names::{self, SegmentFile, SegmentFileName, Suffix};
 use super::partition_log::LogError;
-use super::replica_directory::ReplicaDirectory;
+use super::replica_directory::{Listing, ReplicaDirectory};
 use super::scan::HeaderWalk;
 use super::segment::{Segment, SegmentFiles};
 use super::{epochs, offset_index, partition_metadata, time_index};
@@ -26,10 +27,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Whether both indexes are there and hold whole entries.
+    /// Whether both indexes are there, and hold whole entries and no more of them than there can be batches.
     pub(super) fn indexes_are_plausible(&self) -> bool {
+        let most = self.length / HEADER_SIZE as u64 + 1;
         let whole = |size: Option<u64>, entry_size: usize| {
-            size.is_some_and(|size| size % entry_size as u64 == 0)
+            let entry_size = entry_size as u64;
+            size.is_some_and(|size| size % entry_size == 0 && size / entry_size <= most)
         };
         whole(self.offset_index, offset_index::ENTRY_SIZE)
             && whole(self.time_index, time_index::ENTRY_SIZE)
@@ -64,6 +67,12 @@ pub(super) struct Catalogue {
     pub(super) is_changed: bool,
     pub(super) has_topic_id: bool,
     pub(super) has_epochs: bool,
+    /// Segments whose log is not there although an index of it has entries.
+    pub(super) without_log: Vec<Offset>,
+    /// Segments that somebody was about to remove, by their logs' names.
+    pub(super) deleted: Vec<Offset>,
+    /// What earlier starts have set aside: from this offset up to that one.
+    pub(super) set_aside: Vec<(Offset, Offset)>,
 }
 
 /// The files of a replica directory.
@@ -76,22 +85,43 @@ pub(super) struct Files<'a> {
 impl Files<'_> {
     /// Passes 1 to 3.
     pub(super) fn look_through(&self) -> Result<Catalogue, LogError> {
-        let mut names = Names::of(self.opened.list()?);
+        let mut names = self.names()?;
+        let deleted = names.with(Suffix::Deleted);
+        let deleted = deleted.filter(|(_, file)| file.kind == SegmentFile::Log);
+        let deleted: Vec<Offset> = deleted.map(|(_, file)| file.offset).collect();
         let mut is_changed = false;
         if names.has_suffixes() {
             self.sweep(&names)?;
-            names = Names::of(self.opened.list()?);
+            names = self.names()?;
         }
         if names.has_suffixes() {
             self.complete_swaps(&names)?;
             is_changed = true;
-            names = Names::of(self.opened.list()?);
+            names = self.names()?;
         }
-        let found = self.catalogue(&names)?;
+        let found = self.catalogue(&names, &deleted)?;
         Ok(Catalogue {
             is_changed: is_changed || found.is_changed,
+            deleted,
             ..found
         })
+    }
+
+    /// The names that are there. What has the name of a file of ours and is none must not be taken for absent: nobody
+    /// knows what was there, and what would be made in its place.
+    fn names(&self) -> Result<Names, LogError> {
+        let Listing { files, others } = self.opened.list()?;
+        for (name, what) in others {
+            let is_ours = SegmentFileName::parse(&name).is_some()
+                || [partition_metadata::FILE_NAME, epochs::FILE_NAME].contains(&&*name);
+            if is_ours {
+                return Err(LogError::NotAFile {
+                    path: self.directory.join(name),
+                    what,
+                });
+            }
+        }
+        Ok(Names::of(files))
     }
 
     fn remove(&self, name: &str) -> Result<(), LogError> {
@@ -100,6 +130,15 @@ impl Files<'_> {
 
     /// Pass 1.
     fn sweep(&self, names: &Names) -> Result<(), LogError> {
+        // before the logs that tell why these have none
+        for (name, file) in names.with(Suffix::None) {
+            if file.kind.is_index() && names.has_only_deleted_log(file.offset) {
+                self.remove(name)?;
+            }
+        }
+        for name in &names.unfinished {
+            self.remove(name)?;
+        }
         let cleaned = names.with(Suffix::Cleaned);
         let lowest_cleaned = cleaned.map(|(_, file)| file.offset).min();
         for (name, file) in &names.segment_files {
@@ -145,7 +184,7 @@ impl Files<'_> {
     }
 
     /// Pass 3.
-    fn catalogue(&self, names: &Names) -> Result<Catalogue, LogError> {
+    fn catalogue(&self, names: &Names, deleted: &[Offset]) -> Result<Catalogue, LogError> {
         let mut segments: Vec<Found> = Vec::new();
         for (name, file) in &names.segment_files {
             if file.kind == SegmentFile::Log {
@@ -160,6 +199,7 @@ impl Files<'_> {
         }
         let mut snapshots = BTreeSet::new();
         let mut is_changed = false;
+        let mut without_log = Vec::new();
         for (name, file) in &names.segment_files {
             let at = segments
                 .binary_search_by_key(&file.offset, |segment| segment.base)
@@ -179,12 +219,15 @@ impl Files<'_> {
                 (SegmentFile::TimeIndex, Some(segment)) => {
                     segment.time_index = Some(self.opened.length(name)?);
                 }
-                (_, None) => {
+                // A crash leaves an index without its log when the log was renamed, or was not made yet.
+                (_, None) if deleted.contains(&file.offset) || self.opened.length(name)? == 0 => {
                     self.remove(name)?;
                     is_changed = true;
                 }
+                (_, None) => without_log.push(file.offset),
             }
         }
+        without_log.dedup();
         is_changed |= self.remove_stray_snapshots(&segments, &mut snapshots)?;
         Ok(Catalogue {
             segments,
@@ -192,6 +235,9 @@ impl Files<'_> {
             is_changed,
             has_topic_id: names.has_topic_id,
             has_epochs: names.has_epochs,
+            without_log,
+            deleted: Vec::new(),
+            set_aside: names.set_aside.clone(),
         })
     }
 
@@ -231,21 +277,31 @@ struct Names {
     segment_files: Vec<(String, SegmentFileName)>,
     has_topic_id: bool,
     has_epochs: bool,
+    set_aside: Vec<(Offset, Offset)>,
+    /// Copies of what was to be set aside.
+    unfinished: Vec<String>,
 }
 
 impl Names {
-    fn of(names: Vec<String>) -> Self {
+    fn of(files: Vec<String>) -> Self {
         let mut sorted = Self {
-            segment_files: Vec::with_capacity(names.len()),
+            segment_files: Vec::with_capacity(files.len()),
             has_topic_id: false,
             has_epochs: false,
+            set_aside: Vec::new(),
+            unfinished: Vec::new(),
         };
-        for name in names {
+        for name in files {
             match SegmentFileName::parse(&name) {
                 Some(file) => sorted.segment_files.push((name, file)),
                 None if name == partition_metadata::FILE_NAME => sorted.has_topic_id = true,
                 None if name == epochs::FILE_NAME => sorted.has_epochs = true,
-                None => {}
+                None => match name.strip_suffix(Suffix::Cleaned.text()) {
+                    Some(whole) if names::parse_set_aside(whole).is_some() => {
+                        sorted.unfinished.push(name);
+                    }
+                    _ => sorted.set_aside.extend(names::parse_set_aside(&name)),
+                },
             }
         }
         sorted
@@ -256,9 +312,18 @@ impl Names {
         files.filter(move |(_, file)| file.suffix == suffix)
     }
 
+    /// Whether the log of the segment at `base` was renamed to be removed, and no other has taken its place.
+    fn has_only_deleted_log(&self, base: Offset) -> bool {
+        let has_log = |suffix| {
+            let mut logs = self.with(suffix);
+            logs.any(|(_, file)| file.kind == SegmentFile::Log && file.offset == base)
+        };
+        has_log(Suffix::Deleted) && !has_log(Suffix::None) && !has_log(Suffix::Swap)
+    }
+
     fn has_suffixes(&self) -> bool {
         let mut files = self.segment_files.iter();
-        files.any(|(_, file)| file.suffix != Suffix::None)
+        files.any(|(_, file)| file.suffix != Suffix::None) || !self.unfinished.is_empty()
     }
 }
 

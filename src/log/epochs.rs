@@ -84,6 +84,11 @@ impl LeaderEpochs {
                 .is_none_or(|last| last.epoch != epoch || start < last.start)
     }
 
+    /// Where the first known leadership begins.
+    pub(super) fn first_offset(&self) -> Option<Offset> {
+        self.entries.first().map(|entry| entry.start)
+    }
+
     /// The lowest offset from which on the two differ.
     pub(super) fn first_difference(&self, other: &Self) -> Option<Offset> {
         let same = self.entries.iter().zip(&other.entries);

@@ -106,11 +106,13 @@ mod durable;
 pub mod epochs;
 mod epochs_file;
 mod file_system;
+mod find;
 mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod lookup;
+mod loss;
 mod meta;
 pub mod names;
 mod offset_index;
@@ -120,10 +122,12 @@ mod partition_log;
 mod partition_metadata;
 mod prepare;
 mod producer;
+mod reach;
 mod reader;
 mod rebuild;
 mod recover;
 mod replica_directory;
+mod resync;
 mod retention;
 mod roll;
 mod scan;
@@ -147,6 +151,7 @@ pub use directory::{
     Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory, Space, find_replicas,
 };
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
+pub use loss::{Loss, LossKind, SetAside};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;
 pub use open_files::{kept_files_are_many, limit_kept_files};
@@ -157,6 +162,6 @@ pub use prepare::{Effort, PreparedAppend, RecordSet};
 pub use producer::ProducerExpiration;
 pub(crate) use producer::ProducerPicture;
 pub use reader::{LogView, ReadError, ReadSlice};
-pub use scrub::{Finding, Pace, Scrubbed, SealedSegment};
+pub use scrub::{Finding, Pace, Scrubbed, ViewedSegment};
 pub use sync_job::SyncJob;
 pub use txn_index::AbortedTransaction;

@@ -46,6 +46,14 @@ impl SegmentFile {
         }
     }
 
+    /// Whether it says where in a log something is.
+    pub const fn is_index(self) -> bool {
+        matches!(
+            self,
+            Self::OffsetIndex | Self::TimeIndex | Self::TransactionIndex
+        )
+    }
+
     fn from_extension(extension: &str) -> Option<Self> {
         [
             Self::Log,
@@ -94,6 +102,25 @@ pub fn with_suffix(path: &Path, suffix: Suffix) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix.text());
     PathBuf::from(name)
+}
+
+/// Behind the name of a file that holds records which have left the log. Kafka looks at no file of such a name.
+const SET_ASIDE: &str = ".log.set-aside";
+
+/// The path of records that are set aside, which begin at `first` and end before `end`. Renamed to the name of a
+/// segment at `first`, the file is one.
+pub fn set_aside_path(directory: &Path, first: Offset, end: Offset) -> PathBuf {
+    directory.join(format!("{:020}-{:020}{SET_ASIDE}", first.0, end.0))
+}
+
+/// The offsets in such a name.
+pub fn parse_set_aside(name: &str) -> Option<(Offset, Offset)> {
+    let (first, end) = name.strip_suffix(SET_ASIDE)?.split_once('-')?;
+    let offset = |text: &str| {
+        let is_number = text.len() == STEM_LENGTH && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse().ok().map(Offset)).flatten()
+    };
+    Some((offset(first)?, offset(end)?))
 }
 
 /// The parsed name of a segment file.
@@ -230,6 +257,25 @@ mod tests {
             "",
         ] {
             assert_eq!(SegmentFileName::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_what_is_set_aside() {
+        let path = set_aside_path(Path::new("d"), Offset(40), Offset(120));
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+        assert_eq!(
+            name,
+            "00000000000000000040-00000000000000000120.log.set-aside"
+        );
+        assert_eq!(parse_set_aside(name), Some((Offset(40), Offset(120))));
+        assert_eq!(SegmentFileName::parse(name), None);
+        for other in [
+            "00000000000000000040.log",
+            "40-120.log.set-aside",
+            ".log.set-aside",
+        ] {
+            assert_eq!(parse_set_aside(other), None, "{other}");
         }
     }
 

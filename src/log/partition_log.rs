@@ -15,6 +15,7 @@ use super::append::{AppendError, AppendInfo, AppendOrigin};
 use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
+use super::loss::Loss;
 use super::prepare::{PreparedAppend, RecordSet};
 use super::producer::{ProducerExpiration, ProducerPicture, ProducerTable};
 use super::reader::{LogView, RecentBatches};
@@ -34,6 +35,8 @@ pub struct OpenOptions {
     pub recovery_point: Offset,
     /// From log-start-offset-checkpoint (0 when absent).
     pub log_start: Offset,
+    /// From replication-offset-checkpoint (0 when absent): everything below was acknowledged.
+    pub high_watermark: Offset,
     /// Written to, or compared with, `partition.metadata`; the zero id does neither.
     pub topic_id: TopicId,
     /// `producer.id.expiration.ms`.
@@ -53,12 +56,14 @@ pub struct RecoveryReport {
     pub segments_scanned: usize,
     /// Bytes of those.
     pub bytes_scanned: u64,
-    /// Bytes cut off because no good batch began there.
+    /// Bytes cut off because no good batch began there, nor behind it.
     pub bytes_truncated: u64,
-    /// Segments removed: behind a cut, or below the log start.
+    /// Segments removed, behind a cut and with nothing whole in them, or below the log start; or set aside.
     pub segments_deleted: usize,
     /// Segments whose indexes were missing or useless although the stop was clean.
     pub indexes_rebuilt: usize,
+    /// What is not there any more, in no order.
+    pub losses: Vec<Loss>,
 }
 
 impl RecoveryReport {
@@ -81,6 +86,16 @@ pub enum LogError {
     /// What the disk holds makes no sense.
     #[error("{0}")]
     Corrupt(String),
+    /// Something that is no file has the name of one: nobody knows what was there.
+    #[error(
+        "{path:?} is {what} and no file, so it is not known what was there; put the file back, or remove what stands in its place (an index is made anew), while the broker is stopped"
+    )]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What stands there.
+        what: &'static str,
+    },
     /// The directory belongs to another life of the topic.
     #[error("{directory:?} belongs to topic id {found}, not {expected}")]
     InconsistentTopicId {

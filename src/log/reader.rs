@@ -15,7 +15,7 @@ use crate::record::Limits;
 
 use super::epochs::LeaderEpochs;
 use super::page_cache::{Access, ReadAt as _, Reading};
-use super::scan::{HeaderWalk, Located, read_batch};
+use super::scan::{HeaderWalk, Located, Step, read_batch};
 use super::segment::Segment;
 use super::time_index;
 use super::validate::MOST_DECOMPRESSED;
@@ -360,7 +360,8 @@ impl LogView {
         let log = segment.files.log()?;
         let start = segment.walk_start(self.log_start);
         let mut walk = HeaderWalk::new(&log, start, segment.length);
-        while let Some(located) = walk.next_good()? {
+        let offsets = segment.base()..segment.end;
+        while let Some(located) = walk.next_behind_damage(&offsets)? {
             let header = &located.header;
             if header.base_offset >= self.log_start {
                 largest = largest.max(header.max_timestamp);
@@ -395,7 +396,8 @@ impl LogView {
             .walk_start(earlier.map_or(self.log_start, |entry| entry.offset.max(self.log_start)));
         let log = segment.files.log()?;
         let mut walk = HeaderWalk::new(&log, start, segment.length);
-        while let Some(located) = walk.next_good()? {
+        let offsets = segment.base()..segment.end;
+        while let Some(located) = walk.next_behind_damage(&offsets)? {
             let header = &located.header;
             if header.max_timestamp < timestamp || header.last_offset() < self.log_start {
                 continue;
@@ -454,7 +456,8 @@ fn last_boundary(
     let log = segment.files.log_by(access)?;
     let mut walk = HeaderWalk::over(Reading { file: &log, access }, start, segment.length);
     let mut last = None;
-    while let Some(located) = walk.next_good()? {
+    // what is damaged is met by who reads from there
+    while let Step::Batch(located) = walk.step()? {
         if located.end() > most {
             // what comes before it may be in no index: then it is this one that tells where that ends
             let before = (start, located.header.base_offset);

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::names::SegmentFile;
 use super::offset_index;
 use super::partition_log::LogError;
 use super::reader::RecentBatches;
+use super::resync::next_whole;
 use super::scan::{BatchScan, HeaderWalk, Step, is_old_format};
 use super::segment::{Segment, SegmentFiles};
 use super::time_index::{self, TimeEntry};
@@ -24,14 +26,57 @@ use super::trusted_part::TrustedPart;
 
 /// A segment that was read, and its indexes brought in line with it.
 pub(super) struct Rebuilt {
+    /// It ends before the bad tail, if there is one.
     pub(super) segment: Segment,
     /// Bytes that were read.
     pub(super) scanned: u64,
     /// Whether files were changed.
     pub(super) changed: bool,
+    /// What is not as it was written, and has whole batches on both sides.
+    pub(super) damages: Vec<Damage>,
+    pub(super) bad_tail: Option<BadTail>,
     marks: IndexMarks,
     recent: RecentBatches,
     first_timestamp: Option<Timestamp>,
+}
+
+/// Bytes in the midst of a segment that are no batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    pub(super) position: u64,
+    /// The offsets that should stand there.
+    pub(super) offsets: Range<Offset>,
+    pub(super) reason: String,
+}
+
+/// Where the good part of a segment ends before its file does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadTail {
+    pub(super) position: u64,
+    pub(super) reason: String,
+    /// Whether there are whole batches in it.
+    pub(super) holds_whole: bool,
+}
+
+/// What is known of a segment before it is read.
+pub(super) struct Expected {
+    /// The part that need not be read lies below this offset.
+    pub(super) trusted_below: Offset,
+    /// What lies behind damage stays where the damage is below this offset: what a crash has torn is above it.
+    pub(super) kept_below: Offset,
+    /// No offset is at or above this one.
+    pub(super) end: Offset,
+}
+
+impl Expected {
+    /// Of a segment that no crash has touched: nothing need be left out, and nothing may be.
+    pub(super) const fn all_below(end: Offset) -> Self {
+        Self {
+            trusted_below: Offset::ZERO,
+            kept_below: Offset(i64::MAX),
+            end,
+        }
+    }
 }
 
 impl Rebuilt {
@@ -41,6 +86,8 @@ impl Rebuilt {
             segment: Segment::empty(files),
             scanned: 0,
             changed: false,
+            damages: Vec::new(),
+            bad_tail: None,
             marks: IndexMarks::EMPTY,
             recent: RecentBatches::default(),
             first_timestamp: None,
@@ -48,14 +95,17 @@ impl Rebuilt {
     }
 }
 
-/// Reads `length` bytes of a segment, but for the part below `trusted_below` that needs no reading, cuts it at
-/// the first bad batch and brings its indexes in line. `note` is told of every good batch that was read.
-/// `buffer` is only there to be used again.
+/// Positions in a segment are numbers of 31 bits: nothing behind this is part of one.
+const LONGEST_LOG: u64 = i32::MAX as u64;
+
+/// Reads `length` bytes of a segment, but for the part that needs no reading, and brings its indexes in line with what
+/// is whole. `note` is told of every good batch that was read. `buffer` is only there to be used again. The log is
+/// left as it is.
 pub(super) fn rebuild(
     disk: &Disk,
     files: SegmentFiles,
     length: u64,
-    trusted_below: Offset,
+    expected: &Expected,
     config: &TopicConfig,
     buffer: &mut Vec<u8>,
     note: &mut dyn FnMut(&BatchHeader),
@@ -63,16 +113,18 @@ pub(super) fn rebuild(
     let base = files.base;
     let log = files.log()?;
     let mut recent = RecentBatches::default();
-    let mut scan = BatchScan::new(&log, length, base, std::mem::take(buffer));
+    let readable = length.min(LONGEST_LOG);
+    let mut scan = BatchScan::new(&log, readable, base, expected.end, std::mem::take(buffer));
+    let (mut damages, mut bad_tail) = (Vec::new(), None);
     let (mut marks, mut first_timestamp, mut end) = (IndexMarks::EMPTY, None, base);
     let (mut offset_entries, mut time_entries) = (Vec::new(), Vec::new());
     let mut trusted_length = 0;
-    let trusted = TrustedPart::read(&files, length, trusted_below)?;
+    let trusted = TrustedPart::read(&files, readable, expected.trusted_below)?;
     let kept = trusted.as_ref().map_or((0, 0), |trusted| {
         (trusted.offset_entries.len(), trusted.time_entries.len())
     });
     if let Some(trusted) = trusted {
-        scan = scan.starting_at(trusted.length, trusted.end);
+        scan.go_to(trusted.length, trusted.end);
         (marks, end, trusted_length) = (trusted.marks, trusted.end, trusted.length);
         first_timestamp = Some(trusted.first_timestamp);
         (offset_entries, time_entries) = (trusted.offset_entries, trusted.time_entries);
@@ -95,29 +147,54 @@ pub(super) fn rebuild(
                 end = header.next_offset();
                 note(header);
             }
-            Step::End => break length,
+            Step::End => break readable,
             Step::Bad { position, reason } => {
-                cut(disk, &files, &log, position, length, end, &reason)?;
-                break position;
+                refuse_old_format(&files, &log, position, readable)?;
+                let behind = position + 1..readable;
+                let whole = next_whole(&log, behind, &(end..expected.end))?;
+                match whole {
+                    Some(whole) if end < expected.kept_below => {
+                        let next = whole.header.base_offset;
+                        damages.push(Damage {
+                            position,
+                            offsets: end..next,
+                            reason,
+                        });
+                        scan.go_to(whole.position, next);
+                    }
+                    whole => {
+                        bad_tail = Some(BadTail {
+                            position,
+                            reason,
+                            holds_whole: whole.is_some(),
+                        });
+                        break position;
+                    }
+                }
             }
         }
     };
+    if good == readable && readable < length {
+        bad_tail = Some(BadTail {
+            position: readable,
+            reason: format!("the file has {length} bytes, and a segment has at most {LONGEST_LOG}"),
+            holds_whole: false,
+        });
+    }
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
-    let mut changed = good < length;
-    changed |= write_index(
-        disk,
-        &files.path(SegmentFile::OffsetIndex),
-        &offset_entries,
-        kept.0,
-    )?;
-    changed |= write_index(
-        disk,
-        &files.path(SegmentFile::TimeIndex),
-        &time_entries,
-        kept.1,
-    )?;
+    let mut changed = false;
+    // Where nothing is whole the log is that of another segment, or will be put back: its indexes may fit it then.
+    if good > 0 || length == 0 {
+        let indexes = [
+            (SegmentFile::OffsetIndex, &offset_entries, kept.0),
+            (SegmentFile::TimeIndex, &time_entries, kept.1),
+        ];
+        for (kind, entries, kept) in indexes {
+            changed |= write_index(disk, &files.path(kind), entries, kept)?;
+        }
+    }
     let segment = Segment {
         files: Arc::new(files.closed()),
         length: good,
@@ -128,8 +205,10 @@ pub(super) fn rebuild(
     };
     Ok(Rebuilt {
         segment,
-        scanned: length.saturating_sub(trusted_length),
+        scanned: readable.saturating_sub(trusted_length),
         changed,
+        damages,
+        bad_tail,
         marks,
         recent,
         first_timestamp,
@@ -171,31 +250,21 @@ fn count(size: u64, entry_size: usize) -> u32 {
     u32::try_from(size / entry_size as u64).unwrap_or(u32::MAX)
 }
 
-/// Cuts a log at a bad batch; refuses where that would throw away records of an old format.
-fn cut(
-    disk: &Disk,
+/// What is no batch of ours may be a record of an old format: then nothing is touched.
+fn refuse_old_format(
     files: &SegmentFiles,
     log: &File,
     position: u64,
     length: u64,
-    offset: Offset,
-    reason: &str,
 ) -> Result<(), LogError> {
-    let path = files.path(SegmentFile::Log);
     if is_old_format(log, position, length)? {
         let message = format!(
             "{} holds records of message format 0 or 1 at byte {position}, which are not read",
-            path.display()
+            files.path(SegmentFile::Log).display()
         );
         return Err(LogError::Corrupt(message));
     }
-    let directory = path.parent().and_then(Path::file_name);
-    tracing::warn!(
-        partition = %directory.unwrap_or_default().display(), offset = offset.0,
-        path = %path.display(), position, length, reason,
-        "cutting the log at a bad batch"
-    );
-    Ok(disk.set_length(log, position)?)
+    Ok(())
 }
 
 /// The active segment and what views know of its tail.
@@ -204,6 +273,9 @@ pub(super) struct Tail {
     pub(super) recent: RecentBatches,
     /// Whether the indexes did not fit the log and were changed.
     pub(super) mended: bool,
+    pub(super) damages: Vec<Damage>,
+    /// The segment ends before it, and the file is as long as it was.
+    pub(super) bad_tail: Option<BadTail>,
 }
 
 impl Tail {
@@ -220,6 +292,8 @@ impl Tail {
             },
             recent: RecentBatches::default(),
             mended: false,
+            damages: Vec::new(),
+            bad_tail: None,
         }
     }
 }
@@ -248,6 +322,8 @@ pub(super) fn load_tail(
             },
             recent,
             mended,
+            damages: Vec::new(),
+            bad_tail: None,
         }
     };
     let length = files.log()?.metadata()?.len();
@@ -269,23 +345,27 @@ pub(super) fn load_tail(
         ));
     }
     tracing::warn!(path = %files.path(SegmentFile::Log).display(), "log and indexes do not fit: rebuilding");
-    let nothing = files.base;
     let rebuilt = rebuild(
         disk,
         files,
         length,
-        nothing,
+        &Expected::all_below(Offset(i64::MAX)),
         config,
         &mut Vec::new(),
         &mut |_| {},
     )?;
-    Ok(tail(
+    let read = tail(
         rebuilt.segment,
         rebuilt.marks,
         rebuilt.first_timestamp,
         rebuilt.recent,
         true,
-    ))
+    );
+    Ok(Tail {
+        damages: rebuilt.damages,
+        bad_tail: rebuilt.bad_tail,
+        ..read
+    })
 }
 
 struct ReadTail {

@@ -4,28 +4,34 @@
 //! 2. Complete swaps: remove the segments that a finished compaction replaces, put its output in place.
 //! 3. Catalogue: list the segments by their logs; remove indexes without a log.
 //! 4. Scan, after an unclean stop, everything from the recovery point on, and the end of the segment before it:
-//!    check each batch, bring the indexes in line, cut at the first bad one and remove the segments behind it.
-//!    Of a segment that lies below the recovery point or holds it, what lies below is trusted (see
-//!    `trusted_part`). Indexes that are missing or malformed are rebuilt after a clean stop as well.
-//! 5. Start anew at the log start when the log ends below it.
-//! 6. Load the tail of the active segment.
+//!    check each batch, bring the indexes in line. Of a segment that lies below the recovery point or holds it, what lies
+//!    below is trusted (see `trusted_part`): there, and after a clean stop, each segment is only asked where it ends
+//!    (`reach`), and indexes that are missing or do not fit are rebuilt.
+//!    Below what was acknowledged, a batch that is not whole is damage, and what is whole around it stays. Above it the log
+//!    ends before the first bad batch or gap: what is whole behind that is set aside (`aside`), what is torn is cut.
+//! 5. Start anew at the log start when the log ends below it, and nothing was ever written above it.
+//! 6. Load the tail of the active segment. Where the checkpoints, or what was set aside, know of higher offsets than
+//!    the log holds, it is closed as it is and the log goes on at the highest of them.
 //! 7. Bring the leader epochs in line with what is there; their file follows later where it may (`epochs_file`).
 //! 8. Load the producers from the highest good snapshot, look up their older batches in the log below it,
 //!    and replay the batches above it.
 //!
 //! The recovery point is never raised here: nothing was synced.
 
+mod aside;
+mod end;
 mod segments;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Offset, TopicPartition};
 
 use super::active::{ActiveSegment, index_interval};
-use super::catalogue::{Catalogue, Files};
+use super::catalogue::{Catalogue, Files, Found};
 use super::disk::Disk;
 use super::epochs::{self, LeaderEpochs};
 use super::epochs_file::EpochsFile;
@@ -80,6 +86,34 @@ fn create_directory(disk: &Disk, directory: &Path) -> Result<ReplicaDirectory, L
     Ok(opened.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?)
 }
 
+/// What is in the directory, and what looking through it has made of it.
+struct Contents<'a> {
+    topic_partition: &'a TopicPartition,
+    found: &'a [Found],
+    snapshots: &'a mut BTreeSet<Offset>,
+    epochs: LeaderEpochs,
+    /// Segments that have indexes and no log.
+    without_log: &'a [Offset],
+    /// What is set aside: from this offset up to that one.
+    set_aside: Vec<(Offset, Offset)>,
+    /// Only there to be used again.
+    buffer: Vec<u8>,
+}
+
+impl Contents<'_> {
+    /// Whether these offsets are missing because something was set aside there.
+    fn was_set_aside(&self, gap: &Range<Offset>) -> bool {
+        let mut ranges = self.set_aside.iter();
+        ranges.any(|(first, end)| *first < gap.end && gap.start < *end)
+    }
+
+    /// The first segment without a log that begins there.
+    fn without_log_in(&self, gap: &Range<Offset>) -> Option<Offset> {
+        let mut bases = self.without_log.iter();
+        bases.find(|base| gap.contains(base)).copied()
+    }
+}
+
 struct Recovery {
     directory: Arc<Path>,
     options: OpenOptions,
@@ -105,12 +139,29 @@ impl Recovery {
             is_changed,
             has_topic_id,
             has_epochs,
+            without_log,
+            deleted,
+            set_aside,
         } = files.look_through()?;
         let found_snapshots = snapshots.clone();
         self.check_topic_id(opened, has_topic_id)?;
         let found_epochs = self.load_epochs(opened, has_epochs)?;
-        let mut epochs = found_epochs.clone().unwrap_or_default();
-        let mut segments = self.scan(&topic_partition, &found, &mut snapshots, &mut epochs)?;
+        self.remember_set_aside(&set_aside);
+        let mut contents = Contents {
+            topic_partition: &topic_partition,
+            found: &found,
+            snapshots: &mut snapshots,
+            epochs: found_epochs.clone().unwrap_or_default(),
+            without_log: &without_log,
+            set_aside,
+            buffer: Vec::new(),
+        };
+        let mut segments = self.scan(&mut contents)?;
+        let Contents {
+            mut epochs,
+            set_aside,
+            ..
+        } = contents;
         let is_scanned = !self.unsynced.is_empty();
         let last = segments.pop();
         let is_new = last.is_none();
@@ -118,31 +169,56 @@ impl Recovery {
 
         // 5.
         let checkpointed = self.options.log_start;
-        if let Some(ended) = tail.take_if(|tail| tail.active.segment.end < checkpointed) {
+        let goes_on_at = self.goes_on_at(&set_aside);
+        self.refuse_impossible_start(tail.as_ref(), goes_on_at)?;
+        if let Some(ended) =
+            tail.take_if(|tail| tail.active.segment.end < checkpointed && goes_on_at < checkpointed)
+        {
             segments.push(ended.active.segment);
             self.start_anew(&mut segments, &mut snapshots)?;
             epochs = LeaderEpochs::default();
         }
 
         // 6.
+        let first_epoch = found_epochs.as_ref().and_then(LeaderEpochs::first_offset);
+        let is_short = self.close_short(
+            &mut tail,
+            &mut segments,
+            &without_log,
+            (goes_on_at, first_epoch),
+        )?;
         let mut jitter = Jitter::new(self.options.jitter_seed);
         let Tail {
             active,
             recent,
             mended,
-        } = self.active(tail, jitter.next_ms(&self.options.config))?;
+            ..
+        } = self.active(tail, goes_on_at, jitter.next_ms(&self.options.config))?;
         let log_end = active.segment.end;
         let first_base = segments.first().unwrap_or(&active.segment).base();
         let log_start = checkpointed.max(first_base);
+        let first_known = (!is_new).then_some(first_epoch).flatten();
+        self.note_missing_front(first_known, first_base, &deleted);
 
         // one that lies above the end speaks of a log that is lost, and its name will mean another one
         self.remove_snapshots(snapshots.split_off(&log_end.next()))?;
 
         // 7.
+        let file_says_nothing = first_epoch.is_none();
+        if file_says_nothing
+            && (self.options.clean_shutdown || self.options.recovery_point > first_base)
+        {
+            epochs = Self::epochs_of(segments.iter().chain([&active.segment]))?;
+        }
         epochs.truncate_from_end(log_end);
         epochs.truncate_from_start(first_base);
-        let (epochs_file, epochs_from) =
-            self.epochs_file(found_epochs, &epochs, first_base, log_end)?;
+        let (epochs_file, epochs_from) = self.epochs_file(
+            found_epochs,
+            &epochs,
+            first_base,
+            log_end,
+            !deleted.is_empty(),
+        )?;
         let all_epochs = epochs.clone();
         epochs.truncate_from_start(log_start);
 
@@ -160,6 +236,7 @@ impl Recovery {
             ..
         } = self.options.clone();
         let is_as_found = !is_new
+            && !is_short
             && !is_changed
             && !is_scanned
             && !mended
@@ -192,6 +269,7 @@ impl Recovery {
                 Synced {
                     names: has_synced_names || (clean_shutdown && is_as_found),
                     entries: is_new
+                        || is_short
                         || (clean_shutdown && !mended && self.report.indexes_rebuilt == 0),
                     epochs_from,
                     is_as_found,
@@ -219,11 +297,25 @@ impl Recovery {
         if last.is_empty() {
             return Ok(Some(Tail::empty(files, *now)));
         }
-        load_tail(disk, files, config, *now).map(Some)
+        let mut tail = load_tail(disk, files, config, *now)?;
+        self.note_damages(&tail.active.segment, std::mem::take(&mut tail.damages));
+        if let Some(bad) = &tail.bad_tail
+            && tail.active.segment.end >= self.known_end()
+        {
+            // nobody was told of anything there, and nothing is whole
+            self.cut_torn(&tail.active.segment, bad)?;
+            tail.bad_tail = None;
+        }
+        Ok(Some(tail))
     }
 
     /// Pass 6: the active segment, the one that was found or a new one.
-    fn active(&self, tail: Option<Tail>, jitter_ms: i64) -> Result<Tail, LogError> {
+    fn active(
+        &self,
+        tail: Option<Tail>,
+        goes_on_at: Offset,
+        jitter_ms: i64,
+    ) -> Result<Tail, LogError> {
         if let Some(tail) = tail {
             return Ok(Tail {
                 active: ActiveSegment {
@@ -244,13 +336,15 @@ impl Recovery {
             active: ActiveSegment::create(
                 disk,
                 &self.directory,
-                *log_start,
+                goes_on_at.max(*log_start),
                 config,
                 *now,
                 jitter_ms,
             )?,
             recent: RecentBatches::default(),
             mended: false,
+            damages: Vec::new(),
+            bad_tail: None,
         })
     }
 
@@ -272,9 +366,11 @@ impl Recovery {
         epochs: &LeaderEpochs,
         first_base: Offset,
         log_end: Offset,
+        is_behind: bool,
     ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
         let file = Arc::<EpochsFile>::default();
-        let is_missing = found.is_none();
+        // of segments whose removal was broken off it still speaks
+        let is_missing = found.is_none() || is_behind;
         let mut found = found.unwrap_or_default();
         // what begins below the first segment every start leaves out
         found.truncate_from_start(first_base);
@@ -356,11 +452,14 @@ impl Recovery {
             return Ok(None);
         }
         let text = opened.read(epochs::FILE_NAME)?;
-        let epochs = LeaderEpochs::decode(&String::from_utf8_lossy(&text));
-        epochs.map(Some).map_err(|error| {
-            let path = self.directory.join(epochs::FILE_NAME);
-            LogError::Corrupt(format!("{}: {error}", path.display()))
-        })
+        match LeaderEpochs::decode(&String::from_utf8_lossy(&text)) {
+            Ok(epochs) => Ok(Some(epochs)),
+            Err(error) => {
+                let path = self.directory.join(epochs::FILE_NAME);
+                tracing::error!(path = %path.display(), %error, "made anew from the batches of the log");
+                Ok(None)
+            }
+        }
     }
 
     /// Refuses the directory of another topic id.

@@ -14,6 +14,15 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, statat};
 /// Files of one line or a few fit in.
 const SMALL: usize = 1024;
 
+/// What is in a directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Names, in order.
+    pub(super) files: Vec<String>,
+    /// What is no file, by name, and what it is.
+    pub(super) others: Vec<(String, &'static str)>,
+}
+
 /// An open directory.
 #[derive(Debug)]
 pub(super) struct ReplicaDirectory {
@@ -35,9 +44,9 @@ impl ReplicaDirectory {
         }
     }
 
-    /// The names of the files in it, in order.
-    pub(super) fn list(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
+    /// The names of the files in it, in order. A symbolic link to a file is one, as for Kafka.
+    pub(super) fn list(&self) -> io::Result<Listing> {
+        let (mut names, mut others) = (Vec::new(), Vec::new());
         if self.is_listed.replace(true) {
             rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Start(0))?;
         }
@@ -49,23 +58,38 @@ impl ReplicaDirectory {
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
             };
-            let is_file = match entry.file_type() {
-                FileType::RegularFile => true,
-                FileType::Unknown => self.is_file(name)?,
-                _ => false,
+            let what = match entry.file_type() {
+                FileType::RegularFile => None,
+                _ => self.what_else(name)?,
             };
-            if is_file {
-                names.push(name.to_owned());
+            match what {
+                None => names.push(name.to_owned()),
+                Some(what) => others.push((name.to_owned(), what)),
             }
         }
         names.sort_unstable();
-        Ok(names)
+        Ok(Listing {
+            files: names,
+            others,
+        })
     }
 
-    /// For file systems that do not tell with the name what it is.
-    fn is_file(&self, name: &str) -> io::Result<bool> {
-        let found = statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    /// What stands there that is no file, where links lead; `None` for a file. Not all file systems tell that with the name.
+    fn what_else(&self, name: &str) -> io::Result<Option<&'static str>> {
+        let found = match statat(&self.file, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {
+                return Ok(Some("a link to nothing"));
+            }
+            found => found?,
+        };
+        Ok(match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => None,
+            FileType::Directory => Some("a directory"),
+            FileType::Fifo => Some("a FIFO"),
+            FileType::Socket => Some("a socket"),
+            FileType::BlockDevice | FileType::CharacterDevice => Some("a device"),
+            _ => Some("something else"),
+        })
     }
 
     /// How long a file is.
@@ -106,10 +130,16 @@ mod tests {
         }
         std::fs::create_dir(directory.path().join("d")).unwrap();
         std::os::unix::fs::symlink("a", directory.path().join("e")).unwrap();
+        std::os::unix::fs::symlink("none", directory.path().join("f")).unwrap();
         let opened = ReplicaDirectory::open(directory.path()).unwrap().unwrap();
         for _ in 0..2 {
-            assert_eq!(opened.list().unwrap(), ["a", "b", "c"]);
+            let Listing { files, mut others } = opened.list().unwrap();
+            assert_eq!(files, ["a", "b", "c", "e"]);
+            others.sort_unstable();
+            let others: Vec<_> = others.iter().map(|(name, what)| (&**name, *what)).collect();
+            assert_eq!(others, [("d", "a directory"), ("f", "a link to nothing")]);
         }
+        assert_eq!(opened.length("e").unwrap(), SMALL as u64);
         for (name, length) in [("b", 0), ("a", SMALL), ("c", 3 * SMALL + 1)] {
             assert_eq!(opened.length(name).unwrap(), length as u64);
             assert_eq!(opened.read(name).unwrap(), vec![7; length]);
@@ -125,6 +155,6 @@ mod tests {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let opened = ReplicaDirectory::open(directory.path()).unwrap().unwrap();
-        assert_eq!(opened.list().unwrap(), names);
+        assert_eq!(opened.list().unwrap().files, names);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
@@ -14,12 +15,16 @@ use crate::record::batch::LENGTH_OVERHEAD;
 use crate::record::{Batch, BatchHeader, HEADER_SIZE};
 
 use super::page_cache::{Access, ReadAt as _, Reading};
+use super::resync;
 
 /// Read at once by a header walk: room for an index interval of small batches.
 const WALK_CHUNK: u64 = 8 * 1024;
 
 /// Read at once by a full scan.
 const SCAN_CHUNK: usize = 1024 * 1024;
+
+/// Batches up to this size are checked in memory.
+const MOST_BUFFERED: usize = 16 * SCAN_CHUNK;
 
 /// A batch's header and where the batch starts.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +123,45 @@ impl<'f> HeaderWalk<'f> {
         }
     }
 
+    /// The next batch that can be one of these offsets, which is found behind whatever is damaged.
+    pub(crate) fn next_behind_damage(
+        &mut self,
+        offsets: &Range<Offset>,
+    ) -> io::Result<Option<Located>> {
+        match self.step()? {
+            Step::Batch(located) => Ok(Some(located)),
+            Step::End => Ok(None),
+            Step::Bad { position, .. } => self.resume(position, offsets),
+        }
+    }
+
+    /// Looks for a whole batch of these offsets behind a bad one at `position`, and goes on behind it.
+    pub(crate) fn resume(
+        &mut self,
+        position: u64,
+        offsets: &Range<Offset>,
+    ) -> io::Result<Option<Located>> {
+        if self.file.access == Access::Memory {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let found = resync::next_whole(self.file.file, position + 1..self.end, offsets)?;
+        self.position = found.as_ref().map_or(self.end, Located::end);
+        Ok(found)
+    }
+
+    /// Where the next batch begins, if that is one of these offsets. It stays the next one.
+    pub(crate) fn next_begins_in(&mut self, offsets: Range<Offset>) -> io::Result<Option<Offset>> {
+        let position = self.position;
+        let next = self.step()?;
+        self.position = position;
+        Ok(match next {
+            Step::Batch(next) => {
+                Some(next.header.base_offset).filter(|next| offsets.contains(next))
+            }
+            Step::End | Step::Bad { .. } => None,
+        })
+    }
+
     fn header_bytes(&mut self) -> io::Result<&[u8]> {
         let buffered_end = self.buffer_start + self.buffer.len() as u64;
         if self.position < self.buffer_start || self.position + HEADER_SIZE as u64 > buffered_end {
@@ -153,12 +197,20 @@ pub(crate) struct BatchScan<'f> {
     buffer_start: u64,
     base: Offset,
     least_offset: Offset,
+    /// No offset may be at or above this one.
+    below: Offset,
 }
 
 impl<'f> BatchScan<'f> {
-    /// Over `file` from its start to `end`, in `buffer` (reused from segment to segment). No batch may
-    /// begin below `base`.
-    pub(crate) fn new(file: &'f File, end: u64, base: Offset, mut buffer: Vec<u8>) -> Self {
+    /// Over `file` from its start to `end`, in `buffer` (reused from segment to segment). No offset may
+    /// be below `base`, or at or above `below`.
+    pub(crate) fn new(
+        file: &'f File,
+        end: u64,
+        base: Offset,
+        below: Offset,
+        mut buffer: Vec<u8>,
+    ) -> Self {
         buffer.clear();
         Self {
             file,
@@ -168,15 +220,16 @@ impl<'f> BatchScan<'f> {
             buffer_start: 0,
             base,
             least_offset: base,
+            below,
         }
     }
 
-    /// The same from `position` on, a batch boundary; no batch from there on may begin below `least_offset`.
-    pub(crate) const fn starting_at(mut self, position: u64, least_offset: Offset) -> Self {
+    /// Goes on at `position`, a batch boundary; no batch from there on may begin below `least_offset`.
+    pub(crate) fn go_to(&mut self, position: u64, least_offset: Offset) {
         self.position = position;
         self.buffer_start = position;
+        self.buffer.clear();
         self.least_offset = least_offset;
-        self
     }
 
     /// Gives the buffer back.
@@ -205,21 +258,32 @@ impl<'f> BatchScan<'f> {
                 header.size()
             ));
         }
-        let least_offset = self.least_offset;
-        let body = self
-            .fill(header.size())?
-            .get(HEADER_SIZE..header.size())
-            .unwrap_or_default();
-        let crc = header.crc_over(body);
+        let crc = self.crc_of(&header)?;
         if crc != header.crc {
             return bad(format!(
                 "stored crc {:#010x} differs from {crc:#010x}",
                 header.crc
             ));
         }
+        let least_offset = self.least_offset;
         if header.base_offset < least_offset || header.last_offset_delta < 0 {
             return bad(format!(
                 "offset {} where at least {least_offset} was expected",
+                header.base_offset
+            ));
+        }
+        if header.last_offset() >= self.below {
+            return bad(format!(
+                "offset {} in a segment that ends before {}",
+                header.last_offset(),
+                self.below
+            ));
+        }
+        if header.base_offset > least_offset
+            && let Some(next) = self.misplaced_by(&header)?
+        {
+            return bad(format!(
+                "offset {} where {least_offset} was expected, and the batch behind it begins with {next}",
                 header.base_offset
             ));
         }
@@ -233,6 +297,26 @@ impl<'f> BatchScan<'f> {
         self.position = located.end();
         self.least_offset = header.next_offset();
         Ok(Step::Batch(located))
+    }
+
+    /// The checksum of the batch at the current position, which is known to be in the file. Of a length that may be a lie
+    /// nothing is allocated.
+    fn crc_of(&mut self, header: &BatchHeader) -> io::Result<u32> {
+        if header.size() > MOST_BUFFERED {
+            let (position, header) = (self.position, *header);
+            return resync::crc_of(self.file, &Located { position, header });
+        }
+        let bytes = self.fill(header.size())?;
+        let body = bytes.get(HEADER_SIZE..header.size()).unwrap_or_default();
+        Ok(header.crc_over(body))
+    }
+
+    /// A base offset is under no checksum. Where one leaves a gap, and the next batch lies in that gap, it is this batch
+    /// whose offset is wrong. Returns where the next one begins then.
+    fn misplaced_by(&self, header: &BatchHeader) -> io::Result<Option<Offset>> {
+        let position = self.position.saturating_add(header.size() as u64);
+        let mut behind = HeaderWalk::new(self.file, position, self.end);
+        behind.next_begins_in(self.least_offset..header.base_offset)
     }
 
     /// At least `length` bytes from the current position, which are known to be in the file.

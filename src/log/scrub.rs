@@ -1,7 +1,8 @@
-//! Reading what nobody reads: whether a sealed segment still is what was written.
+//! Reading what nobody reads: whether a segment still is what was written.
 //!
 //! A bit that flips in a file which nobody has opened for months is found by nobody, until a consumer comes
-//! that gets a batch with a wrong checksum. A scrub reads a sealed segment from its first byte to its last:
+//! that gets a batch with a wrong checksum. A scrub reads a segment from its first byte to its last, the active one
+//! as far as it was written when the scrub began:
 //!
 //! ```text
 //!   .log        |batch|batch|batch|bat?h|batch|batch|     each: length, format, checksum, offsets that grow
@@ -43,15 +44,21 @@ use super::time_index::{self, TimeEntry};
 /// A segment in which this much is wrong is lost as a whole.
 const MOST_FINDINGS: usize = 16;
 
-/// A sealed segment of a view.
+/// A segment of a view, as long as it is there.
 #[derive(Clone, Debug)]
-pub struct SealedSegment(Segment);
+pub struct ViewedSegment {
+    segment: Segment,
+    /// Whether more may be written behind it.
+    is_active: bool,
+}
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The first offset that is in doubt.
     pub offset: Offset,
+    /// The first one behind it that is not.
+    pub end: Offset,
     /// The file.
     pub path: PathBuf,
     /// Where in the file, in bytes.
@@ -74,32 +81,38 @@ pub enum Scrubbed {
 }
 
 impl LogView {
-    /// The segments that are not written any more, oldest first.
-    pub fn sealed_segments(&self) -> impl Iterator<Item = SealedSegment> {
-        self.sealed.iter().cloned().map(SealedSegment)
+    /// The segments in which there is something, oldest first.
+    pub fn segments(&self) -> impl Iterator<Item = ViewedSegment> {
+        let sealed = self.sealed.iter().map(|segment| (segment, false));
+        let all = sealed.chain([(&self.active, true)]);
+        all.filter(|(segment, _)| segment.length > 0)
+            .map(|(segment, is_active)| ViewedSegment {
+                segment: segment.clone(),
+                is_active,
+            })
     }
 
-    /// Whether this segment, and none that took its place, is a sealed one of this view.
-    pub fn has_sealed(&self, segment: &SealedSegment) -> bool {
+    /// Whether this segment, and none that took its place, is one of this view.
+    pub fn has(&self, segment: &ViewedSegment) -> bool {
         let at = self
             .sealed
             .binary_search_by_key(&segment.base(), Segment::base);
-        at.ok()
-            .and_then(|at| self.sealed.get(at))
-            .is_some_and(|ours| Arc::ptr_eq(&ours.files, &segment.0.files))
+        let sealed = at.ok().and_then(|at| self.sealed.get(at));
+        let ours = sealed.unwrap_or(&self.active);
+        Arc::ptr_eq(&ours.files, &segment.segment.files)
     }
 }
 
-impl SealedSegment {
+impl ViewedSegment {
     /// Its first offset.
     pub fn base(&self) -> Offset {
-        self.0.base()
+        self.segment.base()
     }
 
     /// Reads and checks all of it. `pace` is told how many bytes were just read; it may wait, or end the scrub.
     pub fn scrub(&self, pace: Pace<'_>) -> Scrubbed {
-        let result = Scrub::open(&self.0, pace).and_then(Scrub::run);
-        if self.0.files.is_retired() {
+        let result = Scrub::open(self, pace).and_then(Scrub::run);
+        if self.segment.files.is_retired() {
             // what was read under these names may have been another segment
             return Scrubbed::Gone;
         }
@@ -115,6 +128,7 @@ impl SealedSegment {
 /// A scrub under way.
 struct Scrub<'s> {
     segment: &'s Segment,
+    is_active: bool,
     log: Option<ColdFile<'s>>,
     offsets: Option<Entries<'s, OffsetEntry, { offset_index::ENTRY_SIZE }>>,
     times: Option<Entries<'s, TimeEntry, { time_index::ENTRY_SIZE }>>,
@@ -123,18 +137,23 @@ struct Scrub<'s> {
     /// A log that is not as it was cannot tell what should be in its indexes.
     is_log_good: bool,
     findings: Vec<Finding>,
+    /// How many of the last ones are about a stretch of the log whose end is not known yet.
+    open_findings: usize,
 }
 
 impl<'s> Scrub<'s> {
-    fn open(segment: &'s Segment, pace: Pace<'s>) -> Result<Self, Halt> {
+    fn open(viewed: &'s ViewedSegment, pace: Pace<'s>) -> Result<Self, Halt> {
+        let segment = &viewed.segment;
         let mut scrub = Self {
             segment,
+            is_active: viewed.is_active,
             log: None,
             offsets: None,
             times: None,
             largest: Timestamp::NONE,
             is_log_good: true,
             findings: Vec::new(),
+            open_findings: 0,
         };
         scrub.log = scrub.open_file(SegmentFile::Log, segment.length, pace)?;
         let size = |entries: u32, size: usize| u64::from(entries) * size as u64;
@@ -187,6 +206,7 @@ impl<'s> Scrub<'s> {
     fn find(&mut self, kind: SegmentFile, position: u64, offset: Offset, reason: String) {
         self.findings.push(Finding {
             offset,
+            end: offset,
             path: self.segment.files.path(kind),
             position,
             reason,
@@ -196,6 +216,19 @@ impl<'s> Scrub<'s> {
     fn find_in_log(&mut self, position: u64, offset: Offset, reason: String) {
         self.is_log_good = false;
         self.find(SegmentFile::Log, position, offset, reason);
+        if let Some(finding) = self.findings.last_mut() {
+            // until something good is found behind it
+            finding.end = self.segment.end;
+            self.open_findings += 1;
+        }
+    }
+
+    /// At `offset` all is well again.
+    fn close_findings(&mut self, offset: Offset) {
+        let open = std::mem::take(&mut self.open_findings);
+        for finding in self.findings.iter_mut().rev().take(open) {
+            finding.end = offset.max(finding.offset);
+        }
     }
 
     fn run(mut self) -> Result<Vec<Finding>, Halt> {
@@ -227,6 +260,7 @@ impl<'s> Scrub<'s> {
                         self.findings.truncate(previous.2);
                         self.find_in_log(previous.0, previous.1, reason);
                     }
+                    self.close_findings(header.base_offset);
                     previous = (position, expected, self.findings.len());
                     if self.is_log_good {
                         self.check_offset_entries(position, &header)?;

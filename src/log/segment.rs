@@ -27,7 +27,6 @@ use super::names::{SegmentFile, Suffix, with_suffix};
 use super::offset_index::{self, OffsetEntry};
 use super::open_files::{Hold, KeptFile};
 use super::page_cache::{Access, Reading};
-use super::scan::{HeaderWalk, Located};
 use super::time_index::{self, TimeEntry};
 
 /// The files of one segment, opened when they are first needed.
@@ -377,29 +376,6 @@ impl Segment {
                 .map_or(0, |entry| entry.position)
                 .min(self.length)),
         }
-    }
-
-    /// The first batch whose last offset is at or above `offset`, looked for from `start`, which must
-    /// be a batch boundary not behind it.
-    pub(crate) fn find_from(
-        &self,
-        access: Access,
-        start: u64,
-        offset: Offset,
-    ) -> io::Result<Option<Located>> {
-        let log = self.files.log_by(access)?;
-        let mut walk = HeaderWalk::over(Reading { file: &log, access }, start, self.length);
-        while let Some(located) = walk.next_good()? {
-            if located.header.last_offset() >= offset {
-                return Ok(Some(located));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first batch whose last offset is at or above `offset`.
-    pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Located>> {
-        self.find_from(Access::Disk, self.walk_start(offset), offset)
     }
 
     /// Whether there is nothing in its files.

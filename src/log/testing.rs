@@ -222,11 +222,37 @@ pub(crate) fn open(
     now: Timestamp,
     disk: &Disk,
 ) -> Result<(PartitionLog, RecoveryReport), LogError> {
-    let options = OpenOptions {
-        config: Arc::new(config.clone()),
+    let checkpointed = Checkpointed {
         clean_shutdown,
         recovery_point,
         log_start,
+        high_watermark: Offset::ZERO,
+    };
+    open_as(directory, config, checkpointed, now, disk)
+}
+
+/// What the files of a log directory say about one log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Checkpointed {
+    pub(crate) clean_shutdown: bool,
+    pub(crate) recovery_point: Offset,
+    pub(crate) log_start: Offset,
+    pub(crate) high_watermark: Offset,
+}
+
+pub(crate) fn open_as(
+    directory: &Path,
+    config: &TopicConfig,
+    checkpointed: Checkpointed,
+    now: Timestamp,
+    disk: &Disk,
+) -> Result<(PartitionLog, RecoveryReport), LogError> {
+    let options = OpenOptions {
+        config: Arc::new(config.clone()),
+        clean_shutdown: checkpointed.clean_shutdown,
+        recovery_point: checkpointed.recovery_point,
+        log_start: checkpointed.log_start,
+        high_watermark: checkpointed.high_watermark,
         topic_id: TOPIC_ID,
         producer_expiration: ProducerExpiration::new(86_400_000),
         now,

@@ -85,6 +85,10 @@ impl PartitionLog {
 
         let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base(), true);
         let tail = rebuild::load_tail(&self.disk, files, &self.config, self.latest_time)?;
+        if let Some(bad) = &tail.bad_tail {
+            // it lay behind all that is left
+            self.disk.set_length(&*segment.files.log()?, bad.position)?;
+        }
         let jitter_ms = self.active.jitter_ms;
         self.active = ActiveSegment {
             jitter_ms,

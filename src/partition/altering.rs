@@ -148,6 +148,7 @@ impl Partitions {
             clean_shutdown: false,
             recovery_point: Offset::ZERO,
             log_start,
+            high_watermark: Offset::ZERO,
             topic_id: replica.topic_id(),
             disk: target.log_directory().disk().clone(),
             jitter_seed: rand::random(),

@@ -55,7 +55,11 @@ impl Partitions {
         drop(renaming);
         // Ends when the last lane has let go of its end, whatever became of the rename.
         while renamed.recv().is_ok() {}
-        for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart] {
+        for which in [
+            Checkpoint::RecoveryPoint,
+            Checkpoint::LogStart,
+            Checkpoint::Replication,
+        ] {
             if directory.is_news(which) {
                 self.write_checkpoint_of(directory, which);
             }

@@ -85,6 +85,7 @@ pub(super) struct Unreadable {
     pub(super) directory: Arc<HostedDirectory>,
     pub(super) recovery_point: Offset,
     pub(super) log_start: Offset,
+    pub(super) high_watermark: Offset,
     /// Whether it may go better later, without a restart.
     pub(super) may_pass: bool,
 }
@@ -329,12 +330,15 @@ impl Partitions {
                 directory,
                 recovery_point,
                 log_start,
+                high_watermark,
                 ..
             } = unreadable;
             let (context, batch) = batches.of(self, &directory);
             let partition = || wanted.topic_partition.clone();
             context.recovery_points.insert(partition(), recovery_point);
             context.log_starts.insert(partition(), log_start);
+            let marks = &mut context.high_watermarks;
+            marks.insert(partition(), high_watermark);
             batch.push(wanted);
         }
         let (done, is_done) = std::sync::mpsc::channel();

@@ -55,6 +55,7 @@ pub(super) struct Context {
     pub(super) clean_shutdown: bool,
     pub(super) recovery_points: PartitionOffsets,
     pub(super) log_starts: PartitionOffsets,
+    pub(super) high_watermarks: PartitionOffsets,
     /// Threads that recover logs.
     recovery_threads: usize,
     /// Whether there may be something to recover.
@@ -102,6 +103,7 @@ impl Context {
             clean_shutdown: false,
             recovery_points: PartitionOffsets::new(),
             log_starts: PartitionOffsets::new(),
+            high_watermarks: PartitionOffsets::new(),
             recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir)
                 .unwrap_or(1),
             may_recover: false,
@@ -130,6 +132,7 @@ impl Context {
         self.clean_shutdown = directory.had_clean_shutdown();
         self.recovery_points = directory.read_checkpoint(Checkpoint::RecoveryPoint)?;
         self.log_starts = directory.read_checkpoint(Checkpoint::LogStart)?;
+        self.high_watermarks = directory.read_checkpoint(Checkpoint::Replication)?;
         Ok(())
     }
 }
@@ -236,11 +239,13 @@ fn open_one(
     let partition = &wanted.topic_partition;
     let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
     let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
+    let high_watermark = said(&context.high_watermarks);
     let options = OpenOptions {
         config: Arc::clone(&wanted.config),
         clean_shutdown: context.clean_shutdown,
         recovery_point,
         log_start,
+        high_watermark,
         topic_id: match wanted.has_this_id {
             true => TopicId::ZERO,
             false => wanted.topic_id,
@@ -284,6 +289,7 @@ fn open_one(
                 directory: Arc::clone(&context.directory),
                 recovery_point,
                 log_start,
+                high_watermark,
                 may_pass,
             }))
         }

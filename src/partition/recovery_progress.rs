@@ -11,6 +11,9 @@ use crate::log::RecoveryReport;
 /// Between two lines about one directory.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Losses of one log that are told one by one.
+const MOST_TOLD: usize = 16;
+
 /// How far a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenedLogs<'a> {
@@ -102,6 +105,12 @@ impl<'a> RecoveryProgress<'a> {
 
     /// A log is open. What was lost is told at once, the rest in sum.
     pub(super) fn note_opened(&self, partition: &TopicPartition, report: &RecoveryReport) {
+        for loss in report.losses.iter().take(MOST_TOLD) {
+            loss.tell(partition);
+        }
+        if let Some(more) = report.losses.len().checked_sub(MOST_TOLD + 1) {
+            tracing::error!(%partition, more = more + 1, "records are gone in more places than are told here: see what a scrub finds");
+        }
         if report.bytes_truncated > 0 || report.segments_deleted > 0 {
             tracing::warn!(
                 %partition,

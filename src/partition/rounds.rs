@@ -82,7 +82,7 @@ impl Partitions {
             let offset = match which {
                 Checkpoint::RecoveryPoint => unreadable.recovery_point,
                 Checkpoint::LogStart => unreadable.log_start,
-                Checkpoint::Replication => continue,
+                Checkpoint::Replication => unreadable.high_watermark,
             };
             if offset > Offset::ZERO && is_here(&unreadable.directory) {
                 offsets.insert(unreadable.wanted.topic_partition, offset);

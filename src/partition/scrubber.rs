@@ -1,11 +1,11 @@
-//! The thread that reads, now and then and slowly, what nobody else reads: all sealed segments of all
-//! partitions, to find what has changed on disk since it was written ([`SealedSegment::scrub`]).
+//! The thread that reads, now and then and slowly, what nobody else reads: all segments of all
+//! partitions, to find what has changed on disk since it was written ([`ViewedSegment::scrub`]).
 //!
 //! ```text
 //!   start --delay--> round ......... | rest until an interval after its begin | round ...
 //!                    segment by segment, so many bytes a second
 //! ```
-//! A round takes what is sealed when it comes to a partition. What was deleted, truncated or compacted while it
+//! A round takes what is there when it comes to a partition. What was deleted, truncated or compacted while it
 //! was read is no finding: a finding counts only if the partition still has that very segment.
 //!
 //! When what was scrubbed is kept in memory only: the first round begins soon after the start.
@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::base::TopicId;
-use crate::log::{Finding, Scrubbed, SealedSegment};
+use crate::log::{Finding, Scrubbed, ViewedSegment};
 
 use super::manager::{Partitions, StartError};
 use super::replica::Replica;
@@ -168,13 +168,13 @@ impl Rounds {
             bytes = counts.bytes.load(Ordering::Relaxed) - bytes_before,
             damaged = self.known.len(),
             seconds = begun.elapsed().as_secs(),
-            "scrubbed all sealed segments"
+            "scrubbed all segments"
         );
         ControlFlow::Continue(())
     }
 
     fn scrub(&mut self, replica: &Replica, found: &mut HashSet<Known>) -> ControlFlow<()> {
-        let segments: Vec<SealedSegment> = replica.published().view.sealed_segments().collect();
+        let segments: Vec<ViewedSegment> = replica.published().view.segments().collect();
         for segment in segments {
             if replica.directory().is_offline() {
                 return ControlFlow::Continue(());
@@ -202,11 +202,11 @@ impl Rounds {
     }
 
     /// Whether the partition is still here and has this very segment.
-    fn is_current(&self, replica: &Replica, segment: &SealedSegment) -> bool {
+    fn is_current(&self, replica: &Replica, segment: &ViewedSegment) -> bool {
         let partition = replica.topic_partition().partition;
         let hosted = self.partitions.find(replica.topic_id(), partition);
         hosted.is_ok_and(|hosted| {
-            std::ptr::eq(&raw const *hosted, replica) && hosted.published().view.has_sealed(segment)
+            std::ptr::eq(&raw const *hosted, replica) && hosted.published().view.has(segment)
         })
     }
 
@@ -221,6 +221,7 @@ impl Rounds {
                 tracing::error!(
                     partition = %replica.topic_partition(),
                     offset = finding.offset.0,
+                    before = finding.end.0,
                     file = %finding.path.display(),
                     position = finding.position,
                     reason = finding.reason,
@@ -349,12 +350,7 @@ mod tests {
 
         // of a partition that was deleted while it was read nothing is told
         let replica = broker.replica();
-        let segment = replica
-            .published()
-            .view
-            .sealed_segments()
-            .next()
-            .expect("one");
+        let segment = replica.published().view.segments().next().expect("one");
         assert!(rounds.is_current(&replica, &segment));
         let (image, delta) = change(
             &broker.image,

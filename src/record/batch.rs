@@ -10,7 +10,8 @@ use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 const BASE_OFFSET: usize = 0;
 const LENGTH: usize = BASE_OFFSET + size_of::<i64>();
 const LEADER_EPOCH: usize = LENGTH + size_of::<i32>();
-const MAGIC: usize = LEADER_EPOCH + size_of::<i32>();
+/// Where the number of the format stands.
+pub const MAGIC: usize = LEADER_EPOCH + size_of::<i32>();
 const CRC: usize = MAGIC + size_of::<i8>();
 const ATTRIBUTES: usize = CRC + size_of::<u32>();
 const LAST_OFFSET_DELTA: usize = ATTRIBUTES + size_of::<i16>();

@@ -1,7 +1,7 @@
 """What became of the records of a topic, and whether it was said.
 
 `WHOLE`: each acknowledged record is served at its offset. `IN_PART`: those that are not are in the ranges that ERROR lines of the
-partition name (`first_lost=`, `last_lost=`). `OFFLINE`: the partition answers errors, and an ERROR line says why. Whatever
+partition name (`first_lost=` and `last_lost=`, or `offset=` and `before=` of a scrub). `OFFLINE`: the partition answers errors, and an ERROR line says why. Whatever
 else is the case, is a failure.
 """
 
@@ -13,6 +13,7 @@ from .seed import ACKNOWLEDGED, BATCHES, RECORDS, SEGMENTS, value
 
 WHOLE, IN_PART, OFFLINE = "served whole", "served in part, told", "offline, told"
 
+SCRUBBED = re.compile(r"damaged on disk.* offset=(\d+)\b.* before=(\d+)\b")
 LOST = re.compile(r"\bfirst_lost=(\d+)\b.*\blast_lost=(\d+)\b")
 
 
@@ -58,7 +59,9 @@ def fetch(client, topic, offset):
 
 def told_ranges(errors):
     matches = (LOST.search(line) for line in errors)
-    return [(int(match[1]), int(match[2])) for match in matches if match]
+    found = [(int(match[1]), int(match[2])) for match in matches if match]
+    scrubbed = (SCRUBBED.search(line) for line in errors)
+    return found + [(int(match[1]), int(match[2]) - 1) for match in scrubbed if match]
 
 
 def append(client, topic):

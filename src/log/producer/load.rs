@@ -101,14 +101,20 @@ fn replay(
 ) -> Result<(), LogError> {
     let log = segment.files.log()?;
     let mut walk = HeaderWalk::new(&log, segment.walk_start(from), segment.length);
-    while let Some(located) = walk.next_good()? {
+    let mut expected = segment.base()..segment.end;
+    while let Some(located) = walk.next_behind_damage(&expected)? {
+        expected.start = located.header.next_offset();
         if located.header.last_offset() < from {
             continue;
         }
         let is_marker =
             located.header.attributes.is_control() && located.header.producer_id.is_some();
         let marker = if is_marker {
-            read_marker(&log, &located)?
+            read_marker(&log, &located).unwrap_or_else(|error| {
+                // what it said is lost, and the scrub tells of it
+                tracing::warn!(log = %segment.files.path(SegmentFile::Log).display(), position = located.position, %error, "passing over a transaction marker");
+                None
+            })
         } else {
             None
         };

@@ -1,80 +1,76 @@
-//! Pass 4 of opening: what is not trusted of the segments is read, cut at the first bad batch, and brought in
-//! line with its indexes.
+//! Pass 4 of opening: what is not trusted of the segments is read and brought in line with its indexes; of what is
+//! trusted is seen whether each segment reaches the next one.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::{Offset, TopicPartition};
+use crate::base::Offset;
 use crate::record::BatchHeader;
 
-use super::Recovery;
+use super::{Contents, Recovery};
+use crate::log::active::index_interval;
 use crate::log::catalogue::Found;
 use crate::log::compact::CompactionTrace;
-use crate::log::epochs::LeaderEpochs;
+use crate::log::disk::is_out_of_descriptors;
+use crate::log::loss::{Loss, LossKind};
 use crate::log::names::SegmentFile;
 use crate::log::partition_log::LogError;
-use crate::log::rebuild::{Rebuilt, rebuild};
+use crate::log::rebuild::{BadTail, Damage, Expected, Rebuilt, rebuild};
 use crate::log::segment::{Segment, SegmentFiles};
 use crate::log::txn_index;
 
-/// What reading one segment needs of the log around it.
-struct Place<'a> {
-    topic_partition: &'a TopicPartition,
-    /// Where the next segment begins, if there is one.
-    next: Option<Offset>,
-    epochs: &'a mut LeaderEpochs,
-    /// Only there to be used again.
-    buffer: &'a mut Vec<u8>,
-}
-
-impl Place<'_> {
-    /// No offset of the segment is at or above this one.
-    fn end(&self) -> Offset {
-        self.next.unwrap_or(Offset(i64::MAX))
-    }
+/// A segment that was looked at, and what is to be known of it for the question whether it reaches the next one.
+struct Looked {
+    /// It ends where its last batch ends.
+    segment: Segment,
+    bad_tail: Option<BadTail>,
+    trace: CompactionTrace,
 }
 
 impl Recovery {
-    /// Pass 4.
-    pub(super) fn scan(
-        &mut self,
-        topic_partition: &TopicPartition,
-        found: &[Found],
-        snapshots: &mut BTreeSet<Offset>,
-        epochs: &mut LeaderEpochs,
-    ) -> Result<Vec<Segment>, LogError> {
+    /// Pass 4. The segments that are left, each but the last ending where the next one begins.
+    pub(super) fn scan(&mut self, contents: &mut Contents<'_>) -> Result<Vec<Segment>, LogError> {
+        let found = contents.found;
         let first_unsynced = self.first_unsynced(found);
         if let Some(first) = found.get(first_unsynced) {
             // later snapshots may speak of batches that are lost
             let trusted = self.options.recovery_point.max(first.base);
-            self.remove_snapshots(snapshots.split_off(&trusted.next()))?;
+            self.remove_snapshots(contents.snapshots.split_off(&trusted.next()))?;
         }
-        let mut buffer = Vec::new();
         let mut segments = Vec::with_capacity(found.len());
-        for (number, segment) in found.iter().enumerate() {
-            let next = found.get(number + 1).map(|next| next.base);
+        for (number, at) in found.iter().enumerate() {
+            let later = found.get(number + 1..).unwrap_or_default();
+            let next = later.first().map(|next| next.base);
             let is_unsynced = number >= first_unsynced;
-            if !is_unsynced && segment.indexes_are_plausible() {
-                let end = next.unwrap_or(Offset(i64::MAX));
-                segments.push(segment.load(&self.directory, end));
-                continue;
-            }
-            let mut place = Place {
-                topic_partition,
-                next,
-                epochs,
-                buffer: &mut buffer,
+            let looked = match next {
+                _ if is_unsynced => self.scan_segment(at, next, contents)?,
+                Some(next) if at.indexes_are_plausible() => self.reach(at, next, contents)?,
+                None if at.indexes_are_plausible() => {
+                    // its tail is loaded next, and what is wrong there is seen then
+                    segments.push(at.load(&self.directory, Offset(i64::MAX)));
+                    break;
+                }
+                _ => self.rebuild_indexes(at, next, contents)?,
             };
-            let (segment, tail_is_lost) = if is_unsynced {
-                self.scan_segment(segment, &mut place)?
-            } else {
-                (self.rebuild_indexes(segment, &mut place)?, false)
-            };
-            segments.push(segment);
-            if tail_is_lost {
-                self.delete_from(found.get(number + 1..).unwrap_or_default(), snapshots)?;
+            let mut segment = looked.segment.clone();
+            let tail_holds_whole = looked.bad_tail.as_ref().is_some_and(|bad| bad.holds_whole);
+            let is_lost = tail_holds_whole
+                || next.is_some_and(|next| {
+                    is_unsynced && self.is_lost_behind(&looked, next, contents)
+                });
+            if is_lost {
+                self.set_aside(&looked.segment, looked.bad_tail.as_ref(), later, contents)?;
+                segments.push(segment);
                 break;
             }
+            if let Some(next) = next {
+                self.note_gap(&looked, next, contents)?;
+                segment.end = next;
+            }
+            if is_unsynced && let Some(bad) = &looked.bad_tail {
+                self.cut_torn(&looked.segment, bad)?;
+            }
+            segments.push(segment);
         }
         Ok(segments)
     }
@@ -90,108 +86,236 @@ impl Recovery {
         below.saturating_sub(1)
     }
 
-    /// A segment that needs no scan, but whose indexes are missing or malformed.
-    fn rebuild_indexes(
+    /// A segment that needs no scan: where it ends, by its indexes and its last batches. Where these do not fit each other, it is
+    /// read whole.
+    fn reach(
         &mut self,
         found: &Found,
-        place: &mut Place<'_>,
-    ) -> Result<Segment, LogError> {
-        tracing::warn!(directory = %self.directory.display(), base = %found.base, "rebuilding indexes");
-        self.report.indexes_rebuilt += 1;
-        let rebuilt = self.read_segment(found, found.base, place, |_| {})?;
-        Ok(Segment {
-            end: place.end(),
-            ..rebuilt.segment
+        next: Offset,
+        contents: &mut Contents<'_>,
+    ) -> Result<Looked, LogError> {
+        let segment = found.load(&self.directory, next);
+        let end = match segment.end_of_content(index_interval(&self.options.config)) {
+            Ok(end) => end.filter(|end| *end <= next),
+            Err(error) if is_out_of_descriptors(&error) => return Err(error.into()),
+            Err(error) => {
+                // the rest of the log is as good as before, and who reads this meets the same
+                tracing::error!(directory = %self.directory.display(), base = %found.base, %error, "a segment cannot be read: what is in it is not served");
+                Some(next)
+            }
+        };
+        let Some(end) = end else {
+            return self.rebuild_indexes(found, Some(next), contents);
+        };
+        Ok(Looked {
+            segment: Segment { end, ..segment },
+            bad_tail: None,
+            trace: CompactionTrace::new(None),
         })
     }
 
-    /// A segment that is not trusted, and whether records behind what is left of it are lost.
+    /// A segment that needs no scan, but whose indexes are missing, malformed, or do not fit it.
+    fn rebuild_indexes(
+        &mut self,
+        found: &Found,
+        next: Option<Offset>,
+        contents: &mut Contents<'_>,
+    ) -> Result<Looked, LogError> {
+        tracing::warn!(directory = %self.directory.display(), base = %found.base, "rebuilding indexes");
+        self.report.indexes_rebuilt += 1;
+        let expected = Expected {
+            trusted_below: found.base,
+            ..Expected::all_below(next.unwrap_or(Offset(i64::MAX)))
+        };
+        self.read_segment(found, &expected, contents)
+    }
+
+    /// A segment that is not trusted.
     fn scan_segment(
         &mut self,
         found: &Found,
-        place: &mut Place<'_>,
-    ) -> Result<(Segment, bool), LogError> {
+        next: Option<Offset>,
+        contents: &mut Contents<'_>,
+    ) -> Result<Looked, LogError> {
         let recovery_point = self.options.recovery_point;
-        // where only a part of it is read, that begins anywhere
-        let is_whole = recovery_point <= found.base;
-        let mut trace = CompactionTrace::new(is_whole.then_some(found.base));
-        let Rebuilt {
-            segment, scanned, ..
-        } = self.read_segment(found, recovery_point, place, |header| trace.note(header))?;
+        let expected = Expected {
+            trusted_below: recovery_point,
+            kept_below: self.known_end(),
+            end: next.unwrap_or(Offset(i64::MAX)),
+        };
+        let before = self.report.bytes_scanned;
+        let looked = self.read_segment(found, &expected, contents)?;
         // entries for what is not trusted are made anew when the producers are replayed
-        let trusted = segment.end.min(recovery_point.max(found.base));
+        let trusted = looked.segment.end.min(recovery_point.max(found.base));
         if found.has_transaction_index {
-            txn_index::truncate(&self.options.disk, &segment.files, trusted)?;
+            txn_index::truncate(&self.options.disk, &looked.segment.files, trusted)?;
         }
-        self.report.segments_scanned += usize::from(scanned > 0);
-        // A file can lose its tail at a batch boundary while the next one keeps its name. What we have
-        // compacted shows such a gap only below the recovery point: see the module's doc. Kafka compacts
-        // above it as well, and leaves traces.
-        let has_gap = place.next.is_some_and(|next| {
-            segment.end < next
-                && next > recovery_point
-                && !trace.is_compacted(&self.directory, place.topic_partition, next)
-        });
-        let tail_is_lost = segment.length < found.length || has_gap;
-        let end = place.end();
-        Ok((Segment { end, ..segment }, tail_is_lost))
+        self.report.segments_scanned += usize::from(self.report.bytes_scanned > before);
+        Ok(looked)
     }
 
-    /// Reads what is not trusted of a segment; `note` is told of every batch.
+    /// Reads what is not trusted of a segment.
     fn read_segment(
         &mut self,
         found: &Found,
-        trusted_below: Offset,
-        place: &mut Place<'_>,
-        mut note: impl FnMut(&BatchHeader),
-    ) -> Result<Rebuilt, LogError> {
+        expected: &Expected,
+        contents: &mut Contents<'_>,
+    ) -> Result<Looked, LogError> {
         let files = SegmentFiles::new(Arc::clone(&self.directory), found.base, false);
+        // where only a part of it is read, that begins anywhere
+        let is_whole = expected.trusted_below <= found.base;
+        let mut trace = CompactionTrace::new(is_whole.then_some(found.base));
         if found.is_empty() {
-            return Ok(Rebuilt::empty(files));
+            return Ok(Looked {
+                segment: Rebuilt::empty(files).segment,
+                bad_tail: None,
+                trace,
+            });
         }
-        let epochs = &mut *place.epochs;
-        let rebuilt = rebuild(
+        let epochs = &mut contents.epochs;
+        let Rebuilt {
+            segment,
+            scanned,
+            changed,
+            damages,
+            bad_tail,
+            ..
+        } = rebuild(
             &self.options.disk,
             files,
             found.length,
-            trusted_below,
+            expected,
             &self.options.config,
-            place.buffer,
-            &mut |header| {
-                note(header);
+            &mut contents.buffer,
+            &mut |header: &BatchHeader| {
+                trace.note(header);
                 let latest = epochs.latest();
                 if latest.is_none_or(|latest| header.leader_epoch > latest) {
                     epochs.assign(header.leader_epoch, header.base_offset);
                 }
             },
         )?;
-        if rebuilt.changed || rebuilt.segment.end > self.options.recovery_point {
-            self.unsynced.push(Arc::clone(&rebuilt.segment.files));
+        if !damages.is_empty() {
+            // the gaps are of another kind
+            trace = CompactionTrace::new(None);
         }
-        self.report.bytes_scanned += rebuilt.scanned;
-        self.report.bytes_truncated += found.length.saturating_sub(rebuilt.segment.length);
-        Ok(rebuilt)
+        self.note_damages(&segment, damages);
+        if changed || segment.end > self.options.recovery_point {
+            self.unsynced.push(Arc::clone(&segment.files));
+        }
+        self.report.bytes_scanned += scanned;
+        Ok(Looked {
+            segment,
+            bad_tail,
+            trace,
+        })
     }
 
-    fn delete_from(
+    /// Whether what lies behind this segment is no part of the log: the segment has lost its tail in a crash, and
+    /// a log has no holes that a crash made. What we have compacted shows such a gap only below the recovery point:
+    /// see the module's doc. Kafka compacts above it as well, and leaves traces.
+    fn is_lost_behind(&self, looked: &Looked, next: Offset, contents: &Contents<'_>) -> bool {
+        let end = looked.segment.end;
+        end < next
+            && next > self.known_end()
+            && !contents.was_set_aside(&(end..next))
+            && !looked
+                .trace
+                .is_compacted(&self.directory, contents.topic_partition, next)
+    }
+
+    /// Tells of records that should be between a segment and the next one. What is left where a log was compacted has gaps.
+    fn note_gap(
         &mut self,
-        found: &[Found],
-        snapshots: &mut BTreeSet<Offset>,
+        looked: &Looked,
+        next: Offset,
+        contents: &Contents<'_>,
     ) -> Result<(), LogError> {
-        for segment in found.iter().rev() {
-            for kind in SegmentFile::OF_SEGMENT {
-                self.options
-                    .disk
-                    .remove(&kind.path(&self.directory, segment.base))?;
-            }
-            if snapshots.remove(&segment.base) {
-                self.options
-                    .disk
-                    .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, segment.base))?;
-            }
-            self.report.segments_deleted += 1;
-            self.report.bytes_truncated += segment.length;
+        let segment = &looked.segment;
+        let gap = segment.end..next;
+        if gap.is_empty() || contents.was_set_aside(&gap) {
+            return Ok(());
         }
+        let without_log = contents.without_log_in(&gap);
+        if without_log.is_none() && looked.bad_tail.is_none() {
+            let may_be = self.options.config.cleanup_policy.compact;
+            if may_be || self.is_compacted(looked, next, contents)? {
+                return Ok(());
+            }
+        }
+        let log = match without_log {
+            Some(base) => SegmentFile::Log.path(&self.directory, base),
+            None => segment.files.path(SegmentFile::Log),
+        };
+        let kind = match &looked.bad_tail {
+            Some(bad) if without_log.is_none() => LossKind::Damaged {
+                position: bad.position,
+                reason: bad.reason.clone(),
+            },
+            _ => LossKind::Missing,
+        };
+        self.lose(gap, log, kind);
+        Ok(())
+    }
+
+    /// Whether all of a segment, of which perhaps nothing was read, shows that it was compacted.
+    fn is_compacted(
+        &self,
+        looked: &Looked,
+        next: Offset,
+        contents: &Contents<'_>,
+    ) -> Result<bool, LogError> {
+        let mut trace = CompactionTrace::new(Some(looked.segment.base()));
+        looked
+            .segment
+            .for_each_header(|header| trace.note(header))?;
+        Ok(trace.is_compacted(&self.directory, contents.topic_partition, next))
+    }
+
+    pub(super) fn note_damages(&mut self, segment: &Segment, damages: Vec<Damage>) {
+        for Damage {
+            position,
+            offsets,
+            reason,
+        } in damages
+        {
+            let log = segment.files.path(SegmentFile::Log);
+            self.lose(offsets, log, LossKind::Damaged { position, reason });
+        }
+    }
+
+    /// Notes a loss, once.
+    pub(super) fn lose(
+        &mut self,
+        offsets: Range<Offset>,
+        path: std::path::PathBuf,
+        kind: LossKind,
+    ) {
+        let loss = Loss {
+            first: offsets.start,
+            end: offsets.end,
+            path,
+            kind,
+        };
+        if loss.first < loss.end && !self.report.losses.contains(&loss) {
+            self.report.losses.push(loss);
+        }
+    }
+
+    /// Cuts what is not whole off the end of a segment, unless it had been synced: then it is no torn write.
+    pub(super) fn cut_torn(&mut self, segment: &Segment, bad: &BadTail) -> Result<(), LogError> {
+        if segment.end < self.options.recovery_point {
+            return Ok(());
+        }
+        let log = segment.files.log()?;
+        let length = log.metadata()?.len();
+        tracing::warn!(
+            directory = %self.directory.display(), offset = segment.end.0, base = segment.base().0,
+            position = bad.position, length, reason = bad.reason,
+            "cutting an unfinished batch off the end of the log"
+        );
+        self.options.disk.set_length(&log, bad.position)?;
+        self.report.bytes_truncated += length.saturating_sub(bad.position);
         Ok(())
     }
 }

@@ -111,7 +111,7 @@ impl Scrub<'_> {
         if let Some(times) = &mut self.times {
             let last = times.last_timestamp;
             match times.peek() {
-                Ok(None) if last < self.largest => {
+                Ok(None) if last < self.largest && !self.is_active => {
                     let largest = self.largest;
                     self.give_up_times(format!(
                         "the index ends with {}, the segment reaches {}",

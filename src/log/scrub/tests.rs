@@ -33,7 +33,7 @@ fn keep_going(_: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn findings(segment: &SealedSegment) -> Vec<Finding> {
+fn findings(segment: &ViewedSegment) -> Vec<Finding> {
     match segment.scrub(&keep_going) {
         Scrubbed::Whole(findings) => findings,
         other => panic!("{other:?}"),
@@ -41,12 +41,12 @@ fn findings(segment: &SealedSegment) -> Vec<Finding> {
 }
 
 /// The middle one.
-fn segment(log: &TestLog) -> SealedSegment {
-    log.log.view().sealed_segments().nth(1).unwrap()
+fn segment(log: &TestLog) -> ViewedSegment {
+    log.log.view().segments().nth(1).unwrap()
 }
 
-fn path(segment: &SealedSegment, kind: SegmentFile) -> PathBuf {
-    segment.0.files.path(kind)
+fn path(segment: &ViewedSegment, kind: SegmentFile) -> PathBuf {
+    segment.segment.files.path(kind)
 }
 
 fn change(path: &Path, with: impl FnOnce(&mut Vec<u8>)) {
@@ -55,7 +55,7 @@ fn change(path: &Path, with: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(path, bytes).unwrap();
 }
 
-fn headers(segment: &SealedSegment) -> Vec<(u64, BatchHeader)> {
+fn headers(segment: &ViewedSegment) -> Vec<(u64, BatchHeader)> {
     let bytes = std::fs::read(path(segment, SegmentFile::Log)).unwrap();
     let (mut headers, mut position) = (Vec::new(), 0);
     while position < bytes.len() {
@@ -69,7 +69,7 @@ fn headers(segment: &SealedSegment) -> Vec<(u64, BatchHeader)> {
 #[test]
 fn what_was_written_is_found_good_to_the_last_byte() {
     let log = log();
-    for segment in log.log.view().sealed_segments() {
+    for segment in log.log.view().segments() {
         let read = Cell::new(0);
         let pace = |bytes| {
             read.set(read.get() + bytes);
@@ -165,7 +165,7 @@ fn an_index_that_leads_astray_is_found() {
             if found.is_empty() {
                 for (position, header) in &headers {
                     for offset in header.base_offset.0..=header.last_offset().0 {
-                        let start = segment.0.walk_start(Offset(offset));
+                        let start = segment.segment.walk_start(Offset(offset));
                         assert!(start <= *position, "{kind:?} bit {bit}");
                         assert!(headers.iter().any(|(position, _)| *position == start));
                     }
@@ -196,9 +196,9 @@ fn an_index_that_leads_astray_is_found() {
 }
 
 /// Nothing at or after a time lies where a search for it does not look.
-fn check_times(segment: &SealedSegment, headers: &[(u64, BatchHeader)], time: Timestamp) {
-    let index = segment.0.files.time_index().unwrap();
-    let entries = segment.0.time_entries;
+fn check_times(segment: &ViewedSegment, headers: &[(u64, BatchHeader)], time: Timestamp) {
+    let index = segment.segment.files.time_index().unwrap();
+    let entries = segment.segment.time_entries;
     let before = time_index::before(&index, segment.base(), entries, time).unwrap();
     let first = headers
         .iter()
@@ -239,7 +239,7 @@ fn files_that_end_early_or_are_not_there() {
 fn a_segment_that_goes_is_no_finding() {
     let log = log();
     let segment = segment(&log);
-    assert!(log.log.view().has_sealed(&segment));
+    assert!(log.log.view().has(&segment));
     let moved = log.directory.path().join("elsewhere");
     std::fs::rename(log.path(), &moved).unwrap();
     assert!(matches!(segment.scrub(&keep_going), Scrubbed::Gone));
@@ -248,12 +248,12 @@ fn a_segment_that_goes_is_no_finding() {
     // another takes its place while it is read
     change(&path(&segment, SegmentFile::Log), |bytes| bytes[70] ^= 1);
     let pace = |_| {
-        segment.0.files.retire().unwrap();
+        segment.segment.files.retire().unwrap();
         ControlFlow::Continue(())
     };
     assert!(matches!(segment.scrub(&pace), Scrubbed::Gone));
     let reopened = log.reopen();
-    assert!(!reopened.log.view().has_sealed(&segment));
+    assert!(!reopened.log.view().has(&segment));
 }
 
 #[test]

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::disk::{Operation, Probe, Verdict};
-use crate::log::testing::{config, directory, open, producer_batch, quick_disk, read_all};
+use crate::log::testing::{
+    config, directory, file_names, open, producer_batch, quick_disk, read_all,
+};
 use crate::log::{AppendError, AppendOrigin, Disk, LogError, PartitionLog, SyncJob};
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -185,13 +187,20 @@ fn check(log: &mut PartitionLog, durable: &Durable, what: &str) {
         durable.end
     );
     let batches = read_all(&log.view(), log.log_start(), 1000);
-    let expected: Vec<Bytes> = (log.log_start().0..log.log_end().0).map(sent).collect();
+    let last = batches.last().map(|batch| batch.header.next_offset());
+    let end = last.unwrap_or_else(|| log.log_start());
+    assert!(end >= durable.end, "{what}: what is left ends at {end}");
+    // the log goes on behind what was set aside, and only then further on
+    let names = file_names(log.directory());
+    let is_set_aside = names.iter().any(|name| name.ends_with(".set-aside"));
+    assert_eq!(end < log.log_end(), is_set_aside, "{what}: {names:?}");
+    let expected: Vec<Bytes> = (log.log_start().0..end.0).map(sent).collect();
     assert_eq!(batches.len(), expected.len(), "{what}");
     for (batch, expected) in batches.iter().zip(&expected) {
         assert_eq!(batch.bytes[17..], expected[17..], "{what}");
     }
     // the producers go on where the log ends
-    let end = log.log_end();
+    let goes_on_at = log.log_end();
     if end > Offset(2) {
         let again = log
             .append_as_leader(&sent(end.0 - 1), LeaderEpoch(9), AppendOrigin::Client, NOW)
@@ -201,7 +210,8 @@ fn check(log: &mut PartitionLog, durable: &Durable, what: &str) {
     let info = log
         .append_as_leader(&sent(end.0), LeaderEpoch(9), AppendOrigin::Client, NOW)
         .unwrap();
-    assert_eq!((info.first_offset, info.duplicate), (end, false), "{what}");
+    let wanted = (goes_on_at, false);
+    assert_eq!((info.first_offset, info.duplicate), wanted, "{what}");
 }
 
 #[test]

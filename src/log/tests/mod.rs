@@ -8,6 +8,7 @@ mod descriptors;
 mod following;
 mod histories;
 mod idle;
+mod losses;
 mod model;
 mod power;
 mod preparing;

@@ -147,7 +147,7 @@ fn a_torn_tail_is_cut() {
 }
 
 #[test]
-fn a_bad_batch_in_the_middle_takes_what_follows_with_it() {
+fn what_follows_a_bad_batch_in_the_middle_is_set_aside() {
     let test = filled(20);
     let name = test
         .files()
@@ -162,12 +162,27 @@ fn a_bad_batch_in_the_middle_takes_what_follows_with_it() {
         std::fs::write(path.join(&name), bytes).unwrap();
     });
     assert_eq!(test.report.segments_deleted, segments - 2);
-    assert_eq!(test.log.segment_count(), 2);
-    let end = test.log.log_end().0;
+    assert_eq!(
+        (test.log.segment_count(), test.log.log_end()),
+        (3, Offset(20))
+    );
+    let left = offsets(&test);
+    let end = left.len() as i64;
     assert!(end < 10);
-    assert_eq!(offsets(&test), (0..end).collect::<Vec<_>>());
+    assert_eq!(left, (0..end).collect::<Vec<_>>());
+    // the bad batch has nothing whole behind it in its segment; the other segments are aside
+    let aside = |test: &TestLog| -> Vec<(i64, i64)> {
+        let losses = test.report.losses.iter();
+        let mut offsets: Vec<_> = losses.map(|loss| (loss.first.0, loss.end.0)).collect();
+        offsets.sort_unstable();
+        offsets
+    };
+    let before = aside(&test);
+    assert_eq!(before.len(), segments - 2);
+    assert_eq!((before[0].0, before[segments - 3].1), (end + 1, 20));
     let test = test.crash(|_| ());
-    assert_eq!(test.log.log_end(), Offset(end));
+    assert_eq!((offsets(&test), test.log.log_end()), (left, Offset(20)));
+    assert_eq!(aside(&test), before, "it is told again");
 }
 
 #[test]

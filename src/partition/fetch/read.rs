@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{ErrorCode, LeaderEpoch, Offset, Positions};
-use crate::log::{AbortedTransaction, Access, LogView, ReadError, ReadSlice, kept_files_are_many};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, Positions, TopicPartition};
+use crate::log::{
+    AbortedTransaction, Access, LogView, Loss, ReadError, ReadSlice, kept_files_are_many,
+};
 use crate::record::HEADER_SIZE;
 
 use super::super::replica::{EpochMismatch, Published, Replica};
@@ -130,6 +132,9 @@ pub enum ReadFailure {
         /// Where the log stood.
         positions: Positions,
     },
+    /// What is on the disk there is not what was written.
+    #[error("{0}")]
+    Damaged(String),
     /// The log directory is offline, or reading failed.
     #[error("the log cannot be read: {0}")]
     Storage(String),
@@ -226,7 +231,7 @@ impl FetchPart {
         let published = Arc::clone(&admitted.published);
         let read = read_admitted(self, admitted, room).await;
         // Another replica has taken the place of the one that was to be read: its files have other names.
-        if matches!(read, Err(ReadFailure::Storage(_)))
+        if matches!(read, Err(ReadFailure::Storage(_) | ReadFailure::Damaged(_)))
             && !Arc::ptr_eq(&published, &self.replica.published())
         {
             return read_admitted(self, self.admit()?, room).await;
@@ -292,11 +297,29 @@ async fn read_admitted(
         Err(ReadError::OutOfRange { wanted, .. }) => {
             Err(ReadFailure::OutOfRange { wanted, positions })
         }
+        Err(ReadError::Io(error)) if Loss::met(&error).is_some() => {
+            if let Some(loss) = Loss::met(&error) {
+                tell(part.replica.topic_partition(), loss);
+            }
+            Err(ReadFailure::Damaged(error.to_string()))
+        }
         Err(ReadError::Io(error)) => {
             crate::base::limited!(error, "read failed", partition = %part.replica.topic_partition(), %error);
             Err(ReadFailure::Storage(error.to_string()))
         }
     }
+}
+
+fn tell(partition: &TopicPartition, loss: &Loss) {
+    crate::base::limited!(
+        error,
+        "a consumer has come to damaged records, and is answered CORRUPT_MESSAGE; what is whole around them is served. Restore the file from a copy while the broker is stopped",
+        %partition,
+        first_lost = loss.first.0,
+        last_lost = loss.end.0.saturating_sub(1),
+        file = %loss.path.display(),
+        error = %loss
+    );
 }
 
 /// A read that may be carried to another thread.

@@ -57,9 +57,10 @@ pub(super) fn check(
         return Ok(());
     }
     let mut history = history.clone();
+    let content_end = content_end(&log, &report);
     history
         .batches
-        .retain(|stored| stored.header.next_offset() <= log.log_end());
+        .retain(|stored| stored.header.next_offset() <= content_end);
     let known = log.producers.clone();
     let mut log = log;
     append_more(&mut log, &mut history, &known)?;
@@ -78,11 +79,22 @@ pub(super) fn check(
     );
     let batches = expected_batches(&history, log_start, log_end);
     check_records(&log, &batches).map_err(|error| format!("after a clean stop: {error}"))?;
-    check_aborted(&log.view(), &history).map_err(|error| format!("after a clean stop: {error}"))?;
+    check_aborted(&log.view(), &history, log_end)
+        .map_err(|error| format!("after a clean stop: {error}"))?;
     check_indexes(&log).map_err(|error| format!("after a clean stop: {error}"))?;
     // left as after a clean stop, for others to look at
     workload::stop(&directory, log);
     Ok(())
+}
+
+/// Where what is left of the log ends. It goes on at a higher offset where something was set aside.
+fn content_end(log: &PartitionLog, report: &RecoveryReport) -> Offset {
+    if report.losses.is_empty() {
+        return log.log_end();
+    }
+    let batches = read_all(&log.view(), log.log_start(), 3000);
+    let last = batches.last().map(|batch| batch.header.next_offset());
+    last.unwrap_or_else(|| log.log_start())
 }
 
 fn expected_batches(history: &History, log_start: Offset, log_end: Offset) -> Vec<&Stored> {
@@ -108,9 +120,10 @@ fn compare(
         "the recovery point is {}",
         log.recovery_point()
     );
+    let content_end = content_end(log, report);
     ensure!(
-        log_end >= bounds.durable,
-        "the log ends at {log_end} below {}",
+        content_end >= bounds.durable,
+        "the log ends at {content_end} below {}",
         bounds.durable
     );
     ensure!(
@@ -124,15 +137,15 @@ fn compare(
     let is_anew = is_empty
         && (report.segments_deleted > 0
             || log_start == bounds.most_start
-            || !history.has_boundary(log_end));
+            || !history.has_boundary(content_end));
     ensure!(
-        is_anew || history.has_boundary(log_end),
-        "the log ends at {log_end}, where no batch ends"
+        is_anew || history.has_boundary(content_end),
+        "the log ends at {content_end}, where no batch ends"
     );
-    let batches = expected_batches(history, log_start, log_end);
+    let batches = expected_batches(history, log_start, content_end);
     check_records(log, &batches)?;
-    check_aborted(&log.view(), history)?;
-    let (epochs, found) = (history.epochs(log_start, log_end), &*log.epochs);
+    check_aborted(&log.view(), history, content_end)?;
+    let (epochs, found) = (history.epochs(log_start, content_end), &*log.epochs);
     // of an empty log nothing need be known
     let is_known = *found == epochs || (log_start == log_end && found.entries().is_empty());
     ensure!(
@@ -140,7 +153,7 @@ fn compare(
         "leader epochs are {found:?}, not {epochs:?}"
     );
     if !is_anew {
-        check_producers(&log.producers, &history.producers(log_end))?;
+        check_producers(&log.producers, &history.producers(content_end))?;
     }
     Ok(())
 }
@@ -235,12 +248,12 @@ fn check_content(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
 }
 
 /// What a reader of committed records is told to leave out.
-fn check_aborted(view: &LogView, history: &History) -> Result<(), String> {
-    let (log_start, log_end) = (view.log_start(), view.log_end());
-    let mut expected = history.aborted(log_end);
+fn check_aborted(view: &LogView, history: &History, end: Offset) -> Result<(), String> {
+    let log_start = view.log_start();
+    let mut expected = history.aborted(end);
     expected.retain(|aborted| aborted.last >= log_start);
     let found = view
-        .aborted_transactions(log_start, log_end)
+        .aborted_transactions(log_start, end)
         .map_err(|error| error.to_string())?;
     ensure!(
         found == expected,

@@ -148,6 +148,7 @@ pub(super) fn open(
         clean_shutdown: directory.had_clean_shutdown(),
         recovery_point: checkpoint(Checkpoint::RecoveryPoint)?,
         log_start: checkpoint(Checkpoint::LogStart)?,
+        high_watermark: checkpoint(Checkpoint::Replication)?,
         topic_id: TOPIC_ID,
         producer_expiration: ProducerExpiration::new(86_400_000),
         now: NOW,

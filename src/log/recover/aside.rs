@@ -1,0 +1,152 @@
+//! Setting aside what a crash has left behind a gap: whole batches, which are no part of the log any more.
+//!
+//! ```text
+//!   0.log    |batch|batch|bat?h|batch|        0.log                   |batch|batch|
+//!   40.log   |batch|batch|              ->    20-40.log.set-aside     |bat?h|batch|
+//!                                             40-60.log.set-aside     |batch|batch|
+//!                                             60.log                  the log goes on
+//! ```
+//! The copy is on the disk before the log is cut, and a start that is broken off on the way is done again by the next
+//! one. Where there is nothing whole, nothing is set aside: it is a torn write, and goes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::base::Offset;
+
+use super::{Contents, Recovery};
+use crate::log::catalogue::Found;
+use crate::log::disk::Disk;
+use crate::log::loss::{LossKind, SetAside};
+use crate::log::names::{self, SegmentFile, Suffix, with_suffix};
+use crate::log::partition_log::LogError;
+use crate::log::rebuild::BadTail;
+use crate::log::resync::count_whole;
+use crate::log::segment::Segment;
+
+impl Recovery {
+    /// Takes away what lies behind the good part of a segment, and all later segments.
+    pub(super) fn set_aside(
+        &mut self,
+        last: &Segment,
+        bad_tail: Option<&BadTail>,
+        later: &[Found],
+        contents: &mut Contents<'_>,
+    ) -> Result<(), LogError> {
+        // the last first: what a crash leaves on the way is one stretch from the front
+        let mut below = Offset(i64::MAX);
+        for segment in later.iter().rev() {
+            self.set_segment_aside(segment, below, contents)?;
+            below = segment.base;
+        }
+        if let Some(bad) = bad_tail {
+            let from = last.end;
+            let log = last.files.log()?;
+            let length = log.metadata()?.len();
+            let whole = count_whole(&log, bad.position..length, from..below)?;
+            if whole.end.is_none() && last.end < self.options.recovery_point {
+                // it had been synced: this is no torn write
+                return Ok(());
+            }
+            if let Some(end) = whole.end {
+                let aside = names::set_aside_path(&self.directory, from, end);
+                copy(&self.options.disk, &log, bad.position, length, &aside)?;
+                self.options.disk.sync_directory(&self.directory)?;
+                let bytes = length - bad.position;
+                self.note_set_aside(
+                    (from, end),
+                    aside,
+                    SetAside {
+                        batches: whole.batches,
+                        records: whole.records,
+                        bytes,
+                    },
+                    contents,
+                );
+            }
+            self.options.disk.set_length(&log, bad.position)?;
+            self.report.bytes_truncated += length.saturating_sub(bad.position);
+        }
+        Ok(())
+    }
+
+    fn set_segment_aside(
+        &mut self,
+        found: &Found,
+        below: Offset,
+        contents: &mut Contents<'_>,
+    ) -> Result<(), LogError> {
+        let disk = self.options.disk.clone();
+        let path = SegmentFile::Log.path(&self.directory, found.base);
+        let whole = count_whole(&File::open(&path)?, 0..found.length, found.base..below)?;
+        match whole.end {
+            Some(end) => {
+                let aside = names::set_aside_path(&self.directory, found.base, end);
+                disk.rename(&path, &aside)?;
+                self.note_set_aside(
+                    (found.base, end),
+                    aside,
+                    SetAside {
+                        batches: whole.batches,
+                        records: whole.records,
+                        bytes: found.length,
+                    },
+                    contents,
+                );
+            }
+            None => disk.remove(&path)?,
+        }
+        // the log first: without one, a crash makes nothing of these
+        for kind in SegmentFile::OF_SEGMENT {
+            if kind != SegmentFile::Log {
+                disk.remove(&kind.path(&self.directory, found.base))?;
+            }
+        }
+        if contents.snapshots.remove(&found.base) {
+            disk.remove(&SegmentFile::ProducerSnapshot.path(&self.directory, found.base))?;
+        }
+        self.report.segments_deleted += 1;
+        self.report.bytes_truncated += found.length;
+        Ok(())
+    }
+
+    fn note_set_aside(
+        &mut self,
+        (first, end): (Offset, Offset),
+        path: std::path::PathBuf,
+        how_much: SetAside,
+        contents: &mut Contents<'_>,
+    ) {
+        contents.set_aside.push((first, end));
+        self.lose(first..end, path, LossKind::SetAside(Some(how_much)));
+    }
+
+    /// Tells of what earlier starts have set aside.
+    pub(super) fn remember_set_aside(&mut self, set_aside: &[(Offset, Offset)]) {
+        for (first, end) in set_aside {
+            let path = names::set_aside_path(&self.directory, *first, *end);
+            self.lose(*first..*end, path, LossKind::SetAside(None));
+        }
+    }
+}
+
+/// Copies a part of a file into one of another name, and makes it durable.
+fn copy(disk: &Disk, from: &File, start: u64, end: u64, to: &Path) -> io::Result<()> {
+    const CHUNK: usize = 1024 * 1024;
+    // swept by the next start where this one does not get to the end
+    let unfinished = with_suffix(to, Suffix::Cleaned);
+    let file = disk.create(&unfinished)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut position = start;
+    while position < end {
+        let length = usize::try_from(end - position).unwrap_or(CHUNK).min(CHUNK);
+        let chunk = buffer.get_mut(..length).unwrap_or_default();
+        from.read_exact_at(chunk, position)?;
+        disk.write_at(&file, chunk, position - start)?;
+        position += chunk.len() as u64;
+    }
+    disk.sync(&file)?;
+    disk.rename(&unfinished, to)
+}
