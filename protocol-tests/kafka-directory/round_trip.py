@@ -126,6 +126,7 @@ class Directory:
         self.bytes = Bytes(os.path.join(self.path, "data"))
         self.contents = None
         self.cluster = None
+        self.aside = None
         kafka = PeerKafka(self.path, options.quorum)
         zurau = OwnBroker(self.path, dict(ZURAU_SETTINGS))
         stage.brokers += [kafka, zurau]
@@ -163,9 +164,30 @@ class Directory:
             status = broker.stop()
             # A JVM that is asked to end says so.
             same(f"{where}: exit status", status, 143 if name == "kafka" else 0)
+        if name == "zurau":
+            same(f"{where}: losses that nobody has had", broker.logged(" ERROR ", "records are gone"), [])
         self.bytes.note()
         self.verify(where)
+        self.set_aside(where)
         passed(f"{where}: done")
+
+    def set_aside(self, where):
+        """Records that Zurau has set aside beside a log: neither broker touches them."""
+        if self.aside:
+            path, content = self.aside
+            with open(path, "rb") as file:
+                check(file.read() == content, f"{where}: what was set aside is not what it was")
+            return
+        data = os.path.join(self.path, "data")
+        log = next(os.path.join(data, name, f"{0:020d}.log") for name in sorted(os.listdir(data))
+                   if name.endswith("-0") and not name.startswith("__") and os.path.isdir(os.path.join(data, name))
+                   and os.path.exists(os.path.join(data, name, f"{0:020d}.log")))
+        with open(log, "rb") as file:
+            content = file.read()
+        path = os.path.join(os.path.dirname(log), f"{0:020d}-{1:020d}.log.set-aside")
+        with open(path, "wb") as file:
+            file.write(content)
+        self.aside = path, content
 
     def write(self, command, broker, name, *more):
         path = self.stage.path(f"{command}-{name}")

@@ -42,6 +42,11 @@ impl RecentBatches {
         self.count = (self.count + 1).min(RECENT);
     }
 
+    /// Whether none is known.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         self.count = 0;

@@ -96,7 +96,7 @@ impl Rebuilt {
 }
 
 /// Positions in a segment are numbers of 31 bits: nothing behind this is part of one.
-const LONGEST_LOG: u64 = i32::MAX as u64;
+pub(super) const LONGEST_LOG: u64 = i32::MAX as u64;
 
 /// Reads `length` bytes of a segment, but for the part that needs no reading, and brings its indexes in line with what
 /// is whole. `note` is told of every good batch that was read. `buffer` is only there to be used again. The log is
@@ -144,6 +144,14 @@ pub(super) fn rebuild(
                 }
                 first_timestamp.get_or_insert(header.max_timestamp);
                 recent.push(header.base_offset, located.position);
+                // only compaction takes batches away from between others
+                if header.base_offset > end && !config.cleanup_policy.compact {
+                    damages.push(Damage {
+                        position: located.position,
+                        offsets: end..header.base_offset,
+                        reason: format!("offset {} follows {end}", header.base_offset),
+                    });
+                }
                 end = header.next_offset();
                 note(header);
             }
@@ -161,6 +169,7 @@ pub(super) fn rebuild(
                             reason,
                         });
                         scan.go_to(whole.position, next);
+                        end = next;
                     }
                     whole => {
                         bad_tail = Some(BadTail {
@@ -416,10 +425,12 @@ fn read_tail(files: &SegmentFiles, length: u64) -> Result<Option<ReadTail>, LogE
             Step::Bad { .. } => return Ok(None),
             Step::Batch(located) => {
                 let header = &located.header;
+                let is_first = recent.is_empty();
                 if expected
                     .take()
                     .is_some_and(|offset| offset != header.last_offset())
                     || header.base_offset < end
+                    || (header.base_offset > end && !is_first)
                 {
                     return Ok(None);
                 }

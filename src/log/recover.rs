@@ -197,7 +197,12 @@ impl Recovery {
         let log_end = active.segment.end;
         let first_base = segments.first().unwrap_or(&active.segment).base();
         let log_start = checkpointed.max(first_base);
-        let first_known = (!is_new).then_some(first_epoch).flatten();
+        // Whoever removes segments writes the epochs down: a file without any is of a log that was never cut in front.
+        let is_uncut = found_epochs.is_some()
+            && self.options.recovery_point == Offset::ZERO
+            && self.known_end() > Offset::ZERO;
+        let first_known = first_epoch.or_else(|| is_uncut.then_some(Offset::ZERO));
+        let first_known = first_known.filter(|_| !is_new);
         self.note_missing_front(first_known, first_base, &deleted);
 
         // one that lies above the end speaks of a log that is lost, and its name will mean another one

@@ -44,12 +44,19 @@ pub(crate) fn next_whole(
     let mut buffer = vec![0; CHUNK];
     let mut position = bytes.start;
     while position.saturating_add(HEADER_SIZE as u64) <= bytes.end {
-        let length = usize::try_from(bytes.end - position)
-            .unwrap_or(CHUNK)
-            .min(CHUNK);
+        position = position.max(skip_hole(file, position));
+        let left = bytes.end.saturating_sub(position);
+        if left < HEADER_SIZE as u64 {
+            break;
+        }
+        let length = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         let chunk = buffer.get_mut(..length).unwrap_or_default();
         file.read_exact_at(chunk, position)?;
-        for (at, window) in chunk.windows(HEADER_SIZE).enumerate() {
+        let magic = CURRENT_MAGIC.cast_unsigned();
+        for at in memchr::memchr_iter(magic, chunk.get(MAGIC..).unwrap_or_default()) {
+            let Some(window) = chunk.get(at..at + HEADER_SIZE) else {
+                break;
+            };
             let Some(found) = candidate(window, position + at as u64, bytes.end, offsets) else {
                 continue;
             };
@@ -65,6 +72,15 @@ pub(crate) fn next_whole(
         position += (length - (HEADER_SIZE - 1)) as u64;
     }
     Ok(None)
+}
+
+/// Where the next header can begin that is not all in a hole of the file; `position` where the system does not say.
+fn skip_hole(file: &File, position: u64) -> u64 {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(position)) {
+        Ok(data) => data.saturating_sub(HEADER_SIZE as u64),
+        Err(rustix::io::Errno::NXIO) => u64::MAX,
+        Err(_) => position,
+    }
 }
 
 /// A batch as the bytes at `position` have it, if it can be one but for its checksum.
@@ -105,6 +121,8 @@ pub(crate) struct Whole {
     pub(crate) records: u64,
     /// The offset behind the last of it.
     pub(crate) end: Option<Offset>,
+    /// Where the last of it ends.
+    pub(crate) end_position: u64,
 }
 
 /// Counts the whole batches in `bytes` of the file, whose offsets are in `offsets` and grow.
@@ -119,6 +137,7 @@ pub(crate) fn count_whole(
         whole.records += u64::try_from(found.header.record_count).unwrap_or(0);
         expected.start = found.header.next_offset();
         whole.end = Some(expected.start);
+        whole.end_position = found.end();
         left.start = found.end();
     }
     Ok(whole)

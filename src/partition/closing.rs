@@ -258,7 +258,16 @@ impl Partitions {
     ) -> std::io::Result<()> {
         let synced = closed.logs.iter();
         let synced = synced.map(|closed| (closed.partition.clone(), closed.synced));
-        directory.write_checkpoint(Checkpoint::RecoveryPoint, || synced.collect())?;
+        // of what could not be opened, what was known before
+        let unopened = self.unreadable().into_iter();
+        let unopened = unopened
+            .filter(|unreadable| Arc::ptr_eq(&unreadable.directory, directory))
+            .map(|unreadable| {
+                let partition = unreadable.wanted.topic_partition;
+                (partition, unreadable.recovery_point)
+            });
+        let known = unopened.chain(synced);
+        directory.write_checkpoint(Checkpoint::RecoveryPoint, || known.collect())?;
         for which in [Checkpoint::LogStart, Checkpoint::Replication] {
             directory.write_checkpoint(which, || self.published_offsets(directory, which))?;
         }

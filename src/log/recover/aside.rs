@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -22,8 +23,8 @@ use crate::log::disk::Disk;
 use crate::log::loss::{LossKind, SetAside};
 use crate::log::names::{self, SegmentFile, Suffix, with_suffix};
 use crate::log::partition_log::LogError;
-use crate::log::rebuild::BadTail;
-use crate::log::resync::count_whole;
+use crate::log::rebuild::{BadTail, LONGEST_LOG};
+use crate::log::resync::{Whole, count_whole};
 use crate::log::segment::Segment;
 
 impl Recovery {
@@ -41,34 +42,23 @@ impl Recovery {
             self.set_segment_aside(segment, below, contents)?;
             below = segment.base;
         }
-        if let Some(bad) = bad_tail {
-            let from = last.end;
-            let log = last.files.log()?;
-            let length = log.metadata()?.len();
-            let whole = count_whole(&log, bad.position..length, from..below)?;
-            if whole.end.is_none() && last.end < self.options.recovery_point {
-                // it had been synced: this is no torn write
-                return Ok(());
-            }
-            if let Some(end) = whole.end {
-                let aside = names::set_aside_path(&self.directory, from, end);
-                copy(&self.options.disk, &log, bad.position, length, &aside)?;
-                self.options.disk.sync_directory(&self.directory)?;
-                let bytes = length - bad.position;
-                self.note_set_aside(
-                    (from, end),
-                    aside,
-                    SetAside {
-                        batches: whole.batches,
-                        records: whole.records,
-                        bytes,
-                    },
-                    contents,
-                );
-            }
-            self.options.disk.set_length(&log, bad.position)?;
-            self.report.bytes_truncated += length.saturating_sub(bad.position);
-        }
+        let Some(bad) = bad_tail else { return Ok(()) };
+        let first = last.end;
+        let log = last.files.log()?;
+        let length = log.metadata()?.len();
+        let bytes = bad.position..length.min(LONGEST_LOG);
+        let whole = count_whole(&log, bytes.clone(), first..below)?;
+        let Some(end) = whole.end else {
+            return self.cut_torn(last, bad);
+        };
+        let aside = names::set_aside_path(&self.directory, first, end);
+        let bytes = bytes.start..whole.end_position;
+        copy(&self.options.disk, &log, bytes.clone(), &aside)?;
+        self.options.disk.sync_directory(&self.directory)?;
+        let how_much = how_much(&whole, bytes.end - bytes.start);
+        self.note_set_aside((first, end), aside, how_much, contents);
+        self.options.disk.set_length(&log, bad.position)?;
+        self.report.bytes_truncated += length.saturating_sub(bad.position);
         Ok(())
     }
 
@@ -80,21 +70,17 @@ impl Recovery {
     ) -> Result<(), LogError> {
         let disk = self.options.disk.clone();
         let path = SegmentFile::Log.path(&self.directory, found.base);
-        let whole = count_whole(&File::open(&path)?, 0..found.length, found.base..below)?;
+        let whole = count_whole(
+            &File::open(&path)?,
+            0..found.length.min(LONGEST_LOG),
+            found.base..below,
+        )?;
         match whole.end {
             Some(end) => {
                 let aside = names::set_aside_path(&self.directory, found.base, end);
                 disk.rename(&path, &aside)?;
-                self.note_set_aside(
-                    (found.base, end),
-                    aside,
-                    SetAside {
-                        batches: whole.batches,
-                        records: whole.records,
-                        bytes: found.length,
-                    },
-                    contents,
-                );
+                let how_much = how_much(&whole, found.length);
+                self.note_set_aside((found.base, end), aside, how_much, contents);
             }
             None => disk.remove(&path)?,
         }
@@ -132,19 +118,29 @@ impl Recovery {
     }
 }
 
+const fn how_much(whole: &Whole, bytes: u64) -> SetAside {
+    SetAside {
+        batches: whole.batches,
+        records: whole.records,
+        bytes,
+    }
+}
+
 /// Copies a part of a file into one of another name, and makes it durable.
-fn copy(disk: &Disk, from: &File, start: u64, end: u64, to: &Path) -> io::Result<()> {
+fn copy(disk: &Disk, from: &File, bytes: Range<u64>, to: &Path) -> io::Result<()> {
     const CHUNK: usize = 1024 * 1024;
     // swept by the next start where this one does not get to the end
     let unfinished = with_suffix(to, Suffix::Cleaned);
     let file = disk.create(&unfinished)?;
     let mut buffer = vec![0; CHUNK];
-    let mut position = start;
-    while position < end {
-        let length = usize::try_from(end - position).unwrap_or(CHUNK).min(CHUNK);
+    let mut position = bytes.start;
+    while position < bytes.end {
+        let length = usize::try_from(bytes.end - position)
+            .unwrap_or(CHUNK)
+            .min(CHUNK);
         let chunk = buffer.get_mut(..length).unwrap_or_default();
         from.read_exact_at(chunk, position)?;
-        disk.write_at(&file, chunk, position - start)?;
+        disk.write_at(&file, chunk, position - bytes.start)?;
         position += chunk.len() as u64;
     }
     disk.sync(&file)?;

@@ -15,7 +15,8 @@ use crate::log::disk::is_out_of_descriptors;
 use crate::log::loss::{Loss, LossKind};
 use crate::log::names::SegmentFile;
 use crate::log::partition_log::LogError;
-use crate::log::rebuild::{BadTail, Damage, Expected, Rebuilt, rebuild};
+use crate::log::rebuild::{BadTail, Damage, Expected, LONGEST_LOG, Rebuilt, rebuild};
+use crate::log::resync::next_whole;
 use crate::log::segment::{Segment, SegmentFiles};
 use crate::log::txn_index;
 
@@ -309,6 +310,18 @@ impl Recovery {
         }
         let log = segment.files.log()?;
         let length = log.metadata()?.len();
+        let readable = bad.position..length.min(LONGEST_LOG);
+        if next_whole(&log, readable, &(Offset::ZERO..Offset(i64::MAX)))?.is_some() {
+            // nothing that this log has torn: it is the file of another segment, or another log
+            if segment.end < self.known_end() {
+                return Ok(());
+            }
+            return Err(LogError::Corrupt(format!(
+                "{} holds batches of other offsets from byte {} on, as if it were another segment's file; put the right one back while the broker is stopped",
+                segment.files.path(SegmentFile::Log).display(),
+                bad.position
+            )));
+        }
         tracing::warn!(
             directory = %self.directory.display(), offset = segment.end.0, base = segment.base().0,
             position = bad.position, length, reason = bad.reason,

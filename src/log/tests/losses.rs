@@ -14,6 +14,8 @@ use crate::log::{AppendOrigin, LogError, Loss, LossKind, PartitionLog, RecoveryR
 const NOW: Timestamp = Timestamp(1_000_000);
 /// Batches of one record each.
 const END: i64 = 20;
+/// Bytes of each.
+const SIZE: u64 = 118;
 
 fn small_segments() -> TopicConfig {
     let mut config = config();
@@ -212,7 +214,7 @@ fn a_log_that_is_cut_or_empty_is_named_and_the_others_are_served() {
     for left in both_ends() {
         let segments = left().bases.len();
         for segment in 0..segments {
-            for length in [0, 1, 118, 119, 300] {
+            for length in [0, 1, SIZE - 1, SIZE, SIZE + 100] {
                 let left = left();
                 let log = left.file(segment, "log");
                 let file = std::fs::File::options().write(true).open(&log).unwrap();
@@ -291,7 +293,7 @@ fn scrub_finds(view: &crate::log::LogView, offset: i64) -> bool {
 fn an_index_that_is_removed_takes_no_record_with_it() {
     for left in both_ends() {
         let left = left();
-        flip(&left.file(1, "log"), 119 + 70);
+        flip(&left.file(1, "log"), SIZE + 70);
         std::fs::remove_file(left.file(1, "index")).unwrap();
         let found = left.check();
         let damaged = left.bases[1] + 1;
@@ -345,7 +347,7 @@ fn a_log_of_another_segment_is_none() {
 #[test]
 fn what_is_set_aside_can_be_taken_back() {
     let left = Left::killed(0);
-    flip(&left.file(1, "log"), 119 + 70);
+    flip(&left.file(1, "log"), SIZE + 70);
     let found = left.open().unwrap();
     let damaged = left.bases[1] + 1;
     assert_eq!(found.offsets, (0..damaged).collect::<Vec<_>>());
