@@ -38,8 +38,7 @@ impl Segment {
             let first = HeaderWalk::over(reading(), start, self.length).step()?;
             let is_there = match first {
                 Step::Batch(first) => first.header.base_offset <= offset,
-                Step::End => true,
-                Step::Bad { .. } => false,
+                Step::End | Step::Bad { .. } => false,
             };
             if !is_there {
                 let index = self.files.path(SegmentFile::OffsetIndex);

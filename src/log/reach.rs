@@ -50,7 +50,9 @@ impl Segment {
                 }
             }
         }
-        if most.is_some() || (last_entry.is_none() && last_position > index_interval) {
+        if last_entry.is_some_and(|entry| end <= entry.offset)
+            || (last_entry.is_none() && last_position > index_interval)
+        {
             return Ok(None);
         }
         let times = match self.time_entries {

@@ -56,6 +56,8 @@ pub(super) struct BadTail {
     pub(super) reason: String,
     /// Whether there are whole batches in it.
     pub(super) holds_whole: bool,
+    /// Whether there are whole batches in it that cannot be of this segment.
+    pub(super) holds_foreign: bool,
 }
 
 /// What is known of a segment before it is read.
@@ -172,10 +174,14 @@ pub(super) fn rebuild(
                         end = next;
                     }
                     whole => {
+                        let anything = Offset::ZERO..Offset(i64::MAX);
+                        let behind = position..readable;
                         bad_tail = Some(BadTail {
                             position,
                             reason,
                             holds_whole: whole.is_some(),
+                            holds_foreign: whole.is_none()
+                                && next_whole(&log, behind, &anything)?.is_some(),
                         });
                         break position;
                     }
@@ -188,14 +194,18 @@ pub(super) fn rebuild(
             position: readable,
             reason: format!("the file has {length} bytes, and a segment has at most {LONGEST_LOG}"),
             holds_whole: false,
+            holds_foreign: false,
         });
     }
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
     let mut changed = false;
-    // Where nothing is whole the log is that of another segment, or will be put back: its indexes may fit it then.
-    if good > 0 || length == 0 {
+    // The indexes of a log that is another segment's will fit the right one.
+    if !bad_tail
+        .as_ref()
+        .is_some_and(|bad: &BadTail| bad.holds_foreign)
+    {
         let indexes = [
             (SegmentFile::OffsetIndex, &offset_entries, kept.0),
             (SegmentFile::TimeIndex, &time_entries, kept.1),

@@ -13,6 +13,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, statat};
 
 /// Files of one line or a few fit in.
 const SMALL: usize = 1024;
+/// Leader epochs, of which there is a line for each leadership, fit in.
+const MOST: u64 = 64 * 1024 * 1024;
 
 /// What is in a directory.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl ReplicaDirectory {
                 _ => self.what_else(name)?,
             };
             match what {
+                _ if [".", ".."].contains(&name) => {}
                 None => names.push(name.to_owned()),
                 Some(what) => others.push((name.to_owned(), what)),
             }
@@ -98,16 +101,16 @@ impl ReplicaDirectory {
         Ok(u64::try_from(found.st_size).unwrap_or(0))
     }
 
-    /// All of a small file.
+    /// All of a small file. More than any such file has is not read.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut file = File::from(openat(&self.file, name, flags, Mode::empty())?);
         let mut buffer = [0; SMALL];
         let length = file.read(&mut buffer)?;
         let mut content = buffer.get(..length).unwrap_or_default().to_vec();
         // less than was asked for is all that there is
         if length == SMALL {
-            file.read_to_end(&mut content)?;
+            file.take(MOST).read_to_end(&mut content)?;
         }
         Ok(content)
     }

@@ -6,8 +6,11 @@ else is the case, is a failure.
 """
 
 import re
+import time
 
 from client import KAFKA_STORAGE_ERROR, records_of
+
+from wire.records import simple_batch
 
 from .seed import ACKNOWLEDGED, BATCHES, RECORDS, SEGMENTS, value
 
@@ -26,7 +29,6 @@ class Verdict:
 
 def judge(broker, client, topic, appends=True):
     """Reads all that was acknowledged batch by batch, so that one that cannot be read does not hide the others."""
-    errors = broker.logged(" ERROR ", f"{topic}-0")
     lost, codes = set(), set()
     for number in range(SEGMENTS * BATCHES):
         first = number * RECORDS
@@ -36,16 +38,29 @@ def judge(broker, client, topic, appends=True):
         lost |= {offset for offset, text in wanted.items() if got.get(offset) != text}
     failures = []
     if codes == {KAFKA_STORAGE_ERROR}:
-        if not errors:
+        if not errors_of(broker, topic):
             failures.append("it is offline, and no ERROR names it")
         return Verdict(OFFLINE, lost, failures)
-    told = told_ranges(errors)
-    untold = [offset for offset in sorted(lost) if not any(first <= offset <= last for first, last in told)]
+    untold = untold_of(broker, topic, lost)
+    deadline = time.monotonic() + 20
+    while untold and time.monotonic() < deadline:
+        # The scrub has its first round yet to end.
+        time.sleep(0.2)
+        untold = untold_of(broker, topic, lost)
     if untold:
         failures.append(f"offsets {untold[0]} to {untold[-1]} ({len(untold)}) are gone, and no ERROR names them")
     if appends:
         failures += append(client, topic)
     return Verdict(IN_PART if lost else WHOLE, lost, failures)
+
+
+def errors_of(broker, topic):
+    return broker.logged(" ERROR ", f"{topic}-0")
+
+
+def untold_of(broker, topic, lost):
+    told = told_ranges(errors_of(broker, topic))
+    return [offset for offset in sorted(lost) if not any(first <= offset <= last for first, last in told)]
 
 
 def fetch(client, topic, offset):
@@ -66,8 +81,6 @@ def told_ranges(errors):
 
 def append(client, topic):
     """What is written next must not get an offset that was acknowledged for another record."""
-    from wire.records import simple_batch
-
     answer = client.produce(topic, simple_batch([b"later"]))
     if answer["error_code"]:
         return [f"it is served, and does not take records: error {answer['error_code']}"]

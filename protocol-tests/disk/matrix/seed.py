@@ -13,8 +13,9 @@ RECORDS = 5  # in each batch
 ACKNOWLEDGED = SEGMENTS * BATCHES * RECORDS
 
 SETTINGS = {
-    "log.initial.task.delay.ms": 86_400_000,
-    "zurau.scrub.bytes.per.second": 0,
+    # What a start need not read, the scrub does, and begins with it at once.
+    "log.initial.task.delay.ms": 0,
+    "zurau.scrub.bytes.per.second": 1 << 30,
     "replica.high.watermark.checkpoint.interval.ms": 100,
     "log.flush.offset.checkpoint.interval.ms": 100,
 }

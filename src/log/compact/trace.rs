@@ -28,7 +28,7 @@ impl CompactionTrace {
 
     /// A batch goes by. As written, batches and their records follow one another without a gap.
     pub(crate) fn note(&mut self, header: &BatchHeader) {
-        self.found |= self.next.is_some_and(|next| next != header.base_offset)
+        self.found |= self.next.is_some_and(|next| next < header.base_offset)
             || i64::from(header.record_count) != i64::from(header.last_offset_delta) + 1
             || header.attributes.has_delete_horizon();
         self.next = Some(header.next_offset());

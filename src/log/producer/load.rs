@@ -66,7 +66,7 @@ impl ProducerLoader<'_> {
     fn newest_snapshot(&mut self, log_end: Offset) -> Result<Option<ProducerTable>, LogError> {
         while let Some(offset) = self.snapshots.range(..=log_end).next_back().copied() {
             let path = SegmentFile::ProducerSnapshot.path(self.directory, offset);
-            match snapshot::decode(&std::fs::read(&path)?, offset) {
+            match snapshot::read(&path, offset)? {
                 Ok(table) => return Ok(Some(table)),
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "dropping a producer snapshot");

@@ -13,6 +13,11 @@
 //!  first offset of the open transaction int64 (-1 none)
 //! ```
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
 use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::record::batch::NO_SEQUENCE;
 
@@ -66,6 +71,29 @@ pub(crate) fn encode(producers: &ProducerPicture) -> Vec<u8> {
         field.copy_from_slice(&crc.to_be_bytes());
     }
     bytes
+}
+
+/// Reads the snapshot whose name says `end`. One that is longer than it says of itself is not read to its end.
+pub(crate) fn read(
+    path: &Path,
+    end: Offset,
+) -> io::Result<Result<ProducerTable, MalformedSnapshot>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut header = [0; ENTRIES];
+    if length >= ENTRIES as u64 {
+        file.read_exact_at(&mut header, 0)?;
+        let count = header
+            .last_chunk()
+            .map_or(0, |count| i32::from_be_bytes(*count));
+        let entries = u64::try_from(count).unwrap_or(0) * ENTRY_SIZE as u64;
+        if length != ENTRIES as u64 + entries {
+            return Ok(Err(MalformedSnapshot("wrong entry count")));
+        }
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(decode(&bytes, end))
 }
 
 /// The table in a snapshot whose name says `end`.

@@ -24,7 +24,7 @@ impl Recovery {
     }
 
     /// A log start that lies above everything that was ever written is not believed: what is there would be removed.
-    /// Where nothing is known of what was written, as in a copy that is under way, it is.
+    /// Where nobody knows what was acknowledged, as in a copy that is under way, it is.
     pub(super) fn refuse_impossible_start(
         &self,
         tail: Option<&Tail>,
@@ -33,7 +33,7 @@ impl Recovery {
         let log_start = self.options.log_start;
         let Some(tail) = tail else { return Ok(()) };
         let end = tail.active.segment.end.max(goes_on_at);
-        if end >= log_start || self.known_end() == Offset::ZERO {
+        if end >= log_start || self.options.high_watermark == Offset::ZERO {
             return Ok(());
         }
         Err(LogError::Corrupt(format!(

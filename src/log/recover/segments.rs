@@ -15,8 +15,7 @@ use crate::log::disk::is_out_of_descriptors;
 use crate::log::loss::{Loss, LossKind};
 use crate::log::names::SegmentFile;
 use crate::log::partition_log::LogError;
-use crate::log::rebuild::{BadTail, Damage, Expected, LONGEST_LOG, Rebuilt, rebuild};
-use crate::log::resync::next_whole;
+use crate::log::rebuild::{BadTail, Damage, Expected, Rebuilt, rebuild};
 use crate::log::segment::{Segment, SegmentFiles};
 use crate::log::txn_index;
 
@@ -310,8 +309,7 @@ impl Recovery {
         }
         let log = segment.files.log()?;
         let length = log.metadata()?.len();
-        let readable = bad.position..length.min(LONGEST_LOG);
-        if next_whole(&log, readable, &(Offset::ZERO..Offset(i64::MAX)))?.is_some() {
+        if bad.holds_foreign {
             // nothing that this log has torn: it is the file of another segment, or another log
             if segment.end < self.known_end() {
                 return Ok(());

@@ -84,7 +84,8 @@ fn what_was_written_is_found_good_to_the_last_byte() {
             .map(|kind| size(*kind))
             .sum();
         assert_eq!(read.get(), all);
-        assert!(size(SegmentFile::OffsetIndex) > 32 && size(SegmentFile::TimeIndex) > 24);
+        let is_indexed = size(SegmentFile::OffsetIndex) > 32 && size(SegmentFile::TimeIndex) > 24;
+        assert!(is_indexed || segment.is_active);
     }
 }
 
