@@ -180,6 +180,7 @@ impl Recovery {
         }
 
         // 6.
+        let content_end = tail.as_ref().map(|tail| tail.active.segment.end);
         let first_epoch = found_epochs.as_ref().and_then(LeaderEpochs::first_offset);
         let is_short = self.close_short(
             &mut tail,
@@ -215,7 +216,9 @@ impl Recovery {
         {
             epochs = Self::epochs_of(segments.iter().chain([&active.segment]))?;
         }
-        epochs.truncate_from_end(log_end);
+        // what was set aside takes its leaderships with it
+        let known_up_to = content_end.map_or(log_end, |end| end.max(self.known_end()));
+        epochs.truncate_from_end(known_up_to.min(log_end));
         epochs.truncate_from_start(first_base);
         let (epochs_file, epochs_from) = self.epochs_file(
             found_epochs,
