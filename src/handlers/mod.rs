@@ -103,8 +103,9 @@ const LIST: usize = 16 * 1024;
 /// A page of DescribeTopicPartitions.
 const PAGE: usize = 1024 * 1024;
 
-/// Everything that is served, with how many fields a request may have and the bytes of memory that each costs. Dispatch
-/// and the ApiVersions answer both read this table, so what is advertised is what is served.
+/// Everything that is answered, with how many fields a request may have and the bytes of memory that each costs. Dispatch
+/// and the ApiVersions answer both read this table, so what is advertised is what is served; what can only be refused is
+/// not advertised.
 pub static ROUTES: &[Route] = &[
     Route::ordered::<produce::Produce>(Bound::new(160_000, 160)),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
