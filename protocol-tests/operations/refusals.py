@@ -84,8 +84,11 @@ def no_directory(stage):
     with open(path, "w") as file:
         file.write("not a directory")
     refused("a log directory that is a file", start(path), path, "is a file and no directory", "log.dirs")
-    good = stage.path("beside-a-file")
-    refused("a file among log directories", start(f"{good},{path}"), path, "is a file and no directory")
+    # Beside others it costs only itself, as a disk that is not there does.
+    broker = stage.broker({"log.dirs": f"{stage.path('beside-a-file')},{path}"})
+    broker.start()
+    same("lines about a file among log directories", len(broker.logged(" ERROR ", path, "is a file and no directory")), 1)
+    same("exit status", broker.stop(), 0)
     below = os.path.join(path, "below")
     refused("a log directory below a file", start(below), below)
     refused("a log directory where none can be made", start("/proc/none/data"), "/proc/none/data")

@@ -70,14 +70,6 @@ pub enum DirectoryError {
         /// What gives it away.
         reason: String,
     },
-    /// Something else is in its place.
-    #[error(
-        "{path:?} is a file and no directory: name a directory in log.dirs (metadata.log.dir, log.dir)"
-    )]
-    NoDirectory {
-        /// What was named.
-        path: PathBuf,
-    },
     /// It cannot be created, listed or written.
     #[error("{path:?} cannot be used: {source}")]
     NotWritable {
@@ -140,9 +132,11 @@ impl LogDirectory {
             source,
         };
         if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
-            return Err(DirectoryError::NoDirectory {
-                path: path.to_owned(),
-            });
+            let cure = "it is a file and no directory: name a directory in log.dirs";
+            return Err(not_writable(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                cure,
+            )));
         }
         std::fs::create_dir_all(path).map_err(not_writable)?;
         let lock = lock(path)?;
