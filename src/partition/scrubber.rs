@@ -339,14 +339,14 @@ mod tests {
             )
         };
         assert!(rounds.round().is_continue());
-        assert_eq!(told(&rounds), (1, 0));
+        assert_eq!(told(&rounds), (2, 0), "a closed one and the active one");
 
         let file = path.path().join("orders-0/00000000000000000000.log");
         let mut bytes = std::fs::read(&file).expect("a segment");
         bytes[500_000] ^= 16;
         std::fs::write(&file, bytes).expect("a segment");
         assert!(rounds.round().is_continue() && rounds.round().is_continue());
-        assert_eq!(told(&rounds), (3, 1), "it is told once");
+        assert_eq!(told(&rounds), (6, 1), "it is told once");
 
         // of a partition that was deleted while it was read nothing is told
         let replica = broker.replica();
