@@ -30,11 +30,6 @@ pub(super) const POLICY: Refusal = Refusal {
     cure: "remove it, and let only those reach the listeners who may do everything",
 };
 
-pub(super) const CONNECTION_RATE: Refusal = Refusal {
-    asks: "it asks for a limit that is not served yet",
-    cure: "remove it, and use max.connections and max.connections.per.ip",
-};
-
 pub(super) const ONE_LISTENERS_LIMIT: Refusal = Refusal {
     asks: "it asks for a limit of one listener, which is not served yet",
     cure: "remove it, and use max.connections and max.connections.per.ip",

@@ -76,7 +76,6 @@ fn what_asks_for_protection_ends_the_start_and_says_what_to_do() {
         ("connections.max.reauth.ms", "3600000"),
         ("principal.builder.class", "org.example.Builder"),
         ("create.topic.policy.class.name", "org.example.Policy"),
-        ("max.connection.creation.rate", "100"),
         ("listener.name.external.ssl.client.auth", "required"),
         ("listener.name.external.max.connections", "100"),
         ("controller.quorum.auto.join.enable", "true"),

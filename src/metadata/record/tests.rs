@@ -219,7 +219,7 @@ fn what_is_not_known_is_kept_and_what_cannot_be_read_is_refused() {
 
     let decode = MetadataRecord::decode;
     assert_eq!(decode(&[0, 20, 0, 0]), Err(DecodeError::FrameVersion(0)));
-    for (record_type, version) in [(13, 0), (29, 0), (127, 1), (18, 9)] {
+    for (record_type, version) in [(13, 0), (30, 0), (127, 1), (18, 9)] {
         let kept = decode(&[1, record_type, version, 7, 8]).unwrap();
         let unmodelled = Unmodelled {
             record_type: u32::from(record_type),
