@@ -67,7 +67,10 @@ impl Ledger {
         // How much of the reserve the class may use, of its address and of all.
         let (of_address, of_all) = match class {
             Class::Whole => (limits.reserve / 2, limits.reserve),
-            Class::Slight => (limits.reserve / 8 * 3, limits.reserve / 4 * 3),
+            Class::Slight => {
+                let three_quarters = limits.reserve.saturating_sub(limits.reserve / 4);
+                (three_quarters / 2, three_quarters)
+            }
             Class::Small => (limits.reserve / 4, limits.reserve / 2),
             Class::Large => (0, 0),
         };
