@@ -17,6 +17,8 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(super) struct BlockingThreads {
     free: Arc<Semaphore>,
+    /// The one of them that may be busy rather than wait.
+    busy: Arc<Semaphore>,
 }
 
 impl BlockingThreads {
@@ -25,7 +27,27 @@ impl BlockingThreads {
         let part = (FOR_ALL / directories.max(1)).clamp(1, MOST);
         Self {
             free: Arc::new(Semaphore::new(part)),
+            busy: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// Runs work as [`Self::run`] does that keeps a processor busy for longer than a read: one at a time. Many would
+    /// leave those who serve sockets a small share of the processors.
+    ///
+    /// # Errors
+    /// When the broker ends.
+    pub(super) async fn run_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let turn = Arc::clone(&self.busy).acquire_owned().await;
+        let turn = turn.map_err(io::Error::other)?;
+        self.run(move || {
+            let result = work();
+            drop(turn);
+            result
+        })
+        .await
     }
 
     /// Runs `work`, which may wait for the disk, when there is a thread for it. Work that has begun is done though
@@ -53,6 +75,33 @@ impl BlockingThreads {
 mod tests {
     use super::*;
     use std::sync::Barrier;
+
+    #[tokio::test]
+    async fn what_keeps_a_processor_busy_is_done_one_at_a_time() {
+        let threads = Arc::new(BlockingThreads::of_one_in(1));
+        let (begin, begun) = std::sync::mpsc::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let first = {
+            let threads = Arc::clone(&threads);
+            let work = move || {
+                begin.send(()).expect("somebody listens");
+                may_end.recv()
+            };
+            tokio::spawn(async move { threads.run_in_turn(work).await.map(drop) })
+        };
+        let begun = tokio::task::spawn_blocking(move || begun.recv());
+        begun.await.expect("no panic").expect("it has begun");
+        let second = {
+            let threads = Arc::clone(&threads);
+            tokio::spawn(async move { threads.run_in_turn(|| 2).await })
+        };
+        // Reads go on.
+        assert_eq!(threads.run(|| 1).await.expect("a thread"), 1);
+        assert!(!second.is_finished());
+        end.send(()).expect("somebody listens");
+        first.await.expect("no panic").expect("a thread");
+        assert_eq!(second.await.expect("no panic").expect("a thread"), 2);
+    }
 
     #[tokio::test]
     async fn what_hangs_keeps_nobody_from_another_directory() {

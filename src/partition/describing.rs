@@ -46,7 +46,8 @@ impl Partitions {
         let mut described = Vec::new();
         for directory in self.directories() {
             let (partitions, here) = (self.clone(), Arc::clone(directory));
-            let asked = directory.blocking().run(move || partitions.describe(&here));
+            let threads = directory.blocking();
+            let asked = threads.run_in_turn(move || partitions.describe(&here));
             // Cancelled only when the broker ends.
             described.extend(asked.await);
         }
