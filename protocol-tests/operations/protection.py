@@ -21,7 +21,6 @@ REFUSED = {
     "connections.max.reauth.ms": "3600000",
     "principal.builder.class": "org.example.Builder",
     "create.topic.policy.class.name": "org.example.Policy",
-    "max.connection.creation.rate": "10",
     "config.providers": "file",
     "remote.log.storage.system.enable": "true",
 }
