@@ -140,29 +140,7 @@ pub(super) async fn start(
         Arc::clone(&clock),
     )?;
 
-    let descriptors = open_files::raise_limit();
-    let now = cluster.config().now();
-    let settings = wire::Settings {
-        connections: listeners::connection_limits(&now, descriptors),
-        serving_threads: now.serving_threads(),
-        ..listeners::settings(&config)
-    };
-    limit_kept_files(open_files::kept_files(descriptors));
-    let listeners = Listeners::bind(settings, listeners::endpoints(&config))
-        .await
-        .map_err(|error| StartError::Bind {
-            error,
-            origin: config.settings.origin("listeners"),
-        })?;
-    let server_settings = ServerSettings {
-        node,
-        config: cluster.config().clone(),
-        server: listeners.control(),
-        descriptors,
-        runtime: Handle::current(),
-        setting: Arc::default(),
-    };
-    cluster.listen(Arc::new(server_settings)).await;
+    let listeners = bind(&config, &cluster).await?;
     let registration = RegisterBroker {
         broker_id: node,
         incarnation_id: KafkaUuid::random(),
@@ -221,6 +199,34 @@ pub(super) async fn start(
         cluster_id,
         _metadata_only: metadata_only,
     })
+}
+
+/// Opens the listeners, which follow the settings from now on.
+async fn bind(config: &BrokerConfig, cluster: &Cluster) -> Result<Listeners, StartError> {
+    let descriptors = open_files::raise_limit();
+    let now = cluster.config().now();
+    let settings = wire::Settings {
+        connections: listeners::connection_limits(&now, descriptors),
+        serving_threads: now.serving_threads(),
+        ..listeners::settings(config)
+    };
+    limit_kept_files(open_files::kept_files(descriptors));
+    let listeners = Listeners::bind(settings, listeners::endpoints(config))
+        .await
+        .map_err(|error| StartError::Bind {
+            error,
+            origin: config.settings.origin("listeners"),
+        })?;
+    let server_settings = ServerSettings {
+        node: NodeId(config.node_id),
+        config: cluster.config().clone(),
+        server: listeners.control(),
+        descriptors,
+        runtime: Handle::current(),
+        setting: Arc::default(),
+    };
+    cluster.listen(Arc::new(server_settings)).await;
+    Ok(listeners)
 }
 
 fn session_limits(config: &BrokerConfig) -> SessionLimits {
