@@ -1,12 +1,13 @@
 //! Start: each step needs what the one before it has made.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock};
+use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock, TopicId};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
 use crate::config::{BrokerConfig, Origin, Warning};
 use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
@@ -15,7 +16,7 @@ use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
 use crate::partition::fetch::SessionLimits;
-use crate::partition::{self, Contents, FetchSessions, Partitions};
+use crate::partition::{self, Contents, FetchSessions, Known, Partitions};
 use crate::wire::{self, BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
@@ -152,7 +153,11 @@ pub(super) async fn start(
     let broker_epoch = register(&cluster, registration).await?;
 
     let metadata_only = directories.metadata_only.take();
-    let partitions = open_partitions(directories, contents, &clock, &cluster).await?;
+    let deleted = controller.deleted_topics().clone();
+    let partitions = open_partitions(directories, contents, &clock, &cluster, deleted).await?;
+    if let Some(directory) = &metadata_only {
+        directory.take_over()?;
+    }
     let registered = Registered {
         broker_id: node,
         broker_epoch,
@@ -285,12 +290,17 @@ async fn open_partitions(
     contents: Contents,
     clock: &Arc<dyn Clock>,
     cluster: &Cluster,
+    deleted: HashSet<TopicId>,
 ) -> Result<Partitions, StartError> {
     let (config, clock) = (cluster.config().clone(), Arc::clone(clock));
     let image = cluster.image();
     let opened = tokio::task::spawn_blocking(move || {
         let watch = Arc::new(service_manager::StartStatus);
-        Partitions::start(config, directories, contents, clock, &image, watch)
+        let known = Known {
+            image: &image,
+            deleted,
+        };
+        Partitions::start(config, directories, contents, clock, known, watch)
     })
     .await;
     Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)

@@ -6,16 +6,18 @@
 //!     00000000000000004711-0000000003.checkpoint      everything below offset 4711, as records
 //!     quorum-state                                    the epoch of the last leadership
 //!   bootstrap.checkpoint                              what Kafka's format tool wants to stand first
+//!   metadata-offset-checkpoint                        up to where the log is synced
 //! ```
 //!
 //! The directory may be one that Kafka wrote, in combined mode and as the only voter, and Kafka may come
 //! back to it. What the log says of the quorum is therefore kept beside the image ([`Quorum`]), and
 //! everything is written in the form in which it was found.
 //!
-//! Loading takes the newest snapshot and replays the log from its end offset. Every start is a new
-//! leadership: one more than the highest epoch that was ever used, opened by a LEADER_CHANGE record.
-//! A record counts when it is synced; there are no other voters.
+//! Before anything is changed the log is checked and loaded ([`super::history`]): the newest snapshot, and the log from
+//! its end offset on. Every start is a new leadership: one more than the highest epoch that was ever used, opened by a
+//! LEADER_CHANGE record. A record counts when it is synced; there are no other voters.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,80 +25,44 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
+use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset, Timestamp, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::controller::features;
-use crate::log::{
-    AppendError, AppendOrigin, LogDirectory, LogError, OpenOptions, PartitionLog,
-    ProducerExpiration,
-};
+use crate::log::{AppendOrigin, Disk, LogDirectory, OpenOptions, PartitionLog, ProducerExpiration};
 use crate::metadata::record::AbortTransaction;
-use crate::metadata::{Delta, Image, LoadError, Loader, MetadataRecord};
+use crate::metadata::{Delta, Image, Loader, MetadataRecord};
 use crate::record::control::{self, ControlPlace};
-use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
+use crate::record::{BatchBuilder, BatchOptions};
+use crate::schema::DecodeError;
 
+use super::committed::{self, Committed};
+use super::error::MetadataLogError;
+use super::history::{History, Told};
 use super::leadership::Leadership;
-use super::quorum::{Quorum, Voter};
+use super::quorum::Quorum;
 use super::quorum_state::QuorumState;
-use super::{damage, snapshots};
+use super::snapshots::{self, Snapshot};
 
 /// Name of the topic.
 pub const TOPIC: &str = "__cluster_metadata";
 /// The file that Kafka's format tool leaves in the log directory.
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
-/// Bytes read at a time when loading.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-/// No batch of metadata is near this when decompressed.
-pub(super) const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
-
-/// Why the metadata log cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum MetadataLogError {
-    /// The disk.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// The log as such.
-    #[error("{0}")]
-    Log(#[from] LogError),
-    /// An append was refused.
-    #[error("{0}")]
-    Append(#[from] AppendError),
-    /// What is in it makes no sense.
-    #[error("{0}")]
-    Load(#[from] LoadError),
-    /// A batch in the midst of the log is not what was written.
-    #[error(
-        "{path:?} is damaged at byte {position}, and more was written after that; restore the file from a copy"
-    )]
-    Damaged {
-        /// The segment's file.
-        path: PathBuf,
-        /// Where the batch begins.
-        position: usize,
-    },
-    /// The cluster has controllers besides this one, and they must agree on what is written.
-    #[error(
-        "its quorum has the voters {0:?}, and this broker serves only clusters of which it is the one controller"
-    )]
-    OtherVoters(Vec<i32>),
-    /// The metadata is of a release that this one does not know.
-    #[error("its metadata cannot be read: {0}")]
-    MetadataVersion(String),
-    /// A batch or a record cannot be decoded.
-    #[error("metadata at or after offset {0}: {1}")]
-    Malformed(Offset, String),
-}
 
 /// The metadata log, led by this node.
 pub(super) struct MetadataLog {
     directory: PathBuf,
+    disk: Disk,
     log: PartitionLog,
     loader: Loader,
     quorum: Quorum,
     epoch: LeaderEpoch,
     node: NodeId,
+    /// Topics whose deletion the start has replayed.
+    deleted: HashSet<TopicId>,
+    committed: Committed,
     /// Bytes of the log since the last snapshot, those included that earlier starts have written.
     since_snapshot: usize,
+    last_write: Timestamp,
     last_snapshot: Timestamp,
 }
 
@@ -108,6 +74,24 @@ impl MetadataLog {
         now: Timestamp,
     ) -> Result<Self, MetadataLogError> {
         let directory = parent.metadata_log_path();
+        let node = NodeId(config.node_id);
+        let state = QuorumState::read(&directory)?;
+        let known_epoch = state.as_ref().map(QuorumState::epoch);
+        let told = Told {
+            committed: committed::read(parent)?,
+            epoch: known_epoch,
+        };
+        let history = History::read(&directory, told)?;
+        refuse_what_is_not_ours(&history, state.as_ref(), node)?;
+        let History {
+            loader,
+            quorum,
+            epoch,
+            start,
+            end,
+            bytes,
+            deleted,
+        } = history;
         let mut topic = TopicConfig::resolve(&std::collections::BTreeMap::new(), config)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         topic.segment_bytes = config.metadata_log_segment_bytes;
@@ -118,7 +102,7 @@ impl MetadataLog {
             // The log is small and everything depends on it: it is checked at every start.
             clean_shutdown: false,
             recovery_point: Offset::ZERO,
-            log_start: Offset::ZERO,
+            log_start: start,
             high_watermark: Offset::ZERO,
             topic_id: KafkaUuid::METADATA_TOPIC,
             producer_expiration: ProducerExpiration::new(config.producer_id_expiration_ms),
@@ -126,46 +110,31 @@ impl MetadataLog {
             disk: parent.disk().clone(),
             jitter_seed: 0,
         };
-        damage::refuse(&directory)?;
         let (log, _) = PartitionLog::open(&directory, TopicPartition::new(TOPIC, 0), options)?;
-        let snapshots::Loaded { image, quorum, end } = snapshots::load_newest(&directory)?;
+        if log.log_end() != end {
+            return Err(MetadataLogError::Short {
+                end: log.log_end(),
+                committed: end,
+            });
+        }
         let mut opened = Self {
             directory,
+            disk: parent.disk().clone(),
             log,
-            loader: Loader::new(image),
+            loader,
             quorum,
-            epoch: LeaderEpoch::NONE,
-            node: NodeId(config.node_id),
-            since_snapshot: 0,
+            epoch,
+            node,
+            deleted,
+            committed: Committed::of(parent),
+            since_snapshot: bytes,
+            last_write: now,
             last_snapshot: now,
         };
-        opened.replay_from(end)?;
-        opened.refuse_what_is_not_ours()?;
-        opened.take_leadership(now)?;
+        opened.take_leadership(known_epoch, now)?;
         opened.abort_transaction(now)?;
         opened.begin_as_formatted(&parent.path().join(BOOTSTRAP), now)?;
         Ok(opened)
-    }
-
-    /// Before anything is written: a cluster that others control as well, or in words that we do not know.
-    fn refuse_what_is_not_ours(&self) -> Result<(), MetadataLogError> {
-        let mut voters: Vec<_> = self.quorum_voters()?.iter().map(|voter| voter.id).collect();
-        if voters.is_empty() {
-            let state = QuorumState::read(&self.directory)?;
-            voters = state.map_or_else(Vec::new, |state| state.voters());
-        }
-        if voters.iter().any(|voter| *voter != self.node) {
-            let voters = voters.iter().map(|voter| voter.0).collect();
-            return Err(MetadataLogError::OtherVoters(voters));
-        }
-        features::check_metadata_version(self.image())
-            .map_err(|refusal| MetadataLogError::MetadataVersion(refusal.to_string()))
-    }
-
-    fn quorum_voters(&self) -> Result<Vec<Voter>, MetadataLogError> {
-        self.quorum
-            .voters()
-            .map_err(|error| MetadataLogError::Malformed(Offset::ZERO, format!("voters: {error}")))
     }
 
     /// A transaction that a controller before us has left open would swallow what we write.
@@ -202,7 +171,8 @@ impl MetadataLog {
     /// # Errors
     /// When what the log says of the voters is not what its schema says.
     pub(super) fn leadership(&self) -> Result<Leadership, MetadataLogError> {
-        let directory = self.quorum_voters()?.first().map(|voter| voter.directory);
+        let voters = self.quorum.voters().map_err(malformed_voters)?;
+        let directory = voters.first().map(|voter| voter.directory);
         Ok(Leadership {
             leader: self.node,
             epoch: self.epoch,
@@ -241,7 +211,9 @@ impl MetadataLog {
             .log
             .append_as_leader(batches, self.epoch, AppendOrigin::Raft, now)?;
         self.log.flush()?;
+        self.committed.note(self.log.log_end())?;
         self.since_snapshot += batches.len();
+        self.last_write = now;
         Ok(info.first_offset)
     }
 
@@ -262,7 +234,12 @@ impl MetadataLog {
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
-        snapshots::write(&self.directory, self.loader.published(), &self.quorum, now)?;
+        let snapshot = Snapshot {
+            image: self.loader.published(),
+            quorum: &self.quorum,
+            log_time: self.last_write,
+        };
+        snapshot.write(&self.directory, now)?;
         self.since_snapshot = 0;
         self.last_snapshot = now;
         self.forget_before_previous_snapshot(now)
@@ -287,49 +264,31 @@ impl MetadataLog {
         Ok(())
     }
 
+    /// Topics whose deletion the start has replayed; they are handed over once.
+    pub(super) fn take_deleted(&mut self) -> HashSet<TopicId> {
+        std::mem::take(&mut self.deleted)
+    }
+
     /// Closes the log so that the next start finds it in order.
     pub(super) fn close(self) -> Result<(), MetadataLogError> {
         self.log.close()?;
         Ok(())
     }
 
-    fn replay_from(&mut self, mut next: Offset) -> Result<(), MetadataLogError> {
-        let view = self.log.view();
-        let end = self.log.log_end();
-        while next < end {
-            let read = view.locate(next, end, CHUNK_BYTES, true).and_then(|slice| {
-                slice
-                    .map(|slice| slice.read())
-                    .transpose()
-                    .map_err(Into::into)
-            });
-            let chunk =
-                read.map_err(|error| MetadataLogError::Malformed(next, error.to_string()))?;
-            let Some(chunk) = chunk else { break };
-            for batch in Batches::new(chunk) {
-                let batch =
-                    batch.map_err(|error| MetadataLogError::Malformed(next, error.to_string()))?;
-                // The chunk begins with the batch that contains the wanted offset.
-                feed_batch(&mut self.loader, &mut self.quorum, &batch, next)?;
-                self.epoch = self.epoch.max(batch.header.leader_epoch);
-                self.since_snapshot += batch.bytes.len();
-                next = batch.header.next_offset();
-            }
-        }
-        self.loader.publish()?;
-        Ok(())
-    }
-
-    fn take_leadership(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
-        let known =
-            QuorumState::read(&self.directory)?.map_or(LeaderEpoch::NONE, |state| state.epoch());
+    fn take_leadership(
+        &mut self,
+        known: Option<LeaderEpoch>,
+        now: Timestamp,
+    ) -> Result<(), MetadataLogError> {
+        let known = known.unwrap_or(LeaderEpoch::NONE);
         let highest = self.epoch.max(known).max(self.loader.published().epoch());
         // Kafka counts leaderships from 1: epoch 0 is a quorum that has not elected anybody.
         self.epoch = LeaderEpoch(highest.0.max(0).saturating_add(1));
         let kraft_version = self.quorum.version().map_err(|error| {
             MetadataLogError::Malformed(Offset::ZERO, format!("kraft.version: {error}"))
         })?;
-        QuorumState::of_leader(self.node, self.epoch, kraft_version).write(&self.directory)?;
+        let state = QuorumState::of_leader(self.node, self.epoch, kraft_version);
+        state.write(&self.disk, &self.directory)?;
         let place = ControlPlace {
             base_offset: self.log.log_end(),
             leader_epoch: self.epoch,
@@ -343,34 +302,25 @@ impl MetadataLog {
     }
 }
 
-/// Feeds the records of a batch at and after `from`.
-pub(super) fn feed_batch(
-    loader: &mut Loader,
-    quorum: &mut Quorum,
-    batch: &Batch,
-    from: Offset,
+/// Before anything is written: a cluster that others control as well, or in words that we do not know.
+fn refuse_what_is_not_ours(
+    history: &History,
+    state: Option<&QuorumState>,
+    node: NodeId,
 ) -> Result<(), MetadataLogError> {
-    let header = &batch.header;
-    let malformed = |error: &dyn std::fmt::Display| {
-        MetadataLogError::Malformed(header.base_offset, error.to_string())
-    };
-    let bytes = batch
-        .record_bytes(DECOMPRESSED_LIMIT)
-        .map_err(|error| malformed(&error))?;
-    if header.attributes.is_control() {
-        quorum.note(batch, &bytes, from);
-        loader.skip_to(header.last_offset(), header.leader_epoch);
-        return Ok(());
+    let voters = history.quorum.voters().map_err(malformed_voters)?;
+    let mut voters: Vec<_> = voters.iter().map(|voter| voter.id).collect();
+    if voters.is_empty() {
+        voters = state.map_or_else(Vec::new, QuorumState::voters);
     }
-    for record in batch.records(&bytes) {
-        let record = record.map_err(|error| malformed(&error))?;
-        if record.offset >= from {
-            let value = record
-                .value
-                .ok_or_else(|| malformed(&"a record without a value"))?;
-            let decoded = MetadataRecord::decode(value).map_err(|error| malformed(&error))?;
-            loader.feed(decoded, record.offset, header.leader_epoch)?;
-        }
+    if voters.iter().any(|voter| *voter != node) {
+        let voters = voters.iter().map(|voter| voter.0).collect();
+        return Err(MetadataLogError::OtherVoters(voters));
     }
-    Ok(())
+    features::check_metadata_version(history.loader.published())
+        .map_err(|refusal| MetadataLogError::MetadataVersion(refusal.to_string()))
+}
+
+fn malformed_voters(error: DecodeError) -> MetadataLogError {
+    MetadataLogError::Malformed(Offset::ZERO, format!("voters: {error}"))
 }

@@ -7,8 +7,15 @@
 //! ```text
 //!   submit -> controller decides -> append and sync -> apply to the image -> publish it and the settings -> answer
 //! ```
+//!
+//! What the start finds is checked as a whole first ([`history`]): a log that is taken for a shorter one than it was is
+//! worse than no start.
 
-mod damage;
+mod batch_file;
+mod committed;
+mod error;
+mod feed;
+mod history;
 mod leadership;
 mod metadata_log;
 mod producer_ids;
@@ -20,7 +27,8 @@ mod standalone;
 #[cfg(test)]
 mod tests;
 
+pub use error::MetadataLogError;
 pub use leadership::Leadership;
-pub use metadata_log::{MetadataLogError, TOPIC as METADATA_TOPIC};
+pub use metadata_log::TOPIC as METADATA_TOPIC;
 pub use publish::{Cluster, ClusterError, ImageListener};
 pub use standalone::{Controller, StartError, start};

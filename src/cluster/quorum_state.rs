@@ -3,15 +3,23 @@
 //! Kafka has two versions of the file, one for each kind of quorum ([`super::quorum`]): version 0 for
 //! voters that the configuration names, version 1 for voters that the log names.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::{KafkaUuid, LeaderEpoch, NodeId};
+use crate::log::{Disk, plain_file};
 
-const FILE: &str = "quorum-state";
+use super::error::MetadataLogError;
+
+pub(super) const FILE: &str = "quorum-state";
+
+/// The file has a few fields, and a number for each voter.
+const LONGEST: u64 = 1024 * 1024;
+
+const CURE: &str = "restore it from a copy, or remove it if this is the cluster's one controller: the metadata log \
+                    knows the leaderships as well";
 
 /// The file's fields in either version. What a version does not have is left out.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,29 +75,23 @@ impl QuorumState {
     }
 
     /// Reads the file; `None` when there is none yet.
-    pub(super) fn read(directory: &Path) -> io::Result<Option<Self>> {
-        match fs::read(directory.join(FILE)) {
-            Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|error| {
-                let path = directory.join(FILE);
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("{} is malformed: {error}", path.display()),
-                )
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(super) fn read(directory: &Path) -> Result<Option<Self>, MetadataLogError> {
+        let path = directory.join(FILE);
+        let content = match plain_file::read(&path, LONGEST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            content => content,
+        };
+        let state = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
+        state.map(Some).map_err(|error: io::Error| {
+            // what the parser calls an unexpected end is one of the content
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            MetadataLogError::of_file(&path, error, CURE)
+        })
     }
 
     /// Replaces the file, durably.
-    pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
-        let path = directory.join(FILE);
-        let temporary = directory.join(format!("{FILE}.tmp"));
-        let mut file = fs::File::create(&temporary)?;
-        io::Write::write_all(&mut file, &serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        fs::File::open(directory)?.sync_all()
+    pub(super) fn write(&self, disk: &Disk, directory: &Path) -> io::Result<()> {
+        disk.replace(&directory.join(FILE), &serde_json::to_vec(self)?)
     }
 }
 
@@ -106,13 +108,13 @@ mod tests {
                 .is_none()
         );
         QuorumState::of_leader(NodeId(1), LeaderEpoch(7), 0)
-            .write(directory.path())
+            .write(&Disk::default(), directory.path())
             .expect("writable");
         let state = QuorumState::read(directory.path())
             .expect("readable")
             .expect("there");
         assert_eq!(state.epoch(), LeaderEpoch(7));
-        let text = fs::read_to_string(directory.path().join(FILE)).expect("readable");
+        let text = std::fs::read_to_string(directory.path().join(FILE)).expect("readable");
         assert_eq!(
             text,
             r#"{"clusterId":"","leaderId":1,"leaderEpoch":7,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#
@@ -124,9 +126,9 @@ mod tests {
     fn the_form_for_voters_in_the_log_is_written_and_read() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         QuorumState::of_leader(NodeId(1), LeaderEpoch(3), 1)
-            .write(directory.path())
+            .write(&Disk::default(), directory.path())
             .expect("writable");
-        let text = fs::read_to_string(directory.path().join(FILE)).expect("readable");
+        let text = std::fs::read_to_string(directory.path().join(FILE)).expect("readable");
         assert_eq!(
             text,
             r#"{"leaderId":1,"leaderEpoch":3,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#

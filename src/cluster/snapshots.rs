@@ -5,14 +5,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
-
 use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::metadata::{Image, Loader, MetadataRecord, snapshot};
-use crate::record::control::{self, ControlPlace};
-use crate::record::{Batch, BatchBuilder, BatchOptions, Batches};
+use crate::record::control::{self, ControlPlace, ControlType};
+use crate::record::{Batch, BatchBuilder, BatchOptions};
+use crate::schema::Reader;
 
-use super::metadata_log::{DECOMPRESSED_LIMIT, MetadataLogError, feed_batch};
+use super::batch_file::{BatchFile, Place, Step};
+use super::error::MetadataLogError;
+use super::feed::{LARGEST_BATCH, feed_batch};
 use super::quorum::Quorum;
 
 /// Records go into batches of about this size, as Kafka writes them.
@@ -33,12 +34,12 @@ impl std::fmt::Display for SnapshotName {
 
 impl SnapshotName {
     /// The snapshot of a log that has not begun.
-    const FIRST: Self = Self {
+    pub(super) const FIRST: Self = Self {
         end: Offset::ZERO,
         epoch: LeaderEpoch(0),
     };
 
-    fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let (end, epoch) = name.strip_suffix(".checkpoint")?.split_once('-')?;
         Some(Self {
             end: Offset(end.parse().ok()?),
@@ -57,25 +58,13 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<SnapshotName>> {
     Ok(names)
 }
 
-/// What a snapshot holds, and where the log goes on after it.
+/// What a snapshot holds.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Loaded {
     pub(super) image: Image,
     pub(super) quorum: Quorum,
-    pub(super) end: Offset,
-}
-
-/// The newest snapshot that can be read; an empty image when there is none.
-pub(super) fn load_newest(directory: &Path) -> Result<Loaded, MetadataLogError> {
-    for name in list(directory)?.into_iter().rev() {
-        match load(&directory.join(name.to_string()), name) {
-            Ok(loaded) => return Ok(loaded),
-            Err(error) => {
-                tracing::error!(snapshot = %name, %error, "metadata snapshot cannot be read: trying an older one")
-            }
-        }
-    }
-    Ok(Loaded::default())
+    /// When the last record that it stands for was written.
+    pub(super) log_time: Option<Timestamp>,
 }
 
 /// The records of `bootstrap.checkpoint`, a snapshot that Kafka's format tool leaves beside the metadata
@@ -84,28 +73,49 @@ pub(super) fn bootstrap_records(path: &Path) -> Result<Vec<MetadataRecord>, Meta
     if !path.try_exists()? {
         return Ok(Vec::new());
     }
-    let loaded = load(path, SnapshotName::FIRST)?;
+    let loaded = load(path, SnapshotName::FIRST).map_err(|error| {
+        let cure = "restore it, or remove it to begin with the features of this release";
+        MetadataLogError::of_file(path, invalid(error), cure)
+    })?;
     Ok(snapshot::records(&loaded.image).collect())
 }
 
-fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLogError> {
-    let content = Bytes::from(fs::read(path)?);
+/// Reads a snapshot. Its offsets are its own, and begin with 0; the leadership is that of its name.
+pub(super) fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLogError> {
+    let damaged =
+        |position: u64, reason: String| MetadataLogError::DamagedSnapshot { position, reason };
+    let place = Place {
+        offset: Offset::ZERO,
+        epoch: name.epoch,
+        last_epoch: name.epoch,
+    };
+    let mut file = BatchFile::open(path, place)?;
     let mut loader = Loader::new(Image::default());
     let mut quorum = Quorum::default();
-    let mut is_complete = false;
-    for batch in Batches::new(content) {
-        let malformed = |error: &dyn std::fmt::Display| {
-            MetadataLogError::Malformed(name.end, error.to_string())
+    let (mut log_time, mut is_complete) = (None, false);
+    loop {
+        let batch = match file.step()? {
+            Step::Batch(_) if is_complete => {
+                return Err(damaged(0, "something follows its end".to_owned()));
+            }
+            Step::Batch(batch) => batch,
+            Step::Bad(flaw) => return Err(damaged(flaw.position, flaw.reason)),
+            Step::End => break,
         };
-        let batch = batch.map_err(|error| malformed(&error))?;
-        batch.check_crc().map_err(|error| malformed(&error))?;
-        is_complete = is_footer(&batch);
-        feed_batch(&mut loader, &mut quorum, &batch, Offset::ZERO)?;
+        match bound(&batch) {
+            Some(Bound::Header(time)) if batch.header.base_offset == Offset::ZERO => {
+                log_time = Some(time);
+            }
+            Some(Bound::Footer) => is_complete = true,
+            _ => {}
+        }
+        feed_batch(&mut loader, &mut quorum, &batch, Offset::ZERO, |_| {})?;
     }
-    if !is_complete {
-        return Err(MetadataLogError::Malformed(
-            name.end,
-            "the snapshot has no end".to_owned(),
+    if log_time.is_none() || !is_complete {
+        let end = file.place().offset;
+        return Err(damaged(
+            0,
+            format!("it is not complete: it ends behind record {end}"),
         ));
     }
     // Offsets within a snapshot are its own; what it stands for ends where its name says.
@@ -113,71 +123,109 @@ fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLogError> {
     Ok(Loaded {
         image: loader.publish()?.0,
         quorum,
-        end: name.end,
+        log_time,
     })
 }
 
-fn is_footer(batch: &Batch) -> bool {
-    let is_footer = |bytes: Bytes| {
-        let first = batch.records(&bytes).next();
-        first.is_some_and(|record| {
-            record.is_ok_and(|record| {
-                control::ControlType::parse(record.key) == Ok(control::ControlType::SnapshotFooter)
-            })
-        })
-    };
-    batch.header.attributes.is_control()
-        && batch.record_bytes(DECOMPRESSED_LIMIT).is_ok_and(is_footer)
-}
-
-fn encode(image: &Image, quorum: &Quorum, epoch: LeaderEpoch, now: Timestamp) -> Vec<u8> {
-    let mut content = Vec::new();
-    let mut next = Offset::ZERO;
-    let place = |base_offset| ControlPlace {
-        base_offset,
-        leader_epoch: epoch,
-        timestamp: now,
-    };
-    let header = control::snapshot_header(place(next), now, quorum.records());
-    content.extend_from_slice(&header);
-    next = quorum.records().fold(next.next(), |next, _| next.next());
-    let mut records = snapshot::records(image).peekable();
-    while records.peek().is_some() {
-        let options = BatchOptions {
-            base_offset: next,
-            leader_epoch: epoch,
-            ..BatchOptions::default()
-        };
-        let mut batch = BatchBuilder::new(options);
-        while batch.size() < BATCH_BYTES {
-            let Some(record) = records.next() else { break };
-            batch.push(now, None, Some(&record.encode()), &[]);
-            next = next.next();
-        }
-        content.extend_from_slice(&batch.finish());
+fn invalid(error: MetadataLogError) -> io::Error {
+    match error {
+        MetadataLogError::Io(error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, error),
     }
-    content.extend_from_slice(&control::snapshot_footer(place(next)));
-    content
 }
 
-/// Writes a snapshot of `image`. It has its name only when all of it is on the disk.
-pub(super) fn write(
-    directory: &Path,
-    image: &Image,
-    quorum: &Quorum,
-    now: Timestamp,
-) -> io::Result<()> {
-    let name = SnapshotName {
-        end: image.offset().next(),
-        epoch: image.epoch(),
-    };
-    let path = directory.join(name.to_string());
-    let part = path.with_extension("checkpoint.part");
-    let mut file = fs::File::create(&part)?;
-    io::Write::write_all(&mut file, &encode(image, quorum, name.epoch, now))?;
-    file.sync_all()?;
-    fs::rename(&part, &path)?;
-    fs::File::open(directory)?.sync_all()
+/// What a snapshot begins and ends with.
+enum Bound {
+    /// With the time of the last record that it stands for.
+    Header(Timestamp),
+    Footer,
+}
+
+fn bound(batch: &Batch) -> Option<Bound> {
+    if !batch.header.attributes.is_control() {
+        return None;
+    }
+    let bytes = batch.record_bytes(LARGEST_BATCH).ok()?;
+    let first = batch.records(&bytes).next()?.ok()?;
+    match ControlType::parse(first.key).ok()? {
+        ControlType::SnapshotHeader => {
+            let mut reader = Reader::flexible(first.value?);
+            reader.int16().ok()?;
+            reader
+                .int64()
+                .ok()
+                .map(|time| Bound::Header(Timestamp(time)))
+        }
+        ControlType::SnapshotFooter => Some(Bound::Footer),
+        _ => None,
+    }
+}
+
+/// A snapshot that is to be written.
+pub(super) struct Snapshot<'a> {
+    pub(super) image: &'a Image,
+    pub(super) quorum: &'a Quorum,
+    /// When the last record was written that the image holds.
+    pub(super) log_time: Timestamp,
+}
+
+impl Snapshot<'_> {
+    const fn name(&self) -> SnapshotName {
+        SnapshotName {
+            end: self.image.offset().next(),
+            epoch: self.image.epoch(),
+        }
+    }
+
+    fn encode(&self, now: Timestamp) -> Vec<u8> {
+        let epoch = self.name().epoch;
+        let mut content = Vec::new();
+        let mut next = Offset::ZERO;
+        let place = |base_offset| ControlPlace {
+            base_offset,
+            leader_epoch: epoch,
+            timestamp: now,
+        };
+        let header = control::snapshot_header(place(next), self.log_time, self.quorum.records());
+        content.extend_from_slice(&header);
+        next = self
+            .quorum
+            .records()
+            .fold(next.next(), |next, _| next.next());
+        let mut records = snapshot::records(self.image).peekable();
+        while records.peek().is_some() {
+            let options = BatchOptions {
+                base_offset: next,
+                leader_epoch: epoch,
+                ..BatchOptions::default()
+            };
+            let mut batch = BatchBuilder::new(options);
+            while batch.size() < BATCH_BYTES {
+                let Some(record) = records.next() else { break };
+                batch.push(now, None, Some(&record.encode()), &[]);
+                next = next.next();
+            }
+            content.extend_from_slice(&batch.finish());
+        }
+        content.extend_from_slice(&control::snapshot_footer(place(next)));
+        content
+    }
+
+    /// Writes it. It has its name only when all of it is on the disk.
+    pub(super) fn write(&self, directory: &Path, now: Timestamp) -> io::Result<()> {
+        let path = directory.join(self.name().to_string());
+        let part = path.with_extension("checkpoint.part");
+        // whatever a crash has left there
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = fs::File::create_new(&part)?;
+        io::Write::write_all(&mut file, &self.encode(now))?;
+        file.sync_all()?;
+        fs::rename(&part, &path)?;
+        fs::File::open(directory)?.sync_all()
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +234,7 @@ mod tests {
     use crate::metadata::MetadataRecord;
     use crate::metadata::record::{FeatureLevel, Topic};
 
-    fn image() -> Image {
+    fn image(epoch: LeaderEpoch) -> Image {
         let feature = FeatureLevel {
             name: "metadata.version".to_owned(),
             level: 30,
@@ -200,50 +248,70 @@ mod tests {
         let records: Vec<_> = std::iter::once(MetadataRecord::FeatureLevel(feature))
             .chain(topics)
             .collect();
-        let applied = Image::default().apply(&records, Offset(41), LeaderEpoch(7));
+        let applied = Image::default().apply(&records, Offset(41), epoch);
         applied.expect("records that fit together").0
     }
 
-    #[test]
-    fn the_newest_snapshot_that_is_whole_is_loaded() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut quorum = Quorum::default();
-        let header = control::snapshot_header(
-            ControlPlace {
-                base_offset: Offset::ZERO,
-                leader_epoch: LeaderEpoch(7),
-                timestamp: Timestamp(1),
-            },
-            Timestamp(1),
-            [(control::ControlType::KraftVersion, &[0, 0, 0, 1, 0][..])].into_iter(),
-        );
-        for batch in Batches::new(header) {
-            let batch = batch.expect("a batch");
-            let bytes = batch.record_bytes(DECOMPRESSED_LIMIT).expect("readable");
-            quorum.note(&batch, &bytes, Offset::ZERO);
-        }
-        assert_eq!(quorum.version(), Ok(1));
-        let expected = Loaded {
-            image: image(),
-            quorum,
-            end: Offset(42),
+    fn quorum() -> Quorum {
+        let place = ControlPlace {
+            base_offset: Offset::ZERO,
+            leader_epoch: LeaderEpoch(7),
+            timestamp: Timestamp(1),
         };
-        let Loaded { image, quorum, .. } = &expected;
-        write(directory.path(), image, quorum, Timestamp(1)).expect("writable");
-        assert_eq!(load_newest(directory.path()).expect("readable"), expected);
+        let version = [(ControlType::KraftVersion, &[0, 0, 0, 1, 0][..])];
+        let header = control::snapshot_header(place, Timestamp(1), version.into_iter());
+        let mut quorum = Quorum::default();
+        let batch = Batch::parse(&header).expect("a batch");
+        quorum.note(&batch, &batch.body(), Offset::ZERO);
+        quorum
+    }
 
-        let whole = directory
-            .path()
-            .join("00000000000000000042-0000000007.checkpoint");
-        let content = fs::read(&whole).expect("readable");
-        let cut = directory
-            .path()
-            .join("00000000000000000050-0000000007.checkpoint");
-        fs::write(cut, &content[..content.len() - 20]).expect("writable");
-        assert_eq!(load_newest(directory.path()).expect("readable"), expected);
+    #[test]
+    fn what_was_written_is_loaded() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let expected = Loaded {
+            image: image(LeaderEpoch(7)),
+            quorum: quorum(),
+            log_time: Some(Timestamp(5)),
+        };
+        assert_eq!(expected.quorum.version(), Ok(1));
+        let snapshot = Snapshot {
+            image: &expected.image,
+            quorum: &expected.quorum,
+            log_time: Timestamp(5),
+        };
+        snapshot
+            .write(directory.path(), Timestamp(6))
+            .expect("writable");
+        let names = list(directory.path()).expect("readable");
+        let path = directory.path().join(names[0].to_string());
+        assert!(path.ends_with("00000000000000000042-0000000007.checkpoint"));
+        assert_eq!(load(&path, names[0]).expect("whole"), expected);
+        let other = SnapshotName {
+            epoch: LeaderEpoch(8),
+            ..names[0]
+        };
+        assert!(load(&path, other).is_err(), "of another leadership");
+    }
 
-        assert_eq!(bootstrap_records(&whole).expect("readable").len(), 4);
-        let missing = directory.path().join("bootstrap.checkpoint");
-        assert!(bootstrap_records(&missing).expect("none").is_empty());
+    #[test]
+    fn what_kafka_wants_to_stand_first_is_read() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("bootstrap.checkpoint");
+        assert!(bootstrap_records(&path).expect("none").is_empty());
+        let snapshot = Snapshot {
+            image: &image(LeaderEpoch(0)),
+            quorum: &Quorum::default(),
+            log_time: Timestamp(0),
+        };
+        let content = snapshot.encode(Timestamp(0));
+        fs::write(&path, &content).expect("writable");
+        assert_eq!(bootstrap_records(&path).expect("readable").len(), 4);
+        fs::write(&path, &content[..content.len() - 20]).expect("writable");
+        let line = bootstrap_records(&path).expect_err("cut").to_string();
+        assert!(
+            line.contains("bootstrap.checkpoint") && line.contains("remove it"),
+            "{line}"
+        );
     }
 }

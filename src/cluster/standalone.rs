@@ -2,6 +2,7 @@
 //! decided, written, synced, applied and published before it is answered. The thread waits for no disk but that of
 //! the metadata log; who follows the image and needs longer has the answer wait, and not the next command.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
 use crate::log::LogDirectory;
 use crate::metadata::{Delta, Image};
 
-use super::metadata_log::{MetadataLog, MetadataLogError};
+use super::error::MetadataLogError;
+use super::metadata_log::MetadataLog;
 use super::publish::{Cluster, ClusterError, ImageListener, Submitted, Task};
 
 /// Why the controller cannot begin.
@@ -40,6 +42,8 @@ pub struct Controller {
     cluster: Cluster,
     /// Where the metadata log is.
     directory: PathBuf,
+    /// Topics whose deletion the start has replayed.
+    deleted: HashSet<TopicId>,
     /// Let go by the thread when it ends.
     ended: mpsc::Receiver<()>,
 }
@@ -48,6 +52,11 @@ pub struct Controller {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Controller {
+    /// Topics whose deletion is in what the start has read of the log: what is left of them on the disk is expected.
+    pub fn deleted_topics(&self) -> &HashSet<TopicId> {
+        &self.deleted
+    }
+
     /// Ends the controller after everything submitted so far, and closes its log. If its disk hangs, this goes on
     /// without it.
     pub fn stop(self) {
@@ -70,10 +79,11 @@ pub fn start(
 ) -> Result<(Cluster, Controller), StartError> {
     let opened = open(&config, directory, clock.now());
     let opened = opened.and_then(|log| Ok((log.leadership()?, log)));
-    let (leadership, log) = opened.map_err(|source| StartError::MetadataLog {
+    let (leadership, mut log) = opened.map_err(|source| StartError::MetadataLog {
         directory: directory.path().to_owned(),
         source,
     })?;
+    let deleted = log.take_deleted();
     let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
     let current = CurrentConfig::new(Arc::clone(&config));
     bring_in_force(&current, NodeId(config.node_id), log.image());
@@ -105,6 +115,7 @@ pub fn start(
     let controller = Controller {
         cluster: cluster.clone(),
         directory: directory.path().to_owned(),
+        deleted,
         ended,
     };
     Ok((cluster, controller))

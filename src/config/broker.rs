@@ -96,6 +96,7 @@ broker_config! {
         max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",
         zurau_fetch_session_cache_max_bytes: i64 = "zurau.fetch.session.cache.max.bytes",
         max_request_partition_size_limit: i32 = "max.request.partition.size.limit",
+        zurau_stray_partitions_max: i32 = "zurau.stray.partitions.max",
         zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
         zurau_scrub_bytes_per_second: i64 = "zurau.scrub.bytes.per.second",
         zurau_scrub_interval_ms: i64 = "zurau.scrub.interval.ms",

@@ -7,23 +7,33 @@
 //! orders 1 997
 //! ```
 //!
-//! Replaced as a whole ([`Disk::replace`]). An empty file has no entries.
+//! Replaced as a whole ([`Disk::replace`]). An empty file has no entries. A file is read line by line, so that one that
+//! is no checkpoint, of whatever size, ends at its first line that is none.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use crate::base::{Offset, TopicPartition};
 
 use super::disk::Disk;
+use super::plain_file;
 
 const VERSION: &str = "0";
+/// No line is longer: a topic's name has at most 249 characters, a number 20 digits.
+const LONGEST_LINE: u64 = 1024;
 
 /// A checkpoint whose text makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed checkpoint: {0}")]
 pub struct MalformedCheckpoint(pub String);
+
+impl From<io::Error> for MalformedCheckpoint {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// The text of a checkpoint with these lines.
 pub(crate) fn encode(lines: impl ExactSizeIterator<Item = String>) -> String {
@@ -35,37 +45,77 @@ pub(crate) fn encode(lines: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// The lines of a checkpoint, each split into `fields` columns.
-pub(crate) fn decode(text: &str, fields: usize) -> Result<Vec<Vec<&str>>, MalformedCheckpoint> {
-    let mut lines = text.lines();
-    let Some(version) = lines.next() else {
-        return Ok(Vec::new());
+/// Hands out the lines of a checkpoint, each split into `FIELDS` columns. Reads no further than the text makes
+/// sense, and holds one line at a time.
+pub(crate) fn decode<const FIELDS: usize>(
+    text: impl BufRead,
+    mut entry: impl FnMut([&str; FIELDS]) -> Result<(), MalformedCheckpoint>,
+) -> Result<(), MalformedCheckpoint> {
+    let mut lines = Lines {
+        text,
+        line: Vec::new(),
+        number: 0,
+    };
+    let Some(version) = lines.next()? else {
+        return Ok(());
     };
     if version.trim() != VERSION {
         return Err(MalformedCheckpoint(format!("unknown version {version:?}")));
     }
-    let count = lines.next().unwrap_or_default();
-    let expected: usize = count
+    let count = lines.next()?.unwrap_or_default();
+    let expected: u64 = count
         .trim()
         .parse()
         .map_err(|_| MalformedCheckpoint(format!("count {count:?} is not a number")))?;
-    let mut entries = Vec::new();
-    for line in lines {
-        let entry: Vec<&str> = line.split_whitespace().collect();
-        if entry.len() != fields {
+    let mut entries: u64 = 0;
+    while let Some(line) = lines.next()? {
+        let mut columns = line.split_whitespace();
+        let fields = std::array::from_fn(|_| columns.next().unwrap_or_default());
+        if fields.iter().any(|field| field.is_empty()) || columns.next().is_some() {
+            let number = lines.number;
             return Err(MalformedCheckpoint(format!(
-                "line {line:?} has not {fields} fields"
+                "line {number} has not {FIELDS} fields"
             )));
         }
-        entries.push(entry);
+        entries += 1;
+        if entries > expected {
+            break;
+        }
+        entry(fields)?;
     }
-    if entries.len() != expected {
+    if entries != expected {
+        let found = entries.min(expected.saturating_add(1));
         return Err(MalformedCheckpoint(format!(
-            "{} entries where {expected} were announced",
-            entries.len()
+            "{found} entries or more where {expected} were announced"
         )));
     }
-    Ok(entries)
+    Ok(())
+}
+
+/// The lines of a text that may be none.
+struct Lines<R> {
+    text: R,
+    line: Vec<u8>,
+    number: usize,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next(&mut self) -> Result<Option<&str>, MalformedCheckpoint> {
+        self.line.clear();
+        self.number += 1;
+        let number = self.number;
+        let mut text = (&mut self.text).take(LONGEST_LINE);
+        if text.read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        let is_ended = self.line.ends_with(b"\n");
+        if !is_ended && self.line.len() as u64 >= LONGEST_LINE {
+            return Err(MalformedCheckpoint(format!("line {number} has no end")));
+        }
+        let line = std::str::from_utf8(&self.line)
+            .map_err(|_| MalformedCheckpoint(format!("line {number} is no text")))?;
+        Ok(Some(line.trim_end_matches(['\n', '\r'])))
+    }
 }
 
 /// An entry's column as a number.
@@ -78,14 +128,13 @@ pub(crate) fn number<N: std::str::FromStr>(text: &str) -> Result<N, MalformedChe
 pub type PartitionOffsets = BTreeMap<TopicPartition, Offset>;
 
 /// Reads the text of an offset checkpoint.
-pub fn decode_offsets(text: &str) -> Result<PartitionOffsets, MalformedCheckpoint> {
+pub fn decode_offsets(text: impl BufRead) -> Result<PartitionOffsets, MalformedCheckpoint> {
     let mut offsets = PartitionOffsets::new();
-    for entry in decode(text, 3)? {
-        if let [topic, partition, offset] = entry[..] {
-            let topic_partition = TopicPartition::new(topic, number(partition)?);
-            offsets.insert(topic_partition, Offset(number(offset)?));
-        }
-    }
+    decode(text, |[topic, partition, offset]| {
+        let topic_partition = TopicPartition::new(topic, number(partition)?);
+        offsets.insert(topic_partition, Offset(number(offset)?));
+        Ok(())
+    })?;
     Ok(offsets)
 }
 
@@ -104,9 +153,12 @@ pub fn encode_offsets(offsets: &PartitionOffsets) -> String {
 }
 
 /// Reads an offset checkpoint; one that is not there has no entries.
+///
+/// # Errors
+/// Of the kind [`io::ErrorKind::InvalidData`] when there is something else than a file.
 pub fn read_offsets(path: &Path) -> io::Result<Result<PartitionOffsets, MalformedCheckpoint>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(decode_offsets(&text)),
+    match plain_file::open(path) {
+        Ok(file) => Ok(decode_offsets(BufReader::new(file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(PartitionOffsets::new())),
         Err(error) => Err(error),
     }
@@ -129,9 +181,14 @@ mod tests {
         ]);
         let text = encode_offsets(&offsets);
         assert_eq!(text, "0\n2\norders 0 1042\norders 1 997\n");
-        assert_eq!(decode_offsets(&text), Ok(offsets));
-        assert_eq!(decode_offsets(""), Ok(PartitionOffsets::new()));
-        assert_eq!(decode_offsets("0\r\n1\r\na\t0   7\r\n").unwrap().len(), 1);
+        assert_eq!(decode_offsets(text.as_bytes()), Ok(offsets));
+        assert_eq!(decode_offsets(&b""[..]), Ok(PartitionOffsets::new()));
+        assert_eq!(
+            decode_offsets(&b"0\r\n1\r\na\t0   7\r\n"[..])
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -145,8 +202,39 @@ mod tests {
             "0\n1\na 0\n",
             "0\n1\na 0 x\n",
         ] {
-            assert!(decode_offsets(text).is_err(), "{text:?}");
+            assert!(decode_offsets(text.as_bytes()).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_no_checkpoint() {
+        for bytes in [
+            &b"\xff\xfe0\n"[..],
+            b"0\n1\na\xff 0 1\n",
+            &[0; 5000],
+            b"0\n1\na \0 1\n",
+        ] {
+            assert!(decode_offsets(bytes).is_err(), "{bytes:?}");
+        }
+        let endless = [b"0\n1\na 0 ", &[b'1'; 5000][..]].concat();
+        let error = decode_offsets(&endless[..]).unwrap_err();
+        assert_eq!(error.to_string(), "malformed checkpoint: line 3 has no end");
+        // of more entries than announced one is read
+        let many = [b"0\n1\n", &b"a 0 1\n".repeat(1000)[..]].concat();
+        let mut rest = &many[..];
+        assert!(decode_offsets(&mut rest).is_err());
+        assert_eq!(rest.len(), many.len() - b"0\n1\na 0 1\na 0 1\n".len());
+    }
+
+    #[test]
+    fn a_file_of_a_terabyte_is_no_checkpoint() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("checkpoint");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        assert!(read_offsets(&path).unwrap().is_err());
+        let error = read_offsets(directory.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
@@ -170,11 +258,11 @@ mod tests {
                 .map(|((topic, partition), offset)| (TopicPartition::new(topic.as_str(), partition), Offset(offset)))
                 .collect();
             let text = encode_offsets(&offsets);
-            proptest::prop_assert_eq!(decode_offsets(&text), Ok(offsets));
+            proptest::prop_assert_eq!(decode_offsets(text.as_bytes()), Ok(offsets));
             // Cut anywhere it is not taken for another one, but that the last number may be shorter.
             let lines = text.lines().count();
             for cut in 1..text.len() {
-                if let Ok(fewer) = decode_offsets(&text[..cut]) {
+                if let Ok(fewer) = decode_offsets(&text.as_bytes()[..cut]) {
                     proptest::prop_assert_eq!(fewer.len() + 2, lines);
                 }
             }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::NodeId;
 
-use super::directory::{DirectoryError, Identity, LogDirectory};
+use super::directory::{DirectoryError, LogDirectory};
+use super::identity::Identity;
 use super::meta;
 
 /// The log directories of a broker.

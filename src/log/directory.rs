@@ -1,21 +1,19 @@
 //! A log directory: whose it is, who uses it, which replicas are in it, what its checkpoints say.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{FlockOperation, fcntl_lock, flock};
-
-use crate::base::{DirectoryId, NodeId, TopicPartition};
+use crate::base::{DirectoryId, TopicPartition};
 
 use super::checkpoint::{self, PartitionOffsets};
 use super::disk::Disk;
-use super::file_system;
-use super::meta::{self, MetaProperties};
-use super::names::{ReplicaDirectoryName, ReplicaState};
+use super::identity::{Identified, Identity};
+use super::lock::DirectoryLock;
+use super::meta::MetaProperties;
+use super::names::{self, ReplicaDirectoryName, ReplicaState};
+use super::{file_system, plain_file};
 
-const LOCK: &str = ".lock";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const METADATA_LOG: &str = "__cluster_metadata-0";
 const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
@@ -40,15 +38,19 @@ impl Checkpoint {
             Self::Replication => "replication-offset-checkpoint",
         }
     }
-}
 
-/// What to do when `meta.properties` is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// `node.id`; a directory of another node is not ours.
-    pub node_id: NodeId,
-    /// The cluster, where it is known already; a directory of another cluster is not ours.
-    pub cluster_id: Option<String>,
+    /// What an operator should know who removes it.
+    const fn without(self) -> &'static str {
+        match self {
+            Self::RecoveryPoint => {
+                "without it all logs of this directory are read from their start"
+            }
+            Self::LogStart => {
+                "without it records that were deleted from a log's front may be there again"
+            }
+            Self::Replication => "without it high watermarks are those of the logs",
+        }
+    }
 }
 
 /// Why a log directory cannot be used. One line each, with the directory's name.
@@ -79,13 +81,27 @@ pub enum DirectoryError {
         source: io::Error,
     },
     /// One of its files makes no sense.
-    #[error("{path:?} is malformed: {reason}")]
+    #[error("{path:?} is malformed: {reason}; {cure}")]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// What a person can do.
+        cure: &'static str,
     },
+}
+
+impl DirectoryError {
+    /// What it means that a file cannot be read; `cure` helps when it is none, or makes no sense.
+    pub(super) fn of_file(path: &Path, source: io::Error, cure: &'static str) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::InvalidData {
+            let reason = source.to_string();
+            return Self::Malformed { path, reason, cure };
+        }
+        Self::NotWritable { path, source }
+    }
 }
 
 /// A replica directory that was found.
@@ -113,14 +129,14 @@ pub struct Space {
 pub struct LogDirectory {
     path: PathBuf,
     disk: Disk,
-    meta: MetaProperties,
+    identified: Identified,
     clean_shutdown: bool,
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<DirectoryLock>>,
 }
 
 impl LogDirectory {
     /// Creates the directory if it is not there, locks it, and reads `meta.properties`, or writes it if this is
-    /// the first start. The clean-shutdown marker is looked at and removed.
+    /// the first start. Of one that is there nothing is changed: that is left to [`Self::take_over`].
     pub fn open(path: &Path, identity: &Identity) -> Result<Self, DirectoryError> {
         Self::open_on(path, identity, Disk::default())
     }
@@ -139,23 +155,42 @@ impl LogDirectory {
             )));
         }
         std::fs::create_dir_all(path).map_err(not_writable)?;
-        let lock = lock(path)?;
-        let meta = read_or_make_meta(path, identity, &disk)?;
+        let lock = DirectoryLock::take(path)?;
+        let identified = identity.of_directory(path, &disk)?;
         let marker = path.join(CLEAN_SHUTDOWN);
-        let clean_shutdown = marker.try_exists().map_err(not_writable)?;
-        if clean_shutdown {
-            // gone before anything is loaded, so that a crash while loading does not pass for a clean stop
-            disk.remove(&marker)
-                .and_then(|()| disk.sync_directory(path))
-                .map_err(not_writable)?;
-        }
+        let clean_shutdown = match std::fs::metadata(&marker) {
+            Ok(found) => plain_file::check(&found).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        let clean_shutdown = clean_shutdown.map_err(|error| {
+            let cure = "remove it: all logs of this directory are then checked";
+            DirectoryError::of_file(&marker, error, cure)
+        })?;
         Ok(Self {
             path: path.to_owned(),
             disk,
-            meta,
+            identified,
             clean_shutdown,
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// Changes what a start changes in a directory that is not new, once it is certain that it is the right one:
+    /// `meta.properties` gets a directory id where it has none, and the marker of a clean stop goes, before anything
+    /// is loaded, so that a crash while loading does not pass for a clean stop.
+    pub fn take_over(&self) -> Result<(), DirectoryError> {
+        self.identified.write_down(&self.path, &self.disk)?;
+        if self.clean_shutdown {
+            self.disk
+                .remove(&self.path.join(CLEAN_SHUTDOWN))
+                .and_then(|()| self.disk.sync_directory(&self.path))
+                .map_err(|source| DirectoryError::NotWritable {
+                    path: self.path.clone(),
+                    source,
+                })?;
+        }
+        Ok(())
     }
 
     /// Where it is.
@@ -170,12 +205,12 @@ impl LogDirectory {
 
     /// Whose it is.
     pub const fn meta(&self) -> &MetaProperties {
-        &self.meta
+        &self.identified.meta
     }
 
     /// `directory.id`.
     pub fn directory_id(&self) -> DirectoryId {
-        self.meta.directory_id.unwrap_or_default()
+        self.meta().directory_id.unwrap_or_default()
     }
 
     /// Whether the broker before us stopped cleanly.
@@ -193,7 +228,7 @@ impl LogDirectory {
         metadata_log_in(&self.path)
     }
 
-    /// Reads a checkpoint. One that makes no sense counts as empty, with a warning: everything is then
+    /// Reads a checkpoint. One that makes no sense counts as empty, with an error line: everything is then
     /// scanned from the start, which is slow and right.
     pub fn read_checkpoint(
         &self,
@@ -203,10 +238,10 @@ impl LogDirectory {
         match checkpoint::read_offsets(&path) {
             Ok(Ok(offsets)) => Ok(offsets),
             Ok(Err(error)) => {
-                tracing::warn!(path = %path.display(), %error, "ignoring a checkpoint");
+                tracing::error!(path = %path.display(), %error, without = checkpoint.without(), "checkpoint ignored: it will be written anew");
                 Ok(PartitionOffsets::new())
             }
-            Err(source) => Err(DirectoryError::NotWritable { path, source }),
+            Err(error) => Err(DirectoryError::of_file(&path, error, checkpoint.without())),
         }
     }
 
@@ -240,7 +275,8 @@ impl LogDirectory {
     pub fn sync_found(&self) -> io::Result<()> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // Open since the start, so that no failure since then escapes it.
-        let Some(file) = lock.as_ref().map(File::try_clone).transpose()? else {
+        let file = lock.as_ref().map(|lock| lock.file().try_clone());
+        let Some(file) = file.transpose()? else {
             return Ok(());
         };
         drop(lock);
@@ -285,8 +321,7 @@ pub fn find_replicas(directory: &Path) -> Result<Vec<FoundReplica>, DirectoryErr
         }
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // what file systems put into the root of a volume
-        if [METADATA_LOG, REMOTE_INDEX_CACHE, "lost+found"].contains(&&*name) {
+        if [METADATA_LOG, REMOTE_INDEX_CACHE].contains(&&*name) {
             continue;
         }
         let Some(ReplicaDirectoryName {
@@ -294,6 +329,9 @@ pub fn find_replicas(directory: &Path) -> Result<Vec<FoundReplica>, DirectoryErr
             state,
         }) = ReplicaDirectoryName::parse(&name)
         else {
+            if names::is_of_the_file_system(&name) {
+                continue;
+            }
             return Err(DirectoryError::NotOurs {
                 path: entry.path(),
                 reason: "its name is not of the form topic-partition; move it elsewhere".to_owned(),
@@ -312,121 +350,6 @@ pub fn find_replicas(directory: &Path) -> Result<Vec<FoundReplica>, DirectoryErr
 /// Where a metadata log is, if the log directory at `path` has one.
 pub(super) fn metadata_log_in(path: &Path) -> PathBuf {
     path.join(METADATA_LOG)
-}
-
-/// Locks the directory both ways: `flock` against ourselves, and the record lock that Kafka's JVM takes.
-fn lock(path: &Path) -> Result<File, DirectoryError> {
-    let lock_path = path.join(LOCK);
-    let not_writable = |source| DirectoryError::NotWritable {
-        path: lock_path.clone(),
-        source,
-    };
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&lock_path);
-    let file = file.map_err(not_writable)?;
-    for locked in [
-        flock(&file, FlockOperation::NonBlockingLockExclusive),
-        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive),
-    ] {
-        match locked {
-            Ok(()) => {}
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-                return Err(DirectoryError::AlreadyLocked {
-                    path: path.to_owned(),
-                });
-            }
-            Err(errno) => return Err(not_writable(errno.into())),
-        }
-    }
-    Ok(file)
-}
-
-fn read_or_make_meta(
-    path: &Path,
-    identity: &Identity,
-    disk: &Disk,
-) -> Result<MetaProperties, DirectoryError> {
-    let file = path.join(meta::FILE_NAME);
-    let not_writable = |source| DirectoryError::NotWritable {
-        path: file.clone(),
-        source,
-    };
-    let mut meta = match std::fs::read(&file) {
-        Ok(text) => MetaProperties::decode(&text).map_err(|reason| DirectoryError::Malformed {
-            path: file.clone(),
-            reason,
-        })?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse_foreign_content(path)?;
-            let fresh = MetaProperties::fresh(identity.node_id);
-            let cluster_id = identity.cluster_id.clone().unwrap_or(fresh.cluster_id);
-            let meta = MetaProperties {
-                cluster_id,
-                ..fresh
-            };
-            disk.replace(&file, meta.encode().as_bytes())
-                .map_err(not_writable)?;
-            meta
-        }
-        Err(error) => return Err(not_writable(error)),
-    };
-    let not_ours = |reason| {
-        Err(DirectoryError::NotOurs {
-            path: path.to_owned(),
-            reason,
-        })
-    };
-    if meta.node_id != identity.node_id {
-        return not_ours(format!(
-            "it belongs to node.id {}, and this is {}",
-            meta.node_id, identity.node_id
-        ));
-    }
-    if let Some(cluster_id) = identity
-        .cluster_id
-        .as_ref()
-        .filter(|cluster_id| **cluster_id != meta.cluster_id)
-    {
-        return not_ours(format!(
-            "it belongs to cluster {}, and this broker is of {cluster_id}, as zurau.cluster.id, CLUSTER_ID or the \
-             directory of the metadata log says; choose a directory of that cluster, or correct the id",
-            meta.cluster_id
-        ));
-    }
-    if meta.directory_id.is_none() {
-        meta.directory_id = Some(DirectoryId::random());
-        disk.replace(&file, meta.encode().as_bytes())
-            .map_err(not_writable)?;
-    }
-    Ok(meta)
-}
-
-/// A directory without `meta.properties` is taken over only when it is empty: a wrong path in the
-/// configuration must not fill somebody's home directory with segments.
-fn refuse_foreign_content(path: &Path) -> Result<(), DirectoryError> {
-    let not_writable = |source| DirectoryError::NotWritable {
-        path: path.to_owned(),
-        source,
-    };
-    for entry in std::fs::read_dir(path).map_err(not_writable)? {
-        let name = entry.map_err(not_writable)?.file_name();
-        let name = name.to_string_lossy();
-        let harmless = name.starts_with('.') || name.ends_with(".tmp") || name == "lost+found";
-        if !harmless {
-            return Err(DirectoryError::NotOurs {
-                path: path.to_owned(),
-                reason: format!(
-                    "it has no {} but holds {name:?}; choose an empty directory",
-                    meta::FILE_NAME
-                ),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -29,24 +29,23 @@ impl LeaderEpochs {
     /// Reads the checkpoint's text.
     pub fn decode(text: &str) -> Result<Self, MalformedCheckpoint> {
         let mut epochs = Self::default();
-        for line in checkpoint::decode(text, 2)? {
-            if let [epoch, start] = line[..] {
-                let entry = EpochEntry {
-                    epoch: LeaderEpoch(checkpoint::number(epoch)?),
-                    start: Offset(checkpoint::number(start)?),
-                };
-                let grows = epochs
-                    .entries
-                    .last()
-                    .is_none_or(|last| last.epoch < entry.epoch && last.start < entry.start);
-                if !grows || !entry.epoch.is_some() || entry.start < Offset::ZERO {
-                    return Err(MalformedCheckpoint(format!(
-                        "epoch {epoch} at {start} is out of order"
-                    )));
-                }
-                epochs.entries.push(entry);
+        checkpoint::decode(text.as_bytes(), |[epoch, start]| {
+            let entry = EpochEntry {
+                epoch: LeaderEpoch(checkpoint::number(epoch)?),
+                start: Offset(checkpoint::number(start)?),
+            };
+            let grows = epochs
+                .entries
+                .last()
+                .is_none_or(|last| last.epoch < entry.epoch && last.start < entry.start);
+            if !grows || !entry.epoch.is_some() || entry.start < Offset::ZERO {
+                return Err(MalformedCheckpoint(format!(
+                    "epoch {epoch} at {start} is out of order"
+                )));
             }
-        }
+            epochs.entries.push(entry);
+            Ok(())
+        })?;
         Ok(epochs)
     }
 

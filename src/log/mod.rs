@@ -8,9 +8,9 @@
 //!
 //! ```text
 //! <log directory>/                          LogDirectory, one of the broker's LogDirectories
-//!   .lock                                   held while a process uses the directory
+//!   .lock                                   held while a process uses the directory, which is locked itself too
 //!   meta.properties                         cluster, node, directory id
-//!   .kafka_cleanshutdown                    the last stop was a clean one; removed at start
+//!   .kafka_cleanshutdown                    the last stop was a clean one; removed by a start that goes on
 //!   recovery-point-offset-checkpoint        everything below is synced
 //!   log-start-offset-checkpoint             log starts above the first segment's base
 //!   replication-offset-checkpoint           high watermarks
@@ -111,6 +111,8 @@ mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod identity;
+mod lock;
 mod lookup;
 mod loss;
 mod meta;
@@ -120,6 +122,7 @@ mod open_files;
 mod page_cache;
 mod partition_log;
 mod partition_metadata;
+pub mod plain_file;
 mod prepare;
 mod producer;
 mod reach;
@@ -147,10 +150,9 @@ mod validate;
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
 pub use checkpoint::PartitionOffsets;
 pub use directories::LogDirectories;
-pub use directory::{
-    Checkpoint, DirectoryError, FoundReplica, Identity, LogDirectory, Space, find_replicas,
-};
+pub use directory::{Checkpoint, DirectoryError, FoundReplica, LogDirectory, Space, find_replicas};
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
+pub use identity::Identity;
 pub use loss::{Loss, LossKind, SetAside};
 pub use meta::MetaProperties;
 pub use names::ReplicaState;

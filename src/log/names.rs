@@ -181,6 +181,12 @@ impl ReplicaState {
     }
 }
 
+/// Whether a name that is not a replica's is one that file systems and those who mount them put into the root of a
+/// volume: `lost+found`, `.snapshot`, `.zfs`.
+pub fn is_of_the_file_system(name: &str) -> bool {
+    name == "lost+found" || name.starts_with('.')
+}
+
 /// The parsed name of a replica directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaDirectoryName {

@@ -5,16 +5,19 @@
 //! topic_id: <22 characters of base64url>        no newline at the end
 //! ```
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use crate::base::TopicId;
 
 use super::disk::Disk;
 use super::partition_log::LogError;
+use super::plain_file;
 
 pub(super) const FILE_NAME: &str = "partition.metadata";
+
+/// The file has two short lines.
+const LONGEST: u64 = 1024;
 
 pub(super) fn encode(topic_id: TopicId) -> String {
     format!("version: 0\ntopic_id: {topic_id}")
@@ -36,27 +39,15 @@ pub(super) fn decode(text: &str) -> Option<TopicId> {
 /// The topic id that a replica directory belongs to, or `None` where that was never written.
 pub fn read_topic_id(directory: &Path) -> Result<Option<TopicId>, LogError> {
     let path = directory.join(FILE_NAME);
-    match read(&path) {
+    match plain_file::read(&path, LONGEST) {
         Ok(content) => match std::str::from_utf8(&content).ok().and_then(decode) {
             Some(id) => Ok(Some(id)),
             None => Err(malformed(&path)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(malformed(&path)),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Reads all of the file with as few calls as that takes: a start reads as many as there are partitions.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let mut buffer = [0; 256];
-    let length = file.read(&mut buffer)?;
-    let mut content = buffer.get(..length).unwrap_or_default().to_vec();
-    // less than was asked for is all that there is
-    if length == buffer.len() {
-        file.read_to_end(&mut content)?;
-    }
-    Ok(content)
 }
 
 /// Refuses a directory whose file, with this content, names another id.
@@ -79,7 +70,10 @@ pub(super) fn write(disk: &Disk, directory: &Path, id: TopicId) -> io::Result<()
 }
 
 fn malformed(path: &Path) -> LogError {
-    LogError::Corrupt(format!("{} is malformed", path.display()))
+    LogError::Corrupt(format!(
+        "{} is malformed; restore it from a copy, or from the {FILE_NAME} of another partition of the topic",
+        path.display()
+    ))
 }
 
 #[cfg(test)]

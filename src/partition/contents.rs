@@ -60,6 +60,16 @@ pub(super) struct Identified {
     pub(super) topic_id: Option<TopicId>,
 }
 
+impl Identified {
+    /// Whether it has a use as long as there is its partition.
+    pub(super) const fn is_of_a_partition(&self) -> bool {
+        matches!(
+            self.replica.state,
+            ReplicaState::Live | ReplicaState::Future
+        )
+    }
+}
+
 /// Reads the topic ids of all of them, on as many threads as there are processors.
 fn with_topic_ids(found: Vec<FoundReplica>) -> Vec<Identified> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

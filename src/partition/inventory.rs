@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `<topic>-<partition>` | places it here | it is opened |
 //! | the same in two directories | places it here | the one that the image names is opened, the other is set aside |
-//! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because metadata does not know it |
+//! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because metadata does not know it. Many of them end the start ([`super::strays`]) |
 //! | `-future` | places it here | its move goes on ([`super::moving`]) |
 //! | `-future`, and no replica anywhere | names its directory | it takes the replica's place, unless a directory is offline |
 //! | `-future` | does not know it | it is set aside |
@@ -20,6 +20,7 @@ use crate::metadata::{Image, PartitionImage};
 
 use super::contents::Identified;
 use super::directory::{HostedDirectory, remove_directory};
+use super::strays::Known;
 
 /// Where the replicas are that belong here.
 #[derive(Default)]
@@ -80,20 +81,20 @@ impl Inventory {
         counts
     }
 
-    /// Looks through a directory: takes note of what belongs here, sets aside what does not, removes what
+    /// Puts a directory in order: takes note of what belongs here, sets aside what does not, removes what
     /// was deleted.
     pub(super) fn add(
         &mut self,
-        directory: &Arc<HostedDirectory>,
-        contents: Vec<Identified>,
-        image: &Image,
+        survey: Survey,
+        known: &Known<'_>,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        for found in contents {
+        let directory = &survey.directory;
+        for found in survey.found {
             match found.replica.state {
                 ReplicaState::Deleted => remove_directory(&found.replica.path),
-                ReplicaState::Live => self.add_live(directory, found, image, node)?,
-                ReplicaState::Future => self.add_future(directory, found, image, node)?,
+                ReplicaState::Live => self.add_live(directory, found, known, node)?,
+                ReplicaState::Future => self.add_future(directory, found, known, node)?,
                 ReplicaState::Stray => {}
             }
         }
@@ -135,16 +136,13 @@ impl Inventory {
         &mut self,
         directory: &Arc<HostedDirectory>,
         found: Identified,
-        image: &Image,
+        known: &Known<'_>,
         node: NodeId,
     ) -> Result<(), DisorderError> {
-        let placed = placed_here(&found, image, node);
-        let found = found.replica;
-        let Some((topic_id, placed)) = placed else {
-            let partition = &found.topic_partition;
-            directory.rename(&found.path, partition, ReplicaState::Stray)?;
-            return Ok(());
+        let Some((topic_id, placed)) = placed_here(&found, known.image, node) else {
+            return set_stray_aside(directory, &found, known);
         };
+        let found = found.replica;
         self.futures.push(FutureReplica {
             topic_id,
             is_named: placed.directory_of(node) == Some(directory.id()),
@@ -159,12 +157,12 @@ impl Inventory {
         &mut self,
         directory: &Arc<HostedDirectory>,
         found: Identified,
-        image: &Image,
+        known: &Known<'_>,
         node: NodeId,
     ) -> Result<(), DisorderError> {
         let partition = &found.replica.topic_partition;
-        let Some((topic_id, placed)) = placed_here(&found, image, node) else {
-            return set_aside(directory, partition, "it is of no known partition");
+        let Some((topic_id, placed)) = placed_here(&found, known.image, node) else {
+            return set_stray_aside(directory, &found, known);
         };
         if let Some(other) = self.live.get(partition) {
             // A move that was broken off between its two renames: metadata said before where it ends.
@@ -196,8 +194,34 @@ fn set_aside(
     Ok(())
 }
 
+/// Sets a replica aside of which the metadata knows nothing.
+fn set_stray_aside(
+    directory: &HostedDirectory,
+    found: &Identified,
+    known: &Known<'_>,
+) -> Result<(), DisorderError> {
+    let partition = &found.replica.topic_partition;
+    let stray = directory.rename(&found.replica.path, partition, ReplicaState::Stray)?;
+    let directory = stray.display();
+    match found.topic_id {
+        Some(id) if known.deleted.contains(&id) => {
+            crate::base::limited!(info, "replica of a deleted topic set aside", %partition, %directory);
+        }
+        _ => {
+            crate::base::limited!(error, "replica set aside: the metadata knows nothing of it; its records are kept there", %partition, %directory);
+        }
+    }
+    Ok(())
+}
+
+/// What is in a directory.
+pub(super) struct Survey {
+    pub(super) directory: Arc<HostedDirectory>,
+    pub(super) found: Vec<Identified>,
+}
+
 /// The partition that was found and its topic, if the image places it here.
-fn placed_here<'a>(
+pub(super) fn placed_here<'a>(
     found: &Identified,
     image: &'a Image,
     node: NodeId,

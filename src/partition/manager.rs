@@ -1,6 +1,6 @@
 //! Which partitions this broker hosts: opened at the start, changed as the image changes
 //! ([`following`](super::following)), closed at the end. This file decides who does it; the doing is in
-//! [`opening`], in the lanes, and in the housekeeper's [`rounds`](super::rounds).
+//! [`starting`](super::starting), in [`opening`], in the lanes, and in the housekeeper's [`rounds`](super::rounds).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Completion, DirectoryId, NodeId, Offset, TopicId, TopicPartition};
 use crate::config::CurrentConfig;
 use crate::log::{LogDirectories, ProducerExpiration};
-use crate::metadata::Image;
 
 use super::adopting::Adopting;
 use super::assignment::Assignment;
@@ -32,6 +31,7 @@ use super::recovery_progress::RecoveryWatch;
 use super::replica::Replica;
 use super::rounds_at_once::RoundsAtOnce;
 use super::scrubber::{ScrubCounts, Scrubber};
+use super::strays::{Known, ManyStrays};
 use super::waiters::News;
 
 /// Why hosting cannot begin.
@@ -48,6 +48,9 @@ pub enum StartError {
         /// What failed.
         reason: String,
     },
+    /// What is there and what the metadata knows do not fit together.
+    #[error(transparent)]
+    ManyStrays(#[from] ManyStrays),
 }
 
 /// The hosted partitions. Cheap to clone; all clones are the same set.
@@ -169,18 +172,19 @@ impl std::fmt::Debug for Partitions {
 }
 
 impl Partitions {
-    /// Opens every partition that `image` places on this broker, recovering those that were not
+    /// Opens every partition that the metadata places on this broker, recovering those that were not
     /// closed cleanly, and starts the lanes and the housekeeping.
     ///
     /// # Errors
-    /// When no directory can be used, or what is in one makes no sense. A single partition that cannot be
-    /// opened is answered for with errors, so that the rest of the broker serves.
-    pub fn start(
+    /// When no directory can be used, what is in one makes no sense, or the metadata does not know many of the
+    /// partitions that are there. A single partition that cannot be opened is answered for with errors, so that
+    /// the rest of the broker serves.
+    pub fn start<'a>(
         config: CurrentConfig,
         directories: LogDirectories,
         contents: Contents,
         clock: Arc<dyn Clock>,
-        image: &Image,
+        metadata: impl Into<Known<'a>>,
         recovery_watch: Arc<dyn RecoveryWatch>,
     ) -> Result<Self, StartError> {
         let now = config.now();
@@ -237,7 +241,7 @@ impl Partitions {
                 scrubbed: ScrubCounts::default(),
             }),
         };
-        partitions.open_what_the_image_places_here(image, contents)?;
+        partitions.open_what_is_known(&metadata.into(), contents)?;
         partitions.start_housekeeping()?;
         partitions.start_scrubbing()?;
         partitions.start_cleaner()?;

@@ -29,6 +29,7 @@
 //! What the image asks for is made by the thread of the directory that it is made in ([`changes`]), and each directory
 //! has a housekeeper.
 //!
+//! At the start [`starting`] looks at everything before it changes anything; [`strays`] says when it does not go on.
 //! Several log directories: [`inventory`] sorts the [`contents`] that the last stop has left, [`placing`] chooses where a new replica
 //! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
 //! of it. That a directory has failed `broker` tells the controller.
@@ -87,6 +88,7 @@ mod rounds_at_once;
 mod route;
 mod scrubber;
 mod starting;
+mod strays;
 mod syncer;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -109,3 +111,4 @@ pub use producers::{ActiveProducer, ActiveProducers};
 pub use recovery_progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use scrubber::ScrubCounts;
+pub use strays::{Known, ManyStrays};

@@ -1,73 +1,100 @@
-//! The start: what the log directories hold and what the image asks for are brought together.
+//! The begin of hosting. What the directories hold is looked at, then whether that can be right, and only then is
+//! anything changed in them.
+//!
+//! ```text
+//!   checkpoints, replicas and their topic ids read
+//!   many of which the metadata knows nothing?  ----> no start, nothing was changed
+//!   directories taken over -> strays set aside, copies put in place -> logs opened, new ones made
+//! ```
 
-use crate::metadata::Image;
+use std::sync::Arc;
 
 use super::adopting::Adopting;
 use super::contents::Contents;
-use super::inventory::{DisorderError, Inventory};
+use super::directory::HostedDirectory;
+use super::inventory::{DisorderError, Inventory, Survey};
 use super::manager::{Partitions, StartError};
 use super::opening::{self, Batches, ToOpen};
 use super::placing::Placing;
+use super::strays::{self, Known};
 
 impl Partitions {
-    /// Opens what the image places here: of that, what was found, and makes what was not.
-    pub(super) fn open_what_the_image_places_here(
+    pub(super) fn open_what_is_known(
         &self,
-        image: &Image,
-        mut contents: Contents,
+        known: &Known<'_>,
+        contents: Contents,
     ) -> Result<(), StartError> {
-        let mut inventory = Inventory::default();
-        for directory in &self.shared.directories {
-            let found = contents.of(directory.path()).map_err(DisorderError::from);
-            let sorted =
-                found.and_then(|found| inventory.add(directory, found, image, self.shared.node));
-            let Err(error) = sorted else {
-                continue;
-            };
-            let mut others = self.directories().filter(|it| it.id() != directory.id());
-            let may_go_on = error.is_of_the_disk() && others.any(|it| !it.is_offline());
-            if !may_go_on {
-                return Err(StartError::Directory {
-                    directory: directory.path().display().to_string(),
-                    reason: error.to_string(),
-                });
-            }
-            directory.fail(&error);
-        }
+        let image = known.image;
+        let mut batches = Batches::default();
+        let surveys = self.look_around(&mut batches, contents)?;
+        strays::refuse_many(&surveys, known, &self.shared.config.now())?;
+        let inventory = self.take_over(surveys, known)?;
         let defaults = self.shared.config.now();
         let wanted = image
             .topics()
             .flat_map(|topic| self.lead_or_list(image, &defaults, topic));
         let wanted = wanted.collect();
-        if !self.has_offline_directories() {
-            inventory
-                .put_futures_in_place()
-                .map_err(|(directory, error)| StartError::Directory {
-                    directory: directory.path().display().to_string(),
-                    reason: error.to_string(),
-                })?;
-        }
-        self.open_first(wanted, &inventory)?;
+        self.open_first(wanted, batches, &inventory);
         self.resume_moves(inventory.into_futures());
         Ok(())
     }
 
-    /// Opens what was found, and creates what was not.
-    fn open_first(&self, wanted: Vec<ToOpen>, inventory: &Inventory) -> Result<(), StartError> {
-        let mut batches = Batches::default();
+    /// Reads what the directories' checkpoints say, and which replicas are there.
+    fn look_around(
+        &self,
+        batches: &mut Batches,
+        mut contents: Contents,
+    ) -> Result<Vec<Survey>, StartError> {
+        let mut surveys = Vec::new();
         for directory in &self.shared.directories {
             let (context, _) = batches.of(self, directory);
             let read = context.read_checkpoints();
-            read.unwrap_or_else(|error| directory.fail(&error));
+            match read.and_then(|()| contents.of(directory.path())) {
+                Ok(found) => surveys.push(Survey {
+                    directory: Arc::clone(directory),
+                    found,
+                }),
+                Err(error) => self.do_without(directory, &error.into())?,
+            }
         }
-        if let Some(first) = self.shared.directories.first()
-            && self.directories().all(|directory| directory.is_offline())
-        {
-            return Err(StartError::Directory {
-                directory: first.path().display().to_string(),
-                reason: "it cannot be read".to_owned(),
-            });
+        Ok(surveys)
+    }
+
+    /// Puts the directories in order.
+    fn take_over(&self, surveys: Vec<Survey>, known: &Known<'_>) -> Result<Inventory, StartError> {
+        let mut inventory = Inventory::default();
+        for survey in surveys {
+            let directory = Arc::clone(&survey.directory);
+            let taken = directory.log_directory().take_over();
+            let taken = taken.map_err(DisorderError::from);
+            let added = taken.and_then(|()| inventory.add(survey, known, self.shared.node));
+            added.or_else(|error| self.do_without(&directory, &error))?;
         }
+        if !self.has_offline_directories() {
+            inventory
+                .put_futures_in_place()
+                .map_err(|(directory, error)| refused(&directory, &error.into()))?;
+        }
+        Ok(inventory)
+    }
+
+    /// Goes on without a directory whose disk fails, if there is another.
+    fn do_without(
+        &self,
+        directory: &Arc<HostedDirectory>,
+        error: &DisorderError,
+    ) -> Result<(), StartError> {
+        let mut others = self.directories().filter(|it| it.id() != directory.id());
+        let may_go_on = error.is_of_the_disk() && others.any(|it| !it.is_offline());
+        if !may_go_on {
+            return Err(refused(directory, error));
+        }
+        directory.fail(error);
+        Ok(())
+    }
+
+    /// Opens what was found, and creates what was not.
+    fn open_first(&self, wanted: Vec<ToOpen>, mut batches: Batches, inventory: &Inventory) {
         let mut placing = Placing::new(self, inventory.counts());
         for wanted in wanted {
             let found = inventory.replica_of(&wanted.topic_partition).cloned();
@@ -90,6 +117,12 @@ impl Partitions {
             opening::sync_found(directory, found.get(&directory.id()).copied());
         }
         self.adopt(opening::open_all(batches.0), Adopting::AtStart);
-        Ok(())
+    }
+}
+
+fn refused(directory: &HostedDirectory, error: &DisorderError) -> StartError {
+    StartError::Directory {
+        directory: directory.path().display().to_string(),
+        reason: error.to_string(),
     }
 }

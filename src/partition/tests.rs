@@ -6,6 +6,7 @@ mod moves;
 mod preparing;
 mod ranges;
 mod starting;
+mod strays;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -97,6 +97,8 @@ pub const BROKER: &[Definition] = &[
         "The data directories. A new partition goes to the one with the fewest; one that fails takes only its own partitions offline."),
     unset("metadata.log.dir", String, Any, ReadOnly,
         "The directory of the cluster metadata log, which may be one of log.dirs. Unset means the first of them. When it fails nothing can be created or changed."),
+    key("zurau.stray.partitions.max", Int, "-1", at_least(-1), ReadOnly,
+        "How many partitions of which the metadata log knows nothing a start sets aside, under names that end in -stray. With more it changes nothing and ends: the metadata log may be the wrong or an old one. -1 means 3, and none when the log knows nothing of any partition that is there. Partitions of topics whose deletion is in the log do not count."),
     key("zurau.disk.reserve.bytes", Long, "268435456", at_least(0), ReadOnly,
         "Produce requests are refused with a retriable error while the data directory's file system has less free space than this."),
     key("zurau.scrub.bytes.per.second", Long, "10485760", at_least(0), ReadOnly,

@@ -187,7 +187,10 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
     );
     assert!(features::check_metadata_version(&world.image).is_ok());
 
-    world.replay(vec![level("metadata.version", METADATA_VERSION_4_4_IV2 + 1)]);
+    world.replay(vec![level(
+        "metadata.version",
+        METADATA_VERSION_4_4_IV2 + 1,
+    )]);
     assert!(features::check_metadata_version(&world.image).is_err());
     world.replay(vec![
         level("metadata.version", METADATA_VERSION_4_4_IV2),

@@ -1,5 +1,7 @@
+use std::fs::File;
+
 use super::*;
-use crate::base::Offset;
+use crate::base::{NodeId, Offset};
 
 fn identity() -> Identity {
     Identity {
@@ -38,12 +40,31 @@ fn the_first_start_makes_what_the_next_one_finds() {
             .is_empty()
     );
     drop(directory);
+    let directory = LogDirectory::open(&path, &identity()).unwrap();
+    assert!(directory.had_clean_shutdown(), "nothing has begun yet");
+    directory.take_over().unwrap();
+    drop(directory);
     assert!(
         !LogDirectory::open(&path, &identity())
             .unwrap()
             .had_clean_shutdown(),
         "the marker counts once"
     );
+}
+
+#[test]
+fn a_directory_without_an_id_gets_one_when_it_is_taken_over() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("meta.properties");
+    let old = "version=0\nbroker.id=1\ncluster.id=old\n";
+    std::fs::write(&file, old).unwrap();
+    let directory = LogDirectory::open(home.path(), &identity()).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), old);
+    let id = directory.directory_id();
+    directory.take_over().unwrap();
+    drop(directory);
+    let directory = LogDirectory::open(home.path(), &identity()).unwrap();
+    assert_eq!(directory.directory_id(), id);
 }
 
 #[test]
@@ -55,8 +76,85 @@ fn a_directory_has_one_user() {
         matches!(error, DirectoryError::AlreadyLocked { .. }),
         "{error}"
     );
+    std::fs::remove_file(directory.path().join(".lock")).unwrap();
+    let error = LogDirectory::open(directory.path(), &identity()).unwrap_err();
+    assert!(
+        matches!(error, DirectoryError::AlreadyLocked { .. }),
+        "a lock that was removed admits nobody: {error}"
+    );
     drop(first);
     LogDirectory::open(directory.path(), &identity()).unwrap();
+}
+
+/// Puts something else where a file should be.
+fn put(kind: &str, path: &Path) {
+    drop(std::fs::remove_file(path));
+    match kind {
+        "directory" => std::fs::create_dir(path).unwrap(),
+        "device" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        "terabyte" => File::create(path).unwrap().set_len(1 << 40).unwrap(),
+        "rubbish" => std::fs::write(path, b"\xff\xfe\0\n\x80").unwrap(),
+        "empty" => std::fs::write(path, b"").unwrap(),
+        _ => {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let fifo = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, path, fifo, mode, 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_named_with_a_cure_and_nobody_waits_for_it() {
+    let files = [".lock", ".kafka_cleanshutdown", "meta.properties"];
+    let checkpoints = [
+        Checkpoint::RecoveryPoint,
+        Checkpoint::LogStart,
+        Checkpoint::Replication,
+    ];
+    for kind in ["directory", "FIFO", "device"] {
+        for name in files {
+            let home = tempfile::tempdir().unwrap();
+            drop(LogDirectory::open(home.path(), &identity()).unwrap());
+            put(kind, &home.path().join(name));
+            let error = LogDirectory::open(home.path(), &identity()).unwrap_err();
+            let line = error.to_string();
+            assert!(
+                line.contains(name) && line.contains(kind) && line.contains("; re"),
+                "{line}"
+            );
+        }
+        for checkpoint in checkpoints {
+            let home = tempfile::tempdir().unwrap();
+            let directory = LogDirectory::open(home.path(), &identity()).unwrap();
+            put(kind, &home.path().join(checkpoint.file_name()));
+            let line = directory
+                .read_checkpoint(checkpoint)
+                .unwrap_err()
+                .to_string();
+            assert!(line.contains(checkpoint.file_name()) && line.contains(kind));
+        }
+    }
+}
+
+#[test]
+fn content_of_any_size_that_makes_no_sense_is_read_no_further() {
+    for kind in ["terabyte", "rubbish", "empty"] {
+        let home = tempfile::tempdir().unwrap();
+        let directory = LogDirectory::open(home.path(), &identity()).unwrap();
+        put(
+            kind,
+            &home.path().join(Checkpoint::RecoveryPoint.file_name()),
+        );
+        let offsets = directory.read_checkpoint(Checkpoint::RecoveryPoint);
+        assert!(offsets.unwrap().is_empty());
+        drop(directory);
+        put(kind, &home.path().join("meta.properties"));
+        let error = LogDirectory::open(home.path(), &identity()).unwrap_err();
+        assert!(
+            matches!(error, DirectoryError::Malformed { .. }),
+            "{kind}: {error}"
+        );
+    }
 }
 
 #[test]
@@ -119,6 +217,10 @@ fn replicas_are_listed() {
         .collect();
     assert_eq!(names, ["a-1", "a-10", "b-0", "c-2"]);
     assert_eq!(found[3].state, ReplicaState::Deleted);
+    for name in ["lost+found", ".snapshot"] {
+        std::fs::create_dir(parent.path().join(name)).unwrap();
+    }
+    assert_eq!(find_replicas(directory.path()).unwrap(), found);
     std::fs::create_dir(parent.path().join("something")).unwrap();
     assert!(matches!(
         find_replicas(directory.path()),

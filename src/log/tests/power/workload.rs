@@ -137,6 +137,7 @@ pub(super) fn open(
     };
     let directory =
         LogDirectory::open_on(root, &identity, disk).map_err(|error| error.to_string())?;
+    directory.take_over().map_err(|error| error.to_string())?;
     let checkpoint = |which| {
         let offsets = directory
             .read_checkpoint(which)

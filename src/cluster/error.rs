@@ -1,0 +1,145 @@
+//! Why a metadata log cannot be used. One line each, with what an operator can do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::Offset;
+use crate::log::{AppendError, LogError};
+use crate::metadata::LoadError;
+
+use super::committed;
+
+/// Why the metadata log cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataLogError {
+    /// The disk.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The log as such.
+    #[error("{0}")]
+    Log(#[from] LogError),
+    /// An append was refused.
+    #[error("{0}")]
+    Append(#[from] AppendError),
+    /// What is in it makes no sense.
+    #[error("{0}; restore the metadata log from a copy")]
+    Load(#[from] LoadError),
+    /// A batch in the midst of the log is not what was written.
+    #[error(
+        "{path:?} is damaged at byte {position}: {reason}. Nothing was changed; restore the file from a copy, or cut \
+         it there to go on without what is behind that byte"
+    )]
+    Damaged {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the batch begins.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A segment is missing, or has lost its end.
+    #[error(
+        "what it held from offset {from} up to {to} is missing before {path:?}. Nothing was changed; restore it from a \
+         copy"
+    )]
+    Gap {
+        /// The segment that lies behind.
+        path: PathBuf,
+        /// Where the log before it ends.
+        from: Offset,
+        /// Where it begins.
+        to: Offset,
+    },
+    /// The log has lost its end.
+    #[error(
+        "it ends at offset {end}, and everything below {committed} was on the disk. Nothing was changed; restore it \
+         from a copy, or remove {file} to go on without what is missing",
+        file = committed::FILE
+    )]
+    Short {
+        /// Where it ends.
+        end: Offset,
+        /// Up to where it was synced.
+        committed: Offset,
+    },
+    /// The log has lost its end.
+    #[error(
+        "it ends at offset {end}, which is before {path:?}. Nothing was changed; restore its segments from a copy, or \
+         move all of them away to go on with what the snapshot holds"
+    )]
+    BehindSnapshot {
+        /// The snapshot.
+        path: PathBuf,
+        /// Where the log ends.
+        end: Offset,
+    },
+    /// The log is gone.
+    #[error(
+        "it has no segment, and is not new. Nothing was changed; restore it from a copy, or remove its directory to \
+         begin a cluster that has no topics"
+    )]
+    NoLog,
+    /// The log has lost its begin.
+    #[error(
+        "it begins at offset {first}, and no snapshot of what was before that can be used. Nothing was changed; \
+         restore one from a copy"
+    )]
+    NoSnapshot {
+        /// Where it begins.
+        first: Offset,
+    },
+    /// A snapshot is not what was written. It is passed over.
+    #[error("it is damaged at byte {position}: {reason}")]
+    DamagedSnapshot {
+        /// Where.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A snapshot under the name of a later one.
+    #[error("it was made of less than its name says")]
+    OldSnapshot,
+    /// Something else stands under the name of a file.
+    #[error("{path:?} is {kind} and not a file; put the file itself there")]
+    NotAFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A small file makes no sense.
+    #[error("{path:?} is malformed: {reason}; {cure}")]
+    MalformedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What a person can do.
+        cure: &'static str,
+    },
+    /// The cluster has controllers besides this one, and they must agree on what is written.
+    #[error(
+        "its quorum has the voters {0:?}, and this broker serves only clusters of which it is the one controller"
+    )]
+    OtherVoters(Vec<i32>),
+    /// The metadata is of a release that this one does not know.
+    #[error("its metadata cannot be read: {0}")]
+    MetadataVersion(String),
+    /// A batch or a record cannot be decoded.
+    #[error("metadata at or after offset {0}: {1}; restore the metadata log from a copy")]
+    Malformed(Offset, String),
+}
+
+impl MetadataLogError {
+    /// What it means that a file cannot be read, or makes no sense.
+    pub(super) fn of_file(path: &Path, error: io::Error, cure: &'static str) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            let (path, reason) = (path.to_owned(), error.to_string());
+            return Self::MalformedFile { path, reason, cure };
+        }
+        Self::Io(io::Error::new(
+            error.kind(),
+            format!("{}: {error}", path.display()),
+        ))
+    }
+}
