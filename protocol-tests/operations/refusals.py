@@ -142,14 +142,38 @@ def unreadable_quorum_state(stage):
     passed("a quorum-state that cannot be read")
 
 
+def older_identity(stage):
+    """A directory of an old release gets an id when it is certain that the start goes on, and not before."""
+    data = prepared(stage, "older-identity")
+    properties = os.path.join(data, "meta.properties")
+    edit(properties, r"^version=1$", "version=0")
+    edit(properties, r"^directory\.id=.*$", "")
+    with open(properties) as file:
+        before = file.read()
+    os.rename(os.path.join(data, "__cluster_metadata-0"), stage.path("away"))
+    refused("a directory whose metadata log is gone", start(data), data, "metadata-offset-checkpoint")
+    with open(properties) as file:
+        same("meta.properties after the refused start", file.read(), before)
+    os.rename(stage.path("away"), os.path.join(data, "__cluster_metadata-0"))
+    broker = stage.broker(name="older-identity")
+    broker.start()
+    with Client(broker) as client:
+        same("records", client.read("kept"), [(0, b"value")])
+    same("exit status", broker.stop(), 0)
+    with open(properties) as file:
+        same("directory ids", len(re.findall(r"^directory\.id=\S{22}$", file.read(), re.M)), 1)
+    passed("an identity that an older release wrote")
+
+
 def foreign_directory(stage):
     """What is no partition's may be somebody's work: nothing is done until somebody has looked.
 
-    Only what every new file system has in it (lost+found) is passed over, since data directories are
+    Only what file systems have in their roots (lost+found, .snapshot) is passed over, since data directories are
     often the root of a volume.
     """
     data = prepared(stage, "foreign")
     os.makedirs(os.path.join(data, "lost+found"))
+    os.makedirs(os.path.join(data, ".snapshot"))
     os.makedirs(os.path.join(data, "notes"))
     refused("a directory inside that is no partition's", start(data), os.path.join(data, "notes"))
     os.rmdir(os.path.join(data, "notes"))
@@ -165,12 +189,17 @@ def another_cluster(stage):
     """A replica directory of one cluster, moved under the identity of another, is not served as its own.
 
     One directory has nobody to contradict its cluster.id, so the metadata decide: the replica's topic id
-    is in no topic, and it is set aside under its -stray name with all that it holds.
+    is in no topic. Where that is all that is there it may be the metadata that is wrong, so nothing is changed; when
+    somebody has agreed it is set aside under its -stray name with all that it holds.
     """
     first, second = prepared(stage, "first-cluster"), prepared(stage, "second-cluster")
     shutil.rmtree(os.path.join(second, "kept-0"))
     shutil.copytree(os.path.join(first, "kept-0"), os.path.join(second, "kept-0"))
-    broker = stage.broker(name="second-cluster")
+    names = sorted(os.listdir(second))
+    refused("a metadata log that knows no partition that is there", start(second), "1 partitions", "kept-0",
+            "metadata.log.dir", "zurau.stray.partitions.max=1")
+    same("what the refused start has renamed or removed", sorted(os.listdir(second)), names)
+    broker = stage.broker({"zurau.stray.partitions.max": 1}, name="second-cluster")
     broker.start()
     with Client(broker) as client:
         same("records of another cluster", client.read("kept"), [])
@@ -188,6 +217,8 @@ def locked(stage):
     before = snapshot(broker.data_directory)
     refused("a directory that another broker uses", start(broker.data_directory), broker.data_directory)
     same("what the refused start has changed", snapshot(broker.data_directory), before)
+    os.unlink(os.path.join(broker.data_directory, ".lock"))
+    refused("a directory whose lock was removed", start(broker.data_directory), broker.data_directory, "locked")
     with Client(broker) as client:
         client.create_topic("unharmed")
         same("the first broker serves on", client.produce_values("unharmed", [b"value"]), 0)
@@ -216,6 +247,7 @@ with Stage(seconds=100) as stage:
     stage.step(no_directory)
     stage.step(somebody_elses)
     stage.step(unreadable_quorum_state)
+    stage.step(older_identity)
     stage.step(foreign_directory)
     stage.step(another_cluster)
     stage.step(locked)

@@ -15,12 +15,12 @@ sys.dont_write_bytecode = True
 from client import Client  # noqa: E402
 from stage import BrokerFailure, Stage, passed  # noqa: E402
 
-from . import segment_files  # noqa: E402
+from . import directory_files, segment_files  # noqa: E402
 from .case import SHARED, Alone, Data  # noqa: E402
 from .judge import OFFLINE, judge  # noqa: E402
 from .seed import SETTINGS, seed  # noqa: E402
 
-FAMILIES = [segment_files]
+FAMILIES = [segment_files, directory_files]
 # Topics that no case touches. Damages take their files as siblings, which is why there are several.
 UNHARMED = ("unharmed-1", "unharmed-2")
 ENDS = {"clean": True, "killed": False}
