@@ -7,7 +7,7 @@
 //! Holds one batch at a time, whatever the length of the file.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -86,6 +86,17 @@ impl BatchFile {
     /// Where the next batch must stand.
     pub(super) const fn place(&self) -> Place {
         self.place
+    }
+
+    /// Where the next batch begins.
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Goes on at `position`, where a batch begins that stands at the place that comes next.
+    pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
+        self.position = self.file.seek(SeekFrom::Start(position))?;
+        Ok(())
     }
 
     /// The next batch, checked.

@@ -63,8 +63,15 @@ impl History {
         let files = Files::list(directory)?;
         let checked = files.check(told)?;
         let mut history = files.load_snapshot(directory, &checked)?;
-        for (base, path) in &files.segments {
-            history.replay(*base, path)?;
+        let mark = checked.marks.get(&history.end).copied();
+        let mark = mark.unwrap_or(Mark::begin(files.first().unwrap_or_default()));
+        for (base, path) in files.segments.range(mark.segment..) {
+            let from = if *base == mark.segment {
+                mark
+            } else {
+                Mark::begin(*base)
+            };
+            history.replay(path, from)?;
         }
         history.start = files.first().unwrap_or(history.start);
         history.end = history.end.max(checked.end);
@@ -74,8 +81,9 @@ impl History {
     }
 
     /// Feeds what stands in a segment and is not known yet.
-    fn replay(&mut self, base: Offset, path: &Path) -> Result<(), MetadataLogError> {
-        let mut file = open(path, Place::beginning(base, None))?;
+    fn replay(&mut self, path: &Path, from: Mark) -> Result<(), MetadataLogError> {
+        let mut file = open(path, Place::beginning(from.offset, None))?;
+        file.go_to(from.position)?;
         // what is bad was looked at before: it is torn
         while let Step::Batch(batch) = file.step()? {
             if batch.header.next_offset() > self.end {
@@ -123,8 +131,30 @@ struct Files {
 struct Checked {
     end: Offset,
     epoch: LeaderEpoch,
-    /// For ends of snapshots: when the record before it was written.
-    times: BTreeMap<Offset, Timestamp>,
+    /// For ends of snapshots: the batch with the record before it.
+    marks: BTreeMap<Offset, Mark>,
+}
+
+/// A batch of the log.
+#[derive(Clone, Copy)]
+struct Mark {
+    segment: Offset,
+    position: u64,
+    offset: Offset,
+    /// When its last record was written.
+    time: Timestamp,
+}
+
+impl Mark {
+    /// The first batch of a segment.
+    const fn begin(segment: Offset) -> Self {
+        Self {
+            segment,
+            position: 0,
+            offset: segment,
+            time: Timestamp(-1),
+        }
+    }
 }
 
 impl Files {
@@ -179,7 +209,7 @@ impl Files {
     /// Reads all of the log.
     fn check(&self, told: Told) -> Result<Checked, MetadataLogError> {
         let mut place = Place::beginning(self.first().unwrap_or_default(), told.epoch);
-        let mut times = BTreeMap::new();
+        let mut marks = BTreeMap::new();
         let last = self.segments.keys().next_back();
         for (base, path) in &self.segments {
             if *base != place.offset {
@@ -191,8 +221,17 @@ impl Files {
             }
             let mut file = open(path, place)?;
             loop {
+                let position = file.position();
                 match file.step()? {
-                    Step::Batch(batch) => self.note_time(&batch.header, &mut times),
+                    Step::Batch(batch) => {
+                        let mark = Mark {
+                            segment: *base,
+                            position,
+                            offset: batch.header.base_offset,
+                            time: batch.header.max_timestamp,
+                        };
+                        self.note(&batch.header, mark, &mut marks);
+                    }
                     Step::End => break,
                     Step::Bad(flaw) => {
                         let is_last = Some(base) == last;
@@ -216,14 +255,14 @@ impl Files {
         Ok(Checked {
             end,
             epoch: place.epoch,
-            times,
+            marks,
         })
     }
 
-    fn note_time(&self, header: &BatchHeader, times: &mut BTreeMap<Offset, Timestamp>) {
+    fn note(&self, header: &BatchHeader, mark: Mark, marks: &mut BTreeMap<Offset, Mark>) {
         let within = self.snapshots.iter().map(|name| name.end);
         let within = within.filter(|end| header.base_offset < *end && *end <= header.next_offset());
-        times.extend(within.map(|end| (end, header.max_timestamp)));
+        marks.extend(within.map(|end| (end, mark)));
     }
 
     /// What the log goes on from: the newest snapshot that holds what its name says, or nothing, where the log is
@@ -287,7 +326,8 @@ impl History {
 /// A snapshot that is not older than the log says.
 fn load(path: &Path, name: SnapshotName, checked: &Checked) -> Result<Loaded, MetadataLogError> {
     let loaded = snapshots::load(path, name)?;
-    if loaded.log_time < checked.times.get(&name.end).copied() {
+    let written = checked.marks.get(&name.end).map(|mark| mark.time);
+    if loaded.log_time < written {
         return Err(MetadataLogError::OldSnapshot);
     }
     Ok(loaded)

@@ -15,6 +15,7 @@
 //!   log-start-offset-checkpoint             log starts above the first segment's base
 //!   replication-offset-checkpoint           high watermarks
 //!   cleaner-offset-checkpoint               first offsets that are not compacted yet
+//!   metadata-offset-checkpoint              how long the metadata log is (`cluster`); no file of Kafka's
 //!   <topic>-<partition>/                    one replica: PartitionLog
 //!     partition.metadata                    topic id
 //!     leader-epoch-checkpoint               first offset of each leadership
@@ -92,7 +93,7 @@
 //!
 //! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
 //! `durable`, `sync_job`, `epochs_file`, `recover`, `replica_directory`, `catalogue`, `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`],
-//! `truncate`, `follow`, `scrub`, [`LogDirectory`], [`LogDirectories`].
+//! `truncate`, `follow`, `scrub`, [`LogDirectory`] with `lock`, `identity` and [`plain_file`], [`LogDirectories`].
 
 mod active;
 mod append;
