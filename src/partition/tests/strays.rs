@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::{Clock, KafkaUuid, ManualClock, Timestamp, TopicId};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::metadata::Image;
 use crate::partition::{Contents, Known, Partitions, StartError, Unwatched};
 
@@ -15,7 +15,9 @@ fn start(
     known: Known<'_>,
     settings: &[(&str, &str)],
 ) -> Result<Partitions, StartError> {
-    let config = Arc::new(BrokerConfig::with(settings).expect("a configuration"));
+    let config = CurrentConfig::new(Arc::new(
+        BrokerConfig::with(settings).expect("a configuration"),
+    ));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let directories = home.open();
     let contents = Contents::read(&directories);
