@@ -25,6 +25,7 @@
 //!     00000000000000000000.txnindex         aborted transactions (where there are any)
 //!     00000000000000001042.log              the next segment, and so on; the last one is active
 //!     00000000000000001042.snapshot         the producers as everything below 1042 left them
+//!     <20 digits>-<20 digits>.log.set-aside records that are no part of the log any more; Kafka ignores it
 //!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray
 //!   <topic>-<partition>.<32 hex>-future/    copy of a replica that is in another log directory (`follow`)
 //! ```
@@ -42,9 +43,10 @@
 //!
 //! # What a crash leaves, and why that is enough
 //!
-//! - What lies above the recovery point is not trusted: it is read whole, cut at the first bad batch, and
-//!   index entries for it are made anew. When a segment there ends before the next one begins, its tail is
-//!   lost, and the next one goes as well: the log has no holes that a crash made. (So compaction
+//! - What lies above the recovery point is not trusted: it is read whole, and index entries for it are made anew. Above
+//!   what was acknowledged for certain the log ends before the first bad batch, or where a segment ends before the next
+//!   one begins: the log has no holes that a crash made. What is torn is cut; what is whole behind it is set aside
+//!   (`recover/aside.rs`), and its offsets are not given again. (So compaction
 //!   touches only what lies below the recovery point.) Everything else was synced with its index entries
 //!   before the recovery point passed it ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names,
 //!   then the point moves).
@@ -59,6 +61,12 @@
 //!   waits for it, and the recovery point does not pass it.
 //! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
 //!   ([`disk::Disk`]). That a file could not be opened for want of descriptors is not one of these.
+//!
+//! # What a log has lost
+//!
+//! Files can be missing, cut, exchanged or damaged without any crash. What a start, the scrub and readers see of that,
+//! and what becomes of the log then, is in `loss`: what is whole is served, no offset is given twice, each loss is an
+//! error line with its offsets.
 //!
 //! # When the recovery point moves
 //!
@@ -92,7 +100,7 @@
 //! reads a file past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
-//! `durable`, `sync_job`, `epochs_file`, `recover`, `replica_directory`, `catalogue`, `rebuild`, `trusted_part`, `producer`, `retention`, [`compact`],
+//! `durable`, `sync_job`, `epochs_file`, `recover`, `replica_directory`, `catalogue`, `rebuild`, `trusted_part`, `resync`, `reach`, `loss`, `find`, `producer`, `retention`, [`compact`],
 //! `truncate`, `follow`, `scrub`, [`LogDirectory`] with `lock`, `identity` and [`plain_file`], [`LogDirectories`].
 
 mod active;
