@@ -60,6 +60,20 @@ pub(super) struct BadTail {
     pub(super) holds_foreign: bool,
 }
 
+impl BadTail {
+    /// The bytes of a log from a bad batch to its end.
+    fn of(log: &File, bytes: Range<u64>, reason: String, holds_whole: bool) -> io::Result<Self> {
+        let position = bytes.start;
+        let anything = Offset::ZERO..Offset(i64::MAX);
+        Ok(Self {
+            position,
+            reason,
+            holds_whole,
+            holds_foreign: !holds_whole && next_whole(log, bytes, &anything)?.is_some(),
+        })
+    }
+}
+
 /// What is known of a segment before it is read.
 pub(super) struct Expected {
     /// The part that need not be read lies below this offset.
@@ -174,15 +188,8 @@ pub(super) fn rebuild(
                         end = next;
                     }
                     whole => {
-                        let anything = Offset::ZERO..Offset(i64::MAX);
                         let behind = position..readable;
-                        bad_tail = Some(BadTail {
-                            position,
-                            reason,
-                            holds_whole: whole.is_some(),
-                            holds_foreign: whole.is_none()
-                                && next_whole(&log, behind, &anything)?.is_some(),
-                        });
+                        bad_tail = Some(BadTail::of(&log, behind, reason, whole.is_some())?);
                         break position;
                     }
                 }
@@ -200,16 +207,13 @@ pub(super) fn rebuild(
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
+    let indexes = [
+        (SegmentFile::OffsetIndex, &offset_entries[..], kept.0),
+        (SegmentFile::TimeIndex, &time_entries[..], kept.1),
+    ];
     let mut changed = false;
     // The indexes of a log that is another segment's will fit the right one.
-    if !bad_tail
-        .as_ref()
-        .is_some_and(|bad: &BadTail| bad.holds_foreign)
-    {
-        let indexes = [
-            (SegmentFile::OffsetIndex, &offset_entries, kept.0),
-            (SegmentFile::TimeIndex, &time_entries, kept.1),
-        ];
+    if bad_tail.as_ref().is_none_or(|bad| !bad.holds_foreign) {
         for (kind, entries, kept) in indexes {
             changed |= write_index(disk, &files.path(kind), entries, kept)?;
         }
