@@ -60,12 +60,14 @@ impl ReplicaDirectory {
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
             };
+            if [".", ".."].contains(&name) {
+                continue;
+            }
             let what = match entry.file_type() {
                 FileType::RegularFile => None,
                 _ => self.what_else(name)?,
             };
             match what {
-                _ if [".", ".."].contains(&name) => {}
                 None => names.push(name.to_owned()),
                 Some(what) => others.push((name.to_owned(), what)),
             }
