@@ -64,7 +64,7 @@ impl History {
         let checked = files.check(told)?;
         let mut history = files.load_snapshot(directory, &checked)?;
         let mark = checked.marks.get(&history.end).copied();
-        let mark = mark.unwrap_or(Mark::begin(files.first().unwrap_or_default()));
+        let mark = mark.unwrap_or_else(|| Mark::begin(files.first().unwrap_or_default()));
         for (base, path) in files.segments.range(mark.segment..) {
             let from = if *base == mark.segment {
                 mark

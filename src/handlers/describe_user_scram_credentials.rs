@@ -130,7 +130,10 @@ mod tests {
     use super::super::streamed::received;
     use super::*;
 
-    fn told(users: Option<&[&str]>) -> Vec<(String, i16, Vec<(i8, i32)>)> {
+    /// A user, the error code, and the credentials: mechanism and iterations.
+    type Row = (String, i16, Vec<(i8, i32)>);
+
+    fn told(users: Option<&[&str]>) -> Vec<Row> {
         let user = |name: &str, mechanisms| ScramUser {
             name: name.to_owned(),
             mechanisms,

@@ -20,6 +20,7 @@
 
 mod aside;
 mod end;
+mod leaderships;
 mod segments;
 
 use std::collections::BTreeSet;
@@ -33,8 +34,7 @@ use crate::base::{Offset, TopicPartition};
 use super::active::{ActiveSegment, index_interval};
 use super::catalogue::{Catalogue, Files, Found};
 use super::disk::Disk;
-use super::epochs::{self, LeaderEpochs};
-use super::epochs_file::EpochsFile;
+use super::epochs::LeaderEpochs;
 use super::names::SegmentFile;
 use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 use super::partition_metadata;
@@ -45,6 +45,7 @@ use super::replica_directory::ReplicaDirectory;
 use super::roll::Jitter;
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::{Synced, Unsynced};
+use leaderships::{Leaderships, There};
 
 pub(super) fn open(
     directory: &Path,
@@ -114,6 +115,27 @@ impl Contents<'_> {
     }
 }
 
+/// What the passes have brought about.
+struct Settled {
+    topic_partition: TopicPartition,
+    /// All but the active one.
+    segments: Vec<Segment>,
+    active: ActiveSegment,
+    recent: RecentBatches,
+    log_start: Offset,
+    log_end: Offset,
+    leaderships: Leaderships,
+    producers: ProducerTable,
+    snapshots: BTreeSet<Offset>,
+    /// Snapshots that were written on the way.
+    written: Vec<Offset>,
+    jitter: Jitter,
+    has_topic_id: bool,
+    /// Whether nothing had to be changed.
+    is_as_found: bool,
+    are_entries_synced: bool,
+}
+
 struct Recovery {
     directory: Arc<Path>,
     options: OpenOptions,
@@ -168,14 +190,9 @@ impl Recovery {
         let mut tail = self.tail(last.as_ref())?;
 
         // 5.
-        let checkpointed = self.options.log_start;
         let goes_on_at = self.goes_on_at(&set_aside);
         self.refuse_impossible_start(tail.as_ref(), goes_on_at)?;
-        if let Some(ended) =
-            tail.take_if(|tail| tail.active.segment.end < checkpointed && goes_on_at < checkpointed)
-        {
-            segments.push(ended.active.segment);
-            self.start_anew(&mut segments, &mut snapshots)?;
+        if self.start_anew_behind_the_end(&mut tail, &mut segments, &mut snapshots, goes_on_at)? {
             epochs = LeaderEpochs::default();
         }
 
@@ -197,52 +214,29 @@ impl Recovery {
         } = self.active(tail, goes_on_at, jitter.next_ms(&self.options.config))?;
         let log_end = active.segment.end;
         let first_base = segments.first().unwrap_or(&active.segment).base();
-        let log_start = checkpointed.max(first_base);
-        // Whoever removes segments writes the epochs down: a file without any is of a log that was never cut in front.
-        let is_uncut = found_epochs.is_some()
-            && self.options.recovery_point == Offset::ZERO
-            && self.known_end() > Offset::ZERO;
-        let first_known = first_epoch.or_else(|| is_uncut.then_some(Offset::ZERO));
-        let first_known = first_known.filter(|_| !is_new);
+        let log_start = self.options.log_start.max(first_base);
+        let first_known = self.first_known(found_epochs.as_ref()).filter(|_| !is_new);
         self.note_missing_front(first_known, first_base, &deleted);
-
         // one that lies above the end speaks of a log that is lost, and its name will mean another one
         self.remove_snapshots(snapshots.split_off(&log_end.next()))?;
 
-        // 7.
-        let file_says_nothing = first_epoch.is_none();
-        if file_says_nothing
-            && (self.options.clean_shutdown || self.options.recovery_point > first_base)
-        {
-            epochs = Self::epochs_of(segments.iter().chain([&active.segment]))?;
-        }
-        // what was set aside takes its leaderships with it
+        // 7. What was set aside takes its leaderships with it.
         let known_up_to = content_end.map_or(log_end, |end| end.max(self.known_end()));
-        epochs.truncate_from_end(known_up_to.min(log_end));
-        epochs.truncate_from_start(first_base);
-        let (epochs_file, epochs_from) = self.epochs_file(
-            found_epochs,
-            &epochs,
+        let there = There {
             first_base,
+            log_start,
             log_end,
-            !deleted.is_empty(),
-        )?;
-        let all_epochs = epochs.clone();
-        epochs.truncate_from_start(log_start);
+            known_up_to: known_up_to.min(log_end),
+            is_behind: !deleted.is_empty(),
+        };
+        let all = segments.iter().chain([&active.segment]);
+        let leaderships = self.leaderships(found_epochs, epochs, all, there)?;
 
         // 8.
         segments.push(active.segment.clone());
         let (producers, written) = self.producers(&segments, &mut snapshots, log_end)?;
         segments.pop();
 
-        let OpenOptions {
-            config,
-            disk,
-            now,
-            producer_expiration,
-            clean_shutdown,
-            ..
-        } = self.options.clone();
         let is_as_found = !is_new
             && !is_short
             && !is_changed
@@ -251,37 +245,74 @@ impl Recovery {
             && self.report.has_changed_nothing()
             && written.is_empty()
             && snapshots == found_snapshots;
-        let has_synced_names = self.write_topic_id(has_topic_id)?;
-        let recovery_point = self.recovery_point(log_end);
-        let unsynced_snapshots = unsynced_snapshots(written, &snapshots, recovery_point);
-        Ok(PartitionLog {
-            directory: Arc::clone(&self.directory),
+        let are_entries_synced = is_new
+            || is_short
+            || (self.options.clean_shutdown && !mended && self.report.indexes_rebuilt == 0);
+        self.log(Settled {
             topic_partition,
-            disk,
-            sealed_bytes: segments.iter().map(|segment| segment.length).sum(),
-            sealed: Arc::new(segments),
+            segments,
             active,
             recent,
             log_start,
             log_end,
+            leaderships,
+            producers,
+            snapshots,
+            written,
+            jitter,
+            has_topic_id,
+            is_as_found,
+            are_entries_synced,
+        })
+    }
+
+    /// The log that all passes have brought about.
+    fn log(&mut self, settled: Settled) -> Result<PartitionLog, LogError> {
+        let OpenOptions {
+            config,
+            disk,
+            now,
+            producer_expiration,
+            clean_shutdown,
+            ..
+        } = self.options.clone();
+        let Settled {
+            segments,
+            log_end,
+            leaderships,
+            snapshots,
+            ..
+        } = settled;
+        let has_synced_names = self.write_topic_id(settled.has_topic_id)?;
+        let recovery_point = self.recovery_point(log_end);
+        let unsynced_snapshots = unsynced_snapshots(settled.written, &snapshots, recovery_point);
+        let synced = Synced {
+            names: has_synced_names || (clean_shutdown && settled.is_as_found),
+            entries: settled.are_entries_synced,
+            epochs_from: leaderships.differs_from,
+            is_as_found: settled.is_as_found,
+        };
+        Ok(PartitionLog {
+            directory: Arc::clone(&self.directory),
+            topic_partition: settled.topic_partition,
+            disk,
+            sealed_bytes: segments.iter().map(|segment| segment.length).sum(),
+            sealed: Arc::new(segments),
+            active: settled.active,
+            recent: settled.recent,
+            log_start: settled.log_start,
+            log_end,
             recovery_point,
             flushed: recovery_point,
-            epochs: Arc::new(epochs),
-            all_epochs,
-            epochs_file,
-            producers,
+            epochs: Arc::new(leaderships.current),
+            all_epochs: leaderships.all,
+            epochs_file: leaderships.file,
+            producers: settled.producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
                 unsynced_snapshots,
                 (recovery_point < log_end).then_some(now),
-                Synced {
-                    names: has_synced_names || (clean_shutdown && is_as_found),
-                    entries: is_new
-                        || is_short
-                        || (clean_shutdown && !mended && self.report.indexes_rebuilt == 0),
-                    epochs_from,
-                    is_as_found,
-                },
+                synced,
             ),
             snapshots,
             midway_snapshot: None,
@@ -289,7 +320,7 @@ impl Recovery {
             last_flush: now,
             latest_time: now,
             producer_expiration,
-            jitter,
+            jitter: settled.jitter,
             config,
         })
     }
@@ -364,36 +395,6 @@ impl Recovery {
         }
     }
 
-    /// Pass 7: the file of the leader epochs, and from where on it says something else than `epochs`. It is
-    /// written only where that is below the recovery point, or the log was started anew: else the next start
-    /// finds the same. A leadership that has written nothing, say, is in the file of every partition. Where there
-    /// is none it is made, as Kafka has one in every replica.
-    fn epochs_file(
-        &self,
-        found: Option<LeaderEpochs>,
-        epochs: &LeaderEpochs,
-        first_base: Offset,
-        log_end: Offset,
-        is_behind: bool,
-    ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
-        let file = Arc::<EpochsFile>::default();
-        // of segments whose removal was broken off it still speaks
-        let is_missing = found.is_none() || is_behind;
-        let mut found = found.unwrap_or_default();
-        // what begins below the first segment every start leaves out
-        found.truncate_from_start(first_base);
-        let from = found.first_difference(epochs);
-        let recovery_point = self.recovery_point(log_end);
-        let is_anew = self.report.segments_deleted > 0;
-        if is_missing || from.is_some_and(|from| from < recovery_point || is_anew) {
-            let disk = &self.options.disk;
-            file.put(disk, &self.directory, 1, epochs)?;
-            disk.sync_directory(&self.directory)?;
-            return Ok((file, None));
-        }
-        Ok((file, from))
-    }
-
     /// Pass 8: the state of producers at the log end, and the snapshots that were written for it.
     fn producers(
         &self,
@@ -419,28 +420,6 @@ impl Recovery {
         Ok((producers, loader.written))
     }
 
-    /// Pass 5: removes everything.
-    fn start_anew(
-        &mut self,
-        segments: &mut Vec<Segment>,
-        snapshots: &mut BTreeSet<Offset>,
-    ) -> Result<(), LogError> {
-        tracing::warn!(
-            directory = %self.directory.display(), log_start = %self.options.log_start,
-            "the log ends below its start: starting anew"
-        );
-        // before the segments: without any, a crash would have the next start believe them
-        self.remove_snapshots(std::mem::take(snapshots))?;
-        for segment in segments.drain(..).rev() {
-            for kind in SegmentFile::OF_SEGMENT {
-                self.options.disk.remove(&segment.files.path(kind))?;
-            }
-            self.report.segments_deleted += 1;
-        }
-        self.unsynced.clear();
-        Ok(())
-    }
-
     fn remove_snapshots(&self, offsets: BTreeSet<Offset>) -> Result<(), LogError> {
         for offset in offsets {
             self.options
@@ -448,26 +427,6 @@ impl Recovery {
                 .remove(&SegmentFile::ProducerSnapshot.path(&self.directory, offset))?;
         }
         Ok(())
-    }
-
-    /// What the file of the leader epochs says, if there is one.
-    fn load_epochs(
-        &self,
-        opened: &ReplicaDirectory,
-        is_there: bool,
-    ) -> Result<Option<LeaderEpochs>, LogError> {
-        if !is_there {
-            return Ok(None);
-        }
-        let text = opened.read(epochs::FILE_NAME)?;
-        match LeaderEpochs::decode(&String::from_utf8_lossy(&text)) {
-            Ok(epochs) => Ok(Some(epochs)),
-            Err(error) => {
-                let path = self.directory.join(epochs::FILE_NAME);
-                tracing::error!(path = %path.display(), %error, "made anew from the batches of the log");
-                Ok(None)
-            }
-        }
     }
 
     /// Refuses the directory of another topic id.

@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(find(&content, 0, 8..10), Some((one.len() as u64, 8)));
         assert_eq!(find(&content, 0, 9..10), None);
         assert_eq!(find(&content, 0, 0..7), None);
-        let mut torn = content.clone();
+        let mut torn = content;
         torn.pop();
         assert_eq!(find(&torn, 1, 5..10), None);
         torn[70] ^= 1;

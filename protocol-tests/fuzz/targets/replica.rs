@@ -11,7 +11,7 @@ use bytes::Bytes;
 use zurau::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use zurau::config::TopicConfig;
 use zurau::log::disk::{Operation, Probe, Verdict};
-use zurau::log::{AppendOrigin, Disk, OpenOptions, PartitionLog};
+use zurau::log::{AppendOrigin, Disk, OpenOptions, PartitionLog, ProducerExpiration};
 use zurau::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use crate::input::Input;
@@ -64,7 +64,8 @@ pub(crate) fn directory(bytes: &[u8]) {
             recovery_point: Offset(i64::from(options >> 4) * 4),
             log_start: Offset(i64::from(options >> 2 & 3) * 3),
             topic_id,
-            producer_id_expiration_ms: 86_400_000,
+            high_watermark: Offset::ZERO,
+            producer_expiration: ProducerExpiration::new(86_400_000),
             now: Timestamp(1_800_000_000_000),
             disk: Disk::with_probe(Arc::new(NoSyncs)),
             jitter_seed: 0,

@@ -1,6 +1,8 @@
 //! Both ends of a log: whether it reaches what the checkpoints know of, and begins where the leader epochs do.
 
-use crate::base::{LeaderEpoch, Offset};
+use std::collections::BTreeSet;
+
+use crate::base::Offset;
 
 use super::Recovery;
 use crate::log::epochs::LeaderEpochs;
@@ -103,19 +105,53 @@ impl Recovery {
         }
     }
 
-    /// The leader epochs as the batches have them, where their file says nothing.
-    pub(super) fn epochs_of<'s>(
-        segments: impl Iterator<Item = &'s Segment>,
-    ) -> Result<LeaderEpochs, LogError> {
-        let mut epochs = LeaderEpochs::default();
-        for segment in segments {
-            segment.for_each_header(|header| {
-                let latest = epochs.latest().unwrap_or(LeaderEpoch::NONE);
-                if header.leader_epoch > latest {
-                    epochs.assign(header.leader_epoch, header.base_offset);
-                }
-            })?;
+    /// The first offset that the log is known to have had.
+    pub(super) fn first_known(&self, found_epochs: Option<&LeaderEpochs>) -> Option<Offset> {
+        // Whoever removes segments writes the epochs down: a file without any is of a log that was never cut in front.
+        let is_uncut = found_epochs.is_some()
+            && self.options.recovery_point == Offset::ZERO
+            && self.known_end() > Offset::ZERO;
+        let first = found_epochs.and_then(LeaderEpochs::first_offset);
+        first.or_else(|| is_uncut.then_some(Offset::ZERO))
+    }
+
+    /// Pass 5: whether the log ends below its start and nothing was ever written above, so that it is to begin anew.
+    pub(super) fn start_anew_behind_the_end(
+        &mut self,
+        tail: &mut Option<Tail>,
+        segments: &mut Vec<Segment>,
+        snapshots: &mut BTreeSet<Offset>,
+        goes_on_at: Offset,
+    ) -> Result<bool, LogError> {
+        let log_start = self.options.log_start;
+        let ends_below = |tail: &mut Tail| tail.active.segment.end < log_start;
+        let Some(ended) = tail.take_if(|tail| ends_below(tail) && goes_on_at < log_start) else {
+            return Ok(false);
+        };
+        segments.push(ended.active.segment);
+        self.start_anew(segments, snapshots)?;
+        Ok(true)
+    }
+
+    /// Removes everything.
+    fn start_anew(
+        &mut self,
+        segments: &mut Vec<Segment>,
+        snapshots: &mut BTreeSet<Offset>,
+    ) -> Result<(), LogError> {
+        tracing::warn!(
+            directory = %self.directory.display(), log_start = %self.options.log_start,
+            "the log ends below its start: starting anew"
+        );
+        // before the segments: without any, a crash would have the next start believe them
+        self.remove_snapshots(std::mem::take(snapshots))?;
+        for segment in segments.drain(..).rev() {
+            for kind in SegmentFile::OF_SEGMENT {
+                self.options.disk.remove(&segment.files.path(kind))?;
+            }
+            self.report.segments_deleted += 1;
         }
-        Ok(epochs)
+        self.unsynced.clear();
+        Ok(())
     }
 }

@@ -1,0 +1,129 @@
+//! Pass 7: the leaderships of a log, brought in line with what is there.
+
+use std::sync::Arc;
+
+use crate::base::{LeaderEpoch, Offset};
+
+use super::Recovery;
+use crate::log::epochs::{self, LeaderEpochs};
+use crate::log::epochs_file::EpochsFile;
+use crate::log::partition_log::LogError;
+use crate::log::replica_directory::ReplicaDirectory;
+use crate::log::segment::Segment;
+
+/// What there is of a log when its ends are settled.
+pub(super) struct There {
+    /// Where the first segment begins.
+    pub(super) first_base: Offset,
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    /// Leaderships that begin behind this are of what was set aside.
+    pub(super) known_up_to: Offset,
+    /// Whether the removal of segments was broken off, so that the file still speaks of them.
+    pub(super) is_behind: bool,
+}
+
+/// The leaderships of a log.
+pub(super) struct Leaderships {
+    /// From the log start on.
+    pub(super) current: LeaderEpochs,
+    /// From the first segment on.
+    pub(super) all: LeaderEpochs,
+    pub(super) file: Arc<EpochsFile>,
+    /// The first offset from which the file says something else.
+    pub(super) differs_from: Option<Offset>,
+}
+
+impl Recovery {
+    /// What becomes of those that were found in the file and in the batches that were scanned (`epochs`).
+    pub(super) fn leaderships<'s>(
+        &self,
+        found: Option<LeaderEpochs>,
+        mut epochs: LeaderEpochs,
+        segments: impl Iterator<Item = &'s Segment>,
+        there: There,
+    ) -> Result<Leaderships, LogError> {
+        let first_found = found.as_ref().and_then(LeaderEpochs::first_offset);
+        let options = &self.options;
+        if first_found.is_none()
+            && (options.clean_shutdown || options.recovery_point > there.first_base)
+        {
+            epochs = Self::epochs_of(segments)?;
+        }
+        epochs.truncate_from_end(there.known_up_to);
+        epochs.truncate_from_start(there.first_base);
+        let (file, differs_from) = self.epochs_file(found, &epochs, &there)?;
+        let all = epochs.clone();
+        epochs.truncate_from_start(there.log_start);
+        Ok(Leaderships {
+            current: epochs,
+            all,
+            file,
+            differs_from,
+        })
+    }
+
+    /// The leader epochs as the batches have them, where their file says nothing.
+    fn epochs_of<'s>(
+        segments: impl Iterator<Item = &'s Segment>,
+    ) -> Result<LeaderEpochs, LogError> {
+        let mut epochs = LeaderEpochs::default();
+        for segment in segments {
+            segment.for_each_header(|header| {
+                let latest = epochs.latest().unwrap_or(LeaderEpoch::NONE);
+                if header.leader_epoch > latest {
+                    epochs.assign(header.leader_epoch, header.base_offset);
+                }
+            })?;
+        }
+        Ok(epochs)
+    }
+
+    /// The file of the leader epochs, and from where on it says something else than `epochs`. It is
+    /// written only where that is below the recovery point, or the log was started anew: else the next start
+    /// finds the same. A leadership that has written nothing, say, is in the file of every partition. Where there
+    /// is none it is made, as Kafka has one in every replica.
+    fn epochs_file(
+        &self,
+        found: Option<LeaderEpochs>,
+        epochs: &LeaderEpochs,
+        there: &There,
+    ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
+        let file = Arc::<EpochsFile>::default();
+        // of segments whose removal was broken off it still speaks
+        let is_missing = found.is_none() || there.is_behind;
+        let mut found = found.unwrap_or_default();
+        // what begins below the first segment every start leaves out
+        found.truncate_from_start(there.first_base);
+        let from = found.first_difference(epochs);
+        let recovery_point = self.recovery_point(there.log_end);
+        let is_anew = self.report.segments_deleted > 0;
+        if is_missing || from.is_some_and(|from| from < recovery_point || is_anew) {
+            let disk = &self.options.disk;
+            file.put(disk, &self.directory, 1, epochs)?;
+            disk.sync_directory(&self.directory)?;
+            return Ok((file, None));
+        }
+        Ok((file, from))
+    }
+
+    /// What the file of the leader epochs says, if there is one.
+    pub(super) fn load_epochs(
+        &self,
+        opened: &ReplicaDirectory,
+        is_there: bool,
+    ) -> Result<Option<LeaderEpochs>, LogError> {
+        if !is_there {
+            return Ok(None);
+        }
+        let text = opened.read(epochs::FILE_NAME)?;
+        match LeaderEpochs::decode(&String::from_utf8_lossy(&text)) {
+            Ok(epochs) => Ok(Some(epochs)),
+            Err(error) => {
+                let path = self.directory.join(epochs::FILE_NAME);
+                tracing::error!(path = %path.display(), %error, "made anew from the batches of the log");
+                Ok(None)
+            }
+        }
+    }
+}
