@@ -60,8 +60,11 @@ impl Chosen {
                     entry.api, entry.field
                 )));
             }
-            let versions =
-                Versions::parse(entry.versions.as_deref().unwrap_or("0+")).map_err(wrong)?;
+            let versions = match &entry.versions {
+                Some(versions) => Versions::parse(versions).map_err(wrong)?,
+                // those too that there are not
+                None => Versions::ALL,
+            };
             let paths = match entry.field.clone() {
                 Paths::One(path) => vec![path],
                 Paths::Several(paths) => paths,

@@ -17,6 +17,10 @@ pub(crate) struct Versions {
 
 impl Versions {
     pub(crate) const NONE: Self = Self { low: 0, high: -1 };
+    pub(crate) const ALL: Self = Self {
+        low: i16::MIN,
+        high: i16::MAX,
+    };
 
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let number = |part: &str| {

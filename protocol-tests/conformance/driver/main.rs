@@ -179,7 +179,7 @@ fn classpath(script: &Path) -> Result<String, String> {
 struct Session<'a> {
     definitions: &'a Definitions,
     addresses: (String, String),
-    /// What Zurau says that it speaks.
+    /// What Zurau says that it speaks, as far as this release of Kafka has a name for it.
     advertised: Versions,
     in_common: Versions,
 }
@@ -191,7 +191,12 @@ impl<'a> Session<'a> {
             definitions,
             address,
         };
-        let advertised = setup::advertised(&client(&addresses.1))?;
+        let mut advertised = setup::advertised(&client(&addresses.1))?;
+        for (api, range) in &mut advertised {
+            if let Ok(request) = definitions.request(api) {
+                range.high = range.high.min(request.valid.high);
+            }
+        }
         let in_common = setup::in_common(&setup::advertised(&client(&addresses.0))?, &advertised);
         for address in [&addresses.0, &addresses.1] {
             setup::coordinators(&client(address))?;

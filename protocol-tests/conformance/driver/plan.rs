@@ -62,7 +62,9 @@ pub(crate) fn runs<'a>(
                 runs.push(Run { case, version, now });
             }
         }
-        if runs.len() == before {
+        // Another release of Kafka has them.
+        let is_newer = !(0..=request.valid.high).any(|version| case.is_for(version));
+        if runs.len() == before && !is_newer {
             return Err(format!(
                 "{}: none of its versions is spoken",
                 case.full_name()
