@@ -97,7 +97,9 @@ pub enum LogError {
         what: &'static str,
     },
     /// The directory belongs to another life of the topic.
-    #[error("{directory:?} belongs to topic id {found}, not {expected}")]
+    #[error(
+        "{directory:?} belongs to topic id {found}, not {expected}, says its partition.metadata: put the directory of {expected} in its place; if its log is that of {expected}, remove partition.metadata while the broker is stopped"
+    )]
     InconsistentTopicId {
         /// The replica directory.
         directory: PathBuf,

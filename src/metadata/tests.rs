@@ -128,7 +128,7 @@ fn apply(image: &Image, records: &[MetadataRecord]) -> (Image, Delta) {
 fn furnished() -> Image {
     let records = [
         level("other.version", 1),
-        level("metadata.version", 33),
+        level("metadata.version", 30),
         registration(2),
         fencing(2, Fencing::Unfence),
         topic("b", 7),
@@ -156,7 +156,7 @@ fn furnished() -> Image {
 fn an_image_shows_what_the_records_said() {
     let image = furnished();
     assert_eq!(image.offset(), Offset(15));
-    assert_eq!(image.metadata_version(), Some(33));
+    assert_eq!(image.metadata_version(), Some(30));
     assert_eq!(
         image.topics().map(|topic| &*topic.name).collect::<Vec<_>>(),
         ["a", "b"]
@@ -371,7 +371,7 @@ fn a_snapshot_is_in_kafkas_order_and_brings_the_image_back() {
     let image = furnished();
     assert_eq!(through_snapshot(&image), image);
     let records: Vec<_> = snapshot::records(&image).collect();
-    assert_eq!(records[0], level("metadata.version", 33));
+    assert_eq!(records[0], level("metadata.version", 30));
     let types: Vec<u32> = records
         .iter()
         .map(|record| u32::from(record.encode()[1]))

@@ -20,15 +20,20 @@ SCRUBBED = re.compile(r"damaged on disk.* offset=(\d+)\b.* before=(\d+)\b")
 LOST = re.compile(r"\bfirst_lost=(\d+)\b.*\blast_lost=(\d+)\b")
 
 
+# For the first round of the scrub.
+PATIENCE_SECONDS = 20
+
+
 class Verdict:
     def __init__(self, outcome, lost=(), failures=()):
         self.outcome = outcome
-        self.lost = sorted(lost)
+        self.lost = list(lost)
         self.failures = list(failures)
 
 
-def judge(broker, client, topic, appends=True):
-    """Reads all that was acknowledged batch by batch, so that one that cannot be read does not hide the others."""
+def lost_of(client, topic):
+    """The offsets that were acknowledged and are not served, and the codes of the answers. Reads batch by batch, so that
+    one that cannot be read does not hide the others."""
     lost, codes = set(), set()
     for number in range(SEGMENTS * BATCHES):
         first = number * RECORDS
@@ -36,21 +41,25 @@ def judge(broker, client, topic, appends=True):
         got, code = fetch(client, topic, first)
         codes.add(code)
         lost |= {offset for offset, text in wanted.items() if got.get(offset) != text}
+    return sorted(lost), codes
+
+
+def judge(broker, client, topic):
+    lost, codes = lost_of(client, topic)
     failures = []
     if codes == {KAFKA_STORAGE_ERROR}:
         if not errors_of(broker, topic):
             failures.append("it is offline, and no ERROR names it")
         return Verdict(OFFLINE, lost, failures)
     untold = untold_of(broker, topic, lost)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while untold and time.monotonic() < deadline:
         # The scrub has its first round yet to end.
         time.sleep(0.2)
         untold = untold_of(broker, topic, lost)
     if untold:
         failures.append(f"offsets {untold[0]} to {untold[-1]} ({len(untold)}) are gone, and no ERROR names them")
-    if appends:
-        failures += append(client, topic)
+    failures += append(client, topic)
     return Verdict(IN_PART if lost else WHOLE, lost, failures)
 
 
@@ -60,7 +69,7 @@ def errors_of(broker, topic):
 
 def untold_of(broker, topic, lost):
     told = told_ranges(errors_of(broker, topic))
-    return [offset for offset in sorted(lost) if not any(first <= offset <= last for first, last in told)]
+    return [offset for offset in lost if not any(first <= offset <= last for first, last in told)]
 
 
 def fetch(client, topic, offset):

@@ -16,6 +16,8 @@ SETTINGS = {
     # What a start need not read, the scrub does, and begins with it at once.
     "log.initial.task.delay.ms": 0,
     "zurau.scrub.bytes.per.second": 1 << 30,
+    # Several snapshots.
+    "metadata.log.max.record.bytes.between.snapshots": 400,
     "replica.high.watermark.checkpoint.interval.ms": 100,
     "log.flush.offset.checkpoint.interval.ms": 100,
 }
