@@ -127,6 +127,21 @@ pub(crate) fn number<N: std::str::FromStr>(text: &str) -> Result<N, MalformedChe
 /// An offset for each of several partitions.
 pub type PartitionOffsets = BTreeMap<TopicPartition, Offset>;
 
+/// Whether the file of the log starts was exchanged for the one of recovery points or high watermarks, which has the same
+/// form. Those name every partition of the directory, and log starts only logs that were cut in front: so log starts of all
+/// partitions beside a file that names fewer are none. To believe them would hide all records.
+pub fn is_in_the_place_of_log_starts(
+    log_starts: &PartitionOffsets,
+    recovery_points: &PartitionOffsets,
+    high_watermarks: &PartitionOffsets,
+) -> bool {
+    let mut others = recovery_points.keys().chain(high_watermarks.keys());
+    let fewest = recovery_points.len().min(high_watermarks.len());
+    log_starts.len() > fewest.max(1)
+        && recovery_points.len().max(high_watermarks.len()) > 1
+        && others.all(|partition| log_starts.contains_key(partition))
+}
+
 /// Reads the text of an offset checkpoint.
 pub fn decode_offsets(text: impl BufRead) -> Result<PartitionOffsets, MalformedCheckpoint> {
     let mut offsets = PartitionOffsets::new();
@@ -189,6 +204,26 @@ mod tests {
                 .len(),
             1
         );
+    }
+
+    #[test]
+    fn another_checkpoint_in_the_place_of_log_starts_is_recognised() {
+        let of = |partitions: &[i32]| -> PartitionOffsets {
+            let entries = partitions.iter();
+            entries
+                .map(|number| (TopicPartition::new("orders", *number), Offset(9)))
+                .collect()
+        };
+        let (none, one, all) = (of(&[]), of(&[1]), of(&[0, 1, 2]));
+        let is_one = is_in_the_place_of_log_starts;
+        assert!(is_one(&all, &one, &all) && is_one(&all, &all, &one));
+        assert!(is_one(&all, &none, &all) && is_one(&all, &all, &none));
+        for ours in [&none, &one, &of(&[0, 2]), &all] {
+            assert!(!is_one(ours, &all, &all), "{ours:?}");
+        }
+        // A file that was removed does not tell, nor does what is known of one partition alone.
+        assert!(!is_one(&of(&[0, 2]), &none, &all) && !is_one(&of(&[0, 2]), &all, &none));
+        assert!(!is_one(&all, &none, &none) && !is_one(&one, &none, &one));
     }
 
     #[test]

@@ -157,7 +157,7 @@ mod txn_index;
 mod validate;
 
 pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
-pub use checkpoint::PartitionOffsets;
+pub use checkpoint::{PartitionOffsets, is_in_the_place_of_log_starts};
 pub use directories::LogDirectories;
 pub use directory::{Checkpoint, DirectoryError, FoundReplica, LogDirectory, Space, find_replicas};
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};

@@ -14,6 +14,7 @@ use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::{
     Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, ProducerExpiration,
+    is_in_the_place_of_log_starts,
 };
 
 use super::directory::HostedDirectory;
@@ -133,6 +134,17 @@ impl Context {
         self.recovery_points = directory.read_checkpoint(Checkpoint::RecoveryPoint)?;
         self.log_starts = directory.read_checkpoint(Checkpoint::LogStart)?;
         self.high_watermarks = directory.read_checkpoint(Checkpoint::Replication)?;
+        if is_in_the_place_of_log_starts(
+            &self.log_starts,
+            &self.recovery_points,
+            &self.high_watermarks,
+        ) {
+            tracing::error!(
+                directory = %self.directory.path().display(),
+                "log-start-offset-checkpoint has what another checkpoint should have, and is not believed, since it would hide records: records that were deleted lately may be there again; to have them gone, delete them again"
+            );
+            self.log_starts.clear();
+        }
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ FILES = {
     ".kafka_cleanshutdown": ".lock",
     "recovery-point-offset-checkpoint": "replication-offset-checkpoint",
     "replication-offset-checkpoint": "recovery-point-offset-checkpoint",
+    "log-start-offset-checkpoint": "recovery-point-offset-checkpoint",
     "metadata-offset-checkpoint": "recovery-point-offset-checkpoint",
 }
 WAYS = (ways.missing, ways.empty, ways.cut, ways.zeroed, ways.flipped_middle, ways.swapped, ways.linked, ways.linked_to_nothing,

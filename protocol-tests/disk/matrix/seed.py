@@ -20,8 +20,10 @@ SETTINGS = {
     "metadata.log.max.record.bytes.between.snapshots": 400,
     "replica.high.watermark.checkpoint.interval.ms": 100,
     "log.flush.offset.checkpoint.interval.ms": 100,
+    "log.flush.start.offset.checkpoint.interval.ms": 100,
 }
 # Segments begin when timestamps say so, which makes small ones; each batch but the first is in the index.
+TRIMMED = "trimmed"
 HOUR_MS = 3_600_000
 CONFIGS = {"segment.ms": HOUR_MS // 2, "segment.jitter.ms": 0, "index.interval.bytes": 1, "retention.ms": -1}
 
@@ -42,6 +44,15 @@ def fill(client, topic, producer=-1):
              client.must_produce(topic, batch(records, base_timestamp=stamp, **fields)), first)
 
 
+def trim(client):
+    """A log that begins in the middle of its segment: without one there are no log starts."""
+    client.create_topic(TRIMMED)
+    client.produce_values(TRIMMED, [b"deleted", b"kept"])
+    answer = client.call("DeleteRecords", 2, {"topics": [{"name": TRIMMED, "partitions": [{"partition_index": 0, "offset": 1}]}],
+                                              "timeout_ms": 10_000})
+    same("error of DeleteRecords", answer["topics"][0]["partitions"][0]["error_code"], 0)
+
+
 def seed(broker, topics, cleanly):
     """Fills the broker's directory and ends it. When it is killed its checkpoints say what was acknowledged."""
     broker.start()
@@ -50,9 +61,12 @@ def seed(broker, topics, cleanly):
         for topic in topics:
             client.create_topic(topic, configs=CONFIGS)
             fill(client, topic, producer)
+        trim(client)
     if cleanly:
         same("exit status", broker.stop(), 0)
         return
+
+    eventually("the log start is on the disk", lambda: (TRIMMED, 0) in broker.checkpoint("log-start-offset-checkpoint"), seconds=30)
 
     def all_are_known():
         marks = broker.checkpoint("replication-offset-checkpoint")
