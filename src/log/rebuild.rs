@@ -212,8 +212,11 @@ pub(super) fn rebuild(
         (SegmentFile::TimeIndex, &time_entries[..], kept.1),
     ];
     let mut changed = false;
-    // The indexes of a log that is another segment's will fit the right one.
-    if bad_tail.as_ref().is_none_or(|bad| !bad.holds_foreign) {
+    if bad_tail.as_ref().is_some_and(|bad| bad.holds_foreign) {
+        // The indexes of a log that is another segment's will fit the right one. Until that is back they lead astray.
+        offset_entries.clear();
+        time_entries.clear();
+    } else {
         for (kind, entries, kept) in indexes {
             changed |= write_index(disk, &files.path(kind), entries, kept)?;
         }

@@ -4,6 +4,7 @@
 //! An input is a byte of options and files, each a byte that says which, two bytes of base offset, and its
 //! content behind a length of two bytes.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use zurau::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use zurau::config::TopicConfig;
 use zurau::log::disk::{Operation, Probe, Verdict};
-use zurau::log::{AppendOrigin, Disk, OpenOptions, PartitionLog, ProducerExpiration};
+use zurau::log::{AppendOrigin, Disk, OpenOptions, PartitionLog, ProducerExpiration, ReadError};
 use zurau::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use crate::input::Input;
@@ -52,6 +53,7 @@ pub(crate) fn directory(bytes: &[u8]) {
     let mut clean = options & 1 != 0;
     write_files(&path, &mut input, options & 2 != 0);
 
+    let recovery_point = Offset(i64::from(options >> 4) * 4);
     let mut end = None;
     for round in 0..2 {
         let open = OpenOptions {
@@ -61,7 +63,7 @@ pub(crate) fn directory(bytes: &[u8]) {
                 ..TopicConfig::default()
             }),
             clean_shutdown: clean,
-            recovery_point: Offset(i64::from(options >> 4) * 4),
+            recovery_point,
             log_start: Offset(i64::from(options >> 2 & 3) * 3),
             topic_id,
             high_watermark: Offset::ZERO,
@@ -70,19 +72,22 @@ pub(crate) fn directory(bytes: &[u8]) {
             disk: Disk::with_probe(Arc::new(NoSyncs)),
             jitter_seed: 0,
         };
-        let Ok((mut log, _)) = PartitionLog::open(&path, TopicPartition::new("topic", 0), open)
-        else {
-            // What opened once, and was closed, opens again.
-            assert!(round == 0, "refused after it had been opened and closed");
-            return;
+        let mut log = match PartitionLog::open(&path, TopicPartition::new("topic", 0), open) {
+            Ok((log, _)) => log,
+            Err(error) => {
+                // What opened once, and was closed, opens again.
+                assert!(round == 0, "opened and closed, and then refused: {error}");
+                return;
+            }
         };
         let recovered = !clean;
         if let Some(end) = end {
             assert_eq!(log.log_end(), end, "the end moved while nobody wrote");
         }
-        read(&log, recovered || round == 1);
+        let checked = (recovered || round == 1).then_some(recovery_point);
+        read(&log, checked);
         if round == 0 && recovered {
-            append(&mut log);
+            append(&mut log, recovery_point);
         }
         end = Some(log.log_end());
         // A log that was taken for clean and is not may fail at its close; the broker then recovers.
@@ -128,14 +133,18 @@ fn repair_checksums(log: &mut [u8]) {
     }
 }
 
-/// Everything that the log says it holds. After a recovery it is whole and in order.
-fn read(log: &PartitionLog, recovered: bool) {
+/// Everything that the log says it holds. What a recovery has checked, from an offset on, is whole and in order; below the
+/// recovery point damage stays where it is.
+fn read(log: &PartitionLog, checked: Option<Offset>) {
     let view = log.view();
     let mut next = log.log_start();
     while next < log.log_end() {
+        let recovered = checked.is_some_and(|from| next >= from);
         let slice = match view.locate(next, log.log_end(), 1000, true) {
             Ok(Some(slice)) => slice,
             Ok(None) => break,
+            // What is damaged is named, not served.
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::InvalidData => return,
             Err(error) => {
                 assert!(!recovered, "offset {next} of {}: {error}", log.log_end());
                 return;
@@ -169,7 +178,7 @@ fn read(log: &PartitionLog, recovered: bool) {
     let _ = view.offset_of_max_timestamp();
 }
 
-fn append(log: &mut PartitionLog) {
+fn append(log: &mut PartitionLog, recovery_point: Offset) {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     builder.push(Timestamp(1_799_999_999_999), None, Some(b"new"), &[]);
     let epoch = log.view().latest_epoch().map_or(LeaderEpoch(0), |epoch| {
@@ -182,6 +191,6 @@ fn append(log: &mut PartitionLog) {
         .is_ok()
     {
         assert_eq!(log.log_end(), before.next());
-        read(log, true);
+        read(log, Some(recovery_point));
     }
 }
