@@ -154,13 +154,20 @@ final class PartitionCheck {
         }
     }
 
+    /** Whether records up to this offset were set aside, so that the log goes on behind them. */
+    private boolean isSetAsideBefore(long offset) {
+        String[] names = directory.toFile().list((folder, name) -> name.endsWith("-" + stem(offset) + ".log.set-aside"));
+        return names != null && names.length > 0;
+    }
+
     private void checkSegments(TreeMap<Long, Path> logs) {
         lastSegment = logs.lastKey();
         logEndOffset = logs.firstKey();
         for (Map.Entry<Long, Path> log : logs.entrySet()) {
             report.count("segments", 1);
             Path file = log.getValue();
-            if (log.getKey() < logEndOffset || log.getKey() > Math.max(logEndOffset, cleanedUpTo)) {
+            boolean follows = log.getKey() <= Math.max(logEndOffset, cleanedUpTo) || isSetAsideBefore(log.getKey());
+            if (log.getKey() < logEndOffset || !follows) {
                 report.problem(name(file), "starts at another offset than " + logEndOffset + ", the end before it");
             }
             logEndOffset = log.getKey();
