@@ -207,20 +207,13 @@ pub(super) fn rebuild(
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
-    let indexes = [
-        (SegmentFile::OffsetIndex, &offset_entries[..], kept.0),
-        (SegmentFile::TimeIndex, &time_entries[..], kept.1),
-    ];
-    let mut changed = false;
-    if bad_tail.as_ref().is_some_and(|bad| bad.holds_foreign) {
-        // The indexes of a log that is another segment's will fit the right one. Until that is back they lead astray.
-        offset_entries.clear();
-        time_entries.clear();
-    } else {
-        for (kind, entries, kept) in indexes {
-            changed |= write_index(disk, &files.path(kind), entries, kept)?;
-        }
+    let is_foreign = bad_tail.as_ref().is_some_and(|bad| bad.holds_foreign);
+    if is_foreign {
+        // The indexes of a log that is another's will fit the right one; until that is back they lead astray.
+        (offset_entries, time_entries) = (Vec::new(), Vec::new());
     }
+    let entries = (&offset_entries[..], &time_entries[..]);
+    let changed = !is_foreign && write_indexes(disk, &files, entries, kept)?;
     let segment = Segment {
         files: Arc::new(files.closed()),
         length: good,
@@ -239,6 +232,24 @@ pub(super) fn rebuild(
         recent,
         first_timestamp,
     })
+}
+
+/// Brings both index files in line ([`write_index`]). Whether that was a change.
+fn write_indexes(
+    disk: &Disk,
+    files: &SegmentFiles,
+    (offset_entries, time_entries): (&[u8], &[u8]),
+    kept: (usize, usize),
+) -> io::Result<bool> {
+    let path = |kind| files.path(kind);
+    let offsets = write_index(
+        disk,
+        &path(SegmentFile::OffsetIndex),
+        offset_entries,
+        kept.0,
+    )?;
+    let times = write_index(disk, &path(SegmentFile::TimeIndex), time_entries, kept.1)?;
+    Ok(offsets || times)
 }
 
 /// Gives an index file these entries, of which the file has the first `kept` bytes. Whether that was a change:
