@@ -15,7 +15,7 @@ use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
-use crate::partition::fetch::SessionLimits;
+use crate::partition::sessions::SessionLimits;
 use crate::partition::{self, Contents, FetchSessions, Known, Partitions};
 use crate::wire::{self, BindError, Listeners, ServerHandle};
 

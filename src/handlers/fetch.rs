@@ -17,9 +17,10 @@ use crate::log;
 use crate::metadata::{Image, TopicImage};
 use crate::partition::Replica;
 use crate::partition::fetch::{
-    Changes, FetchLimits, FetchedPart, FetchedRecords, FetchedRow, Finder, PartitionKey,
-    ReadFailure, Reported, SessionError, SessionRequest, TopicKey, WantedPartition,
+    FetchLimits, FetchedPart, FetchedRecords, FetchedRow, Finder, PartitionKey, ReadFailure,
+    Reported, TopicKey, WantedPartition,
 };
+use crate::partition::sessions::{Changes, SessionError, SessionRequest};
 use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;

@@ -23,7 +23,7 @@ use crate::log::{Checkpoint, LogError};
 
 use super::directory::HostedDirectory;
 use super::hosted::Hosted;
-use super::manager::Partitions;
+use super::hosting::manager::Partitions;
 use super::replica::Replica;
 
 /// What stands for the high watermark in place of an offset.

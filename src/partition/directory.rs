@@ -1,6 +1,8 @@
 //! A log directory as hosted: the directory itself, how it fares, what its checkpoints say, and what in it
 //! only waits for its removal.
 
+pub(super) mod blocking;
+pub(super) mod changes;
 mod checkpoints;
 mod state;
 
@@ -16,8 +18,8 @@ use crate::log::{
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
 };
 
-use super::blocking::BlockingThreads;
-use super::changes::Changes;
+use super::directory::blocking::BlockingThreads;
+use super::directory::changes::Changes;
 use super::lane::{LaneHandle, Slot};
 use super::replica::Published;
 use checkpoints::Checkpoints;

@@ -8,8 +8,8 @@ use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{Delta, Image, TopicImage};
 
-use super::manager::{Partitions, Place};
-use super::opening::ToOpen;
+use super::hosting::manager::{Partitions, Place};
+use super::hosting::opening::ToOpen;
 use super::replica::{Leadership, Replica};
 
 impl Partitions {

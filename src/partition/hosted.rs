@@ -13,7 +13,7 @@ use super::append::{AppendFailure, Appended};
 use super::directory::HostedDirectory;
 use super::lane::Content;
 use super::replica::{Published, Replica};
-use super::syncer::Syncer;
+use super::upkeep::syncer::Syncer;
 
 /// A log and its public side, owned by one lane.
 pub(super) struct Hosted {

@@ -32,8 +32,8 @@ use crate::log::{AppendError, PreparedAppend, RecordSet};
 use super::append::{AppendFailure, Appended};
 pub(super) use super::hosted::{Hosted, state_of};
 use super::preparation::{AppendReply, Room};
-use super::syncer::Syncer;
 use super::turns::Turns;
+use super::upkeep::syncer::Syncer;
 
 /// How many bytes a log may append before the others have their turn: a disk or a page cache takes them in
 /// less than a millisecond, and the price of a turn is small against them.

@@ -1,9 +1,8 @@
 //! Floor 5: the partitions that this broker hosts, and the threads that write them.
 //!
 //! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]), what readers
-//! and waiters may see ([`Replica`]), what consumers fetch and what is remembered of it ([`fetch`]), log
-//! directories and their failure ([`directory`]), and the housekeeping that keeps logs within their bounds
-//! ([`housekeeping`]).
+//! and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and what is remembered of it ([`sessions`]), log
+//! directories and their failure ([`directory`]), and what keeps logs within their bounds ([`upkeep`]).
 //!
 //! Must not: decode a request, know an API, or decide what exists (the image says that).
 //!
@@ -21,18 +20,18 @@
 //! replica that moves to another directory changes lanes: its [`route`] keeps the order of what is asked of
 //! it. A lane serves its partitions in [`turns`], so that no partition waits for all that another has to write.
 //!
-//! Beside each lane a [`syncer`] syncs what no acknowledgement waits for: closed segments at once, the
-//! others after a while. The recovery point follows. A [`cleaner`] rewrites the closed segments of compacted
-//! topics. One [`scrubber`] reads, slowly, what nobody has asked for in a long time, to find what has changed
-//! on disk.
+//! | room | what it is |
+//! | --- | --- |
+//! | [`hosting`] | which partitions are here: opened at the start, made and removed as the image asks, closed at the stop |
+//! | [`directory`] | a log directory: its lanes and other threads, its checkpoints, how it fares |
+//! | [`moves`] | replicas that go to another directory of this broker |
+//! | [`upkeep`] | background work on logs: retention, syncs, checkpoints, cleaning, scrubbing |
+//! | [`preparation`] | what of an append costs much, before it is queued |
+//! | [`fetch`], [`sessions`] | what consumers read, and what is remembered of them |
 //!
-//! What the image asks for is made by the thread of the directory that it is made in ([`changes`]), and each directory
-//! has a housekeeper.
-//!
-//! At the start [`starting`] looks at everything before it changes anything; [`strays`] says when it does not go on.
-//! Several log directories: [`inventory`] sorts the [`contents`] that the last stop has left, [`placing`] chooses where a new replica
-//! goes, [`moving`] and [`copying`] move one from one directory to another, and [`assignment`]s tell the controller
-//! of it. That a directory has failed `broker` tells the controller.
+//! The other files are the way of the records: an [`append`], its [`route`], the [`lane`] and what it owns, the
+//! [`Replica`] that everybody else sees, its [`waiters`]. What the image asks for is made by the thread of the directory
+//! that it is made in ([`directory::changes`]). A directory that has failed is reported to the controller by `broker`.
 //!
 //! Invariants
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane, which is one of its directory's; nobody
@@ -53,62 +52,44 @@
 //! sending to a lane or to a thread of a directory waits for nothing. The checkpoints of a directory are locked while
 //! they are written, and the hosted partitions may be read under them.
 
-mod adopting;
-mod altering;
 pub mod append;
-mod assignment;
-mod blocking;
-mod changes;
-mod cleaner;
-mod closing;
-mod contents;
-mod copying;
 mod delete_records;
-mod deleting;
-mod describing;
 pub mod directory;
 pub mod fetch;
 mod following;
 mod hosted;
-pub mod housekeeping;
-mod inventory;
+mod hosting;
 pub mod lane;
 pub mod lookup;
-pub mod manager;
-mod moving;
-mod opening;
-mod placing;
+mod moves;
 pub mod preparation;
 mod producers;
-mod rate;
-mod recovery_progress;
 pub mod replica;
 mod rounds;
 mod rounds_at_once;
 mod route;
-mod scrubber;
-mod starting;
-mod strays;
-mod syncer;
+pub mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod upkeep;
 pub mod waiters;
 
-pub use altering::{AlterDirectoryError, WantedDirectory};
 pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
-pub use assignment::Assignment;
-pub use contents::Contents;
 pub use delete_records::DeleteFailure;
-pub use describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
 pub use directory::{DirectoryState, HostedDirectory};
-pub use fetch::{ConnectionSessions, FetchSessions, ReadFailure};
-pub use manager::{NotHosted, Partitions, StartError};
+pub use fetch::ReadFailure;
+pub use hosting::contents::Contents;
+pub use hosting::describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
+pub use hosting::manager::{NotHosted, Partitions, StartError};
+pub use hosting::progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
+pub use hosting::strays::{Known, ManyStrays};
+pub use moves::altering::{AlterDirectoryError, WantedDirectory};
+pub use moves::assignment::Assignment;
 pub use preparation::source::Source;
 pub use producers::{ActiveProducer, ActiveProducers};
-pub use recovery_progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
 pub use replica::{EpochMismatch, Published, Replica};
-pub use scrubber::ScrubCounts;
-pub use strays::{Known, ManyStrays};
+pub use sessions::{ConnectionSessions, FetchSessions};
+pub use upkeep::scrubber::ScrubCounts;

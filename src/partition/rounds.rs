@@ -8,9 +8,9 @@ use crate::base::{Offset, Timestamp};
 use crate::log::{Checkpoint, PartitionOffsets};
 
 use super::directory::HostedDirectory;
-use super::housekeeping::{Housekeeper, Periods};
-use super::manager::{Partitions, StartError};
+use super::hosting::manager::{Partitions, StartError};
 use super::rounds_at_once::Turn;
+use super::upkeep::housekeeping::{Housekeeper, Periods};
 
 impl Partitions {
     pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {

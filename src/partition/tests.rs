@@ -22,9 +22,10 @@ use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
 use super::fetch::{
-    Changes, FetchLimits, FetchSessions, FetchedPart, FetchedRecords, Finder, PartitionKey,
-    ReadFailure, SessionLimits, SessionRequest, TopicKey, WantedPartition,
+    FetchLimits, FetchedPart, FetchedRecords, Finder, PartitionKey, ReadFailure, TopicKey,
+    WantedPartition,
 };
+use super::sessions::{Changes, FetchSessions, SessionLimits, SessionRequest};
 use super::testing::{Broker, EPOCH, change};
 use super::{
     AppendFailure, AppendOptions, DeleteFailure, EpochMismatch, NotHosted, Replica, RequiredAcks,

@@ -14,8 +14,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use super::super::replica::Replica;
-use super::super::waiters::{Registration, Watch};
+use crate::partition::replica::Replica;
+use crate::partition::waiters::{Registration, Watch};
+
 use super::read::FetchPart;
 use super::{Finder, PartitionKey, ReadFailure, Reported, TopicKey, WantedPartition};
 
@@ -24,7 +25,7 @@ const PARTITION_BYTES: usize = 320;
 
 /// Partitions of one fetch, or of a session of fetches.
 #[derive(Debug, Default)]
-pub(super) struct Interest {
+pub(in crate::partition) struct Interest {
     entries: Vec<Option<Entry>>,
     /// Empty places of `entries`.
     free: Vec<u32>,
@@ -75,7 +76,7 @@ pub(super) struct Looked {
 
 impl Interest {
     /// None yet; room for so many.
-    pub(super) fn with_capacity(count: usize) -> Self {
+    pub(in crate::partition) fn with_capacity(count: usize) -> Self {
         Self {
             entries: Vec::with_capacity(count),
             due: Vec::with_capacity(count),
@@ -89,12 +90,12 @@ impl Interest {
     }
 
     /// How many partitions.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::partition) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Bytes of memory that this takes, about.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(in crate::partition) const fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -104,12 +105,12 @@ impl Interest {
     }
 
     /// No partition will be added or forgotten: to find them by name takes room.
-    pub(super) fn close(&mut self) {
+    pub(in crate::partition) fn close(&mut self) {
         self.slots = HashMap::new();
     }
 
     /// Wants a partition, in the last place if it is a new one.
-    pub(super) fn want(&mut self, key: PartitionKey, wanted: WantedPartition) {
+    pub(in crate::partition) fn want(&mut self, key: PartitionKey, wanted: WantedPartition) {
         if let Some(slot) = self.slots.get(&key).copied() {
             if let Some(entry) = self.entry_mut(slot) {
                 entry.wanted = wanted;
@@ -147,7 +148,7 @@ impl Interest {
     }
 
     /// Wants a partition no more.
-    pub(super) fn forget(&mut self, key: &PartitionKey) {
+    pub(in crate::partition) fn forget(&mut self, key: &PartitionKey) {
         let Some(slot) = self.slots.remove(key) else {
             return;
         };
@@ -160,7 +161,7 @@ impl Interest {
     }
 
     /// What may be seen of each partition depends on this; when it changes, all are due.
-    pub(super) fn read_committed(&mut self, read_committed: bool) {
+    pub(in crate::partition) fn read_committed(&mut self, read_committed: bool) {
         if std::mem::replace(&mut self.read_committed, read_committed) != read_committed {
             for slot in 0..self.entries.len() {
                 self.make_due(slot as u32);
@@ -249,7 +250,7 @@ impl Interest {
 
     /// Takes note of what is told of a partition; whether that is different from what was told before. One with
     /// news goes to the last place, so that the next answer, if it has not room for all, begins with others.
-    pub(super) fn tell(&mut self, slot: u32, reported: &Reported) -> bool {
+    pub(in crate::partition) fn tell(&mut self, slot: u32, reported: &Reported) -> bool {
         let place = if reported.is_news {
             Some(self.new_place())
         } else {

@@ -9,9 +9,9 @@ use crate::base::{ErrorCode, LeaderEpoch, Offset, Positions, TopicPartition};
 use crate::log::{
     AbortedTransaction, Access, LogView, Loss, ReadError, ReadSlice, kept_files_are_many,
 };
+use crate::partition::replica::{EpochMismatch, Published, Replica};
 use crate::record::HEADER_SIZE;
 
-use super::super::replica::{EpochMismatch, Published, Replica};
 use super::WantedPartition;
 
 /// One partition of a fetch.

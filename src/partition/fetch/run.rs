@@ -22,7 +22,7 @@ pub struct FetchLimits {
 
 /// Which row of a fetch.
 #[derive(Clone, Copy, Debug)]
-pub struct RowId(pub(super) u32);
+pub struct RowId(pub(in crate::partition) u32);
 
 /// What was read of a partition.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct FetchedRow {
 }
 
 /// Waits as the limits say and reads the partitions that are due, in the order of their places.
-pub(super) async fn run(
+pub(in crate::partition) async fn run(
     interest: &mut Interest,
     finder: &impl Finder,
     limits: FetchLimits,

@@ -1,0 +1,19 @@
+//! Hosting: which partitions are here, from the start to the stop, as the image wants it.
+//!
+//! [`manager`] keeps them. At the start [`starting`] looks at everything before it changes anything: [`contents`] is
+//! what the last stop has left, [`strays`] says when the start does not go on, and [`inventory`] sorts the rest. Logs
+//! are opened by [`opening`] and handed to their lanes by [`adopting`]; [`placing`] chooses where a new replica goes.
+//! [`deleting`] takes replicas away, and [`closing`] ends it all.
+
+pub(super) mod adopting;
+mod closing;
+pub(super) mod contents;
+mod deleting;
+pub(super) mod describing;
+pub(super) mod inventory;
+pub(super) mod manager;
+pub(super) mod opening;
+mod placing;
+pub(super) mod progress;
+mod starting;
+pub(super) mod strays;

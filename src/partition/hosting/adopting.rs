@@ -1,0 +1,114 @@
+//! Giving logs that were opened to the lanes that will write them, and partitions the places where they are found.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::partition::lane::{self, Hosted, Slot};
+use crate::partition::moves::assignment::Assignment;
+use crate::partition::replica::{Replica, ReplicaParts};
+
+use super::manager::{HostedTopics, Opening, Partitions, Place, Unreadable};
+use super::opening::{Opened, ToOpen};
+
+/// Why logs were opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::partition) enum Adopting {
+    /// The broker starts: nothing has a place yet.
+    AtStart,
+    /// They are new, and have places as [`Opening`].
+    Created,
+    /// They could not be opened before, and have places as [`Unreadable`].
+    Again,
+}
+
+impl Partitions {
+    pub(in crate::partition) fn adopt(
+        &self,
+        opened: Vec<Result<Opened, Box<Unreadable>>>,
+        adopting: Adopting,
+    ) {
+        for opened in opened {
+            // Whoever follows the image finds either the old place or the new one.
+            let mut hosted = self.hosted_mut();
+            let wanted = match &opened {
+                Ok(opened) => &opened.wanted,
+                Err(unreadable) => &unreadable.wanted,
+            };
+            let now = match adopting {
+                Adopting::AtStart => Some(wanted.clone()),
+                Adopting::Created | Adopting::Again => wanted_now(&hosted, wanted),
+            };
+            match (now, opened) {
+                (Some(now), Ok(opened)) => self.adopt_log(&mut hosted, opened, &now),
+                (Some(now), Err(unreadable)) => {
+                    let unreadable = Unreadable {
+                        wanted: now.clone(),
+                        ..*unreadable
+                    };
+                    put(&mut hosted, &now, Place::Unreadable(Box::new(unreadable)));
+                }
+                // What was deleted meanwhile has no place any more. If it had been there before, its deletion comes next.
+                (None, Ok(opened)) if adopting == Adopting::Created => {
+                    drop(hosted);
+                    self.remove_unwanted(opened);
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn adopt_log(&self, hosted: &mut HostedTopics, opened: Opened, now: &ToOpen) {
+        let Opened {
+            wanted,
+            directory,
+            mut log,
+        } = opened;
+        if now.assigned != directory.id() {
+            self.assign(Assignment::new(now, directory.id()));
+        }
+        directory.note_replicas_changed();
+        let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
+        let lane = directory.lane_of(slot).clone();
+        log.set_config(Arc::clone(&now.config));
+        let replica = Arc::new(Replica::new(ReplicaParts {
+            topic_partition: now.topic_partition.clone(),
+            topic_id: now.topic_id,
+            node: self.shared.node,
+            directory,
+            lane: lane.clone(),
+            slot,
+            preparation: Arc::clone(self.shared.preparation.pool()),
+            leadership: now.leadership.clone(),
+            config: Arc::clone(&now.config),
+            published: lane::state_of(&log),
+        }));
+        // The lane knows the log before anyone can send it an append.
+        lane.adopt(slot, Hosted::new(log, Arc::clone(&replica)));
+        let epoch = now.leadership.epoch;
+        if now.leadership.leader == self.shared.node && epoch != wanted.leadership.epoch {
+            replica.operate(move |hosted| hosted.log.assign_epoch(epoch));
+        }
+        put(hosted, now, Place::Open(replica));
+    }
+
+    pub(in crate::partition) fn place(&self, wanted: &ToOpen, place: Place) {
+        put(&mut self.hosted_mut(), wanted, place);
+    }
+}
+
+/// What the image wants of a partition that has waited for its log; `None` when it was deleted.
+fn wanted_now(hosted: &HostedTopics, wanted: &ToOpen) -> Option<ToOpen> {
+    let places = hosted.get(&wanted.topic_id)?;
+    match places.get(&wanted.topic_partition.partition)? {
+        Place::Opening(Opening { wanted, .. }) => Some(wanted.clone()),
+        Place::Unreadable(unreadable) => Some(unreadable.wanted.clone()),
+        Place::Open(_) | Place::Offline => None,
+    }
+}
+
+fn put(hosted: &mut HostedTopics, wanted: &ToOpen, place: Place) {
+    hosted
+        .entry(wanted.topic_id)
+        .or_default()
+        .insert(wanted.topic_partition.partition, place);
+}

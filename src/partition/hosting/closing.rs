@@ -1,0 +1,401 @@
+//! The end of hosting: logs are closed, then each directory gets its checkpoints and the marker of a clean
+//! stop, if that is what it was.
+//!
+//! ```text
+//!   cleaner, scrubber, movers end           those that hang in a directory are left behind
+//!   each directory, on a thread of its own:
+//!     housekeeper, changes end -> lanes give their logs to closers -> checkpoints -> marker
+//!                                                  every closed log is progress
+//! ```
+//! A log that nobody has written to is closed without a look at the disk. Of the others many are synced at a
+//! time, since a file system takes the syncs that wait for it together.
+//!
+//! A directory in which nothing goes on for a while is given up, with a line that says so: the next start checks
+//! its logs. The others are closed as they should be. And a stop has a time: what is not synced when it is up
+//! stays as it is. Without the marker the next start checks what lies above the recovery points, which is what was
+//! written lately.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::{Offset, TopicPartition};
+use crate::log::{Checkpoint, LogError};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::lane::Hosted;
+
+use super::manager::{DirectoryThreads, Partitions, Threads};
+use super::progress::ClosedLogs;
+
+/// How long the threads that work in all directories may take to end.
+const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(3);
+
+/// How long it may take until something goes on in a directory: longer than a disk takes to sync what a log has
+/// not synced yet, and together with what comes before within the half minute that Kubernetes gives.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// After so long without anything going on it is said what is waited for.
+const TOLD_AFTER: Duration = Duration::from_secs(4);
+
+/// Ends something and waits for its threads.
+type Ender = Box<dyn FnOnce() + Send>;
+
+/// Between two lines about how far a stop is that takes its time.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The part of the time that is kept for checkpoints.
+const SHARE_FOR_CHECKPOINTS: u32 = 10;
+
+/// Most logs of a directory that are closed at a time, and how many are worth one thread more.
+const MOST_CLOSERS: usize = 32;
+const LOGS_PER_CLOSER: usize = 4;
+
+/// A log that was closed, and how far it is synced.
+struct Closed {
+    partition: TopicPartition,
+    synced: Offset,
+}
+
+/// What goes on.
+enum Progress {
+    /// A log of the directory was closed.
+    In(Arc<HostedDirectory>),
+    /// The directory is closed.
+    EndOf(Arc<HostedDirectory>),
+}
+
+/// A directory that is being closed.
+struct Open {
+    directory: Arc<HostedDirectory>,
+    total: usize,
+    closed: usize,
+    /// When something went on the last time.
+    since: Instant,
+    is_told: bool,
+}
+
+impl Open {
+    fn new(directory: &Arc<HostedDirectory>, total: usize) -> Self {
+        Self {
+            directory: Arc::clone(directory),
+            total,
+            closed: 0,
+            since: Instant::now(),
+            is_told: false,
+        }
+    }
+
+    fn is_in(&self, directory: &Arc<HostedDirectory>) -> bool {
+        Arc::ptr_eq(&self.directory, directory)
+    }
+
+    fn note_progress(&mut self) {
+        self.closed += 1;
+        (self.since, self.is_told) = (Instant::now(), false);
+    }
+
+    fn so_far(&self) -> ClosedLogs<'_> {
+        ClosedLogs {
+            directory: self.directory.path(),
+            closed: self.closed,
+            total: self.total,
+        }
+    }
+
+    /// When it is to be looked at.
+    fn due(&self) -> Instant {
+        self.since + if self.is_told { PATIENCE } else { TOLD_AFTER }
+    }
+
+    /// Whether it is waited for any longer; says what an operator wants to know.
+    fn has_patience(&mut self) -> bool {
+        let directory = self.directory.path().display();
+        if self.since.elapsed() >= PATIENCE {
+            tracing::error!(%directory, "log directory hangs: stopping without it; the next start will check its logs");
+            return false;
+        }
+        if self.since.elapsed() >= TOLD_AFTER && !self.is_told {
+            self.is_told = true;
+            tracing::warn!(%directory, "waiting for a log directory: nothing goes on there");
+        }
+        true
+    }
+}
+
+impl Partitions {
+    /// Ends hosting, however long it takes: everything appended so far is written, synced and closed, then the
+    /// checkpoints and the clean-shutdown marker are written. Without errors the next start scans nothing. A
+    /// directory that hangs does not keep this from its end.
+    pub fn stop(&self, broker_epoch: i64) {
+        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+        self.stop_by(broker_epoch, Instant::now() + FAR);
+    }
+
+    /// The same until `deadline`: what is not synced by then is left to the next start.
+    pub fn stop_by(&self, broker_epoch: i64, deadline: Instant) {
+        let mut threads = std::mem::take(
+            &mut *self
+                .shared
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        // Whoever waits for an answer to an assignment that was never sent goes.
+        drop(self.assignments());
+        self.end_shared_threads(&mut threads, deadline);
+        self.shared.preparation.stop();
+        let (progress, going_on) = channel();
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        for replica in self.all() {
+            *counts.entry(replica.directory().id()).or_default() += 1;
+        }
+        let count = |directory: &HostedDirectory| counts.get(&directory.id()).copied().unwrap_or(0);
+        let time = deadline.saturating_duration_since(Instant::now());
+        for (directory, threads) in self.shared.directories.iter().zip(threads.directories) {
+            let closing = Closing {
+                partitions: self.clone(),
+                directory: Arc::clone(directory),
+                closers: (count(directory) / LOGS_PER_CLOSER).clamp(1, MOST_CLOSERS),
+                until: deadline - time / SHARE_FOR_CHECKPOINTS,
+                progress: progress.clone(),
+            };
+            let closing = std::thread::Builder::new()
+                .name("closing".to_owned())
+                .spawn(move || closing.run(threads, broker_epoch));
+            if let Err(error) = closing {
+                tracing::error!(directory = %directory.path().display(), %error, "log directory cannot be closed: the next start will check its logs");
+            }
+        }
+        drop(progress);
+        let directories = self.shared.directories.iter();
+        let open = directories.map(|directory| Open::new(directory, count(directory)));
+        self.wait_for_directories(open.collect(), &going_on, deadline);
+    }
+
+    /// Ends what works in all directories, as far as no directory holds it up.
+    fn end_shared_threads(&self, threads: &mut Threads, deadline: Instant) {
+        let (ended, endings) = channel::<()>();
+        let (cleaner, scrubber) = (threads.cleaner.take(), threads.scrubber.take());
+        let partitions = self.clone();
+        let enders: [(&str, Ender); 3] = [
+            ("end-cleaner", Box::new(move || drop(cleaner))),
+            ("end-scrubber", Box::new(move || drop(scrubber))),
+            (
+                "end-moves",
+                Box::new(move || partitions.shared.moves.stop()),
+            ),
+        ];
+        for (name, end) in enders {
+            let ended = ended.clone();
+            let started = std::thread::Builder::new().name(name.to_owned());
+            let started = started.spawn(move || {
+                end();
+                drop(ended);
+            });
+            if let Err(error) = started {
+                tracing::error!(%error, name, "no thread for the end");
+            }
+        }
+        drop(ended);
+        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        let patience = PATIENCE_WITH_THREADS.min(half);
+        if endings.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "the cleaner, the scrubber or a move waits for a disk: stopping without it"
+            );
+        }
+    }
+
+    /// Waits until all directories are closed, or nothing goes on in those that are not, or the time is up.
+    fn wait_for_directories(
+        &self,
+        mut open: Vec<Open>,
+        going_on: &Receiver<Progress>,
+        deadline: Instant,
+    ) {
+        let mut next_line = Instant::now() + PAUSE;
+        while let Some(next) = open.iter().map(Open::due).min() {
+            let now = Instant::now();
+            if now >= deadline {
+                open.iter().for_each(tell_unfinished);
+                return;
+            }
+            if now >= next_line {
+                next_line = now + PAUSE;
+                open.iter()
+                    .for_each(|open| self.tell(open.so_far(), deadline));
+            }
+            let patience = next.min(next_line).min(deadline);
+            match going_on.recv_timeout(patience.saturating_duration_since(now)) {
+                Ok(Progress::In(directory)) => {
+                    let known = open.iter_mut().filter(|open| open.is_in(&directory));
+                    known.for_each(Open::note_progress);
+                }
+                Ok(Progress::EndOf(directory)) => open.retain(|open| !open.is_in(&directory)),
+                Err(RecvTimeoutError::Timeout) => open.retain_mut(|open| open.has_patience()),
+                // all that could be closed are
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn tell(&self, so_far: ClosedLogs<'_>, deadline: Instant) {
+        self.shared.recovery_watch.logs_closed(so_far);
+        tracing::info!(
+            directory = %so_far.directory.display(), closed = so_far.closed, of = so_far.total,
+            seconds_left = deadline.saturating_duration_since(Instant::now()).as_secs(),
+            "syncing and closing logs"
+        );
+    }
+
+    /// Writes a directory's checkpoints and its marker of a clean stop.
+    fn conclude(
+        &self,
+        directory: &Arc<HostedDirectory>,
+        closed: &Outcome,
+        broker_epoch: i64,
+    ) -> std::io::Result<()> {
+        let synced = closed.logs.iter();
+        let synced = synced.map(|closed| (closed.partition.clone(), closed.synced));
+        // of what could not be opened, what was known before
+        let unopened = self.unreadable().into_iter();
+        let unopened = unopened
+            .filter(|unreadable| Arc::ptr_eq(&unreadable.directory, directory))
+            .map(|unreadable| {
+                let partition = unreadable.wanted.topic_partition;
+                (partition, unreadable.recovery_point)
+            });
+        let known = unopened.chain(synced);
+        directory.write_checkpoint(Checkpoint::RecoveryPoint, || known.collect())?;
+        for which in [Checkpoint::LogStart, Checkpoint::Replication] {
+            directory.write_checkpoint(which, || self.published_offsets(directory, which))?;
+        }
+        if closed.left > 0 {
+            tracing::warn!(directory = %directory.path().display(), logs = closed.left, of = closed.logs.len(), "no time to sync logs: the next start will check what was written to them lately");
+            return Ok(());
+        }
+        let mut unreadable = self.unreadable().into_iter();
+        if unreadable.any(|unreadable| Arc::ptr_eq(&unreadable.directory, directory)) {
+            // The marker says that every log ends as it should. Of these nobody knows.
+            tracing::warn!(directory = %directory.path().display(), "logs could not be opened: the next start will check all of this directory");
+            return Ok(());
+        }
+        directory.log_directory().mark_clean_shutdown(broker_epoch)
+    }
+}
+
+/// The time is up for a directory.
+fn tell_unfinished(open: &Open) {
+    let so_far = open.so_far();
+    tracing::error!(
+        directory = %so_far.directory.display(), closed = so_far.closed, of = so_far.total,
+        "log directory is not closed in time: stopping without it; the next start will check its logs"
+    );
+}
+
+/// What became of a directory's logs.
+#[derive(Default)]
+struct Outcome {
+    logs: Vec<Closed>,
+    /// How many of them have something that is not synced.
+    left: usize,
+}
+
+/// The end of one directory.
+struct Closing {
+    partitions: Partitions,
+    directory: Arc<HostedDirectory>,
+    /// How many logs are closed at a time.
+    closers: usize,
+    /// After this time no log is synced any more.
+    until: Instant,
+    /// Is told of each log that was closed, and of the end.
+    progress: Sender<Progress>,
+}
+
+impl Closing {
+    fn run(&self, threads: DirectoryThreads, broker_epoch: i64) {
+        let DirectoryThreads {
+            lanes,
+            changes,
+            housekeeper,
+        } = threads;
+        self.directory.changes().end();
+        drop(housekeeper);
+        drop(changes.join());
+        let closed = self.close_logs();
+        for lane in lanes {
+            if lane.join().is_err() {
+                // Which of its logs are closed is not known.
+                self.directory.fail(&"a storage lane has panicked");
+            }
+        }
+        let directory = &self.directory;
+        if !directory.is_offline()
+            && let Err(error) = self.partitions.conclude(directory, &closed, broker_epoch)
+        {
+            tracing::error!(directory = %directory.path().display(), %error, "clean shutdown could not be recorded: the next start will check the logs");
+        }
+        directory.log_directory().release();
+        drop(self.progress.send(Progress::EndOf(Arc::clone(directory))));
+    }
+
+    /// Has the lanes give every log away, and closes them; where each of them ended.
+    fn close_logs(&self) -> Outcome {
+        let (logs, queue) = channel();
+        for lane in self.directory.lanes() {
+            let logs = logs.clone();
+            lane.stop(move |hosted| drop(logs.send(hosted)));
+        }
+        drop(logs);
+        let queue = Mutex::new(queue);
+        let mut outcome = Outcome::default();
+        std::thread::scope(|scope| {
+            let spawn = |_| scope.spawn(|| self.close_until_empty(&queue));
+            let closers: Vec<_> = (0..self.closers).map(spawn).collect();
+            for closer in closers {
+                match closer.join() {
+                    Ok(part) => {
+                        outcome.logs.extend(part.logs);
+                        outcome.left += part.left;
+                    }
+                    Err(_) => self.directory.fail(&"the closing of a log has panicked"),
+                }
+            }
+        });
+        outcome
+    }
+
+    fn close_until_empty(&self, queue: &Mutex<Receiver<Hosted>>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let next = || {
+            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.recv().ok()
+        };
+        while let Some(hosted) = next() {
+            let partition = hosted.replica.topic_partition().clone();
+            if !self.directory.is_offline() {
+                match self.close(hosted, &mut outcome.left) {
+                    Ok(synced) => outcome.logs.push(Closed { partition, synced }),
+                    Err(error) => {
+                        let what = format_args!("close of {partition}: {error}");
+                        self.directory.fail(&what);
+                    }
+                }
+            }
+            let progress = Progress::In(Arc::clone(&self.directory));
+            drop(self.progress.send(progress));
+        }
+        outcome
+    }
+
+    /// Closes a log, or leaves it as it is where there is no time to sync it; how far it is synced.
+    fn close(&self, mut hosted: Hosted, left: &mut usize) -> Result<Offset, LogError> {
+        if Instant::now() >= self.until && hosted.log.needs_closing() {
+            *left += 1;
+            return Ok(hosted.log.recovery_point());
+        }
+        hosted.log.close()
+    }
+}

@@ -1,0 +1,206 @@
+//! Deleting topics: their directories get other names before the deletion is answered; their files go
+//! later, with the housekeeper's rounds.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use crate::base::{Completion, DirectoryId, NodeId, TopicId, TopicPartition};
+use crate::log::{Checkpoint, LogError, ReplicaState};
+use crate::metadata::TopicImage;
+use crate::partition::directory::HostedDirectory;
+use crate::partition::lane::Hosted;
+use crate::partition::replica::{Leadership, Replica};
+
+use super::manager::{Partitions, Place, Unreadable};
+use super::opening::Opened;
+
+impl Partitions {
+    /// Deletes topics. When all clones of `done` are gone their directories have other names, so that topics of the
+    /// same names can be created, and the checkpoints do not speak of them any more: what they said must
+    /// not be taken for something about a later topic. In one directory that has come to its end before a later
+    /// creation begins.
+    pub(in crate::partition) fn delete_all(&self, topics: &[Arc<TopicImage>], done: &Completion) {
+        let mut deletions = Deletions::new();
+        for topic in topics {
+            self.delete(topic, &mut deletions);
+        }
+        for (directory, deletion) in deletions.into_values() {
+            let (partitions, done) = (self.clone(), done.clone());
+            let place = Arc::clone(&directory);
+            directory.changes().send(move || {
+                partitions.finish_deletion(&place, deletion);
+                drop(done);
+            });
+        }
+    }
+
+    /// Waits until what is deleted has other names, and has the checkpoints follow.
+    fn finish_deletion(&self, directory: &Arc<HostedDirectory>, deletion: Deletion) {
+        let Deletion {
+            unreadable,
+            renaming,
+            renamed,
+        } = deletion;
+        for Unreadable { wanted, .. } in unreadable {
+            let partition = &wanted.topic_partition;
+            let renamed = directory.rename_replica(partition, ReplicaState::Deleted);
+            let deleted = Deleted {
+                partition,
+                topic_id: wanted.topic_id,
+                delay_ms: self.shared.config.now().log_segment_delete_delay_ms,
+            };
+            self.doom(directory, deleted, renamed.map_err(LogError::Io));
+        }
+        drop(renaming);
+        // Ends when the last lane has let go of its end, whatever became of the rename.
+        while renamed.recv().is_ok() {}
+        for which in [
+            Checkpoint::RecoveryPoint,
+            Checkpoint::LogStart,
+            Checkpoint::Replication,
+        ] {
+            if directory.is_news(which) {
+                self.write_checkpoint_of(directory, which);
+            }
+        }
+    }
+
+    fn delete(&self, topic: &TopicImage, deletions: &mut Deletions) {
+        let Some(places) = self.hosted_mut().remove(&topic.id) else {
+            return;
+        };
+        for (partition, place) in places {
+            // Its future replica goes as well, when its mover has let go of it.
+            let moved = self.cancel_move(topic.id, partition);
+            match place {
+                Place::Open(replica) => {
+                    let renaming = deletion_in(deletions, &replica.directory())
+                        .renaming
+                        .clone();
+                    // It may be on its way to there.
+                    let there =
+                        moved.map(|moved| deletion_in(deletions, &moved.target).renaming.clone());
+                    self.delete_open(&replica, (renaming, there));
+                }
+                // Whoever makes it finds that it is not wanted.
+                Place::Opening(opening) => {
+                    deletion_in(deletions, &opening.directory);
+                }
+                Place::Unreadable(unreadable) => {
+                    let directory = Arc::clone(&unreadable.directory);
+                    deletion_in(deletions, &directory)
+                        .unreadable
+                        .push(*unreadable);
+                }
+                // Its directory's next start finds that nobody knows it.
+                Place::Offline => {}
+            }
+        }
+    }
+
+    fn delete_open(&self, replica: &Replica, renaming: impl Send + 'static) {
+        // Whoever waits for the partition looks again and finds that nobody leads it.
+        replica.lead(Leadership {
+            leader: NodeId::NONE,
+            ..(*replica.leadership()).clone()
+        });
+        let partitions = self.clone();
+        let delay_ms = replica.config().file_delete_delay_ms;
+        replica.release(move |hosted| {
+            if let Some(Hosted { log, replica, .. }) = hosted {
+                let deleted = Deleted {
+                    partition: replica.topic_partition(),
+                    topic_id: replica.topic_id(),
+                    delay_ms,
+                };
+                partitions.doom(&replica.directory(), deleted, log.mark_deleted());
+            }
+            drop(renaming);
+        });
+    }
+
+    /// Takes away a replica that was made and is not wanted any more.
+    pub(in crate::partition) fn remove_unwanted(&self, opened: Opened) {
+        let Opened {
+            wanted,
+            directory,
+            log,
+        } = opened;
+        let deleted = Deleted {
+            partition: &wanted.topic_partition,
+            topic_id: wanted.topic_id,
+            delay_ms: wanted.config.file_delete_delay_ms,
+        };
+        self.doom(&directory, deleted, log.mark_deleted());
+    }
+
+    /// Takes note of a deleted replica, whose directory was to be renamed; its files go later.
+    fn doom(
+        &self,
+        directory: &HostedDirectory,
+        deleted: Deleted<'_>,
+        renamed: Result<PathBuf, LogError>,
+    ) {
+        let Deleted {
+            partition,
+            topic_id,
+            delay_ms,
+        } = deleted;
+        let due = self.shared.clock.now().plus_millis(delay_ms);
+        directory.note_replicas_changed();
+        match renamed {
+            Ok(path) => directory.doom(path, due),
+            Err(error) if error.is_out_of_descriptors() => {
+                crate::base::limited!(
+                    warn,
+                    "deletion is finished when there is a file descriptor again",
+                    %partition,
+                    %error
+                );
+                directory.doom_in_place(partition.clone(), topic_id, due);
+            }
+            Err(error) => directory.fail(&format_args!("delete of {partition}: {error}")),
+        }
+    }
+}
+
+/// What is deleted together, by directory.
+type Deletions = HashMap<DirectoryId, (Arc<HostedDirectory>, Deletion)>;
+
+fn deletion_in<'a>(
+    deletions: &'a mut Deletions,
+    directory: &Arc<HostedDirectory>,
+) -> &'a mut Deletion {
+    let known = deletions.entry(directory.id());
+    let new = || (Arc::clone(directory), Deletion::new());
+    &mut known.or_insert_with(new).1
+}
+
+/// What is deleted in one directory.
+struct Deletion {
+    /// What has no lane.
+    unreadable: Vec<Unreadable>,
+    /// Held by lanes until the replica's directory has its other name.
+    renaming: mpsc::Sender<()>,
+    renamed: mpsc::Receiver<()>,
+}
+
+impl Deletion {
+    fn new() -> Self {
+        let (renaming, renamed) = mpsc::channel();
+        Self {
+            unreadable: Vec::new(),
+            renaming,
+            renamed,
+        }
+    }
+}
+
+/// A replica that is deleted.
+struct Deleted<'a> {
+    partition: &'a TopicPartition,
+    topic_id: TopicId,
+    /// How long its files stay.
+    delay_ms: i64,
+}

@@ -1,0 +1,309 @@
+//! Opening many logs at once.
+//!
+//! Each directory has threads of its own: recovering a log is a scan that its disk can overlap with the
+//! next one, and disks do not wait for each other. A log that cannot be opened is reported with its
+//! reason; the others are not held up.
+//!
+//! Most logs are as they were left, so opening one reads what cannot be known otherwise (its directory's listing,
+//! the sizes of its files, its leader epochs, the tail of its last segment) and writes nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
+use crate::config::TopicConfig;
+use crate::log::{
+    Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, ProducerExpiration,
+    is_in_the_place_of_log_starts,
+};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::replica::Leadership;
+
+use super::manager::{Partitions, Unreadable};
+use super::progress::{RecoveryProgress, RecoveryWatch, Unwatched};
+
+/// From so many logs on, one sync of the whole file system is cheaper than one of each.
+const MANY_LOGS: usize = 256;
+
+/// How many new logs are created at a time.
+const NEW_AT_ONCE: usize = 16;
+
+/// A partition that is to be hosted here.
+#[derive(Clone)]
+pub(in crate::partition) struct ToOpen {
+    pub(in crate::partition) topic_partition: TopicPartition,
+    pub(in crate::partition) topic_id: TopicId,
+    pub(in crate::partition) leadership: Leadership,
+    pub(in crate::partition) config: Arc<TopicConfig>,
+    /// Where it is by what the image says; one of Kafka's reserved ids where it does not say.
+    pub(in crate::partition) assigned: DirectoryId,
+    /// Whether its directory is known to be of this topic id.
+    pub(in crate::partition) has_this_id: bool,
+}
+
+/// A partition and its log.
+pub(in crate::partition) struct Opened {
+    pub(in crate::partition) wanted: ToOpen,
+    pub(in crate::partition) directory: Arc<HostedDirectory>,
+    pub(in crate::partition) log: PartitionLog,
+}
+
+/// What opening in one directory needs to know besides the partition.
+pub(in crate::partition) struct Context {
+    /// This broker. A leader notes where its epoch begins before it serves in it.
+    pub(in crate::partition) node: NodeId,
+    pub(in crate::partition) directory: Arc<HostedDirectory>,
+    pub(in crate::partition) clean_shutdown: bool,
+    pub(in crate::partition) recovery_points: PartitionOffsets,
+    pub(in crate::partition) log_starts: PartitionOffsets,
+    pub(in crate::partition) high_watermarks: PartitionOffsets,
+    /// Threads that recover logs.
+    recovery_threads: usize,
+    /// Whether there may be something to recover.
+    may_recover: bool,
+    watch: Arc<dyn RecoveryWatch>,
+    pub(in crate::partition) producer_expiration: ProducerExpiration,
+    pub(in crate::partition) now: Timestamp,
+}
+
+/// The partitions to be opened in one directory.
+pub(in crate::partition) type Batch = (Context, Vec<ToOpen>);
+
+/// What is to be opened, by directory.
+#[derive(Default)]
+pub(in crate::partition) struct Batches(pub(in crate::partition) Vec<Batch>);
+
+impl Batches {
+    /// What is to be opened in `directory`.
+    pub(in crate::partition) fn of(
+        &mut self,
+        partitions: &Partitions,
+        directory: &Arc<HostedDirectory>,
+    ) -> &mut Batch {
+        let known = self
+            .0
+            .iter()
+            .position(|(context, _)| Arc::ptr_eq(&context.directory, directory));
+        let at = known.unwrap_or_else(|| {
+            self.0
+                .push((Context::new(partitions, directory), Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+}
+
+impl Context {
+    /// For partitions that have never been here: there is nothing to recover.
+    fn new(partitions: &Partitions, directory: &Arc<HostedDirectory>) -> Self {
+        let shared = &partitions.shared;
+        let config = shared.config.now();
+        Self {
+            node: shared.node,
+            directory: Arc::clone(directory),
+            clean_shutdown: false,
+            recovery_points: PartitionOffsets::new(),
+            log_starts: PartitionOffsets::new(),
+            high_watermarks: PartitionOffsets::new(),
+            recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir)
+                .unwrap_or(1),
+            may_recover: false,
+            watch: Arc::clone(&shared.recovery_watch),
+            producer_expiration: shared.producer_expiration.clone(),
+            now: shared.clock.now(),
+        }
+    }
+
+    /// How many logs are opened at a time. The setting says how many are recovered. Where there is nothing to
+    /// recover, opening keeps processors busy; and a new log only waits for the disk to sync some small files,
+    /// and disks sync many in the time of one.
+    fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        match (self.may_recover, self.clean_shutdown) {
+            (true, true) => self.recovery_threads.max(processors()),
+            (true, false) => self.recovery_threads,
+            (false, _) => NEW_AT_ONCE,
+        }
+    }
+
+    /// For the start: what the last stop has left.
+    pub(in crate::partition) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
+        let directory = self.directory.log_directory();
+        self.may_recover = true;
+        self.clean_shutdown = directory.had_clean_shutdown();
+        self.recovery_points = directory.read_checkpoint(Checkpoint::RecoveryPoint)?;
+        self.log_starts = directory.read_checkpoint(Checkpoint::LogStart)?;
+        self.high_watermarks = directory.read_checkpoint(Checkpoint::Replication)?;
+        if is_in_the_place_of_log_starts(
+            &self.log_starts,
+            &self.recovery_points,
+            &self.high_watermarks,
+        ) {
+            tracing::error!(
+                directory = %self.directory.path().display(),
+                "log-start-offset-checkpoint has what another checkpoint should have, and is not believed, since it would hide records: records that were deleted lately may be there again; to have them gone, delete them again"
+            );
+            self.log_starts.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Opens all of them, in all directories at once.
+pub(in crate::partition) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Box<Unreadable>>> {
+    if batches.len() == 1 {
+        return batches.into_iter().flat_map(open_in_one).collect();
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = batches
+            .into_iter()
+            .map(|batch| scope.spawn(move || open_in_one(batch)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
+/// Has what an unclean stop has left in a directory be synced, all of it at once and beside everything else:
+/// where there are many logs, the next stop would sync them one by one, though nobody had written to them.
+pub(in crate::partition) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) {
+    if logs.unwrap_or(0) < MANY_LOGS {
+        return;
+    }
+    let directory = Arc::clone(directory);
+    let spawned = std::thread::Builder::new()
+        .name("directory-sync".to_owned())
+        .spawn(move || {
+            if let Err(error) = directory.log_directory().sync_found() {
+                tracing::warn!(directory = %directory.path().display(), %error, "what the last stop has left is not known to be on the disk: the next one will sync log by log");
+            }
+        });
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread to sync what the last stop has left");
+    }
+}
+
+/// Opens the logs of one directory, several at a time.
+fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Box<Unreadable>>> {
+    let context = &context;
+    // A topic of the same name may be waiting for its removal.
+    context.directory.finish_renaming();
+    let total = wanted.len();
+    let threads = context.threads().clamp(1, total.max(1));
+    let watch: &dyn RecoveryWatch = if context.may_recover {
+        &*context.watch
+    } else {
+        &Unwatched
+    };
+    let progress = &RecoveryProgress::begin(watch, context.directory.path(), total);
+    let queue = Mutex::new(VecDeque::from(wanted));
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    let open_until_empty = || {
+        let mut opened = Vec::new();
+        while let Some(wanted) = next() {
+            opened.push(open_one(wanted, context, progress));
+        }
+        opened
+    };
+    let opened = if threads == 1 {
+        open_until_empty()
+    } else {
+        in_parallel(threads, open_until_empty)
+    };
+    if context.may_recover {
+        progress.end();
+    }
+    opened
+}
+
+/// What several threads that do the same return together.
+fn in_parallel<T: Send>(threads: usize, run: impl Fn() -> Vec<T> + Copy + Send + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        workers
+            .into_iter()
+            // A worker that panics takes the start with it: what it had opened is not known.
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
+fn open_one(
+    wanted: ToOpen,
+    context: &Context,
+    progress: &RecoveryProgress<'_>,
+) -> Result<Opened, Box<Unreadable>> {
+    let partition = &wanted.topic_partition;
+    let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
+    let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
+    let high_watermark = said(&context.high_watermarks);
+    let options = OpenOptions {
+        config: Arc::clone(&wanted.config),
+        clean_shutdown: context.clean_shutdown,
+        recovery_point,
+        log_start,
+        high_watermark,
+        topic_id: match wanted.has_this_id {
+            true => TopicId::ZERO,
+            false => wanted.topic_id,
+        },
+        disk: context.directory.log_directory().disk().clone(),
+        jitter_seed: rand::random(),
+        producer_expiration: context.producer_expiration.clone(),
+        now: context.now,
+    };
+    let path = context.directory.log_directory().replica_path(partition);
+    let opened = PartitionLog::open(&path, partition.clone(), options);
+    match opened {
+        Ok((mut log, report)) => {
+            if wanted.leadership.leader == context.node {
+                log.assign_epoch(wanted.leadership.epoch);
+            }
+            progress.note_opened(partition, &report);
+            Ok(Opened {
+                wanted,
+                directory: Arc::clone(&context.directory),
+                log,
+            })
+        }
+        Err(error) => {
+            let may_pass =
+                error.is_out_of_descriptors() || context.directory.waits_for_renaming(partition);
+            let until = if may_pass {
+                "there are descriptors again; raise the limit of open files"
+            } else {
+                "the broker is started again"
+            };
+            crate::base::limited!(
+                error,
+                "log cannot be opened: the partition answers errors",
+                %partition,
+                %error,
+                until
+            );
+            Err(Box::new(Unreadable {
+                wanted,
+                directory: Arc::clone(&context.directory),
+                recovery_point,
+                log_start,
+                high_watermark,
+                may_pass,
+            }))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which log directory a new replica goes to.
+//!
+//! The one that somebody has asked for with AlterReplicaLogDirs before the partition was there; else the
+//! one that the image names; else the one with the fewest replicas, counting moves under way.
+//!
+//! A partition that the image places in a directory which is not online may be there. While any directory is
+//! offline it is not created anew: when its directory comes back there would be two.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use crate::base::{DirectoryId, TopicPartition};
+use crate::partition::directory::HostedDirectory;
+
+use super::manager::Partitions;
+use super::opening::ToOpen;
+
+/// Chooses directories for a number of new replicas, each choice in view of those before.
+pub(in crate::partition) struct Placing<'a> {
+    partitions: &'a Partitions,
+    found: HashMap<DirectoryId, usize>,
+    /// Replicas by directory, counted when they first matter.
+    counts: Option<HashMap<DirectoryId, usize>>,
+}
+
+impl<'a> Placing<'a> {
+    /// `found` are the replicas that exist but are not hosted yet.
+    pub(in crate::partition) const fn new(
+        partitions: &'a Partitions,
+        found: HashMap<DirectoryId, usize>,
+    ) -> Self {
+        Self {
+            partitions,
+            found,
+            counts: None,
+        }
+    }
+
+    /// The directory for a new replica; `None` when it may not be created now.
+    pub(in crate::partition) fn choose(&mut self, wanted: &ToOpen) -> Option<Arc<HostedDirectory>> {
+        let online: Vec<_> = self
+            .partitions
+            .directories()
+            .filter(|directory| !directory.is_offline())
+            .collect();
+        let preferred = self.partitions.take_preferred(&wanted.topic_partition);
+        let named = preferred.unwrap_or(wanted.assigned);
+        let chosen = match online.iter().find(|directory| directory.id() == named) {
+            Some(directory) => Arc::clone(directory),
+            None if wanted.assigned != DirectoryId::UNASSIGNED_DIRECTORY
+                && self.partitions.has_offline_directories() =>
+            {
+                return None;
+            }
+            None => match online.as_slice() {
+                [] => return None,
+                [only] => Arc::clone(only),
+                several => Arc::clone(self.emptiest(several)?),
+            },
+        };
+        if let Some(counts) = &mut self.counts {
+            *counts.entry(chosen.id()).or_default() += 1;
+        }
+        Some(chosen)
+    }
+
+    fn emptiest<'d>(
+        &mut self,
+        online: &[&'d Arc<HostedDirectory>],
+    ) -> Option<&'d Arc<HostedDirectory>> {
+        let (partitions, found) = (self.partitions, &self.found);
+        let counts = self.counts.get_or_insert_with(|| {
+            let mut counts = partitions.replicas_by_directory();
+            for (directory, count) in found {
+                *counts.entry(*directory).or_default() += count;
+            }
+            counts
+        });
+        // The first of several that are equal: the order of the configuration.
+        online
+            .iter()
+            .min_by_key(|directory| counts.get(&directory.id()).copied().unwrap_or(0))
+            .copied()
+    }
+}
+
+impl Partitions {
+    fn replicas_by_directory(&self) -> HashMap<DirectoryId, usize> {
+        let mut counts = HashMap::new();
+        for place in self.hosted().values().flat_map(HashMap::values) {
+            if let Some(directory) = place.directory() {
+                *counts.entry(directory.id()).or_default() += 1;
+            }
+        }
+        for moving in self.shared.moves.all() {
+            *counts.entry(moving.target.id()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The directory that somebody has asked for before the partition was there. It is asked for once.
+    fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
+        let mut preferred = self
+            .shared
+            .preferred
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        preferred.remove(partition)
+    }
+}

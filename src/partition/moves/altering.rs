@@ -1,0 +1,183 @@
+//! Asking for the log directory of a replica.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::{Offset, TopicId, TopicPartition};
+use crate::log::{LogError, OpenOptions, PartitionLog, ReplicaState, names::marked_directory_name};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::hosting::manager::{NotHosted, Partitions};
+use crate::partition::replica::Replica;
+
+use super::moving::lock;
+
+/// Names of partitions that are remembered before they are there. Kafka has no bound.
+const MOST_PREFERRED: usize = 10_000;
+
+/// The longest name of a directory.
+const LONGEST_NAME: usize = 255;
+
+/// Why a replica does not go where it was asked to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AlterDirectoryError {
+    /// The name of its future replica could not be stored.
+    #[error("the topic's name is too long")]
+    NameTooLong,
+    /// No such path is in `log.dirs`.
+    #[error("no such log directory is configured")]
+    NoSuchDirectory,
+    /// A directory that it takes is offline.
+    #[error("a log directory is offline")]
+    Offline,
+    /// The partition is not on this broker. Should it be created here, it will be in that directory.
+    #[error("no such partition on this broker")]
+    NotHosted,
+}
+
+impl From<LogError> for AlterDirectoryError {
+    fn from(_: LogError) -> Self {
+        Self::Offline
+    }
+}
+
+/// A replica and the directory that it shall be in.
+#[derive(Clone, Debug)]
+pub struct WantedDirectory {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// Its topic's id, where there is such a topic.
+    pub topic_id: Option<TopicId>,
+    /// An absolute path of `log.dirs`.
+    pub path: Arc<str>,
+}
+
+impl Partitions {
+    /// Has replicas move to other directories of this broker; the answer does not wait for that. Asking for the
+    /// directory that a replica is in ends its move to another one.
+    pub async fn alter_directories(
+        &self,
+        wanted: Vec<WantedDirectory>,
+    ) -> Vec<Result<(), AlterDirectoryError>> {
+        let (partitions, count) = (self.clone(), wanted.len());
+        let altered = tokio::task::spawn_blocking(move || {
+            let _deciding = lock(&partitions.shared.moves.deciding);
+            wanted
+                .iter()
+                .map(|wanted| partitions.alter_directory(wanted))
+                .collect()
+        });
+        // Cancelled only when the broker ends.
+        altered
+            .await
+            .unwrap_or_else(|_| vec![Err(AlterDirectoryError::Offline); count])
+    }
+
+    fn alter_directory(&self, wanted: &WantedDirectory) -> Result<(), AlterDirectoryError> {
+        let partition = &wanted.topic_partition;
+        if partition.topic.len() > LONGEST_NAME {
+            return Err(AlterDirectoryError::NameTooLong);
+        }
+        let name = marked_directory_name(partition, uuid::Uuid::new_v4(), ReplicaState::Future);
+        if !name.starts_with(&format!("{partition}.")) || name.len() > LONGEST_NAME {
+            return Err(AlterDirectoryError::NameTooLong);
+        }
+        let target = self.directory_at(&wanted.path)?;
+        let found = wanted.topic_id.map_or(Err(NotHosted::Unknown), |id| {
+            self.find(id, partition.partition)
+        });
+        let replica = match found {
+            Ok(replica) => replica,
+            Err(NotHosted::Unreadable) => return Err(AlterDirectoryError::Offline),
+            Err(NotHosted::Unknown) => {
+                self.prefer(partition, &target);
+                return Err(AlterDirectoryError::NotHosted);
+            }
+        };
+        if replica.is_offline() {
+            return Err(AlterDirectoryError::Offline);
+        }
+        let moves = &self.shared.moves;
+        if let Some(moving) = moves.of(&replica) {
+            if Arc::ptr_eq(&moving.target, &target) {
+                return Ok(());
+            }
+            let topic = replica.topic_id();
+            if let Some(cancelled) = self.cancel_move(topic, partition.partition) {
+                cancelled.wait_for_end();
+            }
+        }
+        // After the wait: the move may have come to its end before it could be cancelled.
+        if Arc::ptr_eq(&replica.directory(), &target) {
+            return Ok(());
+        }
+        if self.has_offline_directories() {
+            // A future replica of it may be in one of those.
+            return Err(AlterDirectoryError::Offline);
+        }
+        self.create_future(&replica, &target, &target.path().join(name))
+    }
+
+    /// Makes the future replica, so that the next start knows of the move, and begins to copy.
+    fn create_future(
+        &self,
+        replica: &Arc<Replica>,
+        target: &Arc<HostedDirectory>,
+        path: &Path,
+    ) -> Result<(), AlterDirectoryError> {
+        let log_start = replica.published().positions.log_start;
+        let options = self.future_options(replica, target, log_start);
+        // The mover opens it when its turn comes: until then nothing stays open.
+        drop(PartitionLog::open(
+            path,
+            replica.topic_partition().clone(),
+            options,
+        )?);
+        let begun = self.begin_move(replica, target, path.to_owned());
+        Ok(begun.map_err(LogError::Io)?)
+    }
+
+    /// How a future replica is opened, which begins at `log_start`.
+    pub(in crate::partition) fn future_options(
+        &self,
+        replica: &Replica,
+        target: &HostedDirectory,
+        log_start: Offset,
+    ) -> OpenOptions {
+        OpenOptions {
+            config: replica.config(),
+            clean_shutdown: false,
+            recovery_point: Offset::ZERO,
+            log_start,
+            high_watermark: Offset::ZERO,
+            topic_id: replica.topic_id(),
+            disk: target.log_directory().disk().clone(),
+            jitter_seed: rand::random(),
+            producer_expiration: self.shared.producer_expiration.clone(),
+            now: self.shared.clock.now(),
+        }
+    }
+
+    /// The online directory at this path.
+    fn directory_at(&self, path: &str) -> Result<Arc<HostedDirectory>, AlterDirectoryError> {
+        let is_it = |other: &Path| other.to_str() == Some(path);
+        if self.unusable_directories().iter().any(|path| is_it(path)) {
+            return Err(AlterDirectoryError::Offline);
+        }
+        let directory = self
+            .directories()
+            .find(|directory| is_it(directory.path()))
+            .ok_or(AlterDirectoryError::NoSuchDirectory)?;
+        if directory.is_offline() {
+            return Err(AlterDirectoryError::Offline);
+        }
+        Ok(Arc::clone(directory))
+    }
+
+    /// Remembers where a partition shall be once it is created here.
+    fn prefer(&self, partition: &TopicPartition, target: &HostedDirectory) {
+        let mut preferred = lock(&self.shared.preferred);
+        if preferred.len() < MOST_PREFERRED || preferred.contains_key(partition) {
+            preferred.insert(partition.clone(), target.id());
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the controller is to be told: which directory holds a replica. The image says so too, but the broker
+//! chooses, finds and moves.
+
+use crate::base::{DirectoryId, TopicId};
+use crate::partition::hosting::opening::ToOpen;
+use crate::partition::replica::Replica;
+
+/// Called when the controller has taken an assignment down, or never will.
+type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// A replica on this broker and its directory.
+pub struct Assignment {
+    /// The topic.
+    pub topic_id: TopicId,
+    /// The partition.
+    pub partition: i32,
+    /// The directory.
+    pub directory: DirectoryId,
+    answer: Option<Answer>,
+}
+
+impl Assignment {
+    pub(in crate::partition) fn new(wanted: &ToOpen, directory: DirectoryId) -> Self {
+        Self {
+            topic_id: wanted.topic_id,
+            partition: wanted.topic_partition.partition,
+            directory,
+            answer: None,
+        }
+    }
+
+    pub(in crate::partition) fn of(replica: &Replica, directory: DirectoryId) -> Self {
+        Self {
+            topic_id: replica.topic_id(),
+            partition: replica.topic_partition().partition,
+            directory,
+            answer: None,
+        }
+    }
+
+    pub(in crate::partition) fn with_answer(
+        mut self,
+        answer: impl FnOnce(bool) + Send + 'static,
+    ) -> Self {
+        self.answer = Some(Box::new(answer));
+        self
+    }
+
+    /// The controller has written the assignment down, or has refused it.
+    pub fn answered(mut self, is_taken: bool) {
+        if let Some(answer) = self.answer.take() {
+            answer(is_taken);
+        }
+    }
+}
+
+impl Drop for Assignment {
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            answer(false);
+        }
+    }
+}
+
+impl std::fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assignment")
+            .field("topic_id", &self.topic_id)
+            .field("partition", &self.partition)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,472 @@
+//! One move from its first batch to the change of places, all on the mover's thread: for the last step it
+//! takes the log out of its lane, so that neither lane waits for the other directory's disk.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use crate::base::{Offset, Timestamp};
+use crate::log::{
+    AppendError, Checkpoint, LogError, LogView, PartitionLog, ReadError, ReplicaState,
+};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::hosting::manager::Partitions;
+use crate::partition::lane::Hosted;
+use crate::partition::replica::Replica;
+use crate::partition::route::Detached;
+use crate::partition::upkeep::rate::LEAST_WAIT;
+use crate::record::BatchHeader;
+
+use super::assignment::Assignment;
+use super::moving::Move;
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// How much is copied between two syncs: so the last step has little left to sync.
+const SYNC_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What may be copied in the last step, while appends wait; more with every attempt, so that a
+/// partition which is written faster than it is copied still gets there.
+const LAST_STEP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long a mover waits before it tries again what there was no descriptor for.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a mover that has copied too much waits before it looks again: a directory that fails wakes nobody.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a move does not go on.
+#[derive(Debug)]
+enum Broken {
+    /// Somebody wants it to end, or the partition is gone: the future replica goes.
+    Cancelled,
+    /// The broker stops or a directory has failed: the next start goes on.
+    Suspended,
+    /// It cannot be done: the future replica goes.
+    Failed(String),
+    /// The replica has let go what a copy would have to begin with: it begins anew.
+    Overtaken,
+    /// There is no descriptor left at present.
+    OutOfDescriptors,
+}
+
+impl From<LogError> for Broken {
+    fn from(error: LogError) -> Self {
+        if error.is_out_of_descriptors() {
+            Self::OutOfDescriptors
+        } else if matches!(error, LogError::Io(_) | LogError::Offline(_)) {
+            Self::Suspended
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<AppendError> for Broken {
+    fn from(error: AppendError) -> Self {
+        if error.is_out_of_descriptors() {
+            Self::OutOfDescriptors
+        } else if matches!(error, AppendError::Io(_) | AppendError::Offline(_)) {
+            Self::Suspended
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        LogError::from(error).into()
+    }
+}
+
+/// Carries out one move.
+pub(in crate::partition) struct Mover<'a> {
+    partitions: &'a Partitions,
+    moving: &'a Arc<Move>,
+    /// The controller has written down that the replica is in the target.
+    is_assigned: bool,
+}
+
+/// What came of an attempt to change places.
+enum Change {
+    Done,
+    /// The target failed as the replica was put in place: nobody knows which one the next start will find.
+    InDoubt,
+    /// There is too much left to copy while appends wait.
+    NotYet(Box<PartitionLog>),
+    Broken(Broken),
+}
+
+impl<'a> Mover<'a> {
+    pub(in crate::partition) const fn new(
+        partitions: &'a Partitions,
+        moving: &'a Arc<Move>,
+    ) -> Self {
+        Self {
+            partitions,
+            moving,
+            is_assigned: false,
+        }
+    }
+
+    pub(in crate::partition) fn carry_out(&mut self) {
+        let partition = self.moving.replica.topic_partition();
+        let to = self.moving.target.path().display().to_string();
+        loop {
+            match self.copy_and_change_places() {
+                Ok(()) => {
+                    crate::base::limited!(info, "replica moved to another log directory", %partition, to);
+                    return;
+                }
+                Err(Broken::OutOfDescriptors) => {
+                    crate::base::limited!(
+                        warn,
+                        "move between log directories waits for file descriptors",
+                        %partition,
+                        to
+                    );
+                    let moves = &self.partitions.shared.moves;
+                    moves.pause(DESCRIPTOR_PAUSE, moves.woken());
+                }
+                Err(Broken::Overtaken) => {}
+                Err(Broken::Suspended) => return self.let_go(),
+                Err(Broken::Cancelled) => return self.take_back(),
+                Err(Broken::Failed(reason)) => {
+                    crate::base::limited!(
+                        error,
+                        "move between log directories given up: the replica stays where it is",
+                        %partition,
+                        to,
+                        reason
+                    );
+                    return self.take_back();
+                }
+            }
+        }
+    }
+
+    fn copy_and_change_places(&mut self) -> Result<(), Broken> {
+        self.check()?;
+        let mut log = self.open()?;
+        let mut most = LAST_STEP_BYTES;
+        loop {
+            self.catch_up(&mut log)?;
+            self.tell_controller()?;
+            let log_start = self.announce(&mut log)?;
+            match self.change_places(log, log_start, most) {
+                Change::Done => return Ok(()),
+                Change::InDoubt => return Err(Broken::Suspended),
+                Change::Broken(broken) => return Err(broken),
+                Change::NotYet(back) => log = *back,
+            }
+            most = most.saturating_mul(2);
+        }
+    }
+
+    /// Whether there is still a point in it.
+    fn check(&self) -> Result<(), Broken> {
+        let Move {
+            replica, target, ..
+        } = &**self.moving;
+        if self.moving.is_cancelled() {
+            Err(Broken::Cancelled)
+        } else if self.partitions.shared.moves.is_stopping()
+            || target.is_offline()
+            || replica.is_offline()
+        {
+            Err(Broken::Suspended)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.partitions.shared.clock.now()
+    }
+
+    /// Opens the future replica, or makes it. What is there is checked whole: nobody has said how far it is
+    /// synced.
+    fn open(&self) -> Result<PartitionLog, Broken> {
+        let Move {
+            replica,
+            target,
+            path,
+            ..
+        } = &**self.moving;
+        let first = first_offset(&replica.published().view)?;
+        let open = || {
+            let options = self.partitions.future_options(replica, target, first);
+            PartitionLog::open(path, replica.topic_partition().clone(), options)
+        };
+        let (mut log, _) = open()?;
+        if log.log_start() > first {
+            // Something has taken away its beginning.
+            drop(log);
+            let partition = replica.topic_partition();
+            let renamed = target.rename(path, partition, ReplicaState::Deleted)?;
+            target.doom(renamed, self.now());
+            (log, _) = open()?;
+        }
+        self.moving.copied.note(&log);
+        Ok(log)
+    }
+
+    /// Copies until there is nothing more to copy.
+    fn catch_up(&self, log: &mut PartitionLog) -> Result<(), Broken> {
+        let mut unsynced = 0;
+        loop {
+            self.check()?;
+            let published = self.moving.replica.published();
+            let before = log.size();
+            let copied = copy_once(&published.view, log, self.now())?;
+            self.moving.copied.note(log);
+            if copied.is_break() {
+                return Ok(());
+            }
+            let added = log.size().saturating_sub(before);
+            unsynced += added;
+            if unsynced >= SYNC_BYTES {
+                log.sync_whole()?;
+                unsynced = 0;
+            }
+            self.keep_pace(added)?;
+        }
+    }
+
+    /// Holds the copies of all movers to `replica.alter.log.dirs.io.max.bytes.per.second`.
+    fn keep_pace(&self, copied: u64) -> Result<(), Broken> {
+        let shared = &self.partitions.shared;
+        let mut bytes = usize::try_from(copied).unwrap_or(usize::MAX);
+        loop {
+            let woken = shared.moves.woken();
+            self.check()?;
+            let most = shared
+                .config
+                .now()
+                .replica_alter_log_dirs_io_max_bytes_per_second;
+            let wait = shared
+                .moves
+                .rate
+                .wait_for(bytes, most as f64, Instant::now());
+            if wait < LEAST_WAIT {
+                return Ok(());
+            }
+            bytes = 0;
+            shared.moves.pause(wait.min(LONGEST_PAUSE), woken);
+        }
+    }
+
+    /// Has the image say where the replica will be, before it is there: if the target is offline at the next
+    /// start, nobody may take the partition for one that was never made.
+    fn tell_controller(&mut self) -> Result<(), Broken> {
+        if self.is_assigned {
+            return Ok(());
+        }
+        let (answer, answered) = mpsc::channel();
+        let replica = &self.moving.replica;
+        self.partitions.assign(
+            Assignment::of(replica, self.moving.target.id()).with_answer(move |is_taken| {
+                // The mover waits for it.
+                let _ = answer.send(is_taken);
+            }),
+        );
+        self.is_assigned = answered.recv() == Ok(true);
+        self.check()?;
+        if self.is_assigned {
+            Ok(())
+        } else {
+            Err(Broken::Failed("the controller refuses it".to_owned()))
+        }
+    }
+
+    /// Syncs what there is and has the target's checkpoints say so: after a crash behind the change of places
+    /// nothing of it must be taken for unsynced, and nothing that was deleted must come back. Returns the log start
+    /// that they name.
+    fn announce(&self, log: &mut PartitionLog) -> Result<Offset, Broken> {
+        let target = &self.moving.target;
+        let recovery_point = log.sync_whole()?;
+        let log_start = self.moving.replica.published().positions.log_start;
+        target.expect(
+            self.moving.replica.topic_partition(),
+            recovery_point,
+            log_start,
+        );
+        for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart] {
+            let offsets = || self.partitions.published_offsets(target, which);
+            target
+                .write_checkpoint(which, offsets)
+                .inspect_err(|error| {
+                    target.note_failure("checkpoint", error);
+                })?;
+        }
+        Ok(log_start)
+    }
+
+    /// The last step, with the log taken out of its lane. It goes on in the lane of the directory that it is in
+    /// then.
+    fn change_places(&self, log: PartitionLog, log_start: Offset, most: u64) -> Change {
+        let mut detached = self.moving.replica.detach();
+        let Some(hosted) = detached.as_mut().and_then(Detached::hosted) else {
+            // It was deleted, or the broker stops.
+            return Change::Broken(match self.partitions.shared.moves.is_stopping() {
+                true => Broken::Suspended,
+                false => Broken::Cancelled,
+            });
+        };
+        // Records that were deleted since the checkpoint was written: it must say so first.
+        if hosted.log.log_start() > log_start {
+            return Change::NotYet(Box::new(log));
+        }
+        let change = change_places(hosted, log, self.moving, most, self.now());
+        if let (Change::Done | Change::InDoubt, Some(detached)) = (&change, detached) {
+            detached.attach_to(&self.moving.target);
+        }
+        change
+    }
+
+    /// Leaves a move as it is, for the next start, unless the image would then say something wrong meanwhile.
+    fn let_go(&self) {
+        if self.partitions.shared.moves.is_stopping() {
+            return;
+        }
+        let Move {
+            replica, target, ..
+        } = &**self.moving;
+        target.expect_no_more(replica.topic_partition());
+        if self.is_assigned {
+            let assignment = Assignment::of(replica, replica.directory().id());
+            self.partitions.assign(assignment);
+        }
+    }
+
+    /// Undoes what a move has done that will not come to its end.
+    pub(in crate::partition) fn take_back(&self) {
+        self.let_go();
+        let Move {
+            replica,
+            target,
+            path,
+            ..
+        } = &**self.moving;
+        if target.is_offline() {
+            return;
+        }
+        let partition = replica.topic_partition();
+        match target.rename(path, partition, ReplicaState::Deleted) {
+            Ok(renamed) => target.doom(renamed, self.now()),
+            // The next start finds it and goes on with the move, or somebody cancels it again.
+            Err(error) => target.note_failure("cancelling a move", &error),
+        }
+    }
+}
+
+/// Copies the next batches. Breaks when there are none.
+fn copy_once(
+    view: &LogView,
+    log: &mut PartitionLog,
+    now: Timestamp,
+) -> Result<ControlFlow<()>, Broken> {
+    if log.log_end() < view.log_start() && log.log_end() < first_offset(view)? {
+        return Err(Broken::Overtaken);
+    }
+    let from = log.log_end().max(view.log_start());
+    let slice = view
+        .locate(from, view.log_end(), CHUNK_BYTES, true)
+        .map_err(of_read)?;
+    let Some(slice) = slice else {
+        return Ok(ControlFlow::Break(()));
+    };
+    log.append_as_follower(&slice.read()?, now)?;
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Where a copy of the log begins: with the batch that holds the log start.
+fn first_offset(view: &LogView) -> Result<Offset, Broken> {
+    let start = view.log_start();
+    let first = view
+        .locate(start, view.log_end(), 1, true)
+        .map_err(of_read)?;
+    let Some(first) = first else { return Ok(start) };
+    let header =
+        BatchHeader::parse(&first.read()?).map_err(|error| Broken::Failed(error.to_string()))?;
+    Ok(start.min(header.base_offset))
+}
+
+fn of_read(error: ReadError) -> Broken {
+    match error {
+        ReadError::Io(error) => error.into(),
+        ReadError::OutOfRange { .. } => Broken::Failed(error.to_string()),
+    }
+}
+
+/// The last step.
+fn change_places(
+    hosted: &mut Hosted,
+    mut future: PartitionLog,
+    moving: &Move,
+    most: u64,
+    now: Timestamp,
+) -> Change {
+    if moving.is_cancelled() {
+        return Change::Broken(Broken::Cancelled);
+    }
+    let view = hosted.log.view();
+    let behind = view.bytes_between(future.log_end(), view.log_end());
+    if behind > most || future.log_end() < view.log_start() {
+        return Change::NotYet(Box::new(future));
+    }
+    if let Err(broken) = complete(hosted, &view, &mut future, now) {
+        return Change::Broken(broken);
+    }
+    let target = &moving.target;
+    let partition = hosted.replica.topic_partition().clone();
+    let plain = target.log_directory().replica_path(&partition);
+    let in_place = future.rename(&plain);
+    if let Err(error) = &in_place
+        && error.is_out_of_descriptors()
+    {
+        return Change::Broken(Broken::OutOfDescriptors);
+    }
+    let old_recovery_point = hosted.log.recovery_point();
+    let (source, replaced) = hosted.replace_log(future, target);
+    if let Err(error) = in_place {
+        // Whatever the next start finds, nothing may be acknowledged that is only in one of the two: with its
+        // new directory the partition is offline. The old replica keeps its place in the checkpoints.
+        target.fail(&format_args!("{partition} after its move: {error}"));
+        source.expect(&partition, old_recovery_point, replaced.log_start());
+        return Change::InDoubt;
+    }
+    target.expect_no_more(&partition);
+    remove(&source, replaced, &hosted.replica, now);
+    Change::Done
+}
+
+/// Makes the future replica the same as the replica.
+fn complete(
+    hosted: &Hosted,
+    view: &LogView,
+    future: &mut PartitionLog,
+    now: Timestamp,
+) -> Result<(), Broken> {
+    while copy_once(view, future, now)?.is_continue() {}
+    future.set_config(hosted.replica.config());
+    future.take_over(&hosted.log, now)?;
+    Ok(())
+}
+
+/// Removes the replica that another has replaced; who reads it reads on.
+fn remove(source: &HostedDirectory, replaced: PartitionLog, replica: &Replica, now: Timestamp) {
+    let partition = replica.topic_partition();
+    let due = now.plus_millis(replica.config().file_delete_delay_ms);
+    match replaced.mark_replaced() {
+        Ok(path) => source.doom(path, due),
+        Err(error) if error.is_out_of_descriptors() => {
+            source.doom_in_place(partition.clone(), replica.topic_id(), due);
+        }
+        Err(error) => source.fail(&format_args!(
+            "removal of {partition} after its move: {error}"
+        )),
+    }
+}

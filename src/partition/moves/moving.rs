@@ -1,0 +1,325 @@
+//! Moving a replica to another log directory of this broker.
+//!
+//! ```text
+//!   a/orders-0                                b/
+//!   serves          asked for b         ---> b/orders-0.<hex>-future     empty
+//!   serves, grows   mover of b copies   ---> b/orders-0.<hex>-future     behind, then abreast
+//!   serves, grows   controller is told: the image names b
+//!   taken out of its lane: the last batches, what is not in batches, everything synced, then
+//!   a/orders-0                               b/orders-0                  the second rename of two is still to come
+//!   a/orders-0.<hex>-delete                  b/orders-0                  serves
+//! ```
+//! Appends wait (in their [`Route`](crate::partition::route)) only for the last step, which copies little: what has come since
+//! the mover was abreast. They go on in a lane of the other directory. Nothing is acknowledged from one replica that is not in the other when they change places.
+//!
+//! A crash leaves
+//! - the replica in `a` and a future one in `b`: the move goes on, whatever the image says. Kafka, which
+//!   puts the future replica in place when the image names its directory, loses what it had not copied;
+//! - both: the future one was complete and synced, and the image names `b` ([`crate::partition::hosting::inventory`]).
+//! - only the future replica, since `a` is gone from the configuration: it takes the plain name if the image
+//!   names its directory; while any directory is offline it waits.
+//!
+//! One mover for each target directory, started with its first move, takes one move after another.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::{DirectoryId, Offset, TopicId};
+use crate::log::{PartitionLog, ReplicaState};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::hosting::inventory::FutureReplica;
+use crate::partition::hosting::manager::Partitions;
+use crate::partition::replica::Replica;
+use crate::partition::upkeep::rate::Rate;
+
+use super::copying::Mover;
+
+/// A move under way, or waiting for its mover.
+pub(in crate::partition) struct Move {
+    pub(in crate::partition) replica: Arc<Replica>,
+    pub(in crate::partition) target: Arc<HostedDirectory>,
+    /// The future replica.
+    pub(in crate::partition) path: PathBuf,
+    pub(in crate::partition) copied: Copied,
+    is_cancelled: AtomicBool,
+    stage: Mutex<Stage>,
+    end: Condvar,
+}
+
+/// Who may touch a future replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody yet: its mover is at other moves.
+    Queued,
+    /// Its mover.
+    Running,
+    /// Nobody any more.
+    Ended,
+}
+
+/// How far a future replica is.
+#[derive(Debug, Default)]
+pub(in crate::partition) struct Copied {
+    bytes: AtomicU64,
+    log_end: AtomicI64,
+}
+
+impl Copied {
+    pub(in crate::partition) fn note(&self, log: &PartitionLog) {
+        self.bytes.store(log.size(), Ordering::Relaxed);
+        self.log_end.store(log.log_end().0, Ordering::Relaxed);
+    }
+
+    pub(in crate::partition) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::partition) fn log_end(&self) -> Offset {
+        Offset(self.log_end.load(Ordering::Relaxed))
+    }
+}
+
+impl Move {
+    pub(in crate::partition) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Acquire)
+    }
+
+    fn key(&self) -> Key {
+        (
+            self.replica.topic_id(),
+            self.replica.topic_partition().partition,
+        )
+    }
+
+    /// Goes from one stage to the next, unless somebody else has.
+    fn pass(&self, from: Stage, to: Stage) -> bool {
+        let mut stage = lock(&self.stage);
+        let passes = *stage == from;
+        if passes {
+            *stage = to;
+        }
+        passes
+    }
+
+    /// Waits until nobody writes to the future replica any more.
+    pub(in crate::partition) fn wait_for_end(&self) {
+        let stage = lock(&self.stage);
+        drop(
+            self.end
+                .wait_while(stage, |stage| *stage != Stage::Ended)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+type Key = (TopicId, i32);
+
+/// All moves of this broker and the threads that carry them out.
+#[derive(Default)]
+pub(in crate::partition) struct Moves {
+    under_way: Mutex<HashMap<Key, Arc<Move>>>,
+    movers: Mutex<HashMap<DirectoryId, Sender<Arc<Move>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    is_stopping: AtomicBool,
+    /// How often those who pause were woken.
+    pausing: Mutex<u64>,
+    woken: Condvar,
+    /// What was copied, for `replica.alter.log.dirs.io.max.bytes.per.second`.
+    pub(in crate::partition) rate: Rate,
+    /// Held by whoever decides about moves, from the look at what there is to the change.
+    pub(in crate::partition) deciding: Mutex<()>,
+}
+
+impl Moves {
+    pub(in crate::partition) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    pub(in crate::partition) fn all(&self) -> Vec<Arc<Move>> {
+        lock(&self.under_way).values().cloned().collect()
+    }
+
+    pub(in crate::partition) fn of(&self, replica: &Replica) -> Option<Arc<Move>> {
+        let key = (replica.topic_id(), replica.topic_partition().partition);
+        lock(&self.under_way).get(&key).cloned()
+    }
+
+    /// Ends all movers where they stand; the next start goes on.
+    pub(in crate::partition) fn stop(&self) {
+        {
+            let _pausing = lock(&self.pausing);
+            self.is_stopping.store(true, Ordering::Release);
+        }
+        self.look_again();
+        lock(&self.movers).clear();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            drop(thread.join());
+        }
+    }
+
+    /// Ends all pauses: the broker stops, a move is cancelled, or the rate is another.
+    pub(in crate::partition) fn look_again(&self) {
+        let mut woken = lock(&self.pausing);
+        *woken = woken.wrapping_add(1);
+        drop(woken);
+        self.woken.notify_all();
+    }
+
+    /// How often pauses were ended so far. To be asked for before the look at what a pause would be for.
+    pub(in crate::partition) fn woken(&self) -> u64 {
+        *lock(&self.pausing)
+    }
+
+    /// Waits for so long, or until pauses are ended that had been `woken` so often.
+    pub(in crate::partition) fn pause(&self, most: Duration, woken: u64) {
+        let pausing = lock(&self.pausing);
+        drop(
+            self.woken
+                .wait_timeout_while(pausing, most, |now| *now == woken && !self.is_stopping())
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    fn ended(&self, moved: &Arc<Move>) {
+        let mut under_way = lock(&self.under_way);
+        let key = moved.key();
+        if under_way
+            .get(&key)
+            .is_some_and(|current| Arc::ptr_eq(current, moved))
+        {
+            under_way.remove(&key);
+        }
+        drop(under_way);
+        moved.replica.set_moving(false);
+        *lock(&moved.stage) = Stage::Ended;
+        moved.end.notify_all();
+    }
+}
+
+pub(in crate::partition) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No holder does anything that could leave the content half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Partitions {
+    /// Begins, or goes on with, a move to the future replica at `path` in `target`.
+    pub(in crate::partition) fn begin_move(
+        &self,
+        replica: &Arc<Replica>,
+        target: &Arc<HostedDirectory>,
+        path: PathBuf,
+    ) -> std::io::Result<()> {
+        let moves = &self.shared.moves;
+        let mover = self.mover_of(target)?;
+        let moving = Arc::new(Move {
+            replica: Arc::clone(replica),
+            target: Arc::clone(target),
+            path,
+            copied: Copied::default(),
+            is_cancelled: AtomicBool::new(false),
+            stage: Mutex::new(Stage::Queued),
+            end: Condvar::new(),
+        });
+        replica.set_moving(true);
+        lock(&moves.under_way).insert(moving.key(), Arc::clone(&moving));
+        if let Err(unsent) = mover.send(moving) {
+            moves.ended(&unsent.0);
+        }
+        Ok(())
+    }
+
+    /// Cancels a move, if there is one, and does not wait for its mover. The future replica goes.
+    pub(in crate::partition) fn cancel_move(
+        &self,
+        topic: TopicId,
+        partition: i32,
+    ) -> Option<Arc<Move>> {
+        let moves = &self.shared.moves;
+        let cancelled = lock(&moves.under_way).remove(&(topic, partition))?;
+        cancelled.is_cancelled.store(true, Ordering::Release);
+        moves.look_again();
+        if cancelled.pass(Stage::Queued, Stage::Running) {
+            // Its mover has not come to it, and will pass it over.
+            let (partitions, ended) = (self.clone(), Arc::clone(&cancelled));
+            cancelled.target.changes().send(move || {
+                Mover::new(&partitions, &ended).take_back();
+                partitions.shared.moves.ended(&ended);
+            });
+        }
+        Some(cancelled)
+    }
+
+    /// Goes on with the moves that the last stop has broken off.
+    pub(in crate::partition) fn resume_moves(&self, futures: Vec<FutureReplica>) {
+        for FutureReplica {
+            topic_partition,
+            topic_id,
+            directory,
+            path,
+            ..
+        } in futures
+        {
+            let Ok(replica) = self.find(topic_id, topic_partition.partition) else {
+                // Its replica is in a directory that is offline, or cannot be read: another start may tell.
+                continue;
+            };
+            let is_there_already = Arc::ptr_eq(&replica.directory(), &directory);
+            let resumed = if is_there_already || self.shared.moves.of(&replica).is_some() {
+                directory
+                    .rename(&path, &topic_partition, ReplicaState::Stray)
+                    .map(drop)
+            } else {
+                crate::base::limited!(
+                    info,
+                    "move between log directories goes on",
+                    partition = %topic_partition,
+                    to = %directory.path().display()
+                );
+                self.begin_move(&replica, &directory, path)
+            };
+            if let Err(error) = resumed {
+                crate::base::limited!(
+                    error,
+                    "move between log directories cannot go on",
+                    partition = %topic_partition,
+                    %error
+                );
+            }
+        }
+    }
+
+    fn mover_of(&self, target: &Arc<HostedDirectory>) -> std::io::Result<Sender<Arc<Move>>> {
+        let moves = &self.shared.moves;
+        let mut movers = lock(&moves.movers);
+        if let Some(mover) = movers.get(&target.id()) {
+            return Ok(mover.clone());
+        }
+        if moves.is_stopping() {
+            return Err(std::io::Error::other("the broker stops"));
+        }
+        let (sender, queue) = mpsc::channel();
+        let partitions = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("replica-mover".to_owned())
+            .spawn(move || carry_out_all(&partitions, &queue))?;
+        lock(&moves.threads).push(thread);
+        movers.insert(target.id(), sender.clone());
+        Ok(sender)
+    }
+}
+
+/// A mover's life: one move after another until the broker stops.
+fn carry_out_all(partitions: &Partitions, queue: &Receiver<Arc<Move>>) {
+    for moving in queue {
+        if moving.pass(Stage::Queued, Stage::Running) {
+            Mover::new(partitions, &moving).carry_out();
+            partitions.shared.moves.ended(&moving);
+        }
+    }
+}

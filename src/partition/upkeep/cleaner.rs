@@ -1,0 +1,350 @@
+//! What compacts logs in the background: a few threads that take the filthiest log in turn.
+//!
+//! ```text
+//!   cleaner:  choose ----- ask -------> map, then per group: ask ----> rewrite ----> ask ---> checkpoint
+//!                |          |                                 |                       |
+//!             what is    the lane makes                  the lane makes          the lane exchanges
+//!             published  the job                         the files               the segments
+//! ```
+//! A log is looked at by what is published of it, so that looking costs its lane nothing. The job's reading
+//! and writing is done here, at the rate that is allowed; names are changed by the lane that owns the log
+//! (see [`crate::log::compact`]).
+//!
+//! As Kafka has it: of the logs that are dirty enough, or overdue, the one with the largest dirty part comes
+//! first; a log that cannot be cleaned is set aside until the next start; when there is nothing to do the
+//! thread waits for `log.cleaner.backoff.ms`. A thread takes memory for its map only while it cleans.
+//! Settings are those in force when a log's turn comes; the rate is the one in force at any time, and ends a
+//! wait when it changes. A thread that is one too many ends with the log that it is at.
+//!
+//! Before anything is compacted, the recovery point that covers it is on disk: recovery would take the gaps
+//! of compaction above it for losses.
+
+mod checkpoints;
+mod clean;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::{Timestamp, TopicId};
+use crate::config::BrokerConfig;
+use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
+use crate::log::{Checkpoint, is_out_of_descriptors};
+use crate::partition::hosting::manager::{Partitions, StartError};
+use crate::partition::replica::Replica;
+
+use super::rate::Rate;
+use checkpoints::CleanPoints;
+use pace::{Signal, Woken, may_be_cleaned};
+
+/// A partition for as long as its topic lives.
+type PartitionKey = (TopicId, i32);
+
+fn key_of(replica: &Replica) -> PartitionKey {
+    (replica.topic_id(), replica.topic_partition().partition)
+}
+
+/// The running threads; dropping it (or [`Cleaner::stop`]) ends them.
+pub(in crate::partition) struct Cleaner {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// How many were started so far, for their names.
+    started: usize,
+}
+
+/// What the threads share.
+struct Shared {
+    partitions: Partitions,
+    signal: Signal,
+    rate: Rate,
+    /// How many threads have not decided to end. Not in the state, which is held while a checkpoint is written.
+    running: Mutex<usize>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    clean: CleanPoints,
+    in_progress: HashSet<PartitionKey>,
+    /// Not to be tried again before the next start.
+    uncleanable: HashSet<PartitionKey>,
+}
+
+/// A log whose turn has come.
+struct Chosen {
+    replica: Arc<Replica>,
+    cleanable: CleanableLog,
+    now: Timestamp,
+}
+
+impl Partitions {
+    pub(in crate::partition) fn start_cleaner(&self) -> Result<(), StartError> {
+        let config = self.shared.config.now();
+        if !config.log_cleaner_enable {
+            return Ok(());
+        }
+        let cleaner = Cleaner::start(self.clone(), &config).map_err(StartError::Thread)?;
+        self.shared
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cleaner = Some(cleaner);
+        Ok(())
+    }
+}
+
+impl Cleaner {
+    fn start(partitions: Partitions, config: &BrokerConfig) -> std::io::Result<Self> {
+        let mut state = State::default();
+        state.clean.load(&partitions);
+        let mut cleaner = Self {
+            shared: Arc::new(Shared {
+                partitions,
+                signal: Signal::default(),
+                rate: Rate::default(),
+                running: Mutex::default(),
+                state: Mutex::new(state),
+            }),
+            threads: Vec::new(),
+            started: 0,
+        };
+        cleaner.start_missing(config)?;
+        Ok(cleaner)
+    }
+
+    /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
+    /// the settings again.
+    pub(in crate::partition) fn follow_settings(&mut self, config: &BrokerConfig) {
+        self.threads.retain(|thread| !thread.is_finished());
+        if let Err(error) = self.start_missing(config) {
+            tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
+        }
+        self.shared.signal.call_change();
+    }
+
+    fn start_missing(&mut self, config: &BrokerConfig) -> std::io::Result<()> {
+        let wanted = threads(config);
+        while self.shared.one_more(wanted) {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("log-cleaner-{}", self.started))
+                .spawn(move || shared.run())
+                .inspect_err(|_| *self.shared.running() -= 1)?;
+            self.started += 1;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Ends the threads where they are, and waits for them.
+    pub(in crate::partition) fn stop(&mut self) {
+        self.shared.signal.call_end();
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// `log.cleaner.threads`
+fn threads(config: &BrokerConfig) -> usize {
+    usize::try_from(config.log_cleaner_threads).unwrap_or(0)
+}
+
+/// What one of the threads may take.
+fn limits(config: &BrokerConfig) -> CompactionLimits {
+    let part = |bytes: i64| {
+        let part = bytes / i64::from(config.log_cleaner_threads.max(1));
+        u64::try_from(part).unwrap_or(0)
+    };
+    let io_bytes = part(i64::from(config.log_cleaner_io_buffer_size)) / 2;
+    CompactionLimits {
+        map_bytes: part(config.log_cleaner_dedupe_buffer_size),
+        map_load_factor: config.log_cleaner_io_buffer_load_factor,
+        io_bytes: usize::try_from(io_bytes).unwrap_or(0),
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        loop {
+            let changes = self.signal.changes();
+            let config = self.partitions.shared.config.now();
+            if self.is_one_too_many(threads(&config)) {
+                return;
+            }
+            let has_cleaned = self.round(&config);
+            let backoff = u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0);
+            let backoff = Duration::from_millis(if has_cleaned { 0 } else { backoff });
+            if self.signal.wait(backoff, changes) == Woken::End {
+                return;
+            }
+        }
+    }
+
+    /// Counts one thread more, if fewer are running than wanted.
+    fn one_more(&self, wanted: usize) -> bool {
+        let mut running = self.running();
+        let is_missing = *running < wanted;
+        *running += usize::from(is_missing);
+        is_missing
+    }
+
+    /// Counts one thread less, if more are running than wanted.
+    fn is_one_too_many(&self, wanted: usize) -> bool {
+        let mut running = self.running();
+        let is_too_many = *running > wanted;
+        *running -= usize::from(is_too_many);
+        is_too_many
+    }
+
+    fn running(&self) -> MutexGuard<'_, usize> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cleans the filthiest log. False when there was none, or it came no further.
+    fn round(&self, config: &BrokerConfig) -> bool {
+        let Some(chosen) = self.choose() else {
+            return false;
+        };
+        let has_cleaned = self.clean(&chosen, limits(config));
+        self.state().in_progress.remove(&key_of(&chosen.replica));
+        has_cleaned
+    }
+
+    fn choose(&self) -> Option<Chosen> {
+        let partitions = &self.partitions;
+        let now = partitions.shared.clock.now();
+        let mut state = self.state();
+        let replicas = partitions.all();
+        state.forget_what_is_gone(&replicas, partitions);
+        let mut filthiest: Option<Chosen> = None;
+        for replica in replicas {
+            let Some(cleanable) = self.look_at(&mut state, &replica, now) else {
+                continue;
+            };
+            let ratio = cleanable.dirty_ratio();
+            if filthiest
+                .as_ref()
+                .is_none_or(|other| other.cleanable.dirty_ratio() < ratio)
+            {
+                filthiest = Some(Chosen {
+                    replica,
+                    cleanable,
+                    now,
+                });
+            }
+        }
+        let chosen = filthiest?;
+        state.in_progress.insert(key_of(&chosen.replica));
+        drop(state);
+        if self.is_covered(&chosen) {
+            return Some(chosen);
+        }
+        self.state().in_progress.remove(&key_of(&chosen.replica));
+        None
+    }
+
+    /// A log that is to be cleaned.
+    fn look_at(
+        &self,
+        state: &mut State,
+        replica: &Replica,
+        now: Timestamp,
+    ) -> Option<CleanableLog> {
+        let config = replica.config();
+        let key = key_of(replica);
+        if !may_be_cleaned(replica)
+            || state.in_progress.contains(&key)
+            || state.uncleanable.contains(&key)
+        {
+            return None;
+        }
+        let published = replica.published();
+        let positions = published.positions;
+        let standing = Standing {
+            checkpoint: state.clean.get(key),
+            last_stable: positions.last_stable.min(positions.high_watermark),
+            recovery_point: published.recovery_point,
+            now,
+        };
+        match CleanableLog::of(&published.view, &config, &standing) {
+            Ok(cleanable) => {
+                if let Some(start) = cleanable.reset_to {
+                    crate::base::limited!(
+                        info,
+                        "the cleaner's checkpoint is outside of the log: cleaning from its start",
+                        partition = %replica.topic_partition(),
+                        checkpoint = ?standing.checkpoint,
+                        %start
+                    );
+                    state.clean.set(key, start);
+                    state.clean.store(&self.partitions);
+                }
+                Some(cleanable).filter(|cleanable| cleanable.is_due(&config))
+            }
+            // segments that have just gone, or no descriptor left: the next round will tell
+            Err(error)
+                if is_out_of_descriptors(&error)
+                    || error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            Err(error) => {
+                state.set_aside(replica, &error);
+                None
+            }
+        }
+    }
+
+    /// Sees to it that the recovery point on disk covers what will be compacted.
+    fn is_covered(&self, chosen: &Chosen) -> bool {
+        let directory = chosen.replica.directory();
+        self.partitions
+            .write_checkpoint_of(&directory, Checkpoint::RecoveryPoint)
+    }
+}
+
+impl State {
+    fn forget_what_is_gone(&mut self, replicas: &[Arc<Replica>], partitions: &Partitions) {
+        if self.clean.is_empty() && self.uncleanable.is_empty() {
+            return;
+        }
+        let mut known: HashSet<PartitionKey> =
+            replicas.iter().map(|replica| key_of(replica)).collect();
+        known.extend(
+            partitions
+                .unreadable()
+                .into_iter()
+                .map(|it| (it.wanted.topic_id, it.wanted.topic_partition.partition)),
+        );
+        self.uncleanable.retain(|key| known.contains(key));
+        if self.clean.retain(&known) {
+            self.clean.store(partitions);
+        }
+    }
+
+    fn set_aside(&mut self, replica: &Replica, reason: &dyn std::fmt::Display) {
+        crate::base::limited!(
+            error,
+            "log cannot be compacted: set aside until the broker is started again",
+            partition = %replica.topic_partition(),
+            directory = %replica.directory().path().display(),
+            %reason
+        );
+        self.uncleanable.insert(key_of(replica));
+    }
+}

@@ -1,0 +1,128 @@
+//! How far each log is clean: in memory by partition, on disk in one checkpoint per log directory.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::Offset;
+use crate::log::PartitionOffsets;
+use crate::log::checkpoint::{read_offsets, write_offsets};
+use crate::log::compact::CHECKPOINT;
+use crate::log::is_out_of_descriptors;
+use crate::partition::directory::HostedDirectory;
+use crate::partition::hosting::manager::Partitions;
+
+use super::{PartitionKey, key_of};
+
+/// The first offset that is not clean, for every partition that has been cleaned.
+///
+/// The file knows topics by their names. A topic that is deleted and made again under its name is another
+/// one, so here they are known by their ids.
+#[derive(Debug, Default)]
+pub(super) struct CleanPoints {
+    points: HashMap<PartitionKey, Offset>,
+    /// What the files say.
+    written: HashMap<PathBuf, PartitionOffsets>,
+}
+
+impl CleanPoints {
+    /// Reads the checkpoints of all directories. One that makes no sense counts as empty: everything is then
+    /// cleaned from the start.
+    pub(super) fn load(&mut self, partitions: &Partitions) {
+        for directory in partitions.directories() {
+            let path = directory.path().join(CHECKPOINT);
+            let offsets = match read_offsets(&path) {
+                Ok(Ok(offsets)) => offsets,
+                Ok(Err(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "ignoring a checkpoint");
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "checkpoint cannot be read");
+                    continue;
+                }
+            };
+            self.written.insert(path, offsets);
+        }
+        for replica in partitions.all() {
+            let path = replica.directory().path().join(CHECKPOINT);
+            let offsets = self.written.get(&path);
+            if let Some(offset) = offsets.and_then(|said| said.get(replica.topic_partition())) {
+                self.points.insert(key_of(&replica), *offset);
+            }
+        }
+        for unreadable in partitions.unreadable() {
+            let partition = &unreadable.wanted.topic_partition;
+            let mut files = self.written.values();
+            if let Some(offset) = files.find_map(|said| said.get(partition)) {
+                let key = (unreadable.wanted.topic_id, partition.partition);
+                self.points.insert(key, *offset);
+            }
+        }
+    }
+
+    pub(super) fn get(&self, key: PartitionKey) -> Option<Offset> {
+        self.points.get(&key).copied()
+    }
+
+    pub(super) fn set(&mut self, key: PartitionKey, offset: Offset) {
+        self.points.insert(key, offset);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// Forgets all others. Whether there were any.
+    pub(super) fn retain(&mut self, known: &HashSet<PartitionKey>) -> bool {
+        let before = self.points.len();
+        self.points.retain(|key, _| known.contains(key));
+        self.points.len() < before
+    }
+
+    /// Writes the checkpoints that say something else.
+    pub(super) fn store(&mut self, partitions: &Partitions) {
+        for directory in partitions.directories() {
+            if directory.is_offline() {
+                continue;
+            }
+            let path = directory.path().join(CHECKPOINT);
+            let offsets = self.of_directory(partitions, directory, &path);
+            let written = self.written.get(&path);
+            if written == Some(&offsets) || (written.is_none() && offsets.is_empty()) {
+                continue;
+            }
+            match write_offsets(directory.log_directory().disk(), &path, &offsets) {
+                Ok(()) => drop(self.written.insert(path, offsets)),
+                Err(error) if is_out_of_descriptors(&error) => {
+                    crate::base::limited!(warn, "checkpoint not written: no file descriptor left", %error);
+                }
+                Err(error) => directory.fail(&format_args!("checkpoint: {error}")),
+            }
+        }
+    }
+
+    fn of_directory(
+        &self,
+        partitions: &Partitions,
+        directory: &Arc<HostedDirectory>,
+        path: &PathBuf,
+    ) -> PartitionOffsets {
+        let replicas = partitions.all();
+        let open = replicas
+            .iter()
+            .filter(|replica| Arc::ptr_eq(&replica.directory(), directory))
+            .filter_map(|replica| {
+                let offset = self.get(key_of(replica))?;
+                Some((replica.topic_partition().clone(), offset))
+            });
+        // of what could not be opened the file says what it said
+        let said = self.written.get(path);
+        let unreadable = partitions.unreadable().into_iter().filter_map(|it| {
+            let partition = it.wanted.topic_partition;
+            let offset = *said?.get(&partition)?;
+            Some((partition, offset))
+        });
+        unreadable.chain(open).collect()
+    }
+}

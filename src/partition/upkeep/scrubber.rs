@@ -1,0 +1,388 @@
+//! The thread that reads, now and then and slowly, what nobody else reads: all segments of all
+//! partitions, to find what has changed on disk since it was written ([`ViewedSegment::scrub`]).
+//!
+//! ```text
+//!   start --delay--> round ......... | rest until an interval after its begin | round ...
+//!                    segment by segment, so many bytes a second
+//! ```
+//! A round takes what is there when it comes to a partition. What was deleted, truncated or compacted while it
+//! was read is no finding: a finding counts only if the partition still has that very segment.
+//!
+//! When what was scrubbed is kept in memory only: the first round begins soon after the start.
+//!
+//! What is found is told once, as long as it stays, and the partition goes on serving: consumers check the
+//! checksum of what they get, as with Kafka, and every other batch is good. The thread sleeps between rounds and
+//! between reads; an end of hosting wakes it.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::base::TopicId;
+use crate::log::{Finding, Scrubbed, ViewedSegment};
+use crate::partition::hosting::manager::{Partitions, StartError};
+use crate::partition::replica::Replica;
+
+/// How much and how often is read.
+#[derive(Clone, Copy, Debug)]
+struct Scrubbing {
+    bytes_per_second: u64,
+    /// Before the first round.
+    initial_delay: Duration,
+    /// From the begin of one round to that of the next.
+    interval: Duration,
+}
+
+/// What was scrubbed since the start.
+#[derive(Debug, Default)]
+pub struct ScrubCounts {
+    /// Rounds that came to their end.
+    pub rounds: AtomicU64,
+    /// Segments that were read to their end.
+    pub segments: AtomicU64,
+    /// Bytes that were read.
+    pub bytes: AtomicU64,
+    /// Places where something was wrong, each counted once.
+    pub findings: AtomicU64,
+}
+
+impl Partitions {
+    /// Starts the scrubber, where one is wanted.
+    pub(in crate::partition) fn start_scrubbing(&self) -> Result<(), StartError> {
+        let config = self.shared.config.now();
+        let number = |value: i64| u64::try_from(value).unwrap_or(0);
+        let scrubbing = Scrubbing {
+            bytes_per_second: number(config.zurau_scrub_bytes_per_second),
+            initial_delay: Duration::from_millis(number(config.log_initial_task_delay_ms)),
+            interval: Duration::from_millis(number(config.zurau_scrub_interval_ms).max(1)),
+        };
+        if scrubbing.bytes_per_second == 0 {
+            return Ok(());
+        }
+        let scrubber = Scrubber::start(self.clone(), scrubbing).map_err(StartError::Thread)?;
+        self.shared
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .scrubber = Some(scrubber);
+        Ok(())
+    }
+
+    /// What was scrubbed since the start.
+    pub fn scrubbed(&self) -> &ScrubCounts {
+        &self.shared.scrubbed
+    }
+}
+
+/// The running scrubber; dropping it (or [`Scrubber::stop`]) ends it.
+#[derive(Debug)]
+pub(in crate::partition) struct Scrubber {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scrubber {
+    fn start(partitions: Partitions, scrubbing: Scrubbing) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("scrubber".to_owned())
+            .spawn(move || {
+                let mut rounds = Rounds {
+                    partitions,
+                    pace: Pace::new(scrubbing.bytes_per_second, stopped),
+                    known: HashSet::new(),
+                };
+                rounds.run(scrubbing);
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends the round that is under way, if there is one, and waits for the read that is under way.
+    pub(in crate::partition) fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Scrubber {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One thing that was found, for telling it once.
+type Known = (TopicId, PathBuf, u64);
+
+struct Rounds {
+    partitions: Partitions,
+    pace: Pace,
+    /// What the last round found, or this one.
+    known: HashSet<Known>,
+}
+
+impl Rounds {
+    fn run(&mut self, scrubbing: Scrubbing) {
+        let mut rest = scrubbing.initial_delay.min(scrubbing.interval);
+        while self.pace.wait(rest).is_continue() {
+            let begun = Instant::now();
+            if self.round().is_break() {
+                return;
+            }
+            rest = scrubbing.interval.saturating_sub(begun.elapsed());
+        }
+    }
+
+    fn round(&mut self) -> ControlFlow<()> {
+        let begun = Instant::now();
+        let bytes_before = self.partitions.scrubbed().bytes.load(Ordering::Relaxed);
+        let mut replicas = self.partitions.all();
+        replicas.sort_unstable_by(|one, other| one.topic_partition().cmp(other.topic_partition()));
+        // who is stopped often gets to all of them, since not every round begins with the same
+        let first =
+            self.partitions.shared.clock.now().0.unsigned_abs() % replicas.len().max(1) as u64;
+        replicas.rotate_left(usize::try_from(first).unwrap_or(0));
+        // a round may take days: it does not keep what is deleted meanwhile
+        let replicas: Vec<Weak<Replica>> = replicas.iter().map(Arc::downgrade).collect();
+        let mut found = HashSet::new();
+        for replica in replicas {
+            if let Some(replica) = replica.upgrade() {
+                self.scrub(&replica, &mut found)?;
+            }
+        }
+        self.known = found;
+        let counts = self.partitions.scrubbed();
+        counts.rounds.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(
+            bytes = counts.bytes.load(Ordering::Relaxed) - bytes_before,
+            damaged = self.known.len(),
+            seconds = begun.elapsed().as_secs(),
+            "scrubbed all segments"
+        );
+        ControlFlow::Continue(())
+    }
+
+    fn scrub(&mut self, replica: &Replica, found: &mut HashSet<Known>) -> ControlFlow<()> {
+        let segments: Vec<ViewedSegment> = replica.published().view.segments().collect();
+        for segment in segments {
+            if replica.directory().is_offline() {
+                return ControlFlow::Continue(());
+            }
+            let counts = self.partitions.scrubbed();
+            let pace = |bytes| {
+                counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+                self.pace.note(bytes)
+            };
+            match segment.scrub(&pace) {
+                Scrubbed::Stopped => return ControlFlow::Break(()),
+                Scrubbed::Gone => {}
+                Scrubbed::NotOpened(error) => {
+                    tracing::debug!(partition = %replica.topic_partition(), %error, "segment not scrubbed");
+                }
+                Scrubbed::Whole(findings) => {
+                    counts.segments.fetch_add(1, Ordering::Relaxed);
+                    if !findings.is_empty() && self.is_current(replica, &segment) {
+                        self.tell(replica, findings, found);
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether the partition is still here and has this very segment.
+    fn is_current(&self, replica: &Replica, segment: &ViewedSegment) -> bool {
+        let partition = replica.topic_partition().partition;
+        let hosted = self.partitions.find(replica.topic_id(), partition);
+        hosted.is_ok_and(|hosted| {
+            std::ptr::eq(&raw const *hosted, replica) && hosted.published().view.has(segment)
+        })
+    }
+
+    fn tell(&mut self, replica: &Replica, findings: Vec<Finding>, found: &mut HashSet<Known>) {
+        for finding in findings {
+            let key = (replica.topic_id(), finding.path.clone(), finding.position);
+            if self.known.insert(key.clone()) {
+                self.partitions
+                    .scrubbed()
+                    .findings
+                    .fetch_add(1, Ordering::Relaxed);
+                tracing::error!(
+                    partition = %replica.topic_partition(),
+                    offset = finding.offset.0,
+                    before = finding.end.0,
+                    file = %finding.path.display(),
+                    position = finding.position,
+                    reason = finding.reason,
+                    "damaged on disk: this is not what was written; what else the partition holds is served as before"
+                );
+            }
+            found.insert(key);
+        }
+    }
+}
+
+/// So many bytes a second, and an end at once.
+struct Pace {
+    bytes_per_second: u64,
+    stopped: Receiver<()>,
+    /// When what was read so far may have been read.
+    due: Cell<Instant>,
+}
+
+impl Pace {
+    fn new(bytes_per_second: u64, stopped: Receiver<()>) -> Self {
+        Self {
+            bytes_per_second: bytes_per_second.max(1),
+            stopped,
+            due: Cell::new(Instant::now()),
+        }
+    }
+
+    /// Waits as long as these bytes take at the pace.
+    fn note(&self, bytes: u64) -> ControlFlow<()> {
+        let now = Instant::now();
+        let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
+        let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        // a pause is not made up for
+        let Some(due) = self.due.get().max(now).checked_add(takes) else {
+            return self.wait(takes);
+        };
+        self.due.set(due);
+        self.wait(due - now)
+    }
+
+    fn wait(&self, duration: Duration) -> ControlFlow<()> {
+        match self.stopped.recv_timeout(duration) {
+            Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{KafkaUuid, LeaderEpoch, Timestamp};
+    use crate::log::AppendOrigin;
+    use crate::metadata::record::{MetadataRecord, RemoveTopic};
+    use crate::partition::testing::{Broker, change};
+    use crate::partition::{AppendOptions, RequiredAcks, Source};
+    use crate::record::{BatchBuilder, BatchOptions};
+
+    #[test]
+    fn the_pace_is_kept_over_many_small_reads() {
+        let (stop, stopped) = channel();
+        let pace = Pace::new(1_000_000, stopped);
+        let begun = Instant::now();
+        for _ in 0..50 {
+            assert!(pace.note(1_000).is_continue());
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(50));
+        drop(stop);
+        assert!(pace.note(u64::MAX).is_break(), "an end comes at once");
+    }
+
+    /// Four batches, of which two fit a segment.
+    async fn fill(broker: &Broker) {
+        for _ in 0..4 {
+            let mut batch = BatchBuilder::new(BatchOptions::default());
+            batch.push(Timestamp(1_000), None, Some(&[7; 400_000]), &[]);
+            let options = AppendOptions {
+                records: batch.finish(),
+                origin: AppendOrigin::Client,
+                acks: RequiredAcks::Leader,
+                source: Source::Broker,
+                is_one_of_few: false,
+                expected_epoch: Some(LeaderEpoch(4)),
+            };
+            broker.replica().append(options).await.expect("an append");
+        }
+    }
+
+    fn rounds(broker: &Broker) -> (Rounds, Sender<()>) {
+        let (stop, stopped) = channel();
+        let rounds = Rounds {
+            partitions: broker.partitions.clone(),
+            pace: Pace::new(u64::MAX, stopped),
+            known: HashSet::new(),
+        };
+        (rounds, stop)
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_is_told_once_and_not_of_what_is_gone() {
+        let path = tempfile::tempdir().expect("a temporary directory");
+        let settings = [
+            ("log.segment.bytes", "1048576"),
+            ("zurau.scrub.bytes.per.second", "0"),
+        ];
+        let broker = Broker::start(path.path(), KafkaUuid::random(), &settings);
+        fill(&broker).await;
+        let (mut rounds, stop) = rounds(&broker);
+        let told = |rounds: &Rounds| {
+            let counts = rounds.partitions.scrubbed();
+            (
+                counts.segments.load(Ordering::Relaxed),
+                counts.findings.load(Ordering::Relaxed),
+            )
+        };
+        assert!(rounds.round().is_continue());
+        assert_eq!(told(&rounds), (2, 0), "a closed one and the active one");
+
+        let file = path.path().join("orders-0/00000000000000000000.log");
+        let mut bytes = std::fs::read(&file).expect("a segment");
+        bytes[500_000] ^= 16;
+        std::fs::write(&file, bytes).expect("a segment");
+        assert!(rounds.round().is_continue() && rounds.round().is_continue());
+        assert_eq!(told(&rounds), (6, 1), "it is told once");
+
+        // of a partition that was deleted while it was read nothing is told
+        let replica = broker.replica();
+        let segment = replica.published().view.segments().next().expect("one");
+        assert!(rounds.is_current(&replica, &segment));
+        let (image, delta) = change(
+            &broker.image,
+            &[MetadataRecord::RemoveTopic(RemoveTopic {
+                topic_id: broker.id,
+            })],
+        );
+        broker.partitions.apply(&image, &delta);
+        assert!(!rounds.is_current(&replica, &segment));
+        drop(stop);
+        broker.partitions.stop(1);
+    }
+
+    #[tokio::test]
+    async fn an_end_of_hosting_ends_a_round_at_a_slow_pace() {
+        let path = tempfile::tempdir().expect("a temporary directory");
+        let settings = [
+            ("log.segment.bytes", "1048576"),
+            ("log.initial.task.delay.ms", "0"),
+            ("zurau.scrub.interval.ms", "1"),
+            ("zurau.scrub.bytes.per.second", "1000"),
+        ];
+        let broker = Broker::start(path.path(), KafkaUuid::random(), &settings);
+        fill(&broker).await;
+        let counts = broker.partitions.scrubbed();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while counts.bytes.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // what was read takes minutes at this pace
+        assert!(counts.bytes.load(Ordering::Relaxed) > 100_000);
+        let begun = Instant::now();
+        broker.partitions.stop(1);
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+}

@@ -1,0 +1,106 @@
+//! The thread beside a lane that waits for the disk in its place.
+//!
+//! A closed segment may take seconds to sync; the lane that closed it goes on with appends. It hands the
+//! work over and gets the result back as a task of its own, so the log still has one owner.
+//!
+//! There is one syncer per lane: it starts and ends with it, and a lane's logs share a disk already. The
+//! queue is bounded by what exists, since a log has at most one piece of work under way.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Something that waits for the disk, and tells whom it concerns.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The running thread; dropping it ends it.
+#[derive(Debug)]
+pub(in crate::partition) struct Syncer {
+    work: Option<Sender<Work>>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Syncer {
+    /// Starts the syncer of the lane of this name.
+    pub(in crate::partition) fn start(lane: &str) -> std::io::Result<Self> {
+        let (work, queue) = channel();
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name(format!("storage-sync-{lane}"))
+            .spawn(move || run(&queue, &stopped))?;
+        Ok(Self {
+            work: Some(work),
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues a piece of work. After the end it is dropped: whoever closes the logs syncs them.
+    pub(in crate::partition) fn send(&self, work: impl FnOnce() + Send + 'static) {
+        if let Some(queue) = &self.work {
+            drop(queue.send(Box::new(work)));
+        }
+    }
+
+    /// Lets the piece of work under way come to its end and drops the others.
+    pub(in crate::partition) fn stop(&mut self) {
+        self.stop = None;
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn run(queue: &Receiver<Work>, stopped: &Receiver<()>) {
+    while let Ok(work) = queue.recv() {
+        if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+            return;
+        }
+        let begun = Instant::now();
+        work();
+        // A rest as long as the work: at least half of the time the disk belongs to the syncs that
+        // somebody waits for. It ends at once with the lane.
+        if stopped.recv_timeout(begun.elapsed()) == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Barrier};
+
+    #[test]
+    fn work_is_done_in_order_and_the_end_drops_what_is_left() {
+        let mut syncer = Syncer::start("0-0").expect("a thread");
+        let (done, results) = channel();
+        let under_way = Arc::new(Barrier::new(2));
+        for number in 0..5 {
+            let (done, under_way) = (done.clone(), Arc::clone(&under_way));
+            syncer.send(move || {
+                if number == 2 {
+                    under_way.wait();
+                    // goes on only when the end has been called for
+                    under_way.wait();
+                }
+                done.send(number).expect("the test waits");
+            });
+        }
+        drop(done);
+        under_way.wait();
+        syncer.stop = None;
+        under_way.wait();
+        syncer.stop();
+        assert_eq!(results.iter().collect::<Vec<_>>(), [0, 1, 2]);
+        syncer.send(|| panic!("after the end"));
+    }
+}
