@@ -3,13 +3,14 @@
 //! [`manager`] keeps them. At the start [`starting`] looks at everything before it changes anything: [`contents`] is
 //! what the last stop has left, [`strays`] says when the start does not go on, and [`inventory`] sorts the rest. Logs
 //! are opened by [`opening`] and handed to their lanes by [`adopting`]; [`placing`] chooses where a new replica goes.
-//! [`deleting`] takes replicas away, and [`closing`] ends it all.
+//! [`following`] follows changes of the image, [`deleting`] takes replicas away, and [`closing`] ends it all.
 
 pub(super) mod adopting;
 mod closing;
 pub(super) mod contents;
 mod deleting;
 pub(super) mod describing;
+mod following;
 pub(super) mod inventory;
 pub(super) mod manager;
 pub(super) mod opening;

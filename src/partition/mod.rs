@@ -56,7 +56,6 @@ pub mod append;
 mod delete_records;
 pub mod directory;
 pub mod fetch;
-mod following;
 mod hosted;
 mod hosting;
 pub mod lane;
@@ -65,8 +64,6 @@ mod moves;
 pub mod preparation;
 mod producers;
 pub mod replica;
-mod rounds;
-mod rounds_at_once;
 mod route;
 pub mod sessions;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which partitions this broker hosts: opened at the start, changed as the image changes
-//! ([`following`](crate::partition::following)), closed at the end. This file decides who does it; the doing is in
-//! [`starting`](super::starting), in [`opening`], in the lanes, and in the housekeeper's [`rounds`](crate::partition::rounds).
+//! ([`following`](crate::partition::hosting::following)), closed at the end. This file decides who does it; the doing is in
+//! [`starting`](super::starting), in [`opening`], in the lanes, and in the housekeeper's [`rounds`](crate::partition::upkeep::rounds).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use crate::partition::moves::assignment::Assignment;
 use crate::partition::moves::moving::Moves;
 use crate::partition::preparation::Preparation;
 use crate::partition::replica::Replica;
-use crate::partition::rounds_at_once::RoundsAtOnce;
 use crate::partition::upkeep::cleaner::Cleaner;
 use crate::partition::upkeep::housekeeping::Housekeeper;
+use crate::partition::upkeep::rounds_at_once::RoundsAtOnce;
 use crate::partition::upkeep::scrubber::{ScrubCounts, Scrubber};
 use crate::partition::waiters::News;
 

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::log::Checkpoint;
-use crate::partition::rounds::DirectoryRounds;
-use crate::partition::rounds_at_once::MOST_PASSED_OVER;
+use crate::partition::upkeep::rounds::DirectoryRounds;
+use crate::partition::upkeep::rounds_at_once::MOST_PASSED_OVER;
 
 /// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
 /// what was written since.

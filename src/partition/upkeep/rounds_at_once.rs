@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// So many rounds in a row go by before one is made in any case: what hangs elsewhere must not hold up a directory
 /// for ever.
-pub(super) const MOST_PASSED_OVER: u32 = 10;
+pub(in crate::partition) const MOST_PASSED_OVER: u32 = 10;
 
 /// The rounds that are under way.
 #[derive(Debug, Default)]
-pub(super) struct RoundsAtOnce(AtomicUsize);
+pub(in crate::partition) struct RoundsAtOnce(AtomicUsize);
 
 /// A round that is under way until this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(&'a AtomicUsize);
+pub(in crate::partition) struct Turn<'a>(&'a AtomicUsize);
 
 impl RoundsAtOnce {
     /// A turn, if fewer than `most` are under way.
-    pub(super) fn take(&self, most: usize) -> Option<Turn<'_>> {
+    pub(in crate::partition) fn take(&self, most: usize) -> Option<Turn<'_>> {
         let one_more = |under_way: usize| (under_way < most).then_some(under_way + 1);
         let order = Ordering::Relaxed;
         self.0.fetch_update(order, order, one_more).ok()?;

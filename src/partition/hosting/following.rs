@@ -7,10 +7,10 @@ use std::sync::{Arc, PoisonError};
 use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{Delta, Image, TopicImage};
+use crate::partition::replica::{Leadership, Replica};
 
-use super::hosting::manager::{Partitions, Place};
-use super::hosting::opening::ToOpen;
-use super::replica::{Leadership, Replica};
+use super::manager::{Partitions, Place};
+use super::opening::ToOpen;
 
 impl Partitions {
     /// Follows a change of the image: creates, deletes, leads and configures. Waits for no disk: when all clones
@@ -52,7 +52,7 @@ impl Partitions {
 
     /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
     /// and are not.
-    pub(super) fn lead_or_list(
+    pub(in crate::partition) fn lead_or_list(
         &self,
         image: &Image,
         defaults: &BrokerConfig,

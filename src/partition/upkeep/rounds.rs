@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::base::{Offset, Timestamp};
 use crate::log::{Checkpoint, PartitionOffsets};
+use crate::partition::directory::HostedDirectory;
+use crate::partition::hosting::manager::{Partitions, StartError};
 
-use super::directory::HostedDirectory;
-use super::hosting::manager::{Partitions, StartError};
+use super::housekeeping::{Housekeeper, Periods};
 use super::rounds_at_once::Turn;
-use super::upkeep::housekeeping::{Housekeeper, Periods};
 
 impl Partitions {
-    pub(super) fn start_housekeeping(&self) -> Result<(), StartError> {
+    pub(in crate::partition) fn start_housekeeping(&self) -> Result<(), StartError> {
         let config = self.shared.config.now();
         let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
         let periods = Periods {
@@ -46,7 +46,7 @@ impl Partitions {
     }
 
     /// Writes a checkpoint of what is published in one of them; whether it is there now.
-    pub(super) fn write_checkpoint_of(
+    pub(in crate::partition) fn write_checkpoint_of(
         &self,
         directory: &Arc<HostedDirectory>,
         which: Checkpoint,
@@ -63,7 +63,7 @@ impl Partitions {
     }
 
     /// What a checkpoint of `directory` is to say of all open partitions there.
-    pub(super) fn published_offsets(
+    pub(in crate::partition) fn published_offsets(
         &self,
         directory: &Arc<HostedDirectory>,
         which: Checkpoint,
@@ -93,7 +93,7 @@ impl Partitions {
 }
 
 /// The rounds of one directory.
-pub(super) struct DirectoryRounds {
+pub(in crate::partition) struct DirectoryRounds {
     partitions: Partitions,
     directory: Arc<HostedDirectory>,
 }
@@ -104,32 +104,32 @@ impl DirectoryRounds {
     }
 
     /// Leave to make a round, if not too many are under way.
-    pub(super) fn take_turn(&self) -> Option<Turn<'_>> {
+    pub(in crate::partition) fn take_turn(&self) -> Option<Turn<'_>> {
         let shared = &self.partitions.shared;
         let most = usize::try_from(shared.config.now().background_threads).unwrap_or(1);
         shared.rounds_at_once.take(most)
     }
 
-    pub(super) fn check_space(&self) {
+    pub(in crate::partition) fn check_space(&self) {
         self.directory.state().check_space();
     }
 
     /// Lets the lanes sync what is due by `flush.ms`, and hand over what has waited long enough for a sync
     /// in the background: a touched log is looked at when its turn ends.
-    pub(super) fn sync_due(&self) {
+    pub(in crate::partition) fn sync_due(&self) {
         for lane in self.directory.lanes() {
             lane.sweep_written(|_| {});
         }
     }
 
-    pub(super) fn expire_producers(&self) {
+    pub(in crate::partition) fn expire_producers(&self) {
         let now = self.now();
         for lane in self.directory.lanes() {
             lane.sweep(move |hosted| hosted.expire_producers(now, None));
         }
     }
 
-    pub(super) fn apply_retention(&self) {
+    pub(in crate::partition) fn apply_retention(&self) {
         let now = self.now();
         for lane in self.directory.lanes() {
             lane.sweep(move |hosted| hosted.apply_retention(now));
@@ -137,19 +137,19 @@ impl DirectoryRounds {
     }
 
     /// Removes the files of deleted partitions that have waited long enough.
-    pub(super) fn remove_doomed(&self) {
+    pub(in crate::partition) fn remove_doomed(&self) {
         if !self.directory.is_offline() {
             self.directory.remove_doomed(self.now());
         }
     }
 
     /// Opens what could not be opened for want of descriptors.
-    pub(super) fn open_again(&self) {
+    pub(in crate::partition) fn open_again(&self) {
         self.partitions.open_again(&self.directory);
     }
 
     /// Writes a checkpoint where it would say something new.
-    pub(super) fn write_checkpoint(&self, which: Checkpoint) {
+    pub(in crate::partition) fn write_checkpoint(&self, which: Checkpoint) {
         if self.directory.is_news(which) {
             self.partitions.write_checkpoint_of(&self.directory, which);
         }
@@ -157,7 +157,7 @@ impl DirectoryRounds {
 
     /// Writes recovery points where much was appended since the last time: a crash is recovered from what the
     /// file says, whatever is synced.
-    pub(super) fn write_recovery_points_if_busy(&self) {
+    pub(in crate::partition) fn write_recovery_points_if_busy(&self) {
         if self.directory.is_busy() {
             self.write_checkpoint(Checkpoint::RecoveryPoint);
         }
