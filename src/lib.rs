@@ -25,7 +25,7 @@
 //!
 //! | floor | module | what it is | must not know |
 //! | --- | --- | --- | --- |
-//! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, machine outcome, limits for log lines | everything |
+//! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, questions to machines and their outcomes, limits for log lines | everything |
 //! | 1 | [`record`] | record batches as bytes: header view, lazy iterator, builder, control batches, codecs | tokio, messages |
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |

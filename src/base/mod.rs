@@ -1,6 +1,7 @@
 //! Floor 0: the words that every room uses. Nothing here does I/O or knows Kafka's messages;
 //! [`log_limit`] leaves it to `tracing` what becomes of a line.
 
+pub mod ask;
 pub mod clock;
 pub mod code;
 pub mod completion;
@@ -12,6 +13,7 @@ pub mod pending;
 pub mod shared_cost;
 pub(crate) mod shared_map;
 
+pub use ask::Ask;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::ErrorCode;
 pub use completion::Completion;
