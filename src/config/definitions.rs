@@ -6,7 +6,7 @@
 //! once it has a row here and a field in [`BrokerConfig`](super::BrokerConfig) or
 //! [`TopicConfig`](super::TopicConfig); a test holds the two together. (Of what only Kafka serves, the settings are
 //! told and nothing else: `kept`.) Names, types, ranges and
-//! defaults are those of Kafka 4.3, except where a single node needs others:
+//! defaults are those of Kafka 4.4, except where a single node needs others:
 //!
 //! | key | here | why |
 //! | --- | --- | --- |

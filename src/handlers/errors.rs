@@ -101,6 +101,7 @@ pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
         ReadFailure::NotFound(code) => *code,
         ReadFailure::Epoch(mismatch) => of_epoch(*mismatch),
         ReadFailure::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadFailure::RecordTooLarge(_) => ErrorCode::INVALID_RECORD,
         ReadFailure::Damaged(_) => ErrorCode::CORRUPT_MESSAGE,
         ReadFailure::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
     }

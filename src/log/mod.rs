@@ -172,7 +172,7 @@ pub use partition_metadata::read_topic_id;
 pub use prepare::{Effort, PreparedAppend, RecordSet};
 pub use producer::ProducerExpiration;
 pub(crate) use producer::ProducerPicture;
-pub use reader::{LogView, ReadError, ReadSlice};
+pub use reader::{LogView, LookupError, ReadError, ReadSlice};
 pub use scrub::{Finding, Pace, Scrubbed, ViewedSegment};
 pub use sync_job::SyncJob;
 pub use txn_index::AbortedTransaction;

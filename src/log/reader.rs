@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
-use crate::record::Limits;
+use crate::record::{Limits, RecordError, ScanError};
 
 use super::epochs::LeaderEpochs;
 use super::page_cache::{Access, ReadAt as _, Reading};
@@ -114,6 +114,22 @@ pub enum ReadError {
         log_start: Offset,
         /// Log end of the view.
         log_end: Offset,
+    },
+    /// The disk failed, or what it holds is not a log any more.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Why a record cannot be looked up by its timestamp.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// A record of a compressed batch is larger than `max.decompressed.message.bytes` allows by now.
+    #[error("batch at offset {batch}: {error}")]
+    Record {
+        /// The first offset of its batch.
+        batch: Offset,
+        /// How large it is, and what is allowed.
+        error: RecordError,
     },
     /// The disk failed, or what it holds is not a log any more.
     #[error(transparent)]
@@ -258,12 +274,14 @@ impl LogView {
         Ok(bytes)
     }
 
-    /// The first record below `upper` at or after this time: (offset, its timestamp, leader epoch).
+    /// The first record below `upper` at or after this time: (offset, its timestamp, leader epoch). `most` is how
+    /// large a record of a compressed batch may be to be unpacked for it.
     pub fn offset_for_timestamp(
         &self,
         timestamp: Timestamp,
         upper: Offset,
-    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> {
+        most: i32,
+    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, LookupError> {
         for segment in self.segments_from(self.log_start) {
             if segment.base() >= upper {
                 break;
@@ -271,26 +289,27 @@ impl LogView {
             if segment.largest()?.timestamp < timestamp {
                 continue;
             }
-            if let Some(found) = self.first_record(segment, timestamp)? {
+            if let Some(found) = self.first_record(segment, timestamp, most)? {
                 return Ok(Some(found).filter(|(offset, ..)| *offset < upper));
             }
         }
         Ok(None)
     }
 
-    /// The first record with the largest timestamp.
+    /// The first record with the largest timestamp; `most` as in [`Self::offset_for_timestamp`].
     pub fn offset_of_max_timestamp(
         &self,
-    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError> {
+        most: i32,
+    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, LookupError> {
         let mut best: Option<(&Segment, Timestamp)> = None;
         for segment in self.segments_from(self.log_start) {
-            let largest = self.largest_left(segment)?;
+            let largest = self.largest_left(segment, most)?;
             if largest >= Timestamp(0) && best.is_none_or(|(_, timestamp)| timestamp < largest) {
                 best = Some((segment, largest));
             }
         }
         match best {
-            Some((segment, timestamp)) => Ok(self.first_record(segment, timestamp)?),
+            Some((segment, timestamp)) => self.first_record(segment, timestamp, most),
             None => Ok(None),
         }
     }
@@ -356,9 +375,10 @@ impl LogView {
 
     /// The largest timestamp of the segment's records at or above the log start. Only where the record that has
     /// the largest of all is below it, the segment is walked from there.
-    fn largest_left(&self, segment: &Segment) -> io::Result<Timestamp> {
+    fn largest_left(&self, segment: &Segment, most: i32) -> Result<Timestamp, LookupError> {
         let largest = segment.largest()?.timestamp;
-        if segment.base() >= self.log_start || self.first_record(segment, largest)?.is_some() {
+        if segment.base() >= self.log_start || self.first_record(segment, largest, most)?.is_some()
+        {
             return Ok(largest);
         }
         let mut largest = Timestamp::NONE;
@@ -371,7 +391,7 @@ impl LogView {
             if header.base_offset >= self.log_start {
                 largest = largest.max(header.max_timestamp);
             } else if header.last_offset() >= self.log_start {
-                visit_records(&log, &located, |offset, stamp| {
+                visit_records(&log, &located, most, |offset, stamp| {
                     if offset >= self.log_start {
                         largest = largest.max(stamp);
                     }
@@ -387,7 +407,8 @@ impl LogView {
         &self,
         segment: &Segment,
         timestamp: Timestamp,
-    ) -> io::Result<Option<(Offset, Timestamp, LeaderEpoch)>> {
+        most: i32,
+    ) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, LookupError> {
         let earlier = match segment.time_entries {
             0 => None,
             entries => time_index::before(
@@ -408,7 +429,7 @@ impl LogView {
                 continue;
             }
             let mut found = None;
-            visit_records(&log, &located, |offset, stamp| {
+            visit_records(&log, &located, most, |offset, stamp| {
                 let is_it = stamp >= timestamp && offset >= self.log_start;
                 found = is_it.then_some((offset, stamp, header.leader_epoch));
                 !is_it
@@ -425,8 +446,9 @@ impl LogView {
 fn visit_records(
     log: &File,
     located: &Located,
+    most: i32,
     mut more: impl FnMut(Offset, Timestamp) -> bool,
-) -> io::Result<()> {
+) -> Result<(), LookupError> {
     let batch = read_batch(log, located)?;
     let invalid = |error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, error.to_string())
@@ -436,8 +458,15 @@ fn visit_records(
         total: MOST_DECOMPRESSED,
         held: MOST_DECOMPRESSED,
     };
-    for record in batch.scan(limits).map_err(|error| invalid(&error))? {
-        let record = record.map_err(|error| invalid(&error))?;
+    let scan = batch.scan(limits).map_err(|error| invalid(&error))?;
+    for record in scan.with_records_up_to(most) {
+        let record = record.map_err(|error| match error {
+            ScanError::Record(error @ RecordError::TooLarge { .. }) => LookupError::Record {
+                batch: batch.header.base_offset,
+                error,
+            },
+            other => invalid(&other).into(),
+        })?;
         if !more(record.offset, record.timestamp) {
             break;
         }

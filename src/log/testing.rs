@@ -35,6 +35,7 @@ pub(crate) fn config() -> TopicConfig {
         flush_ms: i64::MAX,
         index_interval_bytes: 4096,
         max_compaction_lag_ms: i64::MAX,
+        max_decompressed_message_bytes: 2_147_483_639,
         max_message_bytes: 1_048_588,
         message_timestamp_after_max_ms: 3_600_000,
         message_timestamp_before_max_ms: i64::MAX,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
-use crate::log::{LogView, ReadError};
+use crate::log::{LogView, LookupError};
 
 use super::fetch::ReadFailure;
 use super::replica::Replica;
@@ -63,6 +63,7 @@ pub async fn look_up(
             epoch,
         }))
     };
+    let most = replica.config().max_decompressed_message_bytes;
     match query {
         OffsetQuery::Latest => position(upper, replica.leadership().epoch),
         OffsetQuery::Earliest => position(
@@ -73,14 +74,14 @@ pub async fn look_up(
                 .unwrap_or(LeaderEpoch::NONE),
         ),
         OffsetQuery::MaxTimestamp => {
-            search(replica, &published.view, |view| {
-                view.offset_of_max_timestamp()
+            search(replica, &published.view, move |view| {
+                view.offset_of_max_timestamp(most)
             })
             .await
         }
         OffsetQuery::ByTime(time) => {
             search(replica, &published.view, move |view| {
-                view.offset_for_timestamp(time, upper)
+                view.offset_for_timestamp(time, upper, most)
             })
             .await
         }
@@ -90,7 +91,7 @@ pub async fn look_up(
 async fn search(
     replica: &Replica,
     view: &Arc<LogView>,
-    look: impl FnOnce(&LogView) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, ReadError>
+    look: impl FnOnce(&LogView) -> Result<Option<(Offset, Timestamp, LeaderEpoch)>, LookupError>
     + Send
     + 'static,
 ) -> Result<Option<FoundOffset>, ReadFailure> {
@@ -103,6 +104,9 @@ async fn search(
             timestamp,
             epoch,
         })),
+        Ok(Err(error @ LookupError::Record { .. })) => {
+            Err(ReadFailure::RecordTooLarge(error.to_string()))
+        }
         Ok(Err(error)) => Err(ReadFailure::Storage(error.to_string())),
         Err(stopped) => Err(ReadFailure::Storage(stopped.to_string())),
     }

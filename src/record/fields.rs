@@ -163,6 +163,14 @@ pub enum RecordError {
     /// A record's length is negative or goes beyond the end of the batch.
     #[error("malformed record: length {0} does not fit its batch")]
     Length(i32),
+    /// A record of a compressed batch is larger than its reader takes.
+    #[error("a record of {size} bytes, of which {most} are allowed")]
+    TooLarge {
+        /// Its size without its length field.
+        size: i32,
+        /// The largest size that is taken.
+        most: i32,
+    },
     /// A field is cut off, negative or out of range.
     #[error("malformed record: bad {0}")]
     Field(&'static str),

@@ -52,6 +52,8 @@ pub struct Header<'a> {
 pub struct Records<'a> {
     cursor: Cursor<'a>,
     frame: Frame,
+    /// The largest record that is taken.
+    most: i32,
 }
 
 impl<'a> Records<'a> {
@@ -60,7 +62,15 @@ impl<'a> Records<'a> {
         Self {
             cursor: Cursor::new(bytes),
             frame: Frame::new(header),
+            most: i32::MAX,
         }
+    }
+
+    /// Takes no record of more than `most` bytes.
+    #[must_use]
+    pub const fn with_records_up_to(mut self, most: i32) -> Self {
+        self.most = most;
+        self
     }
 
     /// The bytes behind the records that were returned so far.
@@ -81,6 +91,10 @@ impl<'a> RecordSource for Records<'a> {
     #[inline]
     fn read(&mut self) -> Result<Record<'a>, RecordError> {
         let length = self.cursor.varint().ok_or(RecordError::Missing)?;
+        if length > self.most {
+            let (size, most) = (length, self.most);
+            return Err(RecordError::TooLarge { size, most });
+        }
         let body = self
             .cursor
             .bytes(length)

@@ -36,6 +36,14 @@ impl<'a> RawRecords<'a> {
             records: Records::new(header, bytes),
         }
     }
+
+    /// Takes no record of more than `most` bytes.
+    #[must_use]
+    pub fn with_records_up_to(self, most: i32) -> Self {
+        Self {
+            records: self.records.with_records_up_to(most),
+        }
+    }
 }
 
 impl<'a> Iterator for RawRecords<'a> {

@@ -43,6 +43,7 @@ impl Batch {
         Ok(RecordScan {
             window: Window::open(self, limits)?,
             frame: Frame::new(&self.header),
+            most: i32::MAX,
         })
     }
 }
@@ -53,9 +54,21 @@ impl Batch {
 pub struct RecordScan<'a> {
     window: Window<'a>,
     frame: Frame,
+    /// The largest record that is taken.
+    most: i32,
 }
 
 impl<'a> RecordScan<'a> {
+    /// Takes no record of more than `most` bytes. Of a batch that is not compressed it takes all: their size has
+    /// been seen in that of the batch.
+    #[must_use]
+    pub fn with_records_up_to(mut self, most: i32) -> Self {
+        if self.window.is_compressed() {
+            self.most = most;
+        }
+        self
+    }
+
     /// Bytes that the stream has unpacked to so far.
     pub const fn unpacked(&self) -> usize {
         self.window.stream.unpacked()
@@ -115,6 +128,10 @@ impl RecordSource for RecordScan<'_> {
         let Some(length) = ahead.varint() else {
             return Err(self.window.failure(RecordError::Missing));
         };
+        if length > self.most {
+            let (size, most) = (length, self.most);
+            return Err(RecordError::TooLarge { size, most }.into());
+        }
         // Most records lie within a piece, where they are read from a slice.
         let record = match self.window.take(length) {
             Some(body) => read_body(&self.frame, &mut Cursor::new(body)),
@@ -170,6 +187,10 @@ impl<'a> Window<'a> {
             at: 0,
             end: None,
         })
+    }
+
+    fn is_compressed(&self) -> bool {
+        self.stream.codec() != Codec::None
     }
 
     #[inline]

@@ -70,6 +70,10 @@ impl<'a> Stream<'a> {
         })
     }
 
+    pub(super) const fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// Unpacks some more behind what `target` holds, perhaps nothing. False at the end, when the whole
     /// stream has been found to be well formed.
     pub(super) fn unpack(&mut self, target: &mut Target) -> Result<bool, CodecError> {

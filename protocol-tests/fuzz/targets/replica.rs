@@ -174,8 +174,8 @@ fn read(log: &PartitionLog, checked: Option<Offset>) {
             return;
         }
     }
-    let _ = view.offset_for_timestamp(Timestamp(1_799_999_999_000), log.log_end());
-    let _ = view.offset_of_max_timestamp();
+    let _ = view.offset_for_timestamp(Timestamp(1_799_999_999_000), log.log_end(), i32::MAX);
+    let _ = view.offset_of_max_timestamp(i32::MAX);
 }
 
 fn append(log: &mut PartitionLog, recovery_point: Offset) {

@@ -14,7 +14,7 @@ pub const GROUP: &[Definition] = &group_settings();
 pub const CLIENT_METRICS: &[Definition] = &client_metrics_settings();
 
 #[rustfmt::skip]
-const fn group_settings() -> [Definition; 17] {
+const fn group_settings() -> [Definition; 21] {
     in_scope(Scope::Group, [
         key("consumer.assignment.interval.ms", Int, "1000", at_least(0), ClusterWide,
             "The least time between two assignments of a consumer group of the new protocol.").inheriting(&[("group.consumer.assignment.interval.ms", 1)]),
@@ -22,6 +22,10 @@ const fn group_settings() -> [Definition; 17] {
             "How often members of a consumer group of the new protocol send a heartbeat.").inheriting(&[("group.consumer.heartbeat.interval.ms", 1)]),
         key("consumer.session.timeout.ms", Int, "45000", at_least(1), ClusterWide,
             "A member of a consumer group of the new protocol is removed after so long without a heartbeat.").inheriting(&[("group.consumer.session.timeout.ms", 1)]),
+        key("errors.deadletterqueue.copy.record.enable", Boolean, "false", Any, ClusterWide,
+            "Whether a share group copies the whole record to its dead letter queue."),
+        key("errors.deadletterqueue.topic.name", String, "", Any, ClusterWide,
+            "The topic of a share group's dead letter queue."),
         key("share.assignment.interval.ms", Int, "1000", at_least(0), ClusterWide,
             "The least time between two assignments of a share group.").inheriting(&[("group.share.assignment.interval.ms", 1)]),
         key("share.auto.offset.reset", String, "latest", Any, ClusterWide,
@@ -42,12 +46,16 @@ const fn group_settings() -> [Definition; 17] {
             "A member of a share group is removed after so long without a heartbeat.").inheriting(&[("group.share.session.timeout.ms", 1)]),
         key("streams.assignment.interval.ms", Int, "1000", at_least(0), ClusterWide,
             "The least time between two assignments of a Streams group.").inheriting(&[("group.streams.assignment.interval.ms", 1)]),
+        key("streams.assignor.name", String, "sticky", Any, ClusterWide,
+            "How the tasks of a Streams group are assigned to its members.").inheriting(&[("group.streams.assignors", 1)]),
         key("streams.heartbeat.interval.ms", Int, "5000", at_least(1), ClusterWide,
             "How often members of a Streams group send a heartbeat.").inheriting(&[("group.streams.heartbeat.interval.ms", 1)]),
         key("streams.initial.rebalance.delay.ms", Int, "3000", at_least(0), ClusterWide,
             "How long a Streams group without members waits for more of them after the first.").inheriting(&[("group.streams.initial.rebalance.delay.ms", 1)]),
         key("streams.num.standby.replicas", Int, "0", at_least(0), ClusterWide,
             "How many standby replicas each stateful task of a Streams group has.").inheriting(&[("group.streams.num.standby.replicas", 1)]),
+        key("streams.rack.aware.assignment.tags", List, "", DistinctList, ClusterWide,
+            "The tags of clients by which the standby tasks of a Streams group are spread.").inheriting(&[("group.streams.rack.aware.assignment.tags", 1)]),
         key("streams.session.timeout.ms", Int, "45000", at_least(1), ClusterWide,
             "A member of a Streams group is removed after so long without a heartbeat.").inheriting(&[("group.streams.session.timeout.ms", 1)]),
     ])

@@ -13,7 +13,7 @@ use super::{
 pub const TOPIC: &[Definition] = &in_scope(Scope::Topic, ROWS);
 
 #[rustfmt::skip]
-const ROWS: [Definition; 35] = [
+const ROWS: [Definition; 39] = [
     key("cleanup.policy", List, "delete", ListOf(CLEANUP_POLICIES), ClusterWide,
         "What happens to old segments: delete removes them by age and size, compact keeps the newest record of every key. Both may be given; an empty list keeps everything.").inheriting(&[("log.cleanup.policy", 1)]),
     key("compression.gzip.level", Int, "-1", RangeOr(1, 9, -1), ClusterWide,
@@ -26,6 +26,8 @@ const ROWS: [Definition; 35] = [
         "The zstd level when the broker compresses. From 20 on the window is 8 MiB, so that a batch does not take a gigabyte of memory.").inheriting(&[("compression.zstd.level", 1)]),
     key("delete.retention.ms", Long, "86400000", at_least(0), ClusterWide,
         "How long compaction keeps the tombstone of a deleted key.").inheriting(&[("log.cleaner.delete.retention.ms", 1)]),
+    key("errors.deadletterqueue.group.enable", Boolean, "false", Any, ClusterWide,
+        "Accepted for dead letter queues of share groups, which are not there: it can be read back, nothing else happens."),
     key("file.delete.delay.ms", Long, "60000", at_least(0), ClusterWide,
         "How long the file of a deleted segment stays on disk under its .deleted name.").inheriting(&[("log.segment.delete.delay.ms", 1)]),
     key("flush.messages", Long, "9223372036854775807", at_least(1), ClusterWide,
@@ -46,6 +48,8 @@ const ROWS: [Definition; 35] = [
         "Accepted for tiered storage, which is not there: it can be read back, nothing else happens.").inheriting(&[("log.local.retention.ms", 1)]),
     key("max.compaction.lag.ms", Long, "9223372036854775807", at_least(1), ClusterWide,
         "How long a record may wait for compaction at most.").inheriting(&[("log.cleaner.max.compaction.lag.ms", 1)]),
+    key("max.decompressed.message.bytes", Int, "2147483639", Range(1, 2_147_483_639), ClusterWide,
+        "The largest record that is accepted in a compressed batch, in bytes after decompression. When it is lowered below records that are stored, the compaction of their partitions and lookups of offsets by timestamp fail until it is raised again.").inheriting(&[("max.decompressed.message.bytes", 1)]),
     key("max.message.bytes", Int, "1048588", at_least(0), ClusterWide,
         "The largest record batch that is accepted, after compression.").inheriting(&[("message.max.bytes", 1)]),
     key("message.timestamp.after.max.ms", Long, "3600000", at_least(0), ClusterWide,
@@ -62,6 +66,10 @@ const ROWS: [Definition; 35] = [
         "How many replicas must hold a record before a producer with acks=all is answered.").inheriting(&[("min.insync.replicas", 1)]),
     key("preallocate", Boolean, "false", Any, ClusterWide,
         "Whether segment files are given their full size when they are made.").inheriting(&[("log.preallocate", 1)]),
+    key("remote.copy.lag.bytes", Long, "-1", at_least(-1), ClusterWide,
+        "Accepted for tiered storage, which is not there: it can be read back, nothing else happens.").inheriting(&[("log.remote.copy.lag.bytes", 1)]),
+    key("remote.copy.lag.ms", Long, "0", at_least(-1), ClusterWide,
+        "Accepted for tiered storage, which is not there: it can be read back, nothing else happens.").inheriting(&[("log.remote.copy.lag.ms", 1)]),
     key("remote.log.copy.disable", Boolean, "false", Any, ClusterWide,
         "Accepted for tiered storage, which is not there: it can be read back, nothing else happens."),
     key("remote.log.delete.on.disable", Boolean, "false", Any, ClusterWide,

@@ -18,6 +18,7 @@ const NOT_HERE: &[(&str, &[&str])] = &[
         "there is no tiered storage",
         &["remote.", "follower.fetch.last.tiered.offset.enable"],
     ),
+    ("share groups are not served", &["errors.deadletterqueue."]),
     (
         "there is no other broker to fetch from",
         &["num.replica.fetchers"],

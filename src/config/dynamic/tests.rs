@@ -132,10 +132,11 @@ fn refusals_name_all_keys_and_say_why_where_kafka_would_change_them() {
     assert_eq!(text(&keys).as_deref(), Some(with_reason));
 }
 
-/// What Kafka 4.3.1 changes while it runs. Of the others it says read-only.
+/// What Kafka 4.4.0 changes while it runs. Of the others it says read-only.
 const KAFKA_CHANGES: &str = "\
     background.threads compression.gzip.level compression.lz4.level compression.type compression.zstd.level \
-    config.providers cordoned.log.dirs follower.fetch.last.tiered.offset.enable \
+    config.providers cordoned.log.dirs errors.deadletterqueue.auto.create.topics.enable \
+    errors.deadletterqueue.topic.name.prefix follower.fetch.last.tiered.offset.enable \
     follower.replication.throttled.rate group.consumer.assignment.interval.ms \
     group.coordinator.cached.buffer.max.bytes group.share.assignment.interval.ms \
     group.streams.assignment.interval.ms leader.replication.throttled.rate listener.security.protocol.map \
@@ -145,9 +146,9 @@ const KAFKA_CHANGES: &str = "\
     log.cleaner.threads log.cleanup.policy log.flush.interval.messages log.flush.interval.ms \
     log.index.interval.bytes log.index.size.max.bytes log.local.retention.bytes log.local.retention.ms \
     log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type \
-    log.preallocate log.retention.bytes log.retention.ms log.roll.jitter.ms log.roll.ms log.segment.bytes \
+    log.preallocate log.remote.copy.lag.bytes log.remote.copy.lag.ms log.retention.bytes log.retention.ms log.roll.jitter.ms log.roll.ms log.segment.bytes \
     log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip \
-    max.connections.per.ip.overrides message.max.bytes metric.reporters min.insync.replicas num.io.threads \
+    max.connections.per.ip.overrides max.decompressed.message.bytes message.max.bytes metric.reporters min.insync.replicas num.io.threads \
     num.network.threads num.recovery.threads.per.data.dir num.replica.fetchers principal.builder.class \
     producer.id.expiration.ms remote.fetch.max.wait.ms remote.list.offsets.request.timeout.ms \
     remote.log.index.file.cache.total.size.bytes remote.log.manager.copier.thread.pool.size \

@@ -35,11 +35,6 @@ pub(super) const ONE_LISTENERS_LIMIT: Refusal = Refusal {
     cure: "remove it, and use max.connections and max.connections.per.ip",
 };
 
-pub(super) const UNPACKED_SIZE: Refusal = Refusal {
-    asks: "it asks for a limit that is not served yet",
-    cure: "remove it, and use message.max.bytes, which counts packed bytes",
-};
-
 pub(super) const CLUSTER: Refusal = Refusal {
     asks: "it asks to join other controllers, and a node of Zurau stands alone",
     cure: "remove it",

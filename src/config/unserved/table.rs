@@ -94,7 +94,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     refused("alter.config.policy.class.name", "", POLICY),
     refused("client.quota.callback.class", "", POLICY),
     refused("create.topic.policy.class.name", "", POLICY),
-    refused("max.decompressed.message.bytes", "2147483639", UNPACKED_SIZE),
     // What the node is.
     refused("controller.quorum.auto.join.enable", "false", CLUSTER),
     refused("zookeeper.connect", "", ZOOKEEPER),
@@ -198,8 +197,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     to_come("group.streams.session.timeout.ms", "45000", STREAMS_GROUPS),
     to_come("group.streams.topology.description.plugin.class", "", STREAMS_GROUPS),
     to_come("follower.fetch.last.tiered.offset.enable", "false", TIERED_STORAGE),
-    to_come("log.remote.copy.lag.bytes", "-1", TIERED_STORAGE),
-    to_come("log.remote.copy.lag.ms", "0", TIERED_STORAGE),
     to_come("remote.fetch.max.wait.ms", "500", TIERED_STORAGE),
     to_come("remote.list.offsets.request.timeout.ms", "30000", TIERED_STORAGE),
     to_come("remote.log.index.file.cache.total.size.bytes", "1073741824", TIERED_STORAGE),

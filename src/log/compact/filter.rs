@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::{Offset, Timestamp};
+use crate::config::TopicConfig;
 use crate::record::control::ControlType;
 use crate::record::retain::{retain, retain_empty};
 use crate::record::{BatchHeader, Codec, CodecError, RawRecord, RawRecords, Records};
@@ -22,6 +23,7 @@ pub(super) const MOST_UNPACKED: usize = 128 * 1024 * 1024;
 pub(super) struct Filter<'a> {
     pub(super) map: &'a OffsetMap,
     pub(super) producers: &'a ProducerPicture,
+    pub(super) config: &'a TopicConfig,
     pub(super) now: Timestamp,
     /// Stamped on batches with tombstones that have none.
     pub(super) horizon: Timestamp,
@@ -121,8 +123,9 @@ impl Filter<'_> {
             return Ok(filtered);
         };
         let mut kept: Vec<RawRecord<'_>> = Vec::new();
-        for raw in RawRecords::new(header, &bytes) {
-            let raw = raw.map_err(|error| batch.corrupt(error))?;
+        let most = batch.most_record(self.config);
+        for raw in RawRecords::new(header, &bytes).with_records_up_to(most) {
+            let raw = raw.map_err(|error| batch.bad_record(error))?;
             match self.stays(header, &raw) {
                 Some(true) => kept.push(raw),
                 Some(false) => {}

@@ -118,8 +118,9 @@ impl CompactionJob {
             return Ok(true);
         };
         let is_first = self.map.len() == 0;
-        for record in Records::new(&batch.header, &bytes) {
-            let record = record.map_err(|error| batch.corrupt(error))?;
+        let most = batch.most_record(&self.config);
+        for record in Records::new(&batch.header, &bytes).with_records_up_to(most) {
+            let record = record.map_err(|error| batch.bad_record(error))?;
             let Some(key) = record.key.filter(|_| record.offset >= self.first_dirty) else {
                 continue;
             };
@@ -159,6 +160,7 @@ impl CompactionJob {
         let filter = Filter {
             map: &self.map,
             producers: &self.producers,
+            config: &self.config,
             now: self.now,
             horizon: self.now.plus_millis(self.config.delete_retention_ms),
             round_end: self.end,

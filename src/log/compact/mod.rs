@@ -60,6 +60,7 @@ mod write;
 use std::io;
 
 use crate::base::Offset;
+use crate::record::RecordError;
 
 pub use assess::{CleanableLog, Standing};
 pub use exchange::{CleanedFiles, Group};
@@ -111,6 +112,14 @@ pub enum CompactionError {
         offset: Offset,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A record is larger than the topic allows by now.
+    #[error("batch at offset {batch}: {error}")]
+    Record {
+        /// The first offset of its batch.
+        batch: Offset,
+        /// How large it is, and what is allowed.
+        error: RecordError,
     },
     /// The disk failed.
     #[error(transparent)]

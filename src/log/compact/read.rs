@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use crate::base::{LeaderEpoch, Offset};
+use crate::config::TopicConfig;
 use crate::log::names::SegmentFile;
 use crate::log::segment::Segment;
-use crate::record::{BatchHeader, HEADER_SIZE};
+use crate::record::{BatchHeader, Codec, HEADER_SIZE, RecordError};
 
 use super::{CompactionError, Pace};
 
@@ -36,6 +37,25 @@ impl<'b> WholeBatch<'b> {
     /// What follows the header.
     pub(super) fn body(&self) -> &'b [u8] {
         self.bytes.get(HEADER_SIZE..).unwrap_or_default()
+    }
+
+    /// How large its records may be: in a batch that is not compressed as large as they are.
+    pub(super) fn most_record(&self, config: &TopicConfig) -> i32 {
+        match self.header.attributes.codec() {
+            Ok(Codec::None) => i32::MAX,
+            _ => config.max_decompressed_message_bytes,
+        }
+    }
+
+    /// An error about one of its records.
+    pub(super) fn bad_record(&self, error: RecordError) -> CompactionError {
+        match error {
+            RecordError::TooLarge { .. } => CompactionError::Record {
+                batch: self.header.base_offset,
+                error,
+            },
+            error => self.corrupt(error),
+        }
     }
 
     /// An error about this batch.

@@ -79,7 +79,7 @@ fn log_append_time_is_stamped_by_the_broker() {
     let found = test
         .log
         .view()
-        .offset_for_timestamp(Timestamp(5), Offset(3))
+        .offset_for_timestamp(Timestamp(5), Offset(3), i32::MAX)
         .unwrap();
     assert_eq!(found, Some((Offset(0), test.now, LeaderEpoch(0))));
 }

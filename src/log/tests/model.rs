@@ -161,7 +161,7 @@ impl Model {
         for timestamp in (899_990..1_000_010).step_by(9_973) {
             let first = records().find(|(_, time)| *time >= timestamp);
             let found = view
-                .offset_for_timestamp(Timestamp(timestamp), Offset(self.end))
+                .offset_for_timestamp(Timestamp(timestamp), Offset(self.end), i32::MAX)
                 .unwrap();
             assert_eq!(
                 found.map(|(offset, time, _)| (offset.0, time.0)),
@@ -170,7 +170,7 @@ impl Model {
             );
         }
         let newest = records().max_by_key(|(offset, time)| (*time, -*offset));
-        let found = view.offset_of_max_timestamp().unwrap();
+        let found = view.offset_of_max_timestamp(i32::MAX).unwrap();
         assert_eq!(found.map(|(offset, time, _)| (offset.0, time.0)), newest);
         self.check_bytes(test);
         let mut producers = BTreeMap::new();

@@ -2,8 +2,8 @@
 
 use crate::base::{LeaderEpoch, Offset, Timestamp};
 use crate::log::testing::{TestLog, batch, config, file_names, producer_batch, read_all};
-use crate::log::{Access, ReadError};
-use crate::record::{BatchHeader, Batches};
+use crate::log::{Access, LookupError, ReadError};
+use crate::record::{BatchBuilder, BatchHeader, BatchOptions, Batches, Codec};
 
 #[test]
 fn reading_respects_bounds() {
@@ -98,7 +98,7 @@ fn offsets_are_found_by_time() {
     assert!(test.log.segment_count() > 2);
     let view = test.log.view();
     let at = |timestamp| {
-        view.offset_for_timestamp(Timestamp(timestamp), view.log_end())
+        view.offset_for_timestamp(Timestamp(timestamp), view.log_end(), i32::MAX)
             .unwrap()
             .map(|(offset, time, _)| (offset.0, time.0))
     };
@@ -109,12 +109,12 @@ fn offsets_are_found_by_time() {
     assert_eq!(at(9500), Some((19, 9500)));
     assert_eq!(at(9501), None);
     assert_eq!(
-        view.offset_for_timestamp(Timestamp(9500), Offset(18))
+        view.offset_for_timestamp(Timestamp(9500), Offset(18), i32::MAX)
             .unwrap(),
         None
     );
     assert_eq!(
-        view.offset_of_max_timestamp()
+        view.offset_of_max_timestamp(i32::MAX)
             .unwrap()
             .map(|(offset, ..)| offset),
         Some(Offset(19))
@@ -225,7 +225,7 @@ fn the_log_start_can_be_raised() {
         "the whole batch"
     );
     assert_eq!(
-        view.offset_for_timestamp(Timestamp(0), Offset(10))
+        view.offset_for_timestamp(Timestamp(0), Offset(10), i32::MAX)
             .unwrap()
             .unwrap()
             .0,
@@ -242,7 +242,7 @@ fn what_lies_below_the_log_start_has_no_largest_timestamp() {
     test.append(&batch(&[900_007, 900_003], b"v")).unwrap();
     let mut largest_from = |start: i64| {
         test.log.raise_log_start(Offset(start), Offset(5)).unwrap();
-        let found = test.log.view().offset_of_max_timestamp().unwrap();
+        let found = test.log.view().offset_of_max_timestamp(i32::MAX).unwrap();
         found.map(|(offset, timestamp, _)| (offset.0, timestamp.0))
     };
     assert_eq!(largest_from(1), Some((1, 900_900)));
@@ -250,8 +250,38 @@ fn what_lies_below_the_log_start_has_no_largest_timestamp() {
     assert_eq!(largest_from(4), Some((4, 900_003)));
     assert_eq!(largest_from(5), None);
     test.append(&batch(&[900_001], b"v")).unwrap();
-    let found = test.log.view().offset_of_max_timestamp().unwrap();
+    let found = test.log.view().offset_of_max_timestamp(i32::MAX).unwrap();
     assert_eq!(found.map(|(offset, ..)| offset), Some(Offset(5)));
+}
+
+#[test]
+fn a_record_that_is_too_large_by_now_is_not_unpacked_to_look_at_its_time() {
+    let mut test = TestLog::new(config());
+    let mut builder = BatchBuilder::new(BatchOptions {
+        codec: Codec::Gzip,
+        ..BatchOptions::default()
+    });
+    for (time, value) in [(900_000, 10), (900_001, 500), (900_002, 10)] {
+        builder.push(Timestamp(time), Some(b"k"), Some(&vec![0; value]), &[]);
+    }
+    test.append(&builder.finish()).unwrap();
+    let view = test.log.view();
+    let at = |time, most| {
+        let found = view.offset_for_timestamp(Timestamp(time), view.log_end(), most);
+        found.map(|found| found.unwrap().0)
+    };
+    assert_eq!(at(900_000, 100).unwrap(), Offset(0));
+    assert_eq!(at(900_002, 1000).unwrap(), Offset(2));
+    for failed in [
+        at(900_001, 100).map(Some),
+        view.offset_of_max_timestamp(100)
+            .map(|found| found.map(|(offset, ..)| offset)),
+    ] {
+        assert!(
+            matches!(failed, Err(LookupError::Record { .. })),
+            "{failed:?}"
+        );
+    }
 }
 
 #[test]

@@ -371,7 +371,9 @@ fn what_lies_below_the_recovery_point_is_not_read_again() {
     for timestamp in 899_990..900_070 {
         let timestamp = crate::base::Timestamp(timestamp);
         let find = |log: &crate::log::PartitionLog| {
-            let found = log.view().offset_for_timestamp(timestamp, Offset(60));
+            let found = log
+                .view()
+                .offset_for_timestamp(timestamp, Offset(60), i32::MAX);
             found.unwrap()
         };
         assert_eq!(find(&test.log), find(&whole));
@@ -464,7 +466,7 @@ fn a_segment_that_was_closed_after_its_sync_gets_its_last_index_entry() {
         assert_eq!(test.log.recovery_point(), Offset(1));
         let view = test.log.view();
         let found = view
-            .offset_for_timestamp(Timestamp(1), view.log_end())
+            .offset_for_timestamp(Timestamp(1), view.log_end(), i32::MAX)
             .unwrap();
         assert_eq!(
             found.map(|(offset, time, _)| (offset.0, time.0)),

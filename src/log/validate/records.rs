@@ -80,7 +80,8 @@ pub(super) fn check(
         }
         body.len()
     } else {
-        let mut scan = batch.scan(limits).map_err(malformed)?;
+        let scan = batch.scan(limits).map_err(malformed)?;
+        let mut scan = scan.with_records_up_to(config.max_decompressed_message_bytes);
         for record in scan.by_ref() {
             check.take(record.map_err(malformed)?);
         }
@@ -295,5 +296,32 @@ mod tests {
         let batch = batch_of(options(Codec::Zstd), &[900_000], &vec![0; 100 << 20]);
         assert!(batch.len() < 100_000);
         test.append(&batch).expect("stored");
+    }
+
+    #[test]
+    fn a_record_of_a_compressed_batch_has_a_size_that_the_topic_allows() {
+        let mut config = config();
+        config.max_decompressed_message_bytes = 100;
+        // A record has ten bytes beside its value here, and its length field does not count.
+        let batch = |codec, value: usize| {
+            let mut builder = BatchBuilder::new(options(codec));
+            builder.push(Timestamp(900_000), Some(b"k"), Some(b"short"), &[]);
+            builder.push(Timestamp(900_000), Some(b"k"), Some(&vec![0; value]), &[]);
+            builder.finish()
+        };
+        let mut test = TestLog::new(config);
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            test.append(&batch(codec, 92)).expect("as large as may be");
+            for value in [93, 200_000] {
+                let Err(AppendError::InvalidRecord { message, .. }) =
+                    test.append(&batch(codec, value))
+                else {
+                    panic!("a record of {value} bytes, {codec}");
+                };
+                assert!(message.contains("of which 100 are allowed"), "{message}");
+            }
+        }
+        test.append(&batch(Codec::None, 200_000))
+            .expect("it was never larger than it came");
     }
 }

@@ -135,6 +135,9 @@ pub enum ReadFailure {
     /// What is on the disk there is not what was written.
     #[error("{0}")]
     Damaged(String),
+    /// A record is larger than its topic allows by now, and so it is not unpacked.
+    #[error("{0}")]
+    RecordTooLarge(String),
     /// The log directory is offline, or reading failed.
     #[error("the log cannot be read: {0}")]
     Storage(String),

@@ -25,13 +25,13 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::base::{Timestamp, TopicId};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, TopicConfig};
 use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
 use crate::log::{Checkpoint, is_out_of_descriptors};
 use crate::partition::hosting::manager::{Partitions, StartError};
@@ -70,8 +70,8 @@ struct Shared {
 struct State {
     clean: CleanPoints,
     in_progress: HashSet<PartitionKey>,
-    /// Not to be tried again before the next start.
-    uncleanable: HashSet<PartitionKey>,
+    /// Not to be tried again before the next start; those with a size, once larger records are allowed.
+    uncleanable: HashMap<PartitionKey, Option<i32>>,
 }
 
 /// A log whose turn has come.
@@ -269,7 +269,7 @@ impl Shared {
         let key = key_of(replica);
         if !may_be_cleaned(replica)
             || state.in_progress.contains(&key)
-            || state.uncleanable.contains(&key)
+            || state.is_set_aside(key, &config)
         {
             return None;
         }
@@ -331,7 +331,7 @@ impl State {
                 .into_iter()
                 .map(|it| (it.wanted.topic_id, it.wanted.topic_partition.partition)),
         );
-        self.uncleanable.retain(|key| known.contains(key));
+        self.uncleanable.retain(|key, _| known.contains(key));
         if self.clean.retain(&known) {
             self.clean.store(partitions);
         }
@@ -345,6 +345,27 @@ impl State {
             directory = %replica.directory().path().display(),
             %reason
         );
-        self.uncleanable.insert(key_of(replica));
+        self.uncleanable.insert(key_of(replica), None);
+    }
+
+    fn set_aside_for_size(&mut self, replica: &Replica, most: i32, reason: &dyn std::fmt::Display) {
+        crate::base::limited!(
+            error,
+            "log cannot be compacted until max.decompressed.message.bytes is raised",
+            partition = %replica.topic_partition(),
+            %reason
+        );
+        self.uncleanable.insert(key_of(replica), Some(most));
+    }
+
+    fn is_set_aside(&mut self, key: PartitionKey, config: &TopicConfig) -> bool {
+        match self.uncleanable.get(&key) {
+            None => false,
+            Some(Some(most)) if *most < config.max_decompressed_message_bytes => {
+                self.uncleanable.remove(&key);
+                false
+            }
+            Some(_) => true,
+        }
     }
 }

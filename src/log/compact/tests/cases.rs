@@ -488,3 +488,30 @@ fn the_active_segment_is_closed_when_its_records_must_not_wait_any_longer() {
     assert_eq!(append(true), 2);
     assert_eq!(append(false), 1);
 }
+
+#[test]
+fn a_record_that_is_too_large_by_now_ends_the_compaction_unless_it_is_not_compressed() {
+    for (codec, is_too_large) in [(Codec::Gzip, true), (Codec::None, false)] {
+        let mut test = TestLog::new(small_segments());
+        for n in 0..15u8 {
+            let options = BatchOptions {
+                codec,
+                ..BatchOptions::default()
+            };
+            test.append(&of(options, &[b'k', n % 3], Some(&[n; 500])))
+                .unwrap();
+        }
+        test.log.flush().unwrap();
+        let mut config = test.config.clone();
+        config.max_decompressed_message_bytes = 100;
+        test.log.set_config(Arc::new(config));
+        let mut job = job(&mut test);
+        let mapped = job.map_keys(&Unhurried);
+        assert_eq!(
+            matches!(mapped, Err(CompactionError::Record { .. })),
+            is_too_large,
+            "{codec}: {mapped:?}"
+        );
+        assert_eq!(mapped.is_ok(), !is_too_large);
+    }
+}

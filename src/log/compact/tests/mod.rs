@@ -170,7 +170,7 @@ fn check_lookups(test: &TestLog) {
     let times: Vec<i64> = seen.iter().map(|record| record.timestamp).collect();
     for time in times.iter().flat_map(|time| [time - 1, *time, time + 1]) {
         let found = view
-            .offset_for_timestamp(Timestamp(time), log.log_end())
+            .offset_for_timestamp(Timestamp(time), log.log_end(), i32::MAX)
             .unwrap()
             .map(|(offset, at, _)| (offset.0, at.0));
         let expected = seen

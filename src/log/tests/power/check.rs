@@ -278,7 +278,7 @@ fn check_times(view: &LogView, expected: &[&Stored]) -> Result<(), String> {
     for timestamp in wanted {
         let first = records.iter().copied().find(|(_, time)| *time >= timestamp);
         let found = view
-            .offset_for_timestamp(timestamp, view.log_end())
+            .offset_for_timestamp(timestamp, view.log_end(), i32::MAX)
             .map_err(|error| error.to_string())?;
         let found = found.map(|(offset, time, _)| (offset, time));
         ensure!(

@@ -10,6 +10,7 @@ use crate::log::compact::{
 use crate::log::{LogError, is_out_of_descriptors};
 use crate::partition::lane::Hosted;
 use crate::partition::replica::Replica;
+use crate::record::RecordError;
 
 use super::pace::{CleanerPace, may_be_cleaned};
 use super::{Chosen, Shared, key_of};
@@ -120,6 +121,13 @@ impl Shared {
 
     fn note_failure(&self, replica: &Replica, error: CompactionError) {
         let partition = replica.topic_partition();
+        if let CompactionError::Record {
+            error: RecordError::TooLarge { most, .. },
+            ..
+        } = &error
+        {
+            return self.state().set_aside_for_size(replica, *most, &error);
+        }
         match error {
             CompactionError::Io(error) if is_out_of_descriptors(&error) => {
                 crate::base::limited!(warn, "not compacted: no file descriptor left", %partition, %error);

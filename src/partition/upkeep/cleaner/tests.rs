@@ -24,9 +24,24 @@ const COMPACTED: &[(&str, &str)] = &[
 ];
 
 fn append(broker: &Broker, count: u8) {
+    append_values(broker, count, |n| vec![n; 200_000]);
+}
+
+fn append_incompressible(broker: &Broker, count: u8) {
+    append_values(broker, count, |n| {
+        let mut state = u32::from(n);
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        });
+        noise.take(200_000).collect()
+    });
+}
+
+fn append_values(broker: &Broker, count: u8, value: impl Fn(u8) -> Vec<u8>) {
     for n in 0..count {
         let mut builder = BatchBuilder::new(BatchOptions::default());
-        let value = vec![n; 200_000];
+        let value = value(n);
         builder.push(Timestamp(1_000), Some(&[n % 3]), Some(&value), &[]);
         let pending = broker.replica().append(AppendOptions {
             records: builder.finish(),
@@ -174,4 +189,32 @@ fn a_stop_does_not_wait_for_a_slow_compaction() {
     let entries = std::fs::read_dir(replica).unwrap();
     let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(!names.any(|name| name.ends_with(".cleaned")));
+}
+
+#[test]
+fn a_log_with_records_that_are_too_large_by_now_is_compacted_once_they_are_allowed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = [
+        COMPACTED,
+        &[
+            ("max.decompressed.message.bytes", "1000"),
+            // not compressed when they come, and so taken
+            ("compression.type", "lz4"),
+        ],
+    ]
+    .concat();
+    let mut broker = Broker::start(directory.path(), ID, &small);
+    append_incompressible(&broker, 32);
+    let is_set_aside = |broker: &Broker| {
+        let threads = broker.partitions.shared.threads.lock().unwrap();
+        let cleaner = threads.cleaner.as_ref().expect("a cleaner");
+        !cleaner.shared.state().uncleanable.is_empty()
+    };
+    eventually("it is set aside", || is_set_aside(&broker));
+    set(&mut broker, "max.decompressed.message.bytes", "1000000");
+    eventually("the log is cleaned", || {
+        clean_to(directory.path()) == Some(Offset(30))
+    });
+    assert!(!is_set_aside(&broker));
+    broker.partitions.stop(0);
 }
