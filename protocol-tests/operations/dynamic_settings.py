@@ -215,7 +215,7 @@ def refusals(stage):
     broker.start()
     with Client(broker) as client:
         for key, why in (("num.replica.fetchers", "no other broker"), ("ssl.keystore.location", "TLS"),
-                         ("listeners", "opened and closed with the broker"), ("node.id", "Cannot update"),
+                         ("listeners", "a restart of the broker"), ("node.id", "Cannot update"),
                          ("no.such", "Cannot update")):
             text = alter(client, {key: "1"}, error=42)
             check(why in text and key in text, f"the refusal of {key} does not say why: {text}")

@@ -19,14 +19,14 @@ def nodes_of_a_cluster(stage):
     directory = stage.path("one-of-three")
     for node, roles in ((1, "broker,controller"), (2, "broker,controller"), (4, "broker"), (1, "controller")):
         environment = {**kafka_files.image_of_three(node, roles), "KAFKA_LOG_DIRS": directory}
-        line = refused(f"node {node} of three with {roles}", run(environment=environment), "stands alone", "environment variable KAFKA_")
+        line = refused(f"node {node} of three with {roles}", run(environment=environment), "runs alone", "environment variable KAFKA_")
         check("KAFKA_PROCESS_ROLES" in line or "KAFKA_CONTROLLER_QUORUM_VOTERS" in line, f"the variable is not named: {line}")
     for name, text, key in (("broker", kafka_files.BROKER, "process.roles"), ("controller", kafka_files.CONTROLLER, "process.roles"),
                             ("zookeeper", kafka_files.ZOOKEEPER, "zookeeper.connect")):
         path = stage.path(f"{name}.properties")
         with open(path, "w") as file:
             file.write(text.format(directory=directory))
-        refused(f"Kafka's {name}.properties", run(path), key, path, "stands alone")
+        refused(f"Kafka's {name}.properties", run(path), key, path, "runs alone")
     base = {"log.dirs": directory, "listeners": "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:9093", "controller.listener.names": "CONTROLLER"}
     for key, value in (("controller.quorum.voters", "9@127.0.0.1:9093"), ("controller.quorum.voters", "127.0.0.1:9093"),
                        ("controller.quorum.bootstrap.servers", "controller-1:9093"),

@@ -1,11 +1,11 @@
 //! The broker's configuration as the other rooms read it: one field for each setting of the table.
 //!
 //! A field is named like its key, with dots as underscores, and has the Rust type of the setting:
-//! SHORT `i16`, INT `i32`, LONG `i64`, DOUBLE `f64`, LIST `Vec<String>`, and `Option` where nothing
-//! gives a default. Settings that hang together (listeners, directories) are parsed further and
-//! checked against each other here. A value of this type never changes: what is set while the broker runs makes
-//! another one, which [`CurrentConfig`](super::CurrentConfig) publishes. [`BrokerConfig::settings`] keeps the
-//! texts and their origins for whoever shows them.
+//! SHORT `i16`, INT `i32`, LONG `i64`, DOUBLE `f64`, LIST `Vec<String>`, and `Option` if there is no
+//! default. Settings that depend on each other (listeners, directories) are parsed further and
+//! checked against each other here. A value of this type never changes: a change at run time makes a new one, which
+//! [`CurrentConfig`](super::CurrentConfig) publishes. [`BrokerConfig::settings`] keeps the texts and their origins
+//! for display.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -206,8 +206,8 @@ impl BrokerConfig {
         Ok((config, warnings))
     }
 
-    /// The defaults with these overrides, for tests and embedding. Here a key that is not served
-    /// is an error, since nobody would read a warning.
+    /// The defaults with these overrides, for tests and embedding. Here a key that has no effect is an
+    /// error, since nobody would read a warning.
     pub fn with(overrides: &[(&str, &str)]) -> Result<Self, InvalidConfig> {
         let overrides = overrides
             .iter()
@@ -261,18 +261,18 @@ impl BrokerConfig {
         Ok((config, warnings))
     }
 
-    /// What one value cannot tell: settings that contradict each other.
+    /// Checks for settings that contradict each other.
     fn cross_check(&self) -> Result<(), InvalidConfig> {
         let fail = |text: String| Err(InvalidConfig(text));
         let named = |key: &str| self.settings.named(key);
         if self.group_min_session_timeout_ms > self.group_max_session_timeout_ms {
             return fail(format!(
-                "{} is greater than {}: lower the one or raise the other",
+                "{} is greater than {}: lower the first or raise the second",
                 named("group.min.session.timeout.ms"),
                 named("group.max.session.timeout.ms")
             ));
         }
-        // A request that does not even fit alone is not what anybody means.
+        // With less memory than the largest request needs, that request would always go beyond the limit.
         if let Some(bytes) = self.queued_max_request_bytes
             && bytes > 0
             && bytes < i64::from(self.socket_request_max_bytes)
@@ -285,14 +285,14 @@ impl BrokerConfig {
         }
         if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {
             return fail(format!(
-                "{} admits nobody without max.connections.per.ip.overrides: raise it or name the hosts that \
-                 may connect",
+                "{} refuses every client unless max.connections.per.ip.overrides is set: raise it, or name the \
+                 hosts that may connect",
                 named("max.connections.per.ip")
             ));
         }
         if self.log_cleaner_min_compaction_lag_ms > self.log_cleaner_max_compaction_lag_ms {
             return fail(format!(
-                "{} is greater than {}: lower the one or raise the other",
+                "{} is greater than {}: lower the first or raise the second",
                 named("log.cleaner.min.compaction.lag.ms"),
                 named("log.cleaner.max.compaction.lag.ms")
             ));
@@ -306,29 +306,29 @@ impl BrokerConfig {
             ];
             let set = keys.into_iter().find(|key| self.settings.is_explicit(key));
             return fail(format!(
-                "{} cannot be 0: use -1 to keep records for ever, or a time of at least 1",
+                "{} cannot be 0: use -1 to keep records for ever, or at least 1",
                 named(set.unwrap_or(keys[0]))
             ));
         }
         Ok(())
     }
 
-    /// The id that the cluster must have, if that is said anywhere.
+    /// The id that the cluster must have, if one is configured.
     pub fn cluster_id(&self) -> Option<&str> {
         self.zurau_cluster_id.as_deref().filter(|id| !id.is_empty())
     }
 
     /// How many threads serve connections and requests. Kafka has `num.network.threads` threads for
-    /// sockets and `num.io.threads` for requests; here one pool does both, so their sum bounds it.
-    /// More threads than processor cores would only take turns: `None` is one for each core.
+    /// sockets and `num.io.threads` for requests. Here one pool does both, and their sum is its limit.
+    /// More threads than processor cores would only take turns, so `None` means one for each core.
     pub fn serving_threads(&self) -> Option<usize> {
         let wanted = self.num_network_threads.saturating_add(self.num_io_threads);
         let wanted = usize::try_from(wanted).unwrap_or(1);
         (wanted < processor_cores()).then_some(wanted)
     }
 
-    /// How many storage lanes each log directory has: `zurau.storage.lanes`. By default one per processor
-    /// core, four at most, are shared out over the directories, and none is without.
+    /// How many storage lanes each log directory has: `zurau.storage.lanes`. By default one lane per processor
+    /// core, at most four, are divided among the directories, and each directory has at least one.
     pub fn storage_lanes(&self) -> usize {
         match usize::try_from(self.zurau_storage_lanes) {
             Ok(lanes) if lanes > 0 => lanes,

@@ -1,7 +1,7 @@
-//! The configuration that is in force, published: replaced whole when a setting changes, read without a lock.
+//! The effective configuration. It is replaced as a whole when a setting changes, and read without a lock.
 //!
-//! A room that keeps a [`CurrentConfig`] asks it for a setting whenever it uses one, and so follows changes. What it
-//! was started with cannot be had from here, so that nobody lives by that without knowing.
+//! A room that keeps a [`CurrentConfig`] reads a setting there each time that it uses it, and so follows changes. The
+//! configuration at the start is not available here, so that no room uses outdated values by mistake.
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ pub struct CurrentConfig {
 }
 
 impl CurrentConfig {
-    /// Of a broker that was started with this, as long as nothing is set.
+    /// The configuration of a broker that was started with this, before any change.
     pub fn new(started_with: Arc<BrokerConfig>) -> Self {
         let now = Arc::new(ArcSwap::new(Arc::clone(&started_with)));
         Self { started_with, now }
     }
 
-    /// What is in force.
+    /// The effective configuration.
     pub fn now(&self) -> Arc<BrokerConfig> {
         self.now.load_full()
     }
 
-    /// From now on these are all changes, for all brokers and for this one.
+    /// Replaces all changes: those for all brokers and those for this one.
     pub fn follow(&self, all_brokers: &Changes, this_broker: &Changes) {
         let in_force = self.started_with.in_force(all_brokers, this_broker);
         self.now.store(Arc::new(in_force.into_owned()));

@@ -1,22 +1,20 @@
-//! The one table of settings: what a key is called, what it may hold, what it holds when nobody
-//! sets it, and what it means.
+//! The table of settings: the key, type, allowed values, default and meaning of each.
 //!
 //! Everything else in this room is derived from the table: loading checks values against it, the
-//! typed views read what it admits, `zurau config` and DescribeConfigs print it. A setting exists
-//! once it has a row here and a field in [`BrokerConfig`](super::BrokerConfig) or
-//! [`TopicConfig`](super::TopicConfig); a test holds the two together. (Of what only Kafka serves, the settings are
-//! told and nothing else: `kept`.) Names, types, ranges and
-//! defaults are those of Kafka 4.4, except where a single node needs others:
+//! typed views read them, `zurau config` and DescribeConfigs print it. A setting has a row here and a
+//! field in [`BrokerConfig`](super::BrokerConfig) or [`TopicConfig`](super::TopicConfig); a test compares
+//! the two. (The settings in `kept` are only stored and shown: what they configure is not served.) Names, types,
+//! ranges and defaults are those of Kafka 4.4, except for these:
 //!
 //! | key | here | why |
 //! | --- | --- | --- |
-//! | `node.id`, `process.roles` | 1, `broker,controller` | nothing has to be configured |
-//! | `listeners` | `PLAINTEXT://127.0.0.1:9092` | an unsecured broker is not offered to the network unasked |
-//! | `log.dirs` | `./data` | what was acknowledged must not live in `/tmp` |
-//! | `listener.security.protocol.map` | a fixed order | Kafka leaves it open |
+//! | `node.id`, `process.roles` | 1, `broker,controller` | a single node needs no configuration |
+//! | `listeners` | `PLAINTEXT://127.0.0.1:9092` | an unsecured broker is not open to the network unless somebody asks for it |
+//! | `log.dirs` | `./data` | acknowledged records must not be kept in `/tmp` |
+//! | `listener.security.protocol.map` | a fixed order | Kafka's order varies |
 //!
-//! Some ranges are narrower than Kafka's, where a value outside has no meaning (a negative pause).
-//! Values are kept in their canonical text (`true`, `42`, `a,b`), as Kafka shows them.
+//! Some ranges are narrower than Kafka's, where a value outside them has no meaning (a negative pause).
+//! Values are kept as canonical text (`true`, `42`, `a,b`), as Kafka shows them.
 
 mod broker;
 mod kept;
@@ -45,7 +43,7 @@ pub enum Kind {
     String,
     /// Texts separated by commas.
     List,
-    /// Text that is never shown.
+    /// Text that is never shown to anybody.
     Password,
     /// The name of a Java class.
     Class,
@@ -119,13 +117,13 @@ pub enum Scope {
     Broker,
     /// One topic: an override over the broker's default.
     Topic,
-    /// One group, of a kind that only Kafka serves.
+    /// One group of a kind that is not served.
     Group,
-    /// One subscription of client metrics, which only Kafka serves.
+    /// One client metrics subscription, which is not served.
     ClientMetrics,
 }
 
-/// How a setting may be changed while the broker runs (Kafka's update modes).
+/// How a setting may change at run time (Kafka's update modes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateMode {
     /// Not at all.
@@ -141,20 +139,20 @@ pub struct Definition {
     pub name: &'static str,
     /// The type of its value.
     pub kind: Kind,
-    /// The value when nobody sets it; `None` is Kafka's null.
+    /// The default; `None` is Kafka's null.
     pub default: Option<&'static str>,
     /// The values that it may hold.
     pub allowed: Allowed,
     /// What it configures.
     pub scope: Scope,
-    /// Whether and how it may change while the broker runs.
+    /// Whether and how it may change at run time.
     pub update_mode: UpdateMode,
-    /// For a topic's or a group's setting: the broker's settings that give its default, the first that is set
-    /// counting, each with the factor from its unit to this one's.
+    /// For a topic's or a group's setting: the broker's settings that give its default, each with the factor from
+    /// its unit to this one's. The first that is set counts.
     pub synonyms: &'static [(&'static str, i64)],
-    /// Not shown to clients unless somebody has set it.
+    /// Shown to clients only if somebody has set it.
     pub internal: bool,
-    /// Known only as a change: its default is never shown.
+    /// Exists only as a change at run time: its default is never shown.
     pub change_only: bool,
     /// What it means.
     pub documentation: &'static str,
@@ -166,7 +164,7 @@ impl Definition {
         matches!(self.kind, Kind::Password)
     }
 
-    /// Whether the value cannot change while the broker runs.
+    /// Whether the value cannot change at run time.
     pub const fn is_read_only(&self) -> bool {
         matches!(self.update_mode, UpdateMode::ReadOnly)
     }
@@ -208,7 +206,7 @@ const fn key(
     }
 }
 
-/// A row whose value is null unless somebody sets it.
+/// A row whose default is null.
 const fn unset(
     name: &'static str,
     kind: Kind,

@@ -1,9 +1,9 @@
-//! Settings as DescribeConfigs answers them: every key with its value, where the value comes from,
-//! and which other values it hides.
+//! Settings as DescribeConfigs returns them: every key with its value, the source of the value, and
+//! its synonyms.
 //!
-//! A synonym is a place from which the value could come, the effective one first. For a topic that
-//! is its override and then the broker's settings that give its default; for a broker the value that
-//! was set (while it ran, for it or for all, before what was set at the start) and then the table's
+//! Synonyms are the places from which the value could come, the effective one first. For a topic
+//! these are its override and then the broker's settings that give its default. For a broker they are
+//! changes at run time (for this broker, then for all), then the value at the start, then the table's
 //! default.
 
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ use super::topic::{canonical_override, inherited};
 pub enum ConfigSource {
     /// The topic's override.
     DynamicTopicConfig = 1,
-    /// Set for this broker while it ran.
+    /// Changed at run time, for this broker.
     DynamicBrokerConfig = 2,
-    /// Set for all brokers while they ran.
+    /// Changed at run time, for all brokers.
     DynamicDefaultBrokerConfig = 3,
     /// Set when the broker was started.
     StaticBrokerConfig = 4,
-    /// Set by nobody.
+    /// The default.
     DefaultConfig = 5,
     /// Set for the subscription of client metrics.
     ClientMetricsConfig = 7,
@@ -90,8 +90,8 @@ impl DescribedConfig {
     }
 }
 
-/// Every setting of a topic with these overrides. An override that is not a valid one (the
-/// controller lets none in) counts as not set.
+/// Every setting of a topic with these overrides. An override that is not valid (the controller
+/// accepts none) is ignored.
 pub fn describe_topic(
     overrides: &BTreeMap<String, String>,
     broker: &BrokerConfig,
@@ -126,8 +126,8 @@ pub fn describe_topic(
     definitions::TOPIC.iter().filter_map(describe).collect()
 }
 
-/// Every setting of a resource of a kind that only Kafka serves: what was set for it, told as from `source`, or
-/// Kafka's default.
+/// Every setting of a group or client metrics subscription: its override, with `source` as the source, or
+/// Kafka's default. Overrides are kept for Kafka and have no effect here.
 pub fn describe_kept(
     definitions: &'static [Definition],
     overrides: &BTreeMap<String, String>,
@@ -150,7 +150,7 @@ pub fn describe_kept(
         let value = synonyms.first().and_then(|first| first.value.clone());
         let mut described = DescribedConfig::new(definition, value, synonyms);
         if definition.scope == Scope::ClientMetrics {
-            // Kafka names none.
+            // Kafka returns no synonyms for these.
             described.synonyms.clear();
         }
         described
@@ -172,9 +172,9 @@ impl BrokerConfig {
     }
 }
 
-/// The places where the broker has a value for this key, or for another one that gives it: from what was set
-/// last to the defaults. Of the others is told what comes after the first value of the key itself (asked of
-/// Kafka 4.3): a topic that lives by log.retention.hours alone has no synonyms.
+/// The places where the broker has a value for this key or for a key with the same meaning, from the latest change
+/// to the defaults. The list starts at the first value of the key itself, as in Kafka 4.3: a topic whose retention
+/// comes from log.retention.hours alone has no synonyms.
 fn broker_synonyms(settings: &Settings, name: &'static str) -> Vec<ConfigSynonym> {
     let definitions: Vec<_> = same_meaning(name)
         .into_iter()
@@ -205,11 +205,11 @@ fn broker_synonyms(settings: &Settings, name: &'static str) -> Vec<ConfigSynonym
         .collect()
 }
 
-/// The keys that give one and the same setting of topics, the strongest first.
+/// The keys that give the same topic setting a default, the strongest first.
 fn same_meaning(name: &'static str) -> Vec<&'static str> {
     let gives = |topic: &&Definition| topic.synonyms.iter().any(|(key, _)| *key == name);
     match definitions::TOPIC.iter().find(gives) {
-        // Kafka knows no way back from this one.
+        // Kafka lists no synonyms for this one.
         Some(topic) if name != "log.flush.scheduler.interval.ms" => {
             topic.synonyms.iter().map(|(key, _)| *key).collect()
         }
@@ -217,7 +217,7 @@ fn same_meaning(name: &'static str) -> Vec<&'static str> {
     }
 }
 
-/// The source of what somebody set.
+/// The source of a value with this origin.
 const fn source(origin: &Origin) -> Option<ConfigSource> {
     match origin {
         Origin::Default => None,

@@ -1,13 +1,13 @@
-//! Settings of the broker that change while it runs.
+//! Settings of the broker that change at run time.
 //!
 //! ```text
 //!   for this broker      in ConfigRecords of the resource broker/<id>
 //!   for all brokers                       of the resource broker/<empty name>
-//!   what it was started with
+//!   what the broker was started with
 //!   defaults
 //! ```
-//! The upper ones prevail. What can change is what Kafka changes and this broker honours: its definition says so.
-//! [`refusal`] says of the others why not, and [`steps`] how far a setting may go at once.
+//! The upper layers override the lower ones. A setting can change if Kafka can change it and this broker honours it;
+//! its definition says so. [`refusal`] says why the others cannot change, and [`steps`] how far one change may go.
 
 mod elsewhere;
 mod steps;
@@ -20,15 +20,15 @@ use super::broker::BrokerConfig;
 use super::definitions::{self, Definition};
 use super::settings::{Origin, Settings};
 
-/// What was set while brokers ran: key to value.
+/// Settings that were changed at run time: key to value.
 pub type Changes = BTreeMap<String, String>;
 
-/// The setting of this name, if it can change while the broker runs.
+/// The setting of this name, if it can change at run time.
 pub fn changeable(name: &str) -> Option<&'static Definition> {
     definitions::broker(name).filter(|definition| !definition.is_read_only())
 }
 
-/// Why these settings cannot all change while the broker runs, if they cannot. The first words are Kafka's.
+/// Why these settings cannot all change at run time; `None` if they can. The text begins as Kafka's.
 pub fn refusal<'a>(names: impl Iterator<Item = &'a str>) -> Option<InvalidConfig> {
     let fixed: Vec<&str> = names.filter(|name| changeable(name).is_none()).collect();
     if fixed.is_empty() {
@@ -51,10 +51,10 @@ pub fn refusal<'a>(names: impl Iterator<Item = &'a str>) -> Option<InvalidConfig
 }
 
 impl BrokerConfig {
-    /// This configuration with what was set while the broker ran laid over it.
+    /// This configuration with the changes applied.
     ///
-    /// What makes no sense (it came from another release) counts as not set, and so does what cannot
-    /// change here.
+    /// A change that is not valid here (it came from another release), or of a setting that cannot change, is
+    /// ignored.
     pub fn in_force(&self, all_brokers: &Changes, this_broker: &Changes) -> Cow<'_, Self> {
         let changes: Vec<_> = layers(all_brokers, this_broker)
             .filter(|change| change.value().is_ok())
@@ -65,7 +65,7 @@ impl BrokerConfig {
         if let Ok(changed) = self.with_changes(&changes) {
             return Cow::Owned(changed);
         }
-        // Together they contradict each other: those that do not count.
+        // Together they contradict each other. Those that do not are applied.
         let mut in_force = Cow::Borrowed(self);
         for change in changes {
             if let Ok(changed) = in_force.with_changes(&[change]) {
@@ -75,8 +75,8 @@ impl BrokerConfig {
         in_force
     }
 
-    /// Whether the settings make sense together when these are laid over them, and `now`, which is in force, may
-    /// be followed by that. What cannot change here is passed over.
+    /// Checks that this configuration with these changes is consistent, and that `now`, the effective one, may
+    /// change to it in one step. Settings that cannot change are ignored.
     ///
     /// # Errors
     /// What is wrong, in one line.
@@ -114,7 +114,7 @@ impl Change<'_> {
     }
 }
 
-/// What can change here, in the order in which it is laid over what was set at the start.
+/// The changes of settings that can change here, in the order in which they are applied.
 fn layers<'a>(
     all_brokers: &'a Changes,
     this_broker: &'a Changes,

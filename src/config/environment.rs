@@ -1,18 +1,17 @@
 //! Settings in environment variables, in the form that Kafka's container images use.
 //!
-//! `KAFKA_LOG_DIRS` is `log.dirs`: the prefix goes, the rest becomes lower case, and of the
-//! underscores one stands for a dot, two for an underscore, three for a dash. `ZURAU_` variables are
-//! read the same way and keep their prefix, so that `ZURAU_FLUSH_BEFORE_ACK` is
-//! `zurau.flush.before.ack`. `CLUSTER_ID`, with which Kafka's images format their directories, is
-//! `zurau.cluster.id`.
+//! `KAFKA_LOG_DIRS` is `log.dirs`: the prefix is dropped and the rest becomes lower case. One underscore stands for
+//! a dot, two for an underscore, three for a dash. `ZURAU_` variables are read the same way but keep their prefix:
+//! `ZURAU_FLUSH_BEFORE_ACK` is `zurau.flush.before.ack`. `CLUSTER_ID`, with which Kafka's images format their
+//! directories, is `zurau.cluster.id`.
 
 use std::collections::BTreeMap;
 
 use super::InvalidConfig;
 use super::settings::Origin;
 
-/// Variables of Kafka's start scripts and container images that are no settings of the broker:
-/// exact names, or beginnings where the last character is `*`.
+/// Variables of Kafka's start scripts and container images that are not settings of the broker: names, or
+/// prefixes that end in `*`.
 const NOT_SETTINGS: &[&str] = &[
     "KAFKA_DEBUG",
     "KAFKA_GC_LOG_OPTS",
@@ -29,21 +28,21 @@ const NOT_SETTINGS: &[&str] = &[
     "KAFKA_VERSION",
 ];
 
-/// What images call the cluster's id: Kafka's own and Confluent's, Kafka's quick start, Bitnami's.
+/// The variables in which images give the cluster's id: Kafka's and Confluent's, Kafka's quick start, Bitnami's.
 const CLUSTER_ID: &[&str] = &["CLUSTER_ID", "KAFKA_CLUSTER_ID", "KAFKA_KRAFT_CLUSTER_ID"];
 
-/// The beginning that Bitnami's image gives to Kafka's settings.
+/// The prefix of Kafka's settings in Bitnami's image.
 const BITNAMI: &str = "KAFKA_CFG_";
 
 /// The settings in these variables: key, value and origin.
 ///
 /// # Errors
-/// When two variables contradict each other, or when they are meant for another image: its settings would all be
-/// passed over.
+/// When two variables contradict each other, or when they are meant for another image, since all its settings would
+/// be ignored.
 pub(super) fn settings(
     variables: &[(String, String)],
 ) -> Result<Vec<(String, String, Origin)>, InvalidConfig> {
-    refuse_foreign(variables)?;
+    refuse_bitnami(variables)?;
     let mut by_key: BTreeMap<String, &(String, String)> = BTreeMap::new();
     for variable in variables {
         let (name, value) = variable;
@@ -54,7 +53,7 @@ pub(super) fn settings(
             && others != value
         {
             return Err(InvalidConfig(format!(
-                "the environment variables {other} ({others:?}) and {name} ({value:?}) mean the same and \
+                "the environment variables {other} ({others:?}) and {name} ({value:?}) set the same thing and \
                  differ: keep one"
             )));
         }
@@ -65,27 +64,27 @@ pub(super) fn settings(
     Ok(by_key.into_iter().map(setting).collect())
 }
 
-fn refuse_foreign(variables: &[(String, String)]) -> Result<(), InvalidConfig> {
-    let mut foreign = variables
+fn refuse_bitnami(variables: &[(String, String)]) -> Result<(), InvalidConfig> {
+    let mut found = variables
         .iter()
         .filter_map(|(name, _)| Some((name, name.strip_prefix(BITNAMI)?)));
-    let Some((first, rest)) = foreign.next() else {
+    let Some((first, rest)) = found.next() else {
         return Ok(());
     };
-    let others = match foreign.count() {
+    let others = match found.count() {
         0 => String::new(),
         more => format!(" (and {more} more that begin with {BITNAMI})"),
     };
     Err(InvalidConfig(format!(
-        "the environment variable {first}{others} is meant for Bitnami's image of Kafka and would be passed \
-         over: call it KAFKA_{rest}, as Kafka's own image does, or unset it"
+        "the environment variable {first}{others} is meant for Bitnami's image of Kafka and would be \
+         ignored: call it KAFKA_{rest}, as Kafka's own image does, or unset it"
     )))
 }
 
 /// The key that the environment variable `name` sets, if it is meant for the broker.
 fn key_of(name: &str, value: &str) -> Option<String> {
     if CLUSTER_ID.contains(&name) {
-        // Written into a compose file, an empty value stands for none.
+        // In a compose file, an empty value means that none is given.
         return (!value.is_empty()).then(|| "zurau.cluster.id".to_owned());
     }
     if is_no_setting(name) || is_service_link(name, value) {
@@ -107,7 +106,7 @@ fn is_no_setting(name: &str) -> bool {
         })
 }
 
-/// Whether this is how Kubernetes tells every pod about a service, such as one called "kafka" or "kafka-ui":
+/// Whether this is a variable in which Kubernetes tells every pod about a service, such as "kafka" or "kafka-ui":
 /// `KAFKA_SERVICE_HOST`, `KAFKA_PORT=tcp://...`, `KAFKA_UI_PORT_8080_TCP_ADDR`.
 fn is_service_link(name: &str, value: &str) -> bool {
     let port_of_protocol = |rest: &str| {
@@ -204,7 +203,7 @@ mod tests {
         assert_eq!(
             refusal(&[("KAFKA_CFG_NODE_ID", "0")]),
             "the environment variable KAFKA_CFG_NODE_ID is meant for Bitnami's image of Kafka and would be \
-             passed over: call it KAFKA_NODE_ID, as Kafka's own image does, or unset it"
+             ignored: call it KAFKA_NODE_ID, as Kafka's own image does, or unset it"
         );
         let three = [
             ("KAFKA_CFG_LISTENERS", "PLAINTEXT://:9092"),

@@ -1,8 +1,8 @@
-//! What the node is: its roles, its quorum and its cluster.
+//! The identity of the node: its roles, its quorum and its cluster.
 //!
-//! A node of Zurau stands alone, as broker and controller in one process. A configuration that makes it one of
-//! several nodes must not start: each of them would found a cluster of its own, and clients that know them all
-//! would write to one and read from another.
+//! A Zurau node runs alone, as broker and controller in one process. A configuration for one of several nodes must
+//! not start: each node would create a cluster of its own, and a client that knows them all would write to one and
+//! read from another.
 
 use super::InvalidConfig;
 use super::settings::Settings;
@@ -11,7 +11,7 @@ use super::value::list_items;
 /// The longest cluster id; Kafka's are 22 characters.
 const LONGEST_CLUSTER_ID: usize = 128;
 
-/// Whether the settings that say what the node is say what it can be.
+/// Checks that the node is configured to run alone.
 pub(super) fn check(settings: &Settings) -> Result<(), InvalidConfig> {
     check_roles(settings)?;
     check_voters(settings)?;
@@ -38,28 +38,25 @@ fn check_roles(settings: &Settings) -> Result<(), InvalidConfig> {
     Err(refusal(
         settings,
         "process.roles",
-        "a node of Zurau stands alone, as broker and controller in one process",
-        "use broker,controller or remove it, or stay with Apache Kafka for a cluster of several nodes",
+        "a Zurau node runs alone, as broker and controller in one process",
+        "use broker,controller or remove it, or use Apache Kafka for a cluster of several nodes",
     ))
 }
 
 fn check_voters(settings: &Settings) -> Result<(), InvalidConfig> {
     const KEY: &str = "controller.quorum.voters";
-    const ALONE: &str = "remove it, or stay with Apache Kafka for a cluster of several nodes";
+    const ALONE: &str = "remove it, or use Apache Kafka for a cluster of several nodes";
     let voters = items(settings, KEY);
     let mut ids = Vec::with_capacity(voters.len());
     for voter in &voters {
         let Some(id) = voter_id(voter) else {
-            let wrong = format!("{voter:?} is no voter");
+            let wrong = format!("{voter:?} is not a voter");
             return Err(refusal(settings, KEY, &wrong, "use id@host:port"));
         };
         ids.push(id);
     }
     if ids.len() > 1 {
-        let several = format!(
-            "it makes {} nodes one cluster, and a node of Zurau stands alone",
-            ids.len()
-        );
+        let several = format!("it names {} nodes, but a Zurau node runs alone", ids.len());
         return Err(refusal(settings, KEY, &several, ALONE));
     }
     let own: i32 = settings.read("node.id")?;
@@ -67,7 +64,7 @@ fn check_voters(settings: &Settings) -> Result<(), InvalidConfig> {
         Some(id) if *id != own => {
             let origin = settings.origin("node.id");
             let other = format!(
-                "it makes node {id} the controller, and this is node {own} (node.id, {origin}), which stands alone"
+                "it makes node {id} the controller, but this is node {own} (node.id, {origin}), and a Zurau node runs alone"
             );
             let cure = format!("remove it, or set node.id to {id} if that is this node");
             Err(refusal(settings, KEY, &other, &cure))
@@ -87,20 +84,20 @@ fn check_bootstrap_servers(settings: &Settings) -> Result<(), InvalidConfig> {
     const KEY: &str = "controller.quorum.bootstrap.servers";
     for server in items(settings, KEY) {
         let Some((host, port)) = host_and_port(server) else {
-            let wrong = format!("{server:?} is no address");
+            let wrong = format!("{server:?} is not an address");
             return Err(refusal(settings, KEY, &wrong, "use host:port"));
         };
         if !(is_own_host(settings, host) && may_be_own_port(settings, port)) {
-            let other = format!("{server} is not this node, and a node of Zurau stands alone");
-            let cure = "remove it, or stay with Apache Kafka for a cluster of several nodes";
+            let other = format!("{server} is not this node, and a Zurau node runs alone");
+            let cure = "remove it, or use Apache Kafka for a cluster of several nodes";
             return Err(refusal(settings, KEY, &other, cure));
         }
     }
     Ok(())
 }
 
-/// Whether `host` is this machine, as far as can be told without asking others: the loopback, its name, or what
-/// its listeners have.
+/// Whether `host` is this machine, as far as it can be known without asking others: the loopback address, its own
+/// name, or a host of its listeners.
 fn is_own_host(settings: &Settings, host: &str) -> bool {
     if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
         return true;
@@ -145,15 +142,15 @@ fn check_cluster_id(settings: &Settings) -> Result<(), InvalidConfig> {
     let Some(id) = settings.value(KEY) else {
         return Ok(());
     };
-    // Kafka makes UUIDs of 22 characters, but takes any text. A sentence, or what a shell has not expanded, is not
-    // meant.
+    // Kafka generates ids of 22 characters but accepts any text. A sentence, or a variable that a shell has not
+    // expanded, is a mistake.
     let is_name = id.bytes().all(|byte| byte.is_ascii_graphic());
     if id.len() <= LONGEST_CLUSTER_ID && is_name {
         return Ok(());
     }
-    let cure = "use 22 letters, digits, - and _, as kafka-storage.sh random-uuid prints them, or leave it out where \
-                the data directory has an id";
-    Err(refusal(settings, KEY, "this is no id of a cluster", cure))
+    let cure = "use an id such as kafka-storage.sh random-uuid prints (22 letters, digits, - and _), or leave it out \
+                if the data directory has an id";
+    Err(refusal(settings, KEY, "this is not a cluster id", cure))
 }
 
 fn host_and_port(address: &str) -> Option<(&str, u16)> {

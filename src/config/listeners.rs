@@ -1,11 +1,11 @@
-//! Where the broker listens and what it tells clients to connect to.
+//! The addresses on which the broker listens, and those that it advertises to clients.
 //!
-//! `listeners` names the sockets, `listener.security.protocol.map` says what each name speaks, and
-//! `advertised.listeners` says which address clients are given. Names are upper case, as in Kafka.
-//! Listeners of `controller.listener.names` are left out everywhere: the controller runs inside this
-//! process and needs no socket, while a stock KRaft `server.properties` names one.
+//! `listeners` names the sockets, `listener.security.protocol.map` gives each name its security protocol, and
+//! `advertised.listeners` has the addresses that clients connect to. Names are upper case, as in Kafka.
+//! Listeners in `controller.listener.names` are left out everywhere: the controller runs inside this
+//! process and needs no socket, but a stock KRaft `server.properties` names one.
 //!
-//! Only plain text can be served. Whoever asks for more is never advised to call it plain.
+//! Only PLAINTEXT is served. An error about another protocol never advises to use PLAINTEXT instead.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::value::list_items;
 use super::warning::Warning;
 
-/// What a listener speaks below Kafka's protocol.
+/// The security protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecurityProtocol {
     /// Plain TCP, no authentication.
@@ -66,7 +66,7 @@ impl fmt::Display for SecurityProtocol {
 pub struct Listener {
     /// Its name, upper case.
     pub name: String,
-    /// What it speaks.
+    /// Its security protocol.
     pub protocol: SecurityProtocol,
     /// The address or host name to bind, without brackets; empty for every interface.
     pub host: String,
@@ -75,7 +75,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Whether this listens on every interface, so that its host is no address for clients.
+    /// Whether this listens on every interface. Its host is then no address that clients could use.
     pub fn is_wildcard(&self) -> bool {
         self.host.is_empty() || is_wildcard(&self.host)
     }
@@ -91,12 +91,12 @@ impl fmt::Display for Listener {
     }
 }
 
-/// What clients of a listener are told to connect to.
+/// The address that a listener advertises to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdvertisedAddress {
     /// The host, never a wildcard; `None` for the address that the client connected to.
     pub host: Option<String>,
-    /// The port; 0 for the port that the listener really has.
+    /// The port; 0 for the port of the listener.
     pub port: u16,
 }
 
@@ -149,14 +149,14 @@ fn bound(
         let protocol = *protocols.get(&name).ok_or_else(|| {
             let map = settings.origin("listener.security.protocol.map");
             InvalidConfig(format!(
-                "{KEY} ({origin}) names {text}, but listener.security.protocol.map ({map}) does not say what \
-                 {name} speaks: add {name}:PROTOCOL there (only PLAINTEXT is served yet), or remove {text}"
+                "{KEY} ({origin}) names {text}, but listener.security.protocol.map ({map}) has no protocol for \
+                 {name}: add {name}:PROTOCOL there (only PLAINTEXT is served yet), or remove {text}"
             ))
         })?;
         if protocol != SecurityProtocol::Plaintext {
             return Err(InvalidConfig(format!(
-                "{KEY} ({origin}) names {text}, which would speak {protocol}, and that is not served yet: \
-                 remove it, and offer other listeners only to networks that you trust"
+                "{KEY} ({origin}) names {text}, a listener with {protocol}, which is not served yet: remove it, and \
+                 open other listeners only to networks that you trust"
             )));
         }
         for other in &listeners {
@@ -167,7 +167,7 @@ fn bound(
             }
             if port != 0 && (&other.host, other.port) == (&host, port) {
                 return Err(InvalidConfig(format!(
-                    "{KEY} ({origin}) gives {} and {name} one port, {port}: give every listener its own",
+                    "{KEY} ({origin}) gives {} and {name} the same port, {port}: give every listener its own",
                     other.name
                 )));
             }
@@ -227,9 +227,9 @@ fn advertised(
         }
         if is_wildcard(&host) {
             return Err(InvalidConfig(format!(
-                "{KEY} cannot contain {text} ({origin}): clients cannot connect to a wildcard address; use \
-                 a host name or address that they can reach, or remove the entry to give them the address \
-                 they connected to"
+                "{KEY} cannot contain {text} ({origin}): clients cannot connect to a wildcard address; use a host \
+                 name or address that they can reach, or remove the entry to advertise the address that each \
+                 client connected to"
             )));
         }
         if !listeners.iter().any(|listener| listener.name == name) {
@@ -263,7 +263,7 @@ fn advertised(
     Ok(advertised)
 }
 
-/// `zurau.advertised.host`, for listeners of which nothing else is said: with the port that they really have.
+/// `zurau.advertised.host`, for listeners without an entry in `advertised.listeners`. They advertise their own port.
 fn advertised_host(settings: &Settings, host: &str) -> Result<AdvertisedAddress, InvalidConfig> {
     let bare = without_brackets(host);
     if !bare.bytes().all(is_of_a_host) || is_wildcard(bare) {
@@ -290,8 +290,8 @@ fn inter_broker(
     let set = settings.value(KEY).unwrap_or_default().to_ascii_uppercase();
     if controllers.contains(&set) {
         return Err(InvalidConfig(format!(
-            "{KEY} cannot be {set} ({origin}), which controller.listener.names keeps for controllers: use the \
-             name of another listener"
+            "{KEY} cannot be {set} ({origin}): that is a listener of controllers (controller.listener.names); use \
+             the name of another listener"
         )));
     }
     if exists(&set) {
@@ -311,7 +311,7 @@ fn inter_broker(
         .unwrap_or_default())
 }
 
-/// A `NAME://host:port` in parts.
+/// The parts of a `NAME://host:port`.
 struct Endpoint {
     name: String,
     host: String,
@@ -328,7 +328,7 @@ impl Endpoint {
             Self::split(text).ok_or_else(|| refusal("use NAME://host:port"))?;
         let port = port.parse().map_err(|_| {
             refusal(&format!(
-                "{port} is no port: use a number from 0 to {}",
+                "{port} is not a port: use a number from 0 to {}",
                 u16::MAX
             ))
         })?;
@@ -340,7 +340,7 @@ impl Endpoint {
         })
     }
 
-    /// Name, host without brackets, and what should be a port.
+    /// The name, the host without brackets, and the text that should be a port.
     fn split(text: &str) -> Option<(&str, &str, &str)> {
         let (name, address) = text.split_once("://")?;
         let (host, port) = address.rsplit_once(':')?;

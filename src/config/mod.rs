@@ -11,19 +11,19 @@
 //!                         TopicConfig::resolve / describe
 //! ```
 //!
-//! - [`definitions`]: the table. A key that is not in it has no meaning here.
+//! - [`definitions`]: the table. A key that is not in it has no effect here.
 //! - [`parse`]: from file, environment and command line to [`Settings`] and [`Warning`]s. A wrong
-//!   value is an error that names key, value, place and cure.
-//! - [`mod@unserved`]: Kafka's settings that are not served. Where somebody relies on one for protection the start
-//!   ends; the others are warnings, since a stock `server.properties` must start this broker.
-//! - [`mod@identity`]: a configuration that makes this node one of several must not start either.
-//! - [`broker`], [`listeners`], [`topic`]: what the other rooms read.
-//! - [`dynamic`]: what was set while the broker ran, laid over what it was started with.
-//! - [`current`]: the one published view of what is in force; rooms read a setting there when they use it.
-//! - [`describe`]: the same values as DescribeConfigs shows them, with sources and synonyms.
+//!   value is an error that names the key, the value, where it was set, and what to do.
+//! - [`mod@unserved`]: Kafka's settings that are not served. One that somebody relies on for protection ends the
+//!   start; the others are warnings, since a stock `server.properties` must start this broker.
+//! - [`mod@identity`]: a configuration for one of several nodes must not start either.
+//! - [`broker`], [`listeners`], [`topic`]: the typed views that other rooms read.
+//! - [`dynamic`]: changes at run time, applied over the configuration at the start.
+//! - [`current`]: the effective configuration, published; rooms read a setting there each time that they use it.
+//! - [`describe`]: the same values as DescribeConfigs returns them, with sources and synonyms.
 //!
-//! Nothing here logs, prints, or knows a runtime: warnings are values, and whoever has set up the
-//! log prints them.
+//! Nothing here logs, prints, or knows a runtime: warnings are values, and the broker logs them once the
+//! log is set up.
 
 pub mod broker;
 pub mod current;
@@ -53,7 +53,7 @@ pub use settings::{Origin, Setting, Settings};
 pub use topic::{CleanupPolicy, TimestampType, TopicConfig, validate_override};
 pub use warning::{Lack, Warning};
 
-/// A configuration that cannot be used, in one line that names what is wrong and what to do.
+/// Why a configuration cannot be used, in one line that says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidConfig(pub String);

@@ -2,9 +2,8 @@
 //!
 //! The `config` crate merges the layers; it takes dots in keys for paths into tables, so every layer
 //! hands it one table under a single name, in which keys are plain text. A value carries its origin
-//! through the merge. Afterwards every value that the table of definitions knows is checked, and
-//! every key that it does not know is judged: by the table of what Kafka has and Zurau does not serve, or as
-//! unknown.
+//! through the merge. Afterwards every value of a key in the table of definitions is checked. Every other
+//! key is looked up in the table of Kafka's settings that are not served, or is unknown.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +24,7 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// `key=value`, as on the command line; later ones prevail.
     pub overrides: Vec<String>,
-    /// Whether this is a container, whose loopback nobody outside can reach.
+    /// Whether this is a container, whose loopback address cannot be reached from outside.
     pub in_container: bool,
 }
 
@@ -50,7 +49,7 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<Warning>), InvalidConfig
 /// Keys that mean the same: `broker.id` is `node.id`, and `log.dir` is `log.dirs` unless that is set.
 fn unite_synonyms(settings: &mut Settings) -> Result<(), InvalidConfig> {
     let old = settings.value("broker.id").unwrap_or_default().to_owned();
-    // Kafka's default asks for no number.
+    // -1 is Kafka's default: no number is set.
     if settings.is_explicit("broker.id") && old != "-1" {
         let origin = settings.origin("broker.id");
         if old.starts_with('-') {
@@ -76,8 +75,7 @@ fn unite_synonyms(settings: &mut Settings) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// What is said of keys that nobody knows. Those of Confluent's server, of which its image sets many, are said
-/// in one line.
+/// The warnings about unknown keys. Those of Confluent's server share one line, since its image sets many.
 fn warnings_of_unknown(unknown: Vec<(String, Origin)>) -> Vec<Warning> {
     let (confluents, unknown): (Vec<_>, Vec<_>) = unknown
         .into_iter()
@@ -105,8 +103,8 @@ fn warnings_of_unknown(unknown: Vec<(String, Origin)>) -> Vec<Warning> {
     warnings
 }
 
-/// The known key that is nearest to `key`, if any is near enough to have been meant. A topic's key
-/// leads to the broker's default of it.
+/// The known key that is most like `key`, if it is similar enough to have been meant. For a topic's key it
+/// is the broker's default.
 fn nearest(key: &str) -> Option<&'static str> {
     if let Some((synonym, _)) =
         definitions::topic(key).and_then(|definition| definition.synonyms.first())
@@ -162,7 +160,7 @@ fn merged(sources: &Sources) -> Result<BTreeMap<String, (String, Origin)>, Inval
         .collect()
 }
 
-/// `key=value` of the command line in parts.
+/// Splits `key=value` from the command line.
 fn split(text: &str) -> Result<(String, String, Origin), InvalidConfig> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => {

@@ -1,14 +1,15 @@
-//! Whether anybody can reach a broker that nobody told where to listen.
+//! Whether clients can reach a broker whose `listeners` are not set.
 //!
-//! The default is the loopback, since an unsecured broker is not offered to the network unasked. Where the
-//! rest of the configuration, or being in a container, says that others are meant to come, that is worth a line.
+//! The default is the loopback address, so that an unsecured broker is not open to the network unless somebody asks
+//! for it. A warning says so where the rest of the configuration, or a container, shows that other machines are
+//! meant to connect.
 
 use std::net::IpAddr;
 
 use super::broker::BrokerConfig;
 use super::warning::Warning;
 
-/// What is to be said of it.
+/// The warning, if there is one.
 pub(super) fn warning(config: &BrokerConfig, in_container: bool) -> Option<Warning> {
     let settings = &config.settings;
     if settings.is_explicit("listeners") {
@@ -26,8 +27,8 @@ pub(super) fn warning(config: &BrokerConfig, in_container: bool) -> Option<Warni
                 .into_iter()
                 .find(|key| settings.is_explicit(key))?;
             return Some(Warning::Note(format!(
-                "{key} ({}) sends clients of {name} to {}, but nothing says where to listen, and {listener} \
-                 can be reached from this machine only: {cure}",
+                "{key} ({}) sends clients of {name} to {}, but listeners is not set, and {listener} can be \
+                 reached from this machine only: {cure}",
                 settings.origin(key),
                 address.host.as_deref().unwrap_or_default(),
             )));
@@ -35,8 +36,8 @@ pub(super) fn warning(config: &BrokerConfig, in_container: bool) -> Option<Warni
     }
     in_container.then(|| {
         Warning::Note(format!(
-            "this is a container and nothing says where to listen: {listener} can be reached only from \
-             within; {cure}"
+            "this is a container and listeners is not set: {listener} can be reached only from inside the \
+             container; {cure}"
         ))
     })
 }

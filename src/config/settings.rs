@@ -7,7 +7,7 @@ use super::InvalidConfig;
 use super::definitions::{self, Definition};
 use super::value::FromValue;
 
-/// Who gave a setting its value. Later ones prevail over earlier ones.
+/// Where the value of a setting came from. Later origins override earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Nobody: the table's default.
@@ -18,9 +18,9 @@ pub enum Origin {
     Environment(String),
     /// `--override` on the command line.
     Override,
-    /// A change for all brokers while they ran.
+    /// A change at run time, for all brokers.
     AllBrokers,
-    /// A change for this broker while it ran.
+    /// A change at run time, for this broker.
     ThisBroker,
 }
 
@@ -58,7 +58,7 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     settings: BTreeMap<&'static str, Setting>,
-    /// What is not in force because of a change while the broker runs: of each key the last one first.
+    /// Values that changes at run time have replaced: for each key, the last one first.
     hidden: BTreeMap<&'static str, Vec<Setting>>,
 }
 
@@ -107,7 +107,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Gives `definition` a value that has been checked. The one that it had is remembered.
+    /// Gives `definition` a value that has been checked, and keeps the value below it.
     pub(super) fn lay_over(
         &mut self,
         definition: &'static Definition,
@@ -122,7 +122,7 @@ impl Settings {
         below.splice(0..0, hidden);
     }
 
-    /// The setting of this name that is in force, and those below it.
+    /// The effective setting of this name, and those that it overrides.
     pub(super) fn layers(&self, name: &str) -> impl Iterator<Item = &Setting> {
         let hidden = self.hidden.get(name).map(Vec::as_slice).unwrap_or_default();
         self.get(name).into_iter().chain(hidden)

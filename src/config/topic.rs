@@ -1,9 +1,9 @@
 //! The configuration of one topic: its overrides over the broker's defaults.
 //!
-//! A topic's setting has, in this order, the topic's own override, the first of the broker's
-//! synonyms that is not null (`log.retention.ms`, else `.minutes`, else `.hours`), or its default.
-//! Overrides are stored as the texts that the client sent; [`TopicConfig::resolve`] makes of them
-//! what the log reads. [`validate_override`] refuses in Kafka's words, since people search for them.
+//! The value of a topic's setting is the topic's own override; else the first of the broker's
+//! synonyms that is not null (`log.retention.ms`, then `.minutes`, then `.hours`); else its default.
+//! Overrides are stored as the client sent them, and [`TopicConfig::resolve`] turns them into what
+//! the log reads. [`validate_override`] uses Kafka's error texts, since people search for them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::value::FromValue;
 
 pub use super::InvalidConfig;
 
-/// What a topic's cleanup policy asks for. Neither keeps everything.
+/// A topic's cleanup policy. With neither, everything is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
     /// Old segments are deleted.
@@ -22,7 +22,7 @@ pub struct CleanupPolicy {
     pub compact: bool,
 }
 
-/// Which clock stamps records.
+/// Which clock sets the timestamps of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
     /// The producer's.
@@ -31,20 +31,20 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// In which codec a topic's batches are stored.
+/// The codec in which a topic's batches are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressionType {
-    /// As the producer sent them.
+    /// The producer's codec.
     Producer,
-    /// In none.
+    /// No compression.
     Uncompressed,
-    /// In gzip.
+    /// gzip.
     Gzip,
-    /// In snappy.
+    /// snappy.
     Snappy,
-    /// In lz4.
+    /// lz4.
     Lz4,
-    /// In zstd.
+    /// zstd.
     Zstd,
 }
 
@@ -165,8 +165,8 @@ impl TopicConfig {
         Ok(config)
     }
 
-    /// How old a segment grows: in a compacted topic no older than its records may stay uncompacted, since
-    /// the segment that is written to is not touched.
+    /// The age at which a segment is closed. In a compacted topic it is at most `max.compaction.lag.ms`, since
+    /// the active segment is not compacted.
     pub fn roll_ms(&self) -> i64 {
         if self.cleanup_policy.compact && self.max_compaction_lag_ms > 0 {
             self.segment_ms.min(self.max_compaction_lag_ms)
@@ -189,7 +189,7 @@ impl Default for TopicConfig {
     }
 }
 
-/// Whether a topic may have this override, taken by itself. Wrong ones are refused in Kafka's words.
+/// Checks one override of a topic by itself. The error texts are Kafka's.
 pub fn validate_override(name: &str, value: &str) -> Result<(), InvalidConfig> {
     canonical_override(name, value).map(|_| ())
 }
@@ -207,7 +207,7 @@ pub(super) fn inherited(definition: &Definition, broker: &BrokerConfig) -> Optio
         let value = broker.settings.value(name)?;
         match (*factor, value.parse::<i64>()) {
             (1, _) | (_, Err(_)) => Some(value.to_owned()),
-            // A negative number of hours is "for ever", whatever the number.
+            // Any negative number of hours means "for ever".
             (factor, Ok(number)) => Some(number.saturating_mul(factor).max(-1).to_string()),
         }
     });

@@ -1,19 +1,18 @@
-//! Kafka's settings that are not served, and what it means that they have no effect.
+//! Kafka's settings that are not served, and what happens if one is set.
 //!
-//! Who sets one relies on something. What that is decides what happens, and every such setting of Kafka's is in
-//! exactly one class (`table.rs`):
+//! That depends on what the person who set it relies on. Every such setting is in exactly one class (`table.rs`):
 //!
 //! | class | the setting says | what happens |
 //! | --- | --- | --- |
-//! | refused | who may enter, what the node is, or what may be lost | the start ends: going on without would be worse than not starting |
-//! | to come | how something works that is not there yet | a warning that says "yet" |
-//! | no counterpart | how something works that Kafka has and Zurau does without | a warning |
-//! | one node | how several nodes deal with each other | a line for those who look closely |
-//! | former | something that Kafka itself has given up | a warning that names what took its place |
+//! | refused | who may connect, what the node is, or what may be lost | the start ends, since running without it would be worse than not starting |
+//! | to come | how a feature works that is not served yet | a warning that says "yet" |
+//! | no counterpart | how a part of Kafka works that Zurau does not have | a warning |
+//! | one node | how several nodes work together | a line at debug level |
+//! | former | something that Kafka no longer has | a warning that names its replacement |
 //!
-//! Kafka's default, or nothing, given explicitly, asks for nothing: no word is lost about it. A setting of one
-//! listener (`listener.name.<name>.<key>`) is judged by its key. What begins with `ssl.` or `sasl.` and is
-//! in no row asks for what its neighbours ask for.
+//! If the value is Kafka's default, or empty, nothing is logged. A setting of one listener
+//! (`listener.name.<name>.<key>`) is treated like its key. A key that begins with `ssl.` or `sasl.` and has no row is
+//! treated like the others that do.
 
 mod reasons;
 mod table;
@@ -28,19 +27,19 @@ use super::{InvalidConfig, definitions};
 #[derive(Debug)]
 struct Unserved {
     name: &'static str,
-    /// The value that asks for nothing: Kafka's default; empty for null.
+    /// Kafka's default, which changes nothing; empty for null.
     default: &'static str,
     standing: Standing,
 }
 
-/// What it means that a setting is not served.
+/// What happens if the setting is set.
 #[derive(Debug)]
 enum Standing {
     Refused(Refusal),
     Ineffective(Lack),
 }
 
-/// Beginnings of keys that stand for a whole family where they are in no row.
+/// Prefixes of keys that have no row of their own.
 const FAMILIES: &[(&str, Standing)] = &[
     ("ssl.", Standing::Refused(ENCRYPTION)),
     ("sasl.", Standing::Refused(AUTHENTICATION)),
@@ -66,10 +65,10 @@ const FAMILIES: &[(&str, Standing)] = &[
     ),
 ];
 
-/// The beginning of keys that are for one listener; its name follows.
+/// The prefix of keys for one listener; its name follows.
 const OF_ONE_LISTENER: &str = "listener.name.";
 
-/// The names of Kafka's settings that are not served, but for those of the past.
+/// The names of Kafka's settings that are not served, except those that Kafka no longer has.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     UNSERVED
         .iter()
@@ -77,8 +76,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .map(|row| row.name)
 }
 
-/// What is to be said of `key`, which the table of definitions does not have: nothing when it asks for
-/// nothing, a warning, or why the start ends. `None` when Kafka does not know it either.
+/// What happens if `key`, which the table of definitions does not have, has this value: nothing, a warning, or an
+/// error that ends the start. `None` if Kafka does not know the key either.
 pub(super) fn judge(
     key: &str,
     value: &str,
@@ -98,7 +97,7 @@ pub(super) fn judge(
     })
 }
 
-/// Kafka's default of `key`, and what it means that it is not served.
+/// Kafka's default of `key`, and what happens if it is set.
 fn standing(key: &str) -> Option<(&'static str, &'static Standing)> {
     if let Some(rest) = key.strip_prefix(OF_ONE_LISTENER) {
         return standing_of_one_listener(rest);
@@ -110,12 +109,11 @@ fn standing(key: &str) -> Option<(&'static str, &'static Standing)> {
     family.map(|(_, standing)| ("", standing))
 }
 
-/// The same for `<name>.<key>` or, of SASL, `<name>.<mechanism>.<key>`.
+/// The same for `<name>.<key>` or, for SASL, `<name>.<mechanism>.<key>`.
 fn standing_of_one_listener(rest: &str) -> Option<(&'static str, &'static Standing)> {
     const LIMIT: Standing = Standing::Refused(ONE_LISTENERS_LIMIT);
-    const FOR_ALL: Standing = Standing::Ineffective(Lack::NoCounterpart(
-        "settings are for all listeners together",
-    ));
+    const FOR_ALL: Standing =
+        Standing::Ineffective(Lack::NoCounterpart("settings apply to all listeners"));
     let key = rest.find(".sasl.").or_else(|| rest.find('.'));
     let key = &rest[key? + 1..];
     match key {
@@ -125,7 +123,7 @@ fn standing_of_one_listener(rest: &str) -> Option<(&'static str, &'static Standi
     }
 }
 
-/// Whether `value` is what holds anyway, or nothing.
+/// Whether `value` is the default or empty.
 fn asks_for_nothing(value: &str, default: &str) -> bool {
     let value: String = value.split_ascii_whitespace().collect();
     value.is_empty() || value.eq_ignore_ascii_case(default)
@@ -143,7 +141,7 @@ fn refused(key: &str, value: &str, origin: &Origin, refusal: &Refusal) -> Invali
     ))
 }
 
-/// Whether the value of `key` must not be shown. Of what nobody knows, the name tells.
+/// Whether the value of `key` must not be shown. The table does not know these keys, so their names decide.
 fn is_secret(key: &str) -> bool {
     [
         "password",

@@ -1,8 +1,8 @@
-//! From the text of a value to its canonical text, and from that to Rust's types.
+//! Values: from text to canonical text, and from that to Rust's types.
 //!
-//! Two steps, because most values are stored and shown as text and few are read as numbers:
-//! [`Definition::canonical`] checks a text and writes it the one way that Kafka shows it, and
-//! [`FromValue`] reads a text that has been checked. The reasons for refusing a text are Kafka's words.
+//! These are two steps, since most values are stored and shown as text, and only few are read as numbers.
+//! [`Definition::canonical`] checks a text and writes it as Kafka shows it; [`FromValue`] reads a text that has been
+//! checked. The texts of refusals are Kafka's own.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use super::InvalidConfig;
 use super::definitions::{Allowed, Definition, Kind, Scope};
 
 impl Definition {
-    /// Checks `text` against type and range and returns it in its canonical form, or the reason why
-    /// it cannot be used (Kafka's words, to follow "Invalid value x for configuration y:").
+    /// Checks `text` against type and range and returns its canonical form, or the reason why it cannot be
+    /// used (Kafka's text, to follow "Invalid value x for configuration y:").
     pub fn canonical(&self, text: &str) -> Result<String, String> {
         let text = text.trim();
         match self.kind {
@@ -27,8 +27,8 @@ impl Definition {
         }
     }
 
-    /// The same with the whole sentence in Kafka's words where the text cannot be used. Kafka names what it
-    /// has read: the number, or the item of a list that is wrong.
+    /// The same, but the error is Kafka's whole sentence. Kafka names what it has parsed: the number, or the wrong
+    /// item of a list.
     pub(super) fn checked(&self, text: &str) -> Result<String, InvalidConfig> {
         self.canonical(text)
             .map_err(|reason| InvalidConfig(self.refusal(text, &reason)))
@@ -142,7 +142,7 @@ impl Definition {
     fn canonical_list(&self, text: &str) -> Result<String, String> {
         let mut items = list_items(text);
         if self.scope == Scope::Topic {
-            // Of topics Kafka takes repetitions, for the sake of those that have always had them.
+            // For topics Kafka accepts repetitions, since older releases have stored them.
             let mut seen = HashSet::new();
             items.retain(|item| item.is_empty() || seen.insert(*item));
         }
@@ -206,13 +206,13 @@ pub(super) fn list_items(text: &str) -> Vec<&str> {
     }
 }
 
-/// A type that a checked value can be read as. `None` in, where a value is null.
+/// A type as which a checked value can be read. A null value is `None`.
 pub(super) trait FromValue: Sized {
-    /// Whether this type holds every value of such a setting, and null where it may be null.
+    /// Whether this type holds every value of the setting, and null if it may be null.
     #[cfg(test)]
     fn suits(definition: &Definition) -> bool;
 
-    /// The value, or `None` when the text is not of this type, which its definition rules out.
+    /// The value, or `None` if the text is not of this type, which the definition rules out.
     fn from_value(text: Option<&str>) -> Option<Self>;
 }
 
@@ -269,8 +269,8 @@ impl<T: FromValue> FromValue for Option<T> {
     }
 }
 
-/// A double in Java's words: at least one digit after the point, and very large and very small ones with an
-/// exponent.
+/// A double as Java writes it: at least one digit after the point, and an exponent for very large and very small
+/// numbers.
 fn as_java_writes(number: f64) -> String {
     let magnitude = number.abs();
     if magnitude.is_infinite() {

@@ -1,10 +1,10 @@
-//! What the author of a configuration should know, though it stops nothing.
+//! Warnings about a configuration with which the broker starts all the same.
 
 use std::fmt;
 
 use super::Origin;
 
-/// Something in the configuration that stops nothing but that its author should know.
+/// Something in the configuration that its author should know, though the broker starts with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// A setting of Kafka's that has no effect here.
@@ -13,7 +13,7 @@ pub enum Warning {
         key: String,
         /// Who set it.
         origin: Origin,
-        /// Why not.
+        /// Why it has no effect.
         lack: Lack,
     },
     /// A key that neither Kafka nor this broker has.
@@ -22,12 +22,12 @@ pub enum Warning {
         key: String,
         /// Who set it.
         origin: Origin,
-        /// A key that was perhaps meant.
+        /// The key that its author may have meant.
         nearest: Option<&'static str>,
     },
     /// Anything else, as a sentence.
     Note(String),
-    /// The same for those who look closely.
+    /// The same at debug level.
     Aside(String),
 }
 
@@ -38,14 +38,14 @@ pub enum Lack {
     Feature(&'static str),
     /// What it tunes does not exist here, for this reason.
     NoCounterpart(&'static str),
-    /// It can matter only among several nodes.
+    /// It matters only in a cluster of several nodes.
     OneNode,
-    /// Kafka has it no more; what to do instead.
+    /// Kafka no longer has it; what to do instead.
     Former(&'static str),
 }
 
 impl Warning {
-    /// Whether its author can do something about it, or would want to; else it is for those who look closely.
+    /// Whether its author may want to act on it. If not, it is logged at debug level.
     pub fn matters(&self) -> bool {
         match self {
             Self::NotServed { lack, .. } => *lack != Lack::OneNode,
@@ -64,7 +64,7 @@ impl fmt::Display for Warning {
                 origin,
                 nearest,
             } => {
-                write!(f, "{key} ({origin}) is no known setting")?;
+                write!(f, "{key} ({origin}) is not a known setting")?;
                 nearest.map_or(Ok(()), |nearest| write!(f, ": did you mean {nearest}?"))
             }
             Self::Note(text) | Self::Aside(text) => f.write_str(text),
@@ -81,7 +81,7 @@ impl fmt::Display for Lack {
             Self::Former(successor) => {
                 write!(
                     f,
-                    "has no effect: it is a setting of earlier releases of Kafka; {successor}"
+                    "has no effect: Kafka no longer has this setting; {successor}"
                 )
             }
         }

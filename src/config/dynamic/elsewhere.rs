@@ -1,13 +1,13 @@
-//! What Kafka changes while it runs and this broker does not, with the reason that a client is told.
+//! Settings that Kafka can change while it runs and this broker cannot, with the reason that clients get.
 
-/// Settings by their names or by how they begin (with a dot at the end).
+/// Reasons, and the settings they are for: names, or prefixes that end in a dot.
 const NOT_HERE: &[(&str, &[&str])] = &[
     (
-        "listeners are opened and closed with the broker",
+        "listeners change only with a restart of the broker",
         &["listeners", "listener.security.protocol.map"],
     ),
     (
-        "settings of single listeners are not served; without the prefix they are for all listeners",
+        "settings of a single listener are not served; without the prefix they apply to all listeners",
         &["listener.name."],
     ),
     (
@@ -15,29 +15,23 @@ const NOT_HERE: &[(&str, &[&str])] = &[
         &["ssl.", "sasl.", "principal.builder.class"],
     ),
     (
-        "there is no tiered storage",
+        "tiered storage is not served",
         &["remote.", "follower.fetch.last.tiered.offset.enable"],
     ),
     ("share groups are not served", &["errors.deadletterqueue."]),
     (
-        "there is no other broker to fetch from",
+        "a single node has no other broker to fetch from",
         &["num.replica.fetchers"],
     ),
-    (
-        "metric reporters are classes of Java",
-        &["metric.reporters"],
-    ),
-    ("values are not looked up elsewhere", &["config.providers"]),
+    ("metric reporters are Java classes", &["metric.reporters"]),
+    ("config providers are Java classes", &["config.providers"]),
     (
         "transactions are not served",
         &["transaction.partition.verification.enable"],
     ),
+    ("log directories cannot be cordoned", &["cordoned.log.dirs"]),
     (
-        "log directories cannot be closed to new replicas",
-        &["cordoned.log.dirs"],
-    ),
-    (
-        "coordinators keep no buffers that could be bounded",
+        "coordinators have no such buffers",
         &[
             "group.coordinator.cached.buffer.max.bytes",
             "share.coordinator.cached.buffer.max.bytes",
@@ -53,7 +47,7 @@ const NOT_HERE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Why this setting does not change here, if Kafka changes it.
+/// Why this setting cannot change while the broker runs, if it can in Kafka.
 pub(super) fn reason(name: &str) -> Option<&'static str> {
     let is_it = |known: &&str| match known.strip_suffix('.') {
         Some(_) => name.starts_with(known),

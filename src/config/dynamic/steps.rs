@@ -1,13 +1,13 @@
-//! How far a setting may go at once. The rules are Kafka's and hold for changes alone: at its start a broker takes
-//! what it finds.
+//! How far one change may move a setting. These are Kafka's rules. They apply to changes only: at its start a broker
+//! takes any valid value.
 
 use crate::config::InvalidConfig;
 use crate::config::broker::BrokerConfig;
 
-/// What a cleaner thread must have for its keys, and a little more.
+/// The buffer of keys of one cleaner thread must be larger than this.
 const LEAST_MAP_BYTES: i64 = 1024 * 1024;
 
-/// Whether `next` may follow `now`.
+/// Checks whether the configuration may change from `now` to `next`.
 pub(super) fn check(now: &BrokerConfig, next: &BrokerConfig) -> Result<(), InvalidConfig> {
     let fail = |text: String| {
         Err(InvalidConfig(format!(
@@ -40,8 +40,8 @@ pub(super) fn check(now: &BrokerConfig, next: &BrokerConfig) -> Result<(), Inval
         let (least, most) = ((now / 2).max(1), now.max(1).saturating_mul(2));
         if now != next && !(least..=most).contains(&next) {
             return fail(format!(
-                "{name} cannot go from {now} to {next} at once: a number of threads is doubled or halved at \
-                 most, so use {least} to {most}"
+                "{name} cannot change from {now} to {next} at once: one change can at most double or halve a \
+                 number of threads, so use {least} to {most}"
             ));
         }
     }

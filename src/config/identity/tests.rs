@@ -18,7 +18,7 @@ fn other_roles_than_both_are_refused() {
     for roles in ["broker", "controller", ""] {
         let text = refusal(&[("process.roles", roles)]);
         let beginning =
-            format!("process.roles cannot be {roles:?} (--override): a node of Zurau stands alone");
+            format!("process.roles cannot be {roles:?} (--override): a Zurau node runs alone");
         assert!(text.starts_with(&beginning), "{text}");
     }
     assert!(refusal(&[("process.roles", "king")]).contains("broker, controller"));
@@ -38,7 +38,7 @@ fn the_voter_must_be_this_node() {
     }
     assert!(BrokerConfig::with(&[(key, "7@kafka:9093"), ("broker.id", "7")]).is_ok());
     let text = refusal(&[(key, "1@a:9093,2@b:9093,3@c:9093")]);
-    assert!(text.contains("3 nodes one cluster"), "{text}");
+    assert!(text.contains("names 3 nodes"), "{text}");
     let text = refusal(&[(key, "9@a:9093")]);
     assert!(
         text.contains("this is node 1 (node.id, default)") && text.contains("set node.id to 9"),

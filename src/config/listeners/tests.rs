@@ -123,11 +123,11 @@ fn listeners_that_cannot_be_served_stop_the_start() {
     for (listeners, reason) in [
         (
             "SSL://:9093",
-            "speak SSL, and that is not served yet: remove it",
+            "with SSL, which is not served yet: remove it",
         ),
         (
             "SASL_PLAINTEXT://:9093",
-            "speak SASL_PLAINTEXT, and that is not served yet: remove it",
+            "with SASL_PLAINTEXT, which is not served yet: remove it",
         ),
         ("OTHER://:9093", "add OTHER:PROTOCOL there"),
         ("PLAINTEXT://a:1,PLAINTEXT://b:2", "names PLAINTEXT twice"),
@@ -136,7 +136,7 @@ fn listeners_that_cannot_be_served_stop_the_start() {
         ("PLAINTEXT://localhost", "use NAME://host:port"),
         (
             "PLAINTEXT://localhost:65536",
-            "65536 is no port: use a number from 0 to 65535",
+            "65536 is not a port: use a number from 0 to 65535",
         ),
         ("PLAINTEXT://localhost:port", "use NAME://host:port"),
         ("PLAINTEXT://a b:9092", "use NAME://host:port"),
@@ -147,7 +147,7 @@ fn listeners_that_cannot_be_served_stop_the_start() {
         assert!(text.contains("(--override)"), "{listeners}: {text}");
     }
     let map = ("listener.security.protocol.map", "A:PLAINTEXT,B:PLAINTEXT");
-    assert!(refusal(&[("listeners", "A://h:1,B://h:1"), map]).contains("one port, 1"));
+    assert!(refusal(&[("listeners", "A://h:1,B://h:1"), map]).contains("the same port, 1"));
     assert!(BrokerConfig::with(&[("listeners", "A://h:0,B://h:0"), map]).is_ok());
     assert!(
         refusal(&[("controller.listener.names", "PLAINTEXT")]).contains("no listener for clients")
