@@ -165,7 +165,7 @@ class Directory:
             # A JVM that is asked to end says so.
             same(f"{where}: exit status", status, 143 if name == "kafka" else 0)
         if name == "zurau":
-            same(f"{where}: losses that nobody has had", broker.logged(" ERROR ", "records are gone"), [])
+            same(f"{where}: losses that nobody has had", broker.logged(" ERROR ", "records are lost"), [])
         self.bytes.note()
         self.verify(where)
         self.set_aside(where)

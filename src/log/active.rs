@@ -1,4 +1,4 @@
-//! The segment that grows: appending, its index rule, when it is full.
+//! The active segment: appending to it, its index rule, and when it is full.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -24,7 +24,7 @@ pub(crate) struct ReadyBatch {
 }
 
 impl ReadyBatch {
-    /// Gives the batch the time at which the broker stores it, and the checksum that goes with that.
+    /// Sets the timestamp of the batch to the time at which it is stored, and its checksum.
     pub(crate) fn stamp(&mut self, now: Timestamp) {
         self.header.max_timestamp = now;
         self.header.crc = self.header.crc_over(&self.body);
@@ -50,7 +50,7 @@ impl IndexMarks {
         largest: TimeEntry::NONE,
     };
 
-    /// Takes note of the batch at `position`; returns its entries, if it gets any.
+    /// Notes the batch at `position`, and returns its index entries, if it gets any.
     pub(crate) fn note(
         &mut self,
         position: u64,
@@ -89,7 +89,7 @@ pub(crate) fn index_interval(config: &TopicConfig) -> u64 {
     u64::try_from(config.index_interval_bytes).unwrap_or(0)
 }
 
-/// What an append brings, for the question whether it still fits.
+/// The size of an append, to decide whether it still fits the segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming {
     pub(crate) bytes: u64,
@@ -137,7 +137,7 @@ impl ActiveSegment {
         })
     }
 
-    /// Whether `incoming` belongs into a new segment.
+    /// Whether `incoming` belongs in a new segment.
     pub(crate) fn should_roll(
         &self,
         incoming: &Incoming,
@@ -166,7 +166,7 @@ impl ActiveSegment {
             || segment.time_entries.saturating_add(1) >= capacity(time_index::ENTRY_SIZE)
     }
 
-    /// Writes the batches behind one another in one go, then the index entries that they get.
+    /// Writes the batches one after the other with one write, then their index entries.
     pub(crate) fn append(
         &mut self,
         disk: &Disk,
@@ -181,7 +181,7 @@ impl ActiveSegment {
             slices.push(IoSlice::new(&batch.body));
         }
         let added = self.indexed(batches, config)?;
-        // opened before anything is written: there may be no descriptor left later
+        // opened before anything is written, since there may be no descriptor left later
         let log = self.segment.files.log()?;
         let indexes = match added.offset_entries.is_empty() {
             true => None,
@@ -247,13 +247,13 @@ impl ActiveSegment {
         Ok(added)
     }
 
-    /// Whether [`Self::finish`] would change nothing.
+    /// Whether [`Self::finish`] has nothing to do.
     pub(crate) fn is_finished(&self) -> bool {
         { self.marks }.time_entry().is_none() && !self.is_preallocated
     }
 
-    /// Brings the files into the form that they have once they do not grow any more: a time-index entry
-    /// for the largest timestamp, nothing behind the last batch.
+    /// Completes the files of a segment that no longer grows: a time index entry for the largest timestamp,
+    /// and nothing after the last batch.
     pub(crate) fn finish(&mut self, disk: &Disk) -> io::Result<()> {
         // first, so that an entry is not taken for written where there is no descriptor left
         let index = self.segment.files.time_index()?;
@@ -275,7 +275,7 @@ impl ActiveSegment {
     }
 }
 
-/// What an append adds to the indexes, and the segment's state after it.
+/// The index entries of an append, and the segment's state after it.
 struct Indexed {
     marks: IndexMarks,
     length: u64,
@@ -283,7 +283,7 @@ struct Indexed {
     time_entries: Vec<[u8; time_index::ENTRY_SIZE]>,
 }
 
-/// Writes `entries` behind those that are there; returns how many they are.
+/// Appends `entries` to the index, and returns how many they are.
 fn add_entries<const SIZE: usize>(
     disk: &Disk,
     index: &File,

@@ -1,7 +1,7 @@
-//! Appending as the leader, once a record set is prepared ([`super::prepare`]): check producers, assign, roll, write,
-//! publish.
+//! Appending as the leader, after a record set was prepared ([`super::prepare`]): check the producers, assign
+//! offsets, roll, write, publish.
 //!
-//! Everything that can refuse comes before everything that changes something, so that a refused append
+//! Everything that can refuse the append comes before everything that changes something, so that a refused append
 //! leaves no trace.
 
 use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
@@ -22,9 +22,9 @@ use super::validate::MOST_DECOMPRESSED;
 pub enum AppendOrigin {
     /// A produce request: everything is checked.
     Client,
-    /// A coordinator of this broker: record sets of our own making.
+    /// A coordinator of this broker: record sets that the broker has built.
     Coordinator,
-    /// The leader of the metadata log: as `Coordinator`, and no limit of size.
+    /// The leader of the metadata log: as `Coordinator`, without a size limit.
     Raft,
 }
 
@@ -39,7 +39,7 @@ pub struct AppendInfo {
     pub log_append_time: Timestamp,
     /// The log start at the time of the append.
     pub log_start: Offset,
-    /// The batch was stored before; offsets are the original ones and nothing was written.
+    /// The batch is a duplicate: the offsets are those of the original, and nothing was written.
     pub duplicate: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct RecordFailure {
     pub message: String,
 }
 
-/// Why an append was refused; nothing of it was stored. One variant per error of Kafka's.
+/// Why an append was refused; nothing of it was stored. There is one variant per Kafka error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// `CORRUPT_MESSAGE`: not a record batch, or not the one that was sent.
@@ -74,7 +74,7 @@ pub enum AppendError {
         /// The configured maximum.
         most: u64,
     },
-    /// `INVALID_RECORD`: not one batch of the present format. Found before the log is asked.
+    /// `INVALID_RECORD`: not a single batch of format 2. Found before the log is involved.
     #[error("{0}")]
     NotOneBatch(String),
     /// `INVALID_RECORD`: well-formed bytes that may not be stored.
@@ -93,11 +93,11 @@ pub enum AppendError {
         /// What is wrong with single records.
         record_errors: Vec<RecordFailure>,
     },
-    /// `UNSUPPORTED_COMPRESSION_TYPE`: a codec that nobody knows.
+    /// `UNSUPPORTED_COMPRESSION_TYPE`: an unknown codec.
     #[error("{0}")]
     UnsupportedCompressionType(String),
     /// `OUT_OF_ORDER_SEQUENCE_NUMBER`: a batch of this producer is missing before this one, or this one
-    /// is older than those that are remembered.
+    /// is older than its last five batches.
     #[error(
         "producer {producer_id} (epoch {epoch}) sent sequence {found} where {expected} was expected"
     )]
@@ -121,7 +121,7 @@ pub enum AppendError {
         /// The newest epoch.
         known_epoch: ProducerEpoch,
     },
-    /// `INVALID_TXN_STATE`: a plain batch of a producer whose transaction is open.
+    /// `INVALID_TXN_STATE`: a batch that is not transactional, of a producer with an open transaction.
     #[error("producer {producer_id} sent a batch outside of its open transaction")]
     InvalidTransactionState {
         /// The producer.
@@ -147,8 +147,8 @@ pub enum AppendError {
 }
 
 impl AppendError {
-    /// Whether this only means that there was no file descriptor left: nothing was stored, the directory is
-    /// not offline, and a repetition may succeed.
+    /// Whether the only problem was a lack of file descriptors: nothing was stored, the directory is not offline,
+    /// and a repetition may succeed.
     pub fn is_out_of_descriptors(&self) -> bool {
         matches!(self, Self::Io(error) if is_out_of_descriptors(error))
     }
@@ -217,7 +217,7 @@ impl From<ProducerRefusal> for AppendError {
     }
 }
 
-/// What an append would do to the producers.
+/// The producer state that an append would lead to.
 enum Producers {
     Checked(CheckedProducers),
     Duplicate(AppendInfo),
@@ -357,7 +357,7 @@ impl PartitionLog {
                     return Ok(Producers::Duplicate(AppendInfo {
                         first_offset: original.first_offset(),
                         last_offset: original.last_offset,
-                        // Whichever kind of time the topic has: Kafka tells a duplicate's in either.
+                        // With either timestamp type, Kafka returns the timestamp of the original.
                         log_append_time: original.timestamp,
                         log_start: self.log_start,
                         duplicate: true,

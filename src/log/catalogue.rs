@@ -1,4 +1,4 @@
-//! What is in a replica directory: passes 1 to 3 of opening (see `recover`).
+//! The catalogue of a replica directory: passes 1 to 3 of opening (see `recover`).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,14 +20,14 @@ use super::{epochs, offset_index, partition_metadata, time_index};
 pub(super) struct Found {
     pub(super) base: Offset,
     pub(super) length: u64,
-    /// Sizes of the indexes that are there.
+    /// Sizes of the indexes that exist.
     offset_index: Option<u64>,
     time_index: Option<u64>,
     pub(super) has_transaction_index: bool,
 }
 
 impl Found {
-    /// Whether both indexes are there, and hold whole entries and no more of them than there can be batches.
+    /// Whether both indexes exist, with whole entries and no more of them than there can be batches.
     pub(super) fn indexes_are_plausible(&self) -> bool {
         let most = self.length / HEADER_SIZE as u64 + 1;
         let whole = |size: Option<u64>, entry_size: usize| {
@@ -38,7 +38,7 @@ impl Found {
             && whole(self.time_index, time_index::ENTRY_SIZE)
     }
 
-    /// Whether nothing is in it, and its indexes say so: there is nothing to be read.
+    /// Whether the segment is empty, and its indexes agree: there is nothing to read.
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0 && self.offset_index == Some(0) && self.time_index == Some(0)
     }
@@ -63,15 +63,15 @@ impl Found {
 pub(super) struct Catalogue {
     pub(super) segments: Vec<Found>,
     pub(super) snapshots: BTreeSet<Offset>,
-    /// Whether a file was put in place or removed that would count otherwise.
+    /// Whether a file that matters was renamed or removed.
     pub(super) is_changed: bool,
     pub(super) has_topic_id: bool,
     pub(super) has_epochs: bool,
-    /// Segments whose log is not there although an index of it has entries.
+    /// Segments whose log is missing although an index of it has entries.
     pub(super) without_log: Vec<Offset>,
-    /// Segments that somebody was about to remove, by their logs' names.
+    /// Segments that were being removed, by the names of their logs.
     pub(super) deleted: Vec<Offset>,
-    /// What earlier starts have set aside: from this offset up to that one.
+    /// The ranges of offsets that earlier starts have set aside.
     pub(super) set_aside: Vec<(Offset, Offset)>,
 }
 
@@ -107,8 +107,8 @@ impl Files<'_> {
         })
     }
 
-    /// The names that are there. What has the name of a file of ours and is none must not be taken for absent: nobody
-    /// knows what was there, and what would be made in its place.
+    /// The names in the directory. Something that has the name of a file but is not a file must not count as missing:
+    /// its content is unknown, and a new file must not be created in its place.
     fn names(&self) -> Result<Names, LogError> {
         let Listing { files, others } = self.opened.list()?;
         for (name, what) in others {
@@ -130,7 +130,7 @@ impl Files<'_> {
 
     /// Pass 1.
     fn sweep(&self, names: &Names) -> Result<(), LogError> {
-        // before the logs that tell why these have none
+        // before the logs, whose names show why these have none
         for (name, file) in names.with(Suffix::None) {
             if file.kind.is_index() && names.has_only_deleted_log(file.offset) {
                 self.remove(name)?;
@@ -145,7 +145,7 @@ impl Files<'_> {
             let stale = match file.suffix {
                 Suffix::None => false,
                 Suffix::Deleted | Suffix::Cleaned => true,
-                // a set whose parts are not all finished: the originals are still there
+                // not all files of the set are complete: the originals still exist
                 Suffix::Swap => lowest_cleaned.is_some_and(|lowest| file.offset >= lowest),
             };
             if stale {
@@ -241,7 +241,7 @@ impl Files<'_> {
         })
     }
 
-    /// Snapshots count where a segment begins; one more counts above all segments. Whether any did not.
+    /// Keeps snapshots at the base of a segment, and one above all segments. Whether others were removed.
     fn remove_stray_snapshots(
         &self,
         found: &[Found],
@@ -271,14 +271,14 @@ impl Files<'_> {
     }
 }
 
-/// The names in a replica directory that say something.
+/// The names in a replica directory that have a meaning.
 struct Names {
     /// In the order of their names.
     segment_files: Vec<(String, SegmentFileName)>,
     has_topic_id: bool,
     has_epochs: bool,
     set_aside: Vec<(Offset, Offset)>,
-    /// Copies of what was to be set aside.
+    /// Unfinished copies of records that were being set aside.
     unfinished: Vec<String>,
 }
 
@@ -312,7 +312,7 @@ impl Names {
         files.filter(move |(_, file)| file.suffix == suffix)
     }
 
-    /// Whether the log of the segment at `base` was renamed to be removed, and no other has taken its place.
+    /// Whether the log of the segment at `base` was renamed for removal, and no other has replaced it.
     fn has_only_deleted_log(&self, base: Offset) -> bool {
         let has_log = |suffix| {
             let mut logs = self.with(suffix);
@@ -327,7 +327,7 @@ impl Names {
     }
 }
 
-/// The offset behind the last batch of a log file; `base` when it has none.
+/// The offset after the last batch of a log file; `base` if it has none.
 fn next_offset(path: &Path, base: Offset) -> Result<Offset, LogError> {
     let file = File::open(path)?;
     let mut walk = HeaderWalk::new(&file, 0, file.metadata()?.len());

@@ -7,8 +7,8 @@
 //! orders 1 997
 //! ```
 //!
-//! Replaced as a whole ([`Disk::replace`]). An empty file has no entries. A file is read line by line, so that one that
-//! is no checkpoint, of whatever size, ends at its first line that is none.
+//! A checkpoint is replaced as a whole ([`Disk::replace`]). An empty file has no entries. A file is read line by line, so
+//! that reading one that is not a checkpoint, of whatever size, ends at its first wrong line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ const VERSION: &str = "0";
 /// No line is longer: a topic's name has at most 249 characters, a number 20 digits.
 const LONGEST_LINE: u64 = 1024;
 
-/// A checkpoint whose text makes no sense.
+/// A malformed checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed checkpoint: {0}")]
 pub struct MalformedCheckpoint(pub String);
@@ -45,8 +45,8 @@ pub(crate) fn encode(lines: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// Hands out the lines of a checkpoint, each split into `FIELDS` columns. Reads no further than the text makes
-/// sense, and holds one line at a time.
+/// Reads the lines of a checkpoint, each split into `FIELDS` columns. Stops at the first malformed line, and
+/// holds one line at a time.
 pub(crate) fn decode<const FIELDS: usize>(
     text: impl BufRead,
     mut entry: impl FnMut([&str; FIELDS]) -> Result<(), MalformedCheckpoint>,
@@ -74,7 +74,7 @@ pub(crate) fn decode<const FIELDS: usize>(
         if fields.iter().any(|field| field.is_empty()) || columns.next().is_some() {
             let number = lines.number;
             return Err(MalformedCheckpoint(format!(
-                "line {number} has not {FIELDS} fields"
+                "line {number} does not have {FIELDS} fields"
             )));
         }
         entries += 1;
@@ -85,14 +85,15 @@ pub(crate) fn decode<const FIELDS: usize>(
     }
     if entries != expected {
         let found = entries.min(expected.saturating_add(1));
+        let more = if found > expected { " or more" } else { "" };
         return Err(MalformedCheckpoint(format!(
-            "{found} entries or more where {expected} were announced"
+            "the second line says {expected} entries, but there are {found}{more}"
         )));
     }
     Ok(())
 }
 
-/// The lines of a text that may be none.
+/// The lines of a file that may not be text.
 struct Lines<R> {
     text: R,
     line: Vec<u8>,
@@ -127,9 +128,9 @@ pub(crate) fn number<N: std::str::FromStr>(text: &str) -> Result<N, MalformedChe
 /// An offset for each of several partitions.
 pub type PartitionOffsets = BTreeMap<TopicPartition, Offset>;
 
-/// Whether the file of the log starts was exchanged for the one of recovery points or high watermarks, which has the same
-/// form. Those name every partition of the directory, and log starts only logs that were cut in front: so log starts of all
-/// partitions beside a file that names fewer are none. To believe them would hide all records.
+/// Whether the file of log start offsets was replaced by that of recovery points or high watermarks, which has the same
+/// format. Those name every partition of the directory, but log start offsets exist only for logs that were truncated at
+/// their start. So log start offsets of all partitions, beside another file with fewer, are not real. Trusting them would
 pub fn is_in_the_place_of_log_starts(
     log_starts: &PartitionOffsets,
     recovery_points: &PartitionOffsets,
@@ -167,10 +168,10 @@ pub fn encode_offsets(offsets: &PartitionOffsets) -> String {
     }))
 }
 
-/// Reads an offset checkpoint; one that is not there has no entries.
+/// Reads an offset checkpoint. A missing one has no entries.
 ///
 /// # Errors
-/// Of the kind [`io::ErrorKind::InvalidData`] when there is something else than a file.
+/// Of the kind [`io::ErrorKind::InvalidData`] if the path is not a file.
 pub fn read_offsets(path: &Path) -> io::Result<Result<PartitionOffsets, MalformedCheckpoint>> {
     match plain_file::open(path) {
         Ok(file) => Ok(decode_offsets(BufReader::new(file))),

@@ -1,9 +1,9 @@
-//! The log directories of one broker, opened together: whose they are must agree, and one that cannot be used
-//! does not keep the others from serving.
+//! The log directories of one broker, opened together. They must belong to the same cluster and node, and one that
+//! cannot be used does not keep the others from serving.
 //!
-//! What is wrong with a directory's content or owner ends the start, since only a person can say what is
-//! meant. What the system refuses (a disk that is not mounted or does not answer) costs that directory
-//! only, unless it is the one of the metadata log: without that nothing is known.
+//! Wrong content, or a directory of another broker, ends the start, since only a person can decide what is
+//! right. An error of the system (a disk that is not mounted or does not answer) takes only that directory
+//! offline, unless it is the directory of the metadata log, which the broker needs to start.
 
 use std::path::{Path, PathBuf};
 
@@ -20,20 +20,20 @@ pub struct LogDirectories {
     pub online: Vec<LogDirectory>,
     /// Those that cannot be used at present.
     pub offline: Vec<PathBuf>,
-    /// Why not, in the same order.
+    /// The reasons, in the same order.
     failures: Vec<DirectoryError>,
-    /// The metadata log's, where it is none of the others.
+    /// The directory of the metadata log, if it is none of the others.
     pub metadata_only: Option<LogDirectory>,
     metadata: PathBuf,
 }
 
 impl LogDirectories {
-    /// Opens the directories at `paths`, and the one of the metadata log, which may be one of them. `cluster_id` is
-    /// what they must have and new ones are given, if that is known.
+    /// Opens the directories at `paths`, and the one of the metadata log, which may be one of them. They must have
+    /// `cluster_id`, if it is known, and new ones get it.
     ///
     /// # Errors
-    /// When the metadata log's directory or all others cannot be used, when one of them is used by somebody
-    /// else or does not belong to this node or cluster, or when two have one id.
+    /// When the metadata log's directory or all others cannot be used, when one of them is in use by another
+    /// process or does not belong to this node or cluster, or when two have the same id.
     pub fn open(
         paths: &[PathBuf],
         metadata: &Path,
@@ -87,7 +87,7 @@ impl LogDirectories {
         Ok(directories)
     }
 
-    /// Says which directories cannot be used, and why.
+    /// Logs which directories cannot be used, and why.
     pub fn tell_offline(&self) {
         for (path, error) in self.offline.iter().zip(&self.failures) {
             tracing::error!(directory = %path.display(), %error, "log directory is offline: its partitions answer KAFKA_STORAGE_ERROR");
@@ -126,8 +126,8 @@ fn absolute(path: &Path) -> Result<PathBuf, DirectoryError> {
     })
 }
 
-/// A metadata log that is not where it is looked for must not be passed over: all topics would be unknown, and
-/// their partitions be set aside.
+/// Refuses to start when the metadata log is in another directory than the configured one. Otherwise all topics would
+/// be unknown, and their partitions would be set aside.
 fn refuse_metadata_elsewhere(paths: &[PathBuf], metadata: &Path) -> Result<(), DirectoryError> {
     let not_ours = |path: &Path, reason: String| {
         let path = path.to_owned();
@@ -139,8 +139,8 @@ fn refuse_metadata_elsewhere(paths: &[PathBuf], metadata: &Path) -> Result<(), D
             return not_ours(
                 path,
                 format!(
-                    "it holds the metadata log, which metadata.log.dir (or the first of log.dirs) looks for in \
-                     {metadata:?}; name the right one"
+                    "it holds the metadata log, but metadata.log.dir (or the first of log.dirs) is {metadata:?}; name \
+                     the right directory"
                 ),
             );
         }
@@ -148,8 +148,8 @@ fn refuse_metadata_elsewhere(paths: &[PathBuf], metadata: &Path) -> Result<(), D
             return not_ours(
                 metadata,
                 format!(
-                    "it is to hold the metadata log and is new, but {path:?} is in use already; name the \
-                     directory of its metadata log in metadata.log.dir"
+                    "it is new and would hold the metadata log, but {path:?} has been used before; set \
+                     metadata.log.dir to the directory that has the metadata log"
                 ),
             );
         }
@@ -157,7 +157,7 @@ fn refuse_metadata_elsewhere(paths: &[PathBuf], metadata: &Path) -> Result<(), D
     Ok(())
 }
 
-/// Two directories with one id are copies, or one directory under two names.
+/// Two directories with the same id are copies, or one directory under two names.
 fn refuse_common_ids<'a>(
     directories: impl Iterator<Item = &'a LogDirectory>,
 ) -> Result<(), DirectoryError> {
@@ -168,8 +168,8 @@ fn refuse_common_ids<'a>(
             return Err(DirectoryError::NotOurs {
                 path: directory.path().to_owned(),
                 reason: format!(
-                    "its directory.id {id} is that of {:?} as well; take the line out of the {} of the one that \
-                     is a copy",
+                    "its directory.id {id} is also that of {:?}; one of them is a copy, so remove the line from the \
+                     copy's {}",
                     other.path(),
                     meta::FILE_NAME
                 ),

@@ -1,4 +1,4 @@
-//! A log directory: whose it is, who uses it, which replicas are in it, what its checkpoints say.
+//! A log directory: the node and cluster that it belongs to, its lock, its replicas and its checkpoints.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,16 +39,16 @@ impl Checkpoint {
         }
     }
 
-    /// What an operator should know who removes it.
+    /// What an operator who removes it should know.
     const fn without(self) -> &'static str {
         match self {
             Self::RecoveryPoint => {
                 "without it all logs of this directory are read from their start"
             }
             Self::LogStart => {
-                "without it records that were deleted from a log's front may be there again"
+                "without it records that were deleted from the start of a log may come back"
             }
-            Self::Replication => "without it high watermarks are those of the logs",
+            Self::Replication => "without it each high watermark is the end of its log",
         }
     }
 }
@@ -64,12 +64,12 @@ pub enum DirectoryError {
         /// The directory.
         path: PathBuf,
     },
-    /// It belongs to another node or cluster, or to nobody we know.
-    #[error("{path:?} is not ours: {reason}")]
+    /// It belongs to another node or cluster, or is not a log directory.
+    #[error("{path:?} is not a log directory of this broker: {reason}")]
     NotOurs {
         /// The directory.
         path: PathBuf,
-        /// What gives it away.
+        /// What shows it.
         reason: String,
     },
     /// It cannot be created, listed or written.
@@ -80,20 +80,20 @@ pub enum DirectoryError {
         /// What the system says.
         source: io::Error,
     },
-    /// One of its files makes no sense.
+    /// One of its files is malformed.
     #[error("{path:?} is malformed: {reason}; {cure}")]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-        /// What a person can do.
+        /// What an operator can do.
         cure: &'static str,
     },
 }
 
 impl DirectoryError {
-    /// What it means that a file cannot be read; `cure` helps when it is none, or makes no sense.
+    /// The error for a file that cannot be read; `cure` says what to do if it is malformed or not a file.
     pub(super) fn of_file(path: &Path, source: io::Error, cure: &'static str) -> Self {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::InvalidData {
@@ -111,16 +111,16 @@ pub struct FoundReplica {
     pub path: PathBuf,
     /// The partition; the topic's name may be cut short unless the state is live.
     pub topic_partition: TopicPartition,
-    /// Its fate.
+    /// Its state.
     pub state: ReplicaState,
 }
 
 /// The space of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// All of it.
+    /// Total bytes.
     pub total: u64,
-    /// What is left for us.
+    /// Available bytes.
     pub usable: u64,
 }
 
@@ -135,8 +135,8 @@ pub struct LogDirectory {
 }
 
 impl LogDirectory {
-    /// Creates the directory if it is not there, locks it, and reads `meta.properties`, or writes it if this is
-    /// the first start. Of one that is there nothing is changed: that is left to [`Self::take_over`].
+    /// Creates the directory if it does not exist, locks it, and reads `meta.properties`, or writes it if this is
+    /// the first start. An existing directory is not changed; [`Self::take_over`] does that later.
     pub fn open(path: &Path, identity: &Identity) -> Result<Self, DirectoryError> {
         Self::open_on(path, identity, Disk::default())
     }
@@ -176,9 +176,9 @@ impl LogDirectory {
         })
     }
 
-    /// Changes what a start changes in a directory that is not new, once it is certain that it is the right one:
-    /// `meta.properties` gets a directory id where it has none, and the marker of a clean stop goes, before anything
-    /// is loaded, so that a crash while loading does not pass for a clean stop.
+    /// Makes the changes of a start in an existing directory, once it is certain that it is the right one.
+    /// `meta.properties` gets a directory id if it has none. The marker of a clean stop is removed before anything
+    /// is loaded, so that a crash while loading does not look like a clean stop.
     pub fn take_over(&self) -> Result<(), DirectoryError> {
         self.identified.write_down(&self.path, &self.disk)?;
         if self.clean_shutdown {
@@ -198,12 +198,12 @@ impl LogDirectory {
         &self.path
     }
 
-    /// The disk under it: whatever changes the directory goes through this.
+    /// Its disk: every change of the directory goes through this.
     pub const fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// Whose it is.
+    /// The cluster and node that it belongs to.
     pub const fn meta(&self) -> &MetaProperties {
         &self.identified.meta
     }
@@ -213,7 +213,7 @@ impl LogDirectory {
         self.meta().directory_id.unwrap_or_default()
     }
 
-    /// Whether the broker before us stopped cleanly.
+    /// Whether the last broker stopped cleanly.
     pub const fn had_clean_shutdown(&self) -> bool {
         self.clean_shutdown
     }
@@ -228,8 +228,8 @@ impl LogDirectory {
         metadata_log_in(&self.path)
     }
 
-    /// Reads a checkpoint. One that makes no sense counts as empty, with an error line: everything is then
-    /// scanned from the start, which is slow and right.
+    /// Reads a checkpoint. A malformed one counts as empty, with an error line: everything is then
+    /// scanned from the start, which is slow but correct.
     pub fn read_checkpoint(
         &self,
         checkpoint: Checkpoint,
@@ -238,7 +238,7 @@ impl LogDirectory {
         match checkpoint::read_offsets(&path) {
             Ok(Ok(offsets)) => Ok(offsets),
             Ok(Err(error)) => {
-                tracing::error!(path = %path.display(), %error, without = checkpoint.without(), "checkpoint ignored: it will be written anew");
+                tracing::error!(path = %path.display(), %error, consequence = checkpoint.without(), "the checkpoint cannot be read: ignoring it and writing a new one");
                 Ok(PartitionOffsets::new())
             }
             Err(error) => Err(DirectoryError::of_file(&path, error, checkpoint.without())),
@@ -269,12 +269,12 @@ impl LogDirectory {
         })
     }
 
-    /// Makes what an unclean stop has left durable, all of it at once, so that a clean stop need not sync each log
-    /// that nobody has written to since. May take as long as the disk needs for all that waits to be written.
-    /// Does nothing where the file system cannot tell of failures: then logs are synced one by one.
+    /// Syncs everything that an unclean stop has left, all at once, so that a clean stop need not sync each log
+    /// that was not written to since. This may take as long as the disk needs for all pending writes. It does
+    /// nothing on a file system that does not report failures: then logs are synced one by one.
     pub fn sync_found(&self) -> io::Result<()> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        // Open since the start, so that no failure since then escapes it.
+        // It was opened at the start, so it reports every failure since then.
         let file = lock.as_ref().map(|lock| lock.file().try_clone());
         let Some(file) = file.transpose()? else {
             return Ok(());
@@ -287,14 +287,14 @@ impl LogDirectory {
         Ok(())
     }
 
-    /// Lets others use the directory, though this value may live on. For who changes nothing here any more.
+    /// Unlocks the directory, though this value may live on. Nothing may be changed through it afterwards.
     pub fn release(&self) {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         *lock = None;
     }
 
-    /// Leaves the clean-shutdown marker: the last thing that a clean stop does, after all logs are closed and
-    /// all checkpoints are written.
+    /// Writes the clean shutdown marker. A clean stop does this last, after all logs are closed and all
+    /// checkpoints are written.
     pub fn mark_clean_shutdown(&self, broker_epoch: i64) -> io::Result<()> {
         let content = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
         self.disk
@@ -302,10 +302,10 @@ impl LogDirectory {
     }
 }
 
-/// All replica directories in a log directory but that of the metadata log, in the order of their names.
+/// All replica directories in a log directory except that of the metadata log, in the order of their names.
 ///
 /// # Errors
-/// When it cannot be read, or something else is in it.
+/// When it cannot be read, or contains something else.
 pub fn find_replicas(directory: &Path) -> Result<Vec<FoundReplica>, DirectoryError> {
     let not_writable = |source| DirectoryError::NotWritable {
         path: directory.to_owned(),

@@ -1,14 +1,12 @@
-//! The seam to the disk: everything that changes a log directory passes here, from any thread.
+//! The interface to the disk. Every change of a log directory goes through it, from any thread.
 //!
-//! Two things hang on that. A failed change is final: after the first one every later change of the
-//! same directory is refused, since nobody knows what a disk holds after a failed write or sync.
-//! And a [`Probe`] sees every change before it happens, so that a test can fail, tear or crash the
-//! log at any of them.
+//! This has two purposes. A failed change is final: after the first failure, every later change of the same directory
+//! is refused, since nobody knows what a disk holds after a failed write or sync. And a [`Probe`] sees every change
+//! before it happens, so that a test can fail, interrupt or crash the log at any of them.
 //!
-//! One failure is not final: that there was no descriptor left ([`is_out_of_descriptors`]). The system
-//! says so before it looks at the disk at all, nothing was changed, and the disk is as good as before.
-//! So only what opens files can fail this way, and whoever makes a change of several steps opens what it
-//! needs before the first of them.
+//! One failure is not final: a lack of file descriptors ([`is_out_of_descriptors`]). The system reports it before it
+//! accesses the disk, so nothing was changed, and the disk is as good as before. Only opening a file can fail this
+//! way, so a change of several steps opens all files that it needs before the first step.
 
 use std::cell::Cell;
 use std::fs::{File, FileTimes, OpenOptions};
@@ -44,7 +42,7 @@ pub enum Operation<'a> {
     Remove(&'a Path),
 }
 
-/// What a probe lets happen.
+/// What a probe does with a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The change itself.
@@ -65,7 +63,7 @@ pub trait Probe: Send + Sync + std::fmt::Debug {
     fn before(&self, operation: &Operation<'_>) -> Verdict;
 }
 
-/// Is told of the first failure, with its reason.
+/// Called with the reason of the first failure.
 type FailureListener = Box<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
@@ -85,26 +83,26 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// The disk under one log directory; clones share its fate.
+/// The disk of one log directory. Clones go offline together.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     shared: Arc<Shared>,
 }
 
-/// Stands inside the `io::Error` of every change that is refused after a failure.
+/// The content of the `io::Error` of every change that is refused after a failure.
 #[derive(Debug, thiserror::Error)]
 #[error("the log directory is offline after an earlier disk error")]
 pub struct DirectoryOffline;
 
 impl DirectoryOffline {
-    /// Whether this is why `error` came about.
+    /// Whether this is the cause of `error`.
     pub(crate) fn caused(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
 
-/// Whether the process or the system had no file descriptor left: nothing was tried, nothing has changed,
-/// and the same call may succeed later.
+/// Whether the process or the system had no file descriptor left. Nothing was changed, and the same call may
+/// succeed later.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(
@@ -124,7 +122,7 @@ impl Disk {
         }
     }
 
-    /// Whether a change has failed: nothing may be changed any more.
+    /// Whether a change has failed, so that nothing may be changed any more.
     pub fn is_offline(&self) -> bool {
         self.shared.offline.load(Ordering::Acquire)
     }
@@ -134,19 +132,19 @@ impl Disk {
         self.fail("a failure that left a log between two states");
     }
 
-    /// Has `listener` told of the first failure, on the thread that has met it. There is one listener, and it
+    /// Calls `listener` at the first failure, on the thread where it happens. There is one listener, and it
     /// must not wait for anything.
     pub fn on_failure(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         let is_first = self.shared.listener.set(Box::new(listener)).is_ok();
         debug_assert!(is_first, "a directory has one host");
     }
 
-    /// Whether everything that was there before this process made its first change is on the disk for certain.
+    /// Whether everything that existed before the first change of this process is certainly on disk.
     pub fn all_found_is_synced(&self) -> bool {
         self.shared.all_found_is_synced.load(Ordering::Acquire)
     }
 
-    /// Says so.
+    /// Notes that.
     pub fn note_all_found_is_synced(&self) {
         self.shared
             .all_found_is_synced
@@ -160,7 +158,7 @@ impl Disk {
         }
     }
 
-    /// A change that a probe may leave out: syncs are slow, and tests are many.
+    /// A change that a probe may skip: syncs are slow, and there are many tests.
     fn sync_change(
         &self,
         operation: &Operation<'_>,
@@ -203,7 +201,7 @@ impl Disk {
             Verdict::Fail => Err(io::Error::other("failed by the probe")),
             Verdict::OutOfDescriptors => Err(rustix::io::Errno::MFILE.into()),
             Verdict::Tear(length) => {
-                // the caller's closure writes everything, so a torn write is made of what it leaves
+                // the caller's closure writes everything, so a partial write is made by truncating it
                 run().and_then(|_| tear(operation, length))
             }
         };
@@ -223,7 +221,7 @@ impl Disk {
         })
     }
 
-    /// Creates an empty file for reading and writing, in place of one that may be there.
+    /// Creates an empty file for reading and writing, replacing an existing one.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         self.change(&Operation::Create(path), || {
             OpenOptions::new()
@@ -235,7 +233,7 @@ impl Disk {
         })
     }
 
-    /// Opens a file that is there, for reading and writing.
+    /// Opens an existing file for reading and writing.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().read(true).write(true).open(path)
     }
@@ -268,14 +266,14 @@ impl Disk {
         )
     }
 
-    /// Cuts or extends a file.
+    /// Truncates or extends a file.
     pub fn set_length(&self, file: &File, length: u64) -> io::Result<()> {
         self.change(&Operation::SetLength { file, length }, || {
             file.set_len(length)
         })
     }
 
-    /// Gives a file times that are not those of its last use.
+    /// Sets the access and modification times of a file.
     pub fn set_times(&self, file: &File, times: FileTimes) -> io::Result<()> {
         self.change(&Operation::SetTimes(file), || file.set_times(times))
     }
@@ -285,8 +283,8 @@ impl Disk {
         self.sync_change(&Operation::Sync(file), || file.sync_data())
     }
 
-    /// Makes everything durable that is in the file system of `file`, or says that it is not known to be. That
-    /// may be for reasons that are not ours, so a failure is not final.
+    /// Syncs everything in the file system of `file`, or reports that it may not be synced. The cause may be
+    /// outside of this directory, so a failure is not final.
     pub fn sync_file_system(&self, file: &File, path: &Path) -> io::Result<()> {
         let probe = self.shared.probe.as_ref();
         match probe.map(|probe| probe.before(&Operation::SyncFileSystem(path))) {
@@ -296,7 +294,7 @@ impl Disk {
         }
     }
 
-    /// Opens a directory whose names will be synced. Only a look: a directory that is gone is no failure.
+    /// Opens a directory whose names will be synced. This changes nothing, so a missing directory is not a failure.
     pub fn open_directory(&self, path: &Path) -> io::Result<File> {
         File::open(path)
     }
@@ -313,14 +311,14 @@ impl Disk {
         self.sync_change(&Operation::SyncDirectory(path), || directory.sync_all())
     }
 
-    /// Renames a file or directory, over one that may be there.
+    /// Renames a file or directory, replacing an existing one.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.change(&Operation::Rename { from, to }, || {
             std::fs::rename(from, to)
         })
     }
 
-    /// Renames a file if it is there.
+    /// Renames a file if it exists.
     pub fn rename_if_present(&self, from: &Path, to: &Path) -> io::Result<bool> {
         self.change(&Operation::Rename { from, to }, || {
             match std::fs::rename(from, to) {
@@ -330,7 +328,7 @@ impl Disk {
         })
     }
 
-    /// Removes a file, which may be gone already.
+    /// Removes a file, which may be missing.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         self.change(&Operation::Remove(path), || {
             match std::fs::remove_file(path) {
@@ -352,7 +350,7 @@ impl Disk {
 
     /// Replaces a small file as a whole: a reader after a crash finds the old or the new content.
     pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        // opened before anything is changed: there may be no descriptor left later
+        // opened before anything is changed, since there may be no descriptor left later
         let parent = match path.parent() {
             Some(parent) => Some((self.open_directory(parent)?, parent)),
             None => None,
@@ -363,8 +361,8 @@ impl Disk {
         })
     }
 
-    /// [`Self::replace`], but for the directory: which content is found after a crash is open until somebody
-    /// syncs that.
+    /// [`Self::replace`] without syncing the directory: until somebody does, a crash may leave the old or the
+    /// new content.
     pub fn put(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
@@ -376,7 +374,7 @@ impl Disk {
     }
 }
 
-/// Cuts a write that has just been made down to its first `kept` bytes.
+/// Truncates a write that was just made to its first `kept` bytes.
 fn tear<T>(operation: &Operation<'_>, kept: usize) -> io::Result<T> {
     if let Operation::Write {
         file,

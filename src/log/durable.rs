@@ -1,10 +1,9 @@
-//! Making things durable at once, stopping, and taking files away. What may take its time is in
-//! [`super::sync_job`].
+//! Syncing at once, stopping, and removing files. What can be synced later is in [`super::sync_job`].
 //!
-//! The order of [`PartitionLog::flush`]: content of sealed segments, of the active segment, the leader epochs
-//! where one of them has begun, then the directory's names; only then the positions move. Producer snapshots are
-//! left to the next job where not all must be durable. Whoever flushes waits for it, so the indexes of
-//! the active segment are left to the next job, and the recovery point waits for that where it must: a crash
+//! [`PartitionLog::flush`] syncs in this order: the content of sealed segments, that of the active segment, the
+//! leader epochs if one of them has begun, then the names in the directory. Only then do the positions move. Producer
+//! snapshots are left to the next job unless everything must be durable. The caller waits for a flush, so the indexes
+//! of the active segment are left to the next job as well, and the recovery point waits for that if it must: a crash
 //! before it costs a longer scan and nothing else.
 
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use super::partition_log::{LogError, PartitionLog};
 use super::segment::Segment;
 
 impl PartitionLog {
-    /// What the start has found may be synced by now: see [`super::LogDirectory::sync_found`].
+    /// Everything that the start has found may be synced by now: see [`super::LogDirectory::sync_found`].
     pub(super) fn note_found_is_synced(&mut self) {
         if self.disk.all_found_is_synced() {
             self.unsynced.found_is_synced();
@@ -33,7 +32,7 @@ impl PartitionLog {
         self.sync_batches()
     }
 
-    /// Writes the producer snapshots that are to be written; they are not synced.
+    /// Writes the pending producer snapshots; they are not synced.
     pub(super) fn write_snapshots(&mut self) -> Result<(), LogError> {
         for snapshot in &self.unsynced.snapshots {
             snapshot.write(&self.disk, &self.directory)?;
@@ -48,7 +47,7 @@ impl PartitionLog {
     /// Makes the batches durable. Snapshots, which may be large, are left to the next job, and the recovery point
     /// waits for them.
     pub(super) fn sync_batches(&mut self) -> Result<Offset, LogError> {
-        // what a job is syncing meanwhile is not known to be synced
+        // data that a job is syncing meanwhile is not known to be synced
         for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
             files.release_log();
@@ -104,12 +103,12 @@ impl PartitionLog {
         self.sync_all()
     }
 
-    /// Whether a clean stop leaves a snapshot of the producers.
+    /// Whether a clean stop writes a producer snapshot.
     fn needs_snapshot(&self) -> bool {
         self.log_end > self.first_segment_base() || self.producers.len() > 0
     }
 
-    /// Whether [`Self::finish`] would change nothing.
+    /// Whether [`Self::finish`] has nothing to do.
     pub(super) fn is_finished(&mut self) -> bool {
         self.note_found_is_synced();
         let has_snapshot = !self.needs_snapshot() || self.snapshots.contains(&self.producers.end());
@@ -119,7 +118,7 @@ impl PartitionLog {
             && self.unsynced.epochs_reach() >= self.log_end
     }
 
-    /// Puts the leader epochs into their file, unless only one that has written nothing is missing there.
+    /// Writes the leader epochs to their file, unless it only lacks one in which nothing was written.
     fn store_epochs_below_end(&mut self) -> Result<(), LogError> {
         if self.unsynced.epochs_reach() < self.log_end {
             self.store_epochs()?;
@@ -128,7 +127,7 @@ impl PartitionLog {
     }
 
     pub(super) fn rename_deleted(self) -> Result<PathBuf, LogError> {
-        // a job that is still to write one would not find the directory
+        // a job that has yet to write one would not find the directory
         for snapshot in &self.unsynced.snapshots {
             snapshot.withdraw();
         }
@@ -139,7 +138,7 @@ impl PartitionLog {
             ReplicaState::Deleted,
         );
         let to = self.directory.with_file_name(name);
-        // opened before anything is changed: there may be no descriptor left later
+        // opened before anything is changed, since there may be no descriptor left later
         let parent = match to.parent() {
             Some(parent) => Some((self.disk.open_directory(parent)?, parent)),
             None => None,
@@ -151,8 +150,8 @@ impl PartitionLog {
         Ok(to)
     }
 
-    /// Renames the segments' files to `.deleted`, in the given order, and their snapshots with them. The log
-    /// goes first: what is left of a segment after a crash are indexes without a log.
+    /// Renames the segments' files to `.deleted`, in the given order, and their snapshots. The log comes
+    /// first, so that a crash leaves indexes without a log.
     pub(super) fn doom(
         &mut self,
         segments: impl IntoIterator<Item = Segment>,

@@ -1,7 +1,6 @@
-//! Leader epochs of a partition: the first offset of each leadership (`leader-epoch-checkpoint`).
+//! The leader epochs of a partition: the first offset of each (`leader-epoch-checkpoint`).
 //!
-//! Both columns grow strictly from entry to entry. Everything here is pure; the writer of the log
-//! stores the text.
+//! Both columns grow strictly from entry to entry. Everything here is pure; the writer of the log stores the text.
 
 use crate::base::{LeaderEpoch, Offset};
 
@@ -10,16 +9,16 @@ use super::checkpoint::{self, MalformedCheckpoint};
 /// The file in the replica directory.
 pub(crate) const FILE_NAME: &str = "leader-epoch-checkpoint";
 
-/// A leadership and the offset at which it began.
+/// A leader epoch and the offset at which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochEntry {
-    /// The leadership.
+    /// The leader epoch.
     pub epoch: LeaderEpoch,
     /// Its first offset.
     pub start: Offset,
 }
 
-/// The leaderships of a partition, oldest first.
+/// The leader epochs of a partition, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaderEpochs {
     entries: Vec<EpochEntry>,
@@ -63,12 +62,12 @@ impl LeaderEpochs {
         &self.entries
     }
 
-    /// The latest leadership.
+    /// The latest leader epoch.
     pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.epoch)
     }
 
-    /// The leadership in force at `offset`.
+    /// The leader epoch at `offset`.
     pub fn at(&self, offset: Offset) -> Option<LeaderEpoch> {
         let after = self.entries.partition_point(|entry| entry.start <= offset);
         Some(self.entries.get(after.checked_sub(1)?)?.epoch)
@@ -83,12 +82,12 @@ impl LeaderEpochs {
                 .is_none_or(|last| last.epoch != epoch || start < last.start)
     }
 
-    /// Where the first known leadership begins.
+    /// Where the first known leader epoch begins.
     pub(super) fn first_offset(&self) -> Option<Offset> {
         self.entries.first().map(|entry| entry.start)
     }
 
-    /// The lowest offset from which on the two differ.
+    /// The lowest offset at which the two differ.
     pub(super) fn first_difference(&self, other: &Self) -> Option<Offset> {
         let same = self.entries.iter().zip(&other.entries);
         let same = same.take_while(|(one, other)| one == other).count();
@@ -96,7 +95,7 @@ impl LeaderEpochs {
         next.into_iter().flatten().map(|entry| entry.start).min()
     }
 
-    /// Notes that `epoch` begins at `start`; entries that contradict it go. Returns whether anything changed.
+    /// Notes that `epoch` begins at `start`, and drops entries that contradict it. Returns whether anything changed.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         if !self.is_news(epoch, start) {
             return false;
@@ -112,14 +111,14 @@ impl LeaderEpochs {
         true
     }
 
-    /// Drops leaderships that began at or above the new log end.
+    /// Drops leader epochs that began at or above the new log end.
     pub fn truncate_from_end(&mut self, log_end: Offset) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.start < log_end);
         self.entries.len() != before
     }
 
-    /// Lets the leadership in force at the new log start begin there, and drops those before it.
+    /// Lets the leader epoch at the new log start begin there, and drops those before it.
     pub fn truncate_from_start(&mut self, log_start: Offset) -> bool {
         let at_or_below = self
             .entries
@@ -139,8 +138,8 @@ impl LeaderEpochs {
         changed
     }
 
-    /// Where `epoch` ended, with the greatest known leadership not above it; `None` when `epoch` is
-    /// above all that are known.
+    /// Where `epoch` ended, with the greatest known leader epoch not above it; `None` if `epoch` is
+    /// above all known ones.
     pub fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
         if epoch == LeaderEpoch::NONE {
             return None;

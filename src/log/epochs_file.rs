@@ -1,15 +1,15 @@
-//! `leader-epoch-checkpoint`, the file: who may write it, and that an older state never takes the place of a
-//! newer one.
+//! The file `leader-epoch-checkpoint`. It has two possible writers, and an older state must never replace a newer
+//! one.
 //!
-//! A leadership is noted in memory when it begins. The file follows when something needs it: with the sync
-//! that lets the recovery point pass the leadership's first offset, at a clean stop, and before segments go.
-//! Below the recovery point the file is right; above it, recovery finds the leaderships in the batches; one
-//! that has not written anything is forgotten with the process, and the next one has a higher number. So a
-//! start and a stop write nothing for a partition that nobody has written to.
+//! A new leader epoch is first noted in memory only. The file is written when something needs it: with the sync that
+//! lets the recovery point pass the first offset of the epoch, at a clean stop, and before segments are removed.
+//! Below the recovery point the file is right; above it, recovery finds the epochs in the batches. An epoch in which
+//! nothing was written is forgotten when the process ends, and the next one has a higher number. So starting and
+//! stopping write nothing for a partition without new records.
 //!
-//! Two threads may write: the log's owner, and a [`SyncJob`](super::SyncJob) that the owner has sent away. A
-//! job may come late, after the owner has written a newer state, or when the replica's directory is about to
-//! be removed. Both are found out here, under one lock.
+//! Two threads may write the file: the owner of the log, and a [`SyncJob`](super::SyncJob) that the owner has handed
+//! out. The job may be late: the owner may have written a newer state, or the replica's directory may be about to be
+//! removed. Both are detected here, under one lock.
 
 use std::io;
 use std::path::Path;
@@ -26,14 +26,14 @@ pub(super) struct EpochsFile {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The newest version that was put in place; 0 is what was found.
+    /// The newest version that was written; 0 is the file as it was found.
     version: u64,
     is_retired: bool,
 }
 
 impl EpochsFile {
-    /// Puts version `version` in place: as a whole, with its content synced, its name not. Does nothing where
-    /// a newer one is there, or where the file is not written any more.
+    /// Replaces the file by version `version`, with its content synced but not its name. Does nothing if a newer
+    /// version is there, or if the file is no longer written.
     pub(super) fn put(
         &self,
         disk: &Disk,
@@ -50,12 +50,12 @@ impl EpochsFile {
         Ok(())
     }
 
-    /// Whether `version` or a newer one was put in place.
+    /// Whether `version` or a newer one was written.
     pub(super) fn has(&self, version: u64) -> bool {
         self.state().version >= version
     }
 
-    /// Nobody writes it any more: its directory is about to get another name.
+    /// The file is no longer written, since its directory is about to be renamed.
     pub(super) fn retire(&self) {
         self.state().is_retired = true;
     }

@@ -1,10 +1,10 @@
-//! What the file system under a directory can do.
+//! Which features the file system under a directory has.
 
 use std::fs::File;
 use std::io;
 
-/// Those that write everything out on `syncfs(2)` and keep the error of what they could not write. Of others it is
-/// not known: a file system in user space, for one, is not even asked.
+/// File systems that write everything out on `syncfs(2)` and report the errors. For others it is not known; a file
+/// system in user space, for example, is not even called.
 const KNOWN: [u32; 5] = [
     0x0000_ef53, // ext2, ext3, ext4
     0x5846_5342, // XFS
@@ -16,8 +16,8 @@ const KNOWN: [u32; 5] = [
 /// The first Linux whose `syncfs(2)` returns such an error.
 const FIRST_KERNEL: (u32, u32) = (5, 8);
 
-/// Whether a `syncfs(2)` that succeeds means that everything in the file system of `file` is on the disk, as far
-/// as it was not known to have failed before `file` was opened.
+/// Whether a successful `syncfs(2)` means that everything in the file system of `file` is on disk, except for
+/// failures that were reported before `file` was opened.
 pub(super) fn can_be_synced_whole(file: &File) -> io::Result<bool> {
     let kernel = rustix::system::uname();
     let kernel = version(&kernel.release().to_string_lossy());

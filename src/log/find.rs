@@ -1,13 +1,13 @@
-//! Finding the batch of an offset in a segment, where neither the index nor what stands before the batch need be as it was
-//! written.
+//! Finding the batch of an offset in a segment, even if the index or the bytes before the batch are damaged.
 //!
 //! ```text
-//!   .index             ^       names a batch that begins at or below its offset: else it leads astray, and the
-//!                              segment is walked from its first byte
+//!   .index             ^       points to a batch that begins at or below its offset; if not, the entry is wrong
+//!                              and the segment is read from its first byte
 //!   .log      |batch|batch|bat?h|batch|batch|
 //!                          1     2            1: an error that names the offsets; 2: found as if nothing were wrong
 //! ```
-//! An error, and no jump: a consumer that was led over damaged records without a word would take them for compacted.
+//! The result is an error and not the next good batch: a consumer that silently skipped damaged records would take them
+//! for compacted.
 
 use std::io;
 
@@ -25,7 +25,7 @@ impl Segment {
         self.find_from(Access::Disk, self.walk_start(offset), offset)
     }
 
-    /// The same, looked for from `start`, where a batch begins that is not behind it.
+    /// The same, searched from `start`, where a batch begins that is not above `offset`.
     pub(crate) fn find_from(
         &self,
         access: Access,
@@ -44,7 +44,7 @@ impl Segment {
                 let index = self.files.path(SegmentFile::OffsetIndex);
                 crate::base::limited!(
                     error,
-                    "the index leads to where no such batch begins: the segment is read without it; remove the file while the broker is stopped, and it is made anew",
+                    "the index points to a position where no such batch begins: the segment is read without it. Stop the broker and remove the file; the next start rebuilds it",
                     offset = offset.0,
                     position = start,
                     file = %index.display()
@@ -63,7 +63,7 @@ impl Segment {
     ) -> io::Result<Option<Located>> {
         let mut walk = HeaderWalk::over(reading, start, self.length);
         let mut expected = self.base();
-        // what stands right before the batch that is looked at and is none
+        // bytes right before this batch that are not a batch
         let mut damage: Option<(u64, String)> = None;
         loop {
             let located = match walk.step()? {
@@ -81,9 +81,9 @@ impl Segment {
             if header.base_offset > offset
                 && let Some(next) = walk.next_begins_in(expected..header.base_offset)?
             {
-                // a base offset is under no checksum: it is this one that is wrong
+                // the checksum does not cover the base offset, so this one is wrong
                 let reason = format!(
-                    "offset {} before the batch that begins with {next}",
+                    "offset {}, but the next batch begins with {next}",
                     header.base_offset
                 );
                 damage.get_or_insert((located.position, reason));
@@ -103,8 +103,8 @@ impl Segment {
         }
     }
 
-    /// Behind damage there is nothing whole in this segment: what should be there is lost, and the log goes on with the
-    /// next one.
+    /// No intact batch follows the damage in this segment: its records are lost, and the log continues with the next
+    /// segment.
     fn nothing_behind(
         &self,
         damage: Option<(u64, String)>,

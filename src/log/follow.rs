@@ -1,5 +1,5 @@
-//! Becoming a copy of another replica: batches as they are stored there, with their offsets, epochs and the
-//! gaps that compaction has made; then what stands in no batch; then the replica's name.
+//! Becoming a copy of another replica: first its batches, with their offsets, leader epochs and the gaps that compaction
+//! has made; then the state that is not in batches; then the replica's name.
 //!
 //! ```text
 //!   another replica:   [0..4] [7..9]        [20..20] ... end 31     epochs, producers, log start
@@ -8,9 +8,9 @@
 //!   this log:          [0..4] [7..9]        [20..20]      |                   |
 //!   take_over                                             v                   v
 //! ```
-//! A segment begins where the log ended before it, not where its first batch begins: so recovery, which takes a
-//! gap between segments for a loss, finds none. What is copied was checked when it was first stored; only its
-//! checksum and its order are looked at, so that damage does not spread.
+//! A segment begins at the log end before it, not at its first batch, since recovery treats a gap between segments as a
+//! loss. The batches were checked when they were first stored, so only their checksum and order are checked here, so
+//! that damage does not spread.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use super::validate::MOST_DECOMPRESSED;
 
 impl PartitionLog {
     /// Appends whole batches that another replica of the partition has stored, unchanged. They must not begin
-    /// below the log end. Where one is refused, those before it are stored. Not synced.
+    /// below the log end. If one is refused, those before it are stored. Nothing is synced.
     pub fn append_as_follower(
         &mut self,
         batches: &Bytes,
@@ -72,13 +72,13 @@ impl PartitionLog {
         Ok(self.recovery_point)
     }
 
-    /// Takes over what `source` has and its batches do not say. The batches of both must be the same, and this
-    /// log is synced when it returns.
+    /// Takes over the state of `source` that is not in its batches. The batches of both must be the same, and
+    /// this log is synced when it returns.
     pub fn take_over(&mut self, source: &Self, now: Timestamp) -> Result<Offset, LogError> {
         debug_assert!(self.log_end <= source.log_end, "a copy is not ahead");
         self.producers = source.producers.clone();
         if self.log_end < source.log_end {
-            // There are no batches in between. The name of an empty segment keeps the place.
+            // There are no batches in between. The name of an empty segment preserves the offset.
             self.log_end = source.log_end;
             self.roll(source.log_end, now)?;
         }
@@ -92,15 +92,14 @@ impl PartitionLog {
         self.sync_whole()
     }
 
-    /// Gives the replica's directory another name, beside the one that it has. What readers have of this log
-    /// does not follow; it must be synced.
+    /// Renames the replica's directory. Views of readers keep the old path; the log must be synced.
     pub fn rename(&mut self, to: &Path) -> Result<(), LogError> {
-        // opened before anything is changed: there may be no descriptor left later
+        // opened before anything is changed, since there may be no descriptor left later
         let parent = match to.parent() {
             Some(parent) => Some((self.disk.open_directory(parent)?, parent)),
             None => None,
         };
-        // a job that is out knows the old name
+        // a running job knows the old name
         self.epochs_file.retire();
         self.disk.rename(&self.directory, to)?;
         self.directory = Arc::from(to);
@@ -131,11 +130,10 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Gives the directory of a replica that has been replaced its `-delete` name; who reads from an older view
-    /// reads on.
+    /// Gives the directory of a replaced replica its `-delete` name. Readers of older views can go on reading.
     pub fn mark_replaced(self) -> Result<std::path::PathBuf, LogError> {
         for segment in self.sealed.iter().chain([&self.active.segment]) {
-            // A reader whom that does not help looks again and finds the new replica.
+            // A reader that still fails tries again and finds the new replica.
             drop(segment.files.retire());
         }
         self.mark_deleted()
@@ -148,7 +146,7 @@ impl PartitionLog {
         })?;
         if header.base_offset < end || header.last_offset_delta < 0 {
             return Err(AppendError::invalid_record(format!(
-                "batch of offsets {} to {} behind the log end {end} of {}",
+                "batch with offsets {} to {}, but the log end of {} is {end}",
                 header.base_offset,
                 header.last_offset(),
                 self.topic_partition
@@ -209,12 +207,12 @@ impl PartitionLog {
 struct Run {
     batches: Vec<Batch>,
     bytes: u64,
-    /// Behind the last one.
+    /// The offset after the last one.
     end: Option<Offset>,
 }
 
 impl Run {
-    /// What the active segment would have to take if `next` were added.
+    /// The size of the append if `next` were added.
     fn incoming(&self, next: &Batch) -> Incoming {
         Incoming {
             bytes: self.bytes + next.header.size() as u64,

@@ -1,5 +1,5 @@
-//! Doors for the fuzz targets (`protocol-tests/fuzz`), built only with the feature `fuzzing`: each calls what
-//! this room does with bytes from a client or from a disk, and does nothing of its own.
+//! Entry points for the fuzz targets (`protocol-tests/fuzz`), built only with the feature `fuzzing`. Each calls the
+//! code that handles bytes from a client or a disk, and does nothing else.
 
 #![allow(missing_docs, reason = "a target says what it does with its door")]
 

@@ -1,4 +1,4 @@
-//! Whose a log directory is: `meta.properties` against what this broker was told.
+//! The identity of a log directory: compares `meta.properties` with the configuration of this broker.
 
 use std::io;
 use std::path::Path;
@@ -16,25 +16,25 @@ const LONGEST: u64 = 64 * 1024;
 const CURE: &str = "restore it from a copy, or write version=1, cluster.id and node.id into it anew: the cluster's id \
                     is in the other log directories, and in the line that the broker wrote when it was ready";
 
-/// Whose the directory must be; what to write where `meta.properties` is not there.
+/// The expected owner of the directory, and what to write if there is no `meta.properties`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// `node.id`; a directory of another node is not ours.
+    /// `node.id`; a directory of another node is refused.
     pub node_id: NodeId,
-    /// The cluster, where it is known already; a directory of another cluster is not ours.
+    /// The cluster, if it is already known; a directory of another cluster is refused.
     pub cluster_id: Option<String>,
 }
 
-/// What `meta.properties` says, or will say.
+/// The content of `meta.properties`, now or after the start.
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) meta: MetaProperties,
-    /// Whether the file does not say all of it yet.
+    /// Whether the file has yet to be written.
     is_news: bool,
 }
 
 impl Identity {
-    /// Reads the file, and refuses the directory of somebody else. A directory without it is taken when it is empty.
+    /// Reads the file, and refuses a directory of another owner. A directory without the file is used if it is empty.
     pub(super) fn of_directory(
         &self,
         path: &Path,
@@ -50,7 +50,7 @@ impl Identity {
                 })?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                refuse_foreign_content(path)?;
+                refuse_other_content(path)?;
                 let meta = self.fresh();
                 write(&meta, path, disk)?;
                 meta
@@ -75,7 +75,7 @@ impl Identity {
     fn refuse_others(&self, meta: &MetaProperties, path: &Path) -> Result<(), DirectoryError> {
         if meta.node_id != self.node_id {
             let reason = format!(
-                "it belongs to node.id {}, and this is {}",
+                "it belongs to node.id {}, but this node is {}",
                 meta.node_id, self.node_id
             );
             return Err(not_ours(path, reason));
@@ -83,8 +83,8 @@ impl Identity {
         let others = |cluster_id: &&String| **cluster_id != meta.cluster_id;
         if let Some(cluster_id) = self.cluster_id.as_ref().filter(others) {
             let reason = format!(
-                "it belongs to cluster {}, and this broker is of {cluster_id}, as zurau.cluster.id, CLUSTER_ID or the \
-                 directory of the metadata log says; choose a directory of that cluster, or correct the id",
+                "it belongs to cluster {}, but this broker belongs to {cluster_id} (from zurau.cluster.id, CLUSTER_ID or the \
+                 directory of the metadata log); choose a directory of that cluster, or correct the id",
                 meta.cluster_id
             );
             return Err(not_ours(path, reason));
@@ -94,7 +94,7 @@ impl Identity {
 }
 
 impl Identified {
-    /// Has the file say all of it.
+    /// Writes the file if anything in it is new.
     pub(super) fn write_down(&self, path: &Path, disk: &Disk) -> Result<(), DirectoryError> {
         if self.is_news {
             write(&self.meta, path, disk)?;
@@ -109,9 +109,9 @@ fn write(meta: &MetaProperties, path: &Path, disk: &Disk) -> Result<(), Director
         .map_err(|source| DirectoryError::NotWritable { path, source })
 }
 
-/// A directory without `meta.properties` is taken over only when it is empty: a wrong path in the
-/// configuration must not fill somebody's home directory with segments.
-fn refuse_foreign_content(path: &Path) -> Result<(), DirectoryError> {
+/// A directory without `meta.properties` is used only if it is empty: a wrong path in the configuration must not
+/// fill somebody's home directory with segments.
+fn refuse_other_content(path: &Path) -> Result<(), DirectoryError> {
     let not_writable = |source| DirectoryError::NotWritable {
         path: path.to_owned(),
         source,
@@ -122,7 +122,7 @@ fn refuse_foreign_content(path: &Path) -> Result<(), DirectoryError> {
         let harmless = names::is_of_the_file_system(&name) || name.ends_with(".tmp");
         if !harmless {
             let reason = format!(
-                "it has no {file} but holds {name:?}; choose an empty directory, or restore {file} if this is the \
+                "it has no {file} but contains {name:?}; choose an empty directory, or restore {file} if it is the \
                  broker's",
                 file = meta::FILE_NAME
             );

@@ -1,8 +1,9 @@
-//! Who uses a log directory.
+//! The lock of a log directory.
 //!
-//! Kafka locks the file `.lock` in it, and so does this, in both ways that there are: `flock` against ourselves, and
-//! the record lock that Kafka's JVM takes. A file can be removed while it is locked, and whoever comes next makes
-//! and locks another one. So the directory itself is locked as well, which cannot go unnoticed while it is in use.
+//! Kafka locks the file `.lock` in it. This broker does so too, in both ways that exist: `flock` against other
+//! processes of its own kind, and the record lock that Kafka's JVM takes. A file can be removed while it is locked,
+//! and the next process would then create and lock another one. So the directory itself is locked as well, since it
+//! cannot be replaced unnoticed while it is in use.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +17,7 @@ use super::plain_file;
 
 const FILE_NAME: &str = ".lock";
 
-/// A log directory that others are kept out of as long as this lives.
+/// The lock of a log directory. It is held as long as this value lives.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
     file: File,

@@ -7,8 +7,8 @@ use super::page_cache::ReadAt;
 /// Entries of this many bytes are read at once, and searched in memory.
 const WINDOW: usize = 4096;
 
-/// How many of the first `entries` entries satisfy `holds`, which must hold for a first part of them
-/// and for none after it. The tail is looked at first, since most questions are about recent data.
+/// How many of the first `entries` entries satisfy `holds`, which must be true for a first part of them and
+/// false after it. The tail is searched first, since most lookups are for recent data.
 pub(crate) fn partition_point<const SIZE: usize>(
     file: &impl ReadAt,
     entries: u32,

@@ -1,51 +1,51 @@
-//! What a log does not have any more, and the one line that says so.
+//! Records that a log has lost, and the one line that reports each loss.
 //!
-//! A log is what its files say together: each segment begins where the one before it ended, the last one reaches
-//! what the checkpoints know of, and the first one begins where the leader epochs do. Where they contradict each
-//! other, records are gone. Then
+//! The files of a log must agree: each segment begins where the one before it ended, the last one reaches the offsets in
+//! the checkpoints, and the first one begins where the leader epochs do. Where they contradict each other, records are
+//! lost. Then
 //!
-//! - **what is whole is served**, as Kafka does: a broker that hides good records because of bad ones adds to the
-//!   damage, and a file that is put back while the broker is stopped makes the log whole again;
-//! - **no offset is given twice**: the log goes on at the highest offset that any file knows of, in a new segment, so that
-//!   no consumer takes new records for old ones that it has seen;
-//! - **nothing whole is deleted**: what lies below the recovery point stays where it is, however damaged; what lies
-//!   above it, behind a gap that a crash has made, is set aside ([`super::names::set_aside_path`]), since a
-//!   log is served in the order in which it was written;
-//! - **every start says it**, for as long as the files show it.
+//! - **intact records are served**, as in Kafka: hiding good records because of bad ones would add to the damage, and if
+//!   the missing file is put back while the broker is stopped, the log is complete again;
+//! - **no offset is used twice**: the log continues at the highest offset that any file knows, in a new segment, so that
+//!   no consumer takes new records for old ones that it has already seen;
+//! - **nothing intact is deleted**: everything below the recovery point stays in place, however damaged; records above
+//!   it, after a gap that a crash has made, are set aside ([`super::names::set_aside_path`]), since a log is
+//!   served in the order in which it was written;
+//! - **every start reports it**, as long as the files show it.
 //!
-//! A partition is only refused where nobody can know what was there: in the place of a file stands something else
-//! ([`super::LogError::NotAFile`]), or the log-start checkpoint speaks of offsets that never were.
+//! A partition is refused only if nobody can know what it contained: something else is in the place of a file
+//! ([`super::LogError::NotAFile`]), or the log start checkpoint has an offset that was never written.
 
 use std::path::PathBuf;
 
 use crate::base::{Offset, TopicPartition};
 
-/// Records that are not served any more.
+/// Records that are no longer served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The first offset.
     pub first: Offset,
-    /// The offset behind the last one.
+    /// The offset after the last one.
     pub end: Offset,
     /// The file that is damaged or missing, or that holds them now.
     pub path: PathBuf,
-    /// What became of them.
+    /// What happened to them.
     pub kind: LossKind,
 }
 
-/// What became of records.
+/// What happened to lost records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LossKind {
-    /// Where they should be, from this byte on, stands something else.
+    /// The file has other bytes in their place.
     Damaged {
         /// Where in the file.
         position: u64,
         /// What is wrong there.
         reason: String,
     },
-    /// The file ends too early, or is not there.
+    /// The file is too short or missing.
     Missing,
-    /// They are in a file of their own, which is no part of the log.
+    /// They are in a file of their own, which is not part of the log.
     SetAside(Option<SetAside>),
 }
 
@@ -78,7 +78,7 @@ impl std::fmt::Display for Loss {
 impl std::error::Error for Loss {}
 
 impl Loss {
-    /// What a reader has met, if this error is about damage.
+    /// The loss that a reader has found, if this error is about one.
     pub fn met(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
@@ -90,11 +90,11 @@ impl Loss {
         match &self.kind {
             LossKind::Damaged { position, reason } => tracing::error!(
                 %partition, first_lost, last_lost, %file, position, reason,
-                "records are gone: the file is damaged; what is whole around them is served, and no offset is given twice. Restore the file from a copy while the broker is stopped"
+                "records are lost: the file is damaged. Intact records before and after them are served, and no offset is used twice. To restore them, stop the broker and replace the file with a good copy"
             ),
             LossKind::Missing => tracing::error!(
                 %partition, first_lost, last_lost, %file,
-                "records are gone: the file is missing or too short; what is there is served, and no offset is given twice. Put the file back while the broker is stopped"
+                "records are lost: the file is missing or too short. The other records are served, and no offset is used twice. To restore them, stop the broker and put the file back"
             ),
             LossKind::SetAside(Some(SetAside {
                 batches,
@@ -102,11 +102,11 @@ impl Loss {
                 bytes,
             })) => tracing::error!(
                 %partition, first_lost, last_lost, %file, batches, records, bytes,
-                "records have left the log: they lay behind what a crash has damaged, and were set aside; the log goes on behind them. To take them back rename the file to its first number and .log while the broker is stopped; else move it away"
+                "records were set aside, since a crash has damaged the log before them. The log continues after them. To restore them, stop the broker and rename the file to its first number and .log; otherwise move it away"
             ),
             LossKind::SetAside(None) => tracing::error!(
                 %partition, first_lost, last_lost, %file,
-                "records are still set aside. To take them back rename the file to its first number and .log while the broker is stopped; else move it away"
+                "records are still set aside. To restore them, stop the broker and rename the file to its first number and .log; otherwise move it away"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! `meta.properties`: whose directory this is.
+//! `meta.properties`: the node and the cluster that a directory belongs to.
 //!
 //! A Java properties file, replaced as a whole:
 //! ```text
@@ -23,7 +23,7 @@ pub struct MetaProperties {
     pub cluster_id: String,
     /// The node.
     pub node_id: NodeId,
-    /// The directory itself; absent in directories that an old release formatted.
+    /// The directory itself; missing in directories that an old release has formatted.
     pub directory_id: Option<DirectoryId>,
 }
 
@@ -108,7 +108,7 @@ impl MetaProperties {
     }
 }
 
-/// Appends a character, as `\uXXXX` unless it is printable ASCII.
+/// Appends a character, as `\uXXXX` if it is not printable ASCII.
 fn push_escaped(text: &mut String, character: char) {
     if (' '..='~').contains(&character) {
         text.push(character);
@@ -178,7 +178,7 @@ mod tests {
         #[test]
         fn any_identity_survives_its_text(cluster in "[ -~]{1,20}|[\\x00-\u{d7ff}\u{e000}-\u{fffd}]{1,20}", node: i32, id: Option<u128>) {
             let meta = MetaProperties {
-                // Space around it is nobody's name, and no file can say what lies beyond \uffff.
+                // Space around a name is not part of it, and a file cannot contain characters beyond \uffff.
                 cluster_id: format!("x{cluster}x"),
                 node_id: NodeId(node),
                 directory_id: id.map(|id| KafkaUuid(uuid::Uuid::from_u128(id | 1 << 100))),

@@ -1,31 +1,31 @@
 //! Floor 2: one partition on one disk, in Apache Kafka's layout byte for byte.
 //!
 //! A [`PartitionLog`] is the single writer of one partition. It appends whole record batches, starts new
-//! segments, lets old ones go, and after a crash finds out what is left. Readers hold [`LogView`]s, which
+//! segments, deletes old ones, and recovers after a crash. Readers hold [`LogView`]s, which
 //! are immutable, and need no lock.
 //!
 //! # On disk
 //!
 //! ```text
 //! <log directory>/                          LogDirectory, one of the broker's LogDirectories
-//!   .lock                                   held while a process uses the directory, which is locked itself too
+//!   .lock                                   locked while a process uses the directory, which is locked itself as well
 //!   meta.properties                         cluster, node, directory id
-//!   .kafka_cleanshutdown                    the last stop was a clean one; removed by a start that goes on
+//!   .kafka_cleanshutdown                    the last stop was clean; removed by the next start, once nothing can refuse it
 //!   recovery-point-offset-checkpoint        everything below is synced
-//!   log-start-offset-checkpoint             log starts above the first segment's base
+//!   log-start-offset-checkpoint             log start offsets above the first segment's base
 //!   replication-offset-checkpoint           high watermarks
-//!   cleaner-offset-checkpoint               first offsets that are not compacted yet
-//!   metadata-offset-checkpoint              how long the metadata log is (`cluster`); no file of Kafka's
+//!   cleaner-offset-checkpoint               first dirty offsets: not compacted yet
+//!   metadata-offset-checkpoint              the end of the metadata log (`cluster`); Kafka has no such file
 //!   <topic>-<partition>/                    one replica: PartitionLog
 //!     partition.metadata                    topic id
-//!     leader-epoch-checkpoint               first offset of each leadership
+//!     leader-epoch-checkpoint               first offset of each leader epoch
 //!     00000000000000000000.log              a segment, named by its first offset: batches end to end
 //!     00000000000000000000.index            offset to position, sparse
 //!     00000000000000000000.timeindex        timestamp to offset, sparse
-//!     00000000000000000000.txnindex         aborted transactions (where there are any)
+//!     00000000000000000000.txnindex         aborted transactions (if there are any)
 //!     00000000000000001042.log              the next segment, and so on; the last one is active
-//!     00000000000000001042.snapshot         the producers as everything below 1042 left them
-//!     <20 digits>-<20 digits>.log.set-aside records that are no part of the log any more; Kafka ignores it
+//!     00000000000000001042.snapshot         the producer state after everything below 1042
+//!     <20 digits>-<20 digits>.log.set-aside records that are no longer part of the log; Kafka ignores it
 //!   <topic>-<partition>.<32 hex>-delete/    replica waiting for removal; likewise -stray
 //!   <topic>-<partition>.<32 hex>-future/    copy of a replica that is in another log directory (`follow`)
 //! ```
@@ -35,69 +35,66 @@
 //! ```text
 //!  first segment's base   log start      recovery point     log end
 //!        |--------------------|----------------|---------------|
-//!        gone with the next   readable         synced up to    next record
+//!        deleted by the next  readable         synced up to    next record
 //!        retention                             here
 //! ```
-//! `log start <= log end` and `recovery point <= log end`; every position that readers are given as an upper
-//! bound is a batch boundary.
+//! `log start <= log end` and `recovery point <= log end`; every position that readers get as an upper limit is a
+//! batch boundary.
 //!
 //! # What a crash leaves, and why that is enough
 //!
-//! - What lies above the recovery point is not trusted: it is read whole, and index entries for it are made anew. Above
-//!   what was acknowledged for certain the log ends before the first bad batch, or where a segment ends before the next
-//!   one begins: the log has no holes that a crash made. What is torn is cut; what is whole behind it is set aside
-//!   (`recover/aside.rs`), and its offsets are not given again. (So compaction
-//!   touches only what lies below the recovery point.) Everything else was synced with its index entries
-//!   before the recovery point passed it ([`PartitionLog::flush`] and [`SyncJob`] sync content, then names,
-//!   then the point moves).
-//! - The leader epochs are right in their file below the recovery point; above it they are found in the batches
-//!   (`epochs_file`). So a leadership that begins costs nothing before something is written in it.
-//! - Small files are replaced as a whole: written beside, synced, renamed, directory synced.
-//! - A file that goes is renamed to `.deleted`, the log before its indexes; later it is unlinked. From the
-//!   front, oldest first; from the end, newest first: what remains is always one stretch without a gap.
-//! - `.cleaned` is unfinished and thrown away, `.swap` is finished and put in place ([`compact`]).
-//! - Producer state is a function of the batches. Snapshots have a checksum; a bad one costs a longer replay, and so
-//!   does one that a crash has come before: the writer only takes a picture, and a job writes it down. Retention
-//!   waits for it, and the recovery point does not pass it.
+//! - Data above the recovery point is not trusted: it is read completely, and its index entries are rebuilt. Above the
+//!   last offset that was certainly acknowledged, the log ends before the first bad batch, or where a segment ends before
+//!   the next one begins, so a crash leaves no gap in the log. Incomplete batches are truncated; intact batches after the
+//!   end are set aside (`recover/aside.rs`), and their offsets are not used again. (So compaction touches only data below
+//!   the recovery point.) Everything else was synced with its index entries before the recovery point passed it
+//!   ([`PartitionLog::flush`] and [`SyncJob`] sync the content, then the names, then move the recovery point).
+//! - The leader epoch file is right below the recovery point; above it, the epochs are found in the batches
+//!   (`epochs_file`). So a new leader epoch costs nothing until something is written in it.
+//! - Small files are replaced as a whole: written under another name, synced, renamed, directory synced.
+//! - A file is deleted by renaming it to `.deleted`, the log before its indexes; later it is unlinked. Retention deletes
+//!   the oldest first, truncation the newest first, so what remains never has a gap.
+//! - `.cleaned` files are incomplete and are removed; `.swap` files are complete and replace the originals ([`compact`]).
+//! - Producer state is a function of the batches. Snapshots have a checksum. A bad snapshot costs a longer replay, and so
+//!   does one that was not written before the crash: the writer only takes it, and a job writes the file. Retention
+//!   waits for the file, and the recovery point does not pass it.
 //! - A failed write, sync, rename or removal is final: the whole log directory refuses every later change
-//!   ([`disk::Disk`]). That a file could not be opened for want of descriptors is not one of these.
+//!   ([`disk::Disk`]). A lack of file descriptors is not such a failure.
 //!
-//! # What a log has lost
+//! # Lost records
 //!
-//! Files can be missing, cut, exchanged or damaged without any crash. What a start, the scrub and readers see of that,
-//! and what becomes of the log then, is in `loss`: what is whole is served, no offset is given twice, each loss is an
-//! error line with its offsets.
+//! Files can be missing, truncated, replaced or damaged without any crash. `loss` says what a start, the scrub and readers
+//! then do: intact records are served, no offset is used twice, and each loss is an error line with its offsets.
 //!
 //! # When the recovery point moves
 //!
-//! In the background, by jobs that the owner of the log lets another thread run (`sync_job`): soon after a
-//! segment was closed, and when the active segment has had something for 15 seconds, or has had 64 MiB. So
-//! what a kill leaves to be read is what was written lately, and not what exists. After a loss of power those
-//! seconds are at stake. Where a policy asks for more (`flush.messages`, `flush.ms`, a sync before each
-//! acknowledgement), and before retention, the batches are synced at once ([`PartitionLog::flushed`]); the
-//! recovery point may wait for their index entries, which nobody needs before a crash.
+//! Jobs move it in the background; the owner of the log lets another thread run them (`sync_job`). A job is due soon after
+//! a segment was closed, and when data in the active segment is 15 seconds old, or 64 MiB of it wait. So a start after a
+//! kill reads only recent data. After a power failure, the last seconds may be lost. If a policy asks for more
+//! (`flush.messages`, `flush.ms`, a sync before each acknowledgement), and before retention, the batches are synced at once
+//! ([`PartitionLog::flushed`]); the recovery point may wait for their index entries, which are only needed after a crash.
 //!
 //! # What a start and a stop cost
 //!
-//! What has changed. After a clean stop a log is as its files say, and for one that nobody has written to nothing is
-//! written, neither by the start nor by the next stop. After a kill what lies above the recovery point is read; that
-//! the rest is on the disk, with its names, is made certain for all logs at once ([`LogDirectory::sync_found`]), so
-//! that the next clean stop need not sync each of them.
+//! Only as much as was written. After a clean stop the files of a log are trusted, and for a log without new records,
+//! neither the start nor the next stop writes anything. After a kill, data above the recovery point is read. The rest is
+//! synced, with its names, for all logs at once ([`LogDirectory::sync_found`]), so that the next clean stop need not sync
+//! each of them.
 //!
 //! # What stays open
 //!
-//! A segment's `.log` from its first use on, also when it is sealed; indexes while their segment is active;
-//! of all these only so many in the whole process ([`limit_kept_files`]), those that were used last. Which is
-//! to say, nothing of a partition that nobody has used lately, however many there are.
+//! A segment's `.log` stays open from its first use on, even when it is sealed, and indexes stay open while their segment
+//! is active. The whole process keeps only a limited number of files open ([`limit_kept_files`]), those that were used
+//! last. So idle partitions have no open files, however many there are.
 //!
 //! # What this room owns, and what it must not do
 //!
-//! It owns the format of everything drawn above, the checks that make a batch fit to be stored, and the
-//! rules of rolling, retention, compaction and recovery. It knows no requests, no high watermark of its own, no clock
-//! (`now` is an argument) and no runtime: every method may block on the disk, and is called from a thread
-//! that may. Preparing an append ([`RecordSet::prepare`]) needs no disk and no log, but perhaps seconds of a processor:
-//! it is called from a thread that serves nothing else meanwhile. It never copies record bytes on the way in, and never
-//! reads a file past what a view allows.
+//! It owns the format of everything shown above, the checks of a batch before it is stored, and the rules of rolling,
+//! retention, compaction and recovery. It knows no requests, no high watermark of its own, no clock (`now` is an
+//! argument) and no runtime. Every method may block on the disk, and is called from a thread that may block. Preparing an
+//! append ([`RecordSet::prepare`]) needs no disk and no log, but may need seconds of a processor: it is called from a
+//! thread that serves nothing else meanwhile. This room never copies record bytes on the way in, and never reads a file
+//! past what a view allows.
 //!
 //! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
 //! `durable`, `sync_job`, `epochs_file`, `recover`, `replica_directory`, `catalogue`, `rebuild`, `trusted_part`, `resync`, `reach`, `loss`, `find`, `producer`, `retention`, [`compact`],

@@ -1,4 +1,4 @@
-//! The grammar of names in a log directory: segment files, their suffixes, replica directories.
+//! The names in a log directory: segment files, their suffixes, replica directories.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub enum SegmentFile {
 }
 
 impl SegmentFile {
-    /// Every kind that lives and dies with a segment. The log comes first: once it is renamed away,
+    /// Every kind that is created and deleted with a segment. The log comes first: once it is renamed,
     /// the others are orphans that the next start removes.
     pub const OF_SEGMENT: [Self; 4] = [
         Self::Log,
@@ -46,7 +46,7 @@ impl SegmentFile {
         }
     }
 
-    /// Whether it says where in a log something is.
+    /// Whether it is an index.
     pub const fn is_index(self) -> bool {
         matches!(
             self,
@@ -72,14 +72,14 @@ impl SegmentFile {
     }
 }
 
-/// The suffix behind a segment file's name: where in the crash protocol the file stands.
+/// The suffix after a segment file's name: the state of the file in the crash protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suffix {
     /// In use.
     None,
-    /// Output of compaction, unfinished: thrown away at the next start.
+    /// Unfinished output of compaction: removed at the next start.
     Cleaned,
-    /// Output of compaction, finished: put in place at the next start.
+    /// Finished output of compaction: replaces the originals at the next start.
     Swap,
     /// Superseded: removed after a delay, or at the next start.
     Deleted,
@@ -97,18 +97,18 @@ impl Suffix {
     }
 }
 
-/// `path` with `suffix` behind its whole name.
+/// `path` with `suffix` appended to its name.
 pub fn with_suffix(path: &Path, suffix: Suffix) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix.text());
     PathBuf::from(name)
 }
 
-/// Behind the name of a file that holds records which have left the log. Kafka looks at no file of such a name.
+/// The suffix of a file with records that were set aside. Kafka ignores such files.
 const SET_ASIDE: &str = ".log.set-aside";
 
-/// The path of records that are set aside, which begin at `first` and end before `end`. Renamed to the name of a
-/// segment at `first`, the file is one.
+/// The path of records that are set aside, from `first` to before `end`. Renamed to the name of a segment at
+/// `first`, the file is a valid segment.
 pub fn set_aside_path(directory: &Path, first: Offset, end: Offset) -> PathBuf {
     directory.join(format!("{:020}-{:020}{SET_ASIDE}", first.0, end.0))
 }
@@ -130,7 +130,7 @@ pub struct SegmentFileName {
     pub offset: Offset,
     /// What the file holds.
     pub kind: SegmentFile,
-    /// Where it stands in the crash protocol.
+    /// Its state in the crash protocol.
     pub suffix: Suffix,
 }
 
@@ -154,7 +154,7 @@ impl SegmentFileName {
     }
 }
 
-/// What a replica directory's name says about its fate.
+/// The state of a replica directory, from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaState {
     /// In use.
@@ -170,7 +170,7 @@ pub enum ReplicaState {
 impl ReplicaState {
     const MARKED: [Self; 3] = [Self::Deleted, Self::Stray, Self::Future];
 
-    /// The text behind the random id in the directory's name.
+    /// The text after the random id in the directory's name.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Live => "",
@@ -181,8 +181,7 @@ impl ReplicaState {
     }
 }
 
-/// Whether a name that is not a replica's is one that file systems and those who mount them put into the root of a
-/// volume: `lost+found`, `.snapshot`, `.zfs`.
+/// Whether a name is one that file systems put into the root of a volume: `lost+found`, `.snapshot`, `.zfs`.
 pub fn is_of_the_file_system(name: &str) -> bool {
     name == "lost+found" || name.starts_with('.')
 }
@@ -190,14 +189,14 @@ pub fn is_of_the_file_system(name: &str) -> bool {
 /// The parsed name of a replica directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaDirectoryName {
-    /// The partition. The topic's name may have been cut short when the state is not live.
+    /// The partition. The topic's name may be truncated if the state is not live.
     pub topic_partition: TopicPartition,
-    /// Its fate.
+    /// Its state.
     pub state: ReplicaState,
 }
 
 impl ReplicaDirectoryName {
-    /// Reads a directory name; `None` when it cannot be that of a replica.
+    /// Reads a directory name; `None` if it cannot be that of a replica.
     pub fn parse(name: &str) -> Option<Self> {
         let state = ReplicaState::MARKED
             .into_iter()
@@ -220,8 +219,8 @@ impl ReplicaDirectoryName {
     }
 }
 
-/// The name that a replica directory gets as its fate changes to `state`, made unique by `id`. The
-/// topic is cut so that the whole name can be stored.
+/// The name of a replica directory whose state changes to `state`, made unique by `id`. The topic's name is
+/// truncated so that the whole name can be stored.
 pub fn marked_directory_name(
     topic_partition: &TopicPartition,
     id: uuid::Uuid,

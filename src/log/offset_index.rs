@@ -8,8 +8,8 @@
 //! ```
 //!
 //! An entry holds the *last* offset of a batch and the position of that batch's *start*; offsets and
-//! positions grow strictly. The segment's first batch has none. The file holds used entries only. How
-//! many of them count is told by whoever holds the segment, since the file may be growing.
+//! positions grow strictly. The segment's first batch has none. The file holds used entries only. The caller
+//! says how many of them count, since the file may be growing.
 
 use std::io;
 

@@ -1,17 +1,16 @@
-//! The descriptors that segments keep: of all that were opened, those that are used, and no more than a limit.
+//! The file descriptors that segments keep open: those that are in use, up to a limit.
 //!
-//! Descriptors are a thing of the process, so this is one too ([`limit_kept_files`]). A file that is kept is
-//! found without a lock. When one more is opened than the limit allows, the one that was opened first and not
-//! used since goes (a second chance for those that were used, as pages get from a clock); the next use opens it
-//! again. A file that somebody else holds stays: closing it here would give no descriptor back. Answers that
-//! their clients do not read hold files for long, so nobody should add to these when there are many already
+//! Descriptors belong to the process, so there is one of these per process ([`limit_kept_files`]). A file that is
+//! kept open is found without a lock. When the limit is reached, the file that was opened first and not used since is
+//! closed (a second chance for those that were used, as in the clock algorithm for pages); its next use opens it
+//! again. A file that somebody else holds stays open: closing it here would free no descriptor. Answers that clients
+//! do not read hold files for long, so no more of them should be added when there are many already
 //! ([`kept_files_are_many`]).
 //!
-//! A file with something that is not synced is held ([`Hold::Unsynced`]): when such a write fails later, the
-//! system tells that to whoever has the file open. So the limit gives way to these, up to twice of what it is;
-//! from there on, and when the system has no descriptor left, one of them is synced and then closed. It also
-//! gives way to files that have lost their names ([`Hold::Retired`]), and nobody searches long for one that may
-//! go.
+//! A file with unsynced data is held ([`Hold::Unsynced`]): if such a write fails later, the system reports it to
+//! whoever has the file open. These files may exceed the limit, up to twice its value. Beyond that, or when the
+//! system has no descriptor left, one of them is synced and then closed. Files that have lost their names
+//! ([`Hold::Retired`]) may also exceed the limit, and the search for a file to close is short.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,10 +22,10 @@ use arc_swap::ArcSwapOption;
 
 use super::disk::{Disk, is_out_of_descriptors};
 
-/// How many kept files are looked at when one must go.
+/// How many open files are considered when one must be closed.
 const MOST_LOOKED_AT: usize = 64;
 
-/// How many go when the system has no descriptor left.
+/// How many are closed when the system has no descriptor left.
 const GIVEN_BACK: usize = 32;
 
 static KEPT: KeptFiles = KeptFiles::new();
@@ -36,7 +35,7 @@ pub fn limit_kept_files(limit: usize) {
     KEPT.limit.store(limit, Ordering::Relaxed);
 }
 
-/// Whether segments keep half as many files more open than they should. Then none should be held for long.
+/// Whether segments keep half as many more files open than the limit. Then none should be held for long.
 pub fn kept_files_are_many() -> bool {
     KEPT.are_many()
 }
@@ -48,10 +47,10 @@ pub(crate) struct KeptFile {
     slot: OnceLock<Arc<Slot>>,
 }
 
-/// Why a file stays open though nobody uses it.
+/// Why a file stays open although nobody uses it.
 #[derive(Clone, Debug)]
 pub(crate) enum Hold {
-    /// It has something that is not synced. The disk is told when syncing that fails.
+    /// It has unsynced data. If syncing it fails, the disk goes offline.
     Unsynced(Disk),
     /// It cannot be opened again.
     Retired,
@@ -88,7 +87,7 @@ impl KeptFile {
             return Ok(file);
         }
         let opened = open().or_else(|error| {
-            // what is not used now gives way to what is needed
+            // files that are not in use are closed for this one
             if is_out_of_descriptors(&error) && kept.give_back() {
                 return open();
             }
@@ -112,7 +111,7 @@ impl KeptFile {
         *self.slot.get_or_init(Arc::default).hold() = Some(hold);
     }
 
-    /// Lets the file go when its time comes, unless it is retired.
+    /// Allows the file to be closed later, unless it is retired.
     pub(crate) fn release(&self) {
         if let Some(slot) = self.slot.get() {
             let mut hold = slot.hold();
@@ -124,8 +123,8 @@ impl KeptFile {
 }
 
 impl Slot {
-    /// For a file that was taken out of the queue. When the sync fails, the disk is offline: that is all that
-    /// anybody needs to know.
+    /// Syncs and closes a file that was taken out of the queue. If the sync fails, the disk is offline, so no
+    /// error is returned.
     fn sync_and_close(&self) {
         let hold = self.hold().clone();
         if let (Some(file), Some(Hold::Unsynced(disk))) = (self.file.load_full(), hold) {
@@ -157,7 +156,7 @@ impl Slot {
 /// What is kept, the oldest first.
 struct KeptFiles {
     limit: AtomicUsize,
-    /// A slot that is gone has closed its file.
+    /// A slot that no longer exists has closed its file.
     queue: Mutex<VecDeque<Weak<Slot>>>,
 }
 
@@ -183,7 +182,7 @@ impl KeptFiles {
         unsynced.as_deref().map(Slot::sync_and_close);
     }
 
-    /// Closes some files, the idle ones first. Whether there was one.
+    /// Closes some files, the idle ones first. Returns whether there was one.
     fn give_back(&self) -> bool {
         let mut queue = self.lock();
         if (0..GIVEN_BACK).filter(|_| close_oldest(&mut queue)).count() > 0 {
@@ -200,13 +199,13 @@ impl KeptFiles {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<Slot>>> {
-        // a holder does nothing that can leave the queue half changed
+        // nothing under this lock can leave the queue half changed
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets the oldest file go that nobody holds, and that was not used since it was last looked at. Whether there was one
-/// among those that are looked at.
+/// Closes the oldest file that nobody holds and that was not used since it was last considered. Returns whether there
+/// was one among those that are considered.
 fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
     for _ in 0..queue.len().min(MOST_LOOKED_AT) {
         let Some(oldest) = queue.pop_front() else {
@@ -226,7 +225,7 @@ fn close_oldest(queue: &mut VecDeque<Weak<Slot>>) -> bool {
     false
 }
 
-/// Takes the oldest file out that is only held because of what is not synced.
+/// Removes the oldest file that is held only because of unsynced data.
 fn take_oldest_unsynced(queue: &mut VecDeque<Weak<Slot>>) -> Option<Arc<Slot>> {
     for _ in 0..queue.len().min(MOST_LOOKED_AT) {
         let oldest = queue.pop_front()?;

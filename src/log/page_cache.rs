@@ -1,8 +1,8 @@
 //! Reads that may wait for the disk, and reads that may not.
 //!
-//! Most of what is asked for was written a moment ago, or was read by somebody else, and is in the page cache.
-//! Whoever must not wait ([`Access::Memory`]) reads only that, and learns with [`io::ErrorKind::WouldBlock`]
-//! that another thread has to do it.
+//! Most data that is read was written or read a moment ago and is in the page cache. A caller that must not wait
+//! ([`Access::Memory`]) reads only from there; [`io::ErrorKind::WouldBlock`] means that another thread has to read
+//! it.
 
 use std::fs::File;
 use std::io;
@@ -13,13 +13,13 @@ use std::os::unix::fs::FileExt as _;
 pub enum Access {
     /// It may.
     Disk,
-    /// It may not: what is not in memory is [`io::ErrorKind::WouldBlock`].
+    /// It may not: data that is not in memory gives [`io::ErrorKind::WouldBlock`].
     Memory,
 }
 
 /// Something to read from.
 pub(crate) trait ReadAt {
-    /// Fills `bytes` with what stands at `position`.
+    /// Fills `bytes` from `position` on.
     fn fill(&self, bytes: &mut [u8], position: u64) -> io::Result<()>;
 }
 
@@ -66,7 +66,7 @@ fn read_cached(file: &File, bytes: &mut [u8], position: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether it would block cannot be told here.
+/// Here nobody can know whether it would block.
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_: &File, _: &mut [u8], _: u64) -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())

@@ -1,5 +1,5 @@
-//! The single writer of one partition. This file only holds the state and dispatches; the operations
-//! live in `append`, `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
+//! The single writer of one partition. This file only holds the state and dispatches; the operations are in `append`,
+//! `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,24 +45,24 @@ pub struct OpenOptions {
     pub now: Timestamp,
     /// The log directory's disk ([`super::LogDirectory::disk`]).
     pub disk: Disk,
-    /// Any number that differs from partition to partition: where the jitter of rolling comes from.
+    /// Any number that differs between partitions: the seed of the roll jitter.
     pub jitter_seed: u64,
 }
 
-/// What opening found and mended.
+/// What opening has found and repaired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// Segments that were read whole.
+    /// Segments that were read completely.
     pub segments_scanned: usize,
-    /// Bytes of those.
+    /// Bytes in them.
     pub bytes_scanned: u64,
-    /// Bytes cut off because no good batch began there, nor behind it.
+    /// Bytes truncated because no good batch begins there or later.
     pub bytes_truncated: u64,
-    /// Segments removed, behind a cut and with nothing whole in them, or below the log start; or set aside.
+    /// Segments removed: after a truncation, without an intact batch, or below the log start; or set aside.
     pub segments_deleted: usize,
-    /// Segments whose indexes were missing or useless although the stop was clean.
+    /// Segments whose indexes were missing or unusable although the stop was clean.
     pub indexes_rebuilt: usize,
-    /// What is not there any more, in no order.
+    /// The records that were lost, in no order.
     pub losses: Vec<Loss>,
 }
 
@@ -83,22 +83,22 @@ pub enum LogError {
     /// The directory is offline since an earlier failure.
     #[error(transparent)]
     Offline(#[from] DirectoryOffline),
-    /// What the disk holds makes no sense.
+    /// The content of the disk is invalid.
     #[error("{0}")]
     Corrupt(String),
-    /// Something that is no file has the name of one: nobody knows what was there.
+    /// Something that is not a file has the name of one, so its content is unknown.
     #[error(
-        "{path:?} is {what} and no file, so it is not known what was there; put the file back, or remove what stands in its place (an index is made anew), while the broker is stopped"
+        "{path:?} is {what}, not a file, so its content is unknown; stop the broker and put the file back, or remove what is in its place (an index is rebuilt)"
     )]
     NotAFile {
         /// Where.
         path: PathBuf,
-        /// What stands there.
+        /// What it is.
         what: &'static str,
     },
-    /// The directory belongs to another life of the topic.
+    /// The directory belongs to another topic of the same name, deleted earlier.
     #[error(
-        "{directory:?} belongs to topic id {found}, not {expected}, says its partition.metadata: put the directory of {expected} in its place; if its log is that of {expected}, remove partition.metadata while the broker is stopped"
+        "{directory:?} has topic id {found} in its partition.metadata, but should have {expected}: stop the broker and put the directory of {expected} in its place, or remove partition.metadata if the log is that of {expected}"
     )]
     InconsistentTopicId {
         /// The replica directory.
@@ -108,7 +108,7 @@ pub enum LogError {
         /// The id that was asked for.
         expected: TopicId,
     },
-    /// A log start that the log does not reach.
+    /// A log start offset that the log does not reach.
     #[error("offset {wanted} is above the high watermark {high_watermark}")]
     OutOfRange {
         /// The offset that was asked for.
@@ -119,8 +119,8 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether this only means that there was no file descriptor left: the directory is not offline, nothing
-    /// was changed that a repetition would not find, and it may succeed.
+    /// Whether the only problem was a lack of file descriptors: the directory is not offline, and a repetition
+    /// finds everything as before and may succeed.
     pub fn is_out_of_descriptors(&self) -> bool {
         matches!(self, Self::Io(error) if is_out_of_descriptors(error))
     }
@@ -144,7 +144,7 @@ pub struct PartitionLog {
     pub(super) config: Arc<TopicConfig>,
     pub(super) disk: Disk,
 
-    /// All segments but the last; shared with views, so replaced rather than changed while one holds it.
+    /// All segments except the last. Shared with views, so it is replaced and not changed while one holds it.
     pub(super) sealed: Arc<Vec<Segment>>,
     pub(super) sealed_bytes: u64,
     pub(super) active: ActiveSegment,
@@ -152,25 +152,25 @@ pub struct PartitionLog {
 
     pub(super) log_start: Offset,
     pub(super) log_end: Offset,
-    /// Everything below is synced with its index entries: what a crash leaves is scanned from here on.
+    /// Everything below is synced with its index entries. After a crash, the log is scanned from here on.
     pub(super) recovery_point: Offset,
     /// Every batch below is synced; at or above the recovery point.
     pub(super) flushed: Offset,
     /// From the log start on.
     pub(super) epochs: Arc<LeaderEpochs>,
-    /// From the first segment on, where a crash may find the log to start: what the file is to say.
+    /// From the first segment on, since the log may start there after a crash: the content of the file.
     pub(super) all_epochs: LeaderEpochs,
     pub(super) epochs_file: Arc<EpochsFile>,
     pub(super) producers: ProducerTable,
 
     /// Producer snapshots on disk, or on their way there, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
-    /// The one of them that was taken in the midst of the active segment, so that recovery need not look at
-    /// all of its batches.
+    /// The snapshot that was taken in the middle of the active segment, so that recovery need not read all of
+    /// its batches.
     pub(super) midway_snapshot: Option<Offset>,
-    /// What stands between the recovery point and the log end.
+    /// The state of everything between the recovery point and the log end.
     pub(super) unsynced: Unsynced,
-    /// Renamed to `.deleted`, with the time from which they may be unlinked.
+    /// Files that were renamed to `.deleted`, with the time from which they may be unlinked.
     pub(super) doomed: Vec<(Timestamp, PathBuf)>,
 
     pub(super) last_flush: Timestamp,
@@ -181,7 +181,7 @@ pub struct PartitionLog {
 }
 
 impl PartitionLog {
-    /// Creates the directory when it is not there, else loads and recovers it in numbered passes.
+    /// Creates the directory if it does not exist; otherwise loads and recovers it in numbered passes.
     pub fn open(
         directory: &Path,
         topic_partition: TopicPartition,
@@ -190,8 +190,8 @@ impl PartitionLog {
         recover::open(directory, topic_partition, options)
     }
 
-    /// Prepares a record set by the configuration in force, and stores it. `records` is a produce request's record
-    /// set: one batch from clients, any number from others. What that can cost: [`RecordSet::effort`].
+    /// Prepares a record set with the current configuration, and stores it. `records` is the record set of a produce
+    /// request: one batch from clients, any number from others. [`RecordSet::effort`] says what that can cost.
     pub fn append_as_leader(
         &mut self,
         records: &Bytes,
@@ -211,7 +211,7 @@ impl PartitionLog {
         self.append(prepared, now)
     }
 
-    /// Assigns offsets and epoch, checks producers, rolls, writes. Not synced (see [`Self::flush`]).
+    /// Assigns offsets and epoch, checks producers, rolls, writes. Nothing is synced (see [`Self::flush`]).
     pub fn append_prepared(
         &mut self,
         prepared: PreparedAppend,
@@ -220,19 +220,19 @@ impl PartitionLog {
         self.append(prepared, now)
     }
 
-    /// Makes everything below log end durable (fsync) and returns the log end. The recovery point follows as
-    /// far as index entries are synced as well.
+    /// Syncs everything below the log end and returns the log end. The recovery point moves as far as index
+    /// entries are synced as well.
     pub fn flush(&mut self) -> Result<Offset, LogError> {
         self.sync_all()
     }
 
-    /// The same without producer snapshots, which may be large: somebody waits for the batches. The recovery point
-    /// waits for the snapshots, which the next job writes and syncs.
+    /// The same without producer snapshots, which may be large while the caller waits for the batches only. The recovery
+    /// point waits for the snapshots, which the next job writes and syncs.
     pub fn flush_batches(&mut self) -> Result<Offset, LogError> {
         self.sync_batches()
     }
 
-    /// An immutable view for readers, cheap to make; a later append needs a new view to be seen.
+    /// An immutable view for readers. It is cheap, and does not show later appends.
     pub fn view(&self) -> Arc<LogView> {
         Arc::new(LogView {
             sealed: Arc::clone(&self.sealed),
@@ -262,7 +262,7 @@ impl PartitionLog {
             .map(|first| first.max(self.log_start))
     }
 
-    /// Everything below is synced with its index entries: what a crash leaves is scanned from here on.
+    /// Everything below is synced with its index entries. After a crash, the log is scanned from here on.
     pub const fn recovery_point(&self) -> Offset {
         self.recovery_point
     }
@@ -282,7 +282,7 @@ impl PartitionLog {
         self.sealed.len() + 1
     }
 
-    /// Base offset of the oldest segment: a log start above it belongs into the log-start checkpoint.
+    /// Base offset of the oldest segment. A log start offset above it belongs in the log start checkpoint.
     pub fn first_segment_base(&self) -> Offset {
         self.sealed.first().unwrap_or(&self.active.segment).base()
     }
@@ -307,18 +307,18 @@ impl PartitionLog {
         &self.directory
     }
 
-    /// The configuration in force.
+    /// The current configuration.
     pub const fn config(&self) -> &Arc<TopicConfig> {
         &self.config
     }
 
-    /// The latest leadership that the log knows of.
+    /// The latest leader epoch that the log knows.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
         self.epochs.latest()
     }
 
-    /// Notes a new leadership that starts at the log end. It reaches the disk before the recovery point passes
-    /// its first batch.
+    /// Notes a new leader epoch that starts at the log end. It is on disk before the recovery point passes its
+    /// first batch.
     pub fn assign_epoch(&mut self, epoch: LeaderEpoch) {
         self.assign_epoch_at(epoch, self.log_end);
     }
@@ -328,8 +328,8 @@ impl PartitionLog {
         self.config = config;
     }
 
-    /// Retention by time, size and log start: renames the segments that may go to `.deleted` and returns how
-    /// many they were; they are unlinked by [`Self::delete_expired_files`].
+    /// Retention by time, size and log start offset: renames the segments to delete to `.deleted` and returns
+    /// their number. [`Self::delete_expired_files`] unlinks them.
     pub fn apply_retention(
         &mut self,
         high_watermark: Offset,
@@ -357,20 +357,20 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Cuts everything at and above `to`. A batch that `to` falls into goes as a whole. Any failure on the
-    /// way is final, whatever its cause: it leaves the log between two states.
+    /// Truncates everything at and above `to`. A batch that contains `to` is removed as a whole. Any failure is
+    /// final, whatever its cause, since it leaves the log between two states.
     ///
-    /// The recovery-point checkpoint must be lowered to `to` **before**, and be written again before anything
-    /// is appended: it speaks for batches, names and index entries that are about to be others, and a crash
-    /// on the way would believe it.
+    /// The recovery point checkpoint must be lowered to `to` **before** this, and be written again before the next
+    /// append: it covers batches, names and index entries that are about to change, and a start after a crash in
+    /// between would trust it.
     pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
         self.truncate_to(to)
             .inspect_err(|_| self.disk.take_offline())
     }
 
-    /// Cuts everything; the log goes on at `at`. As with [`Self::truncate`], a failure is final, and the
-    /// checkpoints come first: a recovery point that is no higher than `at`, and `at` as log start, so that a
-    /// crash on the way does not lead back to offset 0.
+    /// Truncates everything; the log continues at `at`. As with [`Self::truncate`], a failure is final, and the
+    /// checkpoints come first: a recovery point that is not above `at`, and `at` as log start offset, so that
+    /// the log does not start at offset 0 again after a crash in between.
     pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
         self.restart_at(at)
             .inspect_err(|_| self.disk.take_offline())
@@ -381,7 +381,7 @@ impl PartitionLog {
         self.producers.expire(now, self.producer_expiration.ms());
     }
 
-    /// The same for some thousands of them, from the given one on. Returns where to go on, if those were not all.
+    /// The same for some thousands of them, from the given one on. Returns where to continue, if there are more.
     pub fn expire_some_producers(
         &mut self,
         now: Timestamp,

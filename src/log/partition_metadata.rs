@@ -1,4 +1,4 @@
-//! `partition.metadata`: which topic id a replica directory belongs to.
+//! `partition.metadata`: the topic id of a replica directory.
 //!
 //! ```text
 //! version: 0
@@ -36,7 +36,7 @@ pub(super) fn decode(text: &str) -> Option<TopicId> {
     (version >= 0 && !id.is_zero() && lines.next().is_none()).then_some(id)
 }
 
-/// The topic id that a replica directory belongs to, or `None` where that was never written.
+/// The topic id of a replica directory, or `None` if it was never written.
 pub fn read_topic_id(directory: &Path) -> Result<Option<TopicId>, LogError> {
     let path = directory.join(FILE_NAME);
     match plain_file::read(&path, LONGEST) {
@@ -64,7 +64,7 @@ pub(super) fn check(directory: &Path, content: &[u8], expected: TopicId) -> Resu
     }
 }
 
-/// Writes the id into a directory that has none, and syncs the names that are in the directory by then.
+/// Writes the id into a directory that has none, and syncs all names in the directory.
 pub(super) fn write(disk: &Disk, directory: &Path, id: TopicId) -> io::Result<()> {
     disk.replace(&directory.join(FILE_NAME), encode(id).as_bytes())
 }

@@ -1,7 +1,7 @@
-//! Reading files without trust in what lies under their names.
+//! Reading files without trusting what is under their names.
 //!
-//! People restore, link and mount what is in a log directory. Where a file should be there may be a FIFO, which hangs
-//! whoever opens it, a device without an end, or a file of a terabyte that nobody wrote.
+//! People restore, link and mount things in log directories. In the place of a file there may be a FIFO, which blocks
+//! whoever opens it, a device without an end, or a file of a terabyte that the broker has not written.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -10,15 +10,15 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Files of one line or a few fit in.
+/// Large enough for files of a few lines.
 const SMALL: usize = 1024;
 
 /// Opens a regular file for reading; a symbolic link to one is followed, as Kafka follows it.
 ///
 /// # Errors
-/// Of the kind [`io::ErrorKind::InvalidData`] when it is something else, and then it says what.
+/// Of the kind [`io::ErrorKind::InvalidData`] if it is something else; the error says what.
 pub fn open(path: &Path) -> io::Result<File> {
-    // without waiting: a FIFO that nobody writes to would be waited for
+    // non-blocking, since opening a FIFO without a writer would wait
     let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits();
     let mut options = File::options();
     opened(path, options.read(true).custom_flags(flags.cast_signed()))
@@ -42,7 +42,7 @@ pub(super) fn opened(path: &Path, options: &OpenOptions) -> io::Result<File> {
 /// As [`open`], also for a file that is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
-    // a start reads as many small files as there are partitions: less than was asked for is all that there is
+    // a short read is the end of the file: this saves a call per file at a start with many partitions
     let mut content = vec![0; SMALL];
     let length = file.read(&mut content)?;
     content.truncate(length);
@@ -68,7 +68,7 @@ pub fn check(found: &Metadata) -> io::Result<()> {
     Err(invalid(format!("it is {kind} and not a file")))
 }
 
-/// What something is that is not a regular file.
+/// The kind of something that is not a regular file.
 pub fn kind_of(found: FileType) -> &'static str {
     match found {
         _ if found.is_dir() => "a directory",

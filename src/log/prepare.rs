@@ -1,4 +1,4 @@
-//! The part of an append that needs no log: whether a record set may be stored, and what it is stored as.
+//! The part of an append that needs no log: checking whether a record set may be stored, and in which form.
 //!
 //! ```text
 //!                prepare()                    append_prepared()
@@ -6,14 +6,14 @@
 //!   as it came   any thread   checked, in      the log's writer     offsets, time,
 //!                             the topic's codec                     bytes on disk
 //! ```
-//! Unpacking, checking and compressing records can take seconds. Whoever must not wait for that asks for the
-//! [`Effort`] first, and prepares on a thread of its choice. What is cheap goes through
+//! Unpacking, checking and compressing records can take seconds. A caller that must not wait for that looks at the
+//! [`Effort`] first, and prepares on another thread. A cheap record set goes through
 //! [`PartitionLog::append_as_leader`](super::PartitionLog::append_as_leader), which does both.
 //!
-//! One configuration decides everything about a batch: the one that `prepare` was given. When another one is in force
-//! by the time the batch is stored, it is stored as if it had come before the change. Only the time that the broker gives
-//! (`message.timestamp.type`) is given when it is stored, so that it follows the order of the log. What depends on the log
-//! (offsets, producers, the size of a segment) is judged then as well, by the configuration in force then.
+//! `prepare` gets the configuration that applies to the whole batch. If the configuration changes before the batch is
+//! stored, the batch is stored as if it had come before the change. Only the timestamp of the broker
+//! (`message.timestamp.type`) is set when the batch is stored, so that it follows the order of the log. Checks that depend
+//! on the log (offsets, producers, the size of a segment) are also made then, with the configuration at that time.
 
 use bytes::Bytes;
 
@@ -26,45 +26,45 @@ use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
 use super::validate::{self, recompress};
 
-/// A batch of this many bytes that is not compressed is as good as checked: it takes less time than the way to another
-/// thread, or a millisecond where each record is as small as can be. It is the default of `max.message.bytes`.
+/// Checking an uncompressed batch of this many bytes takes less time than handing it to another thread, or a millisecond
+/// if each record is as small as possible. It is the default of `max.message.bytes`.
 const PLAIN: usize = 1_048_588;
 
-/// A compressed batch that unpacks to no more than this takes some 50 microseconds.
+/// Checking a compressed batch that unpacks to at most this many bytes takes some 50 microseconds.
 const SMALL: Limits = Limits {
     total: 64 * 1024,
     held: 64 * 1024,
 };
 
-/// A record set that nobody has looked at yet.
+/// A record set that was not checked yet.
 #[derive(Clone, Debug)]
 pub struct RecordSet {
     /// One batch from clients, any number from others.
     pub records: Bytes,
     /// Who appends.
     pub origin: AppendOrigin,
-    /// The leadership in which it is appended.
+    /// The leader epoch in which it is appended.
     pub epoch: LeaderEpoch,
 }
 
-/// What preparing a record set costs at most.
+/// The most that preparing a record set costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// So little that it is not worth a way to another thread.
+    /// So little that it is not worth another thread.
     Slight,
     /// The records are unpacked and checked: up to half a second for what a hostile batch unpacks to.
     Check,
-    /// They are compressed anew as well, which can take seconds.
+    /// They are also compressed again, which can take seconds.
     Recompress {
-        /// The most bytes that the result has.
+        /// The maximum size of the result.
         most: usize,
     },
 }
 
 impl RecordSet {
-    /// What [`Self::prepare`] costs, as far as the header tells. Looks at nothing else.
+    /// What [`Self::prepare`] costs, judged by the header alone.
     pub fn effort(&self, config: &TopicConfig) -> Effort {
-        // What is no batch is refused at once.
+        // Anything that is not a batch is refused at once.
         let Ok(header) = BatchHeader::parse(&self.records) else {
             return Effort::Slight;
         };
@@ -73,7 +73,7 @@ impl RecordSet {
                 most: recompress::most_bytes(&header, config),
             };
         }
-        // Of what we have written ourselves only the checksum is looked at; what is cut off or has no codec is refused.
+        // For batches of the broker itself, only the checksum is checked; a truncated one or an unknown codec is refused.
         let is_slight = self.origin != AppendOrigin::Client
             || header.size() > self.records.len()
             || match header.attributes.codec() {
@@ -100,8 +100,8 @@ impl RecordSet {
         self.prepare_within(validate::client_limits(config), partition, config, now)
     }
 
-    /// Does the same for a record set that is to be checked, if that takes no more than some 50 microseconds and finds
-    /// nothing wrong. `None` leaves it to [`Self::prepare`].
+    /// The same for a record set whose records must be checked, if that takes at most some 50 microseconds and finds
+    /// nothing wrong. Otherwise `None`, and the caller uses [`Self::prepare`].
     pub fn prepare_small(
         &self,
         partition: &TopicPartition,
@@ -134,14 +134,14 @@ impl RecordSet {
     }
 }
 
-/// A record set that may be stored. Nothing is known yet of the log that it goes to.
+/// A record set that may be stored. It was not yet compared with the state of a log.
 #[derive(Debug)]
 pub struct PreparedAppend {
-    /// Complete but for base offset and leader epoch, and for time and checksum where the broker gives the time.
+    /// Complete except for base offset and leader epoch, and for timestamp and checksum if the broker sets the timestamp.
     pub(super) batches: Vec<ReadyBatch>,
     pub(super) origin: AppendOrigin,
     pub(super) epoch: LeaderEpoch,
-    /// Whether the topic has the time at which batches are stored.
+    /// Whether the topic uses the time at which batches are stored (LogAppendTime).
     pub(super) timed_by_broker: bool,
 }
 
@@ -152,7 +152,7 @@ impl PreparedAppend {
         sizes.fold(0, usize::saturating_add)
     }
 
-    /// Gives the time `now` to the batches, where the broker gives the time.
+    /// Sets the timestamp of the batches to `now`, if the broker sets it.
     pub(super) fn stamp(&mut self, now: Timestamp) {
         if self.timed_by_broker {
             for batch in &mut self.batches {

@@ -1,5 +1,5 @@
-//! Where a segment that nobody has read ends: a look at its indexes and at its last batches, for a start that takes all of
-//! them as they are and is to notice nonetheless when one is missing, cut, or another's.
+//! The end of a segment that was not read: found from its indexes and its last batches. A start that trusts the
+//! segments as they are uses it to notice a segment that is missing, truncated or replaced.
 
 use std::io;
 
@@ -12,8 +12,8 @@ use super::segment::Segment;
 use super::{offset_index, time_index};
 
 impl Segment {
-    /// The offset behind its last batch. `None` where the log does not end with a whole batch, or the indexes say
-    /// something else than the log does: then all of it is to be read.
+    /// The offset after its last batch. `None` if the log does not end with a whole batch, or the indexes contradict
+    /// the log: then the whole segment must be read.
     pub(super) fn end_of_content(&self, index_interval: u64) -> io::Result<Option<Offset>> {
         let base = self.base();
         if self.length == 0 {
@@ -29,7 +29,7 @@ impl Segment {
         let start = last_entry.map_or(0, |entry| entry.position);
         let log = self.files.open_to_read(SegmentFile::Log)?;
         let mut walk = HeaderWalk::new(&log, start, self.length);
-        // no batch of the stretch that the entry speaks of begins above its offset
+        // no batch that the entry is for begins above its offset
         let mut most = last_entry.map(|entry| entry.offset);
         let (mut end, mut largest, mut last_position) = (base, Timestamp::NONE, 0);
         loop {
@@ -65,7 +65,7 @@ impl Segment {
         Ok((times >= largest).then_some(end))
     }
 
-    /// Shows the headers of its batches, as far as they follow one another.
+    /// Calls back with the headers of its batches, as long as they follow one another.
     pub(super) fn for_each_header(&self, mut show: impl FnMut(&BatchHeader)) -> io::Result<()> {
         let log = self.files.open_to_read(SegmentFile::Log)?;
         let mut walk = HeaderWalk::new(&log, 0, self.length);

@@ -1,8 +1,8 @@
-//! What readers hold while the writer goes on.
+//! The view that readers have of a log while the writer continues.
 //!
-//! A [`LogView`] is a snapshot of positions over shared files. Nothing that it says changes: files grow
-//! behind its back, but it never looks beyond the lengths that it was made with, and a segment that
-//! retention removes stays readable through the view as long as its file is open.
+//! A [`LogView`] is a snapshot of positions over shared files, and it never changes. The files grow meanwhile, but
+//! the view never reads beyond the lengths that it was created with. A segment that retention removes stays readable
+//! through the view as long as its file is open.
 
 use std::fs::File;
 use std::io;
@@ -20,20 +20,20 @@ use super::segment::Segment;
 use super::time_index;
 use super::validate::MOST_DECOMPRESSED;
 
-/// Batches of the active segment's tail whose places a view knows by heart.
+/// The number of batches at the end of the active segment whose positions a view knows.
 const RECENT: usize = 16;
 
 /// Where the last few batches of the active segment start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecentBatches {
-    /// Oldest first from `next`, wrapping round.
+    /// Oldest first from `next`, wrapping around.
     places: [(Offset, u64); RECENT],
     next: usize,
     count: usize,
 }
 
 impl RecentBatches {
-    /// Notes a batch behind the others.
+    /// Notes a batch after the others.
     pub(crate) fn push(&mut self, base_offset: Offset, position: u64) {
         if let Some(place) = self.places.get_mut(self.next) {
             *place = (base_offset, position);
@@ -52,7 +52,7 @@ impl RecentBatches {
         self.count = 0;
     }
 
-    /// Where the batch starts that `offset` is in (or, in a gap, the one before it).
+    /// Where the batch with `offset` starts (or, in a gap, the one before it).
     fn floor(&self, offset: Offset) -> Option<u64> {
         let newest_first = (1..=self.count).map(|back| (self.next + RECENT - back) % RECENT);
         newest_first
@@ -93,7 +93,7 @@ impl ReadSlice {
         self.read_by(Access::Disk)
     }
 
-    /// Reads the bytes with an access.
+    /// Reads the bytes with the given access.
     pub fn read_by(&self, access: Access) -> io::Result<Bytes> {
         let mut bytes = vec![0; self.length];
         let file = &*self.file;
@@ -115,7 +115,7 @@ pub enum ReadError {
         /// Log end of the view.
         log_end: Offset,
     },
-    /// The disk failed, or what it holds is not a log any more.
+    /// The disk failed, or its content is damaged.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -137,7 +137,7 @@ pub enum LookupError {
 }
 
 impl ReadError {
-    /// Whether it could be read by who may wait for the disk.
+    /// Whether the read would succeed if it could wait for the disk.
     pub fn would_block(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -159,7 +159,7 @@ impl LogView {
         self.size
     }
 
-    /// Bytes that were appended since `earlier`; `None` when more than that has happened.
+    /// Bytes that were appended since `earlier`; `None` if anything else has changed.
     pub fn appended_since(&self, earlier: &Self) -> Option<u64> {
         if self.active.base() != earlier.active.base() {
             return None;
@@ -167,7 +167,7 @@ impl LogView {
         self.active.length.checked_sub(earlier.active.length)
     }
 
-    /// Whether both views are of the same closed segments: compaction exchanges them at the same offsets.
+    /// Whether both views have the same closed segments: compaction replaces them at the same offsets.
     pub fn has_segments_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.sealed, &other.sealed)
     }
@@ -185,7 +185,7 @@ impl LogView {
         self.locate_by(Access::Disk, from, upper, max_bytes, at_least_one)
     }
 
-    /// As [`Self::locate`], with an access.
+    /// [`Self::locate`] with the given access.
     pub fn locate_by(
         &self,
         access: Access,
@@ -247,7 +247,7 @@ impl LogView {
             .unwrap_or(0)
     }
 
-    /// As [`Self::bytes_between`], with an access; an error only where that would block.
+    /// [`Self::bytes_between`] with the given access; an error only if it would block.
     pub fn bytes_between_by(&self, access: Access, from: Offset, upper: Offset) -> io::Result<u64> {
         let upper = upper.min(self.log_end);
         if from >= upper {
@@ -329,7 +329,7 @@ impl LogView {
         self.epochs.latest()
     }
 
-    /// The segment that `offset` is in, and those after it.
+    /// The segment with `offset`, and those after it.
     pub(super) fn segments_from(&self, offset: Offset) -> impl Iterator<Item = &Segment> {
         let first = self.sealed.partition_point(|segment| segment.end <= offset);
         self.sealed
@@ -373,8 +373,8 @@ impl LogView {
         }
     }
 
-    /// The largest timestamp of the segment's records at or above the log start. Only where the record that has
-    /// the largest of all is below it, the segment is walked from there.
+    /// The largest timestamp of the segment's records at or above the log start. The segment is read from there only
+    /// if the record with the largest timestamp of all is below it.
     fn largest_left(&self, segment: &Segment, most: i32) -> Result<Timestamp, LookupError> {
         let largest = segment.largest()?.timestamp;
         if segment.base() >= self.log_start || self.first_record(segment, largest, most)?.is_some()
@@ -442,7 +442,7 @@ impl LogView {
     }
 }
 
-/// Shows the records of a batch, each with its offset and timestamp, for as long as `more` wants more.
+/// Calls `more` with the records of a batch, each with its offset and timestamp, until it returns false.
 fn visit_records(
     log: &File,
     located: &Located,
@@ -453,7 +453,7 @@ fn visit_records(
     let invalid = |error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, error.to_string())
     };
-    // Stored batches are as large as they are: only what must be held at once costs memory.
+    // Stored batches may have any size; only the part that is held at once costs memory.
     let limits = Limits {
         total: MOST_DECOMPRESSED,
         held: MOST_DECOMPRESSED,
@@ -474,8 +474,8 @@ fn visit_records(
     Ok(())
 }
 
-/// The last batch boundary at or below `most`, not before the end of `first`, and an offset that no batch before
-/// it reaches.
+/// The last batch boundary at or below `most`, but not before the end of `first`, and an offset above all batches
+/// before it.
 fn last_boundary(
     access: Access,
     segment: &Segment,
@@ -490,10 +490,10 @@ fn last_boundary(
     let log = segment.files.log_by(access)?;
     let mut walk = HeaderWalk::over(Reading { file: &log, access }, start, segment.length);
     let mut last = None;
-    // what is damaged is met by who reads from there
+    // damage is reported to whoever reads from there
     while let Step::Batch(located) = walk.step()? {
         if located.end() > most {
-            // what comes before it may be in no index: then it is this one that tells where that ends
+            // the batches before it may be in no index: then this one says where they end
             let before = (start, located.header.base_offset);
             return Ok(last.unwrap_or(before));
         }

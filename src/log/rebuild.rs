@@ -1,5 +1,5 @@
-//! Reading segments as they are found on disk: what is not trusted of one that a crash may have touched, the
-//! tail of the active one.
+//! Reading segments as they are found on disk: the part of a segment that a crash may have touched, and the tail of
+//! the active one.
 
 use std::fs::File;
 use std::io;
@@ -24,7 +24,7 @@ use super::segment::{Segment, SegmentFiles};
 use super::time_index::{self, TimeEntry};
 use super::trusted_part::TrustedPart;
 
-/// A segment that was read, and its indexes brought in line with it.
+/// A segment that was read and whose indexes match it now.
 pub(super) struct Rebuilt {
     /// It ends before the bad tail, if there is one.
     pub(super) segment: Segment,
@@ -32,7 +32,7 @@ pub(super) struct Rebuilt {
     pub(super) scanned: u64,
     /// Whether files were changed.
     pub(super) changed: bool,
-    /// What is not as it was written, and has whole batches on both sides.
+    /// Damage with whole batches on both sides.
     pub(super) damages: Vec<Damage>,
     pub(super) bad_tail: Option<BadTail>,
     marks: IndexMarks,
@@ -40,11 +40,11 @@ pub(super) struct Rebuilt {
     first_timestamp: Option<Timestamp>,
 }
 
-/// Bytes in the midst of a segment that are no batch.
+/// Bytes in the middle of a segment that are not a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Damage {
     pub(super) position: u64,
-    /// The offsets that should stand there.
+    /// The offsets that should be there.
     pub(super) offsets: Range<Offset>,
     pub(super) reason: String,
 }
@@ -56,7 +56,7 @@ pub(super) struct BadTail {
     pub(super) reason: String,
     /// Whether there are whole batches in it.
     pub(super) holds_whole: bool,
-    /// Whether there are whole batches in it that cannot be of this segment.
+    /// Whether there are whole batches in it that cannot belong to this segment.
     pub(super) holds_foreign: bool,
 }
 
@@ -76,16 +76,16 @@ impl BadTail {
 
 /// What is known of a segment before it is read.
 pub(super) struct Expected {
-    /// The part that need not be read lies below this offset.
+    /// Data below this offset need not be read.
     pub(super) trusted_below: Offset,
-    /// What lies behind damage stays where the damage is below this offset: what a crash has torn is above it.
+    /// Batches after damage stay if the damage is below this offset: damage by a crash is above it.
     pub(super) kept_below: Offset,
     /// No offset is at or above this one.
     pub(super) end: Offset,
 }
 
 impl Expected {
-    /// Of a segment that no crash has touched: nothing need be left out, and nothing may be.
+    /// For a segment that no crash has touched: all of it is read.
     pub(super) const fn all_below(end: Offset) -> Self {
         Self {
             trusted_below: Offset::ZERO,
@@ -96,7 +96,7 @@ impl Expected {
 }
 
 impl Rebuilt {
-    /// Of a segment in which there is nothing to be read.
+    /// For an empty segment.
     pub(super) fn empty(files: SegmentFiles) -> Self {
         Self {
             segment: Segment::empty(files),
@@ -111,12 +111,11 @@ impl Rebuilt {
     }
 }
 
-/// Positions in a segment are numbers of 31 bits: nothing behind this is part of one.
+/// Positions in a segment have 31 bits, so a segment cannot be longer.
 pub(super) const LONGEST_LOG: u64 = i32::MAX as u64;
 
-/// Reads `length` bytes of a segment, but for the part that needs no reading, and brings its indexes in line with what
-/// is whole. `note` is told of every good batch that was read. `buffer` is only there to be used again. The log is
-/// left as it is.
+/// Reads `length` bytes of a segment, except for the trusted part, and makes its indexes match the intact batches.
+/// `note` is called with every good batch that was read. `buffer` is reused between calls. The log is not changed.
 pub(super) fn rebuild(
     disk: &Disk,
     files: SegmentFiles,
@@ -160,7 +159,7 @@ pub(super) fn rebuild(
                 }
                 first_timestamp.get_or_insert(header.max_timestamp);
                 recent.push(header.base_offset, located.position);
-                // only compaction takes batches away from between others
+                // only compaction removes batches between others
                 if header.base_offset > end && !config.cleanup_policy.compact {
                     damages.push(Damage {
                         position: located.position,
@@ -209,7 +208,7 @@ pub(super) fn rebuild(
 
     let is_foreign = bad_tail.as_ref().is_some_and(|bad| bad.holds_foreign);
     if is_foreign {
-        // The indexes of a log that is another's will fit the right one; until that is back they lead astray.
+        // If the log is another segment's, its indexes match the right log; until that is back, they point to wrong places.
         (offset_entries, time_entries) = (Vec::new(), Vec::new());
     }
     let entries = (&offset_entries[..], &time_entries[..]);
@@ -234,7 +233,7 @@ pub(super) fn rebuild(
     })
 }
 
-/// Brings both index files in line ([`write_index`]). Whether that was a change.
+/// Makes both index files match ([`write_index`]). Returns whether that was a change.
 fn write_indexes(
     disk: &Disk,
     files: &SegmentFiles,
@@ -252,8 +251,8 @@ fn write_indexes(
     Ok(offsets || times)
 }
 
-/// Gives an index file these entries, of which the file has the first `kept` bytes. Whether that was a change:
-/// most segments that are looked at after a crash are of partitions in which nothing happened.
+/// Writes these entries to an index file that has their first `kept` bytes. Returns whether that was a change:
+/// most segments that are read after a crash belong to partitions without new records.
 fn write_index(disk: &Disk, path: &Path, entries: &[u8], kept: usize) -> io::Result<bool> {
     if holds(path, entries)? {
         return Ok(false);
@@ -287,7 +286,7 @@ fn count(size: u64, entry_size: usize) -> u32 {
     u32::try_from(size / entry_size as u64).unwrap_or(u32::MAX)
 }
 
-/// What is no batch of ours may be a record of an old format: then nothing is touched.
+/// Bytes that are not a batch may be a record of an old format: then nothing is changed.
 fn refuse_old_format(
     files: &SegmentFiles,
     log: &File,
@@ -296,7 +295,7 @@ fn refuse_old_format(
 ) -> Result<(), LogError> {
     if is_old_format(log, position, length)? {
         let message = format!(
-            "{} holds records of message format 0 or 1 at byte {position}, which are not read",
+            "{} has records of message format 0 or 1 at byte {position}, which are not supported",
             files.path(SegmentFile::Log).display()
         );
         return Err(LogError::Corrupt(message));
@@ -304,11 +303,11 @@ fn refuse_old_format(
     Ok(())
 }
 
-/// The active segment and what views know of its tail.
+/// The active segment, and the part of its tail that views know.
 pub(super) struct Tail {
     pub(super) active: ActiveSegment,
     pub(super) recent: RecentBatches,
-    /// Whether the indexes did not fit the log and were changed.
+    /// Whether the indexes did not match the log and were changed.
     pub(super) mended: bool,
     pub(super) damages: Vec<Damage>,
     /// The segment ends before it, and the file is as long as it was.
@@ -316,7 +315,7 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Of a segment in which there is nothing to be read.
+    /// For an empty segment.
     pub(super) fn empty(files: SegmentFiles, now: Timestamp) -> Self {
         Self {
             active: ActiveSegment {
@@ -335,8 +334,8 @@ impl Tail {
     }
 }
 
-/// Loads the segment that will be active: its log from the last index entry on. What does not fit
-/// together is rebuilt.
+/// Loads the segment that will be active: its log from the last index entry on. Indexes that do not match
+/// are rebuilt.
 pub(super) fn load_tail(
     disk: &Disk,
     files: SegmentFiles,
@@ -381,7 +380,7 @@ pub(super) fn load_tail(
             false,
         ));
     }
-    tracing::warn!(path = %files.path(SegmentFile::Log).display(), "log and indexes do not fit: rebuilding");
+    tracing::warn!(path = %files.path(SegmentFile::Log).display(), "the indexes do not match the log: rebuilding them");
     let rebuilt = rebuild(
         disk,
         files,
@@ -414,7 +413,7 @@ struct ReadTail {
     recent: RecentBatches,
 }
 
-/// `None` when the indexes are missing, malformed, or do not fit the log, or the log does not end with a
+/// `None` if the indexes are missing or malformed or do not match the log, or if the log does not end with a
 /// whole batch.
 fn read_tail(files: &SegmentFiles, length: u64) -> Result<Option<ReadTail>, LogError> {
     let (Ok(offset_file), Ok(time_file)) = (files.offset_index(), files.time_index()) else {

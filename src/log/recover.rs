@@ -1,22 +1,23 @@
-//! Opening a replica directory: load what a clean stop left, mend what a crash left.
+//! Opening a replica directory: load it after a clean stop, repair it after a crash.
 //!
 //! 1. Sweep: remove `.deleted` and `.cleaned` files, and `.swap` files that belong to an unfinished set.
-//! 2. Complete swaps: remove the segments that a finished compaction replaces, put its output in place.
+//! 2. Complete swaps: replace the segments of a finished compaction by its output.
 //! 3. Catalogue: list the segments by their logs; remove indexes without a log.
 //! 4. Scan, after an unclean stop, everything from the recovery point on, and the end of the segment before it:
-//!    check each batch, bring the indexes in line. Of a segment that lies below the recovery point or holds it, what lies
-//!    below is trusted (see `trusted_part`): there, and after a clean stop, each segment is only asked where it ends
-//!    (`reach`), and indexes that are missing or do not fit are rebuilt.
-//!    Below what was acknowledged, a batch that is not whole is damage, and what is whole around it stays. Above it the log
-//!    ends before the first bad batch or gap: what is whole behind that is set aside (`aside`), what is torn is cut.
-//! 5. Start anew at the log start when the log ends below it, and nothing was ever written above it.
-//! 6. Load the tail of the active segment. Where the checkpoints, or what was set aside, know of higher offsets than
-//!    the log holds, it is closed as it is and the log goes on at the highest of them.
-//! 7. Bring the leader epochs in line with what is there; their file follows later where it may (`epochs_file`).
+//!    check each batch, and make the indexes match. The part of a segment below the recovery point is trusted (see
+//!    `trusted_part`). For trusted segments, and after a clean stop, only the end of each segment is looked up (`reach`),
+//!    and indexes that are missing or do not match are rebuilt.
+//!    Below the last acknowledged offset, a batch that is not intact is damage, and intact batches around it stay. Above it,
+//!    the log ends before the first bad batch or gap: intact batches after that are set aside (`aside`), incomplete ones
+//!    are truncated.
+//! 5. Start with an empty log at the log start offset if the log ends below it and nothing was ever written above it.
+//! 6. Load the tail of the active segment. If the checkpoints, or the files that were set aside, have higher offsets than
+//!    the log, the segment is closed and the log continues at the highest of them.
+//! 7. Make the leader epochs match the log; their file may be written later (`epochs_file`).
 //! 8. Load the producers from the highest good snapshot, look up their older batches in the log below it,
 //!    and replay the batches above it.
 //!
-//! The recovery point is never raised here: nothing was synced.
+//! The recovery point is never raised here, since nothing was synced.
 
 mod aside;
 mod end;
@@ -87,7 +88,7 @@ fn create_directory(disk: &Disk, directory: &Path) -> Result<ReplicaDirectory, L
     Ok(opened.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?)
 }
 
-/// What is in the directory, and what looking through it has made of it.
+/// The content of the directory after passes 1 to 3.
 struct Contents<'a> {
     topic_partition: &'a TopicPartition,
     found: &'a [Found],
@@ -95,9 +96,9 @@ struct Contents<'a> {
     epochs: LeaderEpochs,
     /// Segments that have indexes and no log.
     without_log: &'a [Offset],
-    /// What is set aside: from this offset up to that one.
+    /// The ranges of offsets that are set aside.
     set_aside: Vec<(Offset, Offset)>,
-    /// Only there to be used again.
+    /// Reused between segments.
     buffer: Vec<u8>,
 }
 
@@ -115,10 +116,10 @@ impl Contents<'_> {
     }
 }
 
-/// What the passes have brought about.
+/// The result of the passes.
 struct Settled {
     topic_partition: TopicPartition,
-    /// All but the active one.
+    /// All except the active one.
     segments: Vec<Segment>,
     active: ActiveSegment,
     recent: RecentBatches,
@@ -217,10 +218,10 @@ impl Recovery {
         let log_start = self.options.log_start.max(first_base);
         let first_known = self.first_known(found_epochs.as_ref()).filter(|_| !is_new);
         self.note_missing_front(first_known, first_base, &deleted);
-        // one that lies above the end speaks of a log that is lost, and its name will mean another one
+        // a snapshot above the log end is of records that are lost; its name will later be used again
         self.remove_snapshots(snapshots.split_off(&log_end.next()))?;
 
-        // 7. What was set aside takes its leaderships with it.
+        // 7. The leader epochs of records that were set aside are dropped.
         let known_up_to = content_end.map_or(log_end, |end| end.max(self.known_end()));
         let there = There {
             first_base,
@@ -266,7 +267,7 @@ impl Recovery {
         })
     }
 
-    /// The log that all passes have brought about.
+    /// The log after all passes.
     fn log(&mut self, settled: Settled) -> Result<PartitionLog, LogError> {
         let OpenOptions {
             config,
@@ -325,7 +326,7 @@ impl Recovery {
         })
     }
 
-    /// The last segment as it goes on being written, loaded before pass 5, which asks where it ends.
+    /// The last segment, loaded before pass 5, which needs its end.
     fn tail(&mut self, last: Option<&Segment>) -> Result<Option<Tail>, LogError> {
         let Some(last) = last else { return Ok(None) };
         self.unsynced.retain(|files| files.base != last.base());
@@ -341,7 +342,7 @@ impl Recovery {
         if let Some(bad) = &tail.bad_tail
             && tail.active.segment.end >= self.known_end()
         {
-            // nobody was told of anything there, and nothing is whole
+            // nothing there was acknowledged, and nothing is intact
             self.cut_torn(&tail.active.segment, bad)?;
             tail.bad_tail = None;
         }
@@ -403,7 +404,7 @@ impl Recovery {
         log_end: Offset,
     ) -> Result<(ProducerTable, Vec<Offset>), LogError> {
         if self.options.clean_shutdown && snapshots.is_empty() {
-            // written by a broker that kept no such state: scanning everything would find nothing
+            // written by a broker without producer state: scanning everything would find nothing
             return Ok((ProducerTable::empty_at(log_end), Vec::new()));
         }
         let mut loader = ProducerLoader {
@@ -439,8 +440,8 @@ impl Recovery {
         partition_metadata::check(&self.directory, &content, expected)
     }
 
-    /// Writes the topic id down where that was never done, after the segment's files: so that all names of a
-    /// new replica are synced at once. Whether they are.
+    /// Writes the topic id if it was never written, after the segment's files, so that all names of a new replica are
+    /// synced at once. Returns whether they are.
     fn write_topic_id(&self, is_there: bool) -> Result<bool, LogError> {
         let OpenOptions { disk, topic_id, .. } = &self.options;
         if is_there || topic_id.is_zero() {

@@ -1,7 +1,7 @@
-//! A replica's directory while its log is opened: listed once, its files found by their names in it.
+//! A replica's directory while its log is opened: it is listed once, and files are opened by their names in it.
 //!
-//! A start opens as many of these as there are partitions, and most of them are as they were. So no path is
-//! walked twice, nothing is asked of a file that the listing has answered, and a small file costs three calls.
+//! A start opens one of these per partition, and most are unchanged. So no path is resolved twice, no file is asked
+//! for what the listing has shown, and a small file costs three system calls.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, statat};
 
-/// Files of one line or a few fit in.
+/// Large enough for files of a few lines.
 const SMALL: usize = 1024;
-/// Leader epochs, of which there is a line for each leadership, fit in.
+/// Large enough for the leader epoch file, which has one line per epoch.
 const MOST: u64 = 64 * 1024 * 1024;
 
 /// What is in a directory.
@@ -21,7 +21,7 @@ const MOST: u64 = 64 * 1024 * 1024;
 pub(super) struct Listing {
     /// Names, in order.
     pub(super) files: Vec<String>,
-    /// What is no file, by name, and what it is.
+    /// Entries that are not files, by name, and what they are.
     pub(super) others: Vec<(String, &'static str)>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct ReplicaDirectory {
 }
 
 impl ReplicaDirectory {
-    /// Opens it; `None` when it is not there.
+    /// Opens it; `None` if it does not exist.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::empty()) {
@@ -56,7 +56,7 @@ impl ReplicaDirectory {
         let mut entries = RawDir::new(&self.file, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = entry?;
-            // what is not UTF-8 is no file of ours
+            // a name that is not UTF-8 is not one of the log's
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
             };
@@ -79,7 +79,7 @@ impl ReplicaDirectory {
         })
     }
 
-    /// What stands there that is no file, where links lead; `None` for a file. Not all file systems tell that with the name.
+    /// What an entry is if it is not a file, after following links; `None` for a file. Not all file systems list that.
     fn what_else(&self, name: &str) -> io::Result<Option<&'static str>> {
         let found = match statat(&self.file, name, AtFlags::empty()) {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {
@@ -103,14 +103,14 @@ impl ReplicaDirectory {
         Ok(u64::try_from(found.st_size).unwrap_or(0))
     }
 
-    /// All of a small file. More than any such file has is not read.
+    /// All of a small file. Bytes beyond the largest such file are not read.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut file = File::from(openat(&self.file, name, flags, Mode::empty())?);
         let mut buffer = [0; SMALL];
         let length = file.read(&mut buffer)?;
         let mut content = buffer.get(..length).unwrap_or_default().to_vec();
-        // less than was asked for is all that there is
+        // a short read is the end of the file
         if length == SMALL {
             file.take(MOST).read_to_end(&mut content)?;
         }

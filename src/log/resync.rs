@@ -1,7 +1,7 @@
-//! The next whole batch behind bytes that are none.
+//! The next whole batch after bytes that are not a batch.
 //!
-//! Where a header is damaged nobody knows where its batch ends. So every place is tried at which a batch can
-//! begin: one with the format's number, with offsets that belong there, and at last with the right checksum.
+//! If a header is damaged, nobody knows where its batch ends. So every position is tried at which a batch can begin:
+//! one with the right magic byte, then with offsets that belong there, and last with the right checksum.
 
 use std::fs::File;
 use std::io;
@@ -17,8 +17,8 @@ use super::scan::Located;
 /// Read at once.
 const CHUNK: usize = 1024 * 1024;
 
-/// How often as many bytes as there are may be read for checksums that turn out to be wrong: who writes headers into
-/// values could have a start read without end.
+/// How many times the number of bytes may be read for checksums that turn out to be wrong: a client that writes batch
+/// headers into values could otherwise make a start read for ever.
 const MOST_READ_AGAIN: u64 = 8;
 
 /// The first whole batch in `bytes` of the file whose offsets are all in `offsets`.
@@ -30,7 +30,7 @@ pub(crate) fn next_whole(
     let mut budget = (bytes.end.saturating_sub(bytes.start))
         .saturating_mul(MOST_READ_AGAIN)
         .saturating_add(CHUNK as u64);
-    // where nothing is damaged it stands right here
+    // if nothing is damaged, the batch begins right here
     if bytes.end.saturating_sub(bytes.start) >= HEADER_SIZE as u64 {
         let mut header = [0; HEADER_SIZE];
         file.read_exact_at(&mut header, bytes.start)?;
@@ -68,13 +68,14 @@ pub(crate) fn next_whole(
                 return Ok(Some(found));
             }
         }
-        // the last header in this chunk may begin one byte behind the last one that was looked at
+        // the next header may begin one byte after the last position that was tried
         position += (length - (HEADER_SIZE - 1)) as u64;
     }
     Ok(None)
 }
 
-/// Where the next header can begin that is not all in a hole of the file; `position` where the system does not say.
+/// The next position where a header can begin that is not entirely in a hole of the file; `position` if the system does
+/// not say.
 fn skip_hole(file: &File, position: u64) -> u64 {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(position)) {
         Ok(data) => data.saturating_sub(HEADER_SIZE as u64),
@@ -83,7 +84,7 @@ fn skip_hole(file: &File, position: u64) -> u64 {
     }
 }
 
-/// A batch as the bytes at `position` have it, if it can be one but for its checksum.
+/// The batch header at `position`, if everything except its checksum is plausible.
 fn candidate(bytes: &[u8], position: u64, end: u64, offsets: &Range<Offset>) -> Option<Located> {
     if bytes.get(MAGIC).copied() != Some(CURRENT_MAGIC.cast_unsigned()) {
         return None;
@@ -98,7 +99,7 @@ fn candidate(bytes: &[u8], position: u64, end: u64, offsets: &Range<Offset>) -> 
     belongs.then_some(found)
 }
 
-/// The checksum of a batch as it stands in the file, read piece by piece: its length may be a lie.
+/// The checksum of a batch in the file, read piece by piece, since its length may be wrong.
 pub(crate) fn crc_of(file: &File, located: &Located) -> io::Result<u32> {
     let mut crc = located.header.crc_over(&[]);
     let mut position = located.position + HEADER_SIZE as u64;
@@ -114,14 +115,14 @@ pub(crate) fn crc_of(file: &File, located: &Located) -> io::Result<u32> {
     Ok(crc)
 }
 
-/// How much that is whole there is in a part of a file.
+/// How many intact batches there are in a part of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Whole {
     pub(crate) batches: u64,
     pub(crate) records: u64,
-    /// The offset behind the last of it.
+    /// The offset after the last one.
     pub(crate) end: Option<Offset>,
-    /// Where the last of it ends.
+    /// Where the last one ends.
     pub(crate) end_position: u64,
 }
 
@@ -184,7 +185,7 @@ mod tests {
             CHUNK,
             CHUNK + 1,
         ] {
-            // twos, so that every place looks like a batch at first
+            // twos, so that every position looks like a batch at first
             for filling in [0, 2, 255] {
                 let content = [&vec![filling; before][..], &good, &[filling; 100]].concat();
                 assert_eq!(

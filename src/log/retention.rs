@@ -1,11 +1,11 @@
-//! Which segments may go.
+//! Which segments retention deletes.
 //!
-//! Always from the oldest on, and only what lies below the high watermark whole:
-//! 1. segments below the log start, under any policy;
-//! 2. with `cleanup.policy=delete`, as many as the log is larger than `retention.bytes`;
-//! 3. and those whose newest record is older than `retention.ms`.
+//! Segments are deleted oldest first, and only if they are entirely below the high watermark:
+//! 1. segments below the log start offset, with any policy;
+//! 2. with `cleanup.policy=delete`, segments beyond `retention.bytes`;
+//! 3. with the same policy, segments whose newest record is older than `retention.ms`.
 //!
-//! When all would go, a new active segment is started first, so that the log end keeps its place.
+//! If all would be deleted, a new active segment is started first, so that the log end offset is preserved.
 
 use std::io;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ struct Candidate {
     size: u64,
 }
 
-/// How many of the oldest segments may go. `largest` tells the largest timestamp of one of them; it is
-/// asked only where it matters.
+/// How many of the oldest segments may be deleted. `largest` returns the largest timestamp of one of them; it is
+/// called only if it matters.
 fn removable(
     candidates: &[Candidate],
     log_start: Offset,
@@ -65,7 +65,7 @@ fn removable(
             .get(count)
             .filter(|segment| may_go(count) && segment.size <= excess)
         {
-            // an empty log exactly at its limit has nothing to give
+            // an empty log exactly at its limit has nothing to delete
             if excess == 0 {
                 break;
             }
@@ -118,9 +118,9 @@ impl PartitionLog {
         if count > self.sealed.len() {
             self.roll(self.log_end, now)?;
         }
-        // the producers of segments that go live on in later snapshots, which must be there for good
+        // the producers of deleted segments are preserved in later snapshots, which must be on disk first
         self.sync_all()?;
-        // what may fail for want of a descriptor comes before what takes the segments away
+        // steps that can fail for lack of a descriptor come before the segments are removed
         let next = self.sealed.get(count).unwrap_or(&self.active.segment);
         self.set_log_start(next.base());
         let doomed: Vec<Segment> = Arc::make_mut(&mut self.sealed).drain(..count).collect();

@@ -1,5 +1,5 @@
-//! Starting a new segment, and the state that is kept beside the segments: epochs, log start, producer
-//! snapshots. Rolling costs the same however many producers there are: they are written down by the next job
+//! Starting a new segment, and the state that is kept beside the segments: leader epochs, log start offset, producer
+//! snapshots. Rolling costs the same however many producers there are: the next job writes their snapshot
 //! ([`super::sync_job`]).
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::names::SegmentFile;
 use super::partition_log::{LogError, PartitionLog};
 use super::producer::UnsyncedSnapshot;
 
-/// A series of numbers that look random, from one seed.
+/// A series of pseudo-random numbers from one seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Jitter(u64);
 
@@ -40,10 +40,10 @@ impl Jitter {
 }
 
 impl PartitionLog {
-    /// Seals the active segment and starts one at `base`, the log end. Where there is no descriptor left for
-    /// that, the log goes on as before.
+    /// Seals the active segment and starts one at `base`, the log end. If there is no descriptor left for
+    /// that, the log continues as before.
     pub(super) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), LogError> {
-        // repeated by a second attempt, to no effect
+        // a second attempt repeats this without effect
         self.active.finish(&self.disk)?;
         let jitter_ms = self.jitter.next_ms(&self.config);
         let next = ActiveSegment::create(
@@ -68,8 +68,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Takes a snapshot of the producers as they are at the log end, unless there is one. The next job writes it
-    /// down. Returns the offset of one that is new.
+    /// Takes a snapshot of the producers at the log end, unless there is one. The next job writes it. Returns its
+    /// offset if it is new.
     pub(super) fn take_producer_snapshot(&mut self) -> Option<Offset> {
         let end = self.producers.end();
         if !self.snapshots.insert(end) {
@@ -80,8 +80,8 @@ impl PartitionLog {
         Some(end)
     }
 
-    /// Removes the snapshot that was taken in the midst of a segment, if there is one and it lies below
-    /// `newer`, where there is another.
+    /// Removes the snapshot that was taken in the middle of a segment, if there is one and it is below
+    /// `newer`, the offset of another.
     pub(super) fn remove_midway_snapshot(&mut self, newer: Offset) -> Result<(), LogError> {
         match self.midway_snapshot.take() {
             Some(offset) if offset < newer => self.remove_producer_snapshot(offset),
@@ -89,7 +89,7 @@ impl PartitionLog {
         }
     }
 
-    /// Takes a snapshot away that stands at no segment's base.
+    /// Removes a snapshot that is not at the base of a segment.
     fn remove_producer_snapshot(&mut self, offset: Offset) -> Result<(), LogError> {
         self.snapshots.remove(&offset);
         if !self.unsynced.forget_snapshot(offset) {
@@ -99,7 +99,7 @@ impl PartitionLog {
         Ok(self.disk.remove(&path)?)
     }
 
-    /// Notes a leadership that begins at `start`; the file follows ([`super::epochs_file`]).
+    /// Notes a leader epoch that begins at `start`; the file is written later ([`super::epochs_file`]).
     pub(super) fn assign_epoch_at(&mut self, epoch: LeaderEpoch, start: Offset) {
         if self.epochs.is_news(epoch, start) {
             let mut epochs = self.all_epochs.clone();
@@ -109,8 +109,8 @@ impl PartitionLog {
         }
     }
 
-    /// Changes the leader epochs, and stores them if `change` says that they are new: for what recovery could
-    /// not find out from the batches.
+    /// Changes the leader epochs, and writes them if `change` says so: for changes that recovery could not find in
+    /// the batches.
     pub(super) fn change_epochs(
         &mut self,
         change: impl FnOnce(&mut LeaderEpochs) -> bool,
@@ -132,7 +132,7 @@ impl PartitionLog {
         self.show_epochs();
     }
 
-    /// Puts the leader epochs into their file, whose name is to be synced.
+    /// Writes the leader epoch file; its name has yet to be synced.
     pub(super) fn store_epochs(&mut self) -> Result<(), LogError> {
         self.epochs_file.put(
             &self.disk,
@@ -145,8 +145,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Lets the log begin at `to`, if that is above where it begins now. That is not durable before the
-    /// log-start checkpoint says it or the segments are gone, so the epochs below stay in their file till then.
+    /// Raises the log start offset to `to`, if that is higher. It is durable once it is in the log start
+    /// checkpoint or the segments are deleted, so the epochs below stay in their file until then.
     pub(super) fn set_log_start(&mut self, to: Offset) {
         if to > self.log_start {
             self.log_start = to;

@@ -1,7 +1,7 @@
 //! Walks over the batches of a segment file with a small buffer.
 //!
-//! [`HeaderWalk`] reads headers and jumps over bodies; [`BatchScan`] reads everything and checks the
-//! checksum. Neither takes a length on trust: what a header claims must lie within the given end.
+//! [`HeaderWalk`] reads headers and skips bodies; [`BatchScan`] reads everything and checks the checksum. Neither
+//! trusts a length: a batch must end within the given end.
 
 use std::fs::File;
 use std::io;
@@ -47,7 +47,7 @@ pub(crate) enum Step {
     Batch(Located),
     /// The end was reached at a batch boundary.
     End,
-    /// What stands here is not a batch of this segment.
+    /// The bytes here are not a batch of this segment.
     Bad { position: u64, reason: String },
 }
 
@@ -61,13 +61,13 @@ pub(crate) struct HeaderWalk<'f> {
 }
 
 impl<'f> HeaderWalk<'f> {
-    /// Over the batches of `file` from `position` to `end`.
+    /// A walk over the batches of `file` from `position` to `end`.
     pub(crate) const fn new(file: &'f File, position: u64, end: u64) -> Self {
         let access = Access::Disk;
         Self::over(Reading { file, access }, position, end)
     }
 
-    /// The same with the access that `file` says.
+    /// The same with the access of `file`.
     pub(crate) const fn over(file: Reading<'f>, position: u64, end: u64) -> Self {
         Self {
             file,
@@ -87,14 +87,17 @@ impl<'f> HeaderWalk<'f> {
         if left < HEADER_SIZE as u64 {
             return Ok(Step::Bad {
                 position: self.position,
-                reason: format!("{left} bytes are no header"),
+                reason: format!("{left} bytes are too few for a batch header"),
             });
         }
         let parsed = BatchHeader::parse(self.header_bytes()?);
         Ok(match parsed {
             Ok(header) if header.size() as u64 > left => Step::Bad {
                 position: self.position,
-                reason: format!("a batch of {} bytes where {left} are left", header.size()),
+                reason: format!(
+                    "a batch of {} bytes, but only {left} are left",
+                    header.size()
+                ),
             },
             Ok(header) => {
                 let located = Located {
@@ -111,7 +114,7 @@ impl<'f> HeaderWalk<'f> {
         })
     }
 
-    /// Like [`Self::step`] where the file is known to be good: anything else is an error.
+    /// Like [`Self::step`] for a file that is known to be good: anything else is an error.
     pub(crate) fn next_good(&mut self) -> io::Result<Option<Located>> {
         match self.step()? {
             Step::Batch(located) => Ok(Some(located)),
@@ -123,7 +126,7 @@ impl<'f> HeaderWalk<'f> {
         }
     }
 
-    /// The next batch that can be one of these offsets, which is found behind whatever is damaged.
+    /// The next batch with offsets in this range, after any damage.
     pub(crate) fn next_behind_damage(
         &mut self,
         offsets: &Range<Offset>,
@@ -135,7 +138,7 @@ impl<'f> HeaderWalk<'f> {
         }
     }
 
-    /// Looks for a whole batch of these offsets behind a bad one at `position`, and goes on behind it.
+    /// Looks for a whole batch with these offsets after a bad one at `position`, and continues after it.
     pub(crate) fn resume(
         &mut self,
         position: u64,
@@ -149,7 +152,7 @@ impl<'f> HeaderWalk<'f> {
         Ok(found)
     }
 
-    /// Where the next batch begins, if that is one of these offsets. It stays the next one.
+    /// The offset at which the next batch begins, if it is in this range. The walk does not move.
     pub(crate) fn next_begins_in(&mut self, offsets: Range<Offset>) -> io::Result<Option<Offset>> {
         let position = self.position;
         let next = self.step()?;
@@ -178,7 +181,7 @@ impl<'f> HeaderWalk<'f> {
     }
 }
 
-/// Reads the batch at `located` whole.
+/// Reads the whole batch at `located`.
 pub(crate) fn read_batch(file: &File, located: &Located) -> io::Result<Batch> {
     let mut bytes = vec![0; located.header.size()];
     file.read_exact_at(&mut bytes, located.position)?;
@@ -202,7 +205,7 @@ pub(crate) struct BatchScan<'f> {
 }
 
 impl<'f> BatchScan<'f> {
-    /// Over `file` from its start to `end`, in `buffer` (reused from segment to segment). No offset may
+    /// A scan of `file` from its start to `end`, with `buffer` (reused from segment to segment). No offset may
     /// be below `base`, or at or above `below`.
     pub(crate) fn new(
         file: &'f File,
@@ -224,7 +227,7 @@ impl<'f> BatchScan<'f> {
         }
     }
 
-    /// Goes on at `position`, a batch boundary; no batch from there on may begin below `least_offset`.
+    /// Continues at `position`, a batch boundary; no batch from there on may begin below `least_offset`.
     pub(crate) fn go_to(&mut self, position: u64, least_offset: Offset) {
         self.position = position;
         self.buffer_start = position;
@@ -246,7 +249,7 @@ impl<'f> BatchScan<'f> {
         }
         let bad = |reason: String| Ok(Step::Bad { position, reason });
         if left < HEADER_SIZE as u64 {
-            return bad(format!("{left} bytes are no header"));
+            return bad(format!("{left} bytes are too few for a batch header"));
         }
         let header = match BatchHeader::parse(self.fill(HEADER_SIZE)?) {
             Ok(header) => header,
@@ -254,7 +257,7 @@ impl<'f> BatchScan<'f> {
         };
         if header.size() as u64 > left {
             return bad(format!(
-                "a batch of {} bytes where {left} are left",
+                "a batch of {} bytes, but only {left} are left",
                 header.size()
             ));
         }
@@ -268,7 +271,7 @@ impl<'f> BatchScan<'f> {
         let least_offset = self.least_offset;
         if header.base_offset < least_offset || header.last_offset_delta < 0 {
             return bad(format!(
-                "offset {} where at least {least_offset} was expected",
+                "offset {}, but at least {least_offset} was expected",
                 header.base_offset
             ));
         }
@@ -283,7 +286,7 @@ impl<'f> BatchScan<'f> {
             && let Some(next) = self.misplaced_by(&header)?
         {
             return bad(format!(
-                "offset {} where {least_offset} was expected, and the batch behind it begins with {next}",
+                "offset {}, but {least_offset} was expected, and the next batch begins with {next}",
                 header.base_offset
             ));
         }
@@ -299,8 +302,8 @@ impl<'f> BatchScan<'f> {
         Ok(Step::Batch(located))
     }
 
-    /// The checksum of the batch at the current position, which is known to be in the file. Of a length that may be a lie
-    /// nothing is allocated.
+    /// The checksum of the batch at the current position, which is known to be in the file. The length may be wrong, so that
+    /// much is not allocated.
     fn crc_of(&mut self, header: &BatchHeader) -> io::Result<u32> {
         if header.size() > MOST_BUFFERED {
             let (position, header) = (self.position, *header);
@@ -311,8 +314,8 @@ impl<'f> BatchScan<'f> {
         Ok(header.crc_over(body))
     }
 
-    /// A base offset is under no checksum. Where one leaves a gap, and the next batch lies in that gap, it is this batch
-    /// whose offset is wrong. Returns where the next one begins then.
+    /// The checksum does not cover the base offset. If there is a gap before this batch, and the next batch is in that gap,
+    /// this offset is wrong. Returns where the next batch begins in that case.
     fn misplaced_by(&self, header: &BatchHeader) -> io::Result<Option<Offset>> {
         let position = self.position.saturating_add(header.size() as u64);
         let mut behind = HeaderWalk::new(self.file, position, self.end);
@@ -340,7 +343,7 @@ impl<'f> BatchScan<'f> {
 }
 
 /// Whether the bytes at `position` are a message of one of the old formats (magic 0 or 1) with a good
-/// checksum: data, and not a torn write.
+/// checksum: data, and not an incomplete write.
 pub(crate) fn is_old_format(file: &File, position: u64, end: u64) -> io::Result<bool> {
     /// offset, size, CRC, magic
     const OLD_HEADER: usize = LENGTH_OVERHEAD + 4 + 1;

@@ -1,8 +1,8 @@
-//! Reading what nobody reads: whether a segment still is what was written.
+//! Scrubbing: checks whether a segment is still as it was written.
 //!
-//! A bit that flips in a file which nobody has opened for months is found by nobody, until a consumer comes
-//! that gets a batch with a wrong checksum. A scrub reads a segment from its first byte to its last, the active one
-//! as far as it was written when the scrub began:
+//! If a bit flips in a file that nobody has opened for months, nobody notices until a consumer gets a batch with a wrong
+//! checksum. A scrub reads a segment from its first byte to its last, the active one up to where it was written when
+//! the scrub began:
 //!
 //! ```text
 //!   .log        |batch|batch|batch|bat?h|batch|batch|     each: length, format, checksum, offsets that grow
@@ -10,14 +10,14 @@
 //!                                                         above its offset that a search would miss
 //!   .timeindex        t           t           t           each entry: reached there, and nothing later before it
 //! ```
-//! An index is judged by what a search with it would find, since several ways to write one have been in use: an
-//! entry may speak of a stretch of batches that were appended together.
+//! An index is checked by what a search with it would find, since indexes have been written in several ways: an
+//! entry may be for several batches that were appended together.
 //!
-//! Behind a bad batch the checks go on where the next entry of the index points. What lies between is in doubt,
-//! and nothing is said about it, nor of the indexes from there on. After [`MOST_FINDINGS`] in one segment there is no more to say.
+//! After a bad batch, the checks continue where the next index entry points. The bytes between are not reported, and the
+//! indexes are not checked from there on. A scrub ends after [`MOST_FINDINGS`] in one segment.
 //!
-//! Nothing is changed, nothing is kept open, and the page cache is left as it was ([`cold_file`]). The segment may
-//! go while it is read, or another may take its place: then there are no findings.
+//! A scrub changes nothing, keeps nothing open, and leaves the page cache as it was ([`cold_file`]). If the segment is
+//! removed or replaced while it is read, there are no findings.
 
 mod cold_file;
 mod indexes;
@@ -41,23 +41,23 @@ use super::reader::LogView;
 use super::segment::Segment;
 use super::time_index::{self, TimeEntry};
 
-/// A segment in which this much is wrong is lost as a whole.
+/// A segment with this many findings is damaged as a whole.
 const MOST_FINDINGS: usize = 16;
 
-/// A segment of a view, as long as it is there.
+/// A segment of a view, as long as it exists.
 #[derive(Clone, Debug)]
 pub struct ViewedSegment {
     segment: Segment,
-    /// Whether more may be written behind it.
+    /// Whether more may be appended to it.
     is_active: bool,
 }
 
-/// Something that is not as it was written.
+/// Damage that a scrub has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The first offset that is in doubt.
+    /// The first offset that may be damaged.
     pub offset: Offset,
-    /// The first one behind it that is not.
+    /// The first offset after that which is good.
     pub end: Offset,
     /// The file.
     pub path: PathBuf,
@@ -70,18 +70,18 @@ pub struct Finding {
 /// How a scrub ended.
 #[derive(Debug)]
 pub enum Scrubbed {
-    /// All was read, as far as it could be.
+    /// The whole segment was read, as far as it could be.
     Whole(Vec<Finding>),
     /// The segment was removed or replaced meanwhile.
     Gone,
     /// The pace asked for an end.
     Stopped,
-    /// There is no file descriptor for it at the moment.
+    /// There is no file descriptor left at the moment.
     NotOpened(io::Error),
 }
 
 impl LogView {
-    /// The segments in which there is something, oldest first.
+    /// The segments that are not empty, oldest first.
     pub fn segments(&self) -> impl Iterator<Item = ViewedSegment> {
         let sealed = self.sealed.iter().map(|segment| (segment, false));
         let all = sealed.chain([(&self.active, true)]);
@@ -92,7 +92,7 @@ impl LogView {
             })
     }
 
-    /// Whether this segment, and none that took its place, is one of this view.
+    /// Whether this segment, and not one that has replaced it, is in this view.
     pub fn has(&self, segment: &ViewedSegment) -> bool {
         let at = self
             .sealed
@@ -109,11 +109,11 @@ impl ViewedSegment {
         self.segment.base()
     }
 
-    /// Reads and checks all of it. `pace` is told how many bytes were just read; it may wait, or end the scrub.
+    /// Reads and checks all of it. `pace` is called with the number of bytes that were read; it may wait, or end the scrub.
     pub fn scrub(&self, pace: Pace<'_>) -> Scrubbed {
         let result = Scrub::open(self, pace).and_then(Scrub::run);
         if self.segment.files.is_retired() {
-            // what was read under these names may have been another segment
+            // the files under these names may have been those of another segment
             return Scrubbed::Gone;
         }
         match result {
@@ -125,7 +125,7 @@ impl ViewedSegment {
     }
 }
 
-/// A scrub under way.
+/// A running scrub.
 struct Scrub<'s> {
     segment: &'s Segment,
     is_active: bool,
@@ -134,10 +134,10 @@ struct Scrub<'s> {
     times: Option<Entries<'s, TimeEntry, { time_index::ENTRY_SIZE }>>,
     /// The largest timestamp so far.
     largest: Timestamp,
-    /// A log that is not as it was cannot tell what should be in its indexes.
+    /// The indexes of a damaged log cannot be checked.
     is_log_good: bool,
     findings: Vec<Finding>,
-    /// How many of the last ones are about a stretch of the log whose end is not known yet.
+    /// How many of the last findings are about damage whose end is not known yet.
     open_findings: usize,
 }
 
@@ -168,7 +168,7 @@ impl<'s> Scrub<'s> {
         Ok(scrub)
     }
 
-    /// A file, of which `length` bytes count; `None` when that is a finding.
+    /// Opens a file of which `length` bytes count. `None` if it cannot be read, which is a finding.
     fn open_file(
         &mut self,
         kind: SegmentFile,
@@ -185,18 +185,17 @@ impl<'s> Scrub<'s> {
                 return Ok(Some(ColdFile::new(file, length, pace)));
             }
             Ok((_, size)) => {
-                let reason =
-                    format!("the file ends here, where {length} bytes were written in all");
+                let reason = format!("the file ends here, but {length} bytes were written");
                 self.find(kind, size, base, reason);
             }
             Err(error) if is_out_of_descriptors(&error) => return Err(Halt::Failed(error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // a whole replica that was deleted or moved is nobody's concern here
+                // the whole replica was deleted or moved: that is not a finding
                 let path = self.segment.files.path(SegmentFile::Log);
                 if !path.parent().is_some_and(std::path::Path::is_dir) {
                     return Err(Halt::Gone);
                 }
-                self.find(kind, 0, base, "the file is not there".to_owned());
+                self.find(kind, 0, base, "the file is missing".to_owned());
             }
             Err(error) => self.find(kind, 0, base, format!("cannot be opened: {error}")),
         }
@@ -217,13 +216,13 @@ impl<'s> Scrub<'s> {
         self.is_log_good = false;
         self.find(SegmentFile::Log, position, offset, reason);
         if let Some(finding) = self.findings.last_mut() {
-            // until something good is found behind it
+            // until a good batch is found after it
             finding.end = self.segment.end;
             self.open_findings += 1;
         }
     }
 
-    /// At `offset` all is well again.
+    /// Ends the open findings at `offset`, where a good batch begins.
     fn close_findings(&mut self, offset: Offset) {
         let open = std::mem::take(&mut self.open_findings);
         for finding in self.findings.iter_mut().rev().take(open) {
@@ -244,19 +243,20 @@ impl<'s> Scrub<'s> {
                 Ok(header) => {
                     let next = position + header.size() as u64;
                     if self.is_outside(&header) {
-                        let reason = format!("{} in this segment", offsets_of(&header));
+                        let reason =
+                            format!("{} do not belong in this segment", offsets_of(&header));
                         self.find_in_log(position, expected, reason);
                         position = next;
                         continue;
                     }
                     if header.base_offset < expected {
-                        // Offsets are under no checksum: these may be wrong or those before.
+                        // The checksum does not cover offsets: these may be wrong, or those before.
                         let reason = format!(
-                            "this batch ends with {}, and the one at byte {position} has {}",
+                            "this batch ends with offset {}, but the batch at byte {position} has {}",
                             expected.plus(-1),
                             offsets_of(&header)
                         );
-                        // what an index says of the former is no finding of its own
+                        // an index entry about the previous batch is not a finding of its own
                         self.findings.truncate(previous.2);
                         self.find_in_log(previous.0, previous.1, reason);
                     }
@@ -321,10 +321,10 @@ fn check_batch(
     let size = header.size() as u64;
     if size > left {
         return Ok(Err(format!(
-            "a batch of {size} bytes where {left} are left"
+            "a batch of {size} bytes, but only {left} are left"
         )));
     }
-    // of a length that may be a lie nothing is allocated
+    // the length may be wrong, so that much is not allocated
     let mut crc = header.crc_over(&[]);
     log.for_each(position + HEADER_SIZE as u64, position + size, |body| {
         crc = crc32c::crc32c_append(crc, body);

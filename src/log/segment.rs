@@ -1,18 +1,16 @@
 //! A segment: one `.log` and its indexes.
 //!
-//! [`SegmentFiles`] is the identity, shared by the writer and all readers. [`Segment`] says how much of
-//! the files counts: the files of the active segment grow, what a reader sees of them does not.
+//! [`SegmentFiles`] is the identity, shared by the writer and all readers. [`Segment`] says how much of the files
+//! counts: the files of the active segment grow, but what a reader sees of them does not.
 //!
 //! # Which files stay open
 //!
-//! Nothing is open until it is needed: of many partitions, most are idle. A `.log` stays open from its
-//! first read or write on, and so do the indexes of an active segment, as long as there is room
-//! ([`super::open_files`]). Indexes of sealed segments are opened for each lookup. Syncing and loading keep
-//! nothing open.
+//! A file is opened when it is first needed, since most of many partitions are idle. A `.log` then stays open, and so do
+//! the indexes of the active segment, as long as there is room ([`super::open_files`]). Indexes of sealed segments are
+//! opened for each lookup. Syncing and loading keep nothing open.
 //!
-//! A segment that is about to go is retired first: readers of older views find its files under their
-//! `.deleted` names, also where a compacted segment has taken its place, and its `.log` is held open for
-//! those that outlive the files.
+//! A segment is retired before it is removed: readers of older views find its files under their `.deleted` names, even if
+//! a compacted segment has replaced it, and its `.log` is held open for readers that outlive the files.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -39,19 +37,19 @@ pub(crate) struct SegmentFiles {
     log: KeptFile,
     offset_index: KeptFile,
     time_index: KeptFile,
-    /// The names of the files belong to others, now or soon.
+    /// The names of the files belong to other files, now or soon.
     is_retired: AtomicBool,
-    /// The largest timestamp of a sealed segment, once it was asked for.
+    /// The largest timestamp of a sealed segment, once it was needed.
     largest: OnceLock<TimeEntry>,
     /// Whether there is a `.txnindex`: one of the numbers below.
     aborted: AtomicU8,
 }
 
-/// Nobody has looked yet.
+/// It is not known yet.
 const ABORTED_UNKNOWN: u8 = 0;
-/// There is none, and if one is made this changes.
+/// There is none; this changes if one is created.
 const NOTHING_ABORTED: u8 = 1;
-/// One was made.
+/// One was created.
 const SOMETHING_ABORTED: u8 = 2;
 
 impl SegmentFiles {
@@ -84,7 +82,7 @@ impl SegmentFiles {
         Self::new(Arc::clone(&self.directory), self.base, self.keep_indexes)
     }
 
-    /// Where the file of this kind is.
+    /// The path of the file of this kind.
     pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
         kind.path(&self.directory, self.base)
     }
@@ -94,7 +92,7 @@ impl SegmentFiles {
         self.log.get(|| self.open(SegmentFile::Log))
     }
 
-    /// A file for a single use: one that is not open yet does not stay so.
+    /// A file for a single use: if it is not open yet, it is closed afterwards.
     fn once(&self, kept: &KeptFile, kind: SegmentFile) -> io::Result<Arc<File>> {
         match kept.opened() {
             Some(file) => Ok(file),
@@ -146,7 +144,7 @@ impl SegmentFiles {
         match self.open(SegmentFile::TransactionIndex) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // unless the writer has made one after we looked
+                // unless the writer has created one in between
                 let _ = self.aborted.compare_exchange(
                     ABORTED_UNKNOWN,
                     NOTHING_ABORTED,
@@ -164,23 +162,23 @@ impl SegmentFiles {
         self.aborted.load(Ordering::SeqCst) == NOTHING_ABORTED
     }
 
-    /// Says that there is a `.txnindex` now.
+    /// Notes that there is a `.txnindex` now.
     pub(crate) fn note_aborted(&self) {
         self.aborted.store(SOMETHING_ABORTED, Ordering::SeqCst);
     }
 
-    /// Says that the log has something that is not synced: it stays open, or is synced before it is closed.
+    /// Notes that the log has unsynced data: it stays open, or is synced before it is closed.
     pub(crate) fn hold_log(&self, disk: &Disk) {
         self.log.hold(Hold::Unsynced(disk.clone()));
     }
 
-    /// Says that all of the log is synced.
+    /// Notes that all of the log is synced.
     pub(crate) fn release_log(&self) {
         self.log.release();
     }
 
-    /// Says, before their files are renamed, that they will be. The log stays open for readers of older views;
-    /// where there is no descriptor for that, they have until the files are unlinked.
+    /// Prepares for the renaming of the files. The log stays open for readers of older views; if there is no
+    /// descriptor for that, they can read until the files are unlinked.
     pub(crate) fn retire(&self) -> io::Result<()> {
         self.log.hold(Hold::Retired);
         self.is_retired.store(true, Ordering::SeqCst);
@@ -190,16 +188,16 @@ impl SegmentFiles {
         }
     }
 
-    /// [`Self::retire`] where files of the same names will take the places of these at once: all of them are
-    /// held open, since their `.deleted` names may be needed for the next ones before the last reader is gone.
-    /// There must be no such names yet.
+    /// [`Self::retire`] for files that are replaced at once by others of the same names: all of them are held open,
+    /// since their `.deleted` names may be needed for the next ones before the last reader is done. There must be
+    /// no such names yet.
     pub(crate) fn retire_for_others(&self) -> io::Result<()> {
         let files = [
             (&self.log, SegmentFile::Log),
             (&self.offset_index, SegmentFile::OffsetIndex),
             (&self.time_index, SegmentFile::TimeIndex),
         ];
-        // what fails for want of a descriptor leaves nothing held
+        // a failure for lack of a descriptor leaves nothing held
         for (kept, kind) in files {
             kept.get(|| self.open(kind))?;
         }
@@ -216,7 +214,7 @@ impl SegmentFiles {
         self.is_retired.load(Ordering::SeqCst)
     }
 
-    /// A descriptor of one's own, for reading alone.
+    /// A separate descriptor, for reading only.
     pub(super) fn open_to_read(&self, kind: SegmentFile) -> io::Result<File> {
         self.open_with(kind, File::options().read(true))
     }
@@ -225,13 +223,13 @@ impl SegmentFiles {
         self.open_with(kind, File::options().read(true).write(true))
     }
 
-    /// Opens a file, also when it has been renamed to `.deleted` under a reader.
+    /// Opens a file, even if it was renamed to `.deleted` meanwhile.
     fn open_with(&self, kind: SegmentFile, options: &OpenOptions) -> io::Result<File> {
         let open = |path: &Path| options.open(path);
         let path = self.path(kind);
         let deleted = || with_suffix(&path, Suffix::Deleted);
         match open(&path) {
-            // asked for after the file was opened: it may be the one that has taken the place of ours
+            // checked after the file was opened, since it may be the one that has replaced it
             Ok(file) if self.is_retired() => match open(&deleted()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
                 ours => ours,
@@ -243,8 +241,8 @@ impl SegmentFiles {
         }
     }
 
-    /// Creates the files, empty, in place of any that are there: all of them, or none where there is no
-    /// descriptor left.
+    /// Creates the files, empty, replacing existing ones: all of them, or none if there is no descriptor
+    /// left.
     fn create(&self, disk: &Disk) -> io::Result<()> {
         self.create_all(disk).inspect_err(|error| {
             if is_out_of_descriptors(error) {
@@ -259,7 +257,7 @@ impl SegmentFiles {
     fn create_all(&self, disk: &Disk) -> io::Result<()> {
         disk.create(&self.path(SegmentFile::OffsetIndex))?;
         disk.create(&self.path(SegmentFile::TimeIndex))?;
-        // last, so that indexes without a log are what a crash leaves behind
+        // last, so that a crash leaves indexes without a log
         self.log.put(disk.create(&self.path(SegmentFile::Log))?);
         disk.remove(&self.path(SegmentFile::TransactionIndex))?;
         self.aborted.store(NOTHING_ABORTED, Ordering::SeqCst);
@@ -284,7 +282,7 @@ impl SegmentFiles {
     }
 }
 
-/// A segment as far as it counts for whoever holds this value.
+/// A segment, with the part of its files that counts for the holder of this value.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) files: Arc<SegmentFiles>,
@@ -294,7 +292,7 @@ pub(crate) struct Segment {
     pub(crate) time_entries: u32,
     /// No offset of this segment is at or above this one.
     pub(crate) end: Offset,
-    /// The largest timestamp, where it is known without asking the time index.
+    /// The largest timestamp, if it is known without the time index.
     pub(crate) known_largest: Option<TimeEntry>,
 }
 
@@ -319,7 +317,7 @@ impl Segment {
         Ok(*self.files.largest.get_or_init(|| largest))
     }
 
-    /// The largest timestamp for retention: where no record has one, the time of the last change.
+    /// The largest timestamp for retention: if no record has one, the modification time of the file.
     pub(crate) fn largest_or_modified(&self) -> io::Result<Timestamp> {
         let largest = self.largest()?.timestamp;
         if largest >= Timestamp(0) {
@@ -334,20 +332,20 @@ impl Segment {
         ))
     }
 
-    /// Where a walk that looks for `offset` may begin. Without its index, a segment is walked from the start.
+    /// The position from which to search for `offset`. Without its index, a segment is searched from the start.
     pub(crate) fn walk_start(&self, offset: Offset) -> u64 {
         // waiting for the disk is allowed: then nothing fails
         self.walk_start_by(Access::Disk, offset).unwrap_or(0)
     }
 
-    /// The same with an access; an error only where that would block.
+    /// The same with the given access; an error only if it would block.
     pub(crate) fn walk_start_by(&self, access: Access, offset: Offset) -> io::Result<u64> {
         self.look_up(access, |index| {
             offset_index::floor(index, self.base(), self.offset_entries, offset)
         })
     }
 
-    /// The greatest batch boundary known to the index at or below `position`; an error only where looking would
+    /// The greatest batch boundary in the index at or below `position`; an error only if the lookup would
     /// block.
     pub(crate) fn boundary_at_or_below(&self, access: Access, position: u64) -> io::Result<u64> {
         self.look_up(access, |index| {
@@ -355,7 +353,7 @@ impl Segment {
         })
     }
 
-    /// The position of an entry of the index; 0 where there is none, or no index.
+    /// The position of an index entry; 0 if there is none, or no index.
     fn look_up(
         &self,
         access: Access,
@@ -378,7 +376,7 @@ impl Segment {
         }
     }
 
-    /// Whether there is nothing in its files.
+    /// Whether its files are empty.
     pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0 && self.offset_entries == 0 && self.time_entries == 0
     }
@@ -399,7 +397,7 @@ impl Segment {
         Ok(Self::empty(files))
     }
 
-    /// A segment with nothing in it.
+    /// An empty segment.
     pub(crate) fn empty(files: SegmentFiles) -> Self {
         Self {
             length: 0,

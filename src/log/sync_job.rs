@@ -1,4 +1,4 @@
-//! Making a log durable without holding up whoever appends to it.
+//! Making a log durable without delaying appends.
 //!
 //! ```text
 //!   writer:  sync_job() ------------- append, roll, append ... ------------> synced(job, result)
@@ -6,24 +6,22 @@
 //!   any thread:  +----> SyncJob::run: content, then names ------------------------+
 //! ```
 //!
-//! A [`SyncJob`] holds what must be synced so that everything below one offset is durable: the closed
-//! segments that were not synced yet, the producer snapshots (which it also writes), the active segment and its
-//! indexes if its turn has come, the leader epochs if any of them begins there, and the directory. Only
-//! [`PartitionLog::synced`] moves the recovery point, after all of it is on
-//! the disk.
+//! A [`SyncJob`] syncs everything below one offset: the closed segments that are not synced yet, the producer snapshots
+//! (which it also writes), the active segment and its indexes if they are due, the leader epochs if one of them begins
+//! there, and the directory. Only [`PartitionLog::synced`] moves the recovery point, after all of it is on disk.
 //!
-//! Its turn has come when a batch has waited for 15 seconds, or when 64 MiB wait. So what a crash leaves to be
-//! read again is bounded by what was written lately, however large the log and its segments are. For the same
-//! reason the job of a busy segment comes with a producer snapshot at its end (`midway`): without one, all
-//! batches of the segment would have to be looked at for what their producers sent.
+//! The active segment is due when a batch has waited for 15 seconds, or when 64 MiB wait. So a start after a crash reads
+//! only recent data, however large the log and its segments are. For the same reason the job of a busy segment writes a
+//! producer snapshot at its end (`midway`): without one, all batches of the segment would have to be read for the
+//! producer state.
 //!
-//! The log goes on meanwhile, so what a job has done may be about a past that was taken back:
+//! The log continues meanwhile, so the result of a job may be outdated:
 //! - After a truncation, offsets below the job's end may be filled with other batches. Every truncation
-//!   begins a new history, and a job of an older one moves nothing.
-//! - Segments may be removed by retention, which syncs everything first. Files that a job does not find are
-//!   no failure if the log does not wait for them any more.
-//! - [`PartitionLog::flush`] waits for no job: it syncs all that is not known to be synced. A job that
-//!   comes in later finds its work done.
+//!   starts a new history, and a job of an older one moves nothing.
+//! - Retention may remove segments; it syncs everything first. A file that a job does not find is not an error if the log
+//!   no longer waits for it.
+//! - [`PartitionLog::flush`] does not wait for a job: it syncs everything that is not known to be synced. A job
+//!   that ends later has nothing left to do.
 
 use std::io;
 use std::path::Path;
@@ -38,22 +36,22 @@ use super::partition_log::{LogError, PartitionLog};
 use super::producer::UnsyncedSnapshot;
 use super::segment::SegmentFiles;
 
-/// How long a batch lies in the active segment before a job syncs it, when no policy of the topic's asks
-/// for more. Ours: Kafka leaves this to the system, which writes pages out after about twice that time
-/// (`dirty_expire_centisecs`). A single replica has nobody to fetch the rest from after a power failure.
+/// How old a batch in the active segment may get before a job syncs it, if the topic's flush policy does not ask
+/// for more. Kafka leaves this to the system, which writes pages out after about twice that time
+/// (`dirty_expire_centisecs`). But a single replica cannot fetch the rest from another one after a power failure.
 const ACTIVE_SYNC_MS: i64 = 15_000;
 
 /// The same where a policy has synced the batches and only index entries wait, with the recovery point.
 const ENTRIES_SYNC_MS: i64 = 1_000;
 
-/// How many bytes may lie in the active segment before a job syncs them, however young they are: about what
-/// recovery reads in 50 milliseconds.
+/// How many unsynced bytes may be in the active segment before a job syncs them, however young they are: about
+/// what recovery reads in 50 milliseconds.
 const ACTIVE_SYNC_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How long no new job is made after one that could not open its files.
+/// How long no new job is created after one that could not open its files.
 const RETRY_MS: i64 = 1_000;
 
-/// What is not synced yet, and how that is found out.
+/// Tracks what is not synced yet.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     /// Segments that were sealed and not synced since.
@@ -70,19 +68,19 @@ pub(super) struct Unsynced {
     is_as_found: bool,
     /// How often the leader epochs were changed.
     epochs_changed: u64,
-    /// From this offset on their file may say something else.
+    /// From this offset on their file may differ.
     epochs_from: Option<Offset>,
     /// When the active segment got its oldest batch that is not synced with its entries.
     since: Option<Timestamp>,
     /// Bytes of the active segment that are synced with their entries.
     active_synced: u64,
-    /// How many bytes may lie in the active segment before a job syncs them.
+    /// How many unsynced bytes may be in the active segment before a job syncs them.
     pub(super) most_waiting: u64,
     /// Bytes of the active segment that its newest producer snapshot covers.
     pub(super) snapshot_covers: u64,
     /// Truncations so far.
     history: u64,
-    /// A job is out; there is one at a time.
+    /// A job is running; there is at most one.
     job_is_out: bool,
     /// No job before this time.
     not_before: Timestamp,
@@ -103,7 +101,7 @@ pub(super) struct Synced {
 }
 
 impl Unsynced {
-    /// What recovery leaves: its segments and snapshots, and names and entries of the active segment where it
+    /// The state after recovery: its segments and snapshots, and names and entries of the active segment if it
     /// may have changed them.
     pub(super) fn new(
         segments: Vec<Arc<SegmentFiles>>,
@@ -134,19 +132,19 @@ impl Unsynced {
         }
     }
 
-    /// Whether there are snapshots that somebody has to write.
+    /// Whether there are snapshots that have yet to be written.
     pub(super) fn has_snapshots_to_write(&self) -> bool {
         self.snapshots
             .iter()
             .any(UnsyncedSnapshot::is_to_be_written)
     }
 
-    /// What the recovery point must not pass: the first snapshot that is not on the disk for certain.
+    /// The offset that the recovery point must not pass: that of the first snapshot that may not be on disk.
     pub(super) fn first_snapshot(&self) -> Option<Offset> {
         self.snapshots.iter().map(UnsyncedSnapshot::offset).min()
     }
 
-    /// Forgets a snapshot that nobody wants any more. Whether there may be a file of it.
+    /// Drops a snapshot that is no longer needed. Returns whether its file may exist.
     pub(super) fn forget_snapshot(&mut self, offset: Offset) -> bool {
         let mut may_be_there = true;
         self.snapshots.retain(|snapshot| {
@@ -165,7 +163,7 @@ impl Unsynced {
         self.is_as_found
     }
 
-    /// What was found when the log was opened is synced.
+    /// Everything that was found when the log was opened is synced.
     pub(super) const fn found_is_synced(&mut self) {
         if self.is_as_found {
             self.is_as_found = false;
@@ -219,17 +217,17 @@ impl Unsynced {
         self.epochs_from = Some(self.epochs_from.map_or(from, |known| known.min(from)));
     }
 
-    /// Which version of the leader epochs is in force.
+    /// The current version of the leader epochs.
     pub(super) const fn epochs_version(&self) -> u64 {
         self.epochs_changed
     }
 
-    /// Their file says what is so.
+    /// Their file is up to date.
     pub(super) const fn epochs_stored(&mut self) {
         self.epochs_from = None;
     }
 
-    /// Up to where their file says what is so.
+    /// Up to where their file is right.
     pub(super) fn epochs_reach(&self) -> Offset {
         self.epochs_from.unwrap_or(Offset(i64::MAX))
     }
@@ -244,7 +242,7 @@ impl Unsynced {
         self.history
     }
 
-    /// The active segment is a new and empty one.
+    /// The active segment is new and empty.
     pub(super) const fn begin_segment(&mut self) {
         self.nothing_written();
         self.entries_synced();
@@ -261,7 +259,7 @@ impl Unsynced {
             && self.entries_are_synced()
     }
 
-    /// What was handed out before concerns a log that is no more.
+    /// Jobs that were created before this are outdated.
     pub(super) const fn begin_history(&mut self) {
         self.history += 1;
         self.note_entries();
@@ -270,7 +268,7 @@ impl Unsynced {
     }
 }
 
-/// Everything that must be synced for a log to be durable up to an offset. To be run on any thread, and
+/// Everything that must be synced for a log to be durable up to an offset. It runs on any thread, and is
 /// given back to the log ([`PartitionLog::synced`]) with its result.
 #[derive(Debug)]
 #[must_use = "the log gives out no other job before this one is back"]
@@ -283,7 +281,7 @@ pub struct SyncJob {
     epochs: Option<EpochsPart>,
     /// Everything below is durable once the job has run.
     up_to: Offset,
-    /// The changes of names that are to be synced with it, and whether there are any.
+    /// The changes of names that it syncs, and whether there are any.
     names_changed: u64,
     with_names: bool,
     history: u64,
@@ -310,8 +308,8 @@ struct EpochsPart {
 }
 
 impl SyncJob {
-    /// Does it: content, then names. A sync that fails takes the directory offline; a file that cannot be
-    /// opened does not, since it may be gone with good reason.
+    /// Runs the job: syncs content, then names. A failed sync takes the directory offline; a file that cannot be
+    /// opened does not, since it may have been deleted.
     pub fn run(&self) -> io::Result<()> {
         let names = match self.with_names {
             true => Some(self.disk.open_directory(&self.directory)?),
@@ -344,8 +342,8 @@ impl SyncJob {
 }
 
 impl PartitionLog {
-    /// Work for another thread, if there is any now: closed segments that are not synced yet, or batches in
-    /// the active segment that have waited for 15 seconds or are many. There is at most one job at a time.
+    /// A job, if one is due now: for closed segments that are not synced yet, or for batches in the active segment
+    /// that have waited for 15 seconds or are many. There is at most one job at a time.
     pub fn sync_job(&mut self, now: Timestamp) -> Option<SyncJob> {
         self.note_found_is_synced();
         self.latest_time = self.latest_time.max(now);
@@ -369,7 +367,7 @@ impl PartitionLog {
             return None;
         }
         let active = if with_active {
-            // what fails for want of a descriptor is tried again with the next drain
+            // a failure for lack of a descriptor is retried with the next drain
             Some(self.active_part().ok()?)
         } else {
             None
@@ -403,7 +401,7 @@ impl PartitionLog {
         })
     }
 
-    /// What a job syncs of the active segment.
+    /// The part of the active segment that a job syncs.
     fn active_part(&mut self) -> Result<ActivePart, LogError> {
         self.take_midway_snapshot()?;
         let segment = &self.active.segment;
@@ -415,8 +413,8 @@ impl PartitionLog {
         })
     }
 
-    /// Takes a snapshot of the producers where much was appended since the last one, in place of the last one
-    /// that was taken for this reason: Kafka keeps at most one that stands at no segment's base.
+    /// Takes a snapshot of the producers if much was appended since the last one. It replaces the last one that was
+    /// taken for this reason: Kafka keeps at most one that is not at the base of a segment.
     fn take_midway_snapshot(&mut self) -> Result<(), LogError> {
         let length = self.active.segment.length;
         if length - self.unsynced.snapshot_covers < self.unsynced.most_waiting {
@@ -429,15 +427,15 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Takes note of a job that has run, and moves the recovery point if it may. Returns the recovery point.
+    /// Notes that a job has run, and moves the recovery point if possible. Returns the recovery point.
     ///
     /// # Errors
-    /// The job's own, if it means that the directory cannot be trusted any more.
+    /// The job's error, if it means that the directory can no longer be trusted.
     pub fn synced(&mut self, job: SyncJob, result: io::Result<()>) -> Result<Offset, LogError> {
         self.unsynced.job_is_out = false;
         match result {
             Ok(()) if job.history == self.unsynced.history => self.note_synced(&job),
-            // of a log that was cut since: what is left to sync is still listed
+            // the log was truncated since: the rest that has to be synced is still listed
             Ok(()) => {}
             Err(error) if self.is_harmless(&error, &job) => {
                 self.unsynced.not_before = self.latest_time.plus_millis(RETRY_MS);
@@ -471,12 +469,12 @@ impl PartitionLog {
         let with_epochs = reached.min(unsynced.epochs_reach());
         self.recovery_point = self.recovery_point.max(with_epochs);
         self.flushed = self.flushed.max(reached);
-        // the job may be about a segment that was active and is not any more
+        // the job's active segment may have been sealed meanwhile
         let is_active = reached > self.active.segment.base();
         if let Some(active) = job.active.as_ref().filter(|_| is_active) {
             unsynced.entries_synced = unsynced.entries_synced.max(active.entries_changed);
             unsynced.active_synced = unsynced.active_synced.max(active.length);
-            // what is left was written after the job was made
+            // the rest was written after the job was created
             unsynced.since = unsynced.since.map(|since| since.max(job.made));
         }
         if self.recovery_point >= self.log_end {
@@ -484,13 +482,14 @@ impl PartitionLog {
         }
     }
 
-    /// Whether `job` could only not open its files, and either never had a chance to or need not any more.
+    /// Whether `job` has failed only because it could not open its files, and there was no descriptor left or the files
+    /// are no longer needed.
     fn is_harmless(&self, error: &io::Error, job: &SyncJob) -> bool {
         is_out_of_descriptors(error)
             || (error.kind() == io::ErrorKind::NotFound && !self.waits_for(job))
     }
 
-    /// Whether anything of `job` is still to be synced, so that its files should be there.
+    /// Whether anything in `job` has yet to be synced, so that its files should exist.
     fn waits_for(&self, job: &SyncJob) -> bool {
         let unsynced = &self.unsynced;
         let same = |files| job.segments.iter().any(|done| Arc::ptr_eq(done, files));

@@ -1,4 +1,4 @@
-//! Fixtures of this room's tests.
+//! Fixtures for this room's tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `.timeindex`: from time to offset, sparse.
+//! `.timeindex`: from timestamp to offset, sparse.
 //!
 //! ```text
 //!  0             8                      12
@@ -7,8 +7,8 @@
 //!  +-------------+----------------------+
 //! ```
 //!
-//! An entry says: this is the largest timestamp of the segment so far, and the first batch that reached
-//! it ends at this offset. Timestamps grow strictly, offsets do not fall.
+//! An entry holds the largest timestamp in the segment so far, and the last offset of the first batch that has
+//! it. Timestamps grow strictly; offsets never decrease.
 
 use std::fs::File;
 use std::io;
@@ -66,7 +66,7 @@ pub(crate) fn entry(file: &File, base: Offset, number: u32) -> io::Result<TimeEn
     TimeEntry::decode(&bytes, base).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The last of the first `entries` entries; none says that no timestamp was seen.
+/// The last of the first `entries` entries; without entries, no timestamp was seen.
 pub(crate) fn last(file: &File, base: Offset, entries: u32) -> io::Result<TimeEntry> {
     match entries.checked_sub(1) {
         Some(number) => entry(file, base, number),

@@ -1,4 +1,4 @@
-//! Cutting the log at its end.
+//! Truncating the log at its end.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{offset_index, rebuild, time_index, txn_index};
 impl PartitionLog {
     pub(super) fn truncate_to(&mut self, to: Offset) -> Result<(), LogError> {
         if to >= self.log_end {
-            // a leadership that began at the log end and wrote nothing may contradict the next one
+            // an epoch that began at the log end and wrote nothing may contradict the next one
             let log_end = self.log_end;
             return self.change_epochs(|epochs| epochs.truncate_from_end(log_end));
         }
@@ -22,7 +22,7 @@ impl PartitionLog {
         }
         self.unsynced.begin_history();
         self.doom_above(to)?;
-        // what comes now may end where one of these begins, and must not find it there again after a crash
+        // the next segments may end where one of these begins, and it must not be there after a crash
         self.sync_names()?;
         let log_end = self.cut_active(to)?;
 
@@ -35,7 +35,7 @@ impl PartitionLog {
         self.reload_producers()
     }
 
-    /// Takes away the segments that begin above `to`, the newest first, so that a crash leaves no gap.
+    /// Removes the segments that begin above `to`, the newest first, so that a crash leaves no gap.
     fn doom_above(&mut self, to: Offset) -> Result<(), LogError> {
         if self.active.segment.base() <= to {
             return Ok(());
@@ -48,7 +48,7 @@ impl PartitionLog {
             return Err(LogError::Corrupt(format!("no segment holds offset {to}")));
         };
         self.sealed_bytes = self.sealed.iter().map(|segment| segment.length).sum();
-        // what was the active segment is looked at afresh, with indexes that stay open
+        // the last segment is now the active one and is loaded again, with indexes that stay open
         let files = SegmentFiles::new(Arc::clone(&self.directory), last.base(), true);
         self.active.segment = Segment {
             files: Arc::new(files),
@@ -57,7 +57,7 @@ impl PartitionLog {
         self.doom(doomed)
     }
 
-    /// Cuts the last segment; returns the new log end.
+    /// Truncates the last segment; returns the new log end.
     fn cut_active(&mut self, to: Offset) -> Result<Offset, LogError> {
         let segment = self.active.segment.clone();
         let found = segment.find(to)?;
@@ -80,13 +80,13 @@ impl PartitionLog {
             .set_length(&index, cut_index(kept, time_index::ENTRY_SIZE))?;
         txn_index::truncate(&self.disk, &segment.files, to)?;
         self.disk.set_length(&*segment.files.log()?, length)?;
-        // flushing looks at the log end only, and that has just come down
+        // flushing compares with the log end only, which is lower now
         self.disk.sync(&*segment.files.log()?)?;
 
         let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base(), true);
         let tail = rebuild::load_tail(&self.disk, files, &self.config, self.latest_time)?;
         if let Some(bad) = &tail.bad_tail {
-            // it lay behind all that is left
+            // it was above the new log end
             self.disk.set_length(&*segment.files.log()?, bad.position)?;
         }
         let jitter_ms = self.active.jitter_ms;
@@ -130,12 +130,12 @@ impl PartitionLog {
         self.reload_producers()
     }
 
-    /// Derives the producers anew from snapshots and log, after the log was cut.
+    /// Rebuilds the producer state from snapshots and log, after the log was truncated.
     fn reload_producers(&mut self) -> Result<(), LogError> {
         let due = self
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);
-        // one that stays is as good as any; the next start removes what stands at no segment's base
+        // one may stay; the next start removes those that are not at the base of a segment
         self.midway_snapshot = None;
         let above: Vec<Offset> = self
             .snapshots
@@ -146,7 +146,7 @@ impl PartitionLog {
         for offset in above {
             self.doom_snapshot(offset, due)?;
         }
-        // the loader looks for what it has heard of
+        // the loader expects all snapshots in this list
         self.write_snapshots()?;
         let mut segments: Vec<Segment> = self.sealed.to_vec();
         segments.push(self.active.segment.clone());

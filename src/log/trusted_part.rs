@@ -1,5 +1,5 @@
-//! The part of a segment that need not be read again after a crash: what lies below the recovery point, as far
-//! as the indexes lead.
+//! The part of a segment that need not be read again after a crash: everything below the recovery point, as far as the
+//! indexes reach.
 //!
 //! ```text
 //!   .log    |batch|batch|batch|batch|batch|batch|batch|ba
@@ -7,10 +7,10 @@
 //!                                 |   recovery point
 //!                                 last entry below it: what follows that batch is scanned
 //! ```
-//! The recovery point passes a batch only when the batch and its index entries are synced, so everything up to
-//! that entry is as it was written. What an index holds beyond it may be anything: entries that were not
-//! synced, zeros that a crash (or Kafka, which makes these files larger than they are used) has left. Only the
-//! entries below the recovery point count, and of these only those that grow as entries do.
+//! The recovery point passes a batch only when the batch and its index entries are synced, so everything up to that
+//! entry is as it was written. The rest of an index may be anything: entries that were not synced, or zeros from a
+//! crash (or from Kafka, which preallocates these files). Only entries below the recovery point count, and only as
+//! long as they grow.
 
 use std::fs::File;
 use std::io;
@@ -30,7 +30,7 @@ use super::time_index::{self, TimeEntry};
 pub(super) struct TrustedPart {
     /// Where it ends, a batch boundary.
     pub(super) length: u64,
-    /// The offset behind its last batch.
+    /// The offset after its last batch.
     pub(super) end: Offset,
     pub(super) marks: IndexMarks,
     pub(super) first_timestamp: Timestamp,
@@ -40,8 +40,8 @@ pub(super) struct TrustedPart {
 }
 
 impl TrustedPart {
-    /// What of the segment, whose log has `length` bytes, lies below `recovery_point`; `None` where no index
-    /// entry says anything about that.
+    /// The part of the segment, whose log has `length` bytes, below `recovery_point`; `None` if no index entry is
+    /// below it.
     pub(super) fn read(
         files: &SegmentFiles,
         length: u64,
@@ -78,8 +78,8 @@ impl TrustedPart {
     }
 }
 
-/// An index file's bytes; none where it is not there. A batch has at most one entry, so that a file which is
-/// larger than its log allows is not read to the end.
+/// The bytes of an index file; empty if it is missing. A batch has at most one entry, so a file that is larger than
+/// its log allows is not read to the end.
 fn read_index(files: &SegmentFiles, kind: SegmentFile, log_length: u64) -> io::Result<Vec<u8>> {
     let entry_size = match kind {
         SegmentFile::OffsetIndex => offset_index::ENTRY_SIZE,
@@ -120,7 +120,7 @@ fn offset_entries_below(
     (kept, last)
 }
 
-/// How many bytes of entries grow as they should and lie at or below `offset`, and the last of them.
+/// How many bytes of entries grow correctly and are at or below `offset`, and the last of them.
 fn time_entries_up_to(bytes: &[u8], base: Offset, offset: Offset) -> (usize, TimeEntry) {
     let mut last = TimeEntry::NONE;
     let mut kept = 0;
@@ -138,7 +138,7 @@ fn time_entries_up_to(bytes: &[u8], base: Offset, offset: Offset) -> (usize, Tim
     (kept, last)
 }
 
-/// Where the batch of `entry` ends, and the timestamp of the segment's first batch; `None` when the log holds
+/// Where the batch of `entry` ends, and the timestamp of the segment's first batch; `None` if the log has
 /// something else there.
 fn check(log: &File, entry: OffsetEntry, length: u64) -> io::Result<Option<(u64, Timestamp)>> {
     let header_at = |position| HeaderWalk::new(log, position, length).step();

@@ -1,5 +1,5 @@
-//! `.txnindex`: the aborted transactions whose markers a segment holds, so that readers of committed records
-//! know what to leave out. There is no such file where nothing was aborted.
+//! `.txnindex`: the aborted transactions whose markers are in a segment, so that consumers with `read_committed` can
+//! skip them. A segment without such markers has no such file.
 //!
 //! Entries of 34 bytes, in the order of the markers:
 //! ```text
@@ -7,12 +7,12 @@
 //!     int16        int64         int64             int64                   int64
 //! ```
 //!
-//! The last stable offset is the one after the abort: the beginning of the oldest transaction that was
-//! still open, or the offset behind the marker. Every transaction that is found later in the log, and was
-//! aborted, begins at or above it; that is when a search may stop.
+//! The last stable offset is the one after the abort: the first offset of the oldest transaction that was still open, or
+//! the offset after the marker. Every aborted transaction later in the log begins at or above it, so a search may stop
+//! there.
 //!
-//! An entry is a function of the batches, as producer state is: what a crash has made of the file's end is
-//! cut off, and made anew when producers are replayed.
+//! An entry is a function of the batches, like producer state: a damaged end of the file is cut off, and rebuilt
+//! when producers are replayed.
 
 use std::fs::File;
 use std::io;
@@ -34,22 +34,22 @@ const VERSION: i16 = 0;
 /// How many entries are read at a time.
 const AT_ONCE: usize = 240;
 
-/// A transaction that was aborted.
+/// An aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbortedTransaction {
-    /// Whose it was.
+    /// Its producer.
     pub producer: ProducerId,
-    /// Its first record.
+    /// The offset of its first record.
     pub first: Offset,
-    /// Its marker.
+    /// The offset of its marker.
     pub last: Offset,
-    /// The last stable offset once the marker was there.
+    /// The last stable offset after the marker.
     pub last_stable: Offset,
 }
 
 impl AbortedTransaction {
-    /// What a marker ends, if it aborts anything. `first` is where the transaction began, and `still_open` where
-    /// the oldest begins that is open after the marker.
+    /// The entry for a marker, if it aborts a transaction. `first` is where the transaction began, and `still_open`
+    /// where the oldest transaction begins that is open after the marker.
     pub(super) fn ended_by(
         header: &BatchHeader,
         marker: &EndTransactionMarker,
@@ -82,7 +82,7 @@ impl AbortedTransaction {
         bytes
     }
 
-    /// `None` when the bytes are no entry.
+    /// `None` if the bytes are not an entry.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (version, rest) = bytes.split_first_chunk::<2>()?;
         if i16::from_be_bytes(*version) != VERSION {
@@ -98,13 +98,13 @@ impl AbortedTransaction {
             last: Offset(numbers.next()?),
             last_stable: Offset(numbers.next()?),
         };
-        // a marker stands behind what it ends; zeros that a crash has left are no entry
+        // a marker comes after its transaction; zeros that a crash has left are not an entry
         (Offset::ZERO <= entry.first && entry.first < entry.last).then_some(entry)
     }
 }
 
-/// Reads the entries of a file one after another, many at a time. At the end of the good ones it ends: behind them is
-/// what a crash has left.
+/// Reads the entries of a file one after another, many at a time. It stops after the last good entry: the rest was left
+/// by a crash.
 struct Entries<'a> {
     file: &'a File,
     /// How many entries were taken so far, and how many bytes the file had.
@@ -137,7 +137,7 @@ impl<'a> Entries<'a> {
         while low < high {
             let middle = low + (high - low) / 2;
             file.read_exact_at(&mut bytes, middle * ENTRY_SIZE as u64)?;
-            // what is no entry stands behind all that are
+            // bytes that are not an entry come after all entries
             let is_below = |entry: AbortedTransaction| entry.last < offset;
             if AbortedTransaction::decode(&bytes).is_some_and(is_below) {
                 low = middle + 1;
@@ -175,7 +175,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// The good entries at the beginning of the file, and whether there is anything behind them.
+/// The good entries at the beginning of the file, and whether there is anything after them.
 fn read(file: &File) -> io::Result<(Vec<AbortedTransaction>, bool)> {
     let mut entries = Entries::from(file, 0)?;
     let mut all = Vec::new();
@@ -194,7 +194,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The entries of a segment's file, which need not be there. What a crash has made of its end is left out.
+/// The entries of a segment's file, which may be missing. Bytes that a crash has left at its end are ignored.
 pub(super) fn read_all(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
     match File::open(path) {
         Ok(file) => Ok(read(&file)?.0),
@@ -203,7 +203,7 @@ pub(super) fn read_all(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
     }
 }
 
-/// Adds an entry behind the others, durably, unless it is there.
+/// Appends an entry and syncs it, unless it is already there.
 pub(super) fn add(disk: &Disk, files: &SegmentFiles, entry: AbortedTransaction) -> io::Result<()> {
     let path = files.path(SegmentFile::TransactionIndex);
     let known = match open(&path)? {
@@ -228,7 +228,7 @@ pub(super) fn add(disk: &Disk, files: &SegmentFiles, entry: AbortedTransaction) 
     Ok(())
 }
 
-/// Where the good entries of a file end: how many there are, and the marker of the last one.
+/// The end of the good entries of a file: their number, and the marker of the last one.
 #[derive(Default)]
 struct End {
     count: u64,
@@ -236,7 +236,7 @@ struct End {
 }
 
 impl End {
-    /// Looks at the last entry only, unless something is wrong with it.
+    /// Reads the last entry only, unless something is wrong with it.
     fn of(file: &File) -> io::Result<Self> {
         let mut entries = Entries::from(file, 0)?;
         let count = entries.whole();
@@ -255,7 +255,7 @@ impl End {
     }
 }
 
-/// Cuts off the entries of markers at and above `to`, and whatever is no entry.
+/// Truncates the entries of markers at and above `to`, and bytes that are not an entry.
 pub(super) fn truncate(disk: &Disk, files: &SegmentFiles, to: Offset) -> io::Result<()> {
     let path = files.path(SegmentFile::TransactionIndex);
     let Some(file) = open(&path)? else {
@@ -275,8 +275,8 @@ pub(super) fn truncate(disk: &Disk, files: &SegmentFiles, to: Offset) -> io::Res
 }
 
 impl LogView {
-    /// The aborted transactions of which there may be records from `from` to `upper`, in the order of their
-    /// markers. May read files.
+    /// The aborted transactions that may have records from `from` to `upper`, in the order of their markers. May
+    /// read files.
     pub fn aborted_transactions(
         &self,
         from: Offset,
@@ -300,8 +300,8 @@ impl LogView {
         Ok(found)
     }
 
-    /// Whether nothing was ever aborted in the segments from `from` on, as far as that is known without
-    /// looking.
+    /// Whether no transaction was ever aborted in the segments from `from` on, as far as that is known without
+    /// reading.
     pub fn has_no_aborted_transactions(&self, from: Offset) -> bool {
         self.segments_from(from)
             .all(|segment| segment.files.has_no_aborted())

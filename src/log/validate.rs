@@ -1,12 +1,11 @@
-//! Whether a record set may be stored: the checks that make every stored batch one that any consumer
-//! can read.
+//! The checks of a record set before it is stored, so that any consumer can read every stored batch.
 //!
-//! From clients, in this order: exactly one whole batch of format 2; base offset 0; size; checksum; codec;
+//! For clients, in this order: exactly one whole batch of format 2; base offset 0; size; checksum; codec;
 //! offset range and record count agree; no control batch; a sequence where there is a producer; then
-//! every record (as it comes out of its codec, none is kept): well formed, dense offsets, a key where
-//! the topic is compacted, a timestamp near enough to now. Then, where the topic has a codec of its own
-//! ([`recompress`]), the size once more. Coordinators and the metadata log write batches of our
-//! own making, of which size, format and checksum are checked.
+//! every record (as it comes out of its codec, and none is kept): well formed, dense offsets, a key if the topic
+//! is compacted, a timestamp near enough to now. Then, if the topic has another codec ([`recompress`]), the size once
+//! more. The batches of coordinators and the metadata log are our own; only their size, format and checksum are
+//! checked.
 
 use bytes::Bytes;
 
@@ -25,7 +24,7 @@ mod records;
 
 pub(super) use records::client_limits;
 
-/// A batch that is stored already may grow to this many bytes as it is decompressed, and no further.
+/// A stored batch may be decompressed to at most this many bytes.
 pub(crate) const MOST_DECOMPRESSED: usize = 1024 * 1024 * 1024;
 
 /// Up to the magic byte, at which all formats agree.
@@ -34,8 +33,8 @@ const LEAST_FRAME: usize = 17;
 /// The smallest length field that any format can have.
 const LEAST_LENGTH: i32 = 14;
 
-/// Checks `set`; returns its batches with everything set but base offset and leader epoch, and where the broker
-/// gives the time, that and the checksum. `limits` are for what a client's batch unpacks to.
+/// Checks `set`, and returns its batches with everything set except base offset and leader epoch, and except timestamp
+/// and checksum if the broker sets the timestamp. `limits` are for the decompression of a client's batch.
 pub(crate) fn validate(
     set: &RecordSet,
     limits: Limits,
@@ -51,7 +50,7 @@ pub(crate) fn validate(
     }
 }
 
-/// The next batch's bytes, as Kafka divides a record set: a cut-off batch at the end is as good as none.
+/// The bytes of the next batch, as Kafka divides a record set: a truncated batch at the end is ignored.
 fn next_frame(rest: &mut Bytes) -> Result<Option<Bytes>, AppendError> {
     let Some(length) = rest
         .get(LENGTH_OVERHEAD - 4..)
@@ -179,7 +178,7 @@ fn check_client_header(header: &BatchHeader) -> Result<(), AppendError> {
     Ok(())
 }
 
-/// The batch with its largest timestamp, and the attribute that says whose time it has.
+/// The batch with its largest timestamp and the attribute for its timestamp type.
 fn as_sent(batch: &Batch, largest: Timestamp, config: &TopicConfig) -> ReadyBatch {
     let by_broker = config.message_timestamp_type == TimestampType::LogAppendTime;
     let mut header = batch.header;
@@ -207,7 +206,7 @@ fn own_batches(set: &RecordSet, config: &TopicConfig) -> Result<Vec<ReadyBatch>,
     while !rest.is_empty() {
         let Some(frame) = next_frame(&mut rest)? else {
             return Err(AppendError::CorruptMessage(format!(
-                "{} bytes behind the last batch",
+                "{} bytes after the last batch",
                 rest.len()
             )));
         };

@@ -26,7 +26,7 @@ const ROWS: [Definition; 39] = [
     key("delete.retention.ms", Long, "86400000", at_least(0), ClusterWide,
         "How long compaction keeps the tombstone of a deleted key.").inheriting(&[("log.cleaner.delete.retention.ms", 1)]),
     key("errors.deadletterqueue.group.enable", Boolean, "false", Any, ClusterWide,
-        "Accepted for dead letter queues of share groups, which are not there: it can be read back, nothing else happens."),
+        "Accepted for dead letter queues of share groups, which are not served yet. It can be read back; it has no other effect."),
     key("file.delete.delay.ms", Long, "60000", at_least(0), ClusterWide,
         "How long the file of a deleted segment stays on disk under its .deleted name.").inheriting(&[("log.segment.delete.delay.ms", 1)]),
     key("flush.messages", Long, "9223372036854775807", at_least(1), ClusterWide,

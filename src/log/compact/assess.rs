@@ -1,4 +1,4 @@
-//! How dirty a log is, and how far it may be cleaned: by what is published of it, without its owner.
+//! How dirty a log is, and how far it may be cleaned, by its published view and without its owner.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +10,14 @@ use crate::log::reader::LogView;
 use crate::log::scan::{HeaderWalk, Step};
 use crate::log::segment::Segment;
 
-/// What the question depends on besides the log.
+/// What the assessment depends on besides the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     /// The first offset that is not clean, as the cleaner checkpoint has it.
     pub checkpoint: Option<Offset>,
-    /// Nothing at or above is cleaned: a transaction may be open there, or a replica not have it.
+    /// Nothing at or above this is cleaned: a transaction may be open there, or a replica may lack it.
     pub last_stable: Offset,
-    /// Nothing above is cleaned: recovery may scan it. It must be on disk when the compaction begins.
+    /// Nothing above this is cleaned, since recovery may scan it. It must be on disk when the compaction begins.
     pub recovery_point: Offset,
     /// The time now.
     pub now: Timestamp,
@@ -28,9 +28,9 @@ pub struct Standing {
 pub struct CleanableLog {
     /// The first offset that is not clean.
     pub first_dirty: Offset,
-    /// The checkpoint was outside of the log; this is what it should say.
+    /// The checkpoint was outside of the log; this is the right value.
     pub reset_to: Option<Offset>,
-    /// The base of the first segment that must not be touched.
+    /// The base of the first segment that must not be cleaned.
     pub end: Offset,
     /// Bytes of the segments below the first dirty offset.
     pub clean_bytes: u64,
@@ -41,7 +41,7 @@ pub struct CleanableLog {
 }
 
 impl CleanableLog {
-    /// Looks at a log. May read a header of each dirty segment, and the ends of time indexes.
+    /// Assesses a log. May read a header of each dirty segment, and the ends of time indexes.
     pub fn of(view: &LogView, config: &TopicConfig, standing: &Standing) -> io::Result<Self> {
         let (first_dirty, reset_to) = first_dirty(view, standing.checkpoint);
         let dirty_from = view
@@ -76,7 +76,7 @@ impl CleanableLog {
         })
     }
 
-    /// The share of bytes that are dirty.
+    /// The fraction of bytes that are dirty.
     pub fn dirty_ratio(&self) -> f64 {
         let total = self.clean_bytes.saturating_add(self.cleanable_bytes);
         if total == 0 {

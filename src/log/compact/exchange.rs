@@ -1,13 +1,13 @@
-//! The owner's part: making a job, and putting its output in the place of what it was made of.
+//! The part of the log's owner: creating a job, and replacing the original segments with its output.
 //!
 //! ```text
 //!   0.log 0.index 0.timeindex   7.log 7.index ...          the originals
-//!   0.log.cleaned ...                                      made empty here, written and synced by the job
+//!   0.log.cleaned ...                                      created empty here, written and synced by the job
 //!   0.log.swap ...                                         from here on the exchange will be completed
 //!   0.log.deleted ...           7.log.deleted ...
 //!   0.log 0.index 0.timeindex                              and then the directory is synced
 //! ```
-//! The log goes first where suffixes are stripped: as long as it is a `.swap`, a start removes the plain
+//! When suffixes are stripped, the `.log` comes first: as long as it is a `.swap`, a start removes the plain
 //! files of that range.
 
 use std::fs::File;
@@ -26,22 +26,22 @@ use super::map::OffsetMap;
 use super::transactions::Transactions;
 use super::write::CleanedSegment;
 
-/// Neighbouring segments that become one.
+/// Neighbouring segments that are rewritten into one.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub(super) originals: Vec<Segment>,
-    /// The truncations of the log before the job was made.
+    /// The number of truncations of the log before the job was created.
     pub(super) history: u64,
 }
 
 impl Group {
-    /// The base of the first one, and of what they become.
+    /// The base of the first one, and of the new segment.
     pub fn base(&self) -> Offset {
         self.originals.first().map_or(Offset::NONE, Segment::base)
     }
 }
 
-/// The files that a group is to be written into, empty.
+/// The empty files into which a group is written.
 #[derive(Debug)]
 #[must_use = "the files stay until the log is told"]
 pub struct CleanedFiles {
@@ -55,8 +55,8 @@ pub struct CleanedFiles {
 const KINDS: [SegmentFile; 4] = SegmentFile::OF_SEGMENT;
 
 impl PartitionLog {
-    /// A compaction of what `cleanable` says, if that still holds. The recovery point that it was made with
-    /// must be on disk. `secret` is a random number: who knows it can make keys that are taken for one.
+    /// A compaction as `cleanable` says, if that is still valid. The recovery point that it was created with
+    /// must be on disk. `secret` is a random number: whoever knows it could construct keys with the same hash.
     pub fn compaction_job(
         &mut self,
         cleanable: &CleanableLog,
@@ -107,7 +107,7 @@ impl PartitionLog {
         })
     }
 
-    /// Makes the files that `group` is to be written into; `None` when the log has changed meanwhile.
+    /// Creates the files into which `group` is written; `None` if the log has changed meanwhile.
     pub fn create_cleaned(&mut self, group: Group) -> Result<Option<CleanedFiles>, LogError> {
         if self.place_of(&group).is_none() {
             return Ok(None);
@@ -131,14 +131,14 @@ impl PartitionLog {
                 time_index,
             })),
             Err(error) => {
-                // those that there was a descriptor for
+                // the files that could be created before the descriptors ran out
                 self.discard_cleaned(group.base())?;
                 Err(error.into())
             }
         }
     }
 
-    /// Removes the files of a compaction that has not come to its end.
+    /// Removes the files of an unfinished compaction.
     pub fn discard_cleaned(&mut self, base: Offset) -> Result<(), LogError> {
         if self.disk.is_offline() {
             return Ok(());
@@ -150,8 +150,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Puts a cleaned segment in the place of its originals. False when they are not there any more, or not
-    /// what they were: then nothing is changed.
+    /// Replaces the original segments by the cleaned one. False if they no longer exist or have changed: then
+    /// nothing is done.
     pub fn compacted(&mut self, cleaned: CleanedSegment) -> Result<bool, LogError> {
         let base = cleaned.files.group.base();
         let Some(at) = self.place_of(&cleaned.files.group) else {
@@ -163,7 +163,7 @@ impl PartitionLog {
             return Ok(true);
         }
         let originals = &cleaned.files.group.originals;
-        // what may fail for want of a descriptor comes before what cannot be taken back
+        // steps that can fail for lack of a descriptor come before those that cannot be undone
         let prepared = self.prepare(originals, &cleaned.aborted);
         let names = match prepared {
             Ok(names) => names,
@@ -205,7 +205,7 @@ impl PartitionLog {
         Ok(true)
     }
 
-    /// Where the originals of a group are among the closed segments, if the log has not been cut since.
+    /// The index of a group's originals among the closed segments, if the log was not truncated since.
     fn place_of(&self, group: &Group) -> Option<usize> {
         if self.disk.is_offline() || group.history != self.unsynced.history() {
             return None;
@@ -219,7 +219,7 @@ impl PartitionLog {
         (same && !group.originals.is_empty()).then_some(at)
     }
 
-    /// Opens what readers of older views will ask for, writes the index of aborted transactions, and opens
+    /// Opens the files that readers of older views need, writes the index of aborted transactions, and opens
     /// the directory.
     fn prepare(
         &mut self,
@@ -243,7 +243,7 @@ impl PartitionLog {
         Ok(self.disk.open_directory(&self.directory)?)
     }
 
-    /// Unlinks the files of an earlier compaction that still have the names which the originals are to get.
+    /// Unlinks the files of an earlier compaction that still have the names that the originals will get.
     fn unlink_names_for(&mut self, originals: &[Segment]) -> Result<(), LogError> {
         for original in originals {
             for kind in KINDS {
@@ -257,7 +257,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Renames the originals to `.deleted`, and the snapshots between them: none begins there any more.
+    /// Renames the originals to `.deleted`, and the snapshots between them, since no segment begins there now.
     fn doom_originals(&mut self, originals: &[Segment]) -> Result<(), LogError> {
         let delay = self.config.file_delete_delay_ms;
         let due = self.latest_time.plus_millis(delay);

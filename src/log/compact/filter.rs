@@ -1,4 +1,4 @@
-//! The rule: which records of a batch stay.
+//! The rule that decides which records of a batch stay.
 
 use std::borrow::Cow;
 
@@ -15,23 +15,23 @@ use super::transactions::Transactions;
 use crate::log::producer::ProducerPicture;
 use crate::log::txn_index::AbortedTransaction;
 
-/// A batch whose records unpack to more is not looked into: it stays as it is, and its keys are not known.
-/// The producer pays a thousandth of what we would.
+/// A batch whose records unpack to more bytes is not read: it stays as it is, and its keys are not known.
+/// Unpacking it would cost the broker a thousand times what it costs the producer.
 pub(super) const MOST_UNPACKED: usize = 128 * 1024 * 1024;
 
-/// What stays, for one run of a compaction.
+/// The rule for one run of a compaction.
 pub(super) struct Filter<'a> {
     pub(super) map: &'a OffsetMap,
     pub(super) producers: &'a ProducerPicture,
     pub(super) config: &'a TopicConfig,
     pub(super) now: Timestamp,
-    /// Stamped on batches with tombstones that have none.
+    /// The delete horizon for batches with tombstones that have none yet.
     pub(super) horizon: Timestamp,
-    /// The end of the range that is cleaned.
+    /// The end of the cleaned range.
     pub(super) round_end: Offset,
 }
 
-/// What becomes of a batch.
+/// What happens to a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Dropped,
@@ -40,19 +40,19 @@ pub(super) enum Outcome {
     Rewritten(BatchHeader, Vec<u8>),
 }
 
-/// What becomes of a batch, and what else its passing tells.
+/// What happens to a batch, with its figures.
 #[derive(Debug)]
 pub(super) struct Filtered {
     pub(super) outcome: Outcome,
-    /// Records that it had, and that stay of it.
+    /// Records in it before, and after.
     pub(super) records: (u64, u64),
     /// Records without a key.
     pub(super) invalid: u64,
-    /// The aborted transaction that it ends, if that must still be known.
+    /// The aborted transaction that it ends, if its marker is still needed.
     pub(super) aborts: Option<AbortedTransaction>,
 }
 
-/// The unpacked records of a batch, or `None` where they are too many to be looked at.
+/// The unpacked records of a batch, or `None` if they are too large.
 pub(super) fn unpack<'b>(batch: &WholeBatch<'b>) -> Result<Option<Cow<'b, [u8]>>, CompactionError> {
     let body = batch.body();
     match codec(batch)? {
@@ -66,7 +66,7 @@ pub(super) fn unpack<'b>(batch: &WholeBatch<'b>) -> Result<Option<Cow<'b, [u8]>>
     }
 }
 
-/// What the first record of a control batch says; `None` where it has none any more.
+/// The content of the first record of a control batch; `None` if the batch is empty.
 pub(super) fn control_type(batch: &WholeBatch<'_>) -> Result<Option<ControlType>, CompactionError> {
     let Some(bytes) = unpack(batch)? else {
         return Err(batch.corrupt("a control batch of that size"));
@@ -86,15 +86,15 @@ fn codec(batch: &WholeBatch<'_>) -> Result<Codec, CompactionError> {
 
 /// What the transactions say about a batch.
 struct TransactionRole {
-    /// Its records go, whatever they are.
+    /// All its records are removed.
     discard: bool,
-    /// A marker that waits for its horizon.
+    /// A marker that waits for its delete horizon.
     idle_marker: bool,
     aborts: Option<AbortedTransaction>,
 }
 
 impl Filter<'_> {
-    /// Applies the rule to the next batch of the log.
+    /// Applies the rule to the next batch in the log.
     pub(super) fn apply(
         &self,
         batch: &WholeBatch<'_>,
@@ -188,7 +188,7 @@ impl Filter<'_> {
         })
     }
 
-    /// Whether a record stays; `None`: it should not be here at all.
+    /// Whether a record stays; `None` if it should not be in the log at all.
     fn stays(&self, header: &BatchHeader, raw: &RawRecord<'_>) -> Option<bool> {
         let record = &raw.record;
         if header.attributes.is_control() || record.offset > self.map.latest() {

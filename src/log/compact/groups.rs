@@ -1,12 +1,12 @@
-//! Which segments are rewritten into one: as many neighbours as fit a segment in bytes, in index entries
-//! and in the range of offsets that an index can say.
+//! Which neighbouring segments are rewritten into one: as many as fit a segment in bytes, in index entries and in the
+//! range of offsets that an index can hold.
 
 use crate::base::Offset;
 use crate::config::TopicConfig;
 use crate::log::segment::Segment;
 use crate::log::{offset_index, time_index};
 
-/// How many of the first segments make the next group: none only of none.
+/// How many of the first segments form the next group; 0 only if there are none.
 pub(super) fn next_group(segments: &[Segment], config: &TopicConfig) -> usize {
     let limit = |bytes: i32| u64::try_from(bytes).unwrap_or(0);
     let index_limit = limit(config.segment_index_bytes);

@@ -1,4 +1,4 @@
-//! One compaction of one log, to be run on any thread.
+//! One compaction of one log. It may run on any thread.
 
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ use super::{CompactionError, CompactionLimits, Pace};
 pub struct CompactionStats {
     /// Keys in the map.
     pub keys: usize,
-    /// The map was full before the dirty section was read whole.
+    /// The map was full before the whole dirty section was read.
     pub map_was_full: bool,
-    /// Bytes of the segments that were rewritten, and of what they became.
+    /// Bytes of the segments before and after.
     pub bytes: (u64, u64),
     /// Records in them.
     pub records: (u64, u64),
@@ -36,7 +36,7 @@ pub struct CompactionStats {
     pub invalid_records: u64,
 }
 
-/// A compaction under way. [`Self::map_keys`] comes first; then each group has its turn.
+/// A running compaction. [`Self::map_keys`] comes first, then one group after the other.
 #[derive(Debug)]
 pub struct CompactionJob {
     pub(super) disk: Disk,
@@ -44,23 +44,23 @@ pub struct CompactionJob {
     pub(super) limits: CompactionLimits,
     /// From the first one to the end of the range.
     pub(super) segments: Vec<Segment>,
-    /// Where aborted transactions may be told: the base offsets of all segments.
+    /// The base offsets of all segments, whose indexes may list aborted transactions.
     pub(super) bases: Vec<Offset>,
     pub(super) first_dirty: Offset,
-    /// The base of the first segment that must not be touched.
+    /// The base of the first segment that must not be cleaned.
     pub(super) end: Offset,
     pub(super) producers: ProducerPicture,
     pub(super) history: u64,
     pub(super) now: Timestamp,
     pub(super) map: OffsetMap,
     pub(super) transactions: Transactions,
-    /// How many of the segments have had their turn.
+    /// How many segments are done.
     pub(super) done: usize,
     pub(super) stats: CompactionStats,
 }
 
 impl CompactionJob {
-    /// Reads the dirty section into the map, as far as there is room in it.
+    /// Reads the dirty section into the map until the map is full.
     pub fn map_keys(&mut self, pace: &dyn Pace) -> Result<(), CompactionError> {
         pace.moved(0)?;
         let mut aborted = Vec::new();
@@ -84,7 +84,7 @@ impl CompactionJob {
                 self.stats.map_was_full = true;
                 break;
             }
-            // where the last batches have gone, nothing is missing
+            // if the last batches were removed, nothing is missing
             self.map.reach(segment.end.plus(-1));
         }
         self.stats.keys = self.map.len();
@@ -136,12 +136,12 @@ impl CompactionJob {
         Ok(true)
     }
 
-    /// Everything below is clean once all groups have had their turn.
+    /// Everything below is clean once all groups are done.
     pub fn cleaned_to(&self) -> Offset {
         self.map.latest().next().min(self.end)
     }
 
-    /// The segments that are to be rewritten next, if any are left.
+    /// The segments to rewrite next, if any are left.
     pub fn next_group(&self) -> Option<Group> {
         let rest = self.segments.get(self.done..).unwrap_or_default();
         let count = next_group(rest, &self.config);
@@ -151,7 +151,7 @@ impl CompactionJob {
         })
     }
 
-    /// Rewrites the segments for which the log has made `files`.
+    /// Rewrites the segments for which the log has created `files`.
     pub fn clean(
         &mut self,
         files: CleanedFiles,
@@ -201,7 +201,7 @@ impl CompactionJob {
         Ok(cleaned)
     }
 
-    /// What was done so far.
+    /// The figures so far.
     pub const fn stats(&self) -> CompactionStats {
         self.stats
     }

@@ -1,14 +1,14 @@
-//! Which offset is the newest of each key, for as many keys as there is room for.
+//! The newest offset of each key, for as many keys as there is room for.
 //!
 //! ```text
 //!   key --keyed hash--> 128 bits --low bits--> shard --next bits--> slot, then on to the first free one
 //!                                                     [ 128 bits | offset ] [ 128 bits | offset ] ...
 //! ```
-//! The map holds hashes in place of keys, as Kafka's does: 24 bytes an entry whatever the key's length. Keys
-//! come from outside, so the hash has a secret: nobody can write two keys that are taken for one.
+//! The map holds hashes instead of keys, as Kafka's does: 24 bytes per entry, whatever the length of the key. Keys
+//! come from clients, so the hash has a secret: nobody can construct two keys with the same hash.
 //!
-//! It takes memory as it fills: it consists of small tables, each of which grows by itself, so that what is
-//! copied at a time is small. At its limit it takes what the buffer setting says.
+//! Memory is allocated as the map fills. It consists of small tables that grow one by one, so that little is copied at a
+//! time. At its limit it uses as much memory as the buffer setting allows.
 
 use std::hash::Hasher as _;
 
@@ -21,7 +21,7 @@ const ENTRY_SIZE: usize = size_of::<Entry>();
 
 const SHARDS: usize = 64;
 
-/// A table is not filled beyond this part, in eighths, before it grows.
+/// A table grows when it is filled to this fraction, in eighths.
 const MOST_EIGHTHS: usize = 7;
 
 const FIRST_SLOTS: usize = 8;
@@ -173,7 +173,7 @@ fn find(entries: &mut [Entry], hash: [u64; 2]) -> Option<&mut Entry> {
     entries.get_mut(at)
 }
 
-/// Makes a table half as large again, but lets it stop at `usual_slots` on the way.
+/// Makes a table half as large again, but stops at `usual_slots` on the way.
 fn grow(entries: &mut Vec<Entry>, usual_slots: usize) {
     let mut size = (entries.len() + entries.len() / 2).max(FIRST_SLOTS);
     if entries.len() < usual_slots {
@@ -227,7 +227,7 @@ mod tests {
             }
         }
         assert_eq!(put, 90_000);
-        // what is there can still be moved on
+        // the entries can still be moved
         assert!(map.put(&7u32.to_be_bytes(), Offset(1_000_000)));
         assert_eq!(map.get(&7u32.to_be_bytes()), Some(Offset(1_000_000)));
         assert_eq!(map.len(), 90_000);

@@ -1,4 +1,4 @@
-//! Compaction as Kafka does it: of each key the newest record stays.
+//! Compaction as in Kafka: the newest record of each key stays.
 //!
 //! ```text
 //!   log start          first dirty offset        end: first segment that      active
@@ -6,43 +6,41 @@
 //!      |------- clean ---------|-------- dirty --------|---------------------|------->
 //!      |                       |  1. keys into a map   |
 //!      |<---------- 2. every segment is rewritten ---->|
-//!                  without records that the map knows newer ones of
+//!                  without records for which the map has newer ones
 //! ```
-//! [`CleanableLog`] says of a log how dirty it is, by what is published of it. The owner of the log makes a
-//! [`CompactionJob`] over its closed segments; any thread runs it: it reads the dirty section into the
-//! [`map`], and then rewrites group after group of segments, each into one:
+//! [`CleanableLog`] says how dirty a log is, by its published view. The owner of the log creates a [`CompactionJob`] over
+//! its closed segments, and any thread runs it. The job reads the dirty section into the [`map`], and then rewrites one
+//! group of segments after the other, each into one segment:
 //!
 //! ```text
 //!   owner:  compaction_job -> [create_cleaned -------------> compacted] -> ... next group
 //!                |                    |                          ^
 //!   any thread:  +--> map_keys ------ +--> CompactionJob::clean -+
 //! ```
-//! Whatever has to do with names is done by the owner: the directory may be renamed under the job, and then
-//! the files that it holds open simply lead nowhere.
+//! The owner does everything that has to do with file names: the directory may be renamed while the job runs, and then
+//! the files that it holds open are simply unused.
 //!
 //! # What stays ([`filter`])
 //!
-//! - Of each key the record with the greatest offset; all that is above the offset that the map reaches.
-//! - A tombstone, until the delete horizon that the first compaction stamped on its batch has passed.
-//! - No record without a key (such records should not be there), no record of an aborted transaction.
-//! - A transaction marker, as long as a record of its transaction was there, and from then on for the time
-//!   of a tombstone.
+//! - For each key, the record with the greatest offset; and every record above the last offset in the map.
+//! - A tombstone, until the delete horizon that its first compaction has put on its batch.
+//! - No record without a key (there should be none), and no record of an aborted transaction.
+//! - A transaction marker, as long as there are records of its transaction, and then as long as a tombstone.
 //! - The last batch of each known producer, for its sequence, and the last batch of the cleaned range, for
-//!   its offset, if need be as a bare header.
-//! - A record that stays keeps its bytes, and a batch of which all records stay is copied as it is.
+//!   its offset; without records they are kept as a header only.
+//! - A record that stays keeps its bytes, and a batch of which all records stay is copied unchanged.
 //!
 //! # What must hold
 //!
-//! - Only segments below the recovery point are touched, and only below the recovery point that is on
-//!   disk: what recovery scans after a crash is not compacted. (Kafka has no such rule, and a checkpoint may
-//!   be lost: how recovery tells then is in [`trace`].)
-//! - The checksum of every batch that is read is compared, and its offsets. A bad one ends the compaction
-//!   of the partition; a group is exchanged only when all of it was good.
-//! - After a truncation nothing that was mapped before counts; after retention a group whose segments are
-//!   gone does not. ([`exchange`])
-//! - At each moment a crash leaves either the old segments or the new one: `.cleaned` is thrown away,
-//!   `.swap` is put in place. Both at once differ only in records that have newer ones.
-//! - Readers of older views go on reading the old files, which are opened for them before.
+//! - Only segments below the recovery point on disk are compacted: what recovery scans after a crash is not. (Kafka has
+//!   no such rule, and a checkpoint may be lost; [`trace`] says how recovery handles that.)
+//! - The checksum and the offsets of every batch are checked. A bad batch ends the compaction of the partition, and a
+//!   group is replaced only if all of it was good.
+//! - A map from before a truncation is not used, nor the output of a group whose segments retention has removed
+//!   ([`exchange`]).
+//! - At any moment, a crash leaves either the old segments or the new one: `.cleaned` files are removed, `.swap` files
+//!   replace the originals. If both are there, they differ only in records that have newer ones.
+//! - Readers of older views go on reading the old files, which are opened for them in time.
 
 mod assess;
 mod exchange;
@@ -68,47 +66,47 @@ pub use job::{CompactionJob, CompactionStats};
 pub(super) use trace::CompactionTrace;
 pub use write::CleanedSegment;
 
-/// The name of the checkpoint of a log directory that tells of each compacted partition the first offset
+/// The name of the cleaner checkpoint of a log directory: for each compacted partition, the first offset
 /// that is not clean.
 pub const CHECKPOINT: &str = "cleaner-offset-checkpoint";
 
-/// What a compaction may take.
+/// How much memory a compaction may use.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactionLimits {
     /// Bytes of the map of keys.
     pub map_bytes: u64,
-    /// How much of them may be filled.
+    /// The fraction of it that may be filled.
     pub map_load_factor: f64,
-    /// Bytes that are read or written at a time, where a batch is not larger.
+    /// Bytes that are read or written at a time, unless a batch is larger.
     pub io_bytes: usize,
 }
 
-/// Holds a compaction to its rate, and ends it.
+/// Limits the rate of a compaction, and can stop it.
 pub trait Pace {
-    /// Called before and between reads and writes, with the bytes that were moved since. May wait.
+    /// Called before and between reads and writes, with the bytes that were read or written since. May wait.
     ///
     /// # Errors
-    /// When the compaction is to end.
+    /// When the compaction should stop.
     fn moved(&self, bytes: usize) -> Result<(), Stopped>;
 }
 
-/// The compaction is to end where it is.
+/// The compaction should stop at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Why a compaction has ended before its end.
+/// Why a compaction has stopped early.
 #[derive(Debug, thiserror::Error)]
 pub enum CompactionError {
-    /// It was told to.
+    /// The pace asked for it.
     #[error("stopped")]
     Stopped,
-    /// The log or its segments are not there any more.
+    /// The log or its segments no longer exist.
     #[error("the segments are gone")]
     Gone,
-    /// What was read is not what was written.
+    /// The data is not what was written.
     #[error("offset {offset}: {reason}")]
     Corrupt {
-        /// Of the batch, or the first offset that was not read.
+        /// The offset of the batch, or the first offset that was not read.
         offset: Offset,
         /// What is wrong with it.
         reason: String,

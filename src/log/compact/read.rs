@@ -1,4 +1,4 @@
-//! The batches of a segment, whole and checked.
+//! Reads the whole batches of a segment and checks them.
 
 use std::fs::File;
 use std::io;
@@ -29,12 +29,12 @@ pub(super) struct SegmentBatches<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct WholeBatch<'b> {
     pub(super) header: BatchHeader,
-    /// All of it, with the header.
+    /// The whole batch, with its header.
     pub(super) bytes: &'b [u8],
 }
 
 impl<'b> WholeBatch<'b> {
-    /// What follows the header.
+    /// The bytes after the header.
     pub(super) fn body(&self) -> &'b [u8] {
         self.bytes.get(HEADER_SIZE..).unwrap_or_default()
     }
@@ -75,7 +75,7 @@ impl<'a> SegmentBatches<'a> {
         io_bytes: usize,
         pace: &'a dyn Pace,
     ) -> Result<Self, CompactionError> {
-        // a file of its own: the segment's would stay open
+        // opened separately, since the segment's own file would stay open
         let file = File::open(segment.files.path(SegmentFile::Log))?;
         let position = if from > segment.base() {
             segment.walk_start(from)
@@ -95,7 +95,7 @@ impl<'a> SegmentBatches<'a> {
         })
     }
 
-    /// The next batch: its format, length, checksum and place in the order of offsets and epochs are good.
+    /// The next batch, with its format, length, checksum, and the order of offsets and epochs checked.
     pub(super) fn next(&mut self) -> Result<Option<WholeBatch<'_>>, CompactionError> {
         let left = self.segment.length.saturating_sub(self.position);
         if left == 0 {
@@ -124,7 +124,7 @@ impl<'a> SegmentBatches<'a> {
             || header.next_offset() > self.segment.end
         {
             return Err(self.corrupt(format!(
-                "offsets {} to {} where those from {} to {} belong",
+                "offsets {} to {}, but offsets from {} to {} were expected",
                 header.base_offset,
                 header.last_offset(),
                 self.least_offset,

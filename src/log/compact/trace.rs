@@ -1,8 +1,8 @@
-//! How recovery tells a gap that compaction made from one that a crash made.
+//! How recovery distinguishes a gap that compaction has made from one that a crash has made.
 //!
-//! A segment can lose its tail in a crash while the next one keeps its name. What compaction leaves looks
-//! alike: a segment that ends before the next one begins. But a cleaned segment is synced before it takes
-//! its place, so where compaction has certainly been, nothing is lost.
+//! A segment can lose its tail in a crash while the next one keeps its name. Compaction leaves the same picture: a
+//! segment that ends before the next one begins. But a cleaned segment is synced before it replaces the original, so
+//! where compaction has certainly been, nothing is lost.
 
 use std::path::Path;
 
@@ -12,21 +12,21 @@ use crate::record::BatchHeader;
 
 use super::CHECKPOINT;
 
-/// Looks for traces of compaction in the batches of one segment.
+/// Looks for traces of compaction in one segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompactionTrace {
-    /// Where the next batch begins, if nothing was taken away there.
+    /// Where the next batch begins, if nothing was removed there.
     next: Option<Offset>,
     found: bool,
 }
 
 impl CompactionTrace {
-    /// Before the first batch that is looked at, which should begin at `next` if that is known.
+    /// The state before the first batch, which should begin at `next` if that is known.
     pub(crate) const fn new(next: Option<Offset>) -> Self {
         Self { next, found: false }
     }
 
-    /// A batch goes by. As written, batches and their records follow one another without a gap.
+    /// Notes a batch. Without compaction, batches and their records follow one another without a gap.
     pub(crate) fn note(&mut self, header: &BatchHeader) {
         self.found |= self.next.is_some_and(|next| next < header.base_offset)
             || i64::from(header.record_count) != i64::from(header.last_offset_delta) + 1
@@ -34,8 +34,8 @@ impl CompactionTrace {
         self.next = Some(header.next_offset());
     }
 
-    /// Whether the segment, which ends before `end`, where the next one begins, has been compacted: by what
-    /// is in it, or because the cleaner's checkpoint is at or above `end`.
+    /// Whether the segment, which ends before the next one begins at `end`, has been compacted: judged by its
+    /// batches, or because the cleaner checkpoint is at or above `end`.
     pub(crate) fn is_compacted(
         &self,
         replica: &Path,

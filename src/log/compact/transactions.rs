@@ -1,8 +1,8 @@
-//! Which batches belong to aborted transactions, and which markers are of no use any more.
+//! Which batches belong to aborted transactions, and which transaction markers are no longer needed.
 //!
-//! The `.txnindex` files say which transactions were aborted. Batches go by in the order of their offsets;
-//! a transaction is current from its first offset to its marker. A marker may go once no batch of its
-//! transaction has gone by: then there is nothing left in the log that it says anything about.
+//! The `.txnindex` files say which transactions were aborted. Batches are read in the order of their offsets, and a
+//! transaction is open from its first offset to its marker. A marker may be removed once no batch of its transaction
+//! was found before it: then no record in the log depends on it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -11,13 +11,13 @@ use crate::log::txn_index::AbortedTransaction;
 use crate::record::BatchHeader;
 use crate::record::control::ControlType;
 
-/// The transactions as far as the batches have gone by.
+/// The transactions of the batches that were read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transactions {
-    /// Aborted ones that begin above what has gone by, by their first offset.
+    /// Aborted transactions that begin later in the log, by their first offset.
     upcoming: VecDeque<AbortedTransaction>,
     aborted: HashMap<ProducerId, Current>,
-    /// Producers of whose current, not aborted transaction a batch has gone by.
+    /// Producers with a batch in an open transaction that is not aborted.
     held: HashSet<ProducerId>,
 }
 
@@ -32,7 +32,7 @@ struct Current {
 pub(super) struct Marker {
     /// No batch of its transaction is left.
     pub(super) is_of_no_use: bool,
-    /// It ends this aborted transaction, of which batches are left.
+    /// It ends this aborted transaction, which still has batches.
     pub(super) aborts: Option<AbortedTransaction>,
 }
 
@@ -54,7 +54,7 @@ impl Transactions {
                 transaction,
                 batch_seen: false,
             };
-            // one of which the marker is missing does not stand in the way of the next
+            // a transaction without a marker must not hide the next one
             let known = self.aborted.entry(transaction.producer);
             let known = known.or_insert(current);
             if known.transaction.last < transaction.first {
@@ -63,7 +63,7 @@ impl Transactions {
         }
     }
 
-    /// A batch of data goes by. Whether its transaction was aborted.
+    /// Notes a batch of data. Whether its transaction was aborted.
     pub(super) fn is_aborted(&mut self, header: &BatchHeader) -> bool {
         self.pass(header.last_offset());
         if !header.attributes.is_transactional() {
@@ -80,7 +80,7 @@ impl Transactions {
         false
     }
 
-    /// A control batch goes by; `kind` is `None` where it has been emptied.
+    /// Notes a control batch; `kind` is `None` if it is empty.
     pub(super) fn marker(&mut self, header: &BatchHeader, kind: Option<ControlType>) -> Marker {
         self.pass(header.last_offset());
         let id = header.producer_id;
@@ -91,7 +91,7 @@ impl Transactions {
         match kind {
             None => nothing,
             Some(ControlType::Abort) => {
-                // An aborted transaction that no index knows has been taken for one that holds.
+                // An aborted transaction that is in no index counts as committed.
                 let unknown = self.held.remove(&id);
                 match self.aborted.remove(&id) {
                     Some(current) if current.batch_seen => Marker {

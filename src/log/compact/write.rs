@@ -1,4 +1,4 @@
-//! The segment that compaction writes, with its indexes.
+//! Writes the output segment of a compaction, with its indexes.
 
 use std::fs::{File, FileTimes};
 use std::io;
@@ -16,7 +16,7 @@ use crate::record::BatchHeader;
 use super::exchange::CleanedFiles;
 use super::{CompactionError, Pace};
 
-/// A segment that can take the place of those that it was made of ([`crate::log::PartitionLog::compacted`]).
+/// A segment that can replace its originals ([`crate::log::PartitionLog::compacted`]).
 #[derive(Debug)]
 #[must_use = "its files stay until the log is told"]
 pub struct CleanedSegment {
@@ -27,7 +27,7 @@ pub struct CleanedSegment {
     pub(super) largest: TimeEntry,
     /// The aborted transactions whose markers are in it.
     pub(super) aborted: Vec<AbortedTransaction>,
-    /// It is the one segment that it was made of.
+    /// It equals its single original segment.
     pub(super) is_same: bool,
 }
 
@@ -137,7 +137,7 @@ impl<'a> CleanedWriter<'a> {
         let position = self.log.length();
         if let Some((offset_entry, time_entry)) =
             self.marks.note(position, header, self.index_interval)
-            // where a segment has outgrown what an index can say, that part is walked
+            // beyond the range of an index, the segment is read batch by batch
             && let Some(entry) = offset_entry.encode(self.base)
         {
             self.offset_index.append(&entry)?;
@@ -190,8 +190,8 @@ impl CleanedSegment {
     }
 }
 
-/// Gives the new log the time of the last change of the newest of `originals`: retention asks for it where
-/// records have no timestamps.
+/// Gives the new log the modification time of the newest of `originals`: retention uses it if records
+/// have no timestamps.
 pub(super) fn keep_time(
     disk: &Disk,
     file: &File,

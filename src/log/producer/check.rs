@@ -1,4 +1,4 @@
-//! Whether a producer may write a batch now: fencing, duplicates, gaps.
+//! Whether a producer may write a batch now: fencing, duplicates, gaps in its sequence.
 
 use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::record::BatchHeader;
@@ -39,7 +39,7 @@ pub(crate) enum ProducerRefusal {
 pub(crate) enum ProducerCheck {
     /// The batch was written before.
     Duplicate(BatchTrace),
-    /// The batch is noted in the [`CheckedProducers`].
+    /// The batch is new, and noted in the [`CheckedProducers`].
     Accepted,
 }
 
@@ -114,7 +114,7 @@ impl CheckedProducers {
         Ok(())
     }
 
-    /// Puts the checked entries in place, now that the log ends at `end`.
+    /// Stores the checked entries, now that the log ends at `end`.
     pub(crate) fn publish(self, table: &mut ProducerTable, end: Offset) {
         for (id, entry) in self.entries {
             table.publish(id, entry);
@@ -134,8 +134,8 @@ fn check_epoch(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), Produc
     Ok(())
 }
 
-/// A producer that is not known may begin anywhere: its state may have expired or gone with the
-/// records, and it cannot know. A known one begins a new epoch at 0 and goes on without gaps.
+/// An unknown producer may begin at any sequence: its state may have expired or been deleted with the
+/// records, without its knowledge. A known one starts a new epoch at 0 and continues without gaps.
 fn check_sequence(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), ProducerRefusal> {
     if entry.epoch == ProducerEpoch::NONE {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How long a producer may be silent before it is forgotten.
+//! How long a producer may be silent before its state is forgotten.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct ProducerExpiration(Arc<AtomicI64>);
 
 impl ProducerExpiration {
-    /// So many milliseconds.
+    /// The time in milliseconds.
     pub fn new(ms: i32) -> Self {
         Self(Arc::new(AtomicI64::new(ms.into())))
     }
 
-    /// Another time, for all logs that have been given this.
+    /// Changes the time, for all logs that share this setting.
     pub fn set(&self, ms: i32) {
         self.0.store(ms.into(), Ordering::Relaxed);
     }

@@ -1,9 +1,9 @@
-//! Giving producers their last five batches back after a snapshot was loaded.
+//! Restores the last five batches of producers after a snapshot was loaded.
 //!
-//! Kafka's snapshot has room for the newest batch of each producer only. With nothing more, a client that
-//! repeats an older one after a restart would be told that it is out of order. The batches themselves are
-//! in the log, in all likelihood near the place that the snapshot stands for: their headers are read from
-//! a tail of bounded size, and what leads without a gap to a producer's newest batch is put before it.
+//! Kafka's snapshot holds only the newest batch of each producer. With that alone, a client that repeats an older
+//! batch after a restart would get an out-of-order error. The batches themselves are in the log, most likely near the
+//! offset of the snapshot. So their headers are read from a tail of limited size, and those that lead without a gap
+//! to the newest batch of a producer are put before it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,10 +24,10 @@ use super::state::{ProducerEntry, ProducerTable};
 /// entries this is at least 1 MiB, and for batches of 1 MiB the last 256 of them.
 const TAIL_STEPS: u32 = 256;
 
-/// What a larger interval of the index is measured with.
+/// The interval to which larger intervals are compared.
 const USUAL_INTERVAL: u64 = 4096;
 
-/// A segment counts for at least so many steps: opening its files is work as well.
+/// A segment counts for at least this many steps, since opening its files costs time as well.
 const LEAST_STEPS: u32 = 32;
 
 /// The tail's part in one segment.
@@ -56,7 +56,7 @@ pub(super) fn restore(
                     note(&mut histories, table, &located.header);
                 }
                 Step::Batch(_) | Step::End => break,
-                // whoever needs these bytes will complain; what is known of the producers is good
+                // whoever reads these bytes reports the error; the producer state is valid without them
                 Step::Bad { .. } => return Ok(()),
             }
         }
@@ -105,7 +105,7 @@ fn tail(segments: &[Segment], end: Offset, interval: u64) -> io::Result<Vec<Part
     Ok(parts)
 }
 
-/// Takes note of a batch of a producer that still is in the epoch of this batch.
+/// Notes a batch of a producer that is still in the epoch of this batch.
 fn note(
     histories: &mut HashMap<ProducerId, ProducerEntry>,
     table: &ProducerTable,
@@ -121,7 +121,7 @@ fn note(
         .entry(header.producer_id)
         .or_insert(ProducerEntry::UNKNOWN);
     if sequence_after(history.last_sequence(), 1) != header.base_sequence {
-        // the producer was forgotten in between, and began again
+        // the producer's state expired in between, and it started again
         *history = ProducerEntry::UNKNOWN;
     }
     history.add_batch(header);

@@ -1,4 +1,4 @@
-//! Deriving the producers of a log from its snapshots and batches.
+//! Builds the producer state of a log from its snapshots and batches.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,15 +17,15 @@ use super::history;
 use super::snapshot;
 use super::state::ProducerTable;
 
-/// What loading needs.
+/// The input of loading.
 pub(crate) struct ProducerLoader<'a> {
     pub(crate) disk: &'a Disk,
     pub(crate) directory: &'a Path,
     /// All segments, the active one last.
     pub(crate) segments: &'a [Segment],
-    /// Snapshots on disk; those that turn out to be bad are removed.
+    /// Snapshots on disk; bad ones are removed.
     pub(crate) snapshots: &'a mut BTreeSet<Offset>,
-    /// Those that were written here, and are to be synced.
+    /// Snapshots that were written here and have to be synced.
     pub(crate) written: Vec<Offset>,
     pub(crate) now: Timestamp,
     pub(crate) expiration_ms: i64,
@@ -34,11 +34,11 @@ pub(crate) struct ProducerLoader<'a> {
 }
 
 impl ProducerLoader<'_> {
-    /// The producers as they are at `log_end`. New snapshots are taken where the replayed segments begin
-    /// and at the end, as if they had been rolled one after the other.
+    /// The producer state at `log_end`. New snapshots are taken at the base of each replayed segment and at the
+    /// end, as rolling does.
     ///
-    /// Batches below the log start count as long as they are there: deleting records does not make their
-    /// producers forget what they sent.
+    /// Batches below the log start offset count as long as they exist: deleting records does not change what their
+    /// producers have sent.
     pub(crate) fn load(&mut self, log_end: Offset) -> Result<ProducerTable, LogError> {
         let first_base = self.segments.first().map_or(log_end, Segment::base);
         let mut table = self
@@ -69,7 +69,7 @@ impl ProducerLoader<'_> {
             match snapshot::read(&path, offset)? {
                 Ok(table) => return Ok(Some(table)),
                 Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "dropping a producer snapshot");
+                    tracing::warn!(path = %path.display(), %error, "removing a producer snapshot that cannot be read");
                     self.snapshots.remove(&offset);
                     self.disk.remove(&path)?;
                 }
@@ -91,7 +91,7 @@ impl ProducerLoader<'_> {
     }
 }
 
-/// Applies the batches of a segment from `from` on, and sees to it that its index has the transactions that
+/// Applies the batches of a segment from `from` on, and makes sure that its index has the transactions that
 /// they abort.
 fn replay(
     disk: &Disk,
@@ -111,8 +111,8 @@ fn replay(
             located.header.attributes.is_control() && located.header.producer_id.is_some();
         let marker = if is_marker {
             read_marker(&log, &located).unwrap_or_else(|error| {
-                // what it said is lost, and the scrub tells of it
-                tracing::warn!(log = %segment.files.path(SegmentFile::Log).display(), position = located.position, %error, "passing over a transaction marker");
+                // the marker is lost, and the scrub reports it
+                tracing::warn!(log = %segment.files.path(SegmentFile::Log).display(), position = located.position, %error, "ignoring a transaction marker that cannot be read");
                 None
             })
         } else {

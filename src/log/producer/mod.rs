@@ -1,12 +1,12 @@
-//! Producer state of one partition: what makes idempotent produces idempotent.
+//! Producer state of one partition, which makes idempotent produce requests idempotent.
 //!
-//! For every producer id that wrote lately: its epoch, its last five batches, and the transaction it has
-//! open. A batch is checked against this state *before* it is written ([`check`]), the result is a new
-//! entry, and the entry is put in place ([`ProducerTable::publish`]) only *after* the write succeeded.
-//! The state is a pure function of the log's batches, so that it can be rebuilt by replay
-//! ([`ProducerTable::replay`]); snapshots ([`snapshot`]) shorten that replay, and carry the state over
-//! the deletion of the segments it came from; one that was taken is written later ([`unsynced`]). Of a producer's five batches a snapshot holds only the newest;
-//! the others are looked up in the log again ([`history`]).
+//! For every producer id that has written recently, this holds its epoch, its last five batches, and its open
+//! transaction. A batch is checked against this state *before* it is written ([`check`]). The result is a new entry,
+//! which becomes visible ([`ProducerTable::publish`]) only *after* the write has succeeded. The state is a pure
+//! function of the batches in the log, so it can be rebuilt by replay ([`ProducerTable::replay`]). Snapshots
+//! ([`snapshot`]) shorten that replay, and preserve the state when the segments that it comes from are deleted. A
+//! snapshot is taken first and written later ([`unsynced`]). It holds only the newest of a producer's five batches;
+//! the others are looked up in the log ([`history`]).
 
 pub(crate) mod check;
 mod expiration;

@@ -1,4 +1,4 @@
-//! `<offset>.snapshot`: the producers as the log's batches below that offset left them.
+//! `<offset>.snapshot`: the producer state after all batches below that offset.
 //!
 //! ```text
 //!  0         2       6               10
@@ -73,7 +73,7 @@ pub(crate) fn encode(producers: &ProducerPicture) -> Vec<u8> {
     bytes
 }
 
-/// Reads the snapshot whose name says `end`. One that is longer than it says of itself is not read to its end.
+/// Reads the snapshot with `end` in its name. Bytes beyond its entry count are not read.
 pub(crate) fn read(
     path: &Path,
     end: Offset,
@@ -96,7 +96,7 @@ pub(crate) fn read(
     Ok(decode(&bytes, end))
 }
 
-/// The table in a snapshot whose name says `end`.
+/// The table in a snapshot with `end` in its name.
 pub(crate) fn decode(bytes: &[u8], end: Offset) -> Result<ProducerTable, MalformedSnapshot> {
     let (header, entries) = bytes
         .split_first_chunk::<ENTRIES>()

@@ -13,7 +13,7 @@ const BATCHES_KEPT: usize = 5;
 /// Kafka's "no coordinator has ended a transaction yet".
 pub(crate) const NO_COORDINATOR_EPOCH: i32 = -1;
 
-/// A batch as far as finding its duplicates needs it.
+/// The part of a batch that is needed to find duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BatchTrace {
     /// Sequence of the last record.
@@ -52,7 +52,7 @@ impl BatchTrace {
     }
 }
 
-/// What is known of one producer.
+/// The state of one producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProducerEntry {
     /// The newest epoch seen.
@@ -69,7 +69,7 @@ pub(crate) struct ProducerEntry {
 }
 
 impl ProducerEntry {
-    /// A producer of which nothing is known.
+    /// An unknown producer.
     pub(crate) const UNKNOWN: Self = Self {
         epoch: ProducerEpoch::NONE,
         coordinator_epoch: NO_COORDINATOR_EPOCH,
@@ -105,7 +105,7 @@ impl ProducerEntry {
             .find(|batch| batch.first_sequence() == first && batch.last_sequence == last)
     }
 
-    /// Begins `epoch`; the batches of an older one are of no use any more.
+    /// Starts `epoch`, and drops the batches of an older one.
     fn enter_epoch(&mut self, epoch: ProducerEpoch) {
         if self.epoch != epoch {
             self.epoch = epoch;
@@ -128,7 +128,7 @@ impl ProducerEntry {
         }
     }
 
-    /// Adds a batch that may push out the oldest one.
+    /// Adds a batch, and drops the oldest one if there are too many.
     pub(crate) fn push(&mut self, batch: BatchTrace) {
         if usize::from(self.count) == BATCHES_KEPT {
             self.batches.rotate_left(1);
@@ -140,7 +140,7 @@ impl ProducerEntry {
         }
     }
 
-    /// Puts `history`'s batches in place of the newest one, if that is where they lead. Whether it was.
+    /// Replaces the newest batch by those of `history`, if they end with it. Returns whether they do.
     pub(super) fn take_history(&mut self, history: &Self) -> bool {
         let place =
             |batch: &BatchTrace| (batch.last_sequence, batch.last_offset, batch.offset_delta);
@@ -170,8 +170,8 @@ impl ProducerEntry {
     }
 }
 
-/// The producers as they were at a place in the log. Cheap to take and to clone, however many they are: what does
-/// not change is shared with the table.
+/// The producer state at one offset of the log. Cheap to take and to clone, however many producers there are:
+/// unchanged entries are shared with the table.
 #[derive(Clone, Debug)]
 pub(crate) struct ProducerPicture {
     entries: SharedMap<ProducerId, ProducerEntry>,
@@ -184,7 +184,7 @@ impl ProducerPicture {
         self.end
     }
 
-    /// What is known of `id`.
+    /// The state of producer `id`, if it is known.
     pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
         self.entries.get(&id)
     }
@@ -194,7 +194,7 @@ impl ProducerPicture {
         self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
-    /// The first producer behind `id`, or of all.
+    /// The first producer after `id`, or the first of all.
     pub(crate) fn after(&self, id: Option<ProducerId>) -> Option<(ProducerId, &ProducerEntry)> {
         let next = match id {
             Some(id) => self.entries.after(&id),
@@ -208,14 +208,14 @@ impl ProducerPicture {
         self.entries.len()
     }
 
-    /// Bytes of memory that the picture holds once the table has nothing in common with it any more.
+    /// Bytes of memory that this holds once nothing is shared with the table any more.
     pub(crate) const fn memory(&self) -> usize {
         self.len()
             .saturating_mul(size_of::<(ProducerId, ProducerEntry)>())
     }
 }
 
-/// All producers of a partition, and the end of the log up to which they are known.
+/// All producers of a partition, and the offset up to which batches were applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerTable {
     entries: SharedMap<ProducerId, ProducerEntry>,
@@ -226,7 +226,7 @@ pub(crate) struct ProducerTable {
 }
 
 impl ProducerTable {
-    /// A table that knows of nothing below `end`.
+    /// An empty table at `end`.
     pub(crate) fn empty_at(end: Offset) -> Self {
         Self {
             end,
@@ -256,12 +256,12 @@ impl ProducerTable {
         self.end = end;
     }
 
-    /// What is known of `id`.
+    /// The state of producer `id`, if it is known.
     pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
         self.entries.get(&id)
     }
 
-    /// The producers of this moment.
+    /// A copy of the current state.
     pub(crate) fn picture(&self) -> ProducerPicture {
         ProducerPicture {
             entries: self.entries.clone(),
@@ -279,7 +279,7 @@ impl ProducerTable {
         self.entries.len()
     }
 
-    /// Puts an entry in place.
+    /// Stores an entry.
     pub(crate) fn publish(&mut self, id: ProducerId, entry: ProducerEntry) {
         let before = self.get(id).and_then(|before| before.transaction_start);
         self.entries.insert(id, entry);
@@ -298,8 +298,8 @@ impl ProducerTable {
         self.open.keys().next().copied()
     }
 
-    /// Applies a batch that is in the log already, without any check. `marker` is what a control batch
-    /// says.
+    /// Applies a batch that is already in the log, without any check. `marker` is the content of a control
+    /// batch.
     pub(crate) fn replay(
         &mut self,
         header: &BatchHeader,
@@ -316,7 +316,7 @@ impl ProducerTable {
         self.expire_some(None, usize::MAX, now, expiration_ms);
     }
 
-    /// The same for `most` producers, or a few more, from `from` on. Returns where to go on, if that was not all.
+    /// The same for `most` producers, or a few more, from `from` on. Returns where to continue, if there are more.
     pub(crate) fn expire_some(
         &mut self,
         from: Option<ProducerId>,
@@ -329,7 +329,7 @@ impl ProducerTable {
     }
 }
 
-/// The producer of a batch once the batch is applied, if it says anything of one.
+/// The state of the batch's producer after the batch, if it has a producer.
 fn replayed(
     before: Option<&ProducerEntry>,
     header: &BatchHeader,
@@ -347,14 +347,14 @@ fn replayed(
     Some(entry)
 }
 
-/// What a table would be after some batches more. Costs what these batches concern.
+/// The table after some more batches. The cost depends only on the producers of these batches.
 pub(crate) struct ProducersAfter<'a> {
     table: &'a ProducerTable,
     changed: HashMap<ProducerId, ProducerEntry>,
 }
 
 impl<'a> ProducersAfter<'a> {
-    /// After none yet.
+    /// Before any batch.
     pub(crate) fn new(table: &'a ProducerTable) -> Self {
         Self {
             table,
@@ -362,7 +362,7 @@ impl<'a> ProducersAfter<'a> {
         }
     }
 
-    /// What is known of `id`.
+    /// The state of producer `id`, if it is known.
     pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
         self.changed.get(&id).or_else(|| self.table.get(id))
     }

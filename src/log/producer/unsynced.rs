@@ -1,17 +1,17 @@
-//! A producer snapshot from the moment that it stands for until it is on the disk.
+//! A producer snapshot, from the moment that it is taken until it is on disk.
 //!
 //! ```text
-//!   writer:   takes a picture ------------------+---------------- withdraws, if the log is cut or deleted
+//!   writer:   takes it -------------------------+---------------- withdraws, if the log is truncated or deleted
 //!                                               |                       |
 //!   anybody:                encodes -> creates, writes -> syncs         v
 //!   state:    Taken ----------------------------+--> Written ----> Withdrawn (never written, or to be removed)
 //! ```
-//! With hundreds of thousands of producers a snapshot has megabytes. The writer of the log, which has others to
-//! serve, only takes a picture of its producers; a job of the log writes it down
-//! ([`SyncJob`](crate::log::SyncJob)). Until then a crash costs a longer replay from the snapshot before.
+//! With hundreds of thousands of producers a snapshot has megabytes. The writer of the log has other partitions to
+//! serve, so it only copies the state, and a job of the log writes the file ([`SyncJob`](crate::log::SyncJob)). A crash
+//! before that costs a longer replay, from the previous snapshot.
 //!
-//! The state is locked while the file is created and written, so that a snapshot that was withdrawn does
-//! not come into being later. The lock is not held for the encoding, nor for the sync.
+//! The state is locked while the file is created and written, so that a withdrawn snapshot is not created
+//! later. The lock is not held during encoding or syncing.
 
 use std::fs::File;
 use std::io;
@@ -25,7 +25,7 @@ use crate::log::names::SegmentFile;
 use super::snapshot;
 use super::state::ProducerPicture;
 
-/// A snapshot that is not on the disk for certain. Clones are the same one.
+/// A snapshot that may not be on disk yet. Clones are the same snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct UnsyncedSnapshot {
     offset: Offset,
@@ -40,7 +40,7 @@ enum State {
 }
 
 impl UnsyncedSnapshot {
-    /// One that is to be written.
+    /// A snapshot that has yet to be written.
     pub(crate) fn taken(picture: ProducerPicture) -> Self {
         Self {
             offset: picture.end(),
@@ -48,7 +48,7 @@ impl UnsyncedSnapshot {
         }
     }
 
-    /// One whose file is there.
+    /// A snapshot whose file exists.
     pub(crate) fn written(offset: Offset) -> Self {
         Self {
             offset,
@@ -56,7 +56,7 @@ impl UnsyncedSnapshot {
         }
     }
 
-    /// The place in the log that it stands for.
+    /// The offset that it was taken at.
     pub(crate) const fn offset(&self) -> Offset {
         self.offset
     }
@@ -65,18 +65,18 @@ impl UnsyncedSnapshot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is still to be written.
+    /// Whether it has yet to be written.
     pub(crate) fn is_to_be_written(&self) -> bool {
         matches!(&*self.state(), State::Taken(_))
     }
 
-    /// Nobody wants it any more. Whether its file may be there: else there is none, and will be none.
+    /// Withdraws the snapshot. Returns whether its file may exist; if not, it will never be created.
     pub(crate) fn withdraw(&self) -> bool {
         let before = std::mem::replace(&mut *self.state(), State::Withdrawn);
         matches!(before, State::Written)
     }
 
-    /// Writes it where it is to be written. Returns its file if that was now.
+    /// Writes it if it has yet to be written. Returns its file if this call has written it.
     pub(crate) fn write(&self, disk: &Disk, directory: &Path) -> io::Result<Option<File>> {
         let picture = match &*self.state() {
             State::Taken(picture) => picture.clone(),
@@ -93,8 +93,7 @@ impl UnsyncedSnapshot {
         Ok(Some(file))
     }
 
-    /// Makes its content durable, and writes it first if that is still to be done. The directory's names are
-    /// for the caller.
+    /// Syncs its content, after writing it if necessary. The caller syncs the directory.
     pub(crate) fn sync(&self, disk: &Disk, directory: &Path) -> io::Result<()> {
         let written = self.write(disk, directory)?;
         if matches!(&*self.state(), State::Withdrawn) {
@@ -104,7 +103,7 @@ impl UnsyncedSnapshot {
             Some(file) => file,
             None => match disk.open(&SegmentFile::ProducerSnapshot.path(directory, self.offset)) {
                 Ok(file) => file,
-                // withdrawn in between: another one stands for it
+                // withdrawn in between: another one has replaced it
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && matches!(&*self.state(), State::Withdrawn) =>
@@ -134,7 +133,7 @@ mod tests {
         };
         table.publish(ProducerId(1), entry);
         let taken = UnsyncedSnapshot::taken(table.picture());
-        // what the producers do later is not in it
+        // later batches are not in it
         table.publish(ProducerId(2), entry);
         let path = SegmentFile::ProducerSnapshot.path(directory, Offset(7));
         (taken, path)

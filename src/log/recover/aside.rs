@@ -1,13 +1,13 @@
-//! Setting aside what a crash has left behind a gap: whole batches, which are no part of the log any more.
+//! Setting aside the batches after a gap that a crash has made. They are intact, but no longer part of the log.
 //!
 //! ```text
 //!   0.log    |batch|batch|bat?h|batch|        0.log                   |batch|batch|
 //!   40.log   |batch|batch|              ->    20-40.log.set-aside     |bat?h|batch|
 //!                                             40-60.log.set-aside     |batch|batch|
-//!                                             60.log                  the log goes on
+//!                                             60.log                  the log continues
 //! ```
-//! The copy is on the disk before the log is cut, and a start that is broken off on the way is done again by the next
-//! one. Where there is nothing whole, nothing is set aside: it is a torn write, and goes.
+//! The copy is on disk before the log is truncated, and the next start repeats the work of a start that was interrupted.
+//! If there is no intact batch, nothing is set aside: it is an incomplete write, and is removed.
 
 use std::fs::File;
 use std::io;
@@ -28,7 +28,7 @@ use crate::log::resync::{Whole, count_whole};
 use crate::log::segment::Segment;
 
 impl Recovery {
-    /// Takes away what lies behind the good part of a segment, and all later segments.
+    /// Removes everything after the good part of a segment, and all later segments.
     pub(super) fn set_aside(
         &mut self,
         last: &Segment,
@@ -36,7 +36,7 @@ impl Recovery {
         later: &[Found],
         contents: &mut Contents<'_>,
     ) -> Result<(), LogError> {
-        // the last first: what a crash leaves on the way is one stretch from the front
+        // the last one first, so that a crash in between leaves no gap
         let mut below = Offset(i64::MAX);
         for segment in later.iter().rev() {
             self.set_segment_aside(segment, below, contents)?;
@@ -84,7 +84,7 @@ impl Recovery {
             }
             None => disk.remove(&path)?,
         }
-        // the log first: without one, a crash makes nothing of these
+        // the log first: without it, a start ignores the others
         for kind in SegmentFile::OF_SEGMENT {
             if kind != SegmentFile::Log {
                 disk.remove(&kind.path(&self.directory, found.base))?;
@@ -109,7 +109,7 @@ impl Recovery {
         self.lose(first..end, path, LossKind::SetAside(Some(how_much)));
     }
 
-    /// Tells of what earlier starts have set aside.
+    /// Reports what earlier starts have set aside.
     pub(super) fn remember_set_aside(&mut self, set_aside: &[(Offset, Offset)]) {
         for (first, end) in set_aside {
             let path = names::set_aside_path(&self.directory, *first, *end);
@@ -129,7 +129,7 @@ const fn how_much(whole: &Whole, bytes: u64) -> SetAside {
 /// Copies a part of a file into one of another name, and makes it durable.
 fn copy(disk: &Disk, from: &File, bytes: Range<u64>, to: &Path) -> io::Result<()> {
     const CHUNK: usize = 1024 * 1024;
-    // swept by the next start where this one does not get to the end
+    // removed by the next start if this one does not finish
     let unfinished = with_suffix(to, Suffix::Cleaned);
     let file = disk.create(&unfinished)?;
     let mut buffer = vec![0; CHUNK];

@@ -1,4 +1,4 @@
-//! Both ends of a log: whether it reaches what the checkpoints know of, and begins where the leader epochs do.
+//! Both ends of a log: whether it reaches the offsets in the checkpoints, and begins where the leader epochs do.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +13,20 @@ use crate::log::rebuild::Tail;
 use crate::log::segment::Segment;
 
 impl Recovery {
-    /// Everything below was in the log for certain: it was synced, or it was acknowledged.
+    /// Everything below was certainly in the log: it was synced or acknowledged.
     pub(super) fn known_end(&self) -> Offset {
         let options = &self.options;
         options.recovery_point.max(options.high_watermark)
     }
 
-    /// No offset below was not given to somebody.
+    /// Every offset below may have been used.
     pub(super) fn goes_on_at(&self, set_aside: &[(Offset, Offset)]) -> Offset {
         let ends = set_aside.iter().map(|(_, end)| *end);
         ends.fold(self.known_end(), Offset::max)
     }
 
-    /// A log start that lies above everything that was ever written is not believed: what is there would be removed.
-    /// Where nobody knows what was acknowledged, as in a copy that is under way, it is.
+    /// Refuses a log start offset above everything that was ever written, since all records would be removed. It is
+    /// accepted if nobody knows what was acknowledged, as in a copy that is not finished.
     pub(super) fn refuse_impossible_start(
         &self,
         tail: Option<&Tail>,
@@ -39,13 +39,12 @@ impl Recovery {
             return Ok(());
         }
         Err(LogError::Corrupt(format!(
-            "log-start-offset-checkpoint says that {} begins at offset {log_start}, and nothing was ever written above {end}; remove its line from that file, and correct the number of lines, while the broker is stopped",
+            "log-start-offset-checkpoint says that {} begins at offset {log_start}, but nothing was ever written above {end}; stop the broker, remove that line from the file, and correct its number of lines",
             self.directory.display()
         )))
     }
 
-    /// Closes a last segment that ends too early, so that the log goes on at the offset at which it should. Whether it
-    /// was so.
+    /// Closes a last segment that ends too early, so that the log continues at the right offset. Returns whether it did.
     pub(super) fn close_short(
         &mut self,
         tail: &mut Option<Tail>,
@@ -88,8 +87,8 @@ impl Recovery {
         Ok(true)
     }
 
-    /// Tells of segments that should stand before the first one. Whoever removes segments lets the leader epochs begin
-    /// where the next one does; where that was broken off, the names of the removed ones say so.
+    /// Reports missing segments before the first one. When segments are removed, the leader epochs are changed to begin
+    /// where the next one does; if that was interrupted, the names of the removed ones show it.
     pub(super) fn note_missing_front(
         &mut self,
         first_epoch: Option<Offset>,
@@ -105,9 +104,9 @@ impl Recovery {
         }
     }
 
-    /// The first offset that the log is known to have had.
+    /// The first offset that was certainly in the log.
     pub(super) fn first_known(&self, found_epochs: Option<&LeaderEpochs>) -> Option<Offset> {
-        // Whoever removes segments writes the epochs down: a file without any is of a log that was never cut in front.
+        // Removing segments writes the epochs. So a file without any belongs to a log that still has its first segment.
         let is_uncut = found_epochs.is_some()
             && self.options.recovery_point == Offset::ZERO
             && self.known_end() > Offset::ZERO;
@@ -115,7 +114,7 @@ impl Recovery {
         first.or_else(|| is_uncut.then_some(Offset::ZERO))
     }
 
-    /// Pass 5: whether the log ends below its start and nothing was ever written above, so that it is to begin anew.
+    /// Pass 5: if the log ends below its start offset and nothing was ever written above it, starts with an empty log.
     pub(super) fn start_anew_behind_the_end(
         &mut self,
         tail: &mut Option<Tail>,
@@ -141,9 +140,9 @@ impl Recovery {
     ) -> Result<(), LogError> {
         tracing::warn!(
             directory = %self.directory.display(), log_start = %self.options.log_start,
-            "the log ends below its start: starting anew"
+            "the log ends before its start offset: starting with an empty log"
         );
-        // before the segments: without any, a crash would have the next start believe them
+        // before the segments: after a crash, a start without segments would trust them
         self.remove_snapshots(std::mem::take(snapshots))?;
         for segment in segments.drain(..).rev() {
             for kind in SegmentFile::OF_SEGMENT {

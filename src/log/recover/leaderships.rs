@@ -1,4 +1,4 @@
-//! Pass 7: the leaderships of a log, brought in line with what is there.
+//! Pass 7 of opening: makes the leader epochs match the log.
 
 use std::sync::Arc;
 
@@ -11,31 +11,31 @@ use crate::log::partition_log::LogError;
 use crate::log::replica_directory::ReplicaDirectory;
 use crate::log::segment::Segment;
 
-/// What there is of a log when its ends are settled.
+/// The segments of a log once its ends are known.
 pub(super) struct There {
     /// Where the first segment begins.
     pub(super) first_base: Offset,
     pub(super) log_start: Offset,
     pub(super) log_end: Offset,
-    /// Leaderships that begin behind this are of what was set aside.
+    /// Leader epochs that begin after this belong to records that were set aside.
     pub(super) known_up_to: Offset,
-    /// Whether the removal of segments was broken off, so that the file still speaks of them.
+    /// Whether the removal of segments was interrupted, so that their epochs are still in the file.
     pub(super) is_behind: bool,
 }
 
-/// The leaderships of a log.
+/// The leader epochs of a log.
 pub(super) struct Leaderships {
     /// From the log start on.
     pub(super) current: LeaderEpochs,
     /// From the first segment on.
     pub(super) all: LeaderEpochs,
     pub(super) file: Arc<EpochsFile>,
-    /// The first offset from which the file says something else.
+    /// The first offset at which the file differs.
     pub(super) differs_from: Option<Offset>,
 }
 
 impl Recovery {
-    /// What becomes of those that were found in the file and in the batches that were scanned (`epochs`).
+    /// The leader epochs after recovery, from those in the file and in the scanned batches (`epochs`).
     pub(super) fn leaderships<'s>(
         &self,
         found: Option<LeaderEpochs>,
@@ -63,7 +63,7 @@ impl Recovery {
         })
     }
 
-    /// The leader epochs as the batches have them, where their file says nothing.
+    /// The leader epochs from the batches, if the file has none.
     fn epochs_of<'s>(
         segments: impl Iterator<Item = &'s Segment>,
     ) -> Result<LeaderEpochs, LogError> {
@@ -79,10 +79,10 @@ impl Recovery {
         Ok(epochs)
     }
 
-    /// The file of the leader epochs, and from where on it says something else than `epochs`. It is
-    /// written only where that is below the recovery point, or the log was started anew: else the next start
-    /// finds the same. A leadership that has written nothing, say, is in the file of every partition. Where there
-    /// is none it is made, as Kafka has one in every replica.
+    /// The leader epoch file, and the offset from which it differs from `epochs`. It is written only if that is
+    /// below the recovery point, or if the log starts empty; otherwise the next start finds the same. For
+    /// example, the file of most partitions has an epoch in which nothing was written. A missing file is
+    /// created, since Kafka has one in every replica.
     fn epochs_file(
         &self,
         found: Option<LeaderEpochs>,
@@ -90,10 +90,10 @@ impl Recovery {
         there: &There,
     ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
         let file = Arc::<EpochsFile>::default();
-        // of segments whose removal was broken off it still speaks
+        // the file still has the epochs of segments whose removal was interrupted
         let is_missing = found.is_none() || there.is_behind;
         let mut found = found.unwrap_or_default();
-        // what begins below the first segment every start leaves out
+        // every start ignores epochs that begin below the first segment
         found.truncate_from_start(there.first_base);
         let from = found.first_difference(epochs);
         let recovery_point = self.recovery_point(there.log_end);
@@ -107,7 +107,7 @@ impl Recovery {
         Ok((file, from))
     }
 
-    /// What the file of the leader epochs says, if there is one.
+    /// The content of the leader epoch file, if there is one.
     pub(super) fn load_epochs(
         &self,
         opened: &ReplicaDirectory,
@@ -121,7 +121,7 @@ impl Recovery {
             Ok(epochs) => Ok(Some(epochs)),
             Err(error) => {
                 let path = self.directory.join(epochs::FILE_NAME);
-                tracing::error!(path = %path.display(), %error, "made anew from the batches of the log");
+                tracing::error!(path = %path.display(), %error, "the file cannot be read: rebuilding it from the batches of the log");
                 Ok(None)
             }
         }

@@ -1,5 +1,5 @@
-//! Pass 4 of opening: what is not trusted of the segments is read and brought in line with its indexes; of what is
-//! trusted is seen whether each segment reaches the next one.
+//! Pass 4 of opening: reads the parts of segments that are not trusted and makes their indexes match; checks for the
+//! trusted parts that each segment reaches the next one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::log::rebuild::{BadTail, Damage, Expected, Rebuilt, rebuild};
 use crate::log::segment::{Segment, SegmentFiles};
 use crate::log::txn_index;
 
-/// A segment that was looked at, and what is to be known of it for the question whether it reaches the next one.
+/// A segment, with the facts that decide whether it reaches the next one.
 struct Looked {
     /// It ends where its last batch ends.
     segment: Segment,
@@ -33,7 +33,7 @@ impl Recovery {
         let found = contents.found;
         let first_unsynced = self.first_unsynced(found);
         if let Some(first) = found.get(first_unsynced) {
-            // later snapshots may speak of batches that are lost
+            // later snapshots may include batches that are lost
             let trusted = self.options.recovery_point.max(first.base);
             self.remove_snapshots(contents.snapshots.split_off(&trusted.next()))?;
         }
@@ -46,7 +46,7 @@ impl Recovery {
                 _ if is_unsynced => self.scan_segment(at, next, contents)?,
                 Some(next) if at.indexes_are_plausible() => self.reach(at, next, contents)?,
                 None if at.indexes_are_plausible() => {
-                    // its tail is loaded next, and what is wrong there is seen then
+                    // its tail is loaded next, and an error there is found then
                     segments.push(at.load(&self.directory, Offset(i64::MAX)));
                     break;
                 }
@@ -80,14 +80,14 @@ impl Recovery {
         if self.options.clean_shutdown {
             return found.len();
         }
-        // The segment that the recovery point passed last, and all behind it. One that it has passed just to
-        // the end was closed after that, and got its last index entry and its length then.
+        // The segment that the recovery point passed last, and all after it. If the recovery point is at its very end, it
+        // was closed after that, and got its last index entry and its length then.
         let below = found.partition_point(|segment| segment.base < self.options.recovery_point);
         below.saturating_sub(1)
     }
 
-    /// A segment that needs no scan: where it ends, by its indexes and its last batches. Where these do not fit each other, it is
-    /// read whole.
+    /// The end of a segment that needs no scan, from its indexes and its last batches. If these contradict each other, it is
+    /// read completely.
     fn reach(
         &mut self,
         found: &Found,
@@ -99,8 +99,8 @@ impl Recovery {
             Ok(end) => end.filter(|end| *end <= next),
             Err(error) if is_out_of_descriptors(&error) => return Err(error.into()),
             Err(error) => {
-                // the rest of the log is as good as before, and who reads this meets the same
-                tracing::error!(directory = %self.directory.display(), base = %found.base, %error, "a segment cannot be read: what is in it is not served");
+                // the rest of the log is still good, and readers of this segment get the same error
+                tracing::error!(directory = %self.directory.display(), base = %found.base, %error, "a segment cannot be read: its records are not served");
                 Some(next)
             }
         };
@@ -114,7 +114,7 @@ impl Recovery {
         })
     }
 
-    /// A segment that needs no scan, but whose indexes are missing, malformed, or do not fit it.
+    /// A segment that needs no scan, but whose indexes are missing or malformed or do not match it.
     fn rebuild_indexes(
         &mut self,
         found: &Found,
@@ -145,7 +145,7 @@ impl Recovery {
         };
         let before = self.report.bytes_scanned;
         let looked = self.read_segment(found, &expected, contents)?;
-        // entries for what is not trusted are made anew when the producers are replayed
+        // entries for untrusted data are rebuilt when the producers are replayed
         let trusted = looked.segment.end.min(recovery_point.max(found.base));
         if found.has_transaction_index {
             txn_index::truncate(&self.options.disk, &looked.segment.files, trusted)?;
@@ -154,7 +154,7 @@ impl Recovery {
         Ok(looked)
     }
 
-    /// Reads what is not trusted of a segment.
+    /// Reads the untrusted part of a segment.
     fn read_segment(
         &mut self,
         found: &Found,
@@ -162,7 +162,7 @@ impl Recovery {
         contents: &mut Contents<'_>,
     ) -> Result<Looked, LogError> {
         let files = SegmentFiles::new(Arc::clone(&self.directory), found.base, false);
-        // where only a part of it is read, that begins anywhere
+        // a part of it may begin anywhere
         let is_whole = expected.trusted_below <= found.base;
         let mut trace = CompactionTrace::new(is_whole.then_some(found.base));
         if found.is_empty() {
@@ -211,9 +211,9 @@ impl Recovery {
         })
     }
 
-    /// Whether what lies behind this segment is no part of the log: the segment has lost its tail in a crash, and
-    /// a log has no holes that a crash made. What we have compacted shows such a gap only below the recovery point:
-    /// see the module's doc. Kafka compacts above it as well, and leaves traces.
+    /// Whether the segments after this one are not part of the log, because this one has lost its tail in a crash: a
+    /// crash must not leave a gap in the log. Zurau's compaction leaves such a gap only below the recovery point
+    /// (see the module's page). Kafka compacts above it as well, and leaves traces.
     fn is_lost_behind(&self, looked: &Looked, next: Offset, contents: &Contents<'_>) -> bool {
         let end = looked.segment.end;
         end < next
@@ -224,7 +224,7 @@ impl Recovery {
                 .is_compacted(&self.directory, contents.topic_partition, next)
     }
 
-    /// Tells of records that should be between a segment and the next one. What is left where a log was compacted has gaps.
+    /// Reports missing records between a segment and the next one. A compacted log has gaps by right.
     fn note_gap(
         &mut self,
         looked: &Looked,
@@ -258,7 +258,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// Whether all of a segment, of which perhaps nothing was read, shows that it was compacted.
+    /// Whether a segment was compacted, judged by all of it, even if it was not read yet.
     fn is_compacted(
         &self,
         looked: &Looked,
@@ -302,7 +302,7 @@ impl Recovery {
         }
     }
 
-    /// Cuts what is not whole off the end of a segment, unless it had been synced: then it is no torn write.
+    /// Truncates an incomplete batch at the end of a segment, unless it was synced: then it is damage.
     pub(super) fn cut_torn(&mut self, segment: &Segment, bad: &BadTail) -> Result<(), LogError> {
         if segment.end < self.options.recovery_point {
             return Ok(());
@@ -310,12 +310,12 @@ impl Recovery {
         let log = segment.files.log()?;
         let length = log.metadata()?.len();
         if bad.holds_foreign {
-            // nothing that this log has torn: it is the file of another segment, or another log
+            // not an incomplete write of this log: it is the file of another segment or log
             if segment.end < self.known_end() {
                 return Ok(());
             }
             return Err(LogError::Corrupt(format!(
-                "{} holds batches of other offsets from byte {} on, as if it were another segment's file; put the right one back while the broker is stopped",
+                "{} has batches with wrong offsets from byte {} on, as if it were the file of another segment; stop the broker and put the right file back",
                 segment.files.path(SegmentFile::Log).display(),
                 bad.position
             )));
@@ -323,7 +323,7 @@ impl Recovery {
         tracing::warn!(
             directory = %self.directory.display(), offset = segment.end.0, base = segment.base().0,
             position = bad.position, length, reason = bad.reason,
-            "cutting an unfinished batch off the end of the log"
+            "truncating an incomplete batch at the end of the log"
         );
         self.options.disk.set_length(&log, bad.position)?;
         self.report.bytes_truncated += length.saturating_sub(bad.position);

@@ -1,8 +1,9 @@
-//! A file that is read once, from front to end, and leaves no trace in the page cache.
+//! A file that is read once, from start to end, without a trace in the page cache.
 //!
-//! Of each chunk the system is first asked for what it has in memory. What it has, somebody uses: that stays.
-//! What had to come from the disk (which the question sets going) goes again at once. Where the system cannot tell the one from the other,
-//! nothing is thrown out. The file is opened for this alone, so that no reader's readahead suffers.
+//! For each chunk, the system is first asked which pages are in memory. Those are in use by somebody and stay. Pages
+//! that had to be read from disk (the question starts that) are dropped at once. If the system cannot distinguish the
+//! two, nothing is dropped. The file is opened for this purpose only, so that the readahead of other readers does not
+//! suffer.
 
 use std::fs::File;
 use std::io;
@@ -12,22 +13,22 @@ use std::os::unix::fs::FileExt as _;
 /// Read at once, from multiples of this: whole pages.
 const CHUNK: u64 = 256 * 1024;
 
-/// Is told how many bytes were read, and may wait or ask for an end.
+/// Called with the number of bytes that were read. May wait, or end the scrub.
 pub type Pace<'p> = &'p dyn Fn(u64) -> ControlFlow<()>;
 
-/// Why reading does not go on.
+/// Why reading stops.
 #[derive(Debug)]
 pub(super) enum Halt {
     /// The pace asked for it.
     Stopped,
-    /// There is nothing to be read any more.
+    /// The segment no longer exists.
     Gone,
     /// The disk.
     Failed(io::Error),
 }
 
 impl Halt {
-    /// A failure of the disk is something to report; the rest is not.
+    /// Only a failure of the disk is a finding.
     pub(super) fn into_reason(self) -> Result<String, Self> {
         match self {
             Self::Failed(error) => Ok(format!("cannot be read: {error}")),
@@ -139,13 +140,13 @@ fn read_and_leave_no_trace(file: &File, start: u64, bytes: &mut [u8]) -> io::Res
     let start = start + in_memory as u64;
     file.read_exact_at(rest, start)?;
     if can_tell {
-        // an advice: where it is not taken, the pages go when somebody needs the memory
+        // only advice: otherwise the pages are dropped when somebody needs the memory
         let _ = fadvise(file, start, Some(length), Advice::DontNeed);
     }
     Ok(())
 }
 
-/// How many bytes the page cache has, which are in `bytes` then, and whether the system can say so at all.
+/// How many bytes are in the page cache (they are then in `bytes`), and whether the system can say so at all.
 #[cfg(target_os = "linux")]
 fn read_from_memory(file: &File, start: u64, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};

@@ -1,4 +1,4 @@
-//! What the indexes of a segment say, held against the batches as they come by.
+//! Compares the indexes of a segment with its batches.
 
 use crate::base::{Offset, Timestamp};
 use crate::log::names::SegmentFile;
@@ -9,7 +9,7 @@ use super::Scrub;
 use super::cold_file::{ColdFile, Halt};
 
 impl Scrub<'_> {
-    /// The first entry that points behind `position`; those before it are passed over.
+    /// The first entry that points to a position after `position`. Those before it are skipped.
     pub(super) fn entry_behind(&mut self, position: u64) -> Result<Option<OffsetEntry>, Halt> {
         let Some(offsets) = &mut self.offsets else {
             return Ok(None);
@@ -23,7 +23,7 @@ impl Scrub<'_> {
         }
     }
 
-    /// Whether the entries up to the batch at `position` point at it and at nothing before it.
+    /// Checks that the entries up to the batch at `position` point to it and not to a position before it.
     pub(super) fn check_offset_entries(
         &mut self,
         position: u64,
@@ -37,17 +37,17 @@ impl Scrub<'_> {
             };
             let reason = if entry.position < position {
                 format!(
-                    "the entry points at byte {}, where no batch starts",
+                    "the entry points to byte {}, where no batch starts",
                     entry.position
                 )
             } else if offsets.entries_passed > 0 && entry.offset <= offsets.last_offset {
                 format!(
-                    "offset {} does not lie behind the entry before it",
+                    "offset {} is not greater than that of the previous entry",
                     entry.offset
                 )
             } else if entry.offset < header.base_offset || entry.offset >= self.segment.end {
                 format!(
-                    "offset {} is said of the batch that begins with {}",
+                    "the entry has offset {}, but the batch there begins with {}",
                     entry.offset, header.base_offset
                 )
             } else {
@@ -59,7 +59,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Whether the entries for offsets up to this batch's last say when these were reached.
+    /// Checks the timestamps of the entries for offsets up to this batch's last one.
     pub(super) fn check_time_entries(&mut self, header: &BatchHeader) -> Result<(), Halt> {
         let reached = self.largest.max(header.max_timestamp);
         while let Some(times) = &mut self.times {
@@ -71,7 +71,7 @@ impl Scrub<'_> {
             let is_later_entry = header.last_offset() < entry.offset;
             let reason = if header.last_offset() <= entry.offset && reached > entry.timestamp {
                 format!(
-                    "the entry says {} of everything up to offset {}, and {} was reached before",
+                    "the entry says that timestamps reach {} up to offset {}, but they reach {}",
                     entry.timestamp.0, entry.offset, reached.0
                 )
             } else if is_later_entry {
@@ -80,10 +80,10 @@ impl Scrub<'_> {
                 || times.entries_passed > 0
                     && (entry.timestamp <= times.last_timestamp || entry.offset < times.last_offset)
             {
-                "the entry does not lie behind the one before it".to_owned()
+                "the entry is not greater than the previous one".to_owned()
             } else if reached < entry.timestamp {
                 format!(
-                    "the entry says {} of offset {}, where {} was reached",
+                    "the entry says that timestamps reach {} at offset {}, but they reach {}",
                     entry.timestamp.0, entry.offset, reached.0
                 )
             } else {
@@ -96,13 +96,13 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Whether the indexes end with the log.
+    /// Checks that the indexes end with the log.
     pub(super) fn check_ends(&mut self) -> Result<(), Halt> {
         if let Some(offsets) = &mut self.offsets {
             match offsets.peek() {
                 Ok(None) => {}
                 Ok(Some(entry)) => self.give_up_offsets(format!(
-                    "the entry points at byte {}, where no batch starts",
+                    "the entry points to byte {}, where no batch starts",
                     entry.position
                 )),
                 Err(error) => self.unreadable_offsets(error)?,
@@ -114,13 +114,13 @@ impl Scrub<'_> {
                 Ok(None) if last < self.largest && !self.is_active => {
                     let largest = self.largest;
                     self.give_up_times(format!(
-                        "the index ends with {}, the segment reaches {}",
+                        "the index ends with timestamp {}, but the segment reaches {}",
                         last.0, largest.0
                     ));
                 }
                 Ok(None) => {}
                 Ok(Some(entry)) => self.give_up_times(format!(
-                    "the entry speaks of offset {}, which the segment does not reach",
+                    "the entry has offset {}, which the segment does not reach",
                     entry.offset
                 )),
                 Err(error) => self.unreadable_times(error)?,
@@ -139,7 +139,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Notes what is wrong with the next entry. Of those behind it nothing can be said.
+    /// Notes what is wrong with the next entry. Entries after it are not checked.
     fn give_up_offsets(&mut self, reason: String) {
         if let Some(index) = self.offsets.take() {
             self.find(
@@ -170,7 +170,7 @@ pub(super) struct Entries<'s, E, const SIZE: usize> {
     decode: fn(&[u8], Offset) -> Option<E>,
     peeked: Option<E>,
     entries_passed: u64,
-    /// What the last entry says that was passed.
+    /// The offset of the last entry that was read.
     last_offset: Offset,
     last_timestamp: Timestamp,
 }
@@ -197,7 +197,7 @@ impl<'s, E: Copy, const SIZE: usize> Entries<'s, E, SIZE> {
         self.entries_passed * SIZE as u64
     }
 
-    /// The next entry, which stays the next one.
+    /// The next entry, without moving past it.
     fn peek(&mut self) -> Result<Option<E>, Halt> {
         if self.peeked.is_none() && self.position() < self.file.length() {
             let mut bytes = [0; SIZE];
@@ -207,7 +207,7 @@ impl<'s, E: Copy, const SIZE: usize> Entries<'s, E, SIZE> {
         Ok(self.peeked)
     }
 
-    /// Goes on behind the next entry, which speaks of `offset`.
+    /// Moves past the next entry, which is for `offset`.
     const fn pass(&mut self, offset: Offset) {
         self.peeked = None;
         self.entries_passed += 1;

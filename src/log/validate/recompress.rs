@@ -1,13 +1,12 @@
-//! Batches whose codec is not the topic's (`compression.type`) are stored in the topic's.
+//! A batch whose codec is not the topic's (`compression.type`) is stored in the topic's codec.
 //!
-//! As in Kafka: a batch that has the topic's codec already stays as it is, whatever its level; control
-//! batches are not compressed; both the batch that was sent and the one that is stored must keep
-//! `max.message.bytes`. Records keep everything; their batch keeps producer, sequence and the
-//! transactional bit.
+//! As in Kafka, a batch that already has the topic's codec stays as it is, whatever its level; control batches are not
+//! compressed; and both the batch that was sent and the one that is stored must fit `max.message.bytes`. Records
+//! do not change; their batch keeps its producer, sequence and transactional bit.
 //!
-//! It takes up to seconds, which is why it can be done before the log is asked ([`prepare`](crate::log::prepare)). It is
-//! bounded as the check of the records is: no more comes out of the old codec than [`records::check`] allows, no more is
-//! held than a piece of it and the new stream up to [`most_bytes`].
+//! It can take seconds, so it can be done before the log is involved ([`prepare`](crate::log::prepare)). It has the same
+//! limits as the check of the records: no more bytes come out of the old codec than [`records::check`] allows, and no more
+//! memory is held than one piece of them and the new stream, up to [`most_bytes`].
 
 use crate::base::Timestamp;
 use crate::config::TopicConfig;
@@ -20,11 +19,11 @@ use crate::record::{Attributes, Batch, BatchHeader, Compression, HEADER_SIZE, Li
 use super::MOST_DECOMPRESSED;
 use super::records::{self, Checked};
 
-/// The most bytes of a batch that is larger than what was sent. What a consumer takes in one piece is smaller by far, and
-/// a few bytes can unpack to whatever `max.message.bytes` allows.
+/// The maximum size of a batch that has grown. Consumers accept far less in one piece, and a few bytes can unpack to as
+/// much as `max.message.bytes` allows.
 const MOST_GROWN: usize = 64 * 1024 * 1024;
 
-/// How a batch is to be compressed anew; `None` for most, which are stored as they came.
+/// How a batch is compressed again; `None` for most batches, which are stored as they came.
 #[inline]
 pub(in crate::log) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Option<Compression> {
     let target = match config.compression_type {
@@ -42,7 +41,7 @@ pub(in crate::log) fn wanted(header: &BatchHeader, config: &TopicConfig) -> Opti
     (!stays).then_some(target)
 }
 
-/// The most bytes that the batch may have as it is stored, whatever its codec is then.
+/// The maximum size of the stored batch, whatever its codec.
 pub(in crate::log) fn most_bytes(header: &BatchHeader, config: &TopicConfig) -> usize {
     let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
     most.min(header.size().max(MOST_GROWN))
@@ -64,7 +63,7 @@ pub(super) fn client_batch(
     job.run(batch, target, config)
 }
 
-/// A coordinator's batch, whose records nobody has looked at.
+/// A coordinator's batch, whose records were not checked.
 pub(super) fn own_batch(
     batch: &Batch,
     target: Compression,
@@ -113,7 +112,7 @@ impl Job {
         let by_broker = config.message_timestamp_type == TimestampType::LogAppendTime;
         let mut header = BatchHeader {
             length,
-            // Other bits than these do not outlive a batch that is written anew.
+            // Other bits than these are dropped when a batch is rewritten.
             attributes: Attributes(0)
                 .with_codec(target.codec())
                 .with_log_append_time(by_broker)

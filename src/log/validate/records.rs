@@ -1,5 +1,5 @@
-//! The records of a client's batch: borrowed where they are not compressed, else checked as they stream
-//! out of their codec, so that a batch costs the same memory whatever it unpacks to.
+//! The records of a client's batch: borrowed if they are not compressed, otherwise checked as they stream
+//! out of their codec, so that a batch costs the same memory whatever its uncompressed size.
 
 use std::fmt::Write as _;
 
@@ -11,23 +11,23 @@ use crate::record::{Batch, BatchHeader, Codec, Limits, ScannedRecord};
 
 use super::MOST_DECOMPRESSED;
 
-/// What a batch of a client may unpack to altogether in any topic ...
+/// The limit on the total uncompressed size of a client's batch in any topic ...
 ///
 /// Its records are not kept, so this bounds time alone: about half a second of a processor for gzip,
 /// the slowest codec. Kafka has no such limit; an honest batch would have to be compressed 256 times over
 /// at the default size to meet it.
 const CLIENT_UNPACKED: usize = 256 * 1024 * 1024;
 
-/// ... and how many times `max.message.bytes` where that is more.
+/// ... and how many times `max.message.bytes`, if that is more.
 const CLIENT_UNPACKED_TIMES: usize = 64;
 
-/// What a batch of a client may oblige us to hold at once in any topic ...
+/// The limit on the memory that decompressing a client's batch needs at once, in any topic ...
 ///
 /// Met by snappy without snappy-java's blocks, and by zstd whose window is larger than this (levels 20
 /// and up) once it unpacks to more.
 const CLIENT_HELD: usize = 16 * 1024 * 1024;
 
-/// ... and how many times `max.message.bytes` where that is more ...
+/// ... and how many times `max.message.bytes`, if that is more ...
 const CLIENT_HELD_TIMES: usize = 8;
 
 /// ... but never more than this: any client may create a topic with a `max.message.bytes` of its choice.
@@ -36,7 +36,7 @@ const CLIENT_HELD_MOST: usize = 64 * 1024 * 1024;
 /// Failures of single records that an answer lists; the others are only counted.
 const MOST_FAILURES: usize = 64;
 
-/// What the batches of clients may cost.
+/// The limits on client batches.
 pub(in crate::log) fn client_limits(config: &TopicConfig) -> Limits {
     let most = usize::try_from(config.max_message_bytes).unwrap_or(0);
     let unpacked = CLIENT_UNPACKED.max(most.saturating_mul(CLIENT_UNPACKED_TIMES));
@@ -48,11 +48,11 @@ pub(in crate::log) fn client_limits(config: &TopicConfig) -> Limits {
     }
 }
 
-/// What the records of a batch have shown.
+/// The result of checking the records of a batch.
 pub(super) struct Checked {
     /// The largest timestamp.
     pub(super) largest: Timestamp,
-    /// Bytes of the records without their codec.
+    /// The uncompressed size of the records.
     pub(super) unpacked: usize,
 }
 
@@ -98,10 +98,10 @@ pub(super) fn malformed(error: impl std::fmt::Display) -> AppendError {
     AppendError::invalid_record(error.to_string())
 }
 
-/// The rules for single records of a batch, and what was seen of them so far.
+/// The rules for single records of a batch, and the records so far.
 struct RecordCheck<'a> {
     header: &'a BatchHeader,
-    /// For texts.
+    /// For error texts.
     partition: &'a TopicPartition,
     config: &'a TopicConfig,
     now: Timestamp,
@@ -176,7 +176,7 @@ struct Failures {
 }
 
 impl Failures {
-    /// Says what is wrong only where that is listed: a hostile batch can hold millions of wrong records.
+    /// Builds the text only if it will be listed, since a hostile batch can have millions of wrong records.
     #[cold]
     fn add(&mut self, batch_index: i32, message: impl FnOnce() -> String) {
         self.count += 1;
@@ -205,7 +205,7 @@ impl Failures {
         })
     }
 
-    /// In Kafka's words, which some people search logs for.
+    /// Kafka's text, since people search logs for it.
     fn summary(&self) -> String {
         let mut first_three = String::new();
         for failure in self.listed.iter().take(3) {
