@@ -32,6 +32,7 @@
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views, what is in force now | tokio |
 //! | 2 | [`log`] | one partition on one disk: preparing appends, segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
 //! | 2 | [`messages`] | messages of Kafka's that are newer than the protocol crate | tokio |
+//! | 2 | [`security`] | who asks: the principal of a connection | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
@@ -41,7 +42,7 @@
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
 //! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |
 //!
-//! Rooms that will be built when they are needed: `security` (2), `txn` (4), `metrics` (1).
+//! Rooms that will be built when they are needed: `txn` (4), `metrics` (1).
 //!
 //! # Reading order
 //!
@@ -78,4 +79,5 @@ pub mod metadata;
 pub mod partition;
 pub mod record;
 pub mod schema;
+pub mod security;
 pub mod wire;

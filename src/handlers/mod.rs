@@ -17,12 +17,13 @@
 //! An answer may be much larger than its request. Where it may, its rows are made when the socket takes them
 //! ([`streamed`]), and what a request names several times is looked up once. Loops that may be long give others their
 //! turn. A request that waits for others, or for the log, keeps copies of the few names that it needs and no part of
-//! its frame: a frame gives its memory back when nobody has a part of it any more.
+//! its frame: a frame gives its memory back when nobody has a part of it any more. Only what the active controller
+//! answers keeps it, to be sent on as it came ([`Call::frame`]).
 //!
 //! # Reading order
 //!
-//! [`ROUTES`] (what is served), [`route`] (how a request finds its handler), then any handler; [`produce`] and
-//! [`fetch`] are the two that are not plain request and answer.
+//! [`ROUTES`] (what is served), [`router`] (how a request finds its handler), [`route`] (what every handler has), then any
+//! handler; [`produce`] and [`fetch`] are the two that are not plain request and answer.
 
 mod acls;
 mod advertised;
@@ -82,6 +83,7 @@ mod produce;
 mod refused_changes;
 mod requested;
 mod route;
+mod router;
 mod sasl;
 mod streamed;
 mod sync_group;
@@ -92,7 +94,8 @@ mod unregister_broker;
 mod update_features;
 
 use metered::Bound;
-pub use route::{Call, Context, Route, Router};
+pub use route::{Call, Context, Route};
+pub use router::Router;
 
 /// What is in memory of an answer that is made when the socket takes it, and what is being made of it.
 const PIECES: usize = 160 * 1024;
@@ -107,7 +110,7 @@ const PAGE: usize = 1024 * 1024;
 /// and the ApiVersions answer both read this table, so what is advertised is what is served; what can only be refused is
 /// not advertised.
 pub static ROUTES: &[Route] = &[
-    Route::ordered::<produce::Produce>(Bound::new(160_000, 160)),
+    Route::to::<produce::Produce>(Bound::new(160_000, 160)),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),
     Route::to::<list_offsets::ListOffsets>(Bound::new(400_000, 90)),
     Route::to::<metadata::Metadata>(Bound::new(200_000, 180).with_answer(PIECES)),
@@ -122,45 +125,51 @@ pub static ROUTES: &[Route] = &[
     Route::to::<list_groups::ListGroups>(Bound::new(1_000, 100).with_answer(PIECES)),
     Route::to::<sasl::SaslHandshake>(Bound::new(100, 50)),
     Route::to::<api_versions::ApiVersions>(Bound::new(100, 50).with_answer(LIST)),
-    Route::to::<create_topics::CreateTopics>(Bound::new(200_000, 150).with_answer(PIECES)),
-    Route::to::<delete_topics::DeleteTopics>(Bound::new(100_000, 240)),
+    Route::to_controller::<create_topics::CreateTopics>(
+        Bound::new(200_000, 150).with_answer(PIECES),
+    ),
+    Route::to_controller::<delete_topics::DeleteTopics>(Bound::new(100_000, 240)),
     Route::to::<delete_records::DeleteRecords>(Bound::new(300_000, 100)),
     Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 50)),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 60)),
     Route::to::<acls::DescribeAcls>(Bound::new(100, 50)),
-    Route::to::<acls::CreateAcls>(Bound::new(200_000, 60)),
-    Route::to::<acls::DeleteAcls>(Bound::new(200_000, 80)),
+    Route::to_controller::<acls::CreateAcls>(Bound::new(200_000, 60)),
+    Route::to_controller::<acls::DeleteAcls>(Bound::new(200_000, 80)),
     Route::to::<describe_configs::DescribeConfigs>(Bound::new(200_000, 80).with_answer(4 * PIECES)),
-    Route::to::<alter_configs::AlterConfigs>(Bound::new(200_000, 120)),
+    Route::to_controller::<alter_configs::AlterConfigs>(Bound::new(200_000, 120)),
     Route::to::<alter_replica_log_dirs::AlterReplicaLogDirs>(Bound::new(100_000, 180)),
     Route::to::<describe_log_dirs::DescribeLogDirs>(Bound::new(200_000, 60).with_answer(PIECES)),
     Route::to::<sasl::SaslAuthenticate>(Bound::new(100, 50)),
-    Route::to::<create_partitions::CreatePartitions>(Bound::new(200_000, 120)),
+    Route::to_controller::<create_partitions::CreatePartitions>(Bound::new(200_000, 120)),
     Route::to::<delete_groups::DeleteGroups>(Bound::new(100_000, 120)),
-    Route::to::<elect_leaders::ElectLeaders>(Bound::new(100_000, 300).with_answer(PAGE)),
-    Route::to::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(200_000, 120)),
-    Route::to::<alter_partition_reassignments::AlterPartitionReassignments>(Bound::new(
+    Route::to_controller::<elect_leaders::ElectLeaders>(Bound::new(100_000, 300).with_answer(PAGE)),
+    Route::to_controller::<incremental_alter_configs::IncrementalAlterConfigs>(Bound::new(
+        200_000, 120,
+    )),
+    Route::to_controller::<alter_partition_reassignments::AlterPartitionReassignments>(Bound::new(
         100_000, 150,
     )),
-    Route::to::<list_partition_reassignments::ListPartitionReassignments>(
+    Route::to_controller::<list_partition_reassignments::ListPartitionReassignments>(
         Bound::new(100_000, 300).with_answer(PIECES),
     ),
     Route::to::<offset_delete::OffsetDelete>(Bound::new(200_000, 120)),
     Route::to::<describe_client_quotas::DescribeClientQuotas>(
         Bound::new(1_000, 100).with_answer(PIECES),
     ),
-    Route::to::<refused_changes::AlterClientQuotas>(Bound::new(20_000, 150)).unadvertised(),
+    Route::to_controller::<refused_changes::AlterClientQuotas>(Bound::new(20_000, 150))
+        .unadvertised(),
     Route::to::<describe_user_scram_credentials::DescribeUserScramCredentials>(
         Bound::new(100_000, 150).with_answer(PIECES),
     ),
-    Route::to::<refused_changes::AlterUserScramCredentials>(Bound::new(20_000, 150)).unadvertised(),
-    Route::to::<describe_quorum::DescribeQuorum>(Bound::new(1_000, 300)),
-    Route::to::<update_features::UpdateFeatures>(Bound::new(1_000, 150)),
+    Route::to_controller::<refused_changes::AlterUserScramCredentials>(Bound::new(20_000, 150))
+        .unadvertised(),
+    Route::to_controller::<describe_quorum::DescribeQuorum>(Bound::new(1_000, 300)),
+    Route::to_controller::<update_features::UpdateFeatures>(Bound::new(1_000, 150)),
     Route::to::<describe_cluster::DescribeCluster>(Bound::new(100, 50).with_answer(LIST)),
     Route::to::<describe_producers::DescribeProducers>(
         Bound::new(200_000, 300).with_answer(PIECES),
     ),
-    Route::to::<unregister_broker::UnregisterBroker>(Bound::new(100, 50)),
+    Route::to_controller::<unregister_broker::UnregisterBroker>(Bound::new(100, 50)),
     Route::to::<transactions::DescribeTransactions>(Bound::new(100_000, 200)),
     Route::to::<transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
     Route::to::<list_config_resources::ListConfigResources>(

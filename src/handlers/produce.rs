@@ -29,7 +29,7 @@ use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;
 use super::leader_hints::LeaderHints;
-use super::route::{Call, OrderedHandler};
+use super::route::{Call, Handler};
 use super::{errors, topic_ids};
 
 /// First version whose clients may compress with zstd.
@@ -44,14 +44,14 @@ const SMALL_REQUEST: usize = 8;
 
 pub(super) struct Produce;
 
-impl OrderedHandler for Produce {
+impl Handler for Produce {
     type Request = ProduceRequest;
 
     fn counted(version: i16, frame: &[u8]) -> usize {
         beside_records(version, frame)
     }
 
-    fn start(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
+    fn handle(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
         let acks = RequiredAcks::from_wire(request.acks);
         let image = call.broker.cluster.image();
         // Without the id there is nothing that could permit the transaction: no row is looked at.

@@ -1,12 +1,12 @@
-//! How a frame finds its handler and a message its way back, and what that may cost: [`Router`] answers for what
-//! [`super::metered`] explains.
+//! What every API has: a request on its way ([`Call`]), who answers it ([`Handler`]), and its row of the table
+//! ([`Route`]), which answers for what [`super::metered`] explains.
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader};
+use kafka_protocol::messages::RequestHeader;
 use kafka_protocol::protocol::{
     Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
 };
@@ -16,13 +16,13 @@ use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::coordinator::Groups;
 use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
-use crate::wire::{
-    self, Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix, Service, Started,
-};
+use crate::security::Principal;
+use crate::wire::{Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix};
 
-use super::api_names::{name, not_served};
+use super::ROUTES;
+use super::api_names::name;
 use super::metered::{Bound, Metered};
-use super::{ROUTES, api_versions};
+use super::router::Session;
 
 /// What handlers work on: the floors below, and the few things that live as long as the broker.
 pub struct Context {
@@ -48,29 +48,37 @@ pub struct Call {
     pub version: i16,
     /// What the client calls itself. A copy: a part of the frame would keep all of it, for as long as a request waits.
     pub client_id: Option<StrBytes>,
-    /// Who asks, and where it came in.
+    /// Who asks.
+    pub principal: Principal,
+    /// From where it is asked, and where that came in.
     pub peer: Arc<Peer>,
     /// The fetch sessions of the connection.
     pub fetch_sessions: Arc<ConnectionSessions>,
+    /// The request as it came, header and body, where the active controller is to answer it: what a broker sends on is
+    /// the client's own bytes. Others have none, since whoever keeps a part of a frame keeps its memory.
+    pub frame: Option<Bytes>,
     correlation_id: i32,
     /// The version as which the request is read, and an answer that leaves in pieces is written.
     message_version: i16,
 }
 
 impl Call {
-    /// A request for `route` that begins with `prefix`.
+    /// A request for `route` that begins with `prefix`. `frame` is all of it.
     pub(super) fn new(
         broker: &Arc<Context>,
         session: &Session,
         route: &Route,
         prefix: &RequestPrefix,
+        frame: &Bytes,
     ) -> Self {
         Self {
             broker: Arc::clone(broker),
             version: prefix.api_version,
             client_id: None,
+            principal: session.principal.clone(),
             peer: Arc::clone(&session.peer),
             fetch_sessions: Arc::clone(&session.fetch_sessions),
+            frame: route.is_of_controller.then(|| frame.clone()),
             correlation_id: prefix.correlation_id,
             message_version: prefix.api_version.min(route.newest_message),
         }
@@ -120,7 +128,7 @@ impl Call {
     }
 }
 
-/// An API whose answer is made when all earlier requests of the connection have been answered.
+/// One API.
 pub(super) trait Handler {
     /// The request; it names the API, its versions and the response.
     type Request: Request + Send;
@@ -129,6 +137,12 @@ pub(super) trait Handler {
     /// have the same fields: they are read as the newest that there is, and so are answers written.
     const NEWEST: i16 = <Self::Request as Message>::VERSIONS.max;
 
+    /// How many bytes of a frame may become entries of the request, or be copied.
+    fn counted(version: i16, frame: &[u8]) -> usize {
+        let _ = version;
+        frame.len()
+    }
+
     /// How many bytes of a request are copied at most, where that is known better than by the size of its frame. To be
     /// said by those that may wait for long: what is charged for copies would be held meanwhile.
     fn copied(request: &Self::Request) -> Option<usize> {
@@ -136,20 +150,11 @@ pub(super) trait Handler {
         None
     }
 
-    /// Answers one request.
-    fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send;
-}
-
-/// An API that takes its place in an order below as soon as the request has been read.
-pub(super) trait OrderedHandler {
-    /// The request.
-    type Request: Request + Send;
-
-    /// How many bytes of a frame may become entries of the request, or be copied.
-    fn counted(version: i16, frame: &[u8]) -> usize;
-
-    /// Fixes the request's place and returns what will become of it.
-    fn start(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
+    /// Answers one request. It is called for the requests of a connection in the order in which they came, whether or
+    /// not those before have been answered: what it does before it returns its future is done in that order, which is how
+    /// a produce gets its place in the log. The future is polled when all earlier requests of the connection have been
+    /// answered, and an `async fn` does all of its work there.
+    fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
 }
 
 /// One API: its key, the versions served, what its requests may cost, and the way to its handler.
@@ -161,6 +166,8 @@ pub struct Route {
     pub versions: VersionRange,
     /// Whether clients are told that it is there.
     pub(super) is_advertised: bool,
+    /// Whether it is the active controller that answers.
+    is_of_controller: bool,
     /// The newest that the request can be read in.
     newest_message: i16,
     /// How much a request may have in it.
@@ -186,9 +193,10 @@ impl Route {
                 max: H::NEWEST,
             },
             is_advertised: true,
+            is_of_controller: false,
             newest_message: <H::Request as Message>::VERSIONS.max,
             bound,
-            counted: |_, frame| frame.len(),
+            counted: H::counted,
             request_header_version: <H::Request as HeaderVersion>::header_version,
             start: |call, body, mut memory| {
                 let request: H::Request = body.decode(call.message_version)?;
@@ -202,20 +210,11 @@ impl Route {
         }
     }
 
-    pub(super) const fn ordered<H: OrderedHandler + 'static>(bound: Bound) -> Self {
+    /// The same for an API that the active controller answers, whichever broker is asked.
+    pub(super) const fn to_controller<H: Handler + 'static>(bound: Bound) -> Self {
         Self {
-            key: <H::Request as Request>::KEY,
-            versions: <H::Request as Message>::VERSIONS,
-            is_advertised: true,
-            newest_message: <H::Request as Message>::VERSIONS.max,
-            bound,
-            counted: H::counted,
-            request_header_version: <H::Request as HeaderVersion>::header_version,
-            start: |call, body, mut memory| {
-                let request: H::Request = body.decode(call.message_version)?;
-                memory.shrink_to(body.memory());
-                Some(Box::pin(paid(H::start(call, request), memory)))
-            },
+            is_of_controller: true,
+            ..Self::to::<H>(bound)
         }
     }
 
@@ -236,7 +235,7 @@ impl Route {
         self.bound
     }
 
-    const fn serves(&self, version: i16) -> bool {
+    pub(super) const fn serves(&self, version: i16) -> bool {
         self.versions.min <= version && version <= self.versions.max
     }
 
@@ -267,7 +266,7 @@ impl Route {
     }
 
     /// Why a request is not answered.
-    fn refusal(&self, version: i16, frame: &Metered) -> String {
+    pub(super) fn refusal(&self, version: i16, frame: &Metered) -> String {
         let api = name(self.key);
         if frame.is_exceeded() {
             let most = self.bound.fields();
@@ -302,67 +301,6 @@ fn unsent(parts: &Parts) -> Option<usize> {
         })
 }
 
-/// Serves the route table over connections.
-pub struct Router {
-    broker: Arc<Context>,
-}
-
-impl Router {
-    /// Serves requests on this broker.
-    pub const fn new(broker: Arc<Context>) -> Self {
-        Self { broker }
-    }
-}
-
-/// What is known about a connection.
-#[derive(Debug)]
-pub struct Session {
-    peer: Arc<Peer>,
-    fetch_sessions: Arc<ConnectionSessions>,
-}
-
-impl Service for Router {
-    type Session = Session;
-
-    fn open(&self, peer: Peer) -> Session {
-        let fetch_sessions = self.broker.fetch_sessions.connection(peer.address.ip());
-        Session {
-            peer: Arc::new(peer),
-            fetch_sessions: Arc::new(fetch_sessions),
-        }
-    }
-
-    fn cost(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize {
-        Route::find(prefix.api_key)
-            .filter(|route| route.serves(prefix.api_version))
-            .map_or(0, |route| route.most(prefix, frame))
-    }
-
-    fn start(&self, session: &mut Session, request: wire::Request) -> Started {
-        let prefix = request.prefix;
-        let Some(route) = Route::find(prefix.api_key) else {
-            return Started::close(not_served(prefix.api_key, prefix.api_version));
-        };
-        let call = Call::new(&self.broker, session, route, &prefix);
-        if !route.serves(prefix.api_version) {
-            // Only ApiVersions may be asked in a version that we do not know: that is how a client
-            // learns which ones we do. Anything else ends the connection, as Kafka does.
-            return if prefix.api_key == ApiKey::ApiVersions as i16 {
-                Started::ready(
-                    call.reply_in_version::<ApiVersionsResponse>(&api_versions::unsupported(), 0),
-                )
-            } else {
-                Started::close(not_served(prefix.api_key, prefix.api_version))
-            };
-        }
-        let mut frame = route.metered(&prefix, request.frame);
-        match route.start(call, &mut frame, request.memory) {
-            Some(reply) => Started::Reply(reply),
-            None => Started::close(route.refusal(prefix.api_version, &frame)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -370,6 +308,17 @@ mod tests {
     use kafka_protocol::messages::ApiKey;
 
     use super::ROUTES;
+    use crate::handlers::fixture::Serving;
+
+    #[test]
+    fn a_call_has_its_frame_where_the_controller_answers_and_the_principal_always() {
+        let serving = Serving::start(&[]);
+        let call = serving.call(ApiKey::CreateTopics, 7);
+        assert_eq!(call.frame.as_deref(), Some(&[0, 19, 0, 7, 0, 0, 0, 7][..]));
+        assert_eq!(call.principal.to_string(), "User:ANONYMOUS");
+        // It may wait for long, and would keep the memory of its frame meanwhile.
+        assert_eq!(serving.call(ApiKey::JoinGroup, 9).frame, None);
+    }
 
     #[test]
     fn every_api_has_one_route_in_all_versions_that_can_be_read() {

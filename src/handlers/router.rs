@@ -1,0 +1,83 @@
+//! How a frame finds its handler: [`Router`] serves the route table over connections.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
+
+use crate::partition::ConnectionSessions;
+use crate::security::Principal;
+use crate::wire::{self, Peer, RequestPrefix, Service, Started};
+
+use super::api_names::not_served;
+use super::api_versions;
+use super::route::{Call, Context, Route};
+
+/// Serves the route table over connections.
+pub struct Router {
+    broker: Arc<Context>,
+    /// Who everyone is until they say it.
+    anonymous: Principal,
+}
+
+impl Router {
+    /// Serves requests on this broker.
+    pub fn new(broker: Arc<Context>) -> Self {
+        Self {
+            broker,
+            anonymous: Principal::anonymous(),
+        }
+    }
+}
+
+/// What is known about a connection.
+#[derive(Debug)]
+pub struct Session {
+    /// Who sends its requests.
+    pub(super) principal: Principal,
+    /// From where, and where that came in.
+    pub(super) peer: Arc<Peer>,
+    pub(super) fetch_sessions: Arc<ConnectionSessions>,
+}
+
+impl Service for Router {
+    type Session = Session;
+
+    fn open(&self, peer: Peer) -> Session {
+        let fetch_sessions = self.broker.fetch_sessions.connection(peer.address.ip());
+        Session {
+            principal: self.anonymous.clone(),
+            peer: Arc::new(peer),
+            fetch_sessions: Arc::new(fetch_sessions),
+        }
+    }
+
+    fn cost(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize {
+        Route::find(prefix.api_key)
+            .filter(|route| route.serves(prefix.api_version))
+            .map_or(0, |route| route.most(prefix, frame))
+    }
+
+    fn start(&self, session: &mut Session, request: wire::Request) -> Started {
+        let prefix = request.prefix;
+        let Some(route) = Route::find(prefix.api_key) else {
+            return Started::close(not_served(prefix.api_key, prefix.api_version));
+        };
+        let call = Call::new(&self.broker, session, route, &prefix, &request.frame);
+        if !route.serves(prefix.api_version) {
+            // Only ApiVersions may be asked in a version that we do not know: that is how a client
+            // learns which ones we do. Anything else ends the connection, as Kafka does.
+            return if prefix.api_key == ApiKey::ApiVersions as i16 {
+                Started::ready(
+                    call.reply_in_version::<ApiVersionsResponse>(&api_versions::unsupported(), 0),
+                )
+            } else {
+                Started::close(not_served(prefix.api_key, prefix.api_version))
+            };
+        }
+        let mut frame = route.metered(&prefix, request.frame);
+        match route.start(call, &mut frame, request.memory) {
+            Some(reply) => Started::Reply(reply),
+            None => Started::close(route.refusal(prefix.api_version, &frame)),
+        }
+    }
+}
