@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::base::{DirectoryId, NodeId};
 use crate::cluster::{Cluster, ClusterError};
-use crate::controller::{AssignReplicas, Command, FailDirectories, ReplicaAssignment, Reply};
+use crate::controller::{AssignReplicas, FailDirectories, ReplicaAssignment};
 use crate::partition::{Assignment, Partitions};
 
 /// How many assignments are handed over at once; Kafka's limit.
@@ -69,19 +69,19 @@ impl AssignmentRelay {
             partition: assignment.partition,
             directory: assignment.directory,
         });
-        let command = Command::AssignReplicas(AssignReplicas {
+        let command = AssignReplicas {
             broker_id: self.registered.broker_id,
             broker_epoch: self.registered.broker_epoch,
             assignments: assignments.collect(),
-        });
+        };
         let results = match self.cluster.submit(command).await {
-            Ok(Reply::AssignReplicas(Ok(results))) => results,
-            Ok(Reply::AssignReplicas(Err(refusal))) => {
+            Ok(Ok(results)) => results,
+            Ok(Err(refusal)) => {
                 crate::base::limited!(error, "directories of replicas are not taken down", %refusal);
                 return;
             }
             // The broker stops.
-            Ok(_) | Err(ClusterError::Stopped | ClusterError::Storage) => return,
+            Err(ClusterError::Stopped | ClusterError::Storage) => return,
         };
         for (assignment, result) in batch.into_iter().zip(results) {
             // A topic that is gone needs no directory.
@@ -132,18 +132,18 @@ impl Watch {
             broker_id,
             broker_epoch,
         } = self.registered;
-        let command = Command::FailDirectories(FailDirectories {
+        let command = FailDirectories {
             broker_id,
             broker_epoch,
             directories: failed,
-        });
+        };
         match self.cluster.submit(command).await {
-            Ok(Reply::FailDirectories(Ok(()))) => {}
-            Ok(Reply::FailDirectories(Err(refusal))) => {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => {
                 crate::base::limited!(error, "failure of a log directory is not taken down", %refusal);
             }
             // The metadata log has failed as well, or the broker stops.
-            Ok(_) | Err(ClusterError::Stopped | ClusterError::Storage) => {}
+            Err(ClusterError::Stopped | ClusterError::Storage) => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock, TopicId};
 use crate::cluster::{self, Cluster, Controller, ImageListener};
 use crate::config::{BrokerConfig, Origin, Warning};
-use crate::controller::{self, Command, Refusal, RegisterBroker, Reply, UnfenceBroker};
+use crate::controller::{self, Refusal, RegisterBroker, UnfenceBroker};
 use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
@@ -268,20 +268,13 @@ async fn relay_assignments(cluster: &Cluster, partitions: &Partitions, registere
 }
 
 async fn register(cluster: &Cluster, registration: RegisterBroker) -> Result<i64, StartError> {
-    match cluster
-        .submit(Command::RegisterBroker(registration))
-        .await?
-    {
-        Reply::RegisterBroker(result) => result.map_err(StartError::Registration),
-        _ => Err(cluster::ClusterError::Stopped.into()),
-    }
+    let registered = cluster.submit(registration).await?;
+    registered.map_err(StartError::Registration)
 }
 
 async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartError> {
-    match cluster.submit(Command::UnfenceBroker(command)).await? {
-        Reply::UnfenceBroker(result) => result.map_err(StartError::Registration),
-        _ => Err(cluster::ClusterError::Stopped.into()),
-    }
+    let unfenced = cluster.submit(command).await?;
+    unfenced.map_err(StartError::Registration)
 }
 
 /// Opening logs reads the disk: not on a thread that serves sockets.

@@ -5,7 +5,7 @@
 use tokio::sync::Mutex;
 
 use crate::base::{NodeId, ProducerId};
-use crate::controller::{AllocateProducerIds, Command, Reply};
+use crate::controller::AllocateProducerIds;
 
 use super::publish::{Cluster, ClusterError};
 
@@ -40,18 +40,10 @@ async fn allocate(cluster: &Cluster, node: NodeId) -> Result<std::ops::Range<i64
         broker_id: node,
         broker_epoch,
     };
-    match cluster
-        .submit(Command::AllocateProducerIds(command))
-        .await?
-    {
-        Reply::AllocateProducerIds(Ok(block)) => {
-            let first = block.first.0;
-            Ok(first..first.saturating_add(i64::from(block.count)))
-        }
-        Reply::AllocateProducerIds(Err(refusal)) => {
-            crate::base::limited!(warn, "no producer ids could be allocated", %refusal);
-            Err(ClusterError::Stopped)
-        }
-        _ => Err(ClusterError::Stopped),
-    }
+    let block = cluster.submit(command).await?.map_err(|refusal| {
+        crate::base::limited!(warn, "no producer ids could be allocated", %refusal);
+        ClusterError::Stopped
+    })?;
+    let first = block.first.0;
+    Ok(first..first.saturating_add(i64::from(block.count)))
 }

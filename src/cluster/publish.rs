@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Completion, Offset, ProducerId};
 use crate::config::CurrentConfig;
-use crate::controller::{Command, Reply};
+use crate::controller::{Command, Decision, Situation};
 use crate::metadata::{Delta, Image};
 
 use super::leadership::Leadership;
@@ -34,15 +34,42 @@ pub trait ImageListener: Send + Sync {
     fn image_published(&self, image: &Arc<Image>, delta: &Delta, answer: &Completion);
 }
 
-/// A command on its way to the controller.
-pub(super) struct Submitted {
-    pub(super) command: Command,
-    pub(super) answer: oneshot::Sender<Result<Reply, ClusterError>>,
+/// A command on its way to the controller, of whichever type.
+pub(super) trait Submitted: Send {
+    /// Decides about it. The decision's reply answers whoever asked, when it is called with the outcome of the
+    /// writing.
+    fn decide(self: Box<Self>, situation: &mut Situation<'_>) -> Decision<Answer>;
+
+    /// Answers without a decision.
+    fn refuse(self: Box<Self>, error: ClusterError);
+}
+
+/// Answers whoever submitted a command.
+pub(super) type Answer = Box<dyn FnOnce(Result<(), ClusterError>) + Send>;
+
+/// A command, and who waits for its reply.
+struct Asked<C: Command> {
+    command: C,
+    answer: oneshot::Sender<Result<C::Reply, ClusterError>>,
+}
+
+impl<C: Command> Submitted for Asked<C> {
+    fn decide(self: Box<Self>, situation: &mut Situation<'_>) -> Decision<Answer> {
+        let Self { command, answer } = *self;
+        command.decide(situation).map(|reply| -> Answer {
+            // Whoever asked may have gone; the decision stands.
+            Box::new(move |written| drop(answer.send(written.map(|()| reply))))
+        })
+    }
+
+    fn refuse(self: Box<Self>, error: ClusterError) {
+        drop(self.answer.send(Err(error)));
+    }
 }
 
 /// What the controller's thread is asked to do.
 pub(super) enum Task {
-    Decide(Submitted),
+    Decide(Box<dyn Submitted>),
     Listen(Arc<dyn ImageListener>, oneshot::Sender<()>),
     Stop,
 }
@@ -103,13 +130,14 @@ impl Cluster {
     }
 
     /// Asks the controller for a change; answered when the change is durable and published.
-    pub fn submit(
+    pub fn submit<C: Command>(
         &self,
-        command: Command,
-    ) -> impl Future<Output = Result<Reply, ClusterError>> + Send + use<> {
+        command: C,
+    ) -> impl Future<Output = Result<C::Reply, ClusterError>> + Send + use<C> {
         let (answer, reply) = oneshot::channel();
+        let asked = Box::new(Asked { command, answer });
         // A controller that has ended drops the task and with it the answer.
-        drop(self.tasks.send(Task::Decide(Submitted { command, answer })));
+        drop(self.tasks.send(Task::Decide(asked)));
         async move { reply.await.unwrap_or(Err(ClusterError::Stopped)) }
     }
 

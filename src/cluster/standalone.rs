@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
-use crate::controller::{self, Chance, Command, Decision, Reply, Situation};
+use crate::controller::{self, Chance, Decision, Situation};
 use crate::log::LogDirectory;
 use crate::metadata::{Delta, Image};
 
@@ -168,27 +168,9 @@ impl Standalone {
     }
 
     /// Decides, and has it answered when everybody has done what follows from it.
-    fn decide(&mut self, submitted: Submitted) {
-        let Submitted { command, answer } = submitted;
-        let decided = self.decide_and_write(&command);
-        let (result, change) = match decided {
-            Ok((reply, change)) => (Ok(reply), change),
-            Err(error) => (Err(error), None),
-        };
-        // Whoever asked may have gone; the decision stands.
-        let answer = Completion::new(move || drop(answer.send(result)));
-        if let Some((image, delta)) = change {
-            self.publish(image, &delta, &answer);
-        }
-    }
-
-    /// The decision, and what it has changed.
-    fn decide_and_write(
-        &mut self,
-        command: &Command,
-    ) -> Result<(Reply, Option<(Image, Delta)>), ClusterError> {
+    fn decide(&mut self, submitted: Box<dyn Submitted>) {
         if self.has_failed {
-            return Err(ClusterError::Storage);
+            return submitted.refuse(ClusterError::Storage);
         }
         let mut situation = Situation {
             image: self.log.image(),
@@ -196,17 +178,24 @@ impl Standalone {
             next_offset: self.log.next_offset(),
             chance: &mut ThreadChance,
         };
-        let Decision { records, reply } = controller::decide(&mut situation, command);
-        let mut change = None;
-        if !records.is_empty() {
-            let appended = self.log.append(&records, self.clock.now()).map_err(|error| {
+        let Decision {
+            records,
+            reply: answer,
+        } = submitted.decide(&mut situation);
+        if records.is_empty() {
+            return answer(Ok(()));
+        }
+        match self.log.append(&records, self.clock.now()) {
+            Ok((image, delta)) => {
+                let answer = Completion::new(move || answer(Ok(())));
+                self.publish(image, &delta, &answer);
+            }
+            Err(error) => {
                 self.has_failed = true;
                 tracing::error!(%error, "metadata log cannot be written: no change of metadata is possible until the broker is started again");
-                ClusterError::Storage
-            })?;
-            change = Some(appended);
+                answer(Err(ClusterError::Storage));
+            }
         }
-        Ok((reply, change))
     }
 
     fn publish(&self, image: Image, delta: &Delta, answer: &Completion) {

@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{Clock, Completion, KafkaUuid, LeaderEpoch, ManualClock, NodeId, Timestamp};
 use crate::config::BrokerConfig;
-use crate::controller::{
-    self, Command, CreateTopics, NewTopic, RegisterBroker, Reply, UnfenceBroker,
-};
+use crate::controller::{self, CreateTopics, NewTopic, RegisterBroker, UnfenceBroker};
 use crate::log::{Identity, LogDirectory};
 use crate::metadata::{Delta, Image};
 
@@ -41,16 +39,13 @@ async fn come_up(cluster: &Cluster, directory: &LogDirectory) {
         rack: None,
         log_directories: vec![directory.directory_id()],
     };
-    let reply = cluster.submit(Command::RegisterBroker(registration)).await;
-    let Ok(Reply::RegisterBroker(Ok(broker_epoch))) = reply else {
-        panic!("not registered: {reply:?}")
-    };
+    let registered = cluster.submit(registration).await;
+    let broker_epoch = registered.expect("a decision").expect("a registration");
     let unfence = UnfenceBroker {
         broker_id: NODE,
         broker_epoch,
     };
-    let reply = cluster.submit(Command::UnfenceBroker(unfence)).await;
-    assert_eq!(reply, Ok(Reply::UnfenceBroker(Ok(()))));
+    assert_eq!(cluster.submit(unfence).await, Ok(Ok(())));
 }
 
 /// Remembers the names of topics that it was told of.
@@ -81,8 +76,8 @@ async fn what_was_decided_is_published_before_the_answer_and_there_after_a_resta
         topics: vec![NewTopic::named("orders")],
         validate_only: false,
     };
-    let reply = cluster.submit(Command::CreateTopics(create)).await;
-    assert!(matches!(reply, Ok(Reply::CreateTopics(_))), "{reply:?}");
+    let created = cluster.submit(create).await.expect("a decision");
+    assert!(created[0].1.is_ok(), "{created:?}");
     assert_eq!(
         *topics.0.lock().unwrap_or_else(PoisonError::into_inner),
         ["orders"]

@@ -22,7 +22,7 @@ const LONGEST_VALUE: usize = i16::MAX as usize;
 type Overrides = BTreeMap<String, String>;
 
 /// Decides about each resource by itself.
-pub fn alter(
+pub(super) fn alter(
     situation: &Situation<'_>,
     command: &AlterConfigs,
 ) -> Decision<Vec<Result<(), Refusal>>> {

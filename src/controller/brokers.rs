@@ -29,7 +29,7 @@ use super::leaders::{self, Move};
 use super::{Situation, features};
 
 /// Decides about a broker that has started.
-pub fn register(
+pub(super) fn register(
     situation: &Situation<'_>,
     command: &RegisterBroker,
 ) -> Decision<Result<i64, Refusal>> {
@@ -124,7 +124,7 @@ pub(super) fn registered(
 }
 
 /// Decides about a broker that is ready to serve.
-pub fn unfence(
+pub(super) fn unfence(
     situation: &Situation<'_>,
     command: &UnfenceBroker,
 ) -> Decision<Result<(), Refusal>> {
@@ -149,7 +149,10 @@ pub fn unfence(
 }
 
 /// Decides about a broker that serves no more.
-pub fn fence(situation: &Situation<'_>, command: &FenceBroker) -> Decision<Result<(), Refusal>> {
+pub(super) fn fence(
+    situation: &Situation<'_>,
+    command: &FenceBroker,
+) -> Decision<Result<(), Refusal>> {
     let FenceBroker {
         broker_id,
         broker_epoch,
@@ -170,7 +173,7 @@ pub fn fence(situation: &Situation<'_>, command: &FenceBroker) -> Decision<Resul
 }
 
 /// Decides about a broker that is to be forgotten.
-pub fn unregister(
+pub(super) fn unregister(
     situation: &Situation<'_>,
     command: &UnregisterBroker,
 ) -> Decision<Result<(), Refusal>> {

@@ -1,19 +1,17 @@
-//! What the controller can be asked, and what it answers.
+//! What the controller can be asked. What it answers to each stands in `machine`.
 
 use std::collections::BTreeMap;
 
-use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId, TopicPartition};
+use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
 use crate::metadata::ConfigResource;
 use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
 
-use super::elections::{ElectLeaders, ElectionFailure};
-use super::feature_updates::UpdateFeatures;
-use super::reassignments::{AlterReassignments, ReassignmentFailure};
+use super::Situation;
 
 /// A decision: the records to write as one batch, and the answer that may be given once they have
 /// been replayed. Without records the answer may be given at once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision<R = Reply> {
+pub struct Decision<R> {
     /// The records, in order.
     pub records: Vec<MetadataRecord>,
     /// The answer.
@@ -29,7 +27,7 @@ impl<R> Decision<R> {
         }
     }
 
-    /// The same decision with its answer as another type.
+    /// The same decision with another answer.
     pub fn map<S>(self, into: impl FnOnce(R) -> S) -> Decision<S> {
         Decision {
             records: self.records,
@@ -66,70 +64,13 @@ impl Refusal {
     }
 }
 
-/// A request to the controller.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// See [`CreateTopics`].
-    CreateTopics(CreateTopics),
-    /// See [`DeleteTopics`].
-    DeleteTopics(DeleteTopics),
-    /// See [`CreatePartitions`].
-    CreatePartitions(CreatePartitions),
-    /// See [`AlterConfigs`].
-    AlterConfigs(AlterConfigs),
-    /// See [`AlterReassignments`].
-    AlterReassignments(AlterReassignments),
-    /// See [`ElectLeaders`].
-    ElectLeaders(ElectLeaders),
-    /// See [`UpdateFeatures`].
-    UpdateFeatures(UpdateFeatures),
-    /// See [`RegisterBroker`].
-    RegisterBroker(RegisterBroker),
-    /// See [`UnregisterBroker`].
-    UnregisterBroker(UnregisterBroker),
-    /// See [`UnfenceBroker`].
-    UnfenceBroker(UnfenceBroker),
-    /// See [`FenceBroker`].
-    FenceBroker(FenceBroker),
-    /// See [`FailDirectories`].
-    FailDirectories(FailDirectories),
-    /// See [`AssignReplicas`].
-    AssignReplicas(AssignReplicas),
-    /// See [`AllocateProducerIds`].
-    AllocateProducerIds(AllocateProducerIds),
-}
+/// Something that the controller can be asked. What is answered belongs to what is asked.
+pub trait Command: Send + 'static {
+    /// The answer.
+    type Reply: Send + 'static;
 
-/// The answer to the command of the same name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
-    /// For each topic of the request, in its order.
-    CreateTopics(Vec<(String, Result<CreatedTopic, Refusal>)>),
-    /// For each topic of the request, in its order.
-    DeleteTopics(Vec<DeletedTopic>),
-    /// For each topic of the request, in its order.
-    CreatePartitions(Vec<(String, Result<(), Refusal>)>),
-    /// For each resource of the request, in its order.
-    AlterConfigs(Vec<Result<(), Refusal>>),
-    /// For each partition of the request, in its order.
-    AlterReassignments(Vec<Result<(), ReassignmentFailure>>),
-    /// For each partition of the request, in its order; where all were meant, for those with something to tell.
-    ElectLeaders(Vec<(TopicPartition, Result<(), ElectionFailure>)>),
-    /// Done, or nothing was.
-    UpdateFeatures(Result<(), Refusal>),
-    /// The broker's epoch.
-    RegisterBroker(Result<i64, Refusal>),
-    /// Done.
-    UnregisterBroker(Result<(), Refusal>),
-    /// Done.
-    UnfenceBroker(Result<(), Refusal>),
-    /// Done.
-    FenceBroker(Result<(), Refusal>),
-    /// Done.
-    FailDirectories(Result<(), Refusal>),
-    /// For each assignment of the request, in its order; or nothing was looked at.
-    AssignReplicas(Result<Vec<Result<(), ErrorCode>>, Refusal>),
-    /// The block.
-    AllocateProducerIds(Result<ProducerIdBlock, Refusal>),
+    /// Decides about it.
+    fn decide(&self, situation: &mut Situation<'_>) -> Decision<Self::Reply>;
 }
 
 /// Create topics; each succeeds or fails by itself.

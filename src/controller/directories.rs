@@ -14,7 +14,10 @@ use super::leaders::{self, Move};
 
 /// Decides about directories that have failed: what they hold has no leader, and the registration names them
 /// no more.
-pub fn fail(situation: &Situation<'_>, command: &FailDirectories) -> Decision<Result<(), Refusal>> {
+pub(super) fn fail(
+    situation: &Situation<'_>,
+    command: &FailDirectories,
+) -> Decision<Result<(), Refusal>> {
     let FailDirectories {
         broker_id,
         broker_epoch,
@@ -42,7 +45,7 @@ pub fn fail(situation: &Situation<'_>, command: &FailDirectories) -> Decision<Re
 }
 
 /// Decides about replicas that are in other directories than the image says.
-pub fn assign(
+pub(super) fn assign(
     situation: &Situation<'_>,
     command: &AssignReplicas,
 ) -> Decision<Result<Vec<Result<(), ErrorCode>>, Refusal>> {

@@ -63,7 +63,7 @@ impl ElectionFailure {
 }
 
 /// Decides about new leaders.
-pub fn elect(
+pub(super) fn elect(
     situation: &Situation<'_>,
     command: &ElectLeaders,
 ) -> Decision<Vec<(TopicPartition, Result<(), ElectionFailure>)>> {

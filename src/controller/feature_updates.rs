@@ -48,7 +48,7 @@ pub enum UpdateDirection {
 }
 
 /// Decides about other levels.
-pub fn update(
+pub(super) fn update(
     situation: &Situation<'_>,
     command: &UpdateFeatures,
 ) -> Decision<Result<(), Refusal>> {

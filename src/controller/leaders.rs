@@ -26,7 +26,7 @@ use super::Situation;
 
 /// A broker's coming or going, or nothing of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move<'a> {
+pub(super) enum Move<'a> {
     /// The broker may lead from now on, whatever the image says.
     Comes(NodeId),
     /// The broker leads no more and is no longer in sync.
@@ -77,7 +77,7 @@ impl Move<'_> {
 }
 
 /// The changes that `change` makes to all partitions.
-pub fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecord> {
+pub(super) fn changes(situation: &Situation<'_>, change: Move<'_>) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
     let config = situation.config_in_force();
     for topic in situation.image.topics() {

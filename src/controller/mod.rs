@@ -1,47 +1,51 @@
 //! Floor 4: the controller, which decides about the cluster's metadata.
 //!
 //! ```text
-//!   Command ──> machine::decide(situation) ──> Decision { records, reply }
-//!                    │ reads                        │
-//!                    └── the image             the host writes the records, replays them into the
-//!                        (which the decision   image, publishes it, and only then gives the reply
-//!                        does not change)
+//!   Command ──> decide(situation) ──> Decision { records, reply }
+//!                    │ reads              │
+//!                    └── the image        the host writes the records, replays them into the
+//!                        (a decision      image, publishes it, and only then gives the reply
+//!                        does not
+//!                        change it)
 //! ```
 //!
 //! A decision is a function of the [`Situation`] (the image, the broker's configuration, the offset
 //! at which the records will stand, a source of chance) and the command. There is no state besides
-//! the image, so that one decision must be replayed before the next is made: the host takes commands
+//! the image, so one decision must be replayed before the next is made: the host takes commands
 //! one at a time. The records of a decision are written as one batch and count as a whole.
 //!
-//! What Kafka's tools show to people is said in Kafka's words, since people search for them.
+//! A [`Command`] is a type of its own and names the type of its reply, so that nobody who asks has to look
+//! for the answer among others.
 //!
-//! * [`command`]: commands, replies, refusals. [`machine`]: which function decides what.
-//! * [`topics`], [`partitions`]: creating and deleting; [`names`], [`configs`], [`placement`] are the
+//! Texts that Kafka's tools show to people are Kafka's own, since people search for them.
+//!
+//! * `command`: commands and refusals; `machine`: which function decides about which command, and what it replies.
+//! * `topics`, `partitions`: creating and deleting; [`names`], [`configs`], `placement` are the
 //!   rules that they use.
-//! * [`alter_configs`]: changing the configuration of topics and brokers that are there.
-//! * [`reassignments`]: other replicas for partitions; [`elections`]: other leaders.
-//! * [`brokers`]: registering, unfencing and fencing; [`directories`]: where replicas are, and directories that
-//!   fail; with [`leaders`] for what these do to partitions. [`producer_ids`], [`features`], [`feature_updates`]: as
+//! * `alter_configs`: changing the configuration of existing topics and brokers.
+//! * `reassignments`: other replicas for partitions; `elections`: other leaders.
+//! * `brokers`: registering, unfencing and fencing; `directories`: where replicas are, and directories that
+//!   fail; `leaders`: what these do to partitions. `producer_ids`, [`features`] and `feature_updates`: as
 //!   they say.
 //!
 //! This room does no I/O and has no clock; chance comes in as an argument.
 
-pub mod alter_configs;
-pub mod brokers;
-pub mod command;
+mod alter_configs;
+mod brokers;
+mod command;
 pub mod configs;
-pub mod directories;
-pub mod elections;
-pub mod feature_updates;
+mod directories;
+mod elections;
+mod feature_updates;
 pub mod features;
-pub mod leaders;
-pub mod machine;
+mod leaders;
+mod machine;
 pub mod names;
-pub mod partitions;
-pub mod placement;
-pub mod producer_ids;
-pub mod reassignments;
-pub mod topics;
+mod partitions;
+mod placement;
+mod producer_ids;
+mod reassignments;
+mod topics;
 
 #[cfg(test)]
 mod tests;
@@ -55,12 +59,11 @@ use crate::metadata::Image;
 pub use command::{
     AllocateProducerIds, AlterConfigs, AlteredResource, AssignReplicas, Command, ConfigChange,
     ConfigOperation, CreatePartitions, CreateTopics, CreatedTopic, Decision, DeleteTopics,
-    FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal,
-    RegisterBroker, ReplicaAssignment, Reply, TopicReference, UnfenceBroker, UnregisterBroker,
+    DeletedTopic, FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal,
+    RegisterBroker, ReplicaAssignment, TopicReference, UnfenceBroker, UnregisterBroker,
 };
 pub use elections::{ElectLeaders, Election, ElectionFailure};
 pub use feature_updates::{FeatureUpdate, UpdateDirection, UpdateFeatures};
-pub use machine::decide;
 pub use names::is_internal;
 pub use reassignments::{AlterReassignments, Reassignment, ReassignmentFailure};
 

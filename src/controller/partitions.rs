@@ -11,7 +11,7 @@ use super::command::{CreatePartitions, Decision, NewPartitions, Refusal};
 use super::topics::{MAXIMUM_PARTITIONS_PER_REQUEST, assign, place, too_many_partitions};
 
 /// Decides about new partitions.
-pub fn create(
+pub(super) fn create(
     situation: &mut Situation<'_>,
     command: &CreatePartitions,
 ) -> Decision<Vec<(String, Result<(), Refusal>)>> {

@@ -21,7 +21,7 @@ use super::command::Refusal;
 
 /// Places new partitions.
 #[derive(Debug)]
-pub struct Placement {
+pub(super) struct Placement {
     unfenced: Vec<NodeId>,
     fenced: Vec<NodeId>,
     start: usize,
@@ -29,7 +29,7 @@ pub struct Placement {
 
 impl Placement {
     /// Placement over the brokers of `image`, beginning by chance.
-    pub fn new(image: &Image, chance: &mut dyn Chance) -> Self {
+    pub(super) fn new(image: &Image, chance: &mut dyn Chance) -> Self {
         let ids = |fenced| {
             let brokers = image
                 .brokers()
@@ -50,7 +50,7 @@ impl Placement {
     }
 
     /// Whether there are brokers for so many replicas.
-    pub fn check(&self, replication_factor: i16) -> Result<usize, String> {
+    pub(super) fn check(&self, replication_factor: i16) -> Result<usize, String> {
         let registered = self.unfenced.len().saturating_add(self.fenced.len());
         match usize::try_from(replication_factor) {
             Err(_) | Ok(0) => Err(format!(
@@ -69,7 +69,7 @@ impl Placement {
 
     /// The replicas of the partition with this number, the leader first: `count` of them, which
     /// [`Self::check`] has found to be possible.
-    pub fn replicas(&self, partition: usize, count: usize) -> Vec<NodeId> {
+    pub(super) fn replicas(&self, partition: usize, count: usize) -> Vec<NodeId> {
         let brokers = self.unfenced.len();
         let Some(others) = brokers.checked_sub(1) else {
             return Vec::new();
@@ -97,7 +97,7 @@ impl Placement {
 }
 
 /// Whether a client may ask for these replicas. `expected` is how many the partitions before had.
-pub fn validate(
+pub(super) fn validate(
     image: &Image,
     replicas: &[NodeId],
     expected: Option<usize>,
@@ -136,7 +136,7 @@ pub fn validate(
 
 /// A new partition with these replicas: those that are active are in sync, and the first of them
 /// leads. `None` when none is active.
-pub fn new_partition(image: &Image, replicas: Vec<NodeId>) -> Option<PartitionImage> {
+pub(super) fn new_partition(image: &Image, replicas: Vec<NodeId>) -> Option<PartitionImage> {
     let isr: Vec<NodeId> = replicas
         .iter()
         .copied()

@@ -12,7 +12,7 @@ use super::command::{AllocateProducerIds, Decision, ProducerIdBlock, Refusal};
 const BLOCK_SIZE: i32 = 1_000;
 
 /// Decides about a block of producer ids.
-pub fn allocate(
+pub(super) fn allocate(
     situation: &Situation<'_>,
     command: &AllocateProducerIds,
 ) -> Decision<Result<ProducerIdBlock, Refusal>> {

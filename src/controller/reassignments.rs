@@ -90,7 +90,7 @@ struct Target {
 }
 
 /// Decides about other replicas.
-pub fn alter(
+pub(super) fn alter(
     situation: &Situation<'_>,
     command: &AlterReassignments,
 ) -> Decision<Vec<Result<(), ReassignmentFailure>>> {

@@ -88,18 +88,18 @@ impl World {
         self.log.extend(records);
     }
 
-    fn decide(&mut self, command: &Command) -> Decision {
+    fn decide<C: Command>(&mut self, command: &C) -> Decision<C::Reply> {
         let mut situation = Situation {
             image: &self.image,
             config: &self.config,
             next_offset: self.image.offset().next(),
             chance: &mut self.chance,
         };
-        decide(&mut situation, command)
+        command.decide(&mut situation)
     }
 
-    fn run(&mut self, command: Command) -> Reply {
-        let decision = self.decide(&command);
+    fn run<C: Command>(&mut self, command: &C) -> C::Reply {
+        let decision = self.decide(command);
         self.replay(decision.records);
         decision.reply
     }
@@ -120,36 +120,23 @@ impl World {
         }
     }
 
-    fn register(&mut self, command: RegisterBroker) -> Result<i64, Refusal> {
-        match self.run(Command::RegisterBroker(command)) {
-            Reply::RegisterBroker(reply) => reply,
-            other => panic!("{other:?}"),
-        }
-    }
-
     fn unfence(&mut self, broker: i32, broker_epoch: i64) -> Result<(), Refusal> {
-        match self.run(Command::UnfenceBroker(UnfenceBroker {
+        self.run(&UnfenceBroker {
             broker_id: NodeId(broker),
             broker_epoch,
-        })) {
-            Reply::UnfenceBroker(reply) => reply,
-            other => panic!("{other:?}"),
-        }
+        })
     }
 
     fn fence(&mut self, broker: i32, broker_epoch: i64) -> Result<(), Refusal> {
-        match self.run(Command::FenceBroker(FenceBroker {
+        self.run(&FenceBroker {
             broker_id: NodeId(broker),
             broker_epoch,
-        })) {
-            Reply::FenceBroker(reply) => reply,
-            other => panic!("{other:?}"),
-        }
+        })
     }
 
     /// Registers and unfences.
     fn start(&mut self, broker: i32, incarnation: u128) -> Result<i64, Refusal> {
-        let epoch = self.register(Self::registration(broker, incarnation))?;
+        let epoch = self.run(&Self::registration(broker, incarnation))?;
         self.unfence(broker, epoch)?;
         Ok(epoch)
     }
@@ -159,13 +146,11 @@ impl World {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Vec<Result<CreatedTopic, Refusal>> {
-        match self.run(Command::CreateTopics(CreateTopics {
+        let rows = self.run(&CreateTopics {
             topics,
             validate_only,
-        })) {
-            Reply::CreateTopics(reply) => reply.into_iter().map(|(_, result)| result).collect(),
-            other => panic!("{other:?}"),
-        }
+        });
+        rows.into_iter().map(|(_, result)| result).collect()
     }
 
     fn create(&mut self, topic: NewTopic) -> Result<CreatedTopic, Refusal> {
@@ -173,10 +158,7 @@ impl World {
     }
 
     fn delete(&mut self, topics: Vec<TopicReference>) -> Vec<command::DeletedTopic> {
-        match self.run(Command::DeleteTopics(DeleteTopics { topics })) {
-            Reply::DeleteTopics(reply) => reply,
-            other => panic!("{other:?}"),
-        }
+        self.run(&DeleteTopics { topics })
     }
 
     fn extend(&mut self, topic: NewPartitions) -> Result<(), Refusal> {
@@ -184,10 +166,7 @@ impl World {
             topics: vec![topic],
             validate_only: false,
         };
-        match self.run(Command::CreatePartitions(command)) {
-            Reply::CreatePartitions(mut reply) => reply.remove(0).1,
-            other => panic!("{other:?}"),
-        }
+        self.run(&command).remove(0).1
     }
 
     /// The replicas of each partition.

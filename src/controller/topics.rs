@@ -28,7 +28,7 @@ pub(super) fn too_many_partitions() -> Refusal {
 }
 
 /// Decides about new topics.
-pub fn create(
+pub(super) fn create(
     situation: &mut Situation<'_>,
     command: &CreateTopics,
 ) -> Decision<Vec<(String, Result<CreatedTopic, Refusal>)>> {
@@ -247,7 +247,10 @@ pub(super) fn assign(
 }
 
 /// Decides about topics that are to go.
-pub fn delete(situation: &Situation<'_>, command: &DeleteTopics) -> Decision<Vec<DeletedTopic>> {
+pub(super) fn delete(
+    situation: &Situation<'_>,
+    command: &DeleteTopics,
+) -> Decision<Vec<DeletedTopic>> {
     let mut records = Vec::new();
     // A topic that is meant twice, by name and by id, is not deleted at all: somebody is mistaken.
     let mut times = HashMap::new();

@@ -14,8 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::base::{Clock, Completion, ErrorCode, LeaderEpoch, NodeId, TopicId};
 use crate::cluster::{Cluster, ImageListener};
 use crate::config::BrokerConfig;
+use crate::controller::CreateTopics;
 use crate::controller::names::CONSUMER_OFFSETS;
-use crate::controller::{self, CreateTopics};
 use crate::group::{Command, DeletedTopic, Registry, Reply};
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
@@ -193,18 +193,12 @@ impl Groups {
             return Ok(());
         }
         let topics = vec![offsets_topic(&shared.config, &image)];
-        let command = controller::Command::CreateTopics(CreateTopics {
+        let command = CreateTopics {
             topics,
             validate_only: false,
-        });
-        let reply = shared
-            .cluster
-            .submit(command)
-            .await
-            .map_err(|_| CoordinatorError::NotAvailable)?;
-        let controller::Reply::CreateTopics(results) = reply else {
-            return Err(CoordinatorError::NotAvailable);
         };
+        let decided = shared.cluster.submit(command).await;
+        let results = decided.map_err(|_| CoordinatorError::NotAvailable)?;
         match results.into_iter().find_map(|(_, result)| result.err()) {
             // Someone else was faster, and that is as good.
             Some(refusal) if refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS => {

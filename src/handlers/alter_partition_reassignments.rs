@@ -10,9 +10,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::base::{ErrorCode, NodeId};
-use crate::controller::{
-    self, AlterReassignments, Command, Reassignment, ReassignmentFailure as Failure,
-};
+use crate::controller::{AlterReassignments, Reassignment, ReassignmentFailure as Failure};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -32,15 +30,11 @@ impl Handler for AlterPartitionReassignments {
             return call.reply(&AlterPartitionReassignmentsResponse::default());
         }
         let (rows, partitions) = taken_apart(request);
-        let command = Command::AlterReassignments(AlterReassignments {
+        let command = AlterReassignments {
             partitions,
             allow_replication_factor_change: may_change,
-        });
-        let pick = |reply| match reply {
-            controller::Reply::AlterReassignments(rows) => Some(rows),
-            _ => None,
         };
-        let decided = ask::controller(&call.broker.cluster, command, timeout_ms, pick).await;
+        let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
         call.reply(&response(rows, decided).with_allow_replication_factor_change(may_change))
     }
 }

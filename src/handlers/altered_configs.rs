@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
-use crate::controller::{self, AlteredResource, Command, ConfigChange, Refusal};
+use crate::controller::{self, AlteredResource, ConfigChange, Refusal};
 use crate::metadata::{ConfigResource, ConfigResourceType};
 
 use super::ask;
@@ -75,19 +75,15 @@ async fn decide(
     validate_only: bool,
 ) -> impl Iterator<Item = Result<(), Refusal>> {
     let count = resources.len();
-    let command = Command::AlterConfigs(controller::AlterConfigs {
+    let command = controller::AlterConfigs {
         resources,
         validate_only,
-    });
-    let pick = |reply| match reply {
-        controller::Reply::AlterConfigs(rows) => Some(rows),
-        _ => None,
     };
     let time = call.broker.config.request_timeout_ms;
     let decided = if count == 0 {
         Ok(Vec::new())
     } else {
-        ask::controller(&call.broker.cluster, command, time, pick).await
+        ask::controller(&call.broker.cluster, command, time).await
     };
     decided
         .unwrap_or_else(|code| vec![Err(Refusal::bare(code)); count])

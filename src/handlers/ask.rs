@@ -5,23 +5,22 @@ use std::time::Duration;
 
 use crate::base::ErrorCode;
 use crate::cluster::Cluster;
-use crate::controller::{Command, Reply};
+use crate::controller::Command;
 
 use super::errors;
 
-/// Submits `command` and picks the answer out of the reply of the same name.
+/// Submits `command`.
 ///
 /// After `timeout_ms` the client hears that its time is up; the command is carried out all the same.
 /// Where there is no time at all, nothing is begun. Both are as with Kafka.
 ///
 /// # Errors
 /// The code for everything that was to be decided.
-pub(super) fn controller<T>(
+pub(super) fn controller<C: Command>(
     cluster: &Cluster,
-    command: Command,
+    command: C,
     timeout_ms: i32,
-    pick: fn(Reply) -> Option<T>,
-) -> impl Future<Output = Result<T, ErrorCode>> + Send + use<T> {
+) -> impl Future<Output = Result<C::Reply, ErrorCode>> + Send + use<C> {
     let time = u64::try_from(timeout_ms).map_or(Duration::ZERO, Duration::from_millis);
     let decision = (!time.is_zero()).then(|| cluster.submit(command));
     async move {
@@ -29,7 +28,6 @@ pub(super) fn controller<T>(
         let reply = tokio::time::timeout(time, decision)
             .await
             .map_err(|_| ErrorCode::REQUEST_TIMED_OUT)?;
-        // A reply to another command than the one that was given would be a fault of the controller.
-        pick(reply.map_err(errors::of_cluster)?).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
+        reply.map_err(errors::of_cluster)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::base::{ErrorCode, limited};
 use crate::config::BrokerConfig;
-use crate::controller::{Command, CreateTopics, NewTopic, Reply, is_internal, names};
+use crate::controller::{CreateTopics, NewTopic, is_internal, names};
 use crate::coordinator::offsets_topic;
 use crate::metadata::Image;
 
@@ -36,15 +36,11 @@ pub(super) async fn create(
         return HashMap::new();
     }
     let asked: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
-    let command = Command::CreateTopics(CreateTopics {
+    let command = CreateTopics {
         topics,
         validate_only: false,
-    });
-    let pick = |reply| match reply {
-        Reply::CreateTopics(rows) => Some(rows),
-        _ => None,
     };
-    match ask::controller(&broker.cluster, command, broker.config.request_timeout_ms, pick).await {
+    match ask::controller(&broker.cluster, command, broker.config.request_timeout_ms).await {
         Ok(rows) => rows
             .into_iter()
             .filter_map(|(name, result)| {

@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, NodeId};
-use crate::controller::{self, Command, NewPartitions, Refusal};
+use crate::controller::{self, NewPartitions, Refusal};
 use crate::wire::Reply;
 
 use super::ask;
@@ -28,18 +28,12 @@ impl Handler for CreatePartitions {
             .map(|topic| (owned_name(&topic.name), Ok(new_partitions(topic))));
         let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
         let validate_only = request.validate_only;
-        let command = Command::CreatePartitions(controller::CreatePartitions {
+        let command = controller::CreatePartitions {
             topics,
             validate_only,
-        });
-        let pick = |reply| match reply {
-            controller::Reply::CreatePartitions(rows) => {
-                Some(rows.into_iter().map(|(_, result)| result).collect())
-            }
-            _ => None,
         };
-        let decided =
-            ask::controller(&call.broker.cluster, command, request.timeout_ms, pick).await;
+        let decided = ask::controller(&call.broker.cluster, command, request.timeout_ms).await;
+        let decided = decided.map(|rows| rows.into_iter().map(|(_, result)| result).collect());
         let results = rows.answer(decided).map(|(name, result)| row(name, result));
         call.reply(&CreatePartitionsResponse::default().with_results(results.collect()))
     }

@@ -12,7 +12,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::NodeId;
 use crate::config::{BrokerConfig, DescribedConfig};
 use crate::controller::configs::effective;
-use crate::controller::{self, Command, CreatedTopic, NewTopic, Refusal};
+use crate::controller::{self, CreatedTopic, NewTopic, Refusal};
 use crate::wire::Reply;
 
 use super::ask;
@@ -34,18 +34,12 @@ impl Handler for CreateTopics {
             .into_iter()
             .map(|topic| (owned_name(&topic.name), Ok(new_topic(topic))));
         let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
-        let command = Command::CreateTopics(controller::CreateTopics {
+        let command = controller::CreateTopics {
             topics,
             validate_only: request.validate_only,
-        });
-        let pick = |reply| match reply {
-            controller::Reply::CreateTopics(rows) => {
-                Some(rows.into_iter().map(|(_, result)| result).collect())
-            }
-            _ => None,
         };
-        let decided =
-            ask::controller(&call.broker.cluster, command, request.timeout_ms, pick).await;
+        let decided = ask::controller(&call.broker.cluster, command, request.timeout_ms).await;
+        let decided = decided.map(|rows| rows.into_iter().map(|(_, result)| result).collect());
         let image = call.broker.cluster.image();
         let config = config_in_force(&image, &call.broker.config);
         let told: Vec<_> = rows.answer(decided).collect();

@@ -8,8 +8,8 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use crate::base::{ErrorCode, KafkaUuid};
-use crate::controller::command::DeletedTopic;
-use crate::controller::{self, Command, Refusal, TopicReference};
+use crate::controller::DeletedTopic;
+use crate::controller::{self, Refusal, TopicReference};
 use crate::wire::Reply;
 
 use super::ask;
@@ -25,12 +25,9 @@ impl Handler for DeleteTopics {
     async fn handle(call: Call, request: DeleteTopicsRequest) -> Reply {
         let timeout_ms = request.timeout_ms;
         let (rows, topics) = sort_out(requested(request), duplicate);
-        let command = Command::DeleteTopics(controller::DeleteTopics { topics });
-        let pick = |reply| match reply {
-            controller::Reply::DeleteTopics(rows) => Some(rows.into_iter().map(Ok).collect()),
-            _ => None,
-        };
-        let decided = ask::controller(&call.broker.cluster, command, timeout_ms, pick).await;
+        let command = controller::DeleteTopics { topics };
+        let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
+        let decided = decided.map(|rows| rows.into_iter().map(Ok).collect());
         let mut responses: Vec<_> = rows
             .answer(decided)
             .map(|(key, result)| row(key, result, call.version))

@@ -7,7 +7,7 @@ use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicN
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicPartition};
-use crate::controller::{self, Command, Election, ElectionFailure};
+use crate::controller::{self, Election, ElectionFailure};
 use crate::wire::Reply;
 
 use super::all_topics::AllTopics;
@@ -37,15 +37,11 @@ impl Handler for ElectLeaders {
         if asked.topics.as_ref().is_some_and(Vec::is_empty) {
             return call.reply(&ElectLeadersResponse::default());
         }
-        let command = Command::ElectLeaders(controller::ElectLeaders {
+        let command = controller::ElectLeaders {
             election,
             partitions: asked.partitions(),
-        });
-        let pick = |reply| match reply {
-            controller::Reply::ElectLeaders(rows) => Some(rows),
-            _ => None,
         };
-        match ask::controller(&call.broker.cluster, command, asked.timeout_ms, pick).await {
+        match ask::controller(&call.broker.cluster, command, asked.timeout_ms).await {
             Err(code) => call.reply(&asked.failed(code, None)),
             Ok(decided) => match asked.topics {
                 Some(topics) => call.reply(&response(told(topics, decided))),

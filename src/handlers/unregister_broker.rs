@@ -3,7 +3,7 @@
 use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 
 use crate::base::NodeId;
-use crate::controller::{self, Command, Refusal};
+use crate::controller::{self, Refusal};
 use crate::wire::Reply;
 
 use super::ask;
@@ -16,15 +16,11 @@ impl Handler for UnregisterBroker {
     type Request = UnregisterBrokerRequest;
 
     async fn handle(call: Call, request: UnregisterBrokerRequest) -> Reply {
-        let command = Command::UnregisterBroker(controller::UnregisterBroker {
+        let command = controller::UnregisterBroker {
             broker_id: NodeId(request.broker_id.0),
-        });
-        let pick = |reply| match reply {
-            controller::Reply::UnregisterBroker(result) => Some(result),
-            _ => None,
         };
         let time = call.broker.config.request_timeout_ms;
-        let decided = ask::controller(&call.broker.cluster, command, time, pick).await;
+        let decided = ask::controller(&call.broker.cluster, command, time).await;
         let refusal = decided.map_or_else(|code| Some(Refusal::bare(code)), Result::err);
         let response = UnregisterBrokerResponse::default();
         call.reply(&match refusal {

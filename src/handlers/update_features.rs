@@ -6,7 +6,7 @@ use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
-use crate::controller::{self, Command, FeatureUpdate, Refusal, UpdateDirection};
+use crate::controller::{self, FeatureUpdate, Refusal, UpdateDirection};
 use crate::wire::Reply;
 
 use super::ask;
@@ -28,17 +28,13 @@ impl Handler for UpdateFeatures {
             .clone()
             .map(|update| owned(&update.feature))
             .collect();
-        let command = Command::UpdateFeatures(controller::UpdateFeatures {
+        let command = controller::UpdateFeatures {
             updates: updates.map(|update| wanted(update, version)).collect(),
             validate_only: request.validate_only,
-        });
-        drop(request);
-        let pick = |reply| match reply {
-            controller::Reply::UpdateFeatures(result) => Some(result),
-            _ => None,
         };
+        drop(request);
         let time = call.broker.config.request_timeout_ms;
-        let decided = ask::controller(&call.broker.cluster, command, time, pick).await;
+        let decided = ask::controller(&call.broker.cluster, command, time).await;
         let decided = decided.unwrap_or_else(|code| Err(Refusal::bare(code)));
         call.reply(&response(names, decided, version))
     }

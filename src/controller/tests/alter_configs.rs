@@ -38,23 +38,17 @@ impl World {
     fn with_topics(names: &[&str]) -> Self {
         let mut world = Self::with_brokers(&[1]);
         let topics = names.iter().copied().map(NewTopic::named).collect();
-        world.run(Command::CreateTopics(CreateTopics {
-            topics,
-            validate_only: false,
-        }));
+        world.create_all(topics, false);
         world
     }
 
     fn change(&mut self, resource: ConfigResource, change: ConfigChange) -> Result<(), Refusal> {
         let resources = vec![AlteredResource { resource, change }];
-        let command = Command::AlterConfigs(AlterConfigs {
+        let command = AlterConfigs {
             resources,
             validate_only: false,
-        });
-        match self.run(command) {
-            Reply::AlterConfigs(mut rows) => rows.remove(0),
-            other => panic!("{other:?}"),
-        }
+        };
+        self.run(&command).remove(0)
     }
 
     fn alter(
@@ -151,11 +145,11 @@ fn a_refusal_changes_nothing_and_so_does_looking_only() {
         resource: topic("a"),
         change: ConfigChange::Replace(vec![("retention.ms".to_owned(), "1".to_owned())]),
     }];
-    let decision = world.decide(&Command::AlterConfigs(AlterConfigs {
+    let decision = world.decide(&AlterConfigs {
         resources,
         validate_only: true,
-    }));
-    assert_eq!(decision.reply, Reply::AlterConfigs(vec![Ok(())]));
+    });
+    assert_eq!(decision.reply, [Ok(())]);
     assert!(decision.records.is_empty());
     assert_eq!(world.log.len(), written);
 }

@@ -9,7 +9,7 @@ use crate::metadata::record::{FeatureLevel, PartitionChange, SupportedFeature};
 fn a_broker_is_fenced_until_it_is_ready_and_its_epoch_is_an_offset() {
     let mut world = World::new(&[]);
     let expected = world.next_offset();
-    let epoch = world.register(World::registration(1, 1)).unwrap();
+    let epoch = world.run(&World::registration(1, 1)).unwrap();
     assert_eq!(epoch, expected.0);
     let broker = world.image.broker(NodeId(1)).unwrap();
     assert!(broker.fenced && broker.epoch == epoch && broker.directories == [directory(1)]);
@@ -39,7 +39,7 @@ fn after_a_restart_the_broker_leads_in_a_new_epoch() {
     world.create(sized("a", 2, 1)).unwrap();
     let first = world.image.broker(NodeId(1)).unwrap().epoch;
 
-    let second = world.register(World::registration(1, 2)).unwrap();
+    let second = world.run(&World::registration(1, 2)).unwrap();
     assert!(second > first);
     assert_eq!(world.leadership("a", 1), (-1, 1, 1));
     assert_eq!(
@@ -50,7 +50,7 @@ fn after_a_restart_the_broker_leads_in_a_new_epoch() {
     assert_eq!(world.leadership("a", 0), (1, 2, 2));
     assert_eq!(world.leadership("a", 1), (1, 2, 2));
 
-    let same = world.register(World::registration(1, 2)).unwrap();
+    let same = world.run(&World::registration(1, 2)).unwrap();
     assert_eq!(same, second, "the same incarnation keeps its registration");
     assert!(world.image.is_active(NodeId(1)));
     assert_eq!(world.leadership("a", 0), (1, 2, 2));
@@ -127,22 +127,22 @@ fn registrations_are_refused_in_kafkas_words() {
     };
     let code = ErrorCode::INVALID_REGISTRATION;
     refused(
-        world.register(with(2, vec![])),
+        world.run(&with(2, vec![])),
         code,
         "No directories specified in request",
     );
     refused(
-        world.register(with(2, vec![id(99)])),
+        world.run(&with(2, vec![id(99)])),
         code,
         "Reserved directory ID in request",
     );
     refused(
-        world.register(with(2, vec![id(500); 2])),
+        world.run(&with(2, vec![id(500); 2])),
         code,
         "Duplicate directory ID in request",
     );
     refused(
-        world.register(with(2, vec![directory(1)])),
+        world.run(&with(2, vec![directory(1)])),
         code,
         &format!(
             "Broker 1 is already registered with directory {}",
@@ -159,7 +159,7 @@ fn registrations_are_refused_in_kafkas_words() {
         ..World::registration(2, 9)
     };
     refused(
-        world.register(older),
+        world.run(&older),
         ErrorCode::UNSUPPORTED_VERSION,
         "Unable to register because the broker does not support finalized version 30 of metadata.version. \
          The broker wants a version between 7 and 29, inclusive.",
@@ -197,7 +197,7 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
         level("feature.of.the.future", 1),
     ]);
     assert_eq!(
-        world.register(World::registration(1, 1)).unwrap_err().code,
+        world.run(&World::registration(1, 1)).unwrap_err().code,
         ErrorCode::UNSUPPORTED_VERSION
     );
 }
@@ -238,10 +238,7 @@ fn producer_ids_come_in_blocks_that_never_repeat() {
             broker_id: NodeId(1),
             broker_epoch,
         };
-        match world.run(Command::AllocateProducerIds(command)) {
-            Reply::AllocateProducerIds(reply) => reply,
-            other => panic!("{other:?}"),
-        }
+        world.run(&command)
     };
     assert_eq!(
         allocate(broker_epoch),
@@ -267,8 +264,6 @@ fn producer_ids_come_in_blocks_that_never_repeat() {
         broker_id: NodeId(1),
         broker_epoch,
     };
-    let Reply::AllocateProducerIds(reply) = world.run(Command::AllocateProducerIds(command)) else {
-        panic!("another reply");
-    };
+    let reply = world.run(&command);
     assert_eq!(reply.unwrap_err().code, ErrorCode::UNKNOWN_SERVER_ERROR);
 }

@@ -14,7 +14,7 @@ fn two_directories(incarnation: u128) -> RegisterBroker {
 
 fn world() -> (World, i64) {
     let mut world = World::new(&[]);
-    let epoch = world.register(two_directories(1)).unwrap();
+    let epoch = world.run(&two_directories(1)).unwrap();
     world.unfence(1, epoch).unwrap();
     (world, epoch)
 }
@@ -33,25 +33,20 @@ fn place(
             directory: *directory,
         })
         .collect();
-    match world.run(Command::AssignReplicas(AssignReplicas {
+    let command = AssignReplicas {
         broker_id: NodeId(1),
         broker_epoch: epoch,
         assignments,
-    })) {
-        Reply::AssignReplicas(reply) => reply.unwrap(),
-        other => panic!("{other:?}"),
-    }
+    };
+    world.run(&command).unwrap()
 }
 
 fn lose(world: &mut World, broker_epoch: i64, directories: &[DirectoryId]) -> Result<(), Refusal> {
-    match world.run(Command::FailDirectories(FailDirectories {
+    world.run(&FailDirectories {
         broker_id: NodeId(1),
         broker_epoch,
         directories: directories.to_vec(),
-    })) {
-        Reply::FailDirectories(reply) => reply,
-        other => panic!("{other:?}"),
-    }
+    })
 }
 
 fn places(world: &World) -> Vec<DirectoryId> {
@@ -127,7 +122,7 @@ fn a_directory_that_fails_takes_the_leaders_of_its_partitions() {
         -1,
         "in a directory that is not online"
     );
-    let epoch = world.register(two_directories(3)).unwrap();
+    let epoch = world.run(&two_directories(3)).unwrap();
     world.unfence(1, epoch).unwrap();
     assert_eq!(
         (world.leadership("a", 0).0, world.leadership("a", 1).0),

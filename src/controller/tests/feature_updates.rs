@@ -24,13 +24,10 @@ fn update(
         updates: updates.collect(),
         validate_only,
     };
-    match world.run(Command::UpdateFeatures(command)) {
-        Reply::UpdateFeatures(result) => result.map_err(|refusal| {
-            assert_eq!(refusal.code, ErrorCode::INVALID_UPDATE_VERSION);
-            refusal.message.unwrap()
-        }),
-        other => panic!("{other:?}"),
-    }
+    world.run(&command).map_err(|refusal| {
+        assert_eq!(refusal.code, ErrorCode::INVALID_UPDATE_VERSION);
+        refusal.message.unwrap()
+    })
 }
 
 #[test]

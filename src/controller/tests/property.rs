@@ -8,11 +8,26 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// One command of those that are tried.
+#[derive(Clone, Debug)]
+enum Any {
+    CreateTopics(CreateTopics),
+    DeleteTopics(DeleteTopics),
+    CreatePartitions(CreatePartitions),
+    RegisterBroker(RegisterBroker),
+    UnfenceBroker(UnfenceBroker),
+    FenceBroker(FenceBroker),
+    UnregisterBroker(UnregisterBroker),
+    AlterReassignments(AlterReassignments),
+    ElectLeaders(ElectLeaders),
+    AllocateProducerIds(AllocateProducerIds),
+}
+
 fn name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c.d", "c_d", "e e"]).prop_map(str::to_owned)
 }
 
-fn commands() -> impl Strategy<Value = Command> {
+fn commands() -> impl Strategy<Value = Any> {
     let replicas = || vec((0..4_i32).prop_map(NodeId), 0..3);
     let configs = vec(
         (
@@ -51,45 +66,45 @@ fn commands() -> impl Strategy<Value = Command> {
     let of_broker = || (1..4_i32, 0..40_i64).prop_map(|(broker, epoch)| (NodeId(broker), epoch));
     prop_oneof![
         6 => (vec(topic, 1..3), prop::bool::weighted(0.1)).prop_map(|(topics, validate_only)| {
-            Command::CreateTopics(CreateTopics { topics, validate_only })
+            Any::CreateTopics(CreateTopics { topics, validate_only })
         }),
-        1 => vec(reference, 1..3).prop_map(|topics| Command::DeleteTopics(DeleteTopics { topics })),
+        1 => vec(reference, 1..3).prop_map(|topics| Any::DeleteTopics(DeleteTopics { topics })),
         3 => (vec(more, 1..3), prop::bool::weighted(0.1)).prop_map(|(topics, validate_only)| {
-            Command::CreatePartitions(CreatePartitions { topics, validate_only })
+            Any::CreatePartitions(CreatePartitions { topics, validate_only })
         }),
         2 => (1..4_i32, 1..3_u128).prop_map(|(broker, incarnation)| {
-            Command::RegisterBroker(World::registration(broker, incarnation))
+            Any::RegisterBroker(World::registration(broker, incarnation))
         }),
         2 => of_broker().prop_map(|(broker_id, broker_epoch)| {
-            Command::UnfenceBroker(UnfenceBroker { broker_id, broker_epoch })
+            Any::UnfenceBroker(UnfenceBroker { broker_id, broker_epoch })
         }),
         1 => of_broker().prop_map(|(broker_id, broker_epoch)| {
-            Command::FenceBroker(FenceBroker { broker_id, broker_epoch })
+            Any::FenceBroker(FenceBroker { broker_id, broker_epoch })
         }),
         3 => (name(), 0..5_i32, proptest::option::weighted(0.7, replicas()), any::<bool>()).prop_map(
             |(topic, partition, replicas, allow_replication_factor_change)| {
                 let partitions = vec![Reassignment { topic: topic.into(), partition, replicas }];
                 let command = AlterReassignments { partitions, allow_replication_factor_change };
-                Command::AlterReassignments(command)
+                Any::AlterReassignments(command)
             },
         ),
         2 => (proptest::option::of((name(), 0..5_i32)), any::<bool>()).prop_map(|(one, clean)| {
-            Command::ElectLeaders(ElectLeaders {
+            Any::ElectLeaders(ElectLeaders {
                 election: if clean { Election::Preferred } else { Election::Unclean },
                 partitions: one.map(|(topic, number)| vec![TopicPartition::new(topic, number)]),
             })
         }),
         1 => (1..4_i32).prop_map(|broker| {
-            Command::UnregisterBroker(UnregisterBroker { broker_id: NodeId(broker) })
+            Any::UnregisterBroker(UnregisterBroker { broker_id: NodeId(broker) })
         }),
         1 => of_broker().prop_map(|(broker_id, broker_epoch)| {
-            Command::AllocateProducerIds(AllocateProducerIds { broker_id, broker_epoch })
+            Any::AllocateProducerIds(AllocateProducerIds { broker_id, broker_epoch })
         }),
     ]
 }
 
 /// A command about a broker's registration, made to name the one that it has.
-fn with_present_epoch(command: Command, image: &Image) -> Command {
+fn with_present_epoch(command: Any, image: &Image) -> Any {
     let present = |broker: NodeId, epoch: i64| {
         image
             .broker(broker)
@@ -97,13 +112,13 @@ fn with_present_epoch(command: Command, image: &Image) -> Command {
             .map_or(epoch, |broker| broker.epoch)
     };
     match command {
-        Command::UnfenceBroker(mut command) => {
+        Any::UnfenceBroker(mut command) => {
             command.broker_epoch = present(command.broker_id, command.broker_epoch);
-            Command::UnfenceBroker(command)
+            Any::UnfenceBroker(command)
         }
-        Command::FenceBroker(mut command) => {
+        Any::FenceBroker(mut command) => {
             command.broker_epoch = present(command.broker_id, command.broker_epoch);
-            Command::FenceBroker(command)
+            Any::FenceBroker(command)
         }
         other => other,
     }
@@ -112,30 +127,39 @@ fn with_present_epoch(command: Command, image: &Image) -> Command {
 /// What clients have been told: partitions by topic.
 type Told = BTreeMap<String, usize>;
 
-fn remember(told: &mut Told, command: &Command, reply: &Reply) {
-    match (command, reply) {
-        (Command::CreateTopics(command), Reply::CreateTopics(reply)) if !command.validate_only => {
-            for (name, result) in reply {
+/// Carries a command out, and remembers what its answer says.
+fn run(world: &mut World, command: &Any, told: &mut Told) {
+    match command {
+        Any::CreateTopics(command) => {
+            let created = world.run(command);
+            for (name, result) in created.into_iter().filter(|_| !command.validate_only) {
                 if let Ok(created) = result {
-                    told.insert(name.clone(), usize::try_from(created.partitions).unwrap());
+                    told.insert(name, usize::try_from(created.partitions).unwrap());
                 }
             }
         }
-        (Command::CreatePartitions(command), Reply::CreatePartitions(reply))
-            if !command.validate_only =>
-        {
-            for (request, (name, result)) in command.topics.iter().zip(reply) {
-                if result.is_ok() {
-                    told.insert(name.clone(), usize::try_from(request.count).unwrap());
+        Any::CreatePartitions(command) => {
+            let rows = world.run(command);
+            for (request, (name, result)) in command.topics.iter().zip(rows) {
+                if result.is_ok() && !command.validate_only {
+                    told.insert(name, usize::try_from(request.count).unwrap());
                 }
             }
         }
-        (_, Reply::DeleteTopics(reply)) => {
-            for deleted in reply.iter().filter(|deleted| deleted.result.is_ok()) {
-                told.remove(deleted.name.as_deref().unwrap());
+        Any::DeleteTopics(command) => {
+            for deleted in world.run(command) {
+                if deleted.result.is_ok() {
+                    told.remove(&deleted.name.unwrap());
+                }
             }
         }
-        _ => {}
+        Any::RegisterBroker(command) => drop(world.run(command)),
+        Any::UnfenceBroker(command) => drop(world.run(command)),
+        Any::FenceBroker(command) => drop(world.run(command)),
+        Any::UnregisterBroker(command) => drop(world.run(command)),
+        Any::AlterReassignments(command) => drop(world.run(command)),
+        Any::ElectLeaders(command) => drop(world.run(command)),
+        Any::AllocateProducerIds(command) => drop(world.run(command)),
     }
 }
 
@@ -187,8 +211,7 @@ proptest! {
                     ((topic.id, number), before)
                 })
             }).collect();
-            let reply = world.run(command.clone());
-            remember(&mut told, &command, &reply);
+            run(&mut world, &command, &mut told);
             check_invariants(&world.image);
             for topic in world.image.topics() {
                 for (number, partition) in topic.numbered_partitions() {

@@ -32,13 +32,11 @@ fn alter_with(
         partition: 0,
         replicas: replicas.map(nodes),
     };
-    match world.run(Command::AlterReassignments(AlterReassignments {
+    let command = AlterReassignments {
         partitions: vec![wanted],
         allow_replication_factor_change,
-    })) {
-        Reply::AlterReassignments(mut reply) => reply.remove(0),
-        other => panic!("{other:?}"),
-    }
+    };
+    world.run(&command).remove(0)
 }
 
 fn alter(world: &mut World, replicas: Option<&[i32]>) -> Result<(), ReassignmentFailure> {
@@ -46,15 +44,12 @@ fn alter(world: &mut World, replicas: Option<&[i32]>) -> Result<(), Reassignment
 }
 
 fn elect(world: &mut World, election: Election) -> Result<(), ElectionFailure> {
-    let mut named = |partitions| match world.decide(&Command::ElectLeaders(ElectLeaders {
-        election,
-        partitions,
-    })) {
-        Decision {
-            reply: Reply::ElectLeaders(reply),
-            records,
-        } => (reply, records),
-        other => panic!("{other:?}"),
+    let mut named = |partitions| {
+        let Decision { records, reply } = world.decide(&ElectLeaders {
+            election,
+            partitions,
+        });
+        (reply, records)
     };
     let all = named(None);
     let (mut one, records) = named(Some(vec![TopicPartition::new("a", 0)]));
@@ -204,10 +199,7 @@ fn only_a_broker_that_has_stopped_is_unregistered() {
     let mut world = left_alone(&[1, 2]);
     let mut unregister = |broker| {
         let broker_id = NodeId(broker);
-        match world.run(Command::UnregisterBroker(UnregisterBroker { broker_id })) {
-            Reply::UnregisterBroker(result) => result,
-            other => panic!("{other:?}"),
-        }
+        world.run(&UnregisterBroker { broker_id })
     };
     refused(
         unregister(7),
