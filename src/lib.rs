@@ -36,6 +36,7 @@
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
+//! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings | messages |
 //! | 6 | [`coordinator`] | hosts group machines on `__consumer_offsets`: load, run, append, replay, park; timers | messages |
@@ -49,7 +50,7 @@
 //! A produce from socket to disk, in ten minutes: [`wire`] (its page shows a connection's queue), then
 //! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], [`partition::preparation`] (where
 //! records are unpacked and compressed), `partition/lane.rs` (the drain), [`log::RecordSet::prepare`] and
-//! [`log::PartitionLog::append_prepared`], and back through `partition/waiters.rs`.
+//! [`log::PartitionLog::append_prepared`], and back through `partition/leader.rs` and `partition/waiters.rs`.
 //!
 //! A fetch: `handlers/fetch.rs`, [`partition::fetch`] (its page says what is looked at, and what an answer holds),
 //! `partition/waiters.rs`, `log/reader.rs`, and out through `handlers/fetch_response.rs`.
@@ -78,6 +79,7 @@ pub mod messages;
 pub mod metadata;
 pub mod partition;
 pub mod record;
+pub mod replication;
 pub mod schema;
 pub mod security;
 pub mod wire;
