@@ -77,25 +77,24 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// The same reading, after checking that the positions stand in order.
-    ///
-    /// # Panics
-    /// When they do not: that is a fault of the writer of the partition, and going on would answer
-    /// clients from a log that contradicts itself.
-    #[must_use]
-    pub fn checked(self) -> Self {
-        let Self {
+    /// Positions in their order. The high watermark keeps within the log: a log that was cut, or whose start was
+    /// raised, takes it along. The last stable offset is where the oldest open transaction begins, and never above
+    /// the high watermark.
+    pub fn in_order(
+        log_start: Offset,
+        first_unstable: Option<Offset>,
+        high_watermark: Offset,
+        log_end: Offset,
+    ) -> Self {
+        let log_end = log_end.max(log_start);
+        let high_watermark = high_watermark.clamp(log_start, log_end);
+        let last_stable = first_unstable.unwrap_or(high_watermark);
+        Self {
             log_start,
-            last_stable,
+            last_stable: last_stable.clamp(log_start, high_watermark),
             high_watermark,
             log_end,
-        } = self;
-        assert!(
-            log_start <= last_stable && last_stable <= high_watermark && high_watermark <= log_end,
-            "positions out of order: log start {log_start}, last stable {last_stable}, \
-             high watermark {high_watermark}, log end {log_end}"
-        );
-        self
+        }
     }
 }
 
@@ -104,14 +103,31 @@ mod tests {
     use super::{Offset, Positions};
 
     #[test]
-    #[should_panic(expected = "positions out of order")]
-    fn a_watermark_above_the_log_end_is_refused() {
-        let _ = Positions {
-            log_start: Offset(0),
-            last_stable: Offset(3),
-            high_watermark: Offset(9),
-            log_end: Offset(8),
-        }
-        .checked();
+    fn positions_stand_in_order() {
+        let in_order = |start, unstable: Option<i64>, watermark, end| {
+            let unstable = unstable.map(Offset);
+            let of = Positions::in_order(Offset(start), unstable, Offset(watermark), Offset(end));
+            let Positions {
+                log_start,
+                last_stable,
+                high_watermark,
+                log_end,
+            } = of;
+            (log_start.0, last_stable.0, high_watermark.0, log_end.0)
+        };
+        assert_eq!(in_order(1, None, 5, 8), (1, 5, 5, 8));
+        assert_eq!(in_order(1, Some(3), 5, 8), (1, 3, 5, 8));
+        assert_eq!(
+            in_order(1, Some(7), 5, 8),
+            (1, 5, 5, 8),
+            "not above the watermark"
+        );
+        assert_eq!(in_order(1, Some(0), 5, 8), (1, 1, 5, 8));
+        assert_eq!(in_order(1, None, 9, 8), (1, 8, 8, 8), "the log was cut");
+        assert_eq!(
+            in_order(6, Some(3), 5, 8),
+            (6, 6, 6, 8),
+            "the log start was raised"
+        );
     }
 }

@@ -14,7 +14,7 @@
 
 use crate::base::{TopicPartition, limited};
 use crate::log::AppendError;
-use crate::partition::AppendFailure;
+use crate::partition::{AfterAppend, AppendFailure};
 
 use super::host::{CoordinatorError, Subject};
 
@@ -26,11 +26,13 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
         AppendFailure::NotLeader
         | AppendFailure::Gone
         | AppendFailure::Storage
+        | AppendFailure::AfterAppend(_, AfterAppend::NotLeader | AfterAppend::Storage)
         | AppendFailure::Refused(AppendError::Offline(_) | AppendError::Io(_)) => {
             CoordinatorError::NotCoordinator
         }
         AppendFailure::NotEnoughReplicas { .. }
         | AppendFailure::DiskNearlyFull
+        | AppendFailure::AfterAppend(_, AfterAppend::TimedOut | AfterAppend::NotEnoughReplicas)
         | AppendFailure::TimedOut(_) => CoordinatorError::NotAvailable,
         AppendFailure::Refused(_) => CoordinatorError::Refused,
     }
@@ -39,7 +41,12 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
 /// Says that an append has failed.
 pub(super) fn tell(partition: &TopicPartition, subject: &Subject, failure: &AppendFailure) {
     let Subject { operation, group } = subject;
-    if matches!(failure, AppendFailure::NotLeader | AppendFailure::Gone) {
+    if matches!(
+        failure,
+        AppendFailure::NotLeader
+            | AppendFailure::AfterAppend(_, AfterAppend::NotLeader)
+            | AppendFailure::Gone
+    ) {
         limited!(
             info,
             "group operation not written: the partition of its group is not led here any more",

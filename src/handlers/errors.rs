@@ -29,7 +29,8 @@ use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
 use crate::partition::{
-    AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted, ReadFailure,
+    AfterAppend, AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted,
+    ReadFailure,
 };
 
 /// The code for an append that did not happen.
@@ -41,6 +42,12 @@ pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
         AppendFailure::DiskNearlyFull | AppendFailure::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
         AppendFailure::Refused(refusal) => of_refused_append(refusal),
         AppendFailure::TimedOut(_) => ErrorCode::REQUEST_TIMED_OUT,
+        AppendFailure::AfterAppend(_, reason) => match reason {
+            AfterAppend::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
+            AfterAppend::NotEnoughReplicas => ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+            AfterAppend::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            AfterAppend::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
+        },
         // Deleted while the append was queued, or the broker stops: the client looks again.
         AppendFailure::Gone => ErrorCode::NOT_LEADER_OR_FOLLOWER,
     }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 use crate::base::ErrorCode;
@@ -63,6 +64,7 @@ impl Handler for Produce {
             acks,
             refused,
             is_small: partitions <= SMALL_REQUEST,
+            timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
         };
         let topics: Vec<TopicAppends> = request
             .topic_data
@@ -91,6 +93,8 @@ struct Terms {
     refused: Option<ErrorCode>,
     /// Whether there are few of them.
     is_small: bool,
+    /// How long other replicas may take.
+    timeout: Duration,
 }
 
 /// What was started for one topic of the request.
@@ -119,10 +123,8 @@ fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms)
             let started = match (&topic, terms.acks) {
                 (Err(code), _) => Started::Refused(*code),
                 (Ok(_), None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
-                (Ok(topic), Some(acks)) => {
-                    start_partition(call, topic, partition, acks, terms.is_small)
-                        .unwrap_or_else(Started::Refused)
-                }
+                (Ok(topic), Some(acks)) => start_partition(call, topic, partition, acks, terms)
+                    .unwrap_or_else(Started::Refused),
             };
             (index, started)
         })
@@ -144,7 +146,7 @@ fn start_partition(
     topic: &TopicImage,
     data: PartitionProduceData,
     acks: RequiredAcks,
-    is_one_of_few: bool,
+    terms: Terms,
 ) -> Result<Started, ErrorCode> {
     let replica = call
         .broker
@@ -162,10 +164,10 @@ fn start_partition(
         origin: AppendOrigin::Client,
         acks,
         source: Source::Connection(call.peer.address),
-        is_one_of_few,
+        is_one_of_few: terms.is_small,
         expected_epoch: None,
     });
-    Ok(Started::Append(replica, append))
+    Ok(Started::Append(replica, append.within(terms.timeout)))
 }
 
 /// What the log could store, but this API must not take. A batch that is none is for the log to refuse.
@@ -285,15 +287,10 @@ fn answer(
     result: Result<Appended, AppendFailure>,
 ) -> PartitionProduceResponse {
     match result {
-        Ok(Appended { info, .. }) => {
-            let answer = PartitionProduceResponse::default()
-                .with_base_offset(info.first_offset.0)
-                .with_log_append_time_ms(info.log_append_time.0);
-            if version >= 5 {
-                answer.with_log_start_offset(info.log_start.0)
-            } else {
-                answer
-            }
+        Ok(appended) => appended_at(version, &appended),
+        // It is in the log all the same, and Kafka says where.
+        Err(failure @ AppendFailure::AfterAppend(appended, _)) => {
+            appended_at(version, &appended).with_error_code(errors::of_append(&failure).0)
         }
         Err(failure) => {
             let mut answer = refusal(errors::of_append(&failure));
@@ -311,6 +308,18 @@ fn answer(
                 .with_error_message(Some(StrBytes::from_string(text(&failure))))
                 .with_record_errors(record_errors)
         }
+    }
+}
+
+/// Where an append is in the log.
+fn appended_at(version: i16, Appended { info, .. }: &Appended) -> PartitionProduceResponse {
+    let answer = PartitionProduceResponse::default()
+        .with_base_offset(info.first_offset.0)
+        .with_log_append_time_ms(info.log_append_time.0);
+    if version >= 5 {
+        answer.with_log_start_offset(info.log_start.0)
+    } else {
+        answer
     }
 }
 

@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::base::LeaderEpoch;
+use crate::base::{LeaderEpoch, Offset};
 use crate::log::{AppendError, AppendInfo, AppendOrigin};
 
 use super::preparation::source::Source;
@@ -61,6 +63,26 @@ pub struct Appended {
     pub leader_epoch: LeaderEpoch,
 }
 
+impl Appended {
+    /// Behind its last record: where the watermark must be for all replicas to have it.
+    pub(super) const fn end(&self) -> Offset {
+        self.info.last_offset.next()
+    }
+}
+
+/// Why an append that is in the leader's log was not confirmed. It may be kept or lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterAppend {
+    /// The other replicas have not had it within the time that the client gave.
+    TimedOut,
+    /// All replicas in sync have it, and they have become too few.
+    NotEnoughReplicas,
+    /// Another broker leads the partition now.
+    NotLeader,
+    /// The log directory has failed.
+    Storage,
+}
+
 /// Why an append did not happen (or, for [`AppendFailure::Storage`], may not be durable).
 #[derive(Debug, thiserror::Error)]
 pub enum AppendFailure {
@@ -84,6 +106,9 @@ pub enum AppendFailure {
     /// The log directory is offline.
     #[error("the log directory is offline")]
     Storage,
+    /// It is in the leader's log, and was not confirmed.
+    #[error("appended, and not confirmed: {1:?}")]
+    AfterAppend(Appended, AfterAppend),
     /// It has waited so long to be checked or compressed that its client has given up; nothing was stored.
     #[error(
         "the batch has waited for {0} s to be checked or compressed, since there is more to do than this broker can: send less, or compress it as the topic asks"
@@ -94,31 +119,91 @@ pub enum AppendFailure {
     Gone,
 }
 
+/// What the caller hears of an append.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// What has become of it.
+    Final(Result<Appended, AppendFailure>),
+    /// It is written, and waits for other replicas.
+    Waits(Appended, oneshot::Receiver<Result<Appended, AppendFailure>>),
+}
+
+/// Where the result of an append goes, and what it waits for.
+#[derive(Debug)]
+pub(super) struct AppendReply {
+    pub(super) acks: RequiredAcks,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl AppendReply {
+    /// The two ends.
+    pub(super) fn channel(acks: RequiredAcks) -> (Self, PendingAppend) {
+        let (answer, received) = oneshot::channel();
+        let pending = PendingAppend {
+            state: State::Queued(received),
+            timeout: None,
+        };
+        (Self { acks, answer }, pending)
+    }
+
+    /// Whether nobody waits for it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    /// Answers.
+    pub(super) fn send(self, result: Result<Appended, AppendFailure>) {
+        // A client that has gone away does not wait for its acknowledgement.
+        drop(self.answer.send(Answer::Final(result)));
+    }
+
+    /// Says that the append is written and waits for other replicas; where its result goes.
+    pub(super) fn wait(
+        self,
+        appended: Appended,
+    ) -> oneshot::Sender<Result<Appended, AppendFailure>> {
+        let (reply, result) = oneshot::channel();
+        drop(self.answer.send(Answer::Waits(appended, result)));
+        reply
+    }
+}
+
 /// An append whose place in the partition's order is fixed. Await it for the acknowledgement;
 /// dropping it does not undo the append. Only one of a client whose costly preparation has not begun is then not made
 /// at all, nor is what the same connection has sent after it to the partition.
 #[derive(Debug)]
 pub struct PendingAppend {
     state: State,
+    /// How long to wait for other replicas.
+    timeout: Option<Duration>,
 }
 
 #[derive(Debug)]
 enum State {
     Refused(Option<AppendFailure>),
-    Queued(oneshot::Receiver<Result<Appended, AppendFailure>>),
+    Queued(oneshot::Receiver<Answer>),
+    /// Written. The timer is on the heap, so that the append may be moved.
+    Waiting {
+        appended: Appended,
+        result: oneshot::Receiver<Result<Appended, AppendFailure>>,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
 }
 
 impl PendingAppend {
     pub(super) const fn refused(failure: AppendFailure) -> Self {
         Self {
             state: State::Refused(Some(failure)),
+            timeout: None,
         }
     }
 
-    pub(super) const fn queued(reply: oneshot::Receiver<Result<Appended, AppendFailure>>) -> Self {
-        Self {
-            state: State::Queued(reply),
-        }
+    /// Waits for other replicas no longer than `timeout`, from the moment that the leader has written it. What the
+    /// leader itself needs is not counted, as in Kafka.
+    #[must_use]
+    pub const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
     }
 }
 
@@ -126,13 +211,47 @@ impl Future for PendingAppend {
     type Output = Result<Appended, AppendFailure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.state {
-            State::Refused(failure) => {
-                Poll::Ready(Err(failure.take().unwrap_or(AppendFailure::Gone)))
+        let gone = || Err(AppendFailure::Gone);
+        loop {
+            match &mut self.state {
+                State::Refused(failure) => {
+                    return Poll::Ready(Err(failure.take().unwrap_or(AppendFailure::Gone)));
+                }
+                State::Queued(answer) => match Pin::new(answer).poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(_)) => return Poll::Ready(gone()),
+                    Poll::Ready(Ok(Answer::Final(result))) => return Poll::Ready(result),
+                    Poll::Ready(Ok(Answer::Waits(appended, result))) => {
+                        let timer = |timeout| Box::pin(sleep_until(Instant::now() + timeout));
+                        let timer = self.timeout.map(timer);
+                        self.state = State::Waiting {
+                            appended,
+                            result,
+                            timer,
+                        };
+                    }
+                },
+                State::Waiting {
+                    appended,
+                    result,
+                    timer,
+                } => {
+                    if let Poll::Ready(result) = Pin::new(result).poll(context) {
+                        return Poll::Ready(result.unwrap_or_else(|_| gone()));
+                    }
+                    let timer = timer.as_mut().map(|timer| timer.as_mut().poll(context));
+                    let is_late = timer.is_some_and(|timer| timer.is_ready());
+                    return if is_late {
+                        let appended = *appended;
+                        Poll::Ready(Err(AppendFailure::AfterAppend(
+                            appended,
+                            AfterAppend::TimedOut,
+                        )))
+                    } else {
+                        Poll::Pending
+                    };
+                }
             }
-            State::Queued(reply) => Pin::new(reply)
-                .poll(context)
-                .map(|answer| answer.unwrap_or(Err(AppendFailure::Gone))),
         }
     }
 }

@@ -4,30 +4,34 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::base::{Offset, Positions, ProducerId, Timestamp};
+use crate::base::{Offset, ProducerId, Timestamp};
+use crate::config::TopicConfig;
 use crate::log::{
     AppendError, AppendInfo, DirectoryOffline, LogError, PartitionLog, PreparedAppend, RecordSet,
 };
 
-use super::append::{AppendFailure, Appended};
+use super::append::{AfterAppend, AppendFailure, AppendReply, Appended, RequiredAcks};
 use super::directory::HostedDirectory;
 use super::lane::Content;
-use super::replica::{Published, Replica};
+use super::leader::Role;
+use super::replica::{Leadership, Replica};
 use super::upkeep::syncer::Syncer;
 
 /// A log and its public side, owned by one lane.
 pub(super) struct Hosted {
     pub(super) log: PartitionLog,
     pub(super) replica: Arc<Replica>,
+    role: Role,
     /// How often the log was replaced by another one with the same records.
     incarnation: u64,
 }
 
 impl Hosted {
-    pub(super) const fn new(log: PartitionLog, replica: Arc<Replica>) -> Self {
+    pub(super) const fn new(log: PartitionLog, role: Role, replica: Arc<Replica>) -> Self {
         Self {
             log,
             replica,
+            role,
             incarnation: 0,
         }
     }
@@ -42,29 +46,39 @@ impl Hosted {
         let before = std::mem::replace(&mut self.log, log);
         self.incarnation += 1;
         let source = self.replica.move_to(directory);
-        self.replica.publish(state_of(&self.log));
+        self.replica.publish(self.role.state_of(&self.log));
         source.note_replicas_changed();
         directory.note_replicas_changed();
         (source, before)
     }
 
-    /// Appends for the leader; not published yet.
+    /// Becomes what the image says. Published when that is settled.
+    pub(super) fn follow(&mut self, leadership: &Leadership, now: Timestamp) {
+        self.role.follow(leadership, &mut self.log, now);
+    }
+
+    /// Goes by another configuration.
+    pub(super) fn configure(&mut self, config: Arc<TopicConfig>, now: Timestamp) {
+        self.role.configure(&config, now);
+        self.log.set_config(config);
+    }
+
+    /// Appends for the leader, if this broker still is what it was when the append was queued; not published yet.
     pub(super) fn append(
         &mut self,
         content: Content,
+        acks: RequiredAcks,
         now: Timestamp,
     ) -> Result<Appended, AppendFailure> {
         if self.replica.is_offline() {
             return Err(AppendFailure::Storage);
         }
-        let (epoch, prepared) = match content {
-            Content::Unprepared(set) => (set.epoch, self.prepare(&set, now)),
-            Content::Prepared(epoch, prepared) => (epoch, prepared),
+        let epoch = content.epoch();
+        self.role.admit(epoch, acks)?;
+        let prepared = match content {
+            Content::Unprepared(set) => self.prepare(&set, now),
+            Content::Prepared(_, prepared) => prepared,
         };
-        // It may have been handed over before the leadership changed: its time is over.
-        if self.log.latest_epoch() > Some(epoch) {
-            return Err(AppendFailure::NotLeader);
-        }
         let size = prepared.as_ref().map_or(0, PreparedAppend::size);
         match prepared.and_then(|prepared| self.log.append_prepared(prepared, now)) {
             Ok(info) => {
@@ -97,8 +111,8 @@ impl Hosted {
         }
     }
 
-    /// Syncs the log where its policy asks for it, hands over what may be synced in the background, and
-    /// publishes the log if anything has moved.
+    /// Syncs the log where its policy asks for it, hands over what may be synced in the background,
+    /// publishes the log if anything has moved, and answers those who have waited for the watermark.
     ///
     /// # Errors
     /// When the log cannot be trusted any more: nothing of the drain may be acknowledged. That includes a
@@ -111,8 +125,24 @@ impl Hosted {
             self.flush()?;
         }
         self.sync_in_background(now, syncer);
+        self.role.settle(&self.log, now);
         self.publish();
+        self.role.release();
         Ok(())
+    }
+
+    /// Answers an append that is settled, or has it wait for other replicas.
+    pub(super) fn acknowledge(
+        &mut self,
+        result: Result<Appended, AppendFailure>,
+        reply: AppendReply,
+    ) {
+        self.role.acknowledge(result, reply);
+    }
+
+    /// Answers all who wait for other replicas: what is in this log cannot be trusted.
+    pub(super) fn give_up(&mut self) {
+        self.role.give_up(AfterAppend::Storage);
     }
 
     /// Whether the log's policy asks for a sync before what was appended is acknowledged.
@@ -208,8 +238,9 @@ impl Hosted {
 
     fn publish(&self) {
         let seen = self.replica.published();
-        let next = state_of(&self.log);
+        let next = self.role.state_of(&self.log);
         if next.positions != seen.positions
+            || next.led_in != seen.led_in
             || next.recovery_point != seen.recovery_point
             || next.first_segment != seen.first_segment
             || next.view.latest_epoch() != seen.view.latest_epoch()
@@ -217,23 +248,5 @@ impl Hosted {
         {
             self.replica.publish(next);
         }
-    }
-}
-
-/// The state of `log` that readers may see. With one replica the watermark is the log end: there is
-/// nobody whose loss could take an acknowledged record away.
-pub(super) fn state_of(log: &PartitionLog) -> Published {
-    let log_end = log.log_end();
-    let positions = Positions {
-        log_start: log.log_start(),
-        last_stable: log.first_unstable().unwrap_or(log_end),
-        high_watermark: log_end,
-        log_end,
-    };
-    Published {
-        view: log.view(),
-        positions: positions.checked(),
-        recovery_point: log.recovery_point(),
-        first_segment: log.first_segment_base(),
     }
 }

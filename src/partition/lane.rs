@@ -29,9 +29,9 @@ use tokio::sync::oneshot;
 use crate::base::{Clock, LeaderEpoch};
 use crate::log::{AppendError, PreparedAppend, RecordSet};
 
-use super::append::{AppendFailure, Appended};
-pub(super) use super::hosted::{Hosted, state_of};
-use super::preparation::{AppendReply, Room};
+use super::append::{AppendFailure, AppendReply, Appended};
+pub(super) use super::hosted::Hosted;
+use super::preparation::Room;
 use super::turns::Turns;
 use super::upkeep::syncer::Syncer;
 
@@ -69,6 +69,16 @@ pub(super) enum Content {
     Unprepared(RecordSet),
     /// As it was prepared in this epoch, or refused.
     Prepared(LeaderEpoch, Result<PreparedAppend, AppendError>),
+}
+
+impl Content {
+    /// The leadership in which it was handed over.
+    pub(super) const fn epoch(&self) -> LeaderEpoch {
+        match self {
+            Self::Unprepared(set) => set.epoch,
+            Self::Prepared(epoch, _) => *epoch,
+        }
+    }
 }
 
 impl AppendTask {
@@ -365,10 +375,10 @@ impl Lane {
             reply,
         } = task;
         let Some(hosted) = self.hosted.get_mut(&slot) else {
-            drop(reply.send(Err(AppendFailure::Gone)));
+            reply.send(Err(AppendFailure::Gone));
             return false;
         };
-        let result = hosted.append(content, self.clock.now());
+        let result = hosted.append(content, reply.acks, self.clock.now());
         drop(room);
         if result.is_ok() {
             self.unsynced.insert(slot);
@@ -443,21 +453,23 @@ impl Lane {
     /// Syncs what must be synced, publishes what has changed, then answers.
     fn settle(&mut self, slot: Slot, applied: Vec<Applied>) {
         let now = self.clock.now();
-        let mut is_lost = false;
-        if let Some(hosted) = self.hosted.get_mut(&slot) {
-            is_lost = hosted.settle(now, &self.syncer).is_err();
-            if !hosted.is_unsynced() {
-                self.unsynced.remove(&slot);
+        let Some(hosted) = self.hosted.get_mut(&slot) else {
+            // Without their replies the appends are gone, as the log is.
+            return;
+        };
+        let is_lost = hosted.settle(now, &self.syncer).is_err();
+        if !hosted.is_unsynced() {
+            self.unsynced.remove(&slot);
+        }
+        if is_lost {
+            hosted.give_up();
+            for Applied { reply, .. } in applied {
+                reply.send(Err(AppendFailure::Storage));
             }
+            return;
         }
         for Applied { result, reply } in applied {
-            let result = if is_lost {
-                Err(AppendFailure::Storage)
-            } else {
-                result
-            };
-            // A client that has gone away does not wait for its acknowledgement.
-            drop(reply.send(result));
+            hosted.acknowledge(result, reply);
         }
     }
 }

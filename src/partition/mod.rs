@@ -1,8 +1,9 @@
 //! Floor 5: the partitions that this broker hosts, and the threads that write them.
 //!
-//! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]), what readers
-//! and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and what is remembered of it ([`sessions`]), log
-//! directories and their failure ([`directory`]), and what keeps logs within their bounds ([`upkeep`]).
+//! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]) with what this broker is to
+//! the partition (`leader`), what readers and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and what
+//! is remembered of it ([`sessions`]), log directories and their failure ([`directory`]), and what keeps logs within
+//! their bounds ([`upkeep`]).
 //!
 //! Must not: decode a request, know an API, or decide what exists (the image says that).
 //!
@@ -37,6 +38,9 @@
 //! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane, which is one of its directory's; nobody
 //!   else touches it. Only a mover takes it out for the last step of a move.
 //! - What waits for a disk holds no lock that somebody takes for another directory.
+//! - What this broker is to a partition (leader in an epoch, follower, neither) changes in the order of the lane. An
+//!   append that was queued before such a change and is reached after it is refused. A client is served in an epoch
+//!   after the log says where it begins.
 //! - An append has its place in its partition as soon as [`Replica::append`] returns: behind everything that its
 //!   [`Source`] has appended to the partition. Between two sources nobody has promised an order.
 //! - A lane does nothing that takes long for a processor.
@@ -59,6 +63,7 @@ pub mod fetch;
 mod hosted;
 mod hosting;
 pub mod lane;
+mod leader;
 pub mod lookup;
 mod moves;
 pub mod preparation;
@@ -74,7 +79,9 @@ mod turns;
 mod upkeep;
 pub mod waiters;
 
-pub use append::{AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks};
+pub use append::{
+    AfterAppend, AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks,
+};
 pub use delete_records::DeleteFailure;
 pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch::ReadFailure;

@@ -54,7 +54,7 @@ use crate::base::{Clock, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::{AppendError, Effort, PreparedAppend, RecordSet};
 
-use super::append::{AppendFailure, Appended};
+use super::append::{AppendFailure, AppendReply};
 use super::lane::AppendTask;
 use super::replica::Replica;
 use lines::{Kind, LineId, Lines, Need, Next, Taken, Work};
@@ -69,9 +69,6 @@ const MOST_RECOMPRESSORS: usize = 4;
 
 /// How long an append may wait for its turn: the default of the clients' `request.timeout.ms`.
 const PATIENCE_SECONDS: i64 = 30;
-
-/// Where the result of an append goes.
-pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendFailure>>;
 
 /// The running workers; dropping it (or [`Preparation::stop`]) ends them.
 pub(super) struct Preparation {
@@ -178,11 +175,8 @@ impl Job {
 
     /// Says that it is not done any more.
     fn refuse(self) {
-        // Nobody may be left to hear it.
-        drop(
-            self.reply
-                .send(Err(AppendFailure::TimedOut(PATIENCE_SECONDS))),
-        );
+        self.reply
+            .send(Err(AppendFailure::TimedOut(PATIENCE_SECONDS)));
     }
 
     /// Hands the append to its lane, where it is prepared.

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use crate::base::{LeaderEpoch, NodeId, Offset, Positions, TopicId, TopicPartition};
+use crate::base::{LeaderEpoch, NodeId, Offset, Positions, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::{AppendOrigin, Checkpoint, LogView, RecordSet};
 use crate::metadata::PartitionImage;
 
-use super::append::{AppendFailure, AppendOptions, PendingAppend, RequiredAcks};
+use super::append::{AppendFailure, AppendOptions, AppendReply, PendingAppend, RequiredAcks};
 use super::directory::HostedDirectory;
 use super::lane::{AppendTask, Hosted, LaneHandle, Slot};
 use super::preparation::{InPreparation, Pool};
@@ -31,6 +31,8 @@ pub struct Published {
     pub recovery_point: Offset,
     /// Where the oldest segment begins: at or below the log start.
     pub first_segment: Offset,
+    /// The epoch in which this broker leads, once the log says where it begins; else [`LeaderEpoch::NONE`].
+    pub led_in: LeaderEpoch,
 }
 
 impl Published {
@@ -75,10 +77,12 @@ pub struct Leadership {
     pub leader: NodeId,
     /// Its epoch.
     pub epoch: LeaderEpoch,
-    /// How many replicas the partition has.
-    pub replicas: usize,
-    /// How many of them are in sync.
-    pub in_sync: usize,
+    /// The number of this state of the partition; it grows with every change.
+    pub partition_epoch: i32,
+    /// Who stores the partition.
+    pub replicas: Vec<NodeId>,
+    /// Who of them is in sync.
+    pub isr: Vec<NodeId>,
 }
 
 impl From<&PartitionImage> for Leadership {
@@ -86,8 +90,9 @@ impl From<&PartitionImage> for Leadership {
         Self {
             leader: partition.leader,
             epoch: partition.leader_epoch,
-            replicas: partition.replicas.len(),
-            in_sync: partition.isr.len(),
+            partition_epoch: partition.partition_epoch,
+            replicas: partition.replicas.clone(),
+            isr: partition.isr.clone(),
         }
     }
 }
@@ -239,6 +244,9 @@ impl Replica {
             Err(EpochMismatch::Unknown)
         } else if leadership.leader != self.node {
             Err(EpochMismatch::NotLeader)
+        } else if is_sent && client != self.published.load().led_in {
+            // The lane has not come to it yet: where the epoch begins is not known.
+            Err(EpochMismatch::Unknown)
         } else {
             Ok(())
         }
@@ -252,7 +260,7 @@ impl Replica {
         match self.admit(&options) {
             Err(failure) => PendingAppend::refused(failure),
             Ok(epoch) => {
-                let (reply, answer) = oneshot::channel();
+                let (reply, pending) = AppendReply::channel(options.acks);
                 let set = RecordSet {
                     records: options.records,
                     origin: options.origin,
@@ -260,7 +268,7 @@ impl Replica {
                 };
                 let pool = &self.preparation;
                 pool.append(self, options.source, options.is_one_of_few, (set, reply));
-                PendingAppend::queued(answer)
+                pending
             }
         }
     }
@@ -291,6 +299,8 @@ impl Replica {
         self.route.settle(settled);
     }
 
+    /// Turns away what can be seen to be refused, before anything is prepared for it. The lane decides, when it
+    /// comes to the append; until then the leadership may be another one.
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {
         let directory = self.directory.load();
         // First: with its directory the partition has lost its leader, but that is not the reason.
@@ -312,19 +322,36 @@ impl Replica {
         if options.acks == RequiredAcks::All {
             // No partition can ask for more in-sync replicas than it has replicas (KIP-966).
             let wanted = usize::try_from(self.config.load().min_insync_replicas).unwrap_or(1);
-            let needed = wanted.min(leadership.replicas);
-            if leadership.in_sync < needed {
-                return Err(AppendFailure::NotEnoughReplicas {
-                    in_sync: leadership.in_sync,
-                    needed,
-                });
+            let needed = wanted.min(leadership.replicas.len());
+            let in_sync = leadership.isr.len();
+            if in_sync < needed {
+                return Err(AppendFailure::NotEnoughReplicas { in_sync, needed });
             }
         }
         Ok(leadership.epoch)
     }
 
-    pub(super) fn lead(&self, leadership: Leadership) {
-        self.leadership.store(Arc::new(leadership));
+    /// Has the lane become what the image says, in its order. Appends are admitted by what the image says from now
+    /// on: they come to the lane later than the change.
+    pub(super) fn follow(&self, leadership: Leadership, now: Timestamp) {
+        let leadership = Arc::new(leadership);
+        if **self.leadership.load() != *leadership {
+            let next = Arc::clone(&leadership);
+            self.operate(move |hosted| hosted.follow(&next, now));
+        }
+        self.show(leadership);
+    }
+
+    /// Nobody leads the partition here any more: it is deleted.
+    pub(super) fn lead_no_more(&self) {
+        self.show(Arc::new(Leadership {
+            leader: NodeId::NONE,
+            ..(*self.leadership()).clone()
+        }));
+    }
+
+    fn show(&self, leadership: Arc<Leadership>) {
+        self.leadership.store(leadership);
         self.waiters.tell(News::Changed);
     }
 

@@ -84,6 +84,17 @@ impl Broker {
         overrides: &[(&str, &str)],
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::start_in_sync_with(path, id, overrides, clock, 1)
+    }
+
+    /// With so many of the two replicas in sync.
+    pub(crate) fn start_in_sync_with(
+        path: &Path,
+        id: TopicId,
+        overrides: &[(&str, &str)],
+        clock: Arc<dyn Clock>,
+        in_sync: usize,
+    ) -> Self {
         let identity = Identity {
             node_id: NODE,
             cluster_id: None,
@@ -93,7 +104,7 @@ impl Broker {
         let contents = Contents::read(&directories);
         let config = BrokerConfig::with(overrides).expect("a configuration");
         let config = CurrentConfig::new(Arc::new(config));
-        let (image, _) = change(&Image::default(), &topic(id, 1));
+        let (image, _) = change(&Image::default(), &topic(id, in_sync));
         let watch = Arc::new(Unwatched);
         let partitions = Partitions::start(config, directories, contents, clock, &image, watch)
             .expect("partitions");

@@ -2,6 +2,7 @@
 
 mod directories;
 mod hanging;
+mod leading;
 mod moves;
 mod preparing;
 mod ranges;

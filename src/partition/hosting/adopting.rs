@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::partition::lane::{self, Hosted, Slot};
-use crate::partition::moves::assignment::Assignment;
-use crate::partition::replica::{Replica, ReplicaParts};
-
 use super::manager::{HostedTopics, Opening, Partitions, Place, Unreadable};
 use super::opening::{Opened, ToOpen};
+use crate::partition::lane::{Hosted, Slot};
+use crate::partition::leader::Role;
+use crate::partition::moves::assignment::Assignment;
+use crate::partition::replica::{Replica, ReplicaParts};
 
 /// Why logs were opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,10 @@ impl Partitions {
 
     fn adopt_log(&self, hosted: &mut HostedTopics, opened: Opened, now: &ToOpen) {
         let Opened {
-            wanted,
             directory,
             mut log,
+            high_watermark,
+            ..
         } = opened;
         if now.assigned != directory.id() {
             self.assign(Assignment::new(now, directory.id()));
@@ -70,6 +71,8 @@ impl Partitions {
         let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
         let lane = directory.lane_of(slot).clone();
         log.set_config(Arc::clone(&now.config));
+        let mut role = Role::new(self.shared.node, high_watermark);
+        role.follow(&now.leadership, &mut log, self.shared.clock.now());
         let replica = Arc::new(Replica::new(ReplicaParts {
             topic_partition: now.topic_partition.clone(),
             topic_id: now.topic_id,
@@ -80,14 +83,10 @@ impl Partitions {
             preparation: Arc::clone(self.shared.preparation.pool()),
             leadership: now.leadership.clone(),
             config: Arc::clone(&now.config),
-            published: lane::state_of(&log),
+            published: role.state_of(&log),
         }));
         // The lane knows the log before anyone can send it an append.
-        lane.adopt(slot, Hosted::new(log, Arc::clone(&replica)));
-        let epoch = now.leadership.epoch;
-        if now.leadership.leader == self.shared.node && epoch != wanted.leadership.epoch {
-            replica.operate(move |hosted| hosted.log.assign_epoch(epoch));
-        }
+        lane.adopt(slot, Hosted::new(log, role, Arc::clone(&replica)));
         put(hosted, now, Place::Open(replica));
     }
 

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use crate::base::{Completion, DirectoryId, NodeId, TopicId, TopicPartition};
+use crate::base::{Completion, DirectoryId, TopicId, TopicPartition};
 use crate::log::{Checkpoint, LogError, ReplicaState};
 use crate::metadata::TopicImage;
 use crate::partition::directory::HostedDirectory;
 use crate::partition::lane::Hosted;
-use crate::partition::replica::{Leadership, Replica};
+use crate::partition::replica::Replica;
 
 use super::manager::{Partitions, Place, Unreadable};
 use super::opening::Opened;
@@ -101,10 +101,7 @@ impl Partitions {
 
     fn delete_open(&self, replica: &Replica, renaming: impl Send + 'static) {
         // Whoever waits for the partition looks again and finds that nobody leads it.
-        replica.lead(Leadership {
-            leader: NodeId::NONE,
-            ..(*replica.leadership()).clone()
-        });
+        replica.lead_no_more();
         let partitions = self.clone();
         let delay_ms = replica.config().file_delete_delay_ms;
         replica.release(move |hosted| {
@@ -126,6 +123,7 @@ impl Partitions {
             wanted,
             directory,
             log,
+            ..
         } = opened;
         let deleted = Deleted {
             partition: &wanted.topic_partition,

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{Delta, Image, TopicImage};
-use crate::partition::replica::{Leadership, Replica};
+use crate::partition::replica::Leadership;
 
 use super::manager::{Partitions, Place};
 use super::opening::ToOpen;
@@ -90,14 +90,16 @@ impl Partitions {
         leadership: Leadership,
     ) -> Option<Leadership> {
         if let Ok(replica) = self.find(topic, number) {
-            self.lead(&replica, leadership);
+            replica.follow(leadership, self.shared.clock.now());
             return None;
         }
         let mut hosted = self.hosted_mut();
         let places = hosted.get_mut(&topic);
         match places.and_then(|places| places.get_mut(&number)) {
             None => return Some(leadership),
-            Some(Place::Open(replica)) => self.lead(replica, leadership),
+            Some(Place::Open(replica)) => {
+                replica.follow(leadership, self.shared.clock.now());
+            }
             // For when it is open. What cannot be opened the housekeeper tries again, not every change.
             Some(Place::Opening(opening)) => opening.wanted.leadership = leadership,
             Some(Place::Unreadable(unreadable)) => unreadable.wanted.leadership = leadership,
@@ -105,16 +107,6 @@ impl Partitions {
             Some(Place::Offline) => {}
         }
         None
-    }
-
-    /// Follows a change of leadership. A leader notes where its epoch begins before it serves in it,
-    /// so that clients can later ask where it ended.
-    fn lead(&self, replica: &Replica, leadership: Leadership) {
-        if leadership.leader == self.shared.node && leadership.epoch != replica.leadership().epoch {
-            let epoch = leadership.epoch;
-            replica.operate(move |hosted| hosted.log.assign_epoch(epoch));
-        }
-        replica.lead(leadership);
     }
 
     fn configure(&self, image: &Image, defaults: &BrokerConfig, topic: &TopicImage) {
@@ -129,7 +121,8 @@ impl Partitions {
                 Place::Unreadable(unreadable) => unreadable.wanted.config = config,
                 Place::Open(replica) => {
                     replica.configure(Arc::clone(&config));
-                    replica.operate(move |hosted| hosted.log.set_config(config));
+                    let now = self.shared.clock.now();
+                    replica.operate(move |hosted| hosted.configure(config, now));
                 }
             }
         }

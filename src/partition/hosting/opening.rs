@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::{DirectoryId, NodeId, Timestamp, TopicId, TopicPartition};
+use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::{
     Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, ProducerExpiration,
@@ -46,12 +46,12 @@ pub(in crate::partition) struct Opened {
     pub(in crate::partition) wanted: ToOpen,
     pub(in crate::partition) directory: Arc<HostedDirectory>,
     pub(in crate::partition) log: PartitionLog,
+    /// As its checkpoint says.
+    pub(in crate::partition) high_watermark: Offset,
 }
 
 /// What opening in one directory needs to know besides the partition.
 pub(in crate::partition) struct Context {
-    /// This broker. A leader notes where its epoch begins before it serves in it.
-    pub(in crate::partition) node: NodeId,
     pub(in crate::partition) directory: Arc<HostedDirectory>,
     pub(in crate::partition) clean_shutdown: bool,
     pub(in crate::partition) recovery_points: PartitionOffsets,
@@ -99,7 +99,6 @@ impl Context {
         let shared = &partitions.shared;
         let config = shared.config.now();
         Self {
-            node: shared.node,
             directory: Arc::clone(directory),
             clean_shutdown: false,
             recovery_points: PartitionOffsets::new(),
@@ -270,15 +269,13 @@ fn open_one(
     let path = context.directory.log_directory().replica_path(partition);
     let opened = PartitionLog::open(&path, partition.clone(), options);
     match opened {
-        Ok((mut log, report)) => {
-            if wanted.leadership.leader == context.node {
-                log.assign_epoch(wanted.leadership.epoch);
-            }
+        Ok((log, report)) => {
             progress.note_opened(partition, &report);
             Ok(Opened {
                 wanted,
                 directory: Arc::clone(&context.directory),
                 log,
+                high_watermark,
             })
         }
         Err(error) => {
