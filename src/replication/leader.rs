@@ -384,3 +384,6 @@ impl Leader {
         self.high_watermark = self.high_watermark.max(next);
     }
 }
+
+#[cfg(test)]
+mod tests;
