@@ -21,7 +21,7 @@ pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId
 pub use log_limit::LogLimit;
 pub(crate) use log_limit::limited;
 pub use offset::{LeaderEpoch, Offset, Positions};
-pub use outcome::{Outcome, TimerChange, Token};
+pub use outcome::{Bounds, KeyValue, Outcome, SealedReply, TimerChange, Token};
 pub use pending::Pending;
 pub use shared_cost::SharedCost;
 pub(crate) use shared_map::SharedMap;

@@ -1,13 +1,116 @@
-//! What a state machine answers to a command: the records to write, the replies to give once they
-//! are written, and the timers to change. The machine itself has not changed its hard state; it
-//! will when the host replays the records into it.
+//! What a state machine decides: the records to write, the replies to give once they are written, and the timers to
+//! change. The machine itself has not changed its hard state; it will when the host replays the records into it.
 
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-/// Names a request that waits for its reply. The host gives one to every command; a machine may
+/// Names a request that waits for a reply of type `R`. The host gives one to every question; a machine may
 /// keep it (a join that waits for other members) and answer it in a later outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Token(pub u64);
+pub struct Token<R> {
+    number: u64,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R> Token<R> {
+    /// The token of the request with this number.
+    pub const fn new(number: u64) -> Self {
+        Self {
+            number,
+            reply: PhantomData,
+        }
+    }
+
+    /// The number of the request. No two requests to one machine have the same.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+}
+
+// Derived, these would ask the same of the reply.
+impl<R> Clone for Token<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Token<R> {}
+
+impl<R> PartialEq for Token<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl<R> Eq for Token<R> {}
+
+impl<R> fmt::Debug for Token<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.number)
+    }
+}
+
+/// A reply on its way. The type of what is in it is known to whoever has the token.
+#[derive(Debug)]
+pub struct SealedReply {
+    number: u64,
+    reply: Box<dyn Any + Send>,
+}
+
+impl SealedReply {
+    /// The reply to the request that `token` names.
+    pub fn new<R: Send + 'static>(token: Token<R>, reply: R) -> Self {
+        Self {
+            number: token.number,
+            reply: Box::new(reply),
+        }
+    }
+
+    /// The number of the request.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The reply, if it is the one to the request that `token` names.
+    pub fn open<R: 'static>(self, token: Token<R>) -> Option<R> {
+        let reply = self.reply.downcast();
+        reply
+            .ok()
+            .filter(|_| self.number == token.number)
+            .map(|reply| *reply)
+    }
+}
+
+/// A record of an internal topic, encoded. Without a value it is a tombstone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValue {
+    /// What the record is about.
+    pub key: Vec<u8>,
+    /// What is so from now on, or nothing when it is over.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What bounds a decision from outside of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The largest record batch that the log takes, in bytes.
+    pub largest_batch: usize,
+    /// What the other machines of the kind hold in memory, in bytes.
+    pub held_elsewhere: usize,
+    /// How many machines of the kind there are.
+    pub machines: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            largest_batch: usize::MAX,
+            held_elsewhere: 0,
+            machines: 1,
+        }
+    }
+}
 
 /// A change to one of a machine's timers, named by a key of the machine's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +121,18 @@ pub enum TimerChange<K> {
     Cancel(K),
 }
 
-/// The decision of a machine on one command.
+/// The decision of a machine.
 #[derive(Debug)]
-pub struct Outcome<Record, Reply, TimerKey> {
+pub struct Outcome<TimerKey> {
     /// Written as one batch, in this order, and replayed into the machine before any reply is given.
-    pub records: Vec<Record>,
+    pub records: Vec<KeyValue>,
     /// Replies that may leave once the records (or, without records, all earlier ones) are committed.
-    pub replies: Vec<(Token, Reply)>,
+    pub replies: Vec<SealedReply>,
     /// Timers to set or cancel at once.
     pub timers: Vec<TimerChange<TimerKey>>,
 }
 
-impl<Record, Reply, TimerKey> Default for Outcome<Record, Reply, TimerKey> {
+impl<TimerKey> Default for Outcome<TimerKey> {
     fn default() -> Self {
         Self {
             records: Vec::new(),
@@ -39,12 +142,23 @@ impl<Record, Reply, TimerKey> Default for Outcome<Record, Reply, TimerKey> {
     }
 }
 
-impl<Record, Reply, TimerKey> Outcome<Record, Reply, TimerKey> {
-    /// An outcome that only answers `token`.
-    pub fn reply(token: Token, reply: Reply) -> Self {
-        Self {
-            replies: vec![(token, reply)],
-            ..Self::default()
-        }
+impl<TimerKey> Outcome<TimerKey> {
+    /// Answers the request that `token` names.
+    pub fn reply<R: Send + 'static>(&mut self, token: Token<R>, reply: R) {
+        self.replies.push(SealedReply::new(token, reply));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SealedReply, Token};
+
+    #[test]
+    fn a_reply_is_for_the_one_who_asked() {
+        let token = Token::new(3);
+        let reply = || SealedReply::new(token, "yes");
+        assert_eq!(reply().open(token), Some("yes"));
+        assert_eq!(reply().open(Token::<&str>::new(4)), None);
+        assert_eq!(reply().open(Token::<u8>::new(3)), None);
     }
 }

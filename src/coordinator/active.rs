@@ -8,18 +8,19 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::base::{Clock, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp, Token};
-use crate::group::Bounds;
+use crate::base::{Bounds, Clock, KeyValue, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp};
 use crate::log::AppendOrigin;
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
 use crate::record::Codec;
 
+use super::asking::{Parked, Waiting};
 use super::batches::batches;
 use super::failures;
 use super::held::Share;
-use super::host::{Answer, CoordinatorError, Host, KeyValue, Machine, Message, Release, Subject};
+use super::host::{CoordinatorError, Host, Message};
+use super::machine::{Machine, Subject};
 use super::timers::Timers;
 
 /// Why a machine is not at work any more.
@@ -40,15 +41,17 @@ pub(super) struct Active<M: Machine> {
     /// What the machine holds in memory, as all machines are counted.
     held: Share,
     timers: Timers<M::TimerKey>,
-    /// Who waits for the machine, by the token it was given.
-    waiting: HashMap<Token, Answer<M::Reply>>,
-    next_token: u64,
+    /// Who waits for the machine, by the number of the request.
+    waiting: HashMap<u64, Box<dyn Waiting>>,
+    /// Who has asked for the decision that is carried out: most are answered by it.
+    asking: Option<(u64, Box<dyn Waiting>)>,
+    next_number: u64,
     /// Appends under way, oldest first, with what they are about, and how many there have been.
     appends: VecDeque<(Subject, PendingAppend)>,
     appended: u64,
     committed: u64,
     /// Answers held back until so many appends are committed.
-    parked: Pending<u64, Release>,
+    parked: Pending<u64, Parked>,
 }
 
 impl<M: Machine> Active<M> {
@@ -68,7 +71,8 @@ impl<M: Machine> Active<M> {
             codec: host.options.codec,
             timers,
             waiting: HashMap::new(),
-            next_token: 0,
+            asking: None,
+            next_number: 0,
             appends: VecDeque::new(),
             appended: 0,
             committed: 0,
@@ -125,27 +129,28 @@ impl<M: Machine> Active<M> {
         while let Some(result) = oldest(&mut self.appends).await {
             self.settle(&result);
         }
-        for (_, answer) in self.waiting.drain() {
-            drop(answer.send(Err(CoordinatorError::NotCoordinator)));
+        for (_, waiting) in self.waiting.drain() {
+            waiting.fail(CoordinatorError::NotCoordinator);
         }
         End::Stopped
     }
 
     fn handle(&mut self, message: Message<M>) {
         match message {
-            Message::Command(command, answer) => {
-                let token = Token(self.next_token);
-                self.next_token += 1;
-                self.waiting.insert(token, answer);
-                let subject = M::subject(&command);
+            Message::Ask(question) => {
+                let number = self.next_number;
+                self.next_number += 1;
+                let subject = question.subject();
                 self.machine.within(self.bounds());
-                let outcome = self.machine.decide(token, command, self.clock.now());
+                let (outcome, waiting) = question.put(number, &mut self.machine, self.clock.now());
+                self.asking = Some((number, waiting));
                 self.carry_out(subject, outcome);
+                self.waiting.extend(self.asking.take());
                 self.held.set(self.machine.held());
             }
             Message::Read(read) => {
                 let release = read(Ok(&self.machine));
-                self.parked.admit(self.appended, release);
+                self.parked.admit(self.appended, Parked::Seen(release));
             }
             Message::Stop => {}
         }
@@ -163,7 +168,7 @@ impl<M: Machine> Active<M> {
         self.release();
     }
 
-    fn carry_out(&mut self, subject: Subject, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
+    fn carry_out(&mut self, subject: Subject, outcome: Outcome<M::TimerKey>) {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
             let limit = self.largest_batch();
@@ -178,13 +183,19 @@ impl<M: Machine> Active<M> {
             self.append(&subject, batches);
         }
         self.change_timers(outcome.timers);
-        for (token, reply) in outcome.replies {
-            if let Some(answer) = self.waiting.remove(&token) {
-                let release = move |committed: Result<(), CoordinatorError>| {
-                    drop(answer.send(committed.map(|()| reply)))
-                };
-                self.parked.admit(self.appended, Box::new(release));
+        for reply in outcome.replies {
+            if let Some(waiting) = self.take_waiting(reply.number()) {
+                let parked = Parked::Reply(waiting, reply);
+                self.parked.admit(self.appended, parked);
             }
+        }
+    }
+
+    /// Who waits for the answer to the request of this number.
+    fn take_waiting(&mut self, number: u64) -> Option<Box<dyn Waiting>> {
+        match self.asking.take_if(|(asking, _)| *asking == number) {
+            Some((_, waiting)) => Some(waiting),
+            None => self.waiting.remove(&number),
         }
     }
 
@@ -196,7 +207,7 @@ impl<M: Machine> Active<M> {
                 _ => usize::MAX,
             },
             held_elsewhere: self.held.others(),
-            partitions: self.held.machines(),
+            machines: self.held.machines(),
         }
     }
 
@@ -230,19 +241,17 @@ impl<M: Machine> Active<M> {
     }
 
     /// Drops a decision that the log would not take, and has the machine decide on what follows.
-    fn refuse(&mut self, subject: Subject, outcome: Outcome<KeyValue, M::Reply, M::TimerKey>) {
+    fn refuse(&mut self, subject: Subject, outcome: Outcome<M::TimerKey>) {
         // What is not logged has been decided on already.
         self.change_timers(outcome.timers);
         let next = self.machine.not_written(self.clock.now());
-        for (token, _) in outcome.replies {
-            if next.replies.iter().any(|(told, _)| *told == token) {
+        for reply in outcome.replies {
+            let number = reply.number();
+            if next.replies.iter().any(|next| next.number() == number) {
                 continue;
             }
-            if let Some(answer) = self.waiting.remove(&token) {
-                let release = move |committed: Result<(), CoordinatorError>| {
-                    drop(answer.send(committed.and(Err(CoordinatorError::Refused))));
-                };
-                self.parked.admit(self.appended, Box::new(release));
+            if let Some(waiting) = self.take_waiting(number) {
+                self.parked.admit(self.appended, Parked::Refusal(waiting));
             }
         }
         self.carry_out(subject, next);
@@ -264,18 +273,18 @@ impl<M: Machine> Active<M> {
     }
 
     fn release(&mut self) {
-        for release in self.parked.release(self.committed) {
-            release(Ok(()));
+        for parked in self.parked.release(self.committed) {
+            parked.release();
         }
     }
 
     /// An append failed: the machine is ahead of the log. Everyone who waits is told.
     fn give_up(&mut self, error: CoordinatorError) {
-        for release in self.parked.abandon() {
-            release(Err(error));
+        for parked in self.parked.abandon() {
+            parked.fail(error);
         }
-        for (_, answer) in self.waiting.drain() {
-            drop(answer.send(Err(error)));
+        for (_, waiting) in self.waiting.drain() {
+            waiting.fail(error);
         }
     }
 }

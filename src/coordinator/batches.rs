@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::base::Timestamp;
+use crate::base::{KeyValue, Timestamp};
 use crate::record::{BatchBuilder, BatchOptions, Codec};
-
-use super::host::KeyValue;
 
 /// More than a batch's header, and more than what a record has around its key.
 const OVERHEAD: usize = 64;

@@ -3,7 +3,7 @@
 //!
 //! | the write | who waits hears, as with Kafka | the groups |
 //! | --- | --- | --- |
-//! | larger than a batch may be | `Refused`: it would not pass later either | go on: [`not_written`](super::host::Machine::not_written) |
+//! | larger than a batch may be | `Refused`: it would not pass later either | go on: [`not_written`](super::machine::Machine::not_written) |
 //! | log directory offline | `NotCoordinator`: clients look for the coordinator | are not served until a start with the directory |
 //! | not led here any more, topic deleted, broker stops | `NotCoordinator` | are somebody else's |
 //! | too few replicas in sync | `NotAvailable` | are loaded again |
@@ -16,7 +16,8 @@ use crate::base::{TopicPartition, limited};
 use crate::log::AppendError;
 use crate::partition::{AfterAppend, AppendFailure};
 
-use super::host::{CoordinatorError, Subject};
+use super::host::CoordinatorError;
+use super::machine::Subject;
 
 const LARGER_BATCHES: &str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
 

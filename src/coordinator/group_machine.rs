@@ -1,24 +1,29 @@
 //! Groups as a machine that is hosted, and what the configuration says about them.
 
-use crate::base::{Outcome, TimerChange, Timestamp, Token};
+use crate::base::{Bounds, TimerChange, Timestamp, Token};
 use crate::config::BrokerConfig;
-use crate::group::{Bounds, Command, Record, Registry, ReplayError, Reply, Settings, TimerKey};
+use crate::group::{GroupAsk, Outcome, Registry, ReplayError, Settings, TimerKey};
 use crate::record::Codec;
 
-use super::host::{LogOptions, Machine, Subject};
+use super::host::LogOptions;
+use super::machine::{Decides, Machine, Subject};
 
-impl Machine for Registry {
-    type Command = Command;
-    type Reply = Reply;
-    type TimerKey = TimerKey;
-    type ReplayError = ReplayError;
-
-    fn subject(command: &Command) -> Subject {
+impl<A: GroupAsk> Decides<A> for Registry {
+    fn subject(ask: &A) -> Subject {
         Subject {
-            operation: command.name(),
-            group: command.group(),
+            operation: A::NAME,
+            group: ask.group(),
         }
     }
+
+    fn decide(&mut self, token: Token<A::Reply>, ask: A, now: Timestamp) -> Outcome {
+        Self::decide(self, token, ask, now)
+    }
+}
+
+impl Machine for Registry {
+    type TimerKey = TimerKey;
+    type ReplayError = ReplayError;
 
     fn subject_of_timer(key: &TimerKey) -> Subject {
         Subject {
@@ -35,20 +40,11 @@ impl Machine for Registry {
         Self::held(self)
     }
 
-    fn decide(
-        &mut self,
-        token: Token,
-        command: Command,
-        now: Timestamp,
-    ) -> Outcome<Record, Reply, TimerKey> {
-        Self::decide(self, token, command, now)
-    }
-
-    fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
+    fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
         Self::timer_fired(self, key, now)
     }
 
-    fn not_written(&mut self, now: Timestamp) -> Outcome<Record, Reply, TimerKey> {
+    fn not_written(&mut self, now: Timestamp) -> Outcome {
         Self::not_written(self, now)
     }
 

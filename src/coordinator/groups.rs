@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, ImageListener};
 use crate::config::BrokerConfig;
 use crate::controller::CreateTopics;
 use crate::controller::names::CONSUMER_OFFSETS;
-use crate::group::{Command, DeletedTopic, Registry, Reply};
+use crate::group::{DeletedTopic, ExpireOffsets, GroupAsk, Registry, TopicsDeleted};
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
 
@@ -214,19 +214,18 @@ impl Groups {
         }
     }
 
-    /// Asks the coordinator of `group` to decide. The place in its order is fixed when this returns.
+    /// Asks the coordinator of the group to decide. The place in its order is fixed when this returns.
     ///
     /// What is not durable within `offsets.commit.timeout.ms` may still become so; who joins waits for other members,
     /// and no time is set.
-    pub fn command(
+    pub fn ask<A: GroupAsk>(
         &self,
-        group: &str,
-        command: Command,
-    ) -> impl Future<Output = Result<Reply, CoordinatorError>> + Send + use<> {
+        ask: A,
+    ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<A> {
         let timeout = u64::try_from(self.shared.config.offsets_commit_timeout_ms).unwrap_or(0);
         let until =
-            (!command.waits_for_members()).then(|| Instant::now() + Duration::from_millis(timeout));
-        let asked = self.ask_host_of(group, |_, handle| handle.command(command));
+            (!A::WAITS_FOR_MEMBERS).then(|| Instant::now() + Duration::from_millis(timeout));
+        let asked = self.ask_host_of(&ask.group(), |_, handle| handle.ask(ask));
         async move {
             let reply = asked?;
             match until {
@@ -350,10 +349,10 @@ impl Groups {
         }
     }
 
-    /// Gives `command` to every coordinator here. Nobody waits for the answers.
-    fn command_each(&self, command: &Command) {
+    /// Asks every coordinator here. Nobody waits for the answers.
+    fn ask_each<A: GroupAsk + Clone>(&self, ask: &A) {
         for hosted in self.hosts().by_partition.values() {
-            drop(hosted.handle.command(command.clone()));
+            drop(hosted.handle.ask(ask.clone()));
         }
     }
 
@@ -439,9 +438,9 @@ impl ImageListener for Groups {
                 name: Arc::clone(&topic.name),
                 id: topic.id,
             };
-            self.command_each(&Command::TopicsDeleted(
-                delta.deleted_topics.iter().map(deleted).collect(),
-            ));
+            self.ask_each(&TopicsDeleted {
+                topics: delta.deleted_topics.iter().map(deleted).collect(),
+            });
         }
     }
 }
@@ -455,7 +454,7 @@ async fn expire_offsets(shared: Weak<Shared>, period: Duration) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        Groups { shared }.command_each(&Command::ExpireOffsets);
+        Groups { shared }.ask_each(&ExpireOffsets);
     }
 }
 

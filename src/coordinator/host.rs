@@ -1,98 +1,24 @@
 //! Runs one machine on one partition of an internal topic.
 //!
-//! States: *loading* (commands are refused as "load in progress") -> [`active`](super::active) -> (an
+//! States: *loading* (questions are refused as "load in progress") -> [`active`](super::active) -> (an
 //! append failed, or the machine panicked) -> *loading* again, or, where the log cannot be read or written
 //! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
 
-use std::fmt::Display;
 use std::future::Future;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinError;
 
-use crate::base::{Clock, LeaderEpoch, Outcome, TimerChange, Timestamp, Token};
-use crate::group::Bounds;
+use crate::base::{Ask, Clock, LeaderEpoch};
 use crate::partition::Replica;
 use crate::record::Codec;
 
 use super::active::{Active, End};
+use super::asking::{Question, Release, question};
 use super::held::Held;
 use super::load::{LoadError, load};
-
-/// A state machine whose only memory is a partition of an internal topic.
-pub trait Machine: Send + Sized + 'static {
-    /// What may be asked of it.
-    type Command: Send + 'static;
-    /// What it answers.
-    type Reply: Send + 'static;
-    /// How it names its timers.
-    type TimerKey: Clone + Eq + Hash + Send + 'static;
-    /// What a record that cannot be replayed looks like.
-    type ReplayError: Display;
-
-    /// What a command is about.
-    fn subject(command: &Self::Command) -> Subject;
-
-    /// What a timer is about.
-    fn subject_of_timer(key: &Self::TimerKey) -> Subject;
-
-    /// Tells what bounds the decisions from now on.
-    fn within(&mut self, _bounds: Bounds) {}
-
-    /// What the machine holds in memory on behalf of its clients, in bytes, as far as it is bounded.
-    fn held(&self) -> usize {
-        0
-    }
-
-    /// Decides on a command. Changes no state that is in the log.
-    fn decide(
-        &mut self,
-        token: Token,
-        command: Self::Command,
-        now: Timestamp,
-    ) -> Outcome<KeyValue, Self::Reply, Self::TimerKey>;
-
-    /// Decides on a timer that has fired.
-    fn timer_fired(
-        &mut self,
-        key: Self::TimerKey,
-        now: Timestamp,
-    ) -> Outcome<KeyValue, Self::Reply, Self::TimerKey>;
-
-    /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
-    /// follows. Requests that the decision has answered are refused by the host, but for those that this answers.
-    fn not_written(&mut self, _now: Timestamp) -> Outcome<KeyValue, Self::Reply, Self::TimerKey> {
-        Outcome::default()
-    }
-
-    /// Applies one record: the only way for logged state to change.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    fn replay(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), Self::ReplayError>;
-
-    /// Called once when everything has been replayed.
-    fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<Self::TimerKey>>;
-}
-
-/// What a decision is about, for the line that tells that it could not be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// What was to be done, by Kafka's name of the API where there is one.
-    pub operation: &'static str,
-    /// The group; empty for what is about all of them.
-    pub group: Arc<str>,
-}
-
-/// A record of an internal topic: encoded key and value, no value for a tombstone.
-pub type KeyValue = crate::group::Record;
+use super::machine::{Decides, Machine};
 
 /// Why a coordinator did not decide, or its decision is not known to be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,11 +37,8 @@ pub enum CoordinatorError {
     Refused,
 }
 
-/// How a reply reaches the one who asked.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, CoordinatorError>>;
-
 pub(super) enum Message<M: Machine> {
-    Command(M::Command, Answer<M::Reply>),
+    Ask(Box<dyn Question<M>>),
     /// Looks at the machine; what it returns gives the answer, once that may leave.
     Read(Look<M>),
     /// Ends the host after everything before this.
@@ -124,9 +47,6 @@ pub(super) enum Message<M: Machine> {
 
 /// Looks at a machine, or hears why it cannot.
 pub(super) type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Release + Send>;
-
-/// Gives an answer that was held back, or the error that took its place.
-pub(super) type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 
 /// How a machine's log is written and read.
 #[derive(Clone, Copy, Debug)]
@@ -175,13 +95,16 @@ impl<M: Machine> Handle<M> {
     }
 
     /// Asks the machine to decide. The place in the machine's order is fixed when this returns.
-    pub fn command(
+    pub fn ask<A: Ask>(
         &self,
-        command: M::Command,
-    ) -> impl Future<Output = Result<M::Reply, CoordinatorError>> + Send + use<M> {
+        ask: A,
+    ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<M, A>
+    where
+        M: Decides<A>,
+    {
         let (answer, reply) = oneshot::channel();
         // A mailbox whose host has ended drops the message and with it the answer.
-        drop(self.mailbox.send(Message::Command(command, answer)));
+        drop(self.mailbox.send(Message::Ask(question(ask, answer))));
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
 
@@ -325,7 +248,7 @@ async fn refuse_for_good<M: Machine>(
 
 fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
     match message {
-        Message::Command(_, answer) => drop(answer.send(Err(error))),
+        Message::Ask(question) => question.refuse(error),
         Message::Read(read) => read(Err(error))(Err(error)),
         Message::Stop => {}
     }

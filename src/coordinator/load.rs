@@ -9,7 +9,7 @@ use crate::partition::Replica;
 use crate::record::control::EndTransactionMarker;
 use crate::record::{Batch, BatchError, Batches, Record, RecordError, Records};
 
-use super::host::Machine;
+use super::machine::Machine;
 use super::undecided::Undecided;
 
 /// A decompressed batch of an internal topic is never near this; more is taken for corrupt.

@@ -6,7 +6,7 @@
 //! Must not: decide anything about groups (the `group` machine does), or know wire messages.
 //!
 //! ```text
-//!   command -> mailbox -> decide -> replay into the machine -> append -> ... committed -> reply
+//!  question -> mailbox -> decide -> replay into the machine -> append -> ... committed -> reply
 //!                            \__ timers                          \__ failed: drop the machine,
 //!                                                                     fail what is parked, load again
 //! ```
@@ -14,7 +14,7 @@
 //! [`failures`] says who hears what when a decision cannot be written.
 //!
 //! Invariants
-//! - The machine sees one command at a time, and the records of a decision before the next command.
+//! - The machine sees one question at a time, and the records of a decision before the next question.
 //! - A reply leaves only when the records of its decision, and of every decision before it, are
 //!   committed; so a reply decided from state that is not yet durable waits for that state, too.
 //! - What machines hold in memory for those who wait or are members is summed up over all of them, and
@@ -24,6 +24,7 @@
 //!   replayed, so that the machine can go on.
 
 mod active;
+mod asking;
 mod batches;
 mod failures;
 mod group_machine;
@@ -31,6 +32,7 @@ pub mod groups;
 pub mod held;
 pub mod host;
 mod load;
+mod machine;
 mod offsets_topic;
 mod timers;
 mod undecided;

@@ -5,8 +5,8 @@
 //! address hold in a partition is then bounded by an even share of the other half. So a stranger who joins
 //! as often as it can is refused before others are, as long as it does not have many addresses.
 
+use super::asks::{Join, Sync};
 use super::classic::Group;
-use super::command::{Join, Sync};
 use super::memory::GROUP_BYTES;
 use super::records::group_tombstone;
 use super::registry::{Registry, Turn};
@@ -110,10 +110,10 @@ impl Registry {
 
     /// Whether groups that nobody needs should go before offsets expire.
     pub(super) const fn has_many_idle(&self) -> bool {
-        let partitions = if self.bounds.partitions == 0 {
+        let partitions = if self.bounds.machines == 0 {
             1
         } else {
-            self.bounds.partitions
+            self.bounds.machines
         };
         let may_hold = self.settings.members_max_bytes / partitions;
         self.groups.has_many_idle(may_hold)
@@ -137,7 +137,7 @@ impl Registry {
         }
         let groups = self.groups.iter().map(|(_, group)| group);
         let held: usize = groups.map(|group| group.held_by_address(address)).sum();
-        held + more > half / self.bounds.partitions.max(1)
+        held + more > half / self.bounds.machines.max(1)
     }
 
     fn refuse(&self, group: &str, more: usize) -> ErrorCode {

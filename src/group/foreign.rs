@@ -21,8 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::classic::StateName;
-use super::records::Record;
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, KeyValue};
 
 /// A kind of group that is not served here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +115,8 @@ impl ForeignGroup {
     }
 
     /// The records that end it.
-    pub(crate) fn tombstones(&self) -> impl Iterator<Item = Record> {
-        self.keys.iter().map(|(_, key)| Record {
+    pub(crate) fn tombstones(&self) -> impl Iterator<Item = KeyValue> {
+        self.keys.iter().map(|(_, key)| KeyValue {
             key: key.clone(),
             value: None,
         })

@@ -11,7 +11,7 @@
 //! with the next thing that happens to a group.
 //!
 //! [`Groups`] is where the count is kept right: a group can only be changed through it. What other
-//! partitions hold, and what the log takes, the machine is told as [`Bounds`] before it decides: with the
+//! partitions hold, and what the log takes, the machine is told as [`Bounds`](crate::base::Bounds) before it decides: with the
 //! same commands and bounds it decides the same.
 
 use std::collections::BTreeSet;
@@ -19,8 +19,8 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::asks::{Join, Protocol};
 use super::classic::Group;
-use super::command::{Join, Protocol};
 
 /// What a group costs beside its texts and members: itself, its timers, its place in the map.
 pub(super) const GROUP_BYTES: usize = 512;
@@ -38,27 +38,6 @@ const BATCH_OVERHEAD: usize = 128;
 const RECORD_OVERHEAD: usize = 48;
 /// A dash and 128 bits in a new member's id, behind its name.
 const ID_SUFFIX: usize = 37;
-
-/// What bounds a decision from outside of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// The largest record batch that the log takes, in bytes.
-    pub largest_batch: usize,
-    /// What the groups of other partitions hold in memory, in bytes.
-    pub held_elsewhere: usize,
-    /// How many partitions of groups there are here.
-    pub partitions: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            largest_batch: usize::MAX,
-            held_elsewhere: 0,
-            partitions: 1,
-        }
-    }
-}
 
 /// Groups by id, and what they hold.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Floor 4: the group coordinator as a pure machine.
 //!
 //! A [`Registry`] is everything that one partition of `__consumer_offsets` says: classic groups and
-//! committed offsets; groups of other kinds are known by name, and kept (`foreign.rs`). Commands go in; records, replies and timer changes come out. There is no
+//! committed offsets; groups of other kinds are known by name, and kept (`foreign.rs`). Questions go in; records, replies and timer changes come out. There is no
 //! clock, chance, lock or I/O here, and nothing of Kafka's messages.
 //!
 //! # Contract with the host
@@ -17,8 +17,8 @@
 //!    to be too large it neither appends nor replays: it makes the timer changes, asks by
 //!    [`Registry::not_written`] what follows (`classic/provisional.rs`), and refuses what the outcome answers
 //!    and what follows does not.
-//! 5. Before a decision the host says what [`Bounds`] it has.
-//! 6. The tombstones of [`Command::DeleteGroup`] and of a step that removes what nobody needs can be too
+//! 5. Before a decision the host says what [`Bounds`](crate::base::Bounds) it has.
+//! 6. The tombstones of [`DeleteGroup`] and of a step that removes what nobody needs can be too
 //!    many for one batch. They do not need each other, except that
 //!    a group's own comes after those of its offsets, so they may be cut into several batches.
 //!
@@ -77,8 +77,9 @@
 //! is bounded.
 
 mod admission;
+mod asks;
 mod classic;
-mod command;
+mod decide;
 mod describe;
 mod foreign;
 mod listing;
@@ -91,19 +92,19 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
-pub use classic::StateName;
-pub use command::{
-    Command, CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets, DeleteOffsetsReply,
-    DeletedTopic, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply, Leaver,
-    OffsetToCommit, Protocol, Reply, Sync, SyncReply,
+pub use asks::{
+    CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets, DeleteOffsetsReply,
+    DeletedTopic, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply,
+    Leaver, OffsetToCommit, Protocol, Sync, SyncReply, TopicsDeleted,
 };
+pub use classic::StateName;
+pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
 pub use foreign::ForeignKind;
 pub use listing::{GROUP_TYPE, ListFilter, ListedGroup, Listing};
-pub use memory::Bounds;
 pub use offsets::FetchedOffset;
 pub use records::{
-    CommittedOffset, Generation, GenerationMember, Key, Record, decode_generation, decode_key,
+    CommittedOffset, Generation, GenerationMember, Key, decode_generation, decode_key,
     decode_offset,
 };
 pub use registry::{Outcome, Registry, Settings, TimerKey};

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use super::foreign::ForeignKind;
 use super::replay::ReplayError;
-use crate::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::base::{KeyValue, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::schema::{DecodeError, Reader, Tags, Writer};
 
 const LEGACY_OFFSET_KEY: i16 = 0;
@@ -32,15 +32,6 @@ const OFFSET_VALUE_WITH_EXPIRY: i16 = 1;
 const GROUP_VALUE: i16 = 3;
 const LATEST_VALUE: i16 = 4;
 const TOPIC_ID_TAG: u32 = 0;
-
-/// A record for the log, encoded. Without a value it is a tombstone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// What the record is about.
-    pub key: Vec<u8>,
-    /// What is so from now on, or nothing when it is over.
-    pub value: Option<Vec<u8>>,
-}
 
 /// The key of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,32 +295,32 @@ fn encode_generation(value: &Generation) -> Vec<u8> {
 }
 
 /// The record that `group` committed `value` for `at`.
-pub(crate) fn offset_record(group: &str, at: &TopicPartition, value: &CommittedOffset) -> Record {
-    Record {
+pub(crate) fn offset_record(group: &str, at: &TopicPartition, value: &CommittedOffset) -> KeyValue {
+    KeyValue {
         key: offset_key(group, at),
         value: Some(encode_offset(value)),
     }
 }
 
 /// The record that `group` has no offset for `at` any more.
-pub(crate) fn offset_tombstone(group: &str, at: &TopicPartition) -> Record {
-    Record {
+pub(crate) fn offset_tombstone(group: &str, at: &TopicPartition) -> KeyValue {
+    KeyValue {
         key: offset_key(group, at),
         value: None,
     }
 }
 
 /// The record that `group` is in this generation.
-pub(crate) fn group_record(group: &str, value: &Generation) -> Record {
-    Record {
+pub(crate) fn group_record(group: &str, value: &Generation) -> KeyValue {
+    KeyValue {
         key: group_key(group),
         value: Some(encode_generation(value)),
     }
 }
 
 /// The record that `group` is no more.
-pub(crate) fn group_tombstone(group: &str) -> Record {
-    Record {
+pub(crate) fn group_tombstone(group: &str) -> KeyValue {
+    KeyValue {
         key: group_key(group),
         value: None,
     }

@@ -1,23 +1,20 @@
-//! Which groups there are, and who answers what. Only dispatch: an operation has a file of its own.
+//! Which groups there are, and what may come to them. Only dispatch: an operation has a file of its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asks::{Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
 use super::classic::{Group, Provisional};
-use super::command::{
-    Command, Heartbeat, Join, JoinReply, Leave, LeaveReply, Reply, Sync, SyncReply,
-};
 use super::foreign::{ForeignGroup, ForeignGroups};
 use super::listing::LastListing;
-use super::memory::{Bounds, Groups};
+use super::memory::Groups;
 use super::offsets::{Offsets, Sweep};
-use super::records::Record;
-use crate::base::{self, ErrorCode, TimerChange, Timestamp, Token};
+use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token};
 use crate::schema::MAX_STRING;
 
-/// What the machine answers to a command.
-pub type Outcome = base::Outcome<Record, Reply, TimerKey>;
+/// What the machine decides.
+pub type Outcome = base::Outcome<TimerKey>;
 
 /// What the broker's configuration says about groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +97,7 @@ impl TimerKey {
 
 /// One decision in the making: what it may know, and what came of it so far.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub struct Turn<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) now: Timestamp,
     outcome: Outcome,
@@ -109,7 +106,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn new(settings: &'a Settings, now: Timestamp) -> Self {
+    pub(super) fn new(settings: &'a Settings, now: Timestamp) -> Self {
         Self {
             settings,
             now,
@@ -118,16 +115,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(crate) fn reply(&mut self, token: Token, reply: Reply) {
-        self.outcome.replies.push((token, reply));
+    pub(crate) fn reply<R: Send + 'static>(&mut self, token: Token<R>, reply: R) {
+        self.outcome.reply(token, reply);
     }
 
-    pub(crate) fn write(&mut self, record: Record) {
+    pub(crate) fn write(&mut self, record: KeyValue) {
         self.outcome.records.push(record);
     }
 
     /// Writes a record of a group that has changed in advance of it.
-    pub(crate) fn write_for(&mut self, group: &Arc<str>, record: Record, change: Provisional) {
+    pub(crate) fn write_for(&mut self, group: &Arc<str>, record: KeyValue, change: Provisional) {
         self.write(record);
         self.provisional = Some((Arc::clone(group), change));
     }
@@ -203,47 +200,6 @@ impl Registry {
         turn.outcome.timers
     }
 
-    /// Decides on a command, which `token` names when it is answered, now or later.
-    pub fn decide(&mut self, token: Token, command: Command, now: Timestamp) -> Outcome {
-        self.is_loading = false;
-        let settings = self.settings;
-        let mut turn = Turn::new(&settings, now);
-        match command {
-            Command::Join(join) => self.join(token, join, &mut turn),
-            Command::Sync(sync) => self.sync(token, sync, &mut turn),
-            Command::Heartbeat(heartbeat) => {
-                let error = self.heartbeat(&heartbeat, &mut turn);
-                turn.reply(token, Reply::Heartbeat(error));
-            }
-            Command::Leave(leave) => {
-                let reply = self.leave(leave, &mut turn);
-                turn.reply(token, Reply::Leave(reply));
-            }
-            Command::CommitOffsets(commit) => {
-                let reply = self.commit_offsets(commit, &mut turn);
-                turn.reply(token, Reply::CommitOffsets(reply));
-            }
-            Command::DeleteOffsets(delete) => {
-                let reply = self.delete_offsets(delete, &mut turn);
-                turn.reply(token, Reply::DeleteOffsets(reply));
-            }
-            Command::DeleteGroup(delete) => {
-                let error = self.delete_group(&delete, &mut turn);
-                turn.reply(token, Reply::DeleteGroup(error));
-            }
-            Command::ExpireOffsets => {
-                self.expire_offsets(&mut turn);
-                turn.reply(token, Reply::Done);
-            }
-            Command::TopicsDeleted(topics) => {
-                self.forget_topics(topics, &mut turn);
-                turn.reply(token, Reply::Done);
-            }
-        }
-        self.provisional = turn.provisional;
-        turn.outcome
-    }
-
     /// Decides on what follows from a timer that fired. A timer of a group or member that is gone
     /// does nothing.
     pub fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
@@ -276,8 +232,7 @@ impl Registry {
         {
             self.remove_idle(&group, &mut turn);
         }
-        self.provisional = turn.provisional;
-        turn.outcome
+        self.end(turn)
     }
 
     /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
@@ -294,17 +249,22 @@ impl Registry {
                 self.groups.remove(&id);
             }
         }
+        self.end(turn)
+    }
+
+    /// The decision is made.
+    pub(super) fn end(&mut self, turn: Turn<'_>) -> Outcome {
         self.provisional = turn.provisional;
         turn.outcome
     }
 
-    fn join(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+    pub(super) fn join(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         if let Err(error) = check_join(&join, turn.settings) {
-            return turn.reply(token, Reply::Join(JoinReply::refused(join.member, error)));
+            return turn.reply(token, JoinReply::refused(join.member, error));
         }
         let id = Arc::clone(&join.group);
         if let Err(error) = self.make_room_for(&join, turn) {
-            return turn.reply(token, Reply::Join(JoinReply::refused(join.member, error)));
+            return turn.reply(token, JoinReply::refused(join.member, error));
         }
         if self.groups.contains(&id) {
             self.groups
@@ -314,11 +274,11 @@ impl Registry {
         let foreign = self.foreign(&id);
         if foreign.is_some_and(|foreign| !foreign.may_become_classic()) {
             let reply = JoinReply::refused(join.member, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
-            return turn.reply(token, Reply::Join(reply));
+            return turn.reply(token, reply);
         }
         if !join.member.is_empty() {
             let reply = JoinReply::refused(join.member, ErrorCode::UNKNOWN_MEMBER_ID);
-            return turn.reply(token, Reply::Join(reply));
+            return turn.reply(token, reply);
         }
         let mut group = Group::new(Arc::clone(&id), turn.now);
         group.join(token, join, turn);
@@ -337,8 +297,8 @@ impl Registry {
         foreign.filter(|_| !self.groups.contains(group))
     }
 
-    fn sync(&mut self, token: Token, sync: Sync, turn: &mut Turn<'_>) {
-        let refusal = |error| Reply::Sync(SyncReply::refused(error));
+    pub(super) fn sync(&mut self, token: Token<SyncReply>, sync: Sync, turn: &mut Turn<'_>) {
+        let refusal = SyncReply::refused;
         if sync.group.is_empty() {
             return turn.reply(token, refusal(ErrorCode::INVALID_GROUP_ID));
         }
@@ -358,7 +318,7 @@ impl Registry {
             .change(&id, |group| group.sync(token, sync, turn));
     }
 
-    fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
+    pub(super) fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
         if heartbeat.group.is_empty() {
             return ErrorCode::INVALID_GROUP_ID;
         }
@@ -368,7 +328,7 @@ impl Registry {
         }
     }
 
-    fn leave(&mut self, leave: Leave, turn: &mut Turn<'_>) -> LeaveReply {
+    pub(super) fn leave(&mut self, leave: Leave, turn: &mut Turn<'_>) -> LeaveReply {
         if leave.group.is_empty() {
             return LeaveReply {
                 error: ErrorCode::INVALID_GROUP_ID,

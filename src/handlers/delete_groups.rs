@@ -6,7 +6,7 @@ use kafka_protocol::messages::{DeleteGroupsRequest, GroupId};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, DeleteGroup, Reply as GroupReply};
+use crate::group::DeleteGroup;
 use crate::messages::{DeletableGroupResult, DeleteGroupsResponse};
 use crate::wire::Reply;
 
@@ -33,10 +33,9 @@ impl Handler for DeleteGroups {
                 .by_ref()
                 .take(AT_ONCE)
                 .map(|id| {
-                    let delete = Command::DeleteGroup(DeleteGroup {
+                    let decided = call.broker.groups.ask(DeleteGroup {
                         group: domain_text(&id),
                     });
-                    let decided = call.broker.groups.command(&id, delete);
                     (id, decided)
                 })
                 .collect();
@@ -60,12 +59,8 @@ fn distinct(groups: Vec<GroupId>) -> Vec<GroupId> {
         .collect()
 }
 
-fn result(id: GroupId, decided: Result<GroupReply, CoordinatorError>) -> DeletableGroupResult {
-    let code = match decided {
-        Ok(GroupReply::DeleteGroup(code)) => code,
-        Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-        Err(error) => errors::of_coordinator(error),
-    };
+fn result(id: GroupId, decided: Result<ErrorCode, CoordinatorError>) -> DeletableGroupResult {
+    let code = decided.unwrap_or_else(errors::of_coordinator);
     DeletableGroupResult {
         group_id: id,
         error_code: code.0,
@@ -92,10 +87,7 @@ mod tests {
             let groups = distinct(over_the_wire(&request, version).groups_names);
             assert_eq!(groups, [id("one"), id("two")]);
             let results = [
-                result(
-                    id("one"),
-                    Ok(GroupReply::DeleteGroup(ErrorCode::NON_EMPTY_GROUP)),
-                ),
+                result(id("one"), Ok(ErrorCode::NON_EMPTY_GROUP)),
                 result(id("two"), Err(CoordinatorError::NotCoordinator)),
             ];
             let codes = results.map(|result| result.error_code);

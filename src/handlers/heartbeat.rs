@@ -4,7 +4,7 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{self, Command, Reply as GroupReply};
+use crate::group;
 use crate::wire::Reply;
 
 use super::errors;
@@ -17,11 +17,7 @@ impl Handler for Heartbeat {
     type Request = HeartbeatRequest;
 
     async fn handle(call: Call, request: HeartbeatRequest) -> Reply {
-        let decided = call
-            .broker
-            .groups
-            .command(&request.group_id, Command::Heartbeat(heartbeat(&request)))
-            .await;
+        let decided = call.broker.groups.ask(heartbeat(&request)).await;
         call.reply(&HeartbeatResponse::default().with_error_code(code(decided).0))
     }
 }
@@ -35,10 +31,9 @@ fn heartbeat(request: &HeartbeatRequest) -> group::Heartbeat {
     }
 }
 
-fn code(decided: Result<GroupReply, CoordinatorError>) -> ErrorCode {
+fn code(decided: Result<ErrorCode, CoordinatorError>) -> ErrorCode {
     match decided {
-        Ok(GroupReply::Heartbeat(code)) => code,
-        Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+        Ok(code) => code,
         // The member's session begins anew when its group has been loaded, so it has nothing to do.
         Err(CoordinatorError::Loading) => ErrorCode::NONE,
         Err(error) => errors::of_coordinator(error),

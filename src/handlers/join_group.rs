@@ -9,9 +9,8 @@ use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, Join, JoinReply, JoinedMember, Protocol, Reply as GroupReply};
+use crate::group::{Join, JoinReply, JoinedMember, Protocol};
 use crate::wire::Reply;
 
 use super::errors;
@@ -61,10 +60,7 @@ impl Handler for JoinGroup {
             call.peer.address.ip(),
             rand::random(),
         );
-        let decided = call
-            .broker
-            .groups
-            .command(&request.group_id, Command::Join(join));
+        let decided = call.broker.groups.ask(join);
         // It may wait for others, and must not keep its frame meanwhile.
         drop(request);
         let decided = decided.await;
@@ -118,12 +114,8 @@ fn protocol(protocol: &JoinGroupRequestProtocol) -> Protocol {
     }
 }
 
-fn reply(decided: Result<GroupReply, CoordinatorError>) -> JoinReply {
-    match decided {
-        Ok(GroupReply::Join(reply)) => reply,
-        Ok(_) => JoinReply::refused("", ErrorCode::UNKNOWN_SERVER_ERROR),
-        Err(error) => JoinReply::refused("", errors::of_coordinator(error)),
-    }
+fn reply(decided: Result<JoinReply, CoordinatorError>) -> JoinReply {
+    decided.unwrap_or_else(|error| JoinReply::refused("", errors::of_coordinator(error)))
 }
 
 fn response(version: i16, reply: &JoinReply) -> JoinGroupResponse {
@@ -158,6 +150,7 @@ mod tests {
 
     use super::super::fixture::over_the_wire;
     use super::*;
+    use crate::base::ErrorCode;
 
     fn asked(version: i16) -> Join {
         let mut request = JoinGroupRequest::default()

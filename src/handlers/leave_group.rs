@@ -6,7 +6,7 @@ use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, Leave, LeaveReply, Leaver, Reply as GroupReply};
+use crate::group::{Leave, LeaveReply, Leaver};
 use crate::wire::Reply;
 
 use super::errors;
@@ -24,11 +24,7 @@ impl Handler for LeaveGroup {
     async fn handle(call: Call, request: LeaveGroupRequest) -> Reply {
         let leave = leave(&request, call.version);
         let members = leave.members.clone();
-        let decided = call
-            .broker
-            .groups
-            .command(&request.group_id, Command::Leave(leave))
-            .await;
+        let decided = call.broker.groups.ask(leave).await;
         call.reply(&response(call.version, reply(decided, members)))
     }
 }
@@ -54,25 +50,24 @@ fn leave(request: &LeaveGroupRequest, version: i16) -> Leave {
     }
 }
 
-fn reply(decided: Result<GroupReply, CoordinatorError>, asked: Vec<Leaver>) -> LeaveReply {
+fn reply(decided: Result<LeaveReply, CoordinatorError>, asked: Vec<Leaver>) -> LeaveReply {
     let refused = |error| LeaveReply {
         error,
         members: Vec::new(),
     };
     match decided {
         // There is no such group: then each of its members is unknown.
-        Ok(GroupReply::Leave(LeaveReply {
+        Ok(LeaveReply {
             error: ErrorCode::UNKNOWN_MEMBER_ID,
             ..
-        })) => LeaveReply {
+        }) => LeaveReply {
             error: ErrorCode::NONE,
             members: asked
                 .into_iter()
                 .map(|leaver| (leaver, ErrorCode::UNKNOWN_MEMBER_ID))
                 .collect(),
         },
-        Ok(GroupReply::Leave(reply)) => reply,
-        Ok(_) => refused(ErrorCode::UNKNOWN_SERVER_ERROR),
+        Ok(reply) => reply,
         Err(error) => refused(errors::of_coordinator(error)),
     }
 }
@@ -133,10 +128,10 @@ mod tests {
         let members = asked(version).members;
         let reply = if error == ErrorCode::UNKNOWN_MEMBER_ID {
             reply(
-                Ok(GroupReply::Leave(LeaveReply {
+                Ok(LeaveReply {
                     error,
                     members: Vec::new(),
-                })),
+                }),
                 members,
             )
         } else {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, CommitOffsets, OffsetToCommit, Reply as GroupReply};
+use crate::group::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::metadata::{Image, TopicImage};
 use crate::wire::Reply;
 
@@ -39,8 +39,8 @@ impl Handler for OffsetCommit {
         let asked = asked(&request);
         let commit = (!offsets.is_empty()).then(|| {
             let count = offsets.len();
-            let commit = Command::CommitOffsets(commit(&request, call.version, offsets));
-            (call.broker.groups.command(&request.group_id, commit), count)
+            let commit = commit(&request, call.version, offsets);
+            (call.broker.groups.ask(commit), count)
         });
         drop(request);
         let codes = match commit {
@@ -135,7 +135,7 @@ fn commit(
 /// What became of each of the `count` offsets that were given to the coordinator.
 fn codes(
     version: i16,
-    decided: Result<GroupReply, CoordinatorError>,
+    decided: Result<CommitOffsetsReply, CoordinatorError>,
     count: usize,
 ) -> Vec<ErrorCode> {
     let known = |code| match code {
@@ -145,12 +145,11 @@ fn codes(
         code => code,
     };
     match decided {
-        Ok(GroupReply::CommitOffsets(reply)) => reply
+        Ok(reply) => reply
             .partitions
             .into_iter()
             .map(|(_, code)| known(code))
             .collect(),
-        Ok(_) => vec![ErrorCode::UNKNOWN_SERVER_ERROR; count],
         Err(error) => vec![errors::of_coordinator(error); count],
     }
 }
@@ -194,7 +193,6 @@ mod tests {
 
     use super::super::fixture::{self, over_the_wire};
     use super::*;
-    use crate::group::CommitOffsetsReply;
 
     fn partition(index: i32, version: i16) -> OffsetCommitRequestPartition {
         let partition = OffsetCommitRequestPartition::default()
@@ -272,7 +270,7 @@ mod tests {
             let partitions = partitions
                 .map(|(number, code)| (TopicPartition::new("orders", number), code))
                 .to_vec();
-            let decided = Ok(GroupReply::CommitOffsets(CommitOffsetsReply { partitions }));
+            let decided = Ok(CommitOffsetsReply { partitions });
             let told = over_the_wire(
                 &response(
                     version,

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use crate::base::{ErrorCode, TopicPartition};
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, DeleteOffsets, DeleteOffsetsReply, Reply as GroupReply};
+use crate::group::{DeleteOffsets, DeleteOffsetsReply};
 use crate::metadata::Image;
 use crate::wire::Reply;
 
@@ -29,11 +29,11 @@ impl Handler for OffsetDelete {
     async fn handle(call: Call, request: OffsetDeleteRequest) -> Reply {
         let (partitions, refusals) = check(&call.broker.cluster.image(), &request);
         // Asked even when no partition is left: there may be something to say about the group.
-        let delete = Command::DeleteOffsets(DeleteOffsets {
+        let asked = call.broker.groups.ask(DeleteOffsets {
             group: domain_text(&request.group_id),
             partitions,
         });
-        let reply = reply(call.broker.groups.command(&request.group_id, delete).await);
+        let reply = reply(asked.await);
         call.reply(&response(&request, &refusals, reply))
     }
 }
@@ -68,16 +68,11 @@ fn check(
     (partitions, refusals)
 }
 
-fn reply(decided: Result<GroupReply, CoordinatorError>) -> DeleteOffsetsReply {
-    let refused = |error| DeleteOffsetsReply {
-        error,
+fn reply(decided: Result<DeleteOffsetsReply, CoordinatorError>) -> DeleteOffsetsReply {
+    decided.unwrap_or_else(|error| DeleteOffsetsReply {
+        error: errors::of_coordinator(error),
         partitions: Vec::new(),
-    };
-    match decided {
-        Ok(GroupReply::DeleteOffsets(reply)) => reply,
-        Ok(_) => refused(ErrorCode::UNKNOWN_SERVER_ERROR),
-        Err(error) => refused(errors::of_coordinator(error)),
-    }
+    })
 }
 
 /// The answer in the order of the request: a partition's refusal, or else the next of the reply.

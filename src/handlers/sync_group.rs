@@ -6,7 +6,7 @@ use kafka_protocol::protocol::{HeaderVersion as _, StrBytes};
 
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
-use crate::group::{Command, Reply as GroupReply, Sync, SyncReply};
+use crate::group::{Sync, SyncReply};
 use crate::wire::Reply;
 
 use super::errors;
@@ -49,7 +49,7 @@ impl Handler for SyncGroup {
             SyncReply::refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
         } else {
             let groups = &call.broker.groups;
-            let decided = groups.command(&request.group_id, Command::Sync(sync(&request)));
+            let decided = groups.ask(sync(&request));
             // It may wait for the leader, and must not keep its frame meanwhile.
             drop(request);
             reply(decided.await)
@@ -100,12 +100,8 @@ fn sync(request: &SyncGroupRequest) -> Sync {
     }
 }
 
-fn reply(decided: Result<GroupReply, CoordinatorError>) -> SyncReply {
-    match decided {
-        Ok(GroupReply::Sync(reply)) => reply,
-        Ok(_) => SyncReply::refused(ErrorCode::UNKNOWN_SERVER_ERROR),
-        Err(error) => SyncReply::refused(errors::of_coordinator(error)),
-    }
+fn reply(decided: Result<SyncReply, CoordinatorError>) -> SyncReply {
+    decided.unwrap_or_else(|error| SyncReply::refused(errors::of_coordinator(error)))
 }
 
 fn response(reply: &SyncReply) -> SyncGroupResponse {

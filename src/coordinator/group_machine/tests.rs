@@ -14,8 +14,8 @@ use crate::coordinator::CoordinatorError;
 use crate::coordinator::held::Held;
 use crate::coordinator::host::{Handle, LogOptions};
 use crate::group::{
-    Command, CommitOffsets, DeleteGroup, DeleteOffsets, Heartbeat, Join, Leave, Leaver,
-    OffsetToCommit, Protocol, Registry, Reply, Settings, Sync,
+    CommitOffsets, DeleteGroup, DeleteOffsets, GroupAsk, Heartbeat, Join, Leave, Leaver,
+    OffsetToCommit, Protocol, Registry, Settings, Sync,
 };
 use crate::partition::testing::{Broker, EPOCH};
 use crate::record::Codec;
@@ -46,8 +46,8 @@ fn host(path: &Path) -> (Broker, Handle<Registry>) {
     (broker, handle)
 }
 
-fn join(member: &Arc<str>) -> Command {
-    Command::Join(Join {
+fn join(member: &Arc<str>) -> Join {
+    Join {
         group: "g".into(),
         member: Arc::clone(member),
         instance: None,
@@ -64,11 +64,11 @@ fn join(member: &Arc<str>) -> Command {
         needs_known_member_id: false,
         can_skip_assignment: false,
         reason: None,
-    })
+    }
 }
 
-fn sync(member: &Arc<str>, generation: i32, bytes: usize) -> Command {
-    Command::Sync(Sync {
+fn sync(member: &Arc<str>, generation: i32, bytes: usize) -> Sync {
+    Sync {
         group: "g".into(),
         member: Arc::clone(member),
         instance: None,
@@ -76,20 +76,20 @@ fn sync(member: &Arc<str>, generation: i32, bytes: usize) -> Command {
         protocol_type: None,
         protocol: None,
         assignments: vec![(Arc::clone(member), vec![0; bytes].into())],
-    })
+    }
 }
 
-fn heartbeat(member: &Arc<str>, generation: i32) -> Command {
-    Command::Heartbeat(Heartbeat {
+fn heartbeat(member: &Arc<str>, generation: i32) -> Heartbeat {
+    Heartbeat {
         group: "g".into(),
         member: Arc::clone(member),
         instance: None,
         generation,
-    })
+    }
 }
 
-fn commit(metadata: usize) -> Command {
-    Command::CommitOffsets(CommitOffsets {
+fn commit(metadata: usize) -> CommitOffsets {
+    CommitOffsets {
         group: "outside".into(),
         member: "".into(),
         instance: None,
@@ -102,14 +102,22 @@ fn commit(metadata: usize) -> Command {
             leader_epoch: LeaderEpoch::NONE,
             metadata: Some("x".repeat(metadata).into()),
         }],
-    })
+    }
 }
 
 async fn joined(handle: &Handle<Registry>, member: &Arc<str>) -> (Arc<str>, i32) {
-    match handle.command(join(member)).await {
-        Ok(Reply::Join(reply)) if !reply.error.is_error() => (reply.member, reply.generation),
+    match handle.ask(join(member)).await {
+        Ok(reply) if !reply.error.is_error() => (reply.member, reply.generation),
         other => panic!("{other:?}"),
     }
+}
+
+/// What was asked, and why it was not decided.
+async fn failure<A: GroupAsk>(
+    handle: &Handle<Registry>,
+    ask: A,
+) -> (&'static str, Option<CoordinatorError>) {
+    (A::NAME, handle.ask(ask).await.err())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,22 +126,22 @@ async fn what_is_too_large_is_refused_and_everything_goes_on() {
     let (broker, handle) = host(path.path());
     let (member, generation) = joined(&handle, &"".into()).await;
     assert_eq!(
-        handle.command(sync(&member, generation, 5_000)).await,
+        handle.ask(sync(&member, generation, 5_000)).await,
         Err(CoordinatorError::Refused)
     );
     // What only the machine knows is there still, so it was not loaded again.
     assert_eq!(
-        handle.command(heartbeat(&member, generation)).await,
-        Ok(Reply::Heartbeat(ErrorCode::REBALANCE_IN_PROGRESS))
+        handle.ask(heartbeat(&member, generation)).await,
+        Ok(ErrorCode::REBALANCE_IN_PROGRESS)
     );
     assert_eq!(
-        handle.command(commit(3_000)).await,
+        handle.ask(commit(3_000)).await,
         Err(CoordinatorError::Refused)
     );
-    assert!(handle.command(commit(3)).await.is_ok());
+    assert!(handle.ask(commit(3)).await.is_ok());
     let (member, generation) = joined(&handle, &member).await;
-    let synced = handle.command(sync(&member, generation, 50)).await;
-    assert!(matches!(synced, Ok(Reply::Sync(reply)) if reply.assignment.len() == 50));
+    let synced = handle.ask(sync(&member, generation, 50)).await;
+    assert!(matches!(synced, Ok(reply) if reply.assignment.len() == 50));
     broker.partitions.stop(1);
 }
 
@@ -144,9 +152,9 @@ async fn everything_that_writes_to_a_directory_that_fails_sends_clients_to_look_
     for number in 0..5 {
         let (broker, handle) = host(&path.path().join(number.to_string()));
         let (member, generation) = joined(&handle, &"".into()).await;
-        assert!(handle.command(commit(3)).await.is_ok());
+        assert!(handle.ask(commit(3)).await.is_ok());
         if number == 1 {
-            let synced = handle.command(sync(&member, generation, 50)).await;
+            let synced = handle.ask(sync(&member, generation, 50)).await;
             assert!(synced.is_ok(), "{synced:?}");
         }
         let leaver = Leaver {
@@ -154,28 +162,38 @@ async fn everything_that_writes_to_a_directory_that_fails_sends_clients_to_look_
             instance: None,
             reason: None,
         };
-        let write = match number {
-            0 => sync(&member, generation, 50),
-            1 => Command::Leave(Leave {
-                group: group(),
-                members: vec![leaver],
-            }),
-            2 => commit(3),
-            3 => Command::DeleteOffsets(DeleteOffsets {
-                group: "outside".into(),
-                partitions: vec![TopicPartition::new("t", 0)],
-            }),
-            _ => Command::DeleteGroup(DeleteGroup {
-                group: "outside".into(),
-            }),
-        };
         broker.replica().directory().fail(&"a test");
-        let name = write.name();
-        let failed = handle.command(write).await;
-        assert_eq!(failed, Err(CoordinatorError::NotCoordinator), "{name}");
-        for later in [join(&"".into()), heartbeat(&member, generation)] {
-            let later = handle.command(later).await;
-            assert_eq!(later, Err(CoordinatorError::NotCoordinator), "after {name}");
+        let (name, failed) = match number {
+            0 => failure(&handle, sync(&member, generation, 50)).await,
+            1 => {
+                let group = group();
+                let members = vec![leaver];
+                failure(&handle, Leave { group, members }).await
+            }
+            2 => failure(&handle, commit(3)).await,
+            3 => {
+                let delete = DeleteOffsets {
+                    group: "outside".into(),
+                    partitions: vec![TopicPartition::new("t", 0)],
+                };
+                failure(&handle, delete).await
+            }
+            _ => {
+                let group = "outside".into();
+                failure(&handle, DeleteGroup { group }).await
+            }
+        };
+        assert_eq!(failed, Some(CoordinatorError::NotCoordinator), "{name}");
+        let later = [
+            failure(&handle, join(&"".into())).await,
+            failure(&handle, heartbeat(&member, generation)).await,
+        ];
+        for (_, later) in later {
+            assert_eq!(
+                later,
+                Some(CoordinatorError::NotCoordinator),
+                "after {name}"
+            );
         }
         broker.partitions.stop(1);
     }

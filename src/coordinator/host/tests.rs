@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{KafkaUuid, ManualClock, Outcome, TimerChange, Timestamp, Token, TopicId};
+use crate::base::{
+    Ask, KafkaUuid, KeyValue, ManualClock, Outcome, TimerChange, Timestamp, Token, TopicId,
+};
 use crate::partition::testing::{Broker, EPOCH};
 
 use crate::record::Codec;
 
 use super::super::held::Held;
-use super::{CoordinatorError, Handle, KeyValue, LogOptions, Machine, Subject};
+use super::super::machine::{Decides, Machine, Subject};
+use super::{CoordinatorError, Handle, LogOptions};
 
 const OPTIONS: LogOptions = LogOptions {
     codec: Codec::None,
@@ -20,16 +23,20 @@ const OPTIONS: LogOptions = LogOptions {
 #[derive(Default)]
 struct Sum {
     total: u64,
-    waiting: Vec<Token>,
+    waiting: Vec<Token<u64>>,
 }
 
-enum Ask {
+enum Change {
     Add(u8),
     /// Answered when the timer fires, or never.
     Wait(Option<Duration>),
     /// Writes a record of this many bytes.
     Write(usize),
     Panic,
+}
+
+impl Ask for Change {
+    type Reply = u64;
 }
 
 impl Sum {
@@ -41,61 +48,56 @@ impl Sum {
     }
 }
 
-impl Machine for Sum {
-    type Command = Ask;
-    type Reply = u64;
-    type TimerKey = &'static str;
-    type ReplayError = std::convert::Infallible;
-
-    fn subject(_ask: &Ask) -> Subject {
+impl Decides<Change> for Sum {
+    fn subject(_change: &Change) -> Subject {
         Subject {
-            operation: "Ask",
+            operation: "Change",
             group: "".into(),
         }
     }
 
-    fn subject_of_timer(_key: &&'static str) -> Subject {
-        Self::subject(&Ask::Wait(None))
-    }
-
     fn decide(
         &mut self,
-        token: Token,
-        ask: Ask,
+        token: Token<u64>,
+        change: Change,
         _now: Timestamp,
-    ) -> Outcome<KeyValue, u64, &'static str> {
+    ) -> Outcome<&'static str> {
         let mut outcome = Outcome::default();
-        match ask {
-            Ask::Add(number) => {
+        match change {
+            Change::Add(number) => {
                 outcome.records = Self::write(vec![number]);
-                outcome
-                    .replies
-                    .push((token, self.total + u64::from(number)));
+                outcome.reply(token, self.total + u64::from(number));
             }
-            Ask::Wait(until) => {
+            Change::Wait(until) => {
                 self.waiting.push(token);
                 outcome
                     .timers
                     .extend(until.map(|after| TimerChange::Set("wait", after)));
             }
-            Ask::Write(size) => {
+            Change::Write(size) => {
                 outcome.records = Self::write(vec![1; size]);
-                outcome.replies.push((token, 0));
+                outcome.reply(token, 0);
             }
-            Ask::Panic => panic!("as asked"),
+            Change::Panic => panic!("as asked"),
         }
         outcome
     }
+}
 
-    fn timer_fired(
-        &mut self,
-        _key: &'static str,
-        _now: Timestamp,
-    ) -> Outcome<KeyValue, u64, &'static str> {
-        Outcome {
-            replies: self.waiting.drain(..).map(|token| (token, 99)).collect(),
-            ..Outcome::default()
+impl Machine for Sum {
+    type TimerKey = &'static str;
+    type ReplayError = std::convert::Infallible;
+
+    fn subject_of_timer(_key: &&'static str) -> Subject {
+        Self::subject(&Change::Wait(None))
+    }
+
+    fn timer_fired(&mut self, _key: &'static str, _now: Timestamp) -> Outcome<&'static str> {
+        let mut outcome = Outcome::default();
+        for token in self.waiting.drain(..) {
+            outcome.reply(token, 99);
         }
+        outcome
     }
 
     fn replay(
@@ -145,14 +147,14 @@ async fn total(handle: &Handle<Sum>) -> u64 {
 async fn a_panic_loses_nothing_but_its_own_answer() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let (_broker, handle) = host(path.path(), KafkaUuid::random());
-    assert_eq!(handle.command(Ask::Add(5)).await, Ok(5));
+    assert_eq!(handle.ask(Change::Add(5)).await, Ok(5));
     // Its append is on its way when the host panics.
-    let asked = handle.command(Ask::Add(3));
-    let refused = handle.command(Ask::Panic);
+    let asked = handle.ask(Change::Add(3));
+    let refused = handle.ask(Change::Panic);
     assert_eq!(refused.await, Err(CoordinatorError::NotCoordinator));
     drop(asked);
     assert_eq!(total(&handle).await, 8);
-    assert_eq!(handle.command(Ask::Add(2)).await, Ok(10));
+    assert_eq!(handle.ask(Change::Add(2)).await, Ok(10));
     handle.stop();
 }
 
@@ -163,7 +165,7 @@ async fn decisions_follow_one_another_and_are_loaded_again() {
     let (broker, handle) = host(path.path(), id);
     assert_eq!(total(&handle).await, 0);
     let asked: Vec<_> = [1, 2, 3]
-        .map(|number| handle.command(Ask::Add(number)))
+        .map(|number| handle.ask(Change::Add(number)))
         .into();
     let read = handle.read(|sum| sum.total);
     let mut replies = Vec::new();
@@ -190,12 +192,12 @@ async fn decisions_follow_one_another_and_are_loaded_again() {
 async fn who_waits_is_answered_by_a_timer_or_by_the_end() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let (broker, handle) = host(path.path(), KafkaUuid::random());
-    let timed = handle.command(Ask::Wait(Some(Duration::from_millis(1))));
+    let timed = handle.ask(Change::Wait(Some(Duration::from_millis(1))));
     assert_eq!(timed.await, Ok(99));
-    let parked = handle.command(Ask::Wait(None));
-    let written = handle.command(Ask::Add(7));
+    let parked = handle.ask(Change::Wait(None));
+    let written = handle.ask(Change::Add(7));
     handle.stop();
-    let late = handle.command(Ask::Add(1));
+    let late = handle.ask(Change::Add(1));
     assert_eq!(
         written.await,
         Ok(7),
@@ -211,10 +213,10 @@ async fn a_decision_that_is_too_large_leaves_no_trace() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let (broker, handle) = host(path.path(), KafkaUuid::random());
     assert_eq!(
-        handle.command(Ask::Write(5000)).await,
+        handle.ask(Change::Write(5000)).await,
         Err(CoordinatorError::Refused)
     );
-    assert_eq!(handle.command(Ask::Add(2)).await, Ok(2));
+    assert_eq!(handle.ask(Change::Add(2)).await, Ok(2));
     assert_eq!(total(&handle).await, 2);
     broker.partitions.stop(1);
 }
@@ -223,11 +225,11 @@ async fn a_decision_that_is_too_large_leaves_no_trace() {
 async fn a_directory_that_is_offline_refuses_for_good() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let (broker, handle) = host(path.path(), KafkaUuid::random());
-    assert_eq!(handle.command(Ask::Add(2)).await, Ok(2));
+    assert_eq!(handle.ask(Change::Add(2)).await, Ok(2));
     broker.replica().directory().fail(&"a test");
     for _ in 0..3 {
         assert_eq!(
-            handle.command(Ask::Add(1)).await,
+            handle.ask(Change::Add(1)).await,
             Err(CoordinatorError::NotCoordinator)
         );
     }

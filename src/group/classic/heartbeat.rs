@@ -2,7 +2,7 @@
 
 use super::{Group, StateName};
 use crate::base::ErrorCode;
-use crate::group::command::Heartbeat;
+use crate::group::asks::Heartbeat;
 use crate::group::registry::Turn;
 
 impl Group {

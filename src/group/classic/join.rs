@@ -7,7 +7,7 @@ use uuid::Builder;
 
 use super::{Group, Member, State, StateName};
 use crate::base::{ErrorCode, Token};
-use crate::group::command::{Join, JoinReply, JoinedMember, Reply};
+use crate::group::asks::{Join, JoinReply, JoinedMember};
 use crate::group::registry::Turn;
 
 /// How long a new member may wait for its first generation. Its client cannot send heartbeats
@@ -16,7 +16,7 @@ const NEW_MEMBER_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 
 impl Group {
     /// A member, known or not, wants to join.
-    pub(crate) fn join(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+    pub(crate) fn join(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         let reason = join.reason.as_deref().unwrap_or("not provided");
         debug!(group = %self.id(), member = %join.member, reason, "member joins");
         if !self.has_room_for(&join.member, turn.settings.max_size) {
@@ -58,7 +58,7 @@ impl Group {
         }
     }
 
-    fn join_first_time(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+    fn join_first_time(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         let id = new_member_id(&join);
         if let Some(instance) = &join.instance {
             match self.instances.get(instance).cloned() {
@@ -74,7 +74,7 @@ impl Group {
         }
     }
 
-    fn join_again(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+    fn join_again(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         // Ids are only given out beforehand to members without an instance name.
         if self.pending.contains_key(&join.member) && join.instance.is_none() {
             let id = Arc::clone(&join.member);
@@ -103,7 +103,13 @@ impl Group {
     }
 
     /// A new member.
-    pub(super) fn admit(&mut self, token: Token, id: Arc<str>, join: Join, turn: &mut Turn<'_>) {
+    pub(super) fn admit(
+        &mut self,
+        token: Token<JoinReply>,
+        id: Arc<str>,
+        join: Join,
+        turn: &mut Turn<'_>,
+    ) {
         if self.members.is_empty() {
             self.protocol_type = Some(Arc::clone(&join.protocol_type));
         }
@@ -124,7 +130,7 @@ impl Group {
     }
 
     /// A member of old that takes part in the next generation.
-    fn take_part(&mut self, token: Token, join: Join, turn: &mut Turn<'_>) {
+    fn take_part(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         if let Some(member) = self.members.get_mut(&join.member) {
             member.park_join(token, turn);
             member.renew(join);
@@ -133,7 +139,12 @@ impl Group {
     }
 
     /// Tells `member` of the generation as it is.
-    pub(super) fn join_reply(&self, token: Token, member: &Arc<str>, turn: &mut Turn<'_>) {
+    pub(super) fn join_reply(
+        &self,
+        token: Token<JoinReply>,
+        member: &Arc<str>,
+        turn: &mut Turn<'_>,
+    ) {
         let members = if self.is_leader(member) {
             self.joined_members()
         } else {
@@ -149,7 +160,7 @@ impl Group {
             member: Arc::clone(member),
             members,
         };
-        turn.reply(token, Reply::Join(reply));
+        turn.reply(token, reply);
     }
 
     /// The members as the leader is told of them.
@@ -164,8 +175,8 @@ impl Group {
     }
 }
 
-fn refusal(member: impl Into<Arc<str>>, error: ErrorCode) -> Reply {
-    Reply::Join(JoinReply::refused(member, error))
+fn refusal(member: impl Into<Arc<str>>, error: ErrorCode) -> JoinReply {
+    JoinReply::refused(member, error)
 }
 
 /// A member id as Kafka makes them, so that whoever reads it knows whose it is.

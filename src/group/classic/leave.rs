@@ -4,7 +4,7 @@ use tracing::debug;
 
 use super::Group;
 use crate::base::ErrorCode;
-use crate::group::command::Leaver;
+use crate::group::asks::Leaver;
 use crate::group::registry::Turn;
 
 impl Group {

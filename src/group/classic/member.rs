@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{ErrorCode, Token};
-use crate::group::command::{Join, JoinReply, Protocol, Reply, SyncReply};
+use crate::group::asks::{Join, JoinReply, Protocol, SyncReply};
 use crate::group::records::GenerationMember;
 use crate::group::registry::Turn;
 
@@ -25,14 +25,14 @@ pub(crate) struct Member {
     /// even while its join waits, since nobody knows whether it is still there.
     pub(crate) is_new: bool,
     /// The join that waits for the generation to be formed.
-    pub(crate) joining: Option<Token>,
+    pub(crate) joining: Option<Token<JoinReply>>,
     /// The sync that waits for the leader's assignment.
-    pub(crate) syncing: Option<Token>,
+    pub(crate) syncing: Option<Token<SyncReply>>,
 }
 
 impl Member {
     /// A member that has just come, with its join waiting.
-    pub(crate) fn joining(id: Arc<str>, token: Token, join: Join) -> Self {
+    pub(crate) fn joining(id: Arc<str>, token: Token<JoinReply>, join: Join) -> Self {
         Self {
             id,
             instance: join.instance,
@@ -131,31 +131,28 @@ impl Member {
 
     /// Lets a join wait, in place of an earlier one of the same member. The earlier one is told to
     /// come again, which it will not if, as is likely, nobody waits for it any more.
-    pub(crate) fn park_join(&mut self, token: Token, turn: &mut Turn<'_>) {
+    pub(crate) fn park_join(&mut self, token: Token<JoinReply>, turn: &mut Turn<'_>) {
         if let Some(earlier) = self.joining.replace(token) {
             let error = ErrorCode::REBALANCE_IN_PROGRESS;
-            turn.reply(
-                earlier,
-                Reply::Join(JoinReply::refused(Arc::clone(&self.id), error)),
-            );
+            turn.reply(earlier, JoinReply::refused(Arc::clone(&self.id), error));
         }
     }
 
     /// Lets a sync wait, in place of an earlier one of the same member.
-    pub(crate) fn park_sync(&mut self, token: Token, turn: &mut Turn<'_>) {
+    pub(crate) fn park_sync(&mut self, token: Token<SyncReply>, turn: &mut Turn<'_>) {
         if let Some(earlier) = self.syncing.replace(token) {
             let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);
-            turn.reply(earlier, Reply::Sync(refusal));
+            turn.reply(earlier, refusal);
         }
     }
 
     /// Answers whatever waits with `error`: the member is no longer one.
     pub(crate) fn dismiss(&mut self, told_id: &str, error: ErrorCode, turn: &mut Turn<'_>) {
         if let Some(token) = self.joining.take() {
-            turn.reply(token, Reply::Join(JoinReply::refused(told_id, error)));
+            turn.reply(token, JoinReply::refused(told_id, error));
         }
         if let Some(token) = self.syncing.take() {
-            turn.reply(token, Reply::Sync(SyncReply::refused(error)));
+            turn.reply(token, SyncReply::refused(error));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Group, Member};
-use crate::group::command::{Join, Sync};
+use crate::group::asks::{Join, Sync};
 use crate::group::memory::{ENTRY_BYTES, GROUP_BYTES, PENDING_BYTES, Said};
 use crate::group::records::Generation;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Group, Member, State, StateName};
-use crate::base::Timestamp;
-use crate::group::records::{Generation, Record, group_record};
+use crate::base::{KeyValue, Timestamp};
+use crate::group::records::{Generation, group_record};
 
 impl Group {
     /// The record of the generation, with assignments by `assignment`.
@@ -15,7 +15,7 @@ impl Group {
         &self,
         since: Option<Timestamp>,
         assignment: impl Fn(&Member) -> Bytes,
-    ) -> Record {
+    ) -> KeyValue {
         let protocol = self.protocol.as_ref();
         let member = |member: &Member| member.to_record(protocol, assignment(member));
         let members = self.members.iter().map(member).collect();
@@ -32,7 +32,7 @@ impl Group {
 
     /// The record that the last member is gone. It is a generation of its own, so that no former
     /// member can commit as if it were still in.
-    pub(super) fn empty_record(&self, now: Timestamp) -> Record {
+    pub(super) fn empty_record(&self, now: Timestamp) -> KeyValue {
         let generation = Generation {
             protocol_type: self.protocol_type.clone().unwrap_or_else(|| "".into()),
             generation: self.following_generation(),
@@ -45,7 +45,7 @@ impl Group {
     }
 
     /// The record that a group exists whose first generation is still to come.
-    pub(crate) fn birth_record(&self, now: Timestamp) -> Record {
+    pub(crate) fn birth_record(&self, now: Timestamp) -> KeyValue {
         let generation = Generation {
             protocol_type: "".into(),
             generation: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Group, Member};
-use crate::group::command::Protocol;
+use crate::group::asks::Protocol;
 use crate::group::subscription;
 
 /// The protocol type of consumers, the only one whose metadata we understand.

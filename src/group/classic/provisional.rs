@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::{Group, Member};
 use crate::base::{ErrorCode, Token};
-use crate::group::command::{JoinReply, Reply};
+use crate::group::asks::JoinReply;
 use crate::group::registry::Turn;
 
 /// A change in advance of its record.
@@ -44,7 +44,7 @@ pub(crate) struct Replacement {
     /// The new id.
     pub(super) replaced_by: Arc<str>,
     /// The join that brought it.
-    pub(super) token: Token,
+    pub(super) token: Token<JoinReply>,
 }
 
 impl Group {
@@ -92,7 +92,7 @@ impl Group {
             leader: leader.clone().unwrap_or_else(|| "".into()),
             ..JoinReply::refused("", ErrorCode::UNKNOWN_SERVER_ERROR)
         };
-        turn.reply(token, Reply::Join(reply));
+        turn.reply(token, reply);
         let id = Arc::clone(&former.id);
         turn.cancel(self.session_key(&replaced_by));
         self.members.remove(&replaced_by);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::state::InitialDelay;
 use super::{Group, Member, Provisional, State, StateName};
 use crate::base::ErrorCode;
-use crate::group::command::{Reply, SyncReply};
+use crate::group::asks::SyncReply;
 use crate::group::registry::Turn;
 
 impl Group {
@@ -153,7 +153,7 @@ impl Group {
             member.assignment = Bytes::new();
             if let Some(token) = member.syncing.take() {
                 let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);
-                turn.reply(token, Reply::Sync(refusal));
+                turn.reply(token, refusal);
                 waited.push(Arc::clone(&member.id));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::provisional::Replacement;
 use super::{Group, Member, Provisional, StateName};
 use crate::base::{ErrorCode, Token};
-use crate::group::command::{Join, JoinReply, Reply};
+use crate::group::asks::{Join, JoinReply};
 use crate::group::registry::Turn;
 
 impl Group {
@@ -16,7 +16,7 @@ impl Group {
     /// is loaded later must know it.
     pub(super) fn replace_static(
         &mut self,
-        token: Token,
+        token: Token<JoinReply>,
         old_id: &Arc<str>,
         new_id: Arc<str>,
         join: Join,
@@ -104,7 +104,7 @@ impl Group {
             .get_mut(&new_id)
             .and_then(|member| member.joining.take());
         if let Some(token) = joining {
-            turn.reply(token, Reply::Join(reply));
+            turn.reply(token, reply);
         }
         let record = self.generation_record(self.since, |member| member.assignment.clone());
         let provisional = Provisional::Replacement(Box::new(replacement));

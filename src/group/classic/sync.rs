@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use super::{Group, Provisional, StateName};
 use crate::base::{ErrorCode, Token};
-use crate::group::command::{Reply, Sync, SyncReply};
+use crate::group::asks::{Sync, SyncReply};
 use crate::group::registry::Turn;
 
 impl Group {
     /// A member wants its assignment.
-    pub(crate) fn sync(&mut self, token: Token, sync: Sync, turn: &mut Turn<'_>) {
+    pub(crate) fn sync(&mut self, token: Token<SyncReply>, sync: Sync, turn: &mut Turn<'_>) {
         if let Err(error) = self.validate_sync(&sync) {
-            return turn.reply(token, Reply::Sync(SyncReply::refused(error)));
+            return turn.reply(token, SyncReply::refused(error));
         }
         match self.state() {
             StateName::CompletingRebalance => {
@@ -30,11 +30,11 @@ impl Group {
                 self.has_synced(&sync.member, turn);
                 let assignment = self.members.get(&sync.member).map(|m| m.assignment.clone());
                 let reply = self.sync_reply(assignment.unwrap_or_default());
-                turn.reply(token, Reply::Sync(reply));
+                turn.reply(token, reply);
             }
             StateName::PreparingRebalance | StateName::Empty | StateName::Dead => {
                 let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);
-                turn.reply(token, Reply::Sync(refusal));
+                turn.reply(token, refusal);
             }
         }
     }
@@ -89,7 +89,7 @@ impl Group {
                 .get_mut(id)
                 .and_then(|member| member.syncing.take());
             if let Some(token) = waiting {
-                turn.reply(token, Reply::Sync(self.sync_reply(assignment(id))));
+                turn.reply(token, self.sync_reply(assignment(id)));
                 self.renew_session(id, turn);
             }
         }

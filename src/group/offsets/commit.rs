@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::{ErrorCode, TopicPartition};
+use crate::group::asks::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::group::classic::{Group, StateName};
-use crate::group::command::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::group::records::{CommittedOffset, offset_record};
 use crate::group::registry::{Registry, Turn};
 use crate::schema::MAX_STRING;

@@ -2,8 +2,8 @@
 
 use super::GroupOffsets;
 use crate::base::{ErrorCode, TopicPartition};
+use crate::group::asks::{DeleteGroup, DeleteOffsets, DeleteOffsetsReply};
 use crate::group::classic::{Group, Provisional, StateName};
-use crate::group::command::{DeleteGroup, DeleteOffsets, DeleteOffsetsReply};
 use crate::group::records::{group_tombstone, offset_tombstone};
 use crate::group::registry::{Registry, Turn};
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::is_same_life;
 use crate::base::{Timestamp, TopicPartition};
+use crate::group::asks::DeletedTopic;
 use crate::group::classic::{Group, StateName};
-use crate::group::command::DeletedTopic;
 use crate::group::records::{CommittedOffset, group_tombstone, offset_tombstone};
 use crate::group::registry::{Registry, TimerKey, Turn};
 

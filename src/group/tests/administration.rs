@@ -4,18 +4,12 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, subscription};
 use crate::base::ErrorCode;
-use crate::group::{
-    Command, CommitOffsets, DeleteGroup, ListFilter, NotDescribed, Reply, StateName,
-};
+use crate::group::{CommitOffsets, DeleteGroup, ListFilter, NotDescribed, StateName};
 
 fn delete(host: &mut Fixture, group: &str) -> ErrorCode {
-    let token = host.send(Command::DeleteGroup(DeleteGroup {
+    host.ask(DeleteGroup {
         group: group.into(),
-    }));
-    match host.answer(token) {
-        Some(Reply::DeleteGroup(error)) => error,
-        other => panic!("{token:?} is answered with {other:?}"),
-    }
+    })
 }
 
 #[test]
@@ -81,7 +75,7 @@ fn a_description_tells_protocol_and_metadata_only_of_stable_groups() {
         (&*member.client_id, &*member.client_host),
         ("client", "/127.0.0.1")
     );
-    host.join(join_as(&ids[0]));
+    host.send(join_as(&ids[0]));
     let preparing = host.registry.describe(GROUP).unwrap();
     assert_eq!(preparing.state, StateName::PreparingRebalance);
     assert_eq!(&*preparing.protocol, "");
@@ -101,8 +95,8 @@ fn only_empty_groups_can_be_deleted_and_their_offsets_go_with_them() {
     host.commit_as(&ids[0], 1, "t", 1);
     assert_eq!(delete(&mut host, GROUP), ErrorCode::NON_EMPTY_GROUP);
     host.leave(&[(&ids[0], None)]);
-    let token = host.join(join());
-    let pending = host.joined(token).member;
+    let token = host.send(join());
+    let pending = host.answered(token).member;
     assert_eq!(delete(&mut host, GROUP), ErrorCode::NONE);
     assert_eq!(host.state(), StateName::Dead);
     assert!(host.registry.fetch_offsets(GROUP, None).is_empty());

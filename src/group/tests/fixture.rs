@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{
-    ErrorCode, LeaderEpoch, Offset, TimerChange, Timestamp, Token, TopicId, TopicPartition,
+    ErrorCode, KeyValue, LeaderEpoch, Offset, SealedReply, TimerChange, Timestamp, Token, TopicId,
+    TopicPartition,
 };
 use crate::group::offsets::Offsets;
 use crate::group::{
-    Command, CommitOffsets, Generation, Heartbeat, Join, JoinReply, Leave, LeaveReply, Leaver,
-    OffsetToCommit, Outcome, Protocol, Record, Registry, Reply, Settings, StateName, Sync,
+    CommitOffsets, ExpireOffsets, Generation, GroupAsk, Heartbeat, Join, JoinReply, Leave,
+    LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName, Sync,
     SyncReply, TimerKey,
 };
 
@@ -30,14 +31,15 @@ pub(super) struct Fixture {
     pub(super) registry: Registry,
     pub(super) settings: Settings,
     pub(super) now: Timestamp,
-    pub(super) log: Vec<Record>,
+    pub(super) log: Vec<KeyValue>,
     pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
-    pub(super) open: BTreeSet<Token>,
+    /// The numbers of requests that wait.
+    pub(super) open: BTreeSet<u64>,
     /// Whether records are too large for the log.
     pub(super) is_log_full: bool,
     /// Whom the host has refused for that.
-    pub(super) refused: BTreeSet<Token>,
-    replies: BTreeMap<Token, Reply>,
+    pub(super) refused: BTreeSet<u64>,
+    replies: BTreeMap<u64, SealedReply>,
     counter: u64,
 }
 
@@ -69,10 +71,11 @@ impl Fixture {
         self.counter
     }
 
-    pub(super) fn send(&mut self, command: Command) -> Token {
-        let token = Token(self.count());
-        self.open.insert(token);
-        let outcome = self.registry.decide(token, command, self.now);
+    /// Asks, and leaves the answer for later.
+    pub(super) fn send<A: GroupAsk>(&mut self, ask: A) -> Token<A::Reply> {
+        let token = Token::new(self.count());
+        self.open.insert(token.number());
+        let outcome = self.registry.decide(token, ask, self.now);
         self.apply(outcome);
         token
     }
@@ -88,19 +91,23 @@ impl Fixture {
         }
         self.change_timers(outcome.timers);
         self.check_held();
-        for (token, reply) in outcome.replies {
-            assert!(self.open.remove(&token), "{token:?} is not open: {reply:?}");
-            self.replies.insert(token, reply);
+        for reply in outcome.replies {
+            assert!(
+                self.open.remove(&reply.number()),
+                "{reply:?} is not awaited"
+            );
+            self.replies.insert(reply.number(), reply);
         }
     }
 
     fn refuse(&mut self, outcome: Outcome) {
         self.change_timers(outcome.timers);
         let next = self.registry.not_written(self.now);
-        for (token, _) in outcome.replies {
-            if next.replies.iter().all(|(told, _)| *told != token) {
-                assert!(self.open.remove(&token), "{token:?} is not open");
-                self.refused.insert(token);
+        for reply in outcome.replies {
+            let number = reply.number();
+            if next.replies.iter().all(|next| next.number() != number) {
+                assert!(self.open.remove(&number), "{reply:?} is not awaited");
+                self.refused.insert(number);
             }
         }
         self.apply(next);
@@ -150,8 +157,22 @@ impl Fixture {
         }
     }
 
-    pub(super) fn answer(&mut self, token: Token) -> Option<Reply> {
-        self.replies.remove(&token)
+    /// The answer, if there is one by now.
+    pub(super) fn answer<R: 'static>(&mut self, token: Token<R>) -> Option<R> {
+        let reply = self.replies.remove(&token.number())?;
+        Some(reply.open(token).expect("the reply that was asked for"))
+    }
+
+    /// The answer, which must be there.
+    pub(super) fn answered<R: 'static>(&mut self, token: Token<R>) -> R {
+        let answer = self.answer(token);
+        answer.unwrap_or_else(|| panic!("{token:?} is not answered"))
+    }
+
+    /// Asks for what is answered at once.
+    pub(super) fn ask<A: GroupAsk>(&mut self, ask: A) -> A::Reply {
+        let token = self.send(ask);
+        self.answered(token)
     }
 
     /// A new process on the same log. Nobody will answer what is open.
@@ -204,44 +225,28 @@ impl Fixture {
         self.registry.groups.get(GROUP).unwrap().written().unwrap()
     }
 
-    pub(super) fn join(&mut self, join: Join) -> Token {
-        self.send(Command::Join(join))
-    }
-
-    /// The answer to a join that must be there.
-    pub(super) fn joined(&mut self, token: Token) -> JoinReply {
-        match self.answer(token) {
-            Some(Reply::Join(reply)) => reply,
-            other => panic!("{token:?} is answered with {other:?}"),
-        }
-    }
-
     pub(super) fn join_error(&mut self, join: Join) -> ErrorCode {
-        let token = self.join(join);
-        self.joined(token).error
+        self.ask(join).error
     }
 
     /// Gets a member id as new clients do, and joins with it.
-    pub(super) fn join_with_new_id(&mut self, join: Join) -> (Arc<str>, Token) {
-        let token = self.join(join.clone());
-        let reply = self.joined(token);
+    pub(super) fn join_with_new_id(&mut self, join: Join) -> (Arc<str>, Token<JoinReply>) {
+        let reply = self.ask(join.clone());
         assert_eq!(reply.error, ErrorCode::MEMBER_ID_REQUIRED);
-        let token = self.join(Join {
+        let token = self.send(Join {
             member: Arc::clone(&reply.member),
             ..join
         });
         (reply.member, token)
     }
 
-    pub(super) fn sync(&mut self, member: &str, generation: i32, parts: &[(&str, &str)]) -> Token {
-        self.send(Command::Sync(sync_of(member, generation, parts)))
-    }
-
-    pub(super) fn synced(&mut self, token: Token) -> SyncReply {
-        match self.answer(token) {
-            Some(Reply::Sync(reply)) => reply,
-            other => panic!("{token:?} is answered with {other:?}"),
-        }
+    pub(super) fn sync(
+        &mut self,
+        member: &str,
+        generation: i32,
+        parts: &[(&str, &str)],
+    ) -> Token<SyncReply> {
+        self.send(sync_of(member, generation, parts))
     }
 
     pub(super) fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
@@ -254,16 +259,12 @@ impl Fixture {
         instance: Option<&str>,
         generation: i32,
     ) -> ErrorCode {
-        let token = self.send(Command::Heartbeat(Heartbeat {
+        self.ask(Heartbeat {
             group: GROUP.into(),
             member: member.into(),
             instance: instance.map(Into::into),
             generation,
-        }));
-        match self.answer(token) {
-            Some(Reply::Heartbeat(error)) => error,
-            other => panic!("{token:?} is answered with {other:?}"),
-        }
+        })
     }
 
     pub(super) fn leave(&mut self, leavers: &[(&str, Option<&str>)]) -> LeaveReply {
@@ -273,14 +274,10 @@ impl Fixture {
             reason: None,
         };
         let members = leavers.iter().map(leaver).collect();
-        let token = self.send(Command::Leave(Leave {
+        self.ask(Leave {
             group: GROUP.into(),
             members,
-        }));
-        match self.answer(token) {
-            Some(Reply::Leave(reply)) => reply,
-            other => panic!("{token:?} is answered with {other:?}"),
-        }
+        })
     }
 
     pub(super) fn commit_as(
@@ -298,17 +295,12 @@ impl Fixture {
     }
 
     pub(super) fn commit(&mut self, commit: CommitOffsets) -> Vec<(TopicPartition, ErrorCode)> {
-        let token = self.send(Command::CommitOffsets(commit));
-        match self.answer(token) {
-            Some(Reply::CommitOffsets(reply)) => reply.partitions,
-            other => panic!("{token:?} is answered with {other:?}"),
-        }
+        self.ask(commit).partitions
     }
 
     pub(super) fn expire(&mut self) {
-        let token = self.send(Command::ExpireOffsets);
-        let answer = self.answer(token);
-        assert!(answer == Some(Reply::Done) || self.refused.contains(&token));
+        let token = self.send(ExpireOffsets);
+        assert!(self.answer(token).is_some() || self.refused.contains(&token.number()));
     }
 
     pub(super) fn offset(&self, topic: &str) -> Offset {
@@ -325,7 +317,7 @@ impl Fixture {
         let mut ids = Vec::new();
         let mut leader = None;
         for (id, token) in joins {
-            let reply = self.joined(token);
+            let reply = self.answered(token);
             assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
             leader = Some(reply.leader);
             ids.push(id);
@@ -341,7 +333,7 @@ impl Fixture {
         let parts: Vec<_> = ids.iter().map(|id| (&**id, &**id)).collect();
         for id in ids {
             let token = self.sync(id, generation, &parts);
-            let reply = self.synced(token);
+            let reply = self.answered(token);
             assert_eq!(reply.error, ErrorCode::NONE);
             assert_eq!(reply.assignment, id.as_bytes());
         }

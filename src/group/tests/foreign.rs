@@ -1,10 +1,8 @@
 //! Groups of kinds that Kafka serves and we do not.
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as};
-use crate::base::{ErrorCode, Offset, TopicPartition};
-use crate::group::{
-    Command, DeleteGroup, DeleteOffsets, ListFilter, NotDescribed, Record, Reply, StateName,
-};
+use crate::base::{ErrorCode, KeyValue, Offset, TopicPartition};
+use crate::group::{DeleteGroup, DeleteOffsets, ListFilter, NotDescribed, StateName};
 
 /// Key types: a consumer group, one of its members; a share group; a streams group.
 const CONSUMER: u8 = 3;
@@ -21,7 +19,7 @@ fn key(key_type: u8) -> Vec<u8> {
 
 /// What Kafka has written before us.
 fn found(host: &mut Fixture, key_type: u8, is_there: bool) {
-    let record = Record {
+    let record = KeyValue {
         key: key(key_type),
         value: is_there.then(|| vec![1, 2, 3]),
     };
@@ -33,24 +31,17 @@ fn found(host: &mut Fixture, key_type: u8, is_there: bool) {
 }
 
 fn delete(host: &mut Fixture) -> ErrorCode {
-    let token = host.send(Command::DeleteGroup(DeleteGroup {
+    host.ask(DeleteGroup {
         group: GROUP.into(),
-    }));
-    match host.answer(token) {
-        Some(Reply::DeleteGroup(error)) => error,
-        other => panic!("{other:?}"),
-    }
+    })
 }
 
 fn delete_offset(host: &mut Fixture) -> ErrorCode {
-    let token = host.send(Command::DeleteOffsets(DeleteOffsets {
+    host.ask(DeleteOffsets {
         group: GROUP.into(),
         partitions: vec![TopicPartition::new("t", 0)],
-    }));
-    match host.answer(token) {
-        Some(Reply::DeleteOffsets(reply)) => reply.error,
-        other => panic!("{other:?}"),
-    }
+    })
+    .error
 }
 
 fn listed(host: &Fixture) -> Vec<(&'static str, StateName)> {

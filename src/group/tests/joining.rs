@@ -9,19 +9,19 @@ use crate::group::{Join, Settings, StateName, TimerKey};
 #[test]
 fn a_member_without_an_id_gets_one_and_comes_back_with_it() {
     let mut host = Fixture::new();
-    let token = host.join(join());
-    let reply = host.joined(token);
+    let token = host.send(join());
+    let reply = host.answered(token);
     assert_eq!(reply.error, ErrorCode::MEMBER_ID_REQUIRED);
     assert!(reply.member.starts_with("client-"));
     assert_eq!(reply.member.len(), "client-".len() + 36);
     assert_eq!(host.state(), StateName::Empty);
 
-    let token = host.join(join_as(&reply.member));
+    let token = host.send(join_as(&reply.member));
     assert_eq!(host.state(), StateName::PreparingRebalance);
     host.advance(2_999);
     assert_eq!(host.answer(token), None);
     host.advance(1);
-    let joined = host.joined(token);
+    let joined = host.answered(token);
     assert_eq!((joined.error, joined.generation), (ErrorCode::NONE, 1));
     assert_eq!(joined.leader, reply.member);
     assert_eq!(joined.protocol.as_deref(), Some("range"));
@@ -34,8 +34,8 @@ fn a_member_without_an_id_gets_one_and_comes_back_with_it() {
 #[test]
 fn an_id_that_is_not_used_is_forgotten_with_the_session_timeout() {
     let mut host = Fixture::new();
-    let token = host.join(join());
-    let id = host.joined(token).member;
+    let token = host.send(join());
+    let id = host.answered(token).member;
     host.advance(i64::from(SESSION_MS));
     assert_eq!(host.join_error(join_as(&id)), ErrorCode::UNKNOWN_MEMBER_ID);
 }
@@ -44,27 +44,27 @@ fn an_id_that_is_not_used_is_forgotten_with_the_session_timeout() {
 fn a_rebalance_waits_for_ids_that_were_given_out() {
     let mut host = Fixture::new();
     let ids = host.stable_group(1);
-    let token = host.join(join());
-    let pending = host.joined(token).member;
-    let leader = host.join(join_as(&ids[0]));
+    let token = host.send(join());
+    let pending = host.answered(token).member;
+    let leader = host.send(join_as(&ids[0]));
     assert_eq!(host.state(), StateName::PreparingRebalance);
     assert_eq!(host.answer(leader), None);
     assert_eq!(
         host.leave(&[(&pending, None)]).members[0].1,
         ErrorCode::NONE
     );
-    assert_eq!(host.joined(leader).generation, 2);
+    assert_eq!(host.answered(leader).generation, 2);
 }
 
 #[test]
 fn old_clients_get_their_id_with_the_generation() {
     let mut host = Fixture::new();
-    let token = host.join(Join {
+    let token = host.send(Join {
         needs_known_member_id: false,
         ..join()
     });
     host.advance(3_000);
-    let reply = host.joined(token);
+    let reply = host.answered(token);
     assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
     assert_eq!(reply.leader, reply.member);
 }
@@ -158,7 +158,7 @@ fn the_protocol_with_most_votes_among_those_that_all_know_is_chosen() {
     host.advance(6_000);
     for token in tokens {
         // "a" is not known to all; "b" is the dearest of the rest for two of three.
-        assert_eq!(host.joined(token).protocol.as_deref(), Some("b"));
+        assert_eq!(host.answered(token).protocol.as_deref(), Some("b"));
     }
 }
 
@@ -181,7 +181,7 @@ fn the_first_generation_waits_longer_while_members_come_but_not_for_ever() {
     // 3 s, then 3 s more, then the 2 s that are left of the rebalance timeout.
     host.advance(1);
     for token in [first, second, third] {
-        assert_eq!(host.joined(token).generation, 1);
+        assert_eq!(host.answered(token).generation, 1);
     }
 }
 
@@ -191,9 +191,9 @@ fn a_group_that_had_members_does_not_wait() {
     let ids = host.stable_group(1);
     let (_, new) = host.join_with_new_id(join());
     assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::REBALANCE_IN_PROGRESS);
-    let old = host.join(join_as(&ids[0]));
-    assert_eq!(host.joined(new).generation, 2);
-    let old = host.joined(old);
+    let old = host.send(join_as(&ids[0]));
+    assert_eq!(host.answered(new).generation, 2);
+    let old = host.answered(old);
     assert_eq!((old.generation, &old.leader), (2, &ids[0]));
     assert_eq!(old.members.len(), 2);
 }
@@ -207,12 +207,12 @@ fn members_that_do_not_come_back_are_left_behind() {
         protocols: protocols(&["range"], &["t", "u"]),
         ..join_as(&ids[1])
     };
-    let token = host.join(follower);
+    let token = host.send(follower);
     // The longest timeout of any member counts, and the leader heartbeats but does not join.
     host.advance_alive(i64::from(REBALANCE_MS) - 1_000, &[(&ids[0], 1)]);
     assert_eq!(host.answer(token), None);
     host.advance(1_000);
-    let reply = host.joined(token);
+    let reply = host.answered(token);
     assert_eq!((reply.generation, &reply.leader), (2, &ids[1]));
     assert_eq!(reply.members.len(), 1);
     assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::UNKNOWN_MEMBER_ID);
@@ -222,27 +222,27 @@ fn members_that_do_not_come_back_are_left_behind() {
 fn a_follower_that_joins_again_unchanged_learns_the_generation_and_a_leader_starts_a_new_one() {
     let mut host = Fixture::new();
     let ids = host.stable_group(2);
-    let token = host.join(join_as(&ids[1]));
-    let reply = host.joined(token);
+    let token = host.send(join_as(&ids[1]));
+    let reply = host.answered(token);
     assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
     assert!(reply.members.is_empty());
     assert_eq!(host.state(), StateName::Stable);
 
-    let leader = host.join(join_as(&ids[0]));
+    let leader = host.send(join_as(&ids[0]));
     assert_eq!(host.state(), StateName::PreparingRebalance);
-    let follower = host.join(join_as(&ids[1]));
-    assert_eq!(host.joined(leader).members.len(), 2);
-    assert_eq!(host.joined(follower).generation, 2);
+    let follower = host.send(join_as(&ids[1]));
+    assert_eq!(host.answered(leader).members.len(), 2);
+    assert_eq!(host.answered(follower).generation, 2);
 }
 
 #[test]
 fn a_join_that_is_repeated_while_it_waits_replaces_the_first() {
     let mut host = Fixture::new();
     let (id, first) = host.join_with_new_id(join());
-    let second = host.join(join_as(&id));
-    assert_eq!(host.joined(first).error, ErrorCode::REBALANCE_IN_PROGRESS);
+    let second = host.send(join_as(&id));
+    assert_eq!(host.answered(first).error, ErrorCode::REBALANCE_IN_PROGRESS);
     host.advance(3_000);
-    assert_eq!(host.joined(second).generation, 1);
+    assert_eq!(host.answered(second).generation, 1);
 }
 
 #[test]
@@ -250,16 +250,16 @@ fn a_join_repeated_while_the_assignment_is_made_learns_the_generation_unless_it_
     let mut host = Fixture::new();
     let (id, token) = host.join_with_new_id(join());
     host.advance(3_000);
-    host.joined(token);
-    let token = host.join(join_as(&id));
-    let reply = host.joined(token);
+    host.answered(token);
+    let token = host.send(join_as(&id));
+    let reply = host.answered(token);
     assert_eq!((reply.generation, reply.members.len()), (1, 1));
     let changed = Join {
         protocols: protocols(&["range"], &["u"]),
         ..join_as(&id)
     };
-    let token = host.join(changed);
-    assert_eq!(host.joined(token).generation, 2);
+    let token = host.send(changed);
+    assert_eq!(host.answered(token).generation, 2);
 }
 
 #[test]
@@ -271,10 +271,10 @@ fn a_full_group_takes_nobody() {
     let ids = host.stable_group(2);
     assert_eq!(host.join_error(join()), ErrorCode::GROUP_MAX_SIZE_REACHED);
     assert_eq!(host.state(), StateName::Stable);
-    let first = host.join(join_as(&ids[0]));
-    let second = host.join(join_as(&ids[1]));
-    assert_eq!(host.joined(first).generation, 2);
-    assert_eq!(host.joined(second).generation, 2);
+    let first = host.send(join_as(&ids[0]));
+    let second = host.send(join_as(&ids[1]));
+    assert_eq!(host.answered(first).generation, 2);
+    assert_eq!(host.answered(second).generation, 2);
 }
 
 #[test]
@@ -284,14 +284,14 @@ fn while_a_generation_forms_the_first_to_come_are_in() {
         ..Settings::default()
     });
     let ids = host.stable_group(2);
-    let leader = host.join(join_as(&ids[0]));
+    let leader = host.send(join_as(&ids[0]));
     let (_, new) = host.join_with_new_id(join());
     assert_eq!(
         host.join_error(join_as(&ids[1])),
         ErrorCode::GROUP_MAX_SIZE_REACHED
     );
-    assert_eq!(host.joined(leader).members.len(), 2);
-    assert_eq!(host.joined(new).generation, 2);
+    assert_eq!(host.answered(leader).members.len(), 2);
+    assert_eq!(host.answered(new).generation, 2);
 }
 
 #[test]
@@ -303,13 +303,13 @@ fn a_new_member_that_nobody_waits_with_is_given_up_after_five_minutes() {
     };
     let (old, token) = host.join_with_new_id(patient);
     host.advance(3_000);
-    host.joined(token);
+    host.answered(token);
     host.sync_all(&[Arc::clone(&old)], 1);
     let (_, new) = host.join_with_new_id(join());
     host.advance_alive(299_000, &[(&old, 1)]);
     assert_eq!(host.answer(new), None);
     host.advance_alive(1_000, &[(&old, 1)]);
-    assert_eq!(host.joined(new).error, ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(host.answered(new).error, ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn groups_of_other_kinds_work_alike() {
     };
     let (id, token) = host.join_with_new_id(worker);
     host.advance(3_000);
-    let reply = host.joined(token);
+    let reply = host.answered(token);
     assert_eq!(reply.protocol_type.as_deref(), Some("connect"));
     assert_eq!(reply.protocol.as_deref(), Some("sessioned"));
     assert_eq!(host.state(), StateName::CompletingRebalance);

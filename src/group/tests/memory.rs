@@ -5,10 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::fixture::{Fixture, GROUP, join, join_as, static_join};
-use crate::base::ErrorCode;
-use crate::group::{
-    Bounds, Command, DeleteGroup, Join, Protocol, Registry, Reply, Settings, StateName,
-};
+use crate::base::{Bounds, ErrorCode};
+use crate::group::{DeleteGroup, Join, Protocol, Registry, Settings, StateName};
 
 fn limited_to(members_max_bytes: usize) -> Fixture {
     Fixture::with(Settings {
@@ -63,13 +61,13 @@ fn a_group_takes_as_many_members_as_a_batch_could_hold() {
     let member = || with_metadata(join(), &["range"], 2_000);
     let mut joining = Vec::new();
     loop {
-        let token = host.join(member());
-        let reply = host.joined(token);
+        let token = host.send(member());
+        let reply = host.answered(token);
         if reply.error == ErrorCode::GROUP_MAX_SIZE_REACHED {
             break;
         }
         assert_eq!(reply.error, ErrorCode::MEMBER_ID_REQUIRED);
-        let token = host.join(Join {
+        let token = host.send(Join {
             member: Arc::clone(&reply.member),
             ..member()
         });
@@ -80,7 +78,7 @@ fn a_group_takes_as_many_members_as_a_batch_could_hold() {
     let ids: Vec<_> = joining
         .into_iter()
         .map(|(id, token)| {
-            assert_eq!(host.joined(token).error, ErrorCode::NONE);
+            assert_eq!(host.answered(token).error, ErrorCode::NONE);
             id
         })
         .collect();
@@ -98,7 +96,7 @@ fn a_group_takes_as_many_members_as_a_batch_could_hold() {
         host.join_error(again(4_000)),
         ErrorCode::GROUP_MAX_SIZE_REACHED
     );
-    let token = host.join(again(1_900));
+    let token = host.send(again(1_900));
     assert_eq!(host.answer(token), None);
 }
 
@@ -110,7 +108,7 @@ fn a_static_member_takes_the_room_of_its_former_self() {
         ..Bounds::default()
     });
     let member = || with_metadata(static_join("one"), &["range"], 2_000);
-    host.join(member());
+    host.send(member());
     host.advance(10_000);
     assert_eq!(host.join_error(member()), ErrorCode::NONE);
 }
@@ -136,14 +134,13 @@ fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
         let mut joins = stranger(taken);
         // As if each came from somewhere else.
         joins.client_host = format!("/10.0.0.{taken}").into();
-        let token = host.join(joins);
+        let token = host.send(joins);
         match host.answer(token) {
             None => taken += 1,
-            Some(Reply::Join(reply)) => {
+            Some(reply) => {
                 assert_eq!(reply.error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
                 break;
             }
-            other => panic!("{other:?}"),
         }
     }
     assert!((4..10).contains(&taken), "{taken}");
@@ -167,12 +164,12 @@ fn one_address_leaves_room_for_others() {
     };
     let mut refused = |address: &str| {
         (0..).find(|number| {
-            let token = host.join(from(address, *number));
-            let reply = host.joined(token);
+            let token = host.send(from(address, *number));
+            let reply = host.answered(token);
             if reply.error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
                 return true;
             }
-            host.join(Join {
+            host.send(Join {
                 member: reply.member,
                 ..from(address, *number)
             });
@@ -205,11 +202,11 @@ fn members_of_other_partitions_count() {
     host.registry.within(elsewhere(1_000_000));
     let token = host.sync(&id, 1, &[(&id, "part")]);
     assert_eq!(
-        host.synced(token).error,
+        host.answered(token).error,
         ErrorCode::COORDINATOR_NOT_AVAILABLE
     );
     let token = host.sync(&id, 1, &[]);
-    assert_eq!(host.synced(token).error, ErrorCode::NONE);
+    assert_eq!(host.answered(token).error, ErrorCode::NONE);
     assert_eq!(host.heartbeat(&id, 1), ErrorCode::NONE);
     assert_eq!(host.join_error(join_as(&id)), ErrorCode::NONE);
 }
@@ -219,17 +216,17 @@ fn a_large_assignment_is_counted_and_given_back() {
     let mut host = limited_to(100_000);
     let (id, token) = host.join_with_new_id(join());
     host.advance(10_000);
-    assert_eq!(host.joined(token).error, ErrorCode::NONE);
+    assert_eq!(host.answered(token).error, ErrorCode::NONE);
     // Beside what the member holds it does not fit; alone it would.
     let large = "x".repeat(99_900);
     let token = host.sync(&id, 1, &[(&id, &large)]);
     assert_eq!(
-        host.synced(token).error,
+        host.answered(token).error,
         ErrorCode::COORDINATOR_NOT_AVAILABLE
     );
     let before = host.registry.held();
     let token = host.sync(&id, 1, &[(&id, &large[..50_000]), ("nobody", &large)]);
-    assert_eq!(host.synced(token).error, ErrorCode::NONE);
+    assert_eq!(host.answered(token).error, ErrorCode::NONE);
     assert!(host.registry.held() > before + 50_000);
     host.leave(&[(&id, None)]);
     assert!(host.registry.held() < before);
@@ -240,11 +237,11 @@ fn groups_that_are_nothing_but_a_name_make_room() {
     let limit = 40_000;
     let mut host = limited_to(limit);
     for number in 0.. {
-        let token = host.join(Join {
+        let token = host.send(Join {
             client_host: format!("/10.0.0.{number}").into(),
             ..in_group(&format!("name-{number}"), join())
         });
-        if host.joined(token).error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
+        if host.answered(token).error == ErrorCode::COORDINATOR_NOT_AVAILABLE {
             break;
         }
     }
@@ -275,8 +272,8 @@ fn groups_that_are_nothing_but_a_name_stay_while_they_are_few() {
     let mut host = Fixture::new();
     let few = 20;
     for number in 0..few {
-        let token = host.join(in_group(&format!("name-{number}"), join()));
-        assert_eq!(host.joined(token).error, ErrorCode::MEMBER_ID_REQUIRED);
+        let token = host.send(in_group(&format!("name-{number}"), join()));
+        assert_eq!(host.answered(token).error, ErrorCode::MEMBER_ID_REQUIRED);
     }
     host.advance(100_000);
     assert_eq!(host.registry.groups.iter().count(), few);
@@ -289,9 +286,9 @@ fn a_group_that_only_has_offsets_is_not_counted() {
     assert_eq!(host.registry.held(), 0);
     host.reload();
     assert_eq!(host.registry.held(), 0);
-    host.send(Command::DeleteGroup(DeleteGroup {
+    host.send(DeleteGroup {
         group: GROUP.into(),
-    }));
+    });
     assert_eq!(host.registry.held(), 0);
 }
 
@@ -312,8 +309,8 @@ fn more_protocols_than_any_client_knows_are_refused() {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let error = host.join_error(with_metadata(join(), &names, 1));
     assert_eq!(error, ErrorCode::INVALID_REQUEST);
-    let token = host.join(with_metadata(join(), &names[1..], 1));
-    assert_eq!(host.joined(token).error, ErrorCode::MEMBER_ID_REQUIRED);
+    let token = host.send(with_metadata(join(), &names[1..], 1));
+    assert_eq!(host.answered(token).error, ErrorCode::MEMBER_ID_REQUIRED);
 }
 
 /// What is allocated for each of so many groups of one member, while it is in and when it is gone, and what is counted.
@@ -323,7 +320,7 @@ fn allocated_and_counted(is_empty: bool) -> (usize, usize) {
     let allocated = allocation_counter::measure(|| {
         let mut host = Fixture::new();
         for number in 0..groups {
-            host.join(in_group(
+            host.send(in_group(
                 &format!("group-{number:06}"),
                 Join {
                     needs_known_member_id: false,

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, protocols};
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::group::{
-    Command, CommitOffsets, DeleteOffsets, DeletedTopic, Join, OffsetToCommit, Reply, StateName,
+    CommitOffsets, DeleteOffsets, DeletedTopic, Join, OffsetToCommit, StateName, TopicsDeleted,
 };
 
 const RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
@@ -13,21 +13,12 @@ fn delete(host: &mut Fixture, topics: &[&str]) -> (ErrorCode, Vec<ErrorCode>) {
         .iter()
         .map(|topic| TopicPartition::new(*topic, 0))
         .collect();
-    let token = host.send(Command::DeleteOffsets(DeleteOffsets {
+    let reply = host.ask(DeleteOffsets {
         group: GROUP.into(),
         partitions,
-    }));
-    match host.answer(token) {
-        Some(Reply::DeleteOffsets(reply)) => (
-            reply.error,
-            reply
-                .partitions
-                .into_iter()
-                .map(|(_, error)| error)
-                .collect(),
-        ),
-        other => panic!("{token:?} is answered with {other:?}"),
-    }
+    });
+    let errors = reply.partitions.into_iter().map(|(_, error)| error);
+    (reply.error, errors.collect())
 }
 
 #[test]
@@ -69,11 +60,11 @@ fn only_members_of_the_generation_commit() {
         host.commit_as(&ids[0], -1, "t", 2),
         ErrorCode::ILLEGAL_GENERATION
     );
-    host.join(join_as(&ids[0]));
+    host.send(join_as(&ids[0]));
     assert_eq!(host.state(), StateName::PreparingRebalance);
     // What was done before the rebalance may still be committed.
     assert_eq!(host.commit_as(&ids[1], 1, "t", 2), ErrorCode::NONE);
-    host.join(join_as(&ids[1]));
+    host.send(join_as(&ids[1]));
     assert_eq!(
         host.commit_as(&ids[1], 2, "t", 3),
         ErrorCode::REBALANCE_IN_PROGRESS
@@ -138,11 +129,11 @@ fn offsets_of_another_life_of_the_topic_count_for_nothing() {
     assert_eq!(fetch(&host, TopicId::ZERO), Offset(5));
     assert_eq!(fetch(&host, new), Offset::NONE);
 
-    let gone = |id| {
-        Command::TopicsDeleted(vec![DeletedTopic {
+    let gone = |id| TopicsDeleted {
+        topics: vec![DeletedTopic {
             name: "t".into(),
             id,
-        }])
+        }],
     };
     host.send(gone(new));
     assert_eq!(fetch(&host, old), Offset(5));
@@ -161,10 +152,12 @@ fn offsets_of_deleted_topics_go_in_every_group() {
             });
         }
     }
-    host.send(Command::TopicsDeleted(vec![DeletedTopic {
-        name: "t".into(),
-        id: TopicId::ZERO,
-    }]));
+    host.send(TopicsDeleted {
+        topics: vec![DeletedTopic {
+            name: "t".into(),
+            id: TopicId::ZERO,
+        }],
+    });
     for group in ["a", "b"] {
         let left = host.registry.fetch_offsets(group, None);
         assert_eq!(left.len(), 1);
@@ -277,7 +270,7 @@ fn while_members_run_only_what_they_no_longer_read_expires() {
     };
     let (id, token) = host.join_with_new_id(long);
     host.advance(3_000);
-    host.joined(token);
+    host.answered(token);
     host.sync_all(std::slice::from_ref(&id), 1);
     host.commit_as(&id, 1, "t", 1);
     host.commit_as(&id, 1, "u", 1);
@@ -300,7 +293,7 @@ fn nothing_expires_where_it_is_not_known_what_is_read() {
     unreadable.protocols[0].metadata = "?".into();
     let (id, token) = host.join_with_new_id(unreadable);
     host.advance(3_000);
-    host.joined(token);
+    host.answered(token);
     host.sync_all(std::slice::from_ref(&id), 1);
     host.commit_as(&id, 1, "u", 1);
     host.now = host.now.plus_millis(RETENTION_MS);
@@ -315,8 +308,8 @@ fn nothing_expires_where_it_is_not_known_what_is_read() {
 #[test]
 fn an_empty_group_without_offsets_goes_unless_somebody_is_on_the_way() {
     let mut host = Fixture::new();
-    let token = host.join(join());
-    let id = host.joined(token).member;
+    let token = host.send(join());
+    let id = host.answered(token).member;
     host.expire();
     assert_eq!(host.state(), StateName::Empty);
     host.leave(&[(&id, None)]);
@@ -359,10 +352,12 @@ fn very_many_offsets_are_removed_in_steps() {
     assert_eq!((left(&host), host.state()), (0, StateName::Dead));
 
     commit_many(&mut host, 1_200);
-    host.send(Command::TopicsDeleted(vec![DeletedTopic {
-        name: "t".into(),
-        id: TopicId::ZERO,
-    }]));
+    host.send(TopicsDeleted {
+        topics: vec![DeletedTopic {
+            name: "t".into(),
+            id: TopicId::ZERO,
+        }],
+    });
     assert_eq!(left(&host), 200);
     host.advance(10);
     assert_eq!((left(&host), host.timers.len()), (0, 0));

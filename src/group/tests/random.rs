@@ -8,9 +8,7 @@ use proptest::prelude::*;
 
 use super::fixture::{Fixture, GROUP, commit_of, join, protocols, sync_of};
 use crate::base::{ErrorCode, Token};
-use crate::group::{
-    Command, DeleteGroup, Heartbeat, Join, Leave, Leaver, Reply, Settings, StateName,
-};
+use crate::group::{DeleteGroup, Heartbeat, Join, JoinReply, Leave, Leaver, Settings, StateName};
 
 /// What happens next. Numbers choose one of few clients, so that they meet often.
 #[derive(Clone, Debug)]
@@ -75,7 +73,7 @@ struct Client {
     member: Arc<str>,
     instance: Option<Arc<str>>,
     generation: i32,
-    joining: Option<Token>,
+    joining: Option<Token<JoinReply>>,
     others: Vec<Arc<str>>,
 }
 
@@ -121,7 +119,7 @@ impl Run {
                 let mut sync = sync_of(&client.member, client.generation, &parts);
                 sync.instance = client.instance;
                 sync.protocol = None;
-                self.host.send(Command::Sync(sync));
+                self.host.send(sync);
             }
             Step::Heartbeat { client } => {
                 let Client {
@@ -137,7 +135,7 @@ impl Run {
                     instance,
                     generation,
                 };
-                self.host.send(Command::Heartbeat(heartbeat));
+                self.host.send(heartbeat);
             }
             Step::Leave { client, by_name } => {
                 let Client {
@@ -149,10 +147,10 @@ impl Run {
                     instance,
                     reason: None,
                 }];
-                self.host.send(Command::Leave(Leave {
+                self.host.send(Leave {
                     group: GROUP.into(),
                     members,
-                }));
+                });
             }
             Step::Commit { client } => {
                 let Client {
@@ -163,7 +161,7 @@ impl Run {
                 } = self.clients[client].clone();
                 let mut commit = commit_of(&member, generation, "t", i64::from(generation));
                 commit.instance = instance;
-                self.host.send(Command::CommitOffsets(commit));
+                self.host.send(commit);
             }
             Step::Forget { client } => {
                 self.clients[client].member = "".into();
@@ -172,9 +170,9 @@ impl Run {
             Step::Wait { milliseconds } => self.host.advance(milliseconds),
             Step::Expire => self.host.expire(),
             Step::Delete => {
-                self.host.send(Command::DeleteGroup(DeleteGroup {
+                self.host.send(DeleteGroup {
                     group: GROUP.into(),
-                }));
+                });
             }
             Step::Reload => {
                 self.host.reload();
@@ -205,14 +203,14 @@ impl Run {
             protocols: protocols(names, &["t"]),
             ..join()
         };
-        let token = self.host.join(join);
+        let token = self.host.send(join);
         self.clients[number].joining = Some(token);
     }
 
     /// Clients read the answers to their joins.
     fn hear(&mut self) {
         for client in &mut self.clients {
-            let Some(Reply::Join(reply)) = client.joining.and_then(|t| self.host.answer(t)) else {
+            let Some(reply) = client.joining.and_then(|t| self.host.answer(t)) else {
                 continue;
             };
             client.joining = None;

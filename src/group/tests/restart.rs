@@ -20,7 +20,7 @@ fn members_go_on_in_their_generation_and_sessions_begin_anew() {
     assert_eq!(host.heartbeat(&ids[1], 1), ErrorCode::NONE);
     assert_eq!(host.commit_as(&ids[1], 1, "t", 12), ErrorCode::NONE);
     let token = host.sync(&ids[1], 1, &[]);
-    assert_eq!(host.synced(token).assignment, ids[1].as_bytes());
+    assert_eq!(host.answered(token).assignment, ids[1].as_bytes());
     host.advance(i64::from(SESSION_MS));
     assert_eq!(host.state(), StateName::Empty);
     assert_eq!(host.offset("t"), Offset(12));
@@ -31,24 +31,24 @@ fn what_was_not_written_is_forgotten_and_members_join_again() {
     let mut host = Fixture::new();
     let ids = host.stable_group(1);
     let (new, _) = host.join_with_new_id(join());
-    let token = host.join(join_as(&ids[0]));
-    assert_eq!(host.joined(token).generation, 2);
+    let token = host.send(join_as(&ids[0]));
+    assert_eq!(host.answered(token).generation, 2);
     host.reload();
     assert_eq!(host.heartbeat(&ids[0], 2), ErrorCode::ILLEGAL_GENERATION);
     assert_eq!(host.join_error(join_as(&new)), ErrorCode::UNKNOWN_MEMBER_ID);
-    let token = host.join(join_as(&ids[0]));
-    assert_eq!(host.joined(token).generation, 2);
+    let token = host.send(join_as(&ids[0]));
+    assert_eq!(host.answered(token).generation, 2);
 }
 
 #[test]
 fn static_members_and_their_fences_survive() {
     let mut host = Fixture::new();
-    let token = host.join(static_join("one"));
+    let token = host.send(static_join("one"));
     host.advance(3_000);
-    let old = host.joined(token).member;
+    let old = host.answered(token).member;
     host.sync_all(std::slice::from_ref(&old), 1);
-    let token = host.join(static_join("one"));
-    let new = host.joined(token).member;
+    let token = host.send(static_join("one"));
+    let new = host.answered(token).member;
     host.reload();
     assert_eq!(
         host.heartbeat_as(&old, Some("one"), 1),
@@ -66,7 +66,7 @@ fn generations_go_on_after_a_restart_of_an_empty_group() {
     assert_eq!(host.state(), StateName::Empty);
     let (_, token) = host.join_with_new_id(join());
     host.advance(3_000);
-    assert_eq!(host.joined(token).generation, 3);
+    assert_eq!(host.answered(token).generation, 3);
 }
 
 #[test]
@@ -76,14 +76,14 @@ fn a_group_that_is_larger_than_is_now_allowed_is_rebalanced() {
     host.settings.max_size = 2;
     host.reload();
     assert_eq!(host.state(), StateName::PreparingRebalance);
-    let first = host.join(join_as(&ids[1]));
-    let second = host.join(join_as(&ids[2]));
+    let first = host.send(join_as(&ids[1]));
+    let second = host.send(join_as(&ids[2]));
     assert_eq!(
         host.join_error(join_as(&ids[0])),
         ErrorCode::GROUP_MAX_SIZE_REACHED
     );
-    assert_eq!(host.joined(first).generation, 2);
-    assert_eq!(host.joined(second).generation, 2);
+    assert_eq!(host.answered(first).generation, 2);
+    assert_eq!(host.answered(second).generation, 2);
 }
 
 #[test]
@@ -154,6 +154,6 @@ fn a_record_that_was_not_decided_here_is_taken_for_what_it_says() {
         protocols: protocols(&["range"], &["u"]),
         ..join_as("m")
     };
-    let token = host.join(changed);
-    assert_eq!(&*host.joined(token).leader, "m");
+    let token = host.send(changed);
+    assert_eq!(&*host.answered(token).leader, "m");
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, SESSION_MS, join, join_as, protocols, static_join, sync_of};
 use crate::base::ErrorCode;
-use crate::group::{Command, Join, StateName, TimerKey};
+use crate::group::{Join, StateName, TimerKey};
 
 /// A stable group of the static members "one" and "two"; ids in that order, and who leads.
 fn stable_group(host: &mut Fixture) -> ([Arc<str>; 2], usize) {
-    let tokens = ["one", "two"].map(|instance| host.join(static_join(instance)));
+    let tokens = ["one", "two"].map(|instance| host.send(static_join(instance)));
     host.advance(6_000);
-    let replies = tokens.map(|token| host.joined(token));
+    let replies = tokens.map(|token| host.answered(token));
     let leader = usize::from(replies[1].member == replies[1].leader);
     let ids = replies.map(|reply| reply.member);
     let ordered = [Arc::clone(&ids[leader]), Arc::clone(&ids[1 - leader])];
@@ -33,8 +33,8 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
     let mut host = Fixture::new();
     let (ids, leader) = stable_group(&mut host);
     let follower = 1 - leader;
-    let token = host.join(static_join(NAMES[follower]));
-    let reply = host.joined(token);
+    let token = host.send(static_join(NAMES[follower]));
+    let reply = host.answered(token);
     assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
     assert_ne!(reply.member, ids[follower]);
     assert_eq!(reply.leader, ids[leader]);
@@ -47,7 +47,7 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
             .any(|member| member.member == reply.member)
     );
     let token = host.sync(&reply.member, 1, &[]);
-    assert_eq!(host.synced(token).assignment, ids[follower].as_bytes());
+    assert_eq!(host.answered(token).assignment, ids[follower].as_bytes());
 
     // The former self is fenced in everything it does.
     let (old, name) = (&*ids[follower], Some(NAMES[follower]));
@@ -63,8 +63,8 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
     assert_eq!(host.join_error(again), ErrorCode::FENCED_INSTANCE_ID);
     let mut sync = sync_of(old, 1, &[]);
     sync.instance = name.map(Into::into);
-    let token = host.send(Command::Sync(sync));
-    assert_eq!(host.synced(token).error, ErrorCode::FENCED_INSTANCE_ID);
+    let token = host.send(sync);
+    assert_eq!(host.answered(token).error, ErrorCode::FENCED_INSTANCE_ID);
     assert_eq!(
         host.leave(&[(old, name)]).members[0].1,
         ErrorCode::FENCED_INSTANCE_ID
@@ -81,8 +81,8 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
 fn a_leader_that_restarts_is_told_to_leave_the_assignment_alone() {
     let mut host = Fixture::new();
     let (_, leader) = stable_group(&mut host);
-    let token = host.join(static_join(NAMES[leader]));
-    let reply = host.joined(token);
+    let token = host.send(static_join(NAMES[leader]));
+    let reply = host.answered(token);
     assert_eq!(reply.leader, reply.member);
     assert!(reply.skip_assignment);
     assert_eq!(reply.members.len(), 2);
@@ -93,11 +93,11 @@ fn a_leader_that_restarts_is_told_to_leave_the_assignment_alone() {
 fn a_leader_that_cannot_be_told_does_not_recognise_itself() {
     let mut host = Fixture::new();
     let (ids, leader) = stable_group(&mut host);
-    let token = host.join(Join {
+    let token = host.send(Join {
         can_skip_assignment: false,
         ..static_join(NAMES[leader])
     });
-    let reply = host.joined(token);
+    let reply = host.answered(token);
     assert_eq!(reply.leader, ids[leader]);
     assert_ne!(reply.member, ids[leader]);
     assert!(!reply.skip_assignment && reply.members.is_empty());
@@ -110,17 +110,17 @@ fn a_restart_that_changes_the_choice_of_protocol_rebalances() {
         protocols: protocols(&["range", "sticky"], &["t"]),
         ..static_join(instance)
     };
-    let token = host.join(both("one"));
+    let token = host.send(both("one"));
     host.advance(3_000);
-    let old = host.joined(token).member;
+    let old = host.answered(token).member;
     let token = host.sync(&old, 1, &[]);
-    host.synced(token);
+    host.answered(token);
     let changed = Join {
         protocols: protocols(&["sticky", "range"], &["t"]),
         ..both("one")
     };
-    let token = host.join(changed);
-    let reply = host.joined(token);
+    let token = host.send(changed);
+    let reply = host.answered(token);
     assert_eq!(
         (reply.generation, reply.protocol.as_deref()),
         (2, Some("sticky"))
@@ -131,47 +131,47 @@ fn a_restart_that_changes_the_choice_of_protocol_rebalances() {
 #[test]
 fn a_restart_while_the_generation_forms_takes_over_the_place() {
     let mut host = Fixture::new();
-    let first = host.join(static_join("one"));
-    let second = host.join(static_join("one"));
-    let fenced = host.joined(first);
+    let first = host.send(static_join("one"));
+    let second = host.send(static_join("one"));
+    let fenced = host.answered(first);
     assert_eq!(fenced.error, ErrorCode::FENCED_INSTANCE_ID);
     host.advance(6_000);
-    let reply = host.joined(second);
+    let reply = host.answered(second);
     assert_eq!((reply.generation, reply.members.len()), (1, 1));
     assert_eq!(reply.leader, reply.member);
 
-    let waiting = host.join(static_join("two"));
+    let waiting = host.send(static_join("two"));
     assert_eq!(host.state(), StateName::PreparingRebalance);
-    let again = host.join(static_join("one"));
-    assert_eq!(host.joined(again).generation, 2);
-    assert_eq!(host.joined(waiting).generation, 2);
+    let again = host.send(static_join("one"));
+    assert_eq!(host.answered(again).generation, 2);
+    assert_eq!(host.answered(waiting).generation, 2);
 }
 
 #[test]
 fn a_restart_while_the_assignment_is_made_rebalances() {
     let mut host = Fixture::new();
-    let tokens = NAMES.map(|instance| host.join(static_join(instance)));
+    let tokens = NAMES.map(|instance| host.send(static_join(instance)));
     host.advance(6_000);
-    let replies = tokens.map(|token| host.joined(token));
+    let replies = tokens.map(|token| host.answered(token));
     let follower = usize::from(replies[0].member == replies[0].leader);
     let waiting = host.sync(&replies[follower].member, 1, &[]);
-    host.join(static_join(NAMES[follower]));
-    assert_eq!(host.synced(waiting).error, ErrorCode::FENCED_INSTANCE_ID);
+    host.send(static_join(NAMES[follower]));
+    assert_eq!(host.answered(waiting).error, ErrorCode::FENCED_INSTANCE_ID);
     assert_eq!(host.state(), StateName::PreparingRebalance);
 }
 
 #[test]
 fn a_successor_that_never_asks_for_its_assignment_is_removed() {
     let mut host = Fixture::new();
-    let tokens = NAMES.map(|instance| host.join(static_join(instance)));
+    let tokens = NAMES.map(|instance| host.send(static_join(instance)));
     host.advance(6_000);
-    let replies = tokens.map(|token| host.joined(token));
+    let replies = tokens.map(|token| host.answered(token));
     let leader = usize::from(replies[1].member == replies[1].leader);
     let leader_id = replies[leader].member.clone();
     let token = host.sync(&leader_id, 1, &[]);
-    host.synced(token);
-    let token = host.join(static_join(NAMES[1 - leader]));
-    let successor = host.joined(token).member;
+    host.answered(token);
+    let token = host.send(static_join(NAMES[1 - leader]));
+    let successor = host.answered(token).member;
     assert_eq!(host.state(), StateName::Stable);
     host.advance_alive(60_000, &[(&leader_id, 1), (&successor, 1)]);
     assert_eq!(host.heartbeat(&successor, 1), ErrorCode::UNKNOWN_MEMBER_ID);
@@ -186,7 +186,7 @@ fn a_static_member_that_does_not_join_in_time_keeps_its_place() {
     let (_, new) = host.join_with_new_id(join());
     host.advance_alive(60_000, &[(&ids[0], 1), (&ids[1], 1)]);
     // Nobody of old joined, but the new one did, and leads them now.
-    let reply = host.joined(new);
+    let reply = host.answered(new);
     assert_eq!((reply.generation, reply.members.len()), (2, 3));
     assert_eq!(reply.leader, reply.member);
     assert_eq!(
@@ -201,7 +201,7 @@ fn a_rebalance_without_any_member_that_came_waits_on() {
     let (ids, _) = stable_group(&mut host);
     let (id, token) = host.join_with_new_id(join());
     host.leave(&[(&id, None)]);
-    assert_eq!(host.joined(token).error, ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(host.answered(token).error, ErrorCode::UNKNOWN_MEMBER_ID);
     host.advance_alive(120_000, &[(&ids[0], 1), (&ids[1], 1)]);
     assert_eq!(host.state(), StateName::PreparingRebalance);
     assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::REBALANCE_IN_PROGRESS);

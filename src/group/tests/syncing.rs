@@ -2,14 +2,17 @@
 
 use super::fixture::{Fixture, SESSION_MS, join, join_as, sync_of};
 use crate::base::ErrorCode;
-use crate::group::{Command, StateName, TimerKey};
+use crate::group::{StateName, TimerKey};
 
 #[test]
 fn followers_wait_for_the_leader_and_latecomers_do_not() {
     let mut host = Fixture::new();
     let joins: Vec<_> = (0..3).map(|_| host.join_with_new_id(join())).collect();
     host.advance(6_000);
-    let mut replies: Vec<_> = joins.iter().map(|(_, token)| host.joined(*token)).collect();
+    let mut replies: Vec<_> = joins
+        .iter()
+        .map(|(_, token)| host.answered(*token))
+        .collect();
     replies.sort_by_key(|reply| reply.member != reply.leader);
     let ids: Vec<_> = replies.iter().map(|reply| reply.member.clone()).collect();
     assert_eq!(replies[0].members.len(), 3);
@@ -24,15 +27,15 @@ fn followers_wait_for_the_leader_and_latecomers_do_not() {
     );
     let parts = [(&*ids[0], "zero"), (&*ids[1], "one"), ("stranger", "lost")];
     let leader = host.sync(&ids[0], 1, &parts);
-    assert_eq!(host.synced(leader).assignment, "zero".as_bytes());
-    let early = host.synced(early);
+    assert_eq!(host.answered(leader).assignment, "zero".as_bytes());
+    let early = host.answered(early);
     assert_eq!(early.assignment, "one".as_bytes());
     assert_eq!(early.protocol.as_deref(), Some("range"));
     assert_eq!(host.state(), StateName::Stable);
     assert_eq!(host.written().members.len(), 3);
     // Forgotten by the leader, so it has nothing.
     let late = host.sync(&ids[2], 1, &[]);
-    assert_eq!(host.synced(late).assignment, "".as_bytes());
+    assert_eq!(host.answered(late).assignment, "".as_bytes());
 }
 
 #[test]
@@ -53,16 +56,16 @@ fn syncs_that_do_not_fit_are_refused() {
     );
     let mut other = sync_of(&ids[0], 1, &[]);
     other.protocol = Some("sticky".into());
-    let token = host.send(Command::Sync(other));
+    let token = host.send(other);
     assert_eq!(
-        host.synced(token).error,
+        host.answered(token).error,
         ErrorCode::INCONSISTENT_GROUP_PROTOCOL
     );
     let mut nameless = sync_of(&ids[0], 1, &[]);
     nameless.group = "".into();
-    let token = host.send(Command::Sync(nameless));
-    assert_eq!(host.synced(token).error, ErrorCode::INVALID_GROUP_ID);
-    host.join(join_as(&ids[0]));
+    let token = host.send(nameless);
+    assert_eq!(host.answered(token).error, ErrorCode::INVALID_GROUP_ID);
+    host.send(join_as(&ids[0]));
     assert_eq!(
         sync_error(&mut host, &ids[1], 1),
         ErrorCode::REBALANCE_IN_PROGRESS
@@ -71,7 +74,7 @@ fn syncs_that_do_not_fit_are_refused() {
 
 fn sync_error(host: &mut Fixture, member: &str, generation: i32) -> ErrorCode {
     let token = host.sync(member, generation, &[]);
-    host.synced(token).error
+    host.answered(token).error
 }
 
 #[test]
@@ -79,16 +82,22 @@ fn those_who_wait_for_an_assignment_join_again_when_somebody_comes() {
     let mut host = Fixture::new();
     let joins: Vec<_> = (0..2).map(|_| host.join_with_new_id(join())).collect();
     host.advance(6_000);
-    let replies: Vec<_> = joins.iter().map(|(_, token)| host.joined(*token)).collect();
+    let replies: Vec<_> = joins
+        .iter()
+        .map(|(_, token)| host.answered(*token))
+        .collect();
     let follower = replies
         .iter()
         .find(|reply| reply.member != reply.leader)
         .unwrap();
     let waiting = host.sync(&follower.member, 1, &[]);
     let again = host.sync(&follower.member, 1, &[]);
-    assert_eq!(host.synced(waiting).error, ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        host.answered(waiting).error,
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     host.join_with_new_id(join());
-    assert_eq!(host.synced(again).error, ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(host.answered(again).error, ErrorCode::REBALANCE_IN_PROGRESS);
     assert_eq!(host.state(), StateName::PreparingRebalance);
 }
 
@@ -97,19 +106,22 @@ fn members_that_never_ask_for_their_assignment_are_removed() {
     let mut host = Fixture::new();
     let joins: Vec<_> = (0..2).map(|_| host.join_with_new_id(join())).collect();
     host.advance(6_000);
-    let mut replies: Vec<_> = joins.iter().map(|(_, token)| host.joined(*token)).collect();
+    let mut replies: Vec<_> = joins
+        .iter()
+        .map(|(_, token)| host.answered(*token))
+        .collect();
     replies.sort_by_key(|reply| reply.member != reply.leader);
     let (leader, follower) = (replies[0].member.clone(), replies[1].member.clone());
     let token = host.sync(&leader, 1, &[]);
-    host.synced(token);
+    host.answered(token);
     assert_eq!(host.state(), StateName::Stable);
     host.advance_alive(59_000, &[(&leader, 1), (&follower, 1)]);
     assert_eq!(host.state(), StateName::Stable);
     host.advance_alive(1_000, &[(&leader, 1)]);
     assert_eq!(host.state(), StateName::PreparingRebalance);
     assert_eq!(host.heartbeat(&follower, 1), ErrorCode::UNKNOWN_MEMBER_ID);
-    let token = host.join(join_as(&leader));
-    assert_eq!(host.joined(token).generation, 2);
+    let token = host.send(join_as(&leader));
+    assert_eq!(host.answered(token).generation, 2);
 }
 
 #[test]
@@ -117,15 +129,21 @@ fn a_leader_that_never_brings_the_assignment_is_replaced() {
     let mut host = Fixture::new();
     let joins: Vec<_> = (0..2).map(|_| host.join_with_new_id(join())).collect();
     host.advance(6_000);
-    let mut replies: Vec<_> = joins.iter().map(|(_, token)| host.joined(*token)).collect();
+    let mut replies: Vec<_> = joins
+        .iter()
+        .map(|(_, token)| host.answered(*token))
+        .collect();
     replies.sort_by_key(|reply| reply.member != reply.leader);
     let (leader, follower) = (replies[0].member.clone(), replies[1].member.clone());
     let waiting = host.sync(&follower, 1, &[]);
     // The leader dies at once; the follower's wait counts as a sign of life.
     host.advance(i64::from(SESSION_MS));
-    assert_eq!(host.synced(waiting).error, ErrorCode::REBALANCE_IN_PROGRESS);
-    let token = host.join(join_as(&follower));
-    let reply = host.joined(token);
+    assert_eq!(
+        host.answered(waiting).error,
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
+    let token = host.send(join_as(&follower));
+    let reply = host.answered(token);
     assert_eq!((reply.generation, reply.leader), (2, follower));
     assert_eq!(host.heartbeat(&leader, 1), ErrorCode::UNKNOWN_MEMBER_ID);
 }
@@ -138,7 +156,7 @@ fn heartbeats_tell_members_where_they_stand() {
     assert_eq!(host.heartbeat("nobody", 1), ErrorCode::UNKNOWN_MEMBER_ID);
     assert_eq!(host.heartbeat(&ids[0], 0), ErrorCode::ILLEGAL_GENERATION);
     assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
-    host.join(join_as(&ids[0]));
+    host.send(join_as(&ids[0]));
     assert_eq!(host.heartbeat(&ids[1], 1), ErrorCode::REBALANCE_IN_PROGRESS);
 }
 
@@ -156,10 +174,10 @@ fn silent_members_are_removed_and_heartbeats_and_commits_are_signs_of_life() {
     }
     assert_eq!(host.state(), StateName::PreparingRebalance);
     assert_eq!(host.heartbeat(&ids[2], 1), ErrorCode::UNKNOWN_MEMBER_ID);
-    let first = host.join(join_as(&ids[0]));
-    let second = host.join(join_as(&ids[1]));
-    assert_eq!(host.joined(first).members.len(), 2);
-    assert_eq!(host.joined(second).generation, 2);
+    let first = host.send(join_as(&ids[0]));
+    let second = host.send(join_as(&ids[1]));
+    assert_eq!(host.answered(first).members.len(), 2);
+    assert_eq!(host.answered(second).generation, 2);
 }
 
 #[test]
@@ -189,7 +207,7 @@ fn the_last_to_leave_makes_the_group_empty_in_a_generation_of_its_own() {
     // The generation goes on from there.
     let (_, token) = host.join_with_new_id(join());
     host.advance(3_000);
-    assert_eq!(host.joined(token).generation, 3);
+    assert_eq!(host.answered(token).generation, 3);
 }
 
 #[test]
@@ -212,10 +230,10 @@ fn a_member_that_leaves_lets_the_others_go_on() {
     let ids = host.stable_group(3);
     host.leave(&[(&ids[2], None)]);
     assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::REBALANCE_IN_PROGRESS);
-    let first = host.join(join_as(&ids[0]));
+    let first = host.send(join_as(&ids[0]));
     assert_eq!(host.answer(first), None);
     host.leave(&[(&ids[1], None)]);
-    let reply = host.joined(first);
+    let reply = host.answered(first);
     assert_eq!((reply.generation, reply.members.len()), (2, 1));
     assert_eq!(
         host.leave(&[(&ids[1], None)]).members[0].1,
@@ -227,11 +245,11 @@ fn a_member_that_leaves_lets_the_others_go_on() {
 fn leaving_while_ones_own_requests_wait_answers_them() {
     let mut host = Fixture::new();
     let ids = host.stable_group(2);
-    let leader = host.join(join_as(&ids[0]));
+    let leader = host.send(join_as(&ids[0]));
     host.leave(&[(&ids[0], None)]);
-    assert_eq!(host.joined(leader).error, ErrorCode::UNKNOWN_MEMBER_ID);
-    let follower = host.join(join_as(&ids[1]));
-    assert_eq!(host.joined(follower).leader, ids[1]);
+    assert_eq!(host.answered(leader).error, ErrorCode::UNKNOWN_MEMBER_ID);
+    let follower = host.send(join_as(&ids[1]));
+    assert_eq!(host.answered(follower).leader, ids[1]);
 }
 
 #[test]
@@ -239,7 +257,7 @@ fn a_group_whose_first_members_all_leave_is_empty_again() {
     let mut host = Fixture::new();
     let (id, token) = host.join_with_new_id(join());
     host.leave(&[(&id, None)]);
-    assert_eq!(host.joined(token).error, ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(host.answered(token).error, ErrorCode::UNKNOWN_MEMBER_ID);
     host.advance(3_000);
     assert_eq!(host.state(), StateName::Empty);
     assert_eq!(host.written().generation, 1);

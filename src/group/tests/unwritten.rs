@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, GROUP, SESSION_MS, commit_of, join, static_join};
 use crate::base::{ErrorCode, Offset};
-use crate::group::{Command, DeleteGroup, DeleteOffsets, Join, Settings, StateName, TimerKey};
+use crate::group::{DeleteGroup, DeleteOffsets, Join, Settings, StateName, TimerKey};
 
 /// Two members that have joined the first generation; the leader comes first.
 fn joined(host: &mut Fixture) -> Vec<Arc<str>> {
@@ -12,7 +12,7 @@ fn joined(host: &mut Fixture) -> Vec<Arc<str>> {
     host.advance(6_000);
     let mut replies: Vec<_> = joins
         .into_iter()
-        .map(|(_, token)| host.joined(token))
+        .map(|(_, token)| host.answered(token))
         .collect();
     replies.sort_by_key(|reply| reply.member != reply.leader);
     replies.into_iter().map(|reply| reply.member).collect()
@@ -25,20 +25,20 @@ fn an_assignment_that_is_not_taken_has_all_join_again() {
     host.is_log_full = true;
     let follower = host.sync(&ids[1], 1, &[]);
     let leader = host.sync(&ids[0], 1, &[(&ids[0], "much")]);
-    assert_eq!(host.refused, [follower, leader].into());
+    assert_eq!(host.refused, [follower.number(), leader.number()].into());
     assert_eq!(host.state(), StateName::PreparingRebalance);
     for id in &ids {
         assert_eq!(host.heartbeat(id, 1), ErrorCode::REBALANCE_IN_PROGRESS);
     }
     host.is_log_full = false;
     let tokens = [0, 1].map(|one| {
-        host.join(Join {
+        host.send(Join {
             member: Arc::clone(&ids[one]),
             ..join()
         })
     });
     for token in tokens {
-        assert_eq!(host.joined(token).generation, 2);
+        assert_eq!(host.answered(token).generation, 2);
     }
     host.sync_all(&ids, 2);
 }
@@ -52,10 +52,13 @@ fn an_assignment_that_there_can_be_no_memory_for_does_the_same() {
     let ids = joined(&mut host);
     let much = "x".repeat(60_000);
     let follower = host.sync(&ids[1], 1, &[(&ids[1], &much)]);
-    assert_eq!(host.synced(follower).error, ErrorCode::UNKNOWN_SERVER_ERROR);
+    assert_eq!(
+        host.answered(follower).error,
+        ErrorCode::UNKNOWN_SERVER_ERROR
+    );
     assert_eq!(host.state(), StateName::CompletingRebalance);
     let leader = host.sync(&ids[0], 1, &[(&ids[0], &much)]);
-    assert_eq!(host.synced(leader).error, ErrorCode::UNKNOWN_SERVER_ERROR);
+    assert_eq!(host.answered(leader).error, ErrorCode::UNKNOWN_SERVER_ERROR);
     assert_eq!(host.state(), StateName::PreparingRebalance);
 }
 
@@ -63,14 +66,14 @@ fn an_assignment_that_there_can_be_no_memory_for_does_the_same() {
 fn a_group_that_cannot_be_born_is_not_there() {
     let mut host = Fixture::new();
     host.is_log_full = true;
-    let asks_for_id = host.join(join());
-    assert_eq!(host.refused, [asks_for_id].into());
+    let asks_for_id = host.send(join());
+    assert_eq!(host.refused, [asks_for_id.number()].into());
     // An old client is a member at once, and its join would wait.
-    let waits = host.join(Join {
+    let waits = host.send(Join {
         needs_known_member_id: false,
         ..join()
     });
-    assert_eq!(host.joined(waits).error, ErrorCode::UNKNOWN_SERVER_ERROR);
+    assert_eq!(host.answered(waits).error, ErrorCode::UNKNOWN_SERVER_ERROR);
     assert_eq!(host.state(), StateName::Dead);
     assert_eq!((host.registry.held(), host.timers.len()), (0, 0));
     host.is_log_full = false;
@@ -80,13 +83,13 @@ fn a_group_that_cannot_be_born_is_not_there() {
 #[test]
 fn a_static_member_that_cannot_be_written_leaves_its_former_self_in_place() {
     let mut host = Fixture::new();
-    let token = host.join(static_join("one"));
+    let token = host.send(static_join("one"));
     host.advance(6_000);
-    let former = host.joined(token).member;
+    let former = host.answered(token).member;
     host.sync_all(&[Arc::clone(&former)], 1);
     host.is_log_full = true;
-    let token = host.join(static_join("one"));
-    let reply = host.joined(token);
+    let token = host.send(static_join("one"));
+    let reply = host.answered(token);
     assert_eq!(
         (reply.error, reply.generation, reply.leader),
         (ErrorCode::UNKNOWN_SERVER_ERROR, 1, Arc::clone(&former))
@@ -99,11 +102,11 @@ fn a_static_member_that_cannot_be_written_leaves_its_former_self_in_place() {
     });
     assert_eq!(sessions.collect::<Vec<_>>(), [Arc::clone(&former)]);
     host.is_log_full = false;
-    let token = host.join(static_join("one"));
-    let reply = host.joined(token);
+    let token = host.send(static_join("one"));
+    let reply = host.answered(token);
     assert_eq!((reply.error, reply.generation), (ErrorCode::NONE, 1));
     let token = host.sync(&reply.member, 1, &[]);
-    assert_eq!(host.synced(token).assignment, former.as_bytes());
+    assert_eq!(host.answered(token).assignment, former.as_bytes());
 }
 
 #[test]
@@ -118,11 +121,11 @@ fn the_last_member_goes_whether_it_is_written_or_not() {
                 instance: None,
                 reason: None,
             };
-            let token = host.send(Command::Leave(crate::group::Leave {
+            let token = host.send(crate::group::Leave {
                 group: GROUP.into(),
                 members: vec![leaver],
-            }));
-            assert_eq!(host.refused, [token].into());
+            });
+            assert_eq!(host.refused, [token.number()].into());
         } else {
             host.advance(i64::from(SESSION_MS));
         }
@@ -132,7 +135,7 @@ fn the_last_member_goes_whether_it_is_written_or_not() {
         assert_eq!(host.commit_as("", -1, "t", 3), ErrorCode::NONE);
         let (_, token) = host.join_with_new_id(join());
         host.advance(6_000);
-        assert_eq!(host.joined(token).generation, 3);
+        assert_eq!(host.answered(token).generation, 3);
     }
 }
 
@@ -140,18 +143,21 @@ fn the_last_member_goes_whether_it_is_written_or_not() {
 fn offsets_and_groups_that_cannot_be_changed_stay() {
     let mut host = Fixture::new();
     assert_eq!(host.commit_as("", -1, "t", 3), ErrorCode::NONE);
-    let token = host.join(join());
-    let pending = host.joined(token).member;
+    let token = host.send(join());
+    let pending = host.answered(token).member;
     host.is_log_full = true;
-    let commit = host.send(Command::CommitOffsets(commit_of("", -1, "t", 4)));
-    let forget = host.send(Command::DeleteOffsets(DeleteOffsets {
+    let commit = host.send(commit_of("", -1, "t", 4));
+    let forget = host.send(DeleteOffsets {
         group: GROUP.into(),
         partitions: vec![crate::base::TopicPartition::new("t", 0)],
-    }));
-    let delete = host.send(Command::DeleteGroup(DeleteGroup {
+    });
+    let delete = host.send(DeleteGroup {
         group: GROUP.into(),
-    }));
-    assert_eq!(host.refused, [commit, forget, delete].into());
+    });
+    assert_eq!(
+        host.refused,
+        [commit.number(), forget.number(), delete.number()].into()
+    );
     assert_eq!(host.offset("t"), Offset(3));
     // Who was on the way may still come, for a while.
     let key = TimerKey::Session {

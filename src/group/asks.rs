@@ -7,87 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
-
-/// One thing asked of the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// A member wants to take part in the next generation.
-    Join(Join),
-    /// A member wants its assignment; the leader brings all of them.
-    Sync(Sync),
-    /// A member is alive.
-    Heartbeat(Heartbeat),
-    /// Members go.
-    Leave(Leave),
-    /// A member, or a consumer without a group's help, commits offsets.
-    CommitOffsets(CommitOffsets),
-    /// An administrator removes committed offsets.
-    DeleteOffsets(DeleteOffsets),
-    /// An administrator removes a group with all its offsets.
-    DeleteGroup(DeleteGroup),
-    /// It is time to remove offsets that nobody will ask for, and groups that are over.
-    ExpireOffsets,
-    /// These topics are gone, and with them the meaning of offsets in them.
-    TopicsDeleted(Vec<DeletedTopic>),
-}
-
-impl Command {
-    /// What is asked, by Kafka's name of the API where there is one.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Join(_) => "JoinGroup",
-            Self::Sync(_) => "SyncGroup",
-            Self::Heartbeat(_) => "Heartbeat",
-            Self::Leave(_) => "LeaveGroup",
-            Self::CommitOffsets(_) => "OffsetCommit",
-            Self::DeleteOffsets(_) => "OffsetDelete",
-            Self::DeleteGroup(_) => "DeleteGroups",
-            Self::ExpireOffsets => "expiry of offsets",
-            Self::TopicsDeleted(_) => "deletion of topics",
-        }
-    }
-
-    /// The group that it is about; empty for all.
-    pub fn group(&self) -> Arc<str> {
-        match self {
-            Self::Join(Join { group, .. })
-            | Self::Sync(Sync { group, .. })
-            | Self::Heartbeat(Heartbeat { group, .. })
-            | Self::Leave(Leave { group, .. })
-            | Self::CommitOffsets(CommitOffsets { group, .. })
-            | Self::DeleteOffsets(DeleteOffsets { group, .. })
-            | Self::DeleteGroup(DeleteGroup { group }) => Arc::clone(group),
-            Self::ExpireOffsets | Self::TopicsDeleted(_) => "".into(),
-        }
-    }
-
-    /// Whether the answer may have to wait for other members.
-    pub const fn waits_for_members(&self) -> bool {
-        matches!(self, Self::Join(_) | Self::Sync(_))
-    }
-}
-
-/// The answer to a [`Command`] of the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// To [`Command::Join`], possibly much later.
-    Join(JoinReply),
-    /// To [`Command::Sync`], possibly much later.
-    Sync(SyncReply),
-    /// To [`Command::Heartbeat`].
-    Heartbeat(ErrorCode),
-    /// To [`Command::Leave`].
-    Leave(LeaveReply),
-    /// To [`Command::CommitOffsets`].
-    CommitOffsets(CommitOffsetsReply),
-    /// To [`Command::DeleteOffsets`].
-    DeleteOffsets(DeleteOffsetsReply),
-    /// To [`Command::DeleteGroup`].
-    DeleteGroup(ErrorCode),
-    /// To [`Command::ExpireOffsets`] and [`Command::TopicsDeleted`].
-    Done,
-}
+use crate::base::{Ask, ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 
 /// A way of sharing out work that a member knows, with what it says to the leader in that case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +47,10 @@ pub struct Join {
     pub can_skip_assignment: bool,
     /// Why the client says it joins, for the log.
     pub reason: Option<Arc<str>>,
+}
+
+impl Ask for Join {
+    type Reply = JoinReply;
 }
 
 /// The answer to [`Join`].
@@ -196,6 +120,10 @@ pub struct Sync {
     pub assignments: Vec<(Arc<str>, Bytes)>,
 }
 
+impl Ask for Sync {
+    type Reply = SyncReply;
+}
+
 /// The answer to [`Sync`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncReply {
@@ -234,6 +162,10 @@ pub struct Heartbeat {
     pub generation: i32,
 }
 
+impl Ask for Heartbeat {
+    type Reply = ErrorCode;
+}
+
 /// LeaveGroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leave {
@@ -241,6 +173,10 @@ pub struct Leave {
     pub group: Arc<str>,
     /// Who goes.
     pub members: Vec<Leaver>,
+}
+
+impl Ask for Leave {
+    type Reply = LeaveReply;
 }
 
 /// Somebody who goes, named by member id, or by instance alone (then the id is empty).
@@ -281,6 +217,10 @@ pub struct CommitOffsets {
     pub offsets: Vec<OffsetToCommit>,
 }
 
+impl Ask for CommitOffsets {
+    type Reply = CommitOffsetsReply;
+}
+
 /// One of the offsets of [`CommitOffsets`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetToCommit {
@@ -313,6 +253,10 @@ pub struct DeleteOffsets {
     pub partitions: Vec<TopicPartition>,
 }
 
+impl Ask for DeleteOffsets {
+    type Reply = DeleteOffsetsReply;
+}
+
 /// The answer to [`DeleteOffsets`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteOffsetsReply {
@@ -329,6 +273,10 @@ pub struct DeleteGroup {
     pub group: Arc<str>,
 }
 
+impl Ask for DeleteGroup {
+    type Reply = ErrorCode;
+}
+
 /// A topic that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTopic {
@@ -336,4 +284,23 @@ pub struct DeletedTopic {
     pub name: Arc<str>,
     /// Which life of the topic ended: offsets of a later one stay. Zero for any.
     pub id: TopicId,
+}
+
+/// It is time to remove offsets that nobody will ask for, and groups that are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpireOffsets;
+
+impl Ask for ExpireOffsets {
+    type Reply = ();
+}
+
+/// These topics are gone, and with them the meaning of offsets in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicsDeleted {
+    /// The topics.
+    pub topics: Vec<DeletedTopic>,
+}
+
+impl Ask for TopicsDeleted {
+    type Reply = ();
 }

@@ -1,0 +1,131 @@
+//! Questions on their way to a machine, and those who wait for the answers. Each knows the type of its reply, and the
+//! host does not.
+
+use std::marker::PhantomData;
+
+use tokio::sync::oneshot;
+
+use crate::base::{Ask, Outcome, SealedReply, Timestamp, Token};
+
+use super::host::CoordinatorError;
+use super::machine::{Decides, Machine, Subject};
+
+/// How a reply reaches the one who asked.
+type Answer<R> = oneshot::Sender<Result<R, CoordinatorError>>;
+
+/// Something that is asked of a machine of this kind.
+pub(super) trait Question<M: Machine>: Send {
+    /// What it is about.
+    fn subject(&self) -> Subject;
+
+    /// Has the machine decide; returns who waits for the answer.
+    fn put(
+        self: Box<Self>,
+        number: u64,
+        machine: &mut M,
+        now: Timestamp,
+    ) -> (Outcome<M::TimerKey>, Box<dyn Waiting>);
+
+    /// Tells the one who asks that the machine does not decide.
+    fn refuse(self: Box<Self>, error: CoordinatorError);
+}
+
+/// Somebody who waits for an answer.
+pub(super) trait Waiting: Send {
+    /// Gives it.
+    fn answer(self: Box<Self>, reply: SealedReply);
+
+    /// Says that none will come.
+    fn fail(self: Box<Self>, error: CoordinatorError);
+}
+
+/// A question, and the way to an answer of its type.
+pub(super) fn question<M: Decides<A>, A: Ask>(
+    ask: A,
+    answer: Answer<A::Reply>,
+) -> Box<dyn Question<M>> {
+    let machine = PhantomData::<fn(M)>;
+    Box::new(Asked {
+        ask,
+        answer,
+        machine,
+    })
+}
+
+struct Asked<M, A: Ask> {
+    ask: A,
+    answer: Answer<A::Reply>,
+    machine: PhantomData<fn(M)>,
+}
+
+impl<M: Decides<A>, A: Ask> Question<M> for Asked<M, A> {
+    fn subject(&self) -> Subject {
+        M::subject(&self.ask)
+    }
+
+    fn put(
+        self: Box<Self>,
+        number: u64,
+        machine: &mut M,
+        now: Timestamp,
+    ) -> (Outcome<M::TimerKey>, Box<dyn Waiting>) {
+        let Self { ask, answer, .. } = *self;
+        let token = Token::new(number);
+        let outcome = machine.decide(token, ask, now);
+        (outcome, Box::new(Asker { token, answer }))
+    }
+
+    fn refuse(self: Box<Self>, error: CoordinatorError) {
+        // Nobody may wait any more.
+        drop(self.answer.send(Err(error)));
+    }
+}
+
+struct Asker<R> {
+    token: Token<R>,
+    answer: Answer<R>,
+}
+
+impl<R: Send + 'static> Waiting for Asker<R> {
+    fn answer(self: Box<Self>, reply: SealedReply) {
+        if let Some(reply) = reply.open(self.token) {
+            drop(self.answer.send(Ok(reply)));
+        }
+    }
+
+    fn fail(self: Box<Self>, error: CoordinatorError) {
+        drop(self.answer.send(Err(error)));
+    }
+}
+
+/// An answer that is held back until what it depends on is committed.
+pub(super) enum Parked {
+    /// The machine's.
+    Reply(Box<dyn Waiting>, SealedReply),
+    /// The host's: the log does not take the decision.
+    Refusal(Box<dyn Waiting>),
+    /// What somebody has seen.
+    Seen(Release),
+}
+
+/// Gives an answer that was held back, or the error that took its place.
+pub(super) type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
+
+impl Parked {
+    /// Lets it go.
+    pub(super) fn release(self) {
+        match self {
+            Self::Reply(waiting, reply) => waiting.answer(reply),
+            Self::Refusal(waiting) => waiting.fail(CoordinatorError::Refused),
+            Self::Seen(release) => release(Ok(())),
+        }
+    }
+
+    /// What it depends on will never be committed.
+    pub(super) fn fail(self, error: CoordinatorError) {
+        match self {
+            Self::Reply(waiting, _) | Self::Refusal(waiting) => waiting.fail(error),
+            Self::Seen(release) => release(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Who decides on what: a question is given to the operation that answers it. An operation has a file of its own.
+
+use std::sync::Arc;
+
+use super::asks::{
+    CommitOffsets, DeleteGroup, DeleteOffsets, ExpireOffsets, Heartbeat, Join, Leave, Sync,
+    TopicsDeleted,
+};
+use super::registry::{Outcome, Registry, Turn};
+use crate::base::{Ask, Timestamp, Token};
+
+/// A question to the group coordinator.
+pub trait GroupAsk: Ask {
+    /// What is asked, by Kafka's name of the API where there is one.
+    const NAME: &'static str;
+
+    /// Whether the answer may have to wait for other members.
+    const WAITS_FOR_MEMBERS: bool = false;
+
+    /// The group that it is about; empty for all.
+    fn group(&self) -> Arc<str>;
+
+    /// Has `registry` decide.
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>);
+}
+
+impl Registry {
+    /// Decides on a question, which `token` names when it is answered, now or later.
+    pub fn decide<A: GroupAsk>(
+        &mut self,
+        token: Token<A::Reply>,
+        ask: A,
+        now: Timestamp,
+    ) -> Outcome {
+        self.is_loading = false;
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        ask.decide(token, self, &mut turn);
+        self.end(turn)
+    }
+}
+
+impl GroupAsk for Join {
+    const NAME: &'static str = "JoinGroup";
+    const WAITS_FOR_MEMBERS: bool = true;
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        registry.join(token, self, turn);
+    }
+}
+
+impl GroupAsk for Sync {
+    const NAME: &'static str = "SyncGroup";
+    const WAITS_FOR_MEMBERS: bool = true;
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        registry.sync(token, self, turn);
+    }
+}
+
+impl GroupAsk for Heartbeat {
+    const NAME: &'static str = "Heartbeat";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let error = registry.heartbeat(&self, turn);
+        turn.reply(token, error);
+    }
+}
+
+impl GroupAsk for Leave {
+    const NAME: &'static str = "LeaveGroup";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let reply = registry.leave(self, turn);
+        turn.reply(token, reply);
+    }
+}
+
+impl GroupAsk for CommitOffsets {
+    const NAME: &'static str = "OffsetCommit";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let reply = registry.commit_offsets(self, turn);
+        turn.reply(token, reply);
+    }
+}
+
+impl GroupAsk for DeleteOffsets {
+    const NAME: &'static str = "OffsetDelete";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let reply = registry.delete_offsets(self, turn);
+        turn.reply(token, reply);
+    }
+}
+
+impl GroupAsk for DeleteGroup {
+    const NAME: &'static str = "DeleteGroups";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let error = registry.delete_group(&self, turn);
+        turn.reply(token, error);
+    }
+}
+
+impl GroupAsk for ExpireOffsets {
+    const NAME: &'static str = "expiry of offsets";
+
+    fn group(&self) -> Arc<str> {
+        Arc::default()
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        registry.expire_offsets(turn);
+        turn.reply(token, ());
+    }
+}
+
+impl GroupAsk for TopicsDeleted {
+    const NAME: &'static str = "deletion of topics";
+
+    fn group(&self) -> Arc<str> {
+        Arc::default()
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        registry.forget_topics(self.topics, turn);
+        turn.reply(token, ());
+    }
+}
