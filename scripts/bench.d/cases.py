@@ -9,11 +9,14 @@ MEGABYTE = 1e6
 # How much one run of a case moves. Fixed amounts, so that both brokers are given the same.
 SHORT_MEGABYTES = {100: 60, 1024: 150}
 LONG_MEGABYTES = {100: 400, 1024: 1000}
+# Requests of one record each.
+SHORT_REQUESTS, LONG_REQUESTS = 150_000, 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One load. `kind` is produce, consume (from the beginning) or tail (consume while it is produced)."""
+    """One load. `kind` is produce, consume (from the beginning), tail (consume while it is produced) or requests (produce, counted
+    in requests)."""
 
     kind: str
     tool: str  # tools or librdkafka
@@ -24,6 +27,7 @@ class Case:
     codec: str = "none"
     producers: int = 1
     groups: int = 1  # 0: one consumer without a group
+    one_by_one: bool = False  # a producer sends one record in a request, and waits for the answer
 
     @property
     def readers(self):
@@ -37,7 +41,7 @@ class Case:
     @property
     def megabytes_moved(self):
         """Everything that the broker takes in and gives out."""
-        return self.megabytes * {"produce": 1, "consume": self.readers, "tail": 1 + self.readers}[self.kind]
+        return self.megabytes * {"produce": 1, "requests": 1, "consume": self.readers, "tail": 1 + self.readers}[self.kind]
 
     @property
     def label(self):
@@ -46,7 +50,8 @@ class Case:
         if self.kind != "consume":
             words += [f"acks {self.acks}"] + ([self.codec] if self.codec != "none" else [])
             words += [f"{self.producers} producers"] if self.producers > 1 else []
-        if self.kind != "produce":
+            words += ["one by one"] if self.one_by_one else []
+        if self.kind in ("consume", "tail"):
             words.append({0: "no group", 1: "1 group"}.get(self.groups, f"{self.groups} groups"))
         return ", ".join(words)
 
@@ -54,6 +59,11 @@ class Case:
 def sized(cases, megabytes, scale):
     """The cases with as many records as make that many megabytes."""
     return [dataclasses.replace(case, records=max(2000, int(megabytes[case.size] * MEGABYTE * scale / case.size))) for case in cases]
+
+
+def requests(count, scale):
+    """Small requests: what a request costs, whatever is in it. There are as many requests as records."""
+    return [Case("requests", "librdkafka", size=100, producers=8, one_by_one=True, records=max(2000, int(count * scale)))]
 
 
 def short(scale):
@@ -80,7 +90,7 @@ def short(scale):
         Case("tail", "librdkafka"),
         Case("tail", "librdkafka", groups=4),
     ]
-    return sized(produce + consume, SHORT_MEGABYTES, scale)
+    return sized(produce + consume, SHORT_MEGABYTES, scale) + requests(SHORT_REQUESTS, scale)
 
 
 def long(scale):
@@ -95,7 +105,7 @@ def long(scale):
         for kind, tool, size, partitions, groups in itertools.product(
             ("consume", "tail"), ("tools", "librdkafka"), SIZES, (1, 24), (1, 4))
     ]
-    return sized(produce + consume, LONG_MEGABYTES, scale)
+    return sized(produce + consume, LONG_MEGABYTES, scale) + requests(LONG_REQUESTS, scale)
 
 
 def floor(scale):
@@ -115,4 +125,4 @@ def warm_up(scale):
     cases = [Case("produce", "tools"), Case("produce", "tools", partitions=24, acks="all", producers=8), Case("tail", "tools"),
              Case("consume", "tools", size=100), Case("produce", "librdkafka", partitions=24, codec="lz4"),
              Case("tail", "librdkafka", groups=4)]
-    return sized(cases, SHORT_MEGABYTES, scale)
+    return sized(cases, SHORT_MEGABYTES, scale) + requests(SHORT_REQUESTS // 10, scale)

@@ -157,7 +157,7 @@ class Librdkafka:
 
     def _production(self, case):
         return ["--records", case.records, "--payloads", self.payloads[case.size], "--producers", case.producers,
-                "--acks", case.acks, "--codec", case.codec]
+                "--acks", case.acks, "--codec", case.codec, "--one-by-one", int(case.one_by_one)]
 
     @staticmethod
     def _consumption(case, group):

@@ -5,8 +5,9 @@ import contextlib
 import cases
 from workbench import FAILURES
 
-HELP = "produce and consume throughput, CPU seconds per gigabyte"
-SECTIONS = {"produce": "produce", "consume": "consume from the beginning", "tail": "consume at the tail, while it is produced"}
+HELP = "produce and consume throughput, CPU seconds per gigabyte, requests per CPU second"
+SECTIONS = {"produce": "produce", "consume": "consume from the beginning", "tail": "consume at the tail, while it is produced",
+            "requests": "small produce requests"}
 
 
 def measure(bench):
@@ -62,8 +63,12 @@ def record(bench, case, contestant, row, run):
         contestant.must_live()  # a broker that died explains it better
         raise
     used = process.processor_seconds() - before
+    bench.report.add_beside(row, "resident MiB after", contestant.name, process.memory()[0] / 2**20)
+    if case.kind == "requests":
+        bench.report.add(row, "requests/CPU s", contestant.name, case.records / used)
+        bench.report.add(row, "requests/s", contestant.name, case.records / seconds)
+        return
     # At the tail the clock runs for what was produced; from the beginning every group's reading counts.
     counted = case.megabytes * (case.readers if case.kind == "consume" else 1)
     bench.report.add(row, "MB/s", contestant.name, counted / seconds)
     bench.report.add(row, "CPU s/GB", contestant.name, used / case.megabytes_moved * 1000)
-    bench.report.add_beside(row, "resident MiB after", contestant.name, process.memory()[0] / 2**20)

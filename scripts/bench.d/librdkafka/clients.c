@@ -40,6 +40,10 @@ rd_kafka_t *producer_client(const struct settings *settings, const char *linger_
     configure(configuration, "acks", settings->acks);
     configure(configuration, "compression.codec", settings->codec);
     configure(configuration, "linger.ms", linger_milliseconds);
+    if (settings->one_by_one) {
+        configure(configuration, "batch.num.messages", "1");
+        configure(configuration, "max.in.flight", "1");
+    }
     long *failures = calloc(1, sizeof *failures);
     rd_kafka_conf_set_opaque(configuration, failures);
     rd_kafka_conf_set_dr_msg_cb(configuration, delivered);

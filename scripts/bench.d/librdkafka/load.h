@@ -10,6 +10,7 @@ struct settings {
     const char *bootstrap, *topic, *acks, *codec, *group, *payloads;
     long records;    /* of all producers together; each group reads all of them */
     int partitions, producers;
+    int one_by_one; /* whether a producer sends one record in a request, and waits for the answer */
     int groups; /* 0: one consumer without a group */
     double rate, seconds;
 };

@@ -49,6 +49,7 @@ static void option(struct settings *settings, const char *name, const char *valu
     else if (!strcmp(name, "--records")) settings->records = atol(value);
     else if (!strcmp(name, "--partitions")) settings->partitions = atoi(value);
     else if (!strcmp(name, "--producers")) settings->producers = atoi(value);
+    else if (!strcmp(name, "--one-by-one")) settings->one_by_one = atoi(value);
     else if (!strcmp(name, "--groups")) settings->groups = atoi(value);
     else if (!strcmp(name, "--rate")) settings->rate = atof(value);
     else if (!strcmp(name, "--seconds")) settings->seconds = atof(value);
