@@ -32,7 +32,7 @@
 //! | 1 | [`config`] | one table of definitions, layers of sources, typed views, what is in force now | tokio |
 //! | 2 | [`log`] | one partition on one disk: preparing appends, segments, indexes, recovery, retention, compaction, producer state, epochs | tokio, messages |
 //! | 2 | [`messages`] | messages of Kafka's that are newer than the protocol crate | tokio |
-//! | 2 | [`security`] | who asks: the principal of a connection | tokio, messages |
+//! | 2 | [`security`] | who asks, and what they may do: principals, Kafka's operations and resource types, the authorizer | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
