@@ -62,6 +62,8 @@
 //! What a stranger's request may cost, and how long answers leave: `handlers/metered.rs` and
 //! `handlers/streamed.rs`.
 //!
+//! Who may do what: `handlers/checks.rs` (what each API asks for), `handlers/authorize.rs` and [`security::Authorizer`].
+//!
 //! A record of an internal topic: `group/records.rs` or `metadata/record.rs` for its fields, [`schema`]
 //! for their bytes, [`record`] for the batch around it.
 

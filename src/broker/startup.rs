@@ -17,6 +17,7 @@ use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files}
 use crate::metadata::{Delta, Image};
 use crate::partition::sessions::SessionLimits;
 use crate::partition::{self, Contents, FetchSessions, Known, Partitions};
+use crate::security::AllowAll;
 use crate::wire::{self, BindError, Listeners, ServerHandle};
 
 use super::directories::{AssignmentRelay, Registered, Watch};
@@ -189,6 +190,7 @@ pub(super) async fn start(
         cluster,
         partitions: partitions.clone(),
         groups: groups.clone(),
+        authorizer: Arc::new(AllowAll),
         clock,
         fetch_sessions: FetchSessions::new(session_limits(&config)),
     };

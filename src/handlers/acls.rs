@@ -12,6 +12,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
+use crate::controller::Refusal;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -25,13 +27,22 @@ pub(super) struct DescribeAcls;
 pub(super) struct CreateAcls;
 pub(super) struct DeleteAcls;
 
+/// Why nothing can be done, with what there is to say to those who may know.
+fn refusal(call: &Call, operation: Operation, message: &'static str) -> Refusal {
+    match call.permit_or_say(operation, Resource::CLUSTER) {
+        Ok(()) => Refusal::new(ErrorCode::SECURITY_DISABLED, message),
+        Err(denial) => denial,
+    }
+}
+
 impl Handler for DescribeAcls {
     type Request = DescribeAclsRequest;
 
     async fn handle(call: Call, _request: DescribeAclsRequest) -> Reply {
+        let refusal = refusal(&call, Operation::Describe, NONE_TO_DESCRIBE);
         let response = DescribeAclsResponse::default()
-            .with_error_code(ErrorCode::SECURITY_DISABLED.0)
-            .with_error_message(Some(StrBytes::from_static_str(NONE_TO_DESCRIBE)));
+            .with_error_code(refusal.code.0)
+            .with_error_message(refusal.message.map(StrBytes::from_string));
         call.reply(&response)
     }
 }
@@ -40,9 +51,10 @@ impl Handler for CreateAcls {
     type Request = CreateAclsRequest;
 
     async fn handle(call: Call, request: CreateAclsRequest) -> Reply {
+        let refusal = refusal(&call, Operation::Alter, NONE_TO_CHANGE);
         let refused = AclCreationResult::default()
-            .with_error_code(ErrorCode::SECURITY_DISABLED.0)
-            .with_error_message(Some(StrBytes::from_static_str(NONE_TO_CHANGE)));
+            .with_error_code(refusal.code.0)
+            .with_error_message(refusal.message.map(StrBytes::from_string));
         let results = vec![refused; request.creations.len()];
         call.reply(&CreateAclsResponse::default().with_results(results))
     }
@@ -52,9 +64,10 @@ impl Handler for DeleteAcls {
     type Request = DeleteAclsRequest;
 
     async fn handle(call: Call, request: DeleteAclsRequest) -> Reply {
+        let refusal = refusal(&call, Operation::Alter, NONE_TO_CHANGE);
         let refused = DeleteAclsFilterResult::default()
-            .with_error_code(ErrorCode::SECURITY_DISABLED.0)
-            .with_error_message(Some(StrBytes::from_static_str(NONE_TO_CHANGE)));
+            .with_error_code(refusal.code.0)
+            .with_error_message(refusal.message.map(StrBytes::from_string));
         let results = vec![refused; request.filters.len()];
         call.reply(&DeleteAclsResponse::default().with_filter_results(results))
     }

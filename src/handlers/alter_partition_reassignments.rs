@@ -10,7 +10,8 @@ use kafka_protocol::messages::{
 };
 
 use crate::base::{ErrorCode, NodeId};
-use crate::controller::{AlterReassignments, Reassignment, ReassignmentFailure as Failure};
+use crate::controller::{AlterReassignments, Reassignment, ReassignmentFailure as Failure, Refusal};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -26,6 +27,11 @@ impl Handler for AlterPartitionReassignments {
     async fn handle(call: Call, request: AlterPartitionReassignmentsRequest) -> Reply {
         let (may_change, timeout_ms) =
             (request.allow_replication_factor_change, request.timeout_ms);
+        if let Err(denial) = call.permit_or_say(Operation::Alter, Resource::CLUSTER) {
+            let (rows, _) = taken_apart(request);
+            let refused = response(rows, Err(denial));
+            return call.reply(&refused.with_allow_replication_factor_change(may_change));
+        }
         if request.topics.is_empty() {
             return call.reply(&AlterPartitionReassignmentsResponse::default());
         }
@@ -35,6 +41,7 @@ impl Handler for AlterPartitionReassignments {
             allow_replication_factor_change: may_change,
         };
         let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
+        let decided = decided.map_err(Refusal::bare);
         call.reply(&response(rows, decided).with_allow_replication_factor_change(may_change))
     }
 }
@@ -63,21 +70,23 @@ fn taken_apart(request: AlterPartitionReassignmentsRequest) -> (Rows, Vec<Reassi
 
 fn response(
     rows: Rows,
-    decided: Result<Vec<Result<(), Failure>>, ErrorCode>,
+    decided: Result<Vec<Result<(), Failure>>, Refusal>,
 ) -> AlterPartitionReassignmentsResponse {
-    let (mut decided, code) = match decided {
-        Ok(decided) => (decided.into_iter(), ErrorCode::NONE),
-        Err(code) => (Vec::new().into_iter(), code),
+    let (decided, Refusal { code, message }) = match decided {
+        Ok(decided) => (decided, Refusal::bare(ErrorCode::NONE)),
+        Err(refusal) => (Vec::new(), refusal),
     };
+    let mut decided = decided.into_iter();
+    let text = message.as_deref().map(wire_text);
     let mut row = |number| {
         let row = ReassignablePartitionResponse::default()
             .with_partition_index(number)
             .with_error_code(code.0)
-            .with_error_message(None);
+            .with_error_message(text.clone());
         match decided.next() {
             Some(Err(failure)) => row
                 .with_error_code(errors::of_reassignment(&failure).0)
-                .with_error_message(message(&failure).as_deref().map(wire_text)),
+                .with_error_message(words(&failure).as_deref().map(wire_text)),
             Some(Ok(())) | None => row,
         }
     };
@@ -89,11 +98,11 @@ fn response(
     AlterPartitionReassignmentsResponse::default()
         .with_responses(topics.collect())
         .with_error_code(code.0)
-        .with_error_message(None)
+        .with_error_message(text)
 }
 
 /// For people; none where the code has said it all, as in Kafka.
-fn message(failure: &Failure) -> Option<String> {
+fn words(failure: &Failure) -> Option<String> {
     match failure {
         Failure::NotInProgress => None,
         Failure::Assignment(refusal) => refusal.message.clone(),

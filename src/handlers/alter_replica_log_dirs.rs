@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 use crate::base::{ErrorCode, TopicId, TopicPartition};
 use crate::metadata::Image;
 use crate::partition::WantedDirectory;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -32,6 +33,10 @@ impl Handler for AlterReplicaLogDirs {
             .iter()
             .map(|wanted| (wanted.topic_partition.clone(), wanted.topic_id.is_some()))
             .collect();
+        if let Err(code) = call.permit(Operation::Alter, Resource::CLUSTER) {
+            let refused = asked.iter().map(|(partition, _)| (partition, code));
+            return call.reply(&response(refused));
+        }
         let results = call.broker.partitions.alter_directories(wanted).await;
         let codes = results
             .into_iter()

@@ -8,8 +8,10 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::ErrorCode;
 use crate::controller::{self, AlteredResource, ConfigChange, Refusal};
 use crate::metadata::{ConfigResource, ConfigResourceType};
+use crate::security::Operation;
 
 use super::ask;
+use super::describe_configs::config_resource;
 use super::route::Call;
 
 /// Kafka's number for the loggers of a broker.
@@ -48,8 +50,7 @@ pub(super) async fn alter(call: &Call, asked: Vec<Asked>, validate_only: bool) -
         let change = if count.get(&key).is_some_and(|count| *count > 1) {
             Err(invalid("Each resource must appear at most once."))
         } else {
-            let own = call.broker.config.node_id;
-            change.and_then(|change| altered(key.0, &key.1, own, change))
+            change.and_then(|change| altered(call, key.0, &key.1, change))
         };
         rows.push((key, change.map(|altered| resources.push(altered)).err()));
     }
@@ -91,16 +92,31 @@ async fn decide(
 }
 
 fn altered(
+    call: &Call,
     resource_type: i8,
     name: &str,
-    own: i32,
     change: ConfigChange,
 ) -> Result<AlteredResource, Refusal> {
+    let permit = || {
+        let resource = config_resource(resource_type, name);
+        let permit = call.permit(Operation::AlterConfigs, resource);
+        permit.map_err(Refusal::bare)
+    };
     let resource_type = ConfigResourceType(resource_type);
     match resource_type {
-        ConfigResourceType::TOPIC => {}
-        ConfigResourceType::BROKER if name == ConfigResource::ALL_BROKERS => {}
-        ConfigResourceType::BROKER => check_own_id(name, own)?,
+        ConfigResourceType::TOPIC
+        | ConfigResourceType::CLIENT_METRICS
+        | ConfigResourceType::GROUP => permit()?,
+        ConfigResourceType::BROKER if name == ConfigResource::ALL_BROKERS => permit()?,
+        ConfigResourceType::BROKER => {
+            check_own_id(name, call.broker.config.node_id)?;
+            permit()?;
+        }
+        ConfigResourceType(other) => {
+            return Err(invalid(format!("Unknown resource type {other}")));
+        }
+    }
+    match resource_type {
         // What only Kafka serves is kept as it is. To take a change that nothing here heeds would be a promise broken.
         ConfigResourceType::CLIENT_METRICS => {
             return Err(invalid(
@@ -113,9 +129,7 @@ fn altered(
                  be changed",
             ));
         }
-        ConfigResourceType(other) => {
-            return Err(invalid(format!("Unknown resource type {other}")));
-        }
+        _ => {}
     }
     Ok(AlteredResource {
         resource: ConfigResource {

@@ -1,36 +1,138 @@
-//! What a principal may do. There are no ACLs yet, so everyone may do everything, and the operation
-//! bits of KIP-430 say so, exactly as Kafka says it without an authorizer.
+//! Whether the client may do what it asks for.
+//!
+//! Each handler asks where Kafka asks, for what `checks.rs` lists, and answers a denial as Kafka does. There are no
+//! ACLs yet, so the answer is yes; the bits of KIP-430 say so too, exactly as those of a Kafka without an authorizer.
 
-/// Bit of each ACL operation: its number in Kafka's `AclOperation`.
-const fn bit(operation: u32) -> i32 {
-    1 << operation
-}
+use std::net::IpAddr;
+use std::sync::Arc;
 
-const READ: i32 = bit(3);
-const WRITE: i32 = bit(4);
-const CREATE: i32 = bit(5);
-const DELETE: i32 = bit(6);
-const ALTER: i32 = bit(7);
-const DESCRIBE: i32 = bit(8);
-const CLUSTER_ACTION: i32 = bit(9);
-const DESCRIBE_CONFIGS: i32 = bit(10);
-const ALTER_CONFIGS: i32 = bit(11);
-const IDEMPOTENT_WRITE: i32 = bit(12);
+use crate::base::ErrorCode;
+use crate::controller::Refusal;
+use crate::security::{Authorizer, Operation, Principal, Requester, Resource, ResourceType};
 
-/// Every operation on a topic.
-pub(super) const TOPIC_OPERATIONS: i32 =
-    READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
-/// Every operation on a group.
-pub(super) const GROUP_OPERATIONS: i32 =
-    READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
-/// Every operation on the cluster.
-pub(super) const CLUSTER_OPERATIONS: i32 = CREATE
-    | ALTER
-    | DESCRIBE
-    | CLUSTER_ACTION
-    | DESCRIBE_CONFIGS
-    | ALTER_CONFIGS
-    | IDEMPOTENT_WRITE;
+use super::errors;
+use super::route::Call;
 
 /// What is answered when the client did not ask for the bits.
 pub(super) const NOT_ASKED: i32 = i32::MIN;
+
+impl Call {
+    fn requester(&self) -> Requester<'_> {
+        Requester {
+            principal: &self.principal,
+            host: self.peer.address.ip(),
+        }
+    }
+
+    /// Whether the client may do this.
+    pub(super) fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let authorizer = &self.broker.authorizer;
+        authorizer.allows(self.requester(), operation, resource)
+    }
+
+    /// Whether the client may do this to any resource of the type, existing or not.
+    pub(super) fn may_to_any(&self, operation: Operation, kind: ResourceType) -> bool {
+        let authorizer = &self.broker.authorizer;
+        authorizer.allows_any(self.requester(), operation, kind)
+    }
+
+    /// The same as [`Self::may`], for what is refused otherwise.
+    ///
+    /// # Errors
+    /// The code for a denial.
+    pub(super) fn permit(
+        &self,
+        operation: Operation,
+        resource: Resource<'_>,
+    ) -> Result<(), ErrorCode> {
+        if self.may(operation, resource) {
+            Ok(())
+        } else {
+            Err(errors::of_denial(resource.kind))
+        }
+    }
+
+    /// The same with Kafka's words for a denial.
+    ///
+    /// # Errors
+    /// The code and the words.
+    pub(super) fn permit_or_say(
+        &self,
+        operation: Operation,
+        resource: Resource<'_>,
+    ) -> Result<(), Refusal> {
+        let permit = self.permit(operation, resource);
+        permit.map_err(|_| errors::denial(resource.kind))
+    }
+
+    /// What the client may do, to be asked when the call has ended.
+    pub(super) fn rights(&self) -> Rights {
+        Rights {
+            authorizer: Arc::clone(&self.broker.authorizer),
+            principal: self.principal.clone(),
+            host: self.peer.address.ip(),
+        }
+    }
+}
+
+/// What a client may do: for rows that are made when the socket takes them. Asked twice, it says the same.
+#[derive(Clone, Debug)]
+pub(super) struct Rights {
+    authorizer: Arc<dyn Authorizer>,
+    principal: Principal,
+    host: IpAddr,
+}
+
+impl Rights {
+    /// Whether the client may do this.
+    pub(super) fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let requester = Requester {
+            principal: &self.principal,
+            host: self.host,
+        };
+        self.authorizer.allows(requester, operation, resource)
+    }
+
+    /// The same for what is refused otherwise.
+    ///
+    /// # Errors
+    /// The code for a denial.
+    pub(super) fn permit(
+        &self,
+        operation: Operation,
+        resource: Resource<'_>,
+    ) -> Result<(), ErrorCode> {
+        if self.may(operation, resource) {
+            Ok(())
+        } else {
+            Err(errors::of_denial(resource.kind))
+        }
+    }
+
+    /// The bits of all that the client may do to a resource (KIP-430).
+    pub(super) fn operations(&self, resource: Resource<'_>) -> i32 {
+        let operations = resource.kind.operations().iter();
+        operations
+            .filter(|operation| self.may(**operation, resource))
+            .fold(0, |bits, operation| bits | operation.bit())
+    }
+
+    /// The bits of the cluster. None of them is told without the right to describe it.
+    pub(super) fn cluster_operations(&self) -> i32 {
+        if self.may(Operation::Describe, Resource::CLUSTER) {
+            self.operations(Resource::CLUSTER)
+        } else {
+            0
+        }
+    }
+
+    /// Of somebody who may do everything.
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self {
+            authorizer: Arc::new(crate::security::AllowAll),
+            principal: Principal::anonymous(),
+            host: super::fixture::peer().address.ip(),
+        }
+    }
+}

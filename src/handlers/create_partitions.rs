@@ -9,6 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, NodeId};
 use crate::controller::{self, NewPartitions, Refusal};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::ask;
@@ -26,7 +27,11 @@ impl Handler for CreatePartitions {
             .topics
             .into_iter()
             .map(|topic| (owned_name(&topic.name), Ok(new_partitions(topic))));
-        let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
+        let permit = |name: &TopicName| {
+            let permit = call.permit(Operation::Alter, Resource::topic(name));
+            permit.map_err(Refusal::bare)
+        };
+        let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.", permit);
         let validate_only = request.validate_only;
         let command = controller::CreatePartitions {
             topics,

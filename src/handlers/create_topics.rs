@@ -10,18 +10,20 @@ use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicN
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::NodeId;
+use crate::cluster::METADATA_TOPIC;
 use crate::config::{BrokerConfig, DescribedConfig};
 use crate::controller::configs::effective;
 use crate::controller::{self, CreatedTopic, NewTopic, Refusal};
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
-use super::ask;
 use super::describe_configs::config_in_force;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk};
 use super::text::wire_text;
 use super::topic_ids::owned_name;
+use super::{ask, errors};
 
 pub(super) struct CreateTopics;
 
@@ -29,11 +31,21 @@ impl Handler for CreateTopics {
     type Request = CreateTopicsRequest;
 
     async fn handle(call: Call, request: CreateTopicsRequest) -> Reply {
+        let rights = call.rights();
+        let may_create_any = rights.may(Operation::Create, Resource::CLUSTER);
+        let permit = |name: &TopicName| {
+            // Nobody may create the controllers' own log, and everybody hears the same about it.
+            if may_create_any || name.as_str() == METADATA_TOPIC {
+                return Ok(());
+            }
+            let permit = rights.permit(Operation::Create, Resource::topic(name));
+            permit.map_err(|code| Refusal::new(code, "Authorization failed."))
+        };
         let topics = request
             .topics
             .into_iter()
             .map(|topic| (owned_name(&topic.name), Ok(new_topic(topic))));
-        let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.");
+        let (rows, topics) = sort_out(topics.collect(), |_| "Duplicate topic name.", permit);
         let command = controller::CreateTopics {
             topics,
             validate_only: request.validate_only,
@@ -47,7 +59,9 @@ impl Handler for CreateTopics {
         let told = Arc::new(told);
         let rows = (0..count).map(move |at| {
             let (name, result) = &told[at];
-            Chunk::row(row(name.clone(), result, &config))
+            let described = Resource::topic(name);
+            let may_describe = rights.may(Operation::DescribeConfigs, described);
+            Chunk::row(row(name.clone(), result, &config, may_describe))
         });
         streamed::rows(&call, response, count, rows).await
     }
@@ -90,9 +104,15 @@ fn row(
     name: TopicName,
     result: &Result<CreatedTopic, Refusal>,
     in_force: &BrokerConfig,
+    may_describe: bool,
 ) -> CreatableTopicResult {
     let row = CreatableTopicResult::default().with_name(name);
     match result {
+        // As in Kafka nothing is told beside the code then, and the numbers are settings, too.
+        Ok(created) if !may_describe => row
+            .with_error_message(None)
+            .with_topic_id(created.topic_id.0)
+            .with_topic_config_error_code(errors::of_denial(ResourceType::Topic).0),
         Ok(created) => row
             .with_error_message(None)
             .with_topic_id(created.topic_id.0)
@@ -154,7 +174,7 @@ mod tests {
                 ("refused", Err(refusal.clone())),
                 ("late", Err(Refusal::bare(ErrorCode::REQUEST_TIMED_OUT))),
             ]
-            .map(|(name, result)| row(wire_name(name), &result, &config));
+            .map(|(name, result)| row(wire_name(name), &result, &config, true));
             let response = fixture::over_the_wire(&response(rows.into()), version);
             let [made, refused, late] = response.topics.as_slice() else {
                 panic!("three rows")

@@ -8,6 +8,7 @@ use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::DeleteGroup;
 use crate::messages::{DeletableGroupResult, DeleteGroupsResponse};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -33,14 +34,20 @@ impl Handler for DeleteGroups {
                 .by_ref()
                 .take(AT_ONCE)
                 .map(|id| {
-                    let decided = call.broker.groups.ask(DeleteGroup {
-                        group: domain_text(&id),
+                    let permit = call.permit(Operation::Delete, Resource::group(&id));
+                    let decided = permit.map(|()| {
+                        call.broker.groups.ask(DeleteGroup {
+                            group: domain_text(&id),
+                        })
                     });
                     (id, decided)
                 })
                 .collect();
             for (id, decided) in asked {
-                results.push(result(id, decided.await));
+                results.push(match decided {
+                    Ok(decided) => result(id, decided.await),
+                    Err(code) => row(id, code),
+                });
             }
         }
         call.reply(&DeleteGroupsResponse {
@@ -60,7 +67,10 @@ fn distinct(groups: Vec<GroupId>) -> Vec<GroupId> {
 }
 
 fn result(id: GroupId, decided: Result<ErrorCode, CoordinatorError>) -> DeletableGroupResult {
-    let code = decided.unwrap_or_else(errors::of_coordinator);
+    row(id, decided.unwrap_or_else(errors::of_coordinator))
+}
+
+const fn row(id: GroupId, code: ErrorCode) -> DeletableGroupResult {
     DeletableGroupResult {
         group_id: id,
         error_code: code.0,

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, Topi
 use crate::base::{ErrorCode, Offset};
 use crate::controller::is_internal;
 use crate::partition::DeleteFailure;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -31,11 +32,12 @@ impl Handler for DeleteRecords {
         let (mut places, mut wanted) = (Vec::new(), Vec::new());
         let image = call.broker.cluster.image();
         for (row, topic) in topics.iter_mut().enumerate() {
+            let permit = call.permit(Operation::Delete, Resource::topic(&topic.name));
             let known = image.topic(&topic.name);
             for (column, (answer, before)) in topic.partitions.iter_mut().enumerate() {
                 let known = known.filter(|known| known.partition(answer.partition_index).is_some());
                 let known = known.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-                let replica = known.and_then(|known| {
+                let replica = permit.and(known).and_then(|known| {
                     // What coordinators keep there is theirs.
                     if is_internal(&topic.name) {
                         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);

@@ -10,12 +10,14 @@ use uuid::Uuid;
 use crate::base::{ErrorCode, KafkaUuid};
 use crate::controller::DeletedTopic;
 use crate::controller::{self, Refusal, TopicReference};
+use crate::metadata::Image;
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
-use super::ask;
 use super::requested::sort_out;
 use super::route::{Call, Handler};
 use super::topic_ids::{owned_name, wire_name};
+use super::{ask, errors};
 
 pub(super) struct DeleteTopics;
 
@@ -24,13 +26,23 @@ impl Handler for DeleteTopics {
 
     async fn handle(call: Call, request: DeleteTopicsRequest) -> Reply {
         let timeout_ms = request.timeout_ms;
-        let (rows, topics) = sort_out(requested(request), duplicate);
+        let may_delete_any = call.may(Operation::Delete, Resource::CLUSTER);
+        let image = call.broker.cluster.image();
+        let permit = |key: &Key| match may_delete_any {
+            true => Ok(()),
+            false => permit(&call, &image, key),
+        };
+        let (rows, topics) = sort_out(requested(request), duplicate, permit);
         let command = controller::DeleteTopics { topics };
         let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
         let decided = decided.map(|rows| rows.into_iter().map(Ok).collect());
         let mut responses: Vec<_> = rows
             .answer(decided)
-            .map(|(key, result)| row(key, result, call.version))
+            .map(|(key, result)| {
+                let is_denied = matches!(&result, Err(refusal) if refusal.code == errors::of_denial(ResourceType::Topic));
+                let key = if is_denied { named(&call, &image, key) } else { key };
+                row(key, result, call.version)
+            })
             .collect();
         // A topic that was named in two ways is refused once.
         let mut refused = HashSet::new();
@@ -47,6 +59,42 @@ impl Handler for DeleteTopics {
 struct Key {
     name: Option<TopicName>,
     id: Uuid,
+}
+
+/// Whether the client may delete this topic. Who may not even see it does not hear whether it exists; an id that no topic
+/// has is left to the controller, and so is a name.
+fn permit(call: &Call, image: &Image, key: &Key) -> Result<(), Refusal> {
+    let known = match &key.name {
+        Some(name) => image.topic(name),
+        None => image.topic_by_id(KafkaUuid(key.id)),
+    };
+    let name = known
+        .map(|topic| &*topic.name)
+        .or_else(|| key.name.as_deref().map(StrBytes::as_str));
+    let Some(name) = name.map(Resource::topic) else {
+        return Ok(());
+    };
+    let may_see = call.permit(Operation::Describe, name);
+    let may_delete = call.permit(Operation::Delete, name);
+    let permit = match (&key.name, known) {
+        (Some(_), None) => may_see,
+        (Some(_), Some(_)) => may_see.and(may_delete),
+        (None, _) => may_delete,
+    };
+    permit.map_err(Refusal::bare)
+}
+
+/// The same, with the topic's name where an id stands for one that the client may see.
+fn named(call: &Call, image: &Image, key: Key) -> Key {
+    let known = || image.topic_by_id(KafkaUuid(key.id));
+    let may_see = |name: &str| call.may(Operation::Describe, Resource::topic(name));
+    let name = match &key.name {
+        Some(name) => Some(name.clone()),
+        None => known()
+            .filter(|topic| may_see(&topic.name))
+            .map(|topic| wire_name(&topic.name)),
+    };
+    Key { name, ..key }
 }
 
 /// The rows of the request, of whichever version.
@@ -139,6 +187,7 @@ mod tests {
             let (_, asked) = sort_out(
                 requested(fixture::over_the_wire(&request, version)),
                 duplicate,
+                |_| Ok(()),
             );
             assert_eq!(asked, [TopicReference::Name("b".to_owned())]);
         }
@@ -157,7 +206,7 @@ mod tests {
             .chain([state(None, 9), state(None, 9)])
             .collect();
         let request = fixture::over_the_wire(&DeleteTopicsRequest::default().with_topics(rows), 6);
-        let (rows, asked) = sort_out(requested(request), duplicate);
+        let (rows, asked) = sort_out(requested(request), duplicate, |_| Ok(()));
         assert_eq!(
             asked,
             [

@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::ErrorCode;
 use crate::controller::Refusal;
 use crate::metadata::{ClientQuota, Told};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -32,7 +33,8 @@ impl Handler for DescribeClientQuotas {
     type Request = DescribeClientQuotasRequest;
 
     async fn handle(call: Call, request: DescribeClientQuotasRequest) -> Reply {
-        match Answer::new(&call, &request) {
+        let permit = call.permit_or_say(Operation::DescribeConfigs, Resource::CLUSTER);
+        match permit.and_then(|()| Answer::new(&call, &request)) {
             Ok(answer) => {
                 let answer = Arc::new(answer);
                 let (count, all) = (answer.wanted().count(), 0..answer.told.client_quotas.len());

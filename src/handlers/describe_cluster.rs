@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::ErrorCode;
 use crate::wire::Reply;
 
-use super::authorize::{CLUSTER_OPERATIONS, NOT_ASKED};
+use super::authorize::{NOT_ASKED, Rights};
 use super::cluster_view::{ClusterView, wire_id};
 use super::route::{Call, Handler};
 
@@ -27,6 +27,7 @@ impl Handler for DescribeCluster {
         call.reply(&response(
             &request,
             &view,
+            &call.rights(),
             call.broker.cluster.cluster_id(),
             call.version,
         ))
@@ -36,6 +37,7 @@ impl Handler for DescribeCluster {
 fn response(
     request: &DescribeClusterRequest,
     view: &ClusterView<'_>,
+    rights: &Rights,
     cluster_id: &str,
     version: i16,
 ) -> DescribeClusterResponse {
@@ -78,18 +80,23 @@ fn response(
             .with_rack(broker.rack.clone().map(StrBytes::from_string))
             .with_is_fenced(broker.fenced)
     });
-    let asked = request.include_cluster_authorized_operations;
+    let operations = if request.include_cluster_authorized_operations {
+        rights.cluster_operations()
+    } else {
+        NOT_ASKED
+    };
     DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(cluster_id.to_owned()))
         .with_controller_id(wire_id(view.controller()))
         .with_brokers(brokers.collect())
-        .with_cluster_authorized_operations(if asked { CLUSTER_OPERATIONS } else { NOT_ASKED })
+        .with_cluster_authorized_operations(operations)
 }
 
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
 
+    use super::super::authorize::Rights;
     use super::super::cluster_view::ClusterView;
     use super::super::fixture;
     use super::response;
@@ -98,7 +105,10 @@ mod tests {
     fn describe(request: &DescribeClusterRequest, version: i16) -> DescribeClusterResponse {
         let (image, config, peer) = (fixture::image(), BrokerConfig::default(), fixture::peer());
         let view = ClusterView::new(&image, &config, &peer);
-        fixture::over_the_wire(&response(request, &view, "cluster", version), version)
+        fixture::over_the_wire(
+            &response(request, &view, &Rights::all(), "cluster", version),
+            version,
+        )
     }
 
     fn ids(response: &DescribeClusterResponse) -> Vec<i32> {

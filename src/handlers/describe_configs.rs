@@ -18,8 +18,10 @@ use crate::config::{
 };
 use crate::controller::Refusal;
 use crate::metadata::{ConfigResourceType, Image};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
+use super::authorize::Rights;
 use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk};
@@ -36,7 +38,7 @@ impl Handler for DescribeConfigs {
     async fn handle(call: Call, request: DescribeConfigsRequest) -> Reply {
         let image = call.broker.cluster.image();
         let config = config_in_force(&image, &call.broker.config);
-        let answer = Arc::new(Answer::new(request, image, config));
+        let answer = Arc::new(Answer::new(request, image, config, call.rights()));
         let count = answer.resources.len();
         let rows = (0..count).map(move |row| Chunk::row(answer.row(row)));
         streamed::rows(&call, response, count, rows).await
@@ -54,6 +56,15 @@ pub(super) fn config_in_force(
     }
 }
 
+/// The resource on which there are rights to settings: topics and groups have their own, everything else is the cluster's.
+pub(super) const fn config_resource(resource_type: i8, name: &str) -> Resource<'_> {
+    match ConfigResourceType(resource_type) {
+        ConfigResourceType::TOPIC => Resource::topic(name),
+        ConfigResourceType::GROUP => Resource::group(name),
+        _ => Resource::CLUSTER,
+    }
+}
+
 fn response(results: Vec<DescribeConfigsResult>) -> DescribeConfigsResponse {
     DescribeConfigsResponse::default().with_results(results)
 }
@@ -67,10 +78,16 @@ struct Answer {
     resources: Vec<DescribeConfigsResource>,
     /// A type of resource that nobody knows spoils the request as a whole, as it does in Kafka.
     is_spoilt: bool,
+    rights: Rights,
 }
 
 impl Answer {
-    fn new(request: DescribeConfigsRequest, image: Arc<Image>, config: Arc<BrokerConfig>) -> Self {
+    fn new(
+        request: DescribeConfigsRequest,
+        image: Arc<Image>,
+        config: Arc<BrokerConfig>,
+        rights: Rights,
+    ) -> Self {
         let mut resources = request.resources;
         let is_spoilt = resources
             .iter()
@@ -88,7 +105,14 @@ impl Answer {
             documentation: request.include_documentation,
             resources,
             is_spoilt,
+            rights,
         }
+    }
+
+    fn permit(&self, resource: &DescribeConfigsResource) -> Result<(), Refusal> {
+        let resource = config_resource(resource.resource_type, &resource.resource_name);
+        let permit = self.rights.permit(Operation::DescribeConfigs, resource);
+        permit.map_err(|_| errors::denial(resource.kind))
     }
 
     fn row(&self, row: usize) -> DescribeConfigsResult {
@@ -102,7 +126,8 @@ impl Answer {
         let configs = if self.is_spoilt {
             Err(invalid(text::MALFORMED_REQUEST))
         } else {
-            source.configs(resource)
+            self.permit(resource)
+                .and_then(|()| source.configs(resource))
         };
         result(resource, configs)
     }

@@ -15,9 +15,10 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{DescribedMember, Description, NotDescribed, Registry, StateName};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
-use super::authorize::{GROUP_OPERATIONS, NOT_ASKED};
+use super::authorize::{NOT_ASKED, Rights};
 use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Around, Chunk};
@@ -37,18 +38,30 @@ impl Handler for DescribeGroups {
 
     async fn handle(call: Call, request: DescribeGroupsRequest) -> Reply {
         let (ids, order) = distinct(request.groups);
-        let names: Arc<[Arc<str>]> = ids.iter().map(|id| domain_text(id)).collect();
-        let asked = Arc::clone(&names);
-        let look = move |registry: &Registry, place: usize| registry.describe(&asked[place]);
-        let found = call.broker.groups.read_all(&names, look).await;
+        let names: Vec<Arc<str>> = ids.iter().map(|id| domain_text(id)).collect();
+        let rights = call.rights();
+        let permit = |group: &Arc<str>| rights.permit(Operation::Describe, Resource::group(group));
+        let permits: Vec<_> = names.iter().map(permit).collect();
+        let permitted = names.iter().zip(&permits);
+        let permitted = permitted.filter(|(_, permit)| permit.is_ok());
+        let asked: Arc<[_]> = permitted.map(|(name, _)| Arc::clone(name)).collect();
+        let mut found = {
+            let asked_again = Arc::clone(&asked);
+            let look =
+                move |registry: &Registry, place: usize| registry.describe(&asked_again[place]);
+            call.broker.groups.read_all(&asked, look).await.into_iter()
+        };
+        let groups = names.into_iter().zip(permits).map(|(group, permit)| {
+            let found = permit.and_then(|()| {
+                let found = found.next().unwrap_or(Err(CoordinatorError::Refused));
+                found.map_err(errors::of_coordinator)
+            });
+            (group, found)
+        });
         let answer = Arc::new(Answer {
             version: call.version,
-            operations: if request.include_authorized_operations {
-                GROUP_OPERATIONS
-            } else {
-                NOT_ASKED
-            },
-            groups: names.iter().cloned().zip(found).collect(),
+            groups: groups.collect(),
+            rights: request.include_authorized_operations.then_some(rights),
         });
         let response = |groups| DescribeGroupsResponse::default().with_groups(groups);
         let count = order.len();
@@ -73,12 +86,13 @@ fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
 }
 
 /// What became of looking for a group.
-type Found = Result<Result<Description, NotDescribed>, CoordinatorError>;
+type Found = Result<Result<Description, NotDescribed>, ErrorCode>;
 
 /// What the rows of the answer are made from.
 struct Answer {
     version: i16,
-    operations: i32,
+    /// Where authorized operations are asked for.
+    rights: Option<Rights>,
     groups: Vec<(Arc<str>, Found)>,
 }
 
@@ -87,13 +101,16 @@ impl Answer {
     fn chunks(self: &Arc<Self>, place: u32) -> impl Iterator<Item = Chunk> + Clone + use<> {
         let place = place as usize;
         let (group, found) = &self.groups[place];
-        let whole = || described(self.version, group, self.operations, found);
+        let operations = self.rights.as_ref().map_or(NOT_ASKED, |rights| {
+            rights.operations(Resource::group(group))
+        });
+        let whole = || described(self.version, group, operations, found);
         let (first, members, last) = match found {
             Ok(Ok(found)) if weight(found) > AT_ONCE => {
                 let bare = described(
                     self.version,
                     group,
-                    self.operations,
+                    operations,
                     &Ok(Ok(without_members(found))),
                 );
                 let with_members = |members| bare.clone().with_members(members);
@@ -184,7 +201,7 @@ fn described(version: i16, name: &str, operations: i32, found: &Found) -> Descri
                 dead.with_authorized_operations(operations)
             }
         }
-        Err(error) => group.with_error_code(errors::of_coordinator(*error).0),
+        Err(code) => group.with_error_code(code.0),
     }
 }
 
@@ -203,17 +220,18 @@ mod tests {
     use super::super::fixture::over_the_wire;
     use super::*;
 
+    fn operations() -> i32 {
+        Rights::all().operations(Resource::group("group"))
+    }
+
     fn id() -> GroupId {
         GroupId(StrBytes::from_static_str("group"))
     }
 
-    fn told(
-        version: i16,
-        found: Result<Result<Description, NotDescribed>, CoordinatorError>,
-    ) -> DescribedGroup {
+    fn told(version: i16, found: Found) -> DescribedGroup {
         // Versions that cannot ask for the operations do not.
         let operations = if version >= 3 {
-            GROUP_OPERATIONS
+            operations()
         } else {
             NOT_ASKED
         };
@@ -262,7 +280,7 @@ mod tests {
                 "version {version}"
             );
             let operations = if version >= 3 {
-                GROUP_OPERATIONS
+                operations()
             } else {
                 NOT_ASKED
             };
@@ -298,7 +316,7 @@ mod tests {
                 request
             };
             assert_eq!(over_the_wire(&request, version), request);
-            let told = told(version, Err(CoordinatorError::NotAvailable));
+            let told = told(version, Err(ErrorCode::COORDINATOR_NOT_AVAILABLE));
             assert_eq!(
                 (told.error_code, &*told.group_state),
                 (ErrorCode::COORDINATOR_NOT_AVAILABLE.0, "")
@@ -326,7 +344,7 @@ mod tests {
             let whole = described(version, "group", NOT_ASKED, &found);
             let answer = Arc::new(Answer {
                 version,
-                operations: NOT_ASKED,
+                rights: None,
                 groups: vec![("group".into(), found)],
             });
             let response = |groups| DescribeGroupsResponse::default().with_groups(groups);

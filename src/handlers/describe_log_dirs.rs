@@ -14,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicPartition};
 use crate::partition::{DescribedDirectory, DescribedReplica};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::requested::Numbered;
@@ -30,6 +31,9 @@ impl Handler for DescribeLogDirs {
     type Request = DescribeLogDirsRequest;
 
     async fn handle(call: Call, request: DescribeLogDirsRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Describe, Resource::CLUSTER) {
+            return call.reply(&response(Vec::new()).with_error_code(code.0));
+        }
         let directories = call.broker.partitions.describe_directories().await;
         let told: Vec<_> = told(&request, directories)
             .into_iter()

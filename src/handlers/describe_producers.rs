@@ -18,7 +18,9 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, Offset, SharedCost};
 use crate::controller::Refusal;
+use crate::metadata::Image;
 use crate::partition::{ActiveProducer, ActiveProducers, ReadFailure, Replica};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -84,7 +86,8 @@ async fn look_up(call: &Call, request: DescribeProducersRequest) -> Answer {
     let mut pace = Pace::default();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let found = image.topic(&topic.name);
+        let refusal = refusal(call, &image, &topic.name);
+        let found = image.topic(&topic.name).filter(|_| refusal.is_none());
         let number = names.number(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
         for &partition in &topic.partition_indexes {
@@ -105,7 +108,7 @@ async fn look_up(call: &Call, request: DescribeProducersRequest) -> Answer {
         }
         topics.push(Topic {
             name: topic.name.clone(),
-            refusal: found.is_none().then(|| refusal(&topic.name)),
+            refusal,
             partitions,
         });
     }
@@ -119,12 +122,18 @@ async fn look_up(call: &Call, request: DescribeProducersRequest) -> Answer {
     Answer { topics, found }
 }
 
-/// There is no topic of this name. Unlike elsewhere, Kafka has words for it.
-fn refusal(topic: &str) -> Refusal {
-    let refusal = errors::unknown_topic(topic);
-    match refusal.message {
-        Some(_) => refusal,
-        None => Refusal::new(refusal.code, UNKNOWN_TOPIC),
+/// Why nothing is told of a topic, if that is so. That there is none of its name Kafka says in words here, unlike
+/// elsewhere.
+fn refusal(call: &Call, image: &Image, topic: &str) -> Option<Refusal> {
+    let unknown = errors::unknown_topic(topic);
+    if unknown.message.is_some() {
+        return Some(unknown);
+    }
+    let permit = call.permit(Operation::Read, Resource::topic(topic));
+    match permit {
+        Err(code) => Some(Refusal::bare(code)),
+        Ok(()) if image.topic(topic).is_none() => Some(Refusal::new(unknown.code, UNKNOWN_TOPIC)),
+        Ok(()) => None,
     }
 }
 

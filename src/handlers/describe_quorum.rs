@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, Offset, Timestamp};
 use crate::cluster::{Leadership, METADATA_TOPIC};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::cluster_view::wire_id;
@@ -26,6 +27,9 @@ impl Handler for DescribeQuorum {
     type Request = DescribeQuorumRequest;
 
     async fn handle(call: Call, request: DescribeQuorumRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Describe, Resource::CLUSTER) {
+            return call.reply(&DescribeQuorumResponse::default().with_error_code(code.0));
+        }
         let cluster = &call.broker.cluster;
         let response = if is_about_the_quorum(&request.topics) {
             let now = call.broker.clock.now();

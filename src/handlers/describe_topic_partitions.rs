@@ -15,9 +15,10 @@ use kafka_protocol::messages::{
 use crate::base::{ErrorCode, NodeId};
 use crate::controller::is_internal;
 use crate::metadata::{Image, PartitionImage, TopicImage};
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
-use super::authorize::TOPIC_OPERATIONS;
+use super::authorize::Rights;
 use super::cluster_view::{ClusterView, Leader, wire_id, wire_ids};
 use super::errors;
 use super::route::{Call, Handler};
@@ -36,6 +37,7 @@ impl Handler for DescribeTopicPartitions {
             &request,
             &image,
             &view,
+            &call.rights(),
             config.max_request_partition_size_limit,
         ))
     }
@@ -45,6 +47,7 @@ fn response(
     request: &DescribeTopicPartitionsRequest,
     image: &Image,
     view: &ClusterView<'_>,
+    rights: &Rights,
     most_partitions: i32,
 ) -> DescribeTopicPartitionsResponse {
     let cursor = request
@@ -62,6 +65,7 @@ fn response(
     let room = most_partitions.min(request.response_partition_limit);
     let mut page = Page {
         view,
+        rights,
         room: usize::try_from(room).unwrap_or(0).max(1),
         response: DescribeTopicPartitionsResponse::default(),
     };
@@ -76,14 +80,21 @@ fn response(
         let topics = image
             .topics()
             .skip_while(|topic| &*topic.name < first_topic);
-        for topic in topics {
+        for topic in topics.filter(|topic| may_see(rights, &topic.name)) {
             if page.is_over_before(&topic.name) || page.is_over_in(topic, start(&topic.name)) {
                 break;
             }
         }
     } else {
         let names: BTreeSet<&str> = request.topics.iter().map(|topic| &*topic.name.0).collect();
+        let mut denied = Vec::new();
         for name in names.range::<&str, _>(first_topic..) {
+            if !may_see(rights, name) {
+                denied.push(
+                    row(wire_name(name)).with_error_code(errors::of_denial(ResourceType::Topic).0),
+                );
+                continue;
+            }
             if page.is_over_before(name) {
                 break;
             }
@@ -93,8 +104,14 @@ fn response(
                 None => page.absent(name),
             }
         }
+        // Kafka tells them last.
+        page.response.topics.extend(denied);
     }
     page.response
+}
+
+fn may_see(rights: &Rights, topic: &str) -> bool {
+    rights.may(Operation::Describe, Resource::topic(topic))
 }
 
 /// The answer to a cursor that is not one.
@@ -113,6 +130,7 @@ fn row(name: TopicName) -> DescribeTopicPartitionsResponseTopic {
 /// A page that is being filled.
 struct Page<'a> {
     view: &'a ClusterView<'a>,
+    rights: &'a Rights,
     /// How many partitions still fit.
     room: usize,
     response: DescribeTopicPartitionsResponse,
@@ -144,7 +162,7 @@ impl Page<'_> {
                 .with_topic_id(topic.id.0)
                 .with_is_internal(is_internal(&topic.name))
                 .with_partitions(partitions)
-                .with_topic_authorized_operations(TOPIC_OPERATIONS),
+                .with_topic_authorized_operations(self.operations(&topic.name)),
         );
         let is_over = next < topic.partitions.len();
         if is_over {
@@ -158,8 +176,12 @@ impl Page<'_> {
             row(wire_name(name))
                 .with_error_code(errors::unknown_topic(name).code.0)
                 .with_is_internal(is_internal(name))
-                .with_topic_authorized_operations(TOPIC_OPERATIONS),
+                .with_topic_authorized_operations(self.operations(name)),
         );
+    }
+
+    fn operations(&self, topic: &str) -> i32 {
+        self.rights.operations(Resource::topic(topic))
     }
 
     fn continue_at(&mut self, name: &str, partition: usize) {
@@ -197,6 +219,7 @@ mod tests {
         DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     };
 
+    use super::super::authorize::Rights;
     use super::super::cluster_view::ClusterView;
     use super::super::fixture;
     use super::super::topic_ids::wire_name;
@@ -230,7 +253,7 @@ mod tests {
         let (image, config, peer) = (fixture::image(), BrokerConfig::default(), fixture::peer());
         let view = ClusterView::new(&image, &config, &peer);
         let request = fixture::over_the_wire(&request(topics, limit, cursor), 0);
-        fixture::over_the_wire(&response(&request, &image, &view, 2000), 0)
+        fixture::over_the_wire(&response(&request, &image, &view, &Rights::all(), 2000), 0)
     }
 
     /// Name, code and partitions of each topic.

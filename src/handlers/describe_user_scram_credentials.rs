@@ -14,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::metadata::{ScramUser, Told};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -27,16 +28,17 @@ impl Handler for DescribeUserScramCredentials {
     type Request = DescribeUserScramCredentialsRequest;
 
     async fn handle(call: Call, request: DescribeUserScramCredentialsRequest) -> Reply {
+        let permit = call.permit_or_say(Operation::Describe, Resource::CLUSTER);
         let image = call.broker.cluster.image();
-        match image.told() {
+        let told = || image.told().map_err(|error| errors::unreadable(&error));
+        match permit.and_then(|()| told()) {
             Ok(told) => {
                 let answer = Arc::new(Answer::new(Arc::clone(told), request));
                 let count = answer.count();
                 let rows = (0..count).map(move |row| Chunk::row(answer.row(row)));
                 streamed::rows(&call, response, count, rows).await
             }
-            Err(error) => {
-                let refusal = errors::unreadable(&error);
+            Err(refusal) => {
                 let refused = DescribeUserScramCredentialsResponse::default()
                     .with_error_code(refusal.code.0)
                     .with_error_message(refusal.message.map(StrBytes::from_string));

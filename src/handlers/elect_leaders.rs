@@ -8,6 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicPartition};
 use crate::controller::{self, Election, ElectionFailure};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::all_topics::AllTopics;
@@ -27,6 +28,10 @@ impl Handler for ElectLeaders {
     async fn handle(call: Call, request: ElectLeadersRequest) -> Reply {
         let asked = Asked::new(&request, call.version);
         drop(request);
+        if let Err(denial) = call.permit_or_say(Operation::Alter, Resource::CLUSTER) {
+            let message = denial.message.as_deref().map(wire_text);
+            return call.reply(&asked.failed(denial.code, message));
+        }
         let election = match asked.election {
             Ok(election) => election,
             Err(unknown) => {

@@ -20,6 +20,7 @@
 //! | coordinators of share groups | no | `INVALID_REQUEST` |
 //! | groups of kinds that only Kafka serves (`group/foreign.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
 //! | a timestamp of ListOffsets that means nothing here | no | `UNSUPPORTED_VERSION` |
+//! | a right (`checks.rs`) | no | `TOPIC_AUTHORIZATION_FAILED` and its like for other resources |
 //! | a whole API | no | it is not advertised |
 
 use crate::base::ErrorCode;
@@ -32,6 +33,33 @@ use crate::partition::{
     AfterAppend, AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted,
     ReadFailure,
 };
+use crate::security::ResourceType;
+
+/// The code for what the client may not do to a resource of this type.
+pub(super) const fn of_denial(kind: ResourceType) -> ErrorCode {
+    match kind {
+        ResourceType::Topic => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ResourceType::Group => ErrorCode::GROUP_AUTHORIZATION_FAILED,
+        // Delegation tokens of other users are asked for as a right on the user.
+        ResourceType::DelegationToken | ResourceType::User => {
+            ErrorCode::DELEGATION_TOKEN_AUTHORIZATION_FAILED
+        }
+        ResourceType::TransactionalId => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ResourceType::Cluster => ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    }
+}
+
+/// The same with Kafka's words for it.
+pub(super) fn denial(kind: ResourceType) -> Refusal {
+    let resource = match kind {
+        ResourceType::Topic => "Topic",
+        ResourceType::Group => "Group",
+        ResourceType::DelegationToken | ResourceType::User => "Delegation Token",
+        ResourceType::TransactionalId => "Transactional Id",
+        ResourceType::Cluster => "Cluster",
+    };
+    Refusal::new(of_denial(kind), format!("{resource} authorization failed."))
+}
 
 /// The code for an append that did not happen.
 pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {

@@ -21,6 +21,7 @@ use crate::partition::fetch::{
     Reported, TopicKey, WantedPartition,
 };
 use crate::partition::sessions::{Changes, SessionError, SessionRequest};
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;
@@ -253,15 +254,34 @@ struct TopicFinder<'a> {
     is_follower: bool,
 }
 
+impl TopicFinder<'_> {
+    /// Clients need a right for each topic. Whether it exists is not told without.
+    fn permit(&self, topic: &str) -> Result<(), ErrorCode> {
+        if self.is_follower {
+            return Ok(());
+        }
+        self.call.permit(Operation::Read, Resource::topic(topic))
+    }
+}
+
 impl Finder for TopicFinder<'_> {
     fn find(&self, key: &PartitionKey, was_known: bool) -> Result<Arc<Replica>, ErrorCode> {
         let (topic, partition) = key;
+        if self.is_follower && !self.call.may(Operation::ClusterAction, Resource::CLUSTER) {
+            return Err(errors::of_denial(ResourceType::Topic));
+        }
+        if let TopicKey::Name(name) = topic {
+            self.permit(name)?;
+        }
         let image = self.call.broker.cluster.image();
         let topic = topic_of(&image, topic).ok_or(match topic {
             // A session remembers the name of a topic that has gone.
             TopicKey::Id(_) if !was_known => ErrorCode::UNKNOWN_TOPIC_ID,
             TopicKey::Id(_) | TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         })?;
+        if let TopicKey::Id(_) = key.0 {
+            self.permit(&topic.name)?;
+        }
         if self.is_follower {
             // No partition has another replica than this broker's.
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);

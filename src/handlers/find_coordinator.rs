@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, KafkaUuid, NodeId};
 use crate::coordinator::Groups;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
@@ -37,31 +38,38 @@ impl Handler for FindCoordinator {
 
     async fn handle(call: Call, request: FindCoordinatorRequest) -> Reply {
         let (version, key_type) = (call.version, request.key_type);
-        let may_ask = match check(key_type, version) {
-            // Without the topic the look-ups below say so.
-            Ok(()) => call
-                .broker
-                .groups
-                .ensure_topic()
-                .await
-                .map_err(|_| &NOT_AVAILABLE),
-            Err(refusal) => Err(refusal),
-        };
-        if key_type == TRANSACTION {
-            no_transactions::tell(&call);
-        }
         let keys = if version >= WITH_MANY_KEYS {
             request.coordinator_keys
         } else {
             vec![request.key]
         };
+        let permit = |key: &StrBytes| permit(&call, key_type, key);
+        let permits: Vec<Found> = keys.iter().map(permit).collect();
+        let may_ask = match check(key_type, version) {
+            // Without the topic the look-ups below say so.
+            Ok(()) if permits.iter().any(Result::is_ok) => call
+                .broker
+                .groups
+                .ensure_topic()
+                .await
+                .map_err(|_| &NOT_AVAILABLE),
+            checked => checked,
+        };
+        if key_type == TRANSACTION && permits.iter().any(Result::is_ok) {
+            no_transactions::tell(&call);
+        }
         let mut found = Vec::with_capacity(keys.len());
         let mut look_up = LookUp::new(&call.broker.groups);
         let mut pace = Pace::default();
-        for key in &keys {
-            let one = may_ask.and_then(|()| look_up.hosted(key));
+        for (key, permit) in keys.iter().zip(permits) {
+            let one = permit.and(may_ask).and_then(|()| look_up.hosted(key));
             found.push(match one {
-                Err(_) if key_type == SHARE && may_be_share(version) && !is_share_key(key) => {
+                Err(_)
+                    if permit.is_ok()
+                        && key_type == SHARE
+                        && may_be_share(version)
+                        && !is_share_key(key) =>
+                {
                     Err(&NO_SHARE_KEY)
                 }
                 one => one,
@@ -140,6 +148,22 @@ impl Refusal {
     }
 }
 
+static NO_RIGHT_TO_GROUP: Refusal = Refusal::new(
+    ErrorCode::GROUP_AUTHORIZATION_FAILED,
+    "Group authorization failed.",
+    "",
+);
+static NO_RIGHT_TO_ID: Refusal = Refusal::new(
+    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    "Transactional Id authorization failed.",
+    "",
+);
+static NO_RIGHT_TO_CLUSTER: Refusal = Refusal::new(
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    "Cluster authorization failed.",
+    "Cluster authorization failed.",
+);
+
 static NOT_AVAILABLE: Refusal = Refusal::new(
     ErrorCode::COORDINATOR_NOT_AVAILABLE,
     "The coordinator is not available.",
@@ -164,6 +188,33 @@ static UNKNOWN_TYPE: Refusal = Refusal::new(
     MALFORMED_REQUEST,
 );
 static NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_REQUEST, "");
+
+/// Whether the client may know who coordinates this. Coordinators of share groups are for brokers.
+fn permit(call: &Call, key_type: i8, key: &str) -> Found {
+    let (operation, resource, refusal) = match key_type {
+        GROUP => (
+            Operation::Describe,
+            Resource::group(key),
+            &NO_RIGHT_TO_GROUP,
+        ),
+        TRANSACTION => (
+            Operation::Describe,
+            Resource::transactional_id(key),
+            &NO_RIGHT_TO_ID,
+        ),
+        SHARE if may_be_share(call.version) => (
+            Operation::ClusterAction,
+            Resource::CLUSTER,
+            &NO_RIGHT_TO_CLUSTER,
+        ),
+        _ => return Ok(()),
+    };
+    if call.may(operation, resource) {
+        Ok(())
+    } else {
+        Err(refusal)
+    }
+}
 
 /// Only groups have coordinators.
 const fn check(key_type: i8, version: i16) -> Found {

@@ -1,5 +1,6 @@
 //! What the tests of handlers share: a small cluster, and the way over the wire.
 
+mod denying;
 mod serving;
 
 use bytes::BytesMut;
@@ -11,6 +12,7 @@ use crate::metadata::record::{Config, Endpoint, MetadataRecord, Partition, Regis
 use crate::metadata::{ConfigResourceType, Image};
 use crate::wire::Peer;
 
+pub(super) use denying::Denying;
 pub(super) use serving::Serving;
 
 /// The id of the topic `orders`.

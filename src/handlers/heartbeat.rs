@@ -5,6 +5,7 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -17,6 +18,9 @@ impl Handler for Heartbeat {
     type Request = HeartbeatRequest;
 
     async fn handle(call: Call, request: HeartbeatRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Read, Resource::group(&request.group_id)) {
+            return call.reply(&HeartbeatResponse::default().with_error_code(code.0));
+        }
         let decided = call.broker.groups.ask(heartbeat(&request)).await;
         call.reply(&HeartbeatResponse::default().with_error_code(code(decided).0))
     }

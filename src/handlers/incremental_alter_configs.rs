@@ -8,6 +8,7 @@ use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 
 use crate::base::ErrorCode;
 use crate::controller::{ConfigChange, ConfigOperation, Refusal};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::altered_configs::{Answered, Asked, BROKER_LOGGER, alter, check_keys, invalid, node_id};
@@ -28,7 +29,9 @@ impl Handler for IncrementalAlterConfigs {
         let own = call.broker.config.node_id;
         let asked = request.resources.into_iter().map(|resource| Asked {
             resource_type: resource.resource_type,
-            change: change(&resource, own),
+            change: change(&resource, own, || {
+                call.permit_or_say(Operation::AlterConfigs, Resource::CLUSTER)
+            }),
             name: owned(&resource.resource_name),
         });
         let answered = alter(&call, asked.collect(), request.validate_only).await;
@@ -37,7 +40,12 @@ impl Handler for IncrementalAlterConfigs {
     }
 }
 
-fn change(resource: &AlterConfigsResource, own: i32) -> Result<ConfigChange, Refusal> {
+/// `permit` looks for the right to change loggers.
+fn change(
+    resource: &AlterConfigsResource,
+    own: i32,
+    permit: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<ConfigChange, Refusal> {
     let keys = resource.configs.iter().map(|config| config.name.as_str());
     let null: Vec<&str> = resource
         .configs
@@ -47,6 +55,7 @@ fn change(resource: &AlterConfigsResource, own: i32) -> Result<ConfigChange, Ref
         .collect();
     check_keys(keys, &null)?;
     if resource.resource_type == BROKER_LOGGER {
+        permit()?;
         let named = node_id(&resource.resource_name)?;
         return Err(if named == own {
             no_logger(&resource.configs)
@@ -135,7 +144,7 @@ mod tests {
             let changes: Vec<_> = request
                 .resources
                 .iter()
-                .map(|resource| change(resource, 1))
+                .map(|resource| change(resource, 1, || Ok(())))
                 .collect();
             let Ok(ConfigChange::Alter(operations)) = &changes[0] else {
                 panic!("{changes:?}");

@@ -5,6 +5,7 @@
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
 use crate::base::ErrorCode;
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -16,6 +17,9 @@ impl Handler for InitProducerId {
     type Request = InitProducerIdRequest;
 
     async fn handle(call: Call, request: InitProducerIdRequest) -> Reply {
+        if let Err(code) = permit(&call, &request) {
+            return call.reply(&refusal(code));
+        }
         let response = match check(&request) {
             Err(code) => {
                 if code == no_transactions::REFUSAL {
@@ -39,6 +43,18 @@ fn refusal(code: ErrorCode) -> InitProducerIdResponse {
         .with_error_code(code.0)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1)
+}
+
+/// Who may write to any topic may do so idempotently.
+fn permit(call: &Call, request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
+    if let Some(id) = &request.transactional_id {
+        return call.permit(Operation::Write, Resource::transactional_id(id));
+    }
+    let permit = call.permit(Operation::IdempotentWrite, Resource::CLUSTER);
+    match permit {
+        Err(_) if call.may_to_any(Operation::Write, ResourceType::Topic) => Ok(()),
+        permit => permit,
+    }
 }
 
 fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {

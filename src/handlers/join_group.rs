@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::coordinator::CoordinatorError;
 use crate::group::{Join, JoinReply, JoinedMember, Protocol};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -52,6 +53,9 @@ impl Handler for JoinGroup {
     }
 
     async fn handle(call: Call, request: JoinGroupRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Read, Resource::group(&request.group_id)) {
+            return call.reply(&response(call.version, &JoinReply::refused("", code)));
+        }
         let client_id = call.client_id.as_deref().unwrap_or_default();
         let join = join(
             &request,

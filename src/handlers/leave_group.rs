@@ -7,6 +7,7 @@ use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{Leave, LeaveReply, Leaver};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -22,6 +23,9 @@ impl Handler for LeaveGroup {
     type Request = LeaveGroupRequest;
 
     async fn handle(call: Call, request: LeaveGroupRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Read, Resource::group(&request.group_id)) {
+            return call.reply(&LeaveGroupResponse::default().with_error_code(code.0));
+        }
         let leave = leave(&request, call.version);
         let members = leave.members.clone();
         let decided = call.broker.groups.ask(leave).await;

@@ -10,6 +10,7 @@ use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesRe
 
 use crate::base::ErrorCode;
 use crate::metadata::{ConfigResourceType as Type, Image};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::all_topics::AllTopics;
@@ -34,6 +35,9 @@ impl Handler for ListConfigResources {
     type Request = ListConfigResourcesRequest;
 
     async fn handle(call: Call, request: ListConfigResourcesRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::DescribeConfigs, Resource::CLUSTER) {
+            return call.reply(&ListConfigResourcesResponse::default().with_error_code(code.0));
+        }
         let Some(wanted) = wanted(&request.resource_types, call.version) else {
             let refusal = ListConfigResourcesResponse::default();
             return call.reply(&refusal.with_error_code(ErrorCode::UNSUPPORTED_VERSION.0));

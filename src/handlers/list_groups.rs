@@ -12,8 +12,10 @@ use kafka_protocol::protocol::StrBytes;
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{self, ListFilter, Listing};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
+use super::authorize::Rights;
 use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
@@ -26,10 +28,17 @@ impl Handler for ListGroups {
 
     async fn handle(call: Call, request: ListGroupsRequest) -> Reply {
         let filter = filter(&request);
+        // Who may describe the cluster sees all groups.
+        let may_see_all = call.may(Operation::Describe, Resource::CLUSTER);
+        let rights = (!may_see_all).then(|| call.rights());
         let lists = call.broker.groups.read_each(group::Registry::listing).await;
         match complete(lists) {
             Ok(lists) => {
-                let answer = Arc::new(Answer { lists, filter });
+                let answer = Arc::new(Answer {
+                    lists,
+                    filter,
+                    rights,
+                });
                 let (count, lists) = (answer.count().await, 0..answer.lists.len());
                 let costs: Vec<_> = answer.lists.iter().map(|list| list.cost.clone()).collect();
                 let rows = lists.flat_map(move |list| answer.rows(list));
@@ -46,15 +55,25 @@ impl Handler for ListGroups {
 struct Answer {
     lists: Vec<Arc<Listing>>,
     filter: ListFilter,
+    /// Where each group needs a right of its own.
+    rights: Option<Rights>,
 }
 
 impl Answer {
+    fn lets(&self, group: &group::ListedGroup) -> bool {
+        let may_see = |rights: &Rights| {
+            let group = Resource::group(&group.group);
+            rights.may(Operation::Describe, group)
+        };
+        self.filter.lets(group) && self.rights.as_ref().is_none_or(may_see)
+    }
+
     /// How many groups are wanted.
     async fn count(&self) -> usize {
         let mut count = 0;
         let mut pace = Pace::default();
         for list in &self.lists {
-            let wanted = list.groups.iter().filter(|group| self.filter.lets(group));
+            let wanted = list.groups.iter().filter(|group| self.lets(group));
             count += wanted.count();
             pace.step().await;
         }
@@ -66,7 +85,7 @@ impl Answer {
         let answer = Arc::clone(self);
         (0..self.lists[list].groups.len()).filter_map(move |place| {
             let group = &answer.lists[list].groups[place];
-            let is_wanted = answer.filter.lets(group);
+            let is_wanted = answer.lets(group);
             is_wanted.then(|| Chunk::row(listed(group)))
         })
     }
@@ -136,6 +155,7 @@ mod tests {
             let answer = Arc::new(Answer {
                 lists: complete(lists).unwrap(),
                 filter: ListFilter::new(["stable"], []),
+                rights: None,
             });
             let rows = (0..3).flat_map(|list| answer.rows(list));
             let told = received(version, response, 2, rows);

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::base::{ErrorCode, LeaderEpoch, Timestamp};
 use crate::metadata::Image;
 use crate::partition::lookup::{FoundOffset, OffsetQuery, look_up};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -43,12 +44,15 @@ impl Handler for ListOffsets {
         let mut places = HashMap::new();
         let mut pace = Pace::default();
         for (topic, number) in request.topics.iter().zip(numbers) {
+            let permit = call.permit(Operation::Describe, Resource::topic(&topic.name));
             for partition in &topic.partitions {
                 pace.step().await;
-                let answer = match said.insert((number, partition.partition_index), Said::Told) {
-                    None | Some(Said::Told) => continue,
-                    Some(Said::Again) => refusal(ErrorCode::INVALID_REQUEST),
-                    Some(Said::Once) => answer(&call, &request, &image, topic, partition)
+                let said = said.insert((number, partition.partition_index), Said::Told);
+                let answer = match (said, permit) {
+                    (None | Some(Said::Told), _) => continue,
+                    (Some(_), Err(code)) => refusal(code),
+                    (Some(Said::Again), Ok(())) => refusal(ErrorCode::INVALID_REQUEST),
+                    (Some(Said::Once), Ok(())) => answer(&call, &request, &image, topic, partition)
                         .await
                         .unwrap_or_else(refusal),
                 };

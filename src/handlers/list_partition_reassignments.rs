@@ -10,13 +10,16 @@ use kafka_protocol::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 
+use crate::controller::Refusal;
 use crate::metadata::{Image, PartitionImage, TopicImage};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::all_topics::AllTopics;
 use super::cluster_view::wire_ids;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
+use super::text::wire_text;
 use super::topic_ids::wire_name;
 
 pub(super) struct ListPartitionReassignments;
@@ -25,6 +28,9 @@ impl Handler for ListPartitionReassignments {
     type Request = ListPartitionReassignmentsRequest;
 
     async fn handle(call: Call, request: ListPartitionReassignmentsRequest) -> Reply {
+        if let Err(denial) = call.permit_or_say(Operation::Describe, Resource::CLUSTER) {
+            return call.reply(&refused(denial, &request));
+        }
         let image = call.broker.cluster.image();
         match request.topics {
             Some(topics) => call.reply(&response(named(&image, &topics))),
@@ -37,6 +43,24 @@ fn response(topics: Vec<OngoingTopicReassignment>) -> ListPartitionReassignments
     ListPartitionReassignmentsResponse::default()
         .with_error_message(None)
         .with_topics(topics)
+}
+
+/// The answer to who may not know. Kafka names what was named.
+fn refused(
+    denial: Refusal,
+    request: &ListPartitionReassignmentsRequest,
+) -> ListPartitionReassignmentsResponse {
+    let row = |asked: &ListPartitionReassignmentsTopics| {
+        let numbers = asked.partition_indexes.iter();
+        let partition =
+            |number: &i32| OngoingPartitionReassignment::default().with_partition_index(*number);
+        OngoingTopicReassignment::default()
+            .with_name(asked.name.clone())
+            .with_partitions(numbers.map(partition).collect())
+    };
+    response(request.topics.iter().flatten().map(row).collect())
+        .with_error_code(denial.code.0)
+        .with_error_message(denial.message.as_deref().map(wire_text))
 }
 
 /// The rows of the topics that a request names.

@@ -19,12 +19,14 @@ use crate::base::{ErrorCode, KafkaUuid, NodeId};
 use crate::config::BrokerConfig;
 use crate::controller::is_internal;
 use crate::metadata::{Image, PartitionImage, TopicImage};
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::{Peer, Reply};
 
-use super::authorize::{CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS};
+use super::all_topics::AllTopics;
+use super::authorize::{NOT_ASKED, Rights};
 use super::cluster_view::{ClusterView, Leader, wire_id, wire_ids};
 use super::route::{Call, Handler};
-use super::streamed::{self, Around, Chunk};
+use super::streamed::{self, Around, Chunk, Pace};
 use super::topic_ids::wire_name;
 use super::{auto_create, errors};
 
@@ -52,12 +54,13 @@ impl Handler for Metadata {
             Ok(wanted) => wanted,
             Err(refusal) => return call.reply(&refusal),
         };
+        let rights = call.rights();
         let mut image = broker.cluster.image();
         let mut refused = HashMap::new();
         if request.allow_auto_topic_creation && broker.config.auto_create_topics_enable {
-            let missing = missing(&wanted, &image);
+            let missing = missing(&wanted, &image, &rights);
             if !missing.is_empty() {
-                refused = auto_create::create(broker, &image, missing.into_iter()).await;
+                refused = create(&call, &image, missing).await;
                 // The image that has the new topics.
                 image = broker.cluster.image();
             }
@@ -66,10 +69,11 @@ impl Handler for Metadata {
             image,
             config: Arc::clone(&broker.config),
             peer: Arc::clone(&call.peer),
+            rights,
             asked,
             refused,
         });
-        let count = wanted.count(&answer.image);
+        let count = answer.count(&wanted).await;
         let response = |topics| answer.response(topics, broker.cluster.cluster_id());
         let rows = Rows::new(&answer, wanted).flatten();
         streamed::rows(&call, response, count, rows).await
@@ -89,16 +93,6 @@ fn has_misplaced_null(request: &MetadataRequest, version: i16) -> bool {
 enum Wanted {
     AllTopics,
     Topics(Vec<Topic>),
-}
-
-impl Wanted {
-    /// How many rows there are.
-    fn count(&self, image: &Image) -> usize {
-        match self {
-            Self::AllTopics => image.topic_count(),
-            Self::Topics(topics) => topics.len(),
-        }
-    }
 }
 
 /// A topic that a request names.
@@ -164,8 +158,8 @@ fn refusal(topics: &[MetadataRequestTopic]) -> MetadataResponse {
     MetadataResponse::default().with_topics(topics.iter().map(row).collect())
 }
 
-/// The topics that could be created for this request.
-fn missing<'a>(wanted: &'a Wanted, image: &Image) -> Vec<&'a str> {
+/// The topics that could be created for this request, of those that the client may see.
+fn missing<'a>(wanted: &'a Wanted, image: &Image, rights: &Rights) -> Vec<&'a str> {
     let Wanted::Topics(topics) = wanted else {
         return Vec::new();
     };
@@ -175,7 +169,20 @@ fn missing<'a>(wanted: &'a Wanted, image: &Image) -> Vec<&'a str> {
     });
     names
         .filter(|name| image.topic(name).is_none() && auto_create::is_creatable(name))
+        .filter(|name| rights.may(Operation::Describe, Resource::topic(name)))
         .collect()
+}
+
+/// Creates the topics that the client may create. Returns the names that are refused and why.
+async fn create(call: &Call, image: &Image, names: Vec<&str>) -> HashMap<String, ErrorCode> {
+    let may_create_any = call.may(Operation::Create, Resource::CLUSTER);
+    let may_create =
+        |name: &&str| may_create_any || call.may(Operation::Create, Resource::topic(name));
+    let (names, forbidden): (Vec<_>, Vec<_>) = names.into_iter().partition(may_create);
+    let mut refused = auto_create::create(&call.broker, image, names.into_iter()).await;
+    let code = errors::of_denial(ResourceType::Topic);
+    refused.extend(forbidden.into_iter().map(|name| (name.to_owned(), code)));
+    refused
 }
 
 /// What the answer is made from.
@@ -183,6 +190,7 @@ struct Answer {
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
     peer: Arc<Peer>,
+    rights: Rights,
     asked: Asked,
     /// Topics that should have been created, but were not.
     refused: HashMap<String, ErrorCode>,
@@ -205,7 +213,7 @@ impl Answer {
         // From version 11 on DescribeCluster answers this question.
         let cluster_operations =
             if self.asked.cluster_operations && (8..=10).contains(&self.asked.version) {
-                CLUSTER_OPERATIONS
+                self.rights.cluster_operations()
             } else {
                 NOT_ASKED
             };
@@ -217,29 +225,62 @@ impl Answer {
             .with_cluster_authorized_operations(cluster_operations)
     }
 
-    /// The topic that is meant, or the row that says what is wrong with it.
-    fn find(&self, wanted: &Topic) -> Result<&Arc<TopicImage>, MetadataResponseTopic> {
+    /// How many rows there are.
+    async fn count(&self, wanted: &Wanted) -> usize {
         match wanted {
+            Wanted::Topics(topics) => topics.len(),
+            Wanted::AllTopics => {
+                let (mut count, mut pace) = (0, Pace::default());
+                for topic in self.image.topics() {
+                    count += usize::from(self.may_see(&topic.name));
+                    pace.step().await;
+                }
+                count
+            }
+        }
+    }
+
+    fn may_see(&self, topic: &str) -> bool {
+        let topic = Resource::topic(topic);
+        self.rights.may(Operation::Describe, topic)
+    }
+
+    /// The topic that is meant, or the row that says what is wrong with it. Whether there is a topic of a name is told
+    /// to those alone who may see it; the name that an id stands for, too.
+    fn find(&self, wanted: &Topic) -> Result<&Arc<TopicImage>, MetadataResponseTopic> {
+        let row = |code: ErrorCode, name| {
+            MetadataResponseTopic::default()
+                .with_error_code(code.0)
+                .with_name(name)
+        };
+        let denied = errors::of_denial(ResourceType::Topic);
+        match wanted {
+            Topic::Named(name) if !self.may_see(name) => Err(row(denied, Some(name.clone()))),
             Topic::Named(name) => self.image.topic(&name.0).ok_or_else(|| self.absent(name)),
-            Topic::Identified(id) => self.image.topic_by_id(KafkaUuid(*id)).ok_or_else(|| {
-                MetadataResponseTopic::default()
-                    .with_error_code(ErrorCode::UNKNOWN_TOPIC_ID.0)
-                    .with_name(None)
-                    .with_topic_id(*id)
-            }),
-            Topic::Nothing => Err(MetadataResponseTopic::default()
-                .with_error_code(ErrorCode::INVALID_TOPIC_EXCEPTION.0)
-                .with_name(None)),
+            Topic::Identified(id) => {
+                let refuse = |code| row(code, None).with_topic_id(*id);
+                let topic = self.image.topic_by_id(KafkaUuid(*id));
+                let topic = topic.ok_or_else(|| refuse(ErrorCode::UNKNOWN_TOPIC_ID))?;
+                if self.may_see(&topic.name) {
+                    Ok(topic)
+                } else {
+                    Err(refuse(denied))
+                }
+            }
+            Topic::Nothing => Err(row(ErrorCode::INVALID_TOPIC_EXCEPTION, None)),
         }
     }
 
     fn absent(&self, name: &TopicName) -> MetadataResponseTopic {
         let code = self.refused.get(name.as_str()).copied();
-        MetadataResponseTopic::default()
+        let row = MetadataResponseTopic::default()
             .with_error_code(code.unwrap_or_else(|| errors::unknown_topic(name).code).0)
             .with_name(Some(name.clone()))
-            .with_is_internal(is_internal(name))
-            .with_topic_authorized_operations(self.topic_operations())
+            .with_is_internal(is_internal(name));
+        if code == Some(errors::of_denial(ResourceType::Topic)) {
+            return row;
+        }
+        row.with_topic_authorized_operations(self.topic_operations(name))
     }
 
     /// The row of a topic, with these partitions.
@@ -253,7 +294,7 @@ impl Answer {
             .with_topic_id(topic.id.0)
             .with_is_internal(is_internal(&topic.name))
             .with_partitions(partitions)
-            .with_topic_authorized_operations(self.topic_operations())
+            .with_topic_authorized_operations(self.topic_operations(&topic.name))
     }
 
     fn partitions(&self, topic: &TopicImage) -> Vec<MetadataResponsePartition> {
@@ -308,9 +349,9 @@ impl Answer {
             .collect()
     }
 
-    fn topic_operations(&self) -> i32 {
+    fn topic_operations(&self, name: &str) -> i32 {
         if self.asked.topic_operations && self.asked.version >= 8 {
-            TOPIC_OPERATIONS
+            self.rights.operations(Resource::topic(name))
         } else {
             NOT_ASKED
         }
@@ -322,9 +363,10 @@ impl Answer {
 struct Rows {
     answer: Arc<Answer>,
     wanted: Arc<Wanted>,
-    /// How many have been told, and the last one where all topics are.
+    /// How many of those that the request names have been told.
     told: usize,
-    last: Option<Arc<TopicImage>>,
+    /// The rest, where all topics are told.
+    all: AllTopics,
 }
 
 impl Rows {
@@ -333,7 +375,7 @@ impl Rows {
             answer: Arc::clone(answer),
             wanted: Arc::new(wanted),
             told: 0,
-            last: None,
+            all: AllTopics::of(Arc::clone(&answer.image)),
         }
     }
 }
@@ -343,15 +385,12 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Row> {
         let found = match &*self.wanted {
-            Wanted::AllTopics => {
-                let last = self.last.as_ref().map(|topic| &*topic.name);
-                let topic = Arc::clone(self.answer.image.topic_after(last)?);
-                self.last = Some(Arc::clone(&topic));
-                Ok(topic)
+            Wanted::AllTopics => Ok(self.all.find(|topic| self.answer.may_see(&topic.name))?),
+            Wanted::Topics(topics) => {
+                self.told += 1;
+                self.answer.find(topics.get(self.told - 1)?).cloned()
             }
-            Wanted::Topics(topics) => self.answer.find(topics.get(self.told)?).cloned(),
         };
-        self.told += 1;
         Some(Row::new(&self.answer, found))
     }
 }

@@ -6,6 +6,11 @@
 //!
 //! Must not: keep state, take locks, touch the disk, or start tasks.
 //!
+//! # What a client may do
+//!
+//! A handler asks whether the client has the rights that Kafka asks for, by [`authorize`], before it does anything with
+//! what the rights are about. `checks.rs` is the table of all of them, and `denial_tests` denies each.
+//!
 //! # What a request may cost
 //!
 //! Nobody is asked who they are before a request is decoded, so what it costs is known before it is paid: each route
@@ -37,6 +42,8 @@ mod api_versions;
 mod ask;
 mod authorize;
 mod auto_create;
+#[cfg(test)]
+mod checks;
 mod cluster_view;
 #[cfg(test)]
 mod costs_tests;
@@ -45,6 +52,8 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+#[cfg(test)]
+mod denial_tests;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;

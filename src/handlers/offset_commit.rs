@@ -13,6 +13,7 @@ use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use crate::coordinator::CoordinatorError;
 use crate::group::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::metadata::{Image, TopicImage};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -34,7 +35,15 @@ impl Handler for OffsetCommit {
 
     async fn handle(call: Call, request: OffsetCommitRequest) -> Reply {
         let image = call.broker.cluster.image();
-        let (offsets, refusals) = check(&image, &request, call.version);
+        let group = Resource::group(&request.group_id);
+        let permit = |topic: &str| call.permit(Operation::Read, Resource::topic(topic));
+        let (offsets, refusals) = match call.permit(Operation::Read, group) {
+            Ok(()) => check(&image, &request, call.version, permit),
+            Err(code) => {
+                let partitions = request.topics.iter().map(|topic| topic.partitions.len());
+                (Vec::new(), vec![Some(code); partitions.sum()])
+            }
+        };
         // The log may be slow, and nobody who waits for it is to keep its frame.
         let asked = asked(&request);
         let commit = (!offsets.is_empty()).then(|| {
@@ -81,15 +90,17 @@ fn check(
     image: &Image,
     request: &OffsetCommitRequest,
     version: i16,
+    permit: impl Fn(&str) -> Result<(), ErrorCode>,
 ) -> (Vec<OffsetToCommit>, Vec<Option<ErrorCode>>) {
     let mut offsets = Vec::new();
     let mut refusals = Vec::new();
     for topic in &request.topics {
-        let found = topic_ids::find(
+        let found = topic_ids::find_permitted(
             image,
             &topic.name,
             topic.topic_id,
             version >= WITH_TOPIC_IDS,
+            &permit,
         );
         for partition in &topic.partitions {
             match found
@@ -235,7 +246,7 @@ mod tests {
     fn every_version_commits_what_exists() {
         for version in 2..=9 {
             let request = request(version);
-            let (offsets, refusals) = check(&fixture::image(), &request, version);
+            let (offsets, refusals) = check(&fixture::image(), &request, version, |_| Ok(()));
             let unknown = Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             assert_eq!(refusals, [unknown, None, unknown, None]);
             let commit = commit(&request, version, offsets);
@@ -265,7 +276,7 @@ mod tests {
     fn every_version_is_told_of_each_partition() {
         for version in 2..=10 {
             let request = request(version.min(9));
-            let (_, refusals) = check(&fixture::image(), &request, version.min(9));
+            let (_, refusals) = check(&fixture::image(), &request, version.min(9), |_| Ok(()));
             let partitions = [(1, ErrorCode::NONE), (0, ErrorCode::GROUP_ID_NOT_FOUND)];
             let partitions = partitions
                 .map(|(number, code)| (TopicPartition::new("orders", number), code))
@@ -316,7 +327,7 @@ mod tests {
             topic(fixture::ORDERS),
             topic(uuid::Uuid::from_u128(77)),
         ]);
-        let (offsets, refusals) = check(&fixture::image(), &request, 10);
+        let (offsets, refusals) = check(&fixture::image(), &request, 10, |_| Ok(()));
         assert_eq!(&*offsets[0].at.topic, "orders");
         assert_eq!(refusals, [None, Some(ErrorCode::UNKNOWN_TOPIC_ID)]);
         let told = over_the_wire(

@@ -9,11 +9,13 @@ use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
+use uuid::Uuid;
 
 use crate::base::{ErrorCode, TopicPartition};
 use crate::coordinator::CoordinatorError;
 use crate::group::{DeleteOffsets, DeleteOffsetsReply};
 use crate::metadata::Image;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -27,7 +29,11 @@ impl Handler for OffsetDelete {
     type Request = OffsetDeleteRequest;
 
     async fn handle(call: Call, request: OffsetDeleteRequest) -> Reply {
-        let (partitions, refusals) = check(&call.broker.cluster.image(), &request);
+        if let Err(code) = call.permit(Operation::Delete, Resource::group(&request.group_id)) {
+            return call.reply(&OffsetDeleteResponse::default().with_error_code(code.0));
+        }
+        let permit = |topic: &str| call.permit(Operation::Read, Resource::topic(topic));
+        let (partitions, refusals) = check(&call.broker.cluster.image(), &request, permit);
         // Asked even when no partition is left: there may be something to say about the group.
         let asked = call.broker.groups.ask(DeleteOffsets {
             group: domain_text(&request.group_id),
@@ -43,13 +49,12 @@ impl Handler for OffsetDelete {
 fn check(
     image: &Image,
     request: &OffsetDeleteRequest,
+    permit: impl Fn(&str) -> Result<(), ErrorCode>,
 ) -> (Vec<TopicPartition>, Vec<Option<ErrorCode>>) {
     let mut partitions = Vec::new();
     let mut refusals = Vec::new();
     for topic in &request.topics {
-        let found = image
-            .topic(&topic.name)
-            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let found = topic_ids::find_permitted(image, &topic.name, Uuid::nil(), false, &permit);
         for partition in &topic.partitions {
             match found
                 .and_then(|topic| topic_ids::with_partition(topic, partition.partition_index))
@@ -135,7 +140,7 @@ mod tests {
     #[test]
     fn each_partition_has_its_row() {
         let request = request();
-        let (partitions, refusals) = check(&fixture::image(), &request);
+        let (partitions, refusals) = check(&fixture::image(), &request, |_| Ok(()));
         assert_eq!(partitions, [TopicPartition::new("orders", 1)]);
         let code = ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC;
         let reply = DeleteOffsetsReply {
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn an_error_of_the_group_stands_alone() {
         let request = request();
-        let (_, refusals) = check(&fixture::image(), &request);
+        let (_, refusals) = check(&fixture::image(), &request, |_| Ok(()));
         let told = over_the_wire(
             &response(&request, &refusals, reply(Err(CoordinatorError::Loading))),
             0,

@@ -25,9 +25,11 @@ use uuid::Uuid;
 use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::coordinator::CoordinatorError;
 use crate::group::{FetchedOffset, Registry};
-use crate::metadata::{Image, TopicImage};
+use crate::metadata::Image;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
+use super::authorize::Rights;
 use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Pace};
@@ -54,20 +56,34 @@ impl Handler for OffsetFetch {
         }
         let (version, image) = (call.version, call.broker.cluster.image());
         let (wanted, order) = distinct(wanted(request, version));
-        let found = {
-            let groups: Vec<_> = wanted.iter().map(|one| Arc::clone(&one.group)).collect();
-            let partitions = |one: &Wanted| one.partitions(&image, version);
-            let asked: Arc<[_]> = wanted.iter().map(partitions).collect();
+        let topics = Topics {
+            image,
+            version,
+            rights: call.rights(),
+        };
+        let permit = |one: &Wanted| call.permit(Operation::Describe, Resource::group(&one.group));
+        let permits: Vec<_> = wanted.iter().map(permit).collect();
+        let mut found = {
+            let permitted = wanted.iter().zip(&permits);
+            let permitted = permitted.filter(|(_, permit)| permit.is_ok());
+            let (groups, asked): (Vec<_>, Vec<_>) = permitted
+                .map(|(one, _)| (Arc::clone(&one.group), one.partitions(&topics)))
+                .unzip();
             let names: Arc<[_]> = groups.iter().cloned().collect();
+            let asked: Arc<[_]> = asked.into();
             let look = move |registry: &Registry, place: usize| {
                 registry.fetch_offsets(&names[place], asked[place].as_deref())
             };
-            call.broker.groups.read_all(&groups, look).await
+            call.broker.groups.read_all(&groups, look).await.into_iter()
         };
         let mut told = Vec::with_capacity(wanted.len());
         let mut pace = Pace::default();
-        for (wanted, offsets) in wanted.into_iter().zip(found) {
-            told.push(Arc::new(answer(&image, version, wanted, offsets)));
+        for (wanted, permit) in wanted.into_iter().zip(permits) {
+            let offsets = permit.and_then(|()| {
+                let found = found.next().unwrap_or(Err(CoordinatorError::Refused));
+                found.map_err(errors::of_offset_fetch)
+            });
+            told.push(Arc::new(answer(&topics, wanted, offsets)));
             pace.step().await;
         }
         reply(&call, told, order).await
@@ -165,15 +181,12 @@ fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
 }
 
 impl Wanted {
-    /// What the coordinator is to be asked for. A name that no topic has may have offsets from the
-    /// time when there was one; an id that no topic has cannot be asked for.
-    fn partitions(&self, image: &Image, version: i16) -> Option<Vec<(TopicPartition, TopicId)>> {
+    /// What the coordinator is to be asked for.
+    fn partitions(&self, topics: &Topics) -> Option<Vec<(TopicPartition, TopicId)>> {
         let mut partitions = Vec::new();
         for wanted in self.topics.as_ref()? {
-            let (name, id) = match find(image, wanted, version) {
-                Ok(topic) => (Arc::clone(&topic.name), topic.id),
-                Err(_) if version >= WITH_TOPIC_IDS => continue,
-                Err(_) => (domain_text(&wanted.name), TopicId::ZERO),
+            let Ok((name, id)) = topics.find(wanted) else {
+                continue;
             };
             let numbers = wanted.partition_indexes.iter();
             partitions.extend(
@@ -184,17 +197,31 @@ impl Wanted {
     }
 }
 
-fn find<'a>(
-    image: &'a Image,
-    wanted: &OffsetFetchRequestTopics,
+/// The topics, as a client of a version may see them.
+struct Topics {
+    image: Arc<Image>,
     version: i16,
-) -> Result<&'a Arc<TopicImage>, ErrorCode> {
-    topic_ids::find(
-        image,
-        &wanted.name,
-        wanted.topic_id,
-        version >= WITH_TOPIC_IDS,
-    )
+    rights: Rights,
+}
+
+impl Topics {
+    fn permit(&self, topic: &str) -> Result<(), ErrorCode> {
+        self.rights
+            .permit(Operation::Describe, Resource::topic(topic))
+    }
+
+    /// The name and id of a topic of the request. A name that no topic has may have offsets from the time when there was
+    /// one; an id that no topic has cannot be asked for.
+    fn find(&self, wanted: &OffsetFetchRequestTopics) -> Result<(Arc<str>, TopicId), ErrorCode> {
+        let by_id = self.version >= WITH_TOPIC_IDS;
+        let permit = |topic: &str| self.permit(topic);
+        let (name, id) = (&wanted.name, wanted.topic_id);
+        match topic_ids::find_permitted(&self.image, name, id, by_id, permit) {
+            Ok(topic) => Ok((Arc::clone(&topic.name), topic.id)),
+            Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => Ok((domain_text(name), TopicId::ZERO)),
+            Err(code) => Err(code),
+        }
+    }
 }
 
 /// What is told about a group.
@@ -243,21 +270,19 @@ impl Partition {
 }
 
 fn answer(
-    image: &Image,
-    version: i16,
+    topics: &Topics,
     wanted: Wanted,
-    offsets: Result<Vec<FetchedOffset>, CoordinatorError>,
+    offsets: Result<Vec<FetchedOffset>, ErrorCode>,
 ) -> Answer {
     let (code, topics) = match (offsets, wanted.topics) {
-        (Ok(offsets), Some(topics)) => (
-            ErrorCode::NONE,
-            in_order_of_request(image, version, topics, offsets),
-        ),
-        (Ok(offsets), None) => (ErrorCode::NONE, by_topic(image, version, offsets)),
-        (Err(error), topics) => {
-            let code = errors::of_offset_fetch(error);
-            (code, refused(version, topics.unwrap_or_default(), code))
+        (Ok(offsets), Some(named)) => {
+            (ErrorCode::NONE, in_order_of_request(topics, named, offsets))
         }
+        (Ok(offsets), None) => (ErrorCode::NONE, by_topic(topics, offsets)),
+        (Err(code), named) => (
+            code,
+            refused(topics.version, named.unwrap_or_default(), code),
+        ),
     };
     Answer {
         group: wanted.group,
@@ -267,8 +292,7 @@ fn answer(
 }
 
 fn in_order_of_request(
-    image: &Image,
-    version: i16,
+    known: &Topics,
     wanted: Vec<OffsetFetchRequestTopics>,
     offsets: Vec<FetchedOffset>,
 ) -> Vec<Topic> {
@@ -276,10 +300,10 @@ fn in_order_of_request(
     let nothing: Arc<str> = "".into();
     let mut topics = Vec::with_capacity(wanted.len());
     for wanted in wanted {
-        let is_unknown_id = version >= WITH_TOPIC_IDS && find(image, &wanted, version).is_err();
+        let refusal = known.find(&wanted).err();
         let row = |number: &i32| {
-            if is_unknown_id {
-                return Partition::refused(*number, ErrorCode::UNKNOWN_TOPIC_ID, &nothing);
+            if let Some(code) = refusal {
+                return Partition::refused(*number, code, &nothing);
             }
             offsets.next().map_or_else(
                 || Partition::refused(*number, ErrorCode::UNKNOWN_SERVER_ERROR, &nothing),
@@ -292,16 +316,16 @@ fn in_order_of_request(
     topics
 }
 
-/// All offsets of a group, which come ordered by topic. What was committed in an earlier life of a
+/// All offsets of a group that the client may see, which come ordered by topic. What was committed in an earlier life of a
 /// topic says nothing about this one, and what no id can be told of is not told by id.
-fn by_topic(image: &Image, version: i16, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
+fn by_topic(known: &Topics, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
     let mut topics = Vec::new();
     let mut offsets = offsets.into_iter().peekable();
     while let Some(first) = offsets.peek() {
         let name = Arc::clone(&first.at.topic);
-        let known = image.topic(&name);
+        let topic = known.image.topic(&name);
         let is_of_this_life = |offset: &FetchedOffset| {
-            known.is_none_or(|topic| offset.topic_id.is_zero() || offset.topic_id == topic.id)
+            topic.is_none_or(|topic| offset.topic_id.is_zero() || offset.topic_id == topic.id)
         };
         let mut partitions = Vec::new();
         while let Some(offset) = offsets.next_if(|offset| offset.at.topic == name) {
@@ -309,8 +333,9 @@ fn by_topic(image: &Image, version: i16, offsets: Vec<FetchedOffset>) -> Vec<Top
                 partitions.push(Partition::committed(offset));
             }
         }
-        let id = known.map_or(TopicId::ZERO, |topic| topic.id);
-        if partitions.is_empty() || (version >= WITH_TOPIC_IDS && id.is_zero()) {
+        let id = topic.map_or(TopicId::ZERO, |topic| topic.id);
+        let has_no_id = known.version >= WITH_TOPIC_IDS && id.is_zero();
+        if partitions.is_empty() || has_no_id || known.permit(&name).is_err() {
             continue;
         }
         topics.push(Topic {

@@ -9,6 +9,7 @@ use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 
 use crate::base::{ErrorCode, LeaderEpoch};
 use crate::metadata::Image;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -21,15 +22,22 @@ impl Handler for OffsetForLeaderEpoch {
 
     async fn handle(call: Call, request: OffsetForLeaderEpochRequest) -> Reply {
         let image = call.broker.cluster.image();
+        let is_broker = call.may(Operation::ClusterAction, Resource::CLUSTER);
         let topics = request
             .topics
             .into_iter()
             .map(|topic| {
+                let permit = if is_broker {
+                    Ok(())
+                } else {
+                    call.permit(Operation::Describe, Resource::topic(&topic.topic))
+                };
                 let partitions = topic
                     .partitions
                     .iter()
                     .map(|partition| {
-                        answer(&call, &image, &topic.topic, partition)
+                        permit
+                            .and_then(|()| answer(&call, &image, &topic.topic, partition))
                             .unwrap_or_else(|code| {
                                 EpochEndOffset::default().with_error_code(code.0)
                             })

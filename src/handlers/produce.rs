@@ -26,6 +26,7 @@ use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
 use crate::record::{BatchHeader, Codec};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;
@@ -55,9 +56,9 @@ impl Handler for Produce {
     fn handle(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
         let acks = RequiredAcks::from_wire(request.acks);
         let image = call.broker.cluster.image();
-        // Without the id there is nothing that could permit the transaction: no row is looked at.
-        let refused = (request.transactional_id.is_none() && is_transactional(&request))
-            .then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        let refused = is_transactional(&request)
+            .then(|| permit_transaction(&call, &request))
+            .and_then(Result::err);
         let partitions = request.topic_data.iter();
         let partitions: usize = partitions.map(|topic| topic.partition_data.len()).sum();
         let terms = Terms {
@@ -73,6 +74,14 @@ impl Handler for Produce {
             .map(|topic| start_topic(&call, &image, topic, terms))
             .collect();
         finish(call, acks, topics)
+    }
+}
+
+/// Without an id there is nothing that could permit the transaction.
+fn permit_transaction(call: &Call, request: &ProduceRequest) -> Result<(), ErrorCode> {
+    match &request.transactional_id {
+        Some(id) => call.permit(Operation::Write, Resource::transactional_id(id)),
+        None => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
     }
 }
 
@@ -113,7 +122,10 @@ fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms)
     let by_id = call.version >= WITH_IDS;
     let topic = match terms.refused {
         Some(code) => Err(code),
-        None => topic_ids::find(image, &data.name, data.topic_id, by_id),
+        None => {
+            let permit = |topic: &str| call.permit(Operation::Write, Resource::topic(topic));
+            topic_ids::find_permitted(image, &data.name, data.topic_id, by_id, permit)
+        }
     };
     let partitions = data
         .partition_data

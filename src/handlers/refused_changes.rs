@@ -14,6 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
+use crate::controller::Refusal;
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -25,10 +27,20 @@ const NO_USERS: &str =
 pub(super) struct AlterClientQuotas;
 pub(super) struct AlterUserScramCredentials;
 
+/// Why nothing is changed, with what there is to say to those who might.
+fn refusal(call: &Call, operation: Operation, message: &'static str) -> Refusal {
+    match call.permit_or_say(operation, Resource::CLUSTER) {
+        Ok(()) => Refusal::new(ErrorCode::UNSUPPORTED_VERSION, message),
+        Err(denial) => denial,
+    }
+}
+
 impl Handler for AlterClientQuotas {
     type Request = AlterClientQuotasRequest;
 
     async fn handle(call: Call, request: AlterClientQuotasRequest) -> Reply {
+        let refusal = refusal(&call, Operation::AlterConfigs, NO_QUOTAS);
+        let message = refusal.message.map(StrBytes::from_string);
         let entries = request.entries.into_iter().map(|entry| {
             let entity = entry.entity.into_iter().map(|part| {
                 EntityData::default()
@@ -36,8 +48,8 @@ impl Handler for AlterClientQuotas {
                     .with_entity_name(part.entity_name)
             });
             EntryData::default()
-                .with_error_code(ErrorCode::UNSUPPORTED_VERSION.0)
-                .with_error_message(Some(StrBytes::from_static_str(NO_QUOTAS)))
+                .with_error_code(refusal.code.0)
+                .with_error_message(message.clone())
                 .with_entity(entity.collect())
         });
         call.reply(&AlterClientQuotasResponse::default().with_entries(entries.collect()))
@@ -48,6 +60,8 @@ impl Handler for AlterUserScramCredentials {
     type Request = AlterUserScramCredentialsRequest;
 
     async fn handle(call: Call, request: AlterUserScramCredentialsRequest) -> Reply {
+        let refusal = refusal(&call, Operation::Alter, NO_USERS);
+        let message = refusal.message.map(StrBytes::from_string);
         let deleted = request.deletions.into_iter().map(|deletion| deletion.name);
         let changed = request
             .upsertions
@@ -60,8 +74,8 @@ impl Handler for AlterUserScramCredentials {
             .map(|user| {
                 AlterUserScramCredentialsResult::default()
                     .with_user(user)
-                    .with_error_code(ErrorCode::UNSUPPORTED_VERSION.0)
-                    .with_error_message(Some(StrBytes::from_static_str(NO_USERS)))
+                    .with_error_code(refusal.code.0)
+                    .with_error_message(message.clone())
             })
             .collect();
         call.reply(&AlterUserScramCredentialsResponse::default().with_results(results))

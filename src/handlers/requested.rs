@@ -14,11 +14,12 @@ use crate::controller::Refusal;
 #[derive(Debug)]
 pub(super) struct Rows<K>(Vec<(K, Option<Refusal>)>);
 
-/// Sorts out what the controller is to decide about. `duplicate` is what is said about a key that
-/// several items have.
+/// Sorts out what the controller is to decide about. `duplicate` is what is said about a key that several items have, and
+/// `permit` whether the client may ask for the others.
 pub(super) fn sort_out<K: Clone + Eq + Hash, T>(
     items: Vec<(K, Result<T, Refusal>)>,
     duplicate: fn(&K) -> &'static str,
+    permit: impl Fn(&K) -> Result<(), Refusal>,
 ) -> (Rows<K>, Vec<T>) {
     let mut count: HashMap<K, usize> = HashMap::with_capacity(items.len());
     for (key, _) in items.iter().filter(|(_, item)| item.is_ok()) {
@@ -36,8 +37,11 @@ pub(super) fn sort_out<K: Clone + Eq + Hash, T>(
                 }
             }
             Ok(item) => {
-                rows.push((key, None));
-                asked.push(item);
+                let refusal = permit(&key).err();
+                if refusal.is_none() {
+                    asked.push(item);
+                }
+                rows.push((key, refusal));
             }
         }
     }
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn decisions_meet_their_rows() {
-        let (rows, asked) = sort_out(items(), |_| "Twice.");
+        let (rows, asked) = sort_out(items(), |_| "Twice.", |_| Ok(()));
         assert_eq!(asked, [1, 4]);
         let no = Refusal::bare(ErrorCode::INVALID_PARTITIONS);
         let answer: Vec<_> = rows.answer(Ok(vec![Ok("yes"), Err(no.clone())])).collect();
@@ -124,8 +128,35 @@ mod tests {
     }
 
     #[test]
+    fn what_the_client_may_not_ask_for_is_not_decided() {
+        let denial = Refusal::bare(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        let permit = |key: &&str| {
+            if *key == "a" || *key == "b" {
+                Err(denial.clone())
+            } else {
+                Ok(())
+            }
+        };
+        let (rows, asked) = sort_out(items(), |_| "Twice.", permit);
+        assert_eq!(asked, [4]);
+        let codes: Vec<_> = rows
+            .answer(Ok(vec![Ok("yes")]))
+            .map(|(key, result)| (key, result.map_err(|refusal| refusal.code.0)))
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                ("a", Err(29)),
+                ("b", Err(42)),
+                ("wrong", Err(17)),
+                ("c", Ok("yes"))
+            ]
+        );
+    }
+
+    #[test]
     fn without_a_decision_every_row_that_was_asked_for_has_its_code() {
-        let (rows, _) = sort_out(items(), |_| "Twice.");
+        let (rows, _) = sort_out(items(), |_| "Twice.", |_| Ok(()));
         let codes: Vec<_> = rows
             .answer::<()>(Err(ErrorCode::NOT_CONTROLLER))
             .filter_map(|(_, result)| result.err().map(|refusal| refusal.code.0))

@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::coordinator::Groups;
 use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
-use crate::security::Principal;
+use crate::security::{Authorizer, Principal};
 use crate::wire::{Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix};
 
 use super::ROUTES;
@@ -34,6 +34,8 @@ pub struct Context {
     pub partitions: Partitions,
     /// Group coordinators.
     pub groups: Groups,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What fetch sessions (KIP-227) remember.

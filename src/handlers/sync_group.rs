@@ -7,6 +7,7 @@ use kafka_protocol::protocol::{HeaderVersion as _, StrBytes};
 use crate::base::ErrorCode;
 use crate::coordinator::CoordinatorError;
 use crate::group::{Sync, SyncReply};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::errors;
@@ -44,9 +45,12 @@ impl Handler for SyncGroup {
     }
 
     async fn handle(call: Call, request: SyncGroupRequest) -> Reply {
+        let permit = call.permit(Operation::Read, Resource::group(&request.group_id));
         let has_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
         let reply = if call.version >= WITH_PROTOCOL && !has_protocol {
             SyncReply::refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+        } else if let Err(code) = permit {
+            SyncReply::refused(code)
         } else {
             let groups = &call.broker.groups;
             let decided = groups.ask(sync(&request));

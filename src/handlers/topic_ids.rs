@@ -30,6 +30,28 @@ pub(super) fn find<'a>(
     }
 }
 
+/// The same for what needs a right, which `permit` looks for. Who has no right to a topic that they name does not hear
+/// whether there is one.
+///
+/// # Errors
+/// The code with which each of the request's partitions is to be answered.
+pub(super) fn find_permitted<'a>(
+    image: &'a Image,
+    name: &str,
+    id: Uuid,
+    by_id: bool,
+    permit: impl FnOnce(&str) -> Result<(), ErrorCode>,
+) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+    if by_id {
+        let topic = find(image, name, id, by_id)?;
+        permit(&topic.name)?;
+        Ok(topic)
+    } else {
+        permit(name)?;
+        find(image, name, id, by_id)
+    }
+}
+
 /// A topic's name as messages carry it.
 pub(super) fn wire_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))

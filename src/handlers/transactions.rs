@@ -17,6 +17,7 @@ use regex_syntax::ast::{self, Ast, RepetitionKind, RepetitionRange};
 use crate::base::{ErrorCode, TopicId};
 use crate::controller::names::TRANSACTION_STATE;
 use crate::partition::{NotHosted, Partitions};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::route::{Call, Handler};
@@ -68,10 +69,11 @@ impl Handler for DescribeTransactions {
             ErrorCode::TRANSACTIONAL_ID_NOT_FOUND
         };
         let row = |id: TransactionalId| {
-            let code = if id.is_empty() {
-                ErrorCode::INVALID_REQUEST
-            } else {
-                absent
+            let permit = call.permit(Operation::Describe, Resource::transactional_id(&id));
+            let code = match permit {
+                Err(code) => code,
+                Ok(()) if id.is_empty() => ErrorCode::INVALID_REQUEST,
+                Ok(()) => absent,
             };
             TransactionState::default()
                 .with_transactional_id(id)

@@ -4,6 +4,7 @@ use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse
 
 use crate::base::NodeId;
 use crate::controller::{self, Refusal};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::ask;
@@ -16,6 +17,9 @@ impl Handler for UnregisterBroker {
     type Request = UnregisterBrokerRequest;
 
     async fn handle(call: Call, request: UnregisterBrokerRequest) -> Reply {
+        if let Err(code) = call.permit(Operation::Alter, Resource::CLUSTER) {
+            return call.reply(&UnregisterBrokerResponse::default().with_error_code(code.0));
+        }
         let command = controller::UnregisterBroker {
             broker_id: NodeId(request.broker_id.0),
         };

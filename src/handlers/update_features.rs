@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
 use crate::controller::{self, FeatureUpdate, Refusal, UpdateDirection};
+use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::ask;
@@ -28,6 +29,9 @@ impl Handler for UpdateFeatures {
             .clone()
             .map(|update| owned(&update.feature))
             .collect();
+        if let Err(denial) = call.permit_or_say(Operation::Alter, Resource::CLUSTER) {
+            return call.reply(&response(names, Err(denial), version));
+        }
         let command = controller::UpdateFeatures {
             updates: updates.map(|update| wanted(update, version)).collect(),
             validate_only: request.validate_only,

@@ -7,6 +7,7 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use super::super::authorize::Rights;
 use super::super::fixture;
 use super::super::streamed::{self, Chunk};
 use super::{Answer, response};
@@ -53,7 +54,7 @@ fn describe_in(
         request = request.with_include_documentation(is_full);
     }
     let request = fixture::over_the_wire(&request, version);
-    let answer = Answer::new(request, Arc::new(image), Arc::new(config));
+    let answer = Answer::new(request, Arc::new(image), Arc::new(config), Rights::all());
     let count = answer.resources.len();
     let rows = (0..count).map(|row| Chunk::row(answer.row(row)));
     streamed::received(version, response, count, rows)

@@ -7,6 +7,7 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, Topi
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::super::authorize::Rights;
 use super::super::{fixture, streamed};
 use super::{Answer, Asked, Row, Rows, Topic, Wanted, missing, wanted};
 use crate::base::ErrorCode;
@@ -29,6 +30,7 @@ fn answer(topics: Option<Vec<MetadataRequestTopic>>, version: i16) -> MetadataRe
                 image: Arc::new(fixture::image()),
                 config: Arc::default(),
                 peer: Arc::new(fixture::peer()),
+                rights: Rights::all(),
                 asked: Asked {
                     version,
                     cluster_operations: true,
@@ -39,10 +41,10 @@ fn answer(topics: Option<Vec<MetadataRequestTopic>>, version: i16) -> MetadataRe
                     ErrorCode::INVALID_REPLICATION_FACTOR,
                 )]),
             });
-            let count = wanted.count(&answer.image);
             let response = |topics| answer.response(topics, "cluster");
-            let rows = Rows::new(&answer, wanted).flatten();
-            streamed::received(version, response, count, rows)
+            let rows = Rows::new(&answer, wanted);
+            let count = rows.clone().count();
+            streamed::received(version, response, count, rows.flatten())
         }
         Err(refusal) => fixture::over_the_wire(&refusal, version),
     }
@@ -219,10 +221,10 @@ fn what_could_be_created_is_what_is_named_valid_and_not_there() {
             .collect(),
     );
     assert_eq!(
-        missing(&wanted, &fixture::image()),
+        missing(&wanted, &fixture::image(), &Rights::all()),
         ["new", "__consumer_offsets"]
     );
-    assert!(missing(&Wanted::AllTopics, &fixture::image()).is_empty());
+    assert!(missing(&Wanted::AllTopics, &fixture::image(), &Rights::all()).is_empty());
 }
 
 #[test]
@@ -264,6 +266,7 @@ fn a_topic_with_very_many_partitions_is_told_as_any_other() {
             image: Arc::new(fixture::image()),
             config: Arc::default(),
             peer: Arc::new(fixture::peer()),
+            rights: Rights::all(),
             asked,
             refused: HashMap::new(),
         });

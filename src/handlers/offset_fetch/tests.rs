@@ -55,6 +55,14 @@ fn request(version: i16, all: bool) -> OffsetFetchRequest {
     over_the_wire(&request, version)
 }
 
+fn topics(version: i16) -> Topics {
+    Topics {
+        image: Arc::new(fixture::image()),
+        version,
+        rights: Rights::all(),
+    }
+}
+
 fn fetched(topic: &str, partition: i32, id: Uuid, offset: i64) -> FetchedOffset {
     FetchedOffset {
         at: TopicPartition::new(topic, partition),
@@ -112,10 +120,9 @@ fn row(topic: &str, partition: i32, offset: i64, code: ErrorCode) -> (String, i3
 
 #[test]
 fn every_version_asks_for_topics_and_is_told_in_its_order() {
-    let image = fixture::image();
     for version in 1..=9 {
         let wanted = wanted(request(version, false), version).remove(0);
-        let partitions = wanted.partitions(&image, version).expect("not all");
+        let partitions = wanted.partitions(&topics(version)).expect("not all");
         let names: Vec<String> = partitions.iter().map(|(at, _)| at.to_string()).collect();
         assert_eq!(names, ["gone-0", "orders-1", "orders-0"]);
         assert!(partitions[0].1.is_zero() && partitions[1].1.0 == fixture::ORDERS);
@@ -124,7 +131,7 @@ fn every_version_asks_for_topics_and_is_told_in_its_order() {
             fetched("orders", 1, fixture::ORDERS, 42),
             fetched("orders", 0, fixture::ORDERS, -1),
         ];
-        let answer = answer(&image, version, wanted, Ok(offsets));
+        let answer = answer(&topics(version), wanted, Ok(offsets));
         let told = received(version, answer);
         if version >= 8 {
             assert_eq!(
@@ -152,17 +159,16 @@ fn every_version_asks_for_topics_and_is_told_in_its_order() {
 
 #[test]
 fn all_offsets_are_told_but_for_those_of_an_earlier_life() {
-    let image = fixture::image();
     for version in 2..=10 {
         let wanted = wanted(request(version.min(9), true), version).remove(0);
-        assert_eq!(wanted.partitions(&image, version), None);
+        assert_eq!(wanted.partitions(&topics(version)), None);
         let offsets = vec![
             fetched("audit", 0, Uuid::from_u128(77), 5),
             fetched("gone", 0, Uuid::nil(), 6),
             fetched("orders", 0, fixture::ORDERS, 7),
             fetched("orders", 1, Uuid::nil(), 8),
         ];
-        let answer = answer(&image, version, wanted, Ok(offsets));
+        let answer = answer(&topics(version), wanted, Ok(offsets));
         let told = received(version, answer);
         if version >= 10 {
             assert_eq!(told.groups[0].topics.len(), 1);
@@ -179,11 +185,10 @@ fn all_offsets_are_told_but_for_those_of_an_earlier_life() {
 
 #[test]
 fn an_error_of_the_group_is_where_the_version_has_it() {
-    let image = fixture::image();
     let code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     for version in 1..=10 {
         let wanted = wanted(request(version.min(9), false), version).remove(0);
-        let answer = answer(&image, version, wanted, Err(CoordinatorError::Loading));
+        let answer = answer(&topics(version), wanted, Err(code));
         let told = received(version, answer);
         match version {
             1 => {
@@ -208,25 +213,23 @@ fn an_error_of_the_group_is_where_the_version_has_it() {
 
 #[test]
 fn topics_that_are_named_by_id_are_told_by_id() {
-    let image = fixture::image();
     let topic = |id| {
         OffsetFetchRequestTopics::default()
             .with_topic_id(id)
             .with_partition_indexes(vec![0])
     };
-    let topics = vec![topic(Uuid::from_u128(77)), topic(fixture::ORDERS)];
+    let named = vec![topic(Uuid::from_u128(77)), topic(fixture::ORDERS)];
     let wanted = Wanted {
         group: "group".into(),
-        topics: Some(topics),
+        topics: Some(named),
     };
-    let partitions = wanted.partitions(&image, 10).expect("not all");
+    let partitions = wanted.partitions(&topics(10)).expect("not all");
     assert_eq!(
         partitions,
         [(TopicPartition::new("orders", 0), KafkaUuid(fixture::ORDERS))]
     );
     let answer = answer(
-        &image,
-        10,
+        &topics(10),
         wanted,
         Ok(vec![fetched("orders", 0, fixture::ORDERS, 42)]),
     );
@@ -246,14 +249,13 @@ fn topics_that_are_named_by_id_are_told_by_id() {
 
 #[test]
 fn offsets_with_much_metadata_are_told_as_any_others() {
-    let image = fixture::image();
     for version in 1..=9 {
         let wanted = wanted(request(version.max(2), true), version.max(2)).remove(0);
         let offsets = (0..200).map(|number| FetchedOffset {
             metadata: "m".repeat(200).into(),
             ..fetched("orders", number, fixture::ORDERS, i64::from(number))
         });
-        let answer = answer(&image, version, wanted, Ok(offsets.collect()));
+        let answer = answer(&topics(version), wanted, Ok(offsets.collect()));
         let expected =
             (0..200).map(|number| row("orders", number, i64::from(number), ErrorCode::NONE));
         assert_eq!(

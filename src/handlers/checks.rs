@@ -1,0 +1,260 @@
+//! What each API asks of its client's rights, as Kafka does: an operation on a type of resource, when it is asked for,
+//! and what becomes of a denial.
+//!
+//! A denial leaves everything as it was. What is refused has the code of its resource's type
+//! ([`super::errors::of_denial`]) where the answer has a place for it: in the row of the topic, partition or group, or for
+//! the answer as a whole. A client that may not see a topic hears the same whether there is one or not.
+//!
+//! Two rights that stand for each other are two rows here: the condition of the second says so.
+//!
+//! The table is for readers, and for the tests (`denial_tests`) that hold the handlers to it: they deny each row and
+//! look at the answer, and a handler that asks for what its row does not say fails them.
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::security::Operation::{self, *};
+use crate::security::ResourceType::{self, Cluster, Group, Topic, TransactionalId};
+
+/// One right that an API asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Check {
+    /// What the client must be allowed to do,
+    pub(super) operation: Operation,
+    /// and to what: to each that the request is about.
+    pub(super) resource: ResourceType,
+    /// When it is asked for; empty for always.
+    pub(super) when: &'static str,
+    /// What becomes of a denial.
+    pub(super) denied: Denied,
+}
+
+/// What becomes of a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// What needs the right has the code for this type of resource.
+    Refused(ResourceType),
+    /// The resource is not in the answer.
+    LeftOut,
+    /// The answer has no bits of authorized operations: 0.
+    NoOperations,
+    /// The next row of the API is asked instead.
+    NextAsked,
+}
+
+const fn check(operation: Operation, resource: ResourceType) -> Check {
+    Check {
+        operation,
+        resource,
+        when: "",
+        denied: Denied::Refused(resource),
+    }
+}
+
+impl Check {
+    const fn when(self, when: &'static str) -> Self {
+        Self { when, ..self }
+    }
+
+    const fn denied(self, denied: Denied) -> Self {
+        Self { denied, ..self }
+    }
+}
+
+/// The APIs of [`super::ROUTES`], each with what it asks for.
+pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
+    (
+        ApiKey::Produce,
+        &[
+            check(Write, TransactionalId).when("a batch is transactional"),
+            check(Write, Topic),
+        ],
+    ),
+    (
+        ApiKey::Fetch,
+        &[
+            check(Read, Topic).when("a client asks"),
+            check(ClusterAction, Cluster)
+                .when("a follower asks")
+                .denied(Denied::Refused(Topic)),
+        ],
+    ),
+    (ApiKey::ListOffsets, &[check(Describe, Topic)]),
+    (
+        ApiKey::Metadata,
+        &[
+            check(Describe, Topic).when("topics are named"),
+            check(Describe, Topic)
+                .when("all topics are asked for")
+                .denied(Denied::LeftOut),
+            check(Create, Cluster)
+                .when("a topic does not exist and would be created")
+                .denied(Denied::NextAsked),
+            check(Create, Topic).when("topics may not be created in the cluster as a whole"),
+            check(Describe, Cluster)
+                .when("authorized operations of the cluster are asked for, up to version 10")
+                .denied(Denied::NoOperations),
+        ],
+    ),
+    (
+        ApiKey::OffsetCommit,
+        &[check(Read, Group), check(Read, Topic)],
+    ),
+    (
+        ApiKey::OffsetFetch,
+        &[
+            check(Describe, Group),
+            check(Describe, Topic).when("topics are named"),
+            check(Describe, Topic)
+                .when("all topics are asked for")
+                .denied(Denied::LeftOut),
+        ],
+    ),
+    (
+        ApiKey::FindCoordinator,
+        &[
+            check(Describe, Group).when("the key is a group's"),
+            check(Describe, TransactionalId).when("the key is a transactional id"),
+            check(ClusterAction, Cluster).when("the key is a share group's partition"),
+        ],
+    ),
+    (ApiKey::JoinGroup, &[check(Read, Group)]),
+    (ApiKey::Heartbeat, &[check(Read, Group)]),
+    (ApiKey::LeaveGroup, &[check(Read, Group)]),
+    (ApiKey::SyncGroup, &[check(Read, Group)]),
+    (ApiKey::DescribeGroups, &[check(Describe, Group)]),
+    (
+        ApiKey::ListGroups,
+        &[
+            check(Describe, Cluster).denied(Denied::NextAsked),
+            check(Describe, Group)
+                .when("the cluster as a whole may not be described")
+                .denied(Denied::LeftOut),
+        ],
+    ),
+    (ApiKey::SaslHandshake, &[]),
+    (ApiKey::ApiVersions, &[]),
+    (
+        ApiKey::CreateTopics,
+        &[
+            check(Create, Cluster).denied(Denied::NextAsked),
+            check(Create, Topic).when("topics may not be created in the cluster as a whole"),
+            // The settings of a new topic are not told, and the code stands beside where they would be.
+            check(DescribeConfigs, Topic).when("the version tells settings"),
+        ],
+    ),
+    (
+        ApiKey::DeleteTopics,
+        &[
+            check(Delete, Cluster).denied(Denied::NextAsked),
+            check(Describe, Topic).when("topics may not be deleted in the cluster as a whole"),
+            check(Delete, Topic).when("topics may not be deleted in the cluster as a whole"),
+        ],
+    ),
+    (ApiKey::DeleteRecords, &[check(Delete, Topic)]),
+    (
+        ApiKey::InitProducerId,
+        &[
+            check(Write, TransactionalId).when("there is a transactional id"),
+            check(IdempotentWrite, Cluster)
+                .when("there is no transactional id")
+                .denied(Denied::NextAsked),
+            // To any topic: who may write to one may do so idempotently.
+            check(Write, Topic)
+                .when("idempotent writes are not allowed as such")
+                .denied(Denied::Refused(Cluster)),
+        ],
+    ),
+    (
+        ApiKey::OffsetForLeaderEpoch,
+        &[
+            check(ClusterAction, Cluster).denied(Denied::NextAsked),
+            check(Describe, Topic).when("it is no broker that asks"),
+        ],
+    ),
+    (ApiKey::DescribeAcls, &[check(Describe, Cluster)]),
+    (ApiKey::CreateAcls, &[check(Alter, Cluster)]),
+    (ApiKey::DeleteAcls, &[check(Alter, Cluster)]),
+    (
+        ApiKey::DescribeConfigs,
+        &[
+            check(DescribeConfigs, Topic).when("the resource is a topic"),
+            check(DescribeConfigs, Group).when("the resource is a group"),
+            check(DescribeConfigs, Cluster).when("the resource is of another type"),
+        ],
+    ),
+    (
+        ApiKey::AlterConfigs,
+        &[
+            check(AlterConfigs, Topic).when("the resource is a topic"),
+            check(AlterConfigs, Group).when("the resource is a group"),
+            check(AlterConfigs, Cluster).when("the resource is of another type"),
+        ],
+    ),
+    (ApiKey::AlterReplicaLogDirs, &[check(Alter, Cluster)]),
+    (ApiKey::DescribeLogDirs, &[check(Describe, Cluster)]),
+    (ApiKey::SaslAuthenticate, &[]),
+    (ApiKey::CreatePartitions, &[check(Alter, Topic)]),
+    (ApiKey::DeleteGroups, &[check(Delete, Group)]),
+    (ApiKey::ElectLeaders, &[check(Alter, Cluster)]),
+    (
+        ApiKey::IncrementalAlterConfigs,
+        &[
+            check(AlterConfigs, Topic).when("the resource is a topic"),
+            check(AlterConfigs, Group).when("the resource is a group"),
+            check(AlterConfigs, Cluster).when("the resource is of another type"),
+        ],
+    ),
+    (
+        ApiKey::AlterPartitionReassignments,
+        &[check(Alter, Cluster)],
+    ),
+    (
+        ApiKey::ListPartitionReassignments,
+        &[check(Describe, Cluster)],
+    ),
+    (
+        ApiKey::OffsetDelete,
+        &[check(Delete, Group), check(Read, Topic)],
+    ),
+    (
+        ApiKey::DescribeClientQuotas,
+        &[check(DescribeConfigs, Cluster)],
+    ),
+    (ApiKey::AlterClientQuotas, &[check(AlterConfigs, Cluster)]),
+    (
+        ApiKey::DescribeUserScramCredentials,
+        &[check(Describe, Cluster)],
+    ),
+    (ApiKey::AlterUserScramCredentials, &[check(Alter, Cluster)]),
+    (ApiKey::DescribeQuorum, &[check(Describe, Cluster)]),
+    (ApiKey::UpdateFeatures, &[check(Alter, Cluster)]),
+    (
+        ApiKey::DescribeCluster,
+        &[check(Describe, Cluster)
+            .when("authorized operations are asked for")
+            .denied(Denied::NoOperations)],
+    ),
+    (ApiKey::DescribeProducers, &[check(Read, Topic)]),
+    (ApiKey::UnregisterBroker, &[check(Alter, Cluster)]),
+    (
+        ApiKey::DescribeTransactions,
+        &[check(Describe, TransactionalId)],
+    ),
+    (
+        ApiKey::ListTransactions,
+        &[check(Describe, TransactionalId).denied(Denied::LeftOut)],
+    ),
+    (
+        ApiKey::ListConfigResources,
+        &[check(DescribeConfigs, Cluster)],
+    ),
+    (
+        ApiKey::DescribeTopicPartitions,
+        &[
+            check(Describe, Topic).when("topics are named"),
+            check(Describe, Topic)
+                .when("all topics are asked for")
+                .denied(Denied::LeftOut),
+        ],
+    ),
+];

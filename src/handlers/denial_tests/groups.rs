@@ -1,0 +1,206 @@
+//! APIs about groups, their offsets and transactional ids.
+
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use kafka_protocol::messages::{
+    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, DescribeTransactionsRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, SyncGroupRequest,
+};
+
+use super::{Guarded, Probe, Seen, group, text, topic, transactional_id};
+
+pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
+    (
+        ApiKey::OffsetCommit,
+        &[Some(commit_once), Some(commit_once)],
+    ),
+    (
+        ApiKey::OffsetFetch,
+        &[
+            Some(|on| Seen::code(offsets(on, Some(&["t"])).0)),
+            Some(|on| Seen::code(offsets(on, Some(&["t"])).1[0].1)),
+            Some(|on| Seen::Count(offsets(on, None).1.len())),
+        ],
+    ),
+    (
+        ApiKey::FindCoordinator,
+        &[
+            Some(|on| find_coordinator(on, 0, "g")),
+            Some(|on| find_coordinator(on, 1, "id")),
+            Some(|on| find_coordinator(on, 2, "g:AAAAAAAAAAAAAAAAAAAAZw:0")),
+        ],
+    ),
+    (
+        ApiKey::JoinGroup,
+        &[Some(|on| {
+            let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
+            let request = JoinGroupRequest::default()
+                .with_group_id(group("joined"))
+                .with_session_timeout_ms(10_000)
+                .with_rebalance_timeout_ms(10_000)
+                .with_protocol_type(text("consumer"))
+                .with_protocols(vec![protocol]);
+            Seen::code(on.ask(9, &request).error_code)
+        })],
+    ),
+    (
+        ApiKey::Heartbeat,
+        &[Some(|on| {
+            let request = HeartbeatRequest::default()
+                .with_group_id(group("g"))
+                .with_member_id(text("nobody"));
+            Seen::code(on.ask(4, &request).error_code)
+        })],
+    ),
+    (
+        ApiKey::LeaveGroup,
+        &[Some(|on| {
+            let request = LeaveGroupRequest::default()
+                .with_group_id(group("g"))
+                .with_member_id(text("nobody"));
+            Seen::code(on.ask(2, &request).error_code)
+        })],
+    ),
+    (
+        ApiKey::SyncGroup,
+        &[Some(|on| {
+            let request = SyncGroupRequest::default()
+                .with_group_id(group("g"))
+                .with_member_id(text("nobody"))
+                .with_protocol_type(Some(text("consumer")))
+                .with_protocol_name(Some(text("range")));
+            Seen::code(on.ask(5, &request).error_code)
+        })],
+    ),
+    (
+        ApiKey::DescribeGroups,
+        &[Some(|on| {
+            let request = DescribeGroupsRequest::default().with_groups(vec![group("g")]);
+            Seen::code(on.ask(5, &request).groups[0].error_code)
+        })],
+    ),
+    (
+        ApiKey::ListGroups,
+        &[
+            Some(|on| Seen::Count(listed(on).len())),
+            Some(|on| Seen::Count(listed(on).len())),
+        ],
+    ),
+    (
+        ApiKey::InitProducerId,
+        &[
+            Some(|on| init_producer_id(on, Some("id"))),
+            Some(|on| init_producer_id(on, None)),
+            Some(|on| init_producer_id(on, None)),
+        ],
+    ),
+    (
+        ApiKey::DeleteGroups,
+        &[Some(|on| {
+            let request = DeleteGroupsRequest::default().with_groups_names(vec![group("deleted")]);
+            Seen::code(on.ask(2, &request).results[0].error_code)
+        })],
+    ),
+    (
+        ApiKey::OffsetDelete,
+        &[
+            Some(|on| Seen::code(delete_offset(on).0)),
+            Some(|on| Seen::code(delete_offset(on).1)),
+        ],
+    ),
+    (
+        ApiKey::DescribeTransactions,
+        &[Some(|on| {
+            let ids = vec![transactional_id("id")];
+            let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
+            Seen::code(on.ask(0, &request).transaction_states[0].error_code)
+        })],
+    ),
+    // There is no transaction to be left out.
+    (ApiKey::ListTransactions, &[None]),
+];
+
+/// The codes for the topics.
+pub(super) fn commit(on: &Guarded, id: &str, topics: &[&str]) -> Vec<i16> {
+    let topics = topics.iter().map(|name| {
+        let partition = OffsetCommitRequestPartition::default().with_committed_offset(1);
+        OffsetCommitRequestTopic::default()
+            .with_name(topic(name))
+            .with_partitions(vec![partition])
+    });
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group(id))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(topics.collect());
+    let topics = on.ask(8, &request).topics.into_iter();
+    topics.map(|row| row.partitions[0].error_code).collect()
+}
+
+fn commit_once(on: &Guarded) -> Seen {
+    Seen::code(commit(on, "g", &["t"])[0])
+}
+
+/// The code for the group `g`, and topics with the codes for their first partitions.
+pub(super) fn offsets(on: &Guarded, topics: Option<&[&str]>) -> (i16, Vec<(String, i16)>) {
+    let wanted = |names: &[&str]| {
+        let names = names.iter();
+        let wanted = |name: &&str| {
+            OffsetFetchRequestTopics::default()
+                .with_name(topic(name))
+                .with_partition_indexes(vec![0])
+        };
+        names.map(wanted).collect()
+    };
+    let asked = OffsetFetchRequestGroup::default()
+        .with_group_id(group("g"))
+        .with_topics(topics.map(wanted));
+    let request = OffsetFetchRequest::default().with_groups(vec![asked]);
+    let row = on.ask(8, &request).groups.remove(0);
+    let topics = row.topics.iter();
+    let topics = topics.map(|topic| (topic.name.to_string(), topic.partitions[0].error_code));
+    (row.error_code, topics.collect())
+}
+
+fn find_coordinator(on: &Guarded, key_type: i8, key: &str) -> Seen {
+    let request = FindCoordinatorRequest::default()
+        .with_key_type(key_type)
+        .with_coordinator_keys(vec![text(key)]);
+    Seen::code(on.ask(6, &request).coordinators[0].error_code)
+}
+
+pub(super) fn listed(on: &Guarded) -> Vec<String> {
+    let groups = on.ask(4, &ListGroupsRequest::default()).groups.into_iter();
+    groups.map(|group| group.group_id.to_string()).collect()
+}
+
+fn init_producer_id(on: &Guarded, id: Option<&str>) -> Seen {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(id.map(transactional_id))
+        .with_transaction_timeout_ms(10_000);
+    Seen::code(on.ask(4, &request).error_code)
+}
+
+/// The code for the group, and the one for the partition.
+fn delete_offset(on: &Guarded) -> (i16, i16) {
+    let partition = OffsetDeleteRequestPartition::default();
+    let wanted = OffsetDeleteRequestTopic::default()
+        .with_name(topic("u"))
+        .with_partitions(vec![partition]);
+    let request = OffsetDeleteRequest::default()
+        .with_group_id(group("g"))
+        .with_topics(vec![wanted]);
+    let answer = on.ask(0, &request);
+    let row = answer.topics.first();
+    let code = row.map_or(0, |topic| topic.partitions[0].error_code);
+    (answer.error_code, code)
+}
