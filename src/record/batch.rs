@@ -10,7 +10,7 @@ use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 const BASE_OFFSET: usize = 0;
 const LENGTH: usize = BASE_OFFSET + size_of::<i64>();
 const LEADER_EPOCH: usize = LENGTH + size_of::<i32>();
-/// Where the number of the format stands.
+/// The position of the magic byte.
 pub const MAGIC: usize = LEADER_EPOCH + size_of::<i32>();
 const CRC: usize = MAGIC + size_of::<i8>();
 const ATTRIBUTES: usize = CRC + size_of::<u32>();
@@ -26,7 +26,7 @@ const RECORD_COUNT: usize = BASE_SEQUENCE + size_of::<i32>();
 pub const HEADER_SIZE: usize = RECORD_COUNT + size_of::<i32>();
 /// Bytes of base offset and length, which the length field does not count.
 pub const LENGTH_OVERHEAD: usize = LEADER_EPOCH;
-/// The least that the length field can say: a header without records.
+/// The smallest valid length field: a header without records.
 const LEAST_LENGTH: i32 = (HEADER_SIZE - LENGTH_OVERHEAD) as i32;
 /// The only batch format that is written or read.
 pub const CURRENT_MAGIC: i8 = 2;
@@ -204,8 +204,8 @@ impl BatchHeader {
         self.producer_id.is_some() && self.base_sequence >= 0
     }
 
-    /// When tombstones and markers of this batch may go, once a cleaner has set it. It lies in the base
-    /// timestamp field, and the records' timestamp deltas are then relative to it.
+    /// The delete horizon: when tombstones and markers of this batch may be removed. A cleaner sets it. It is stored
+    /// in the base timestamp field, and the records' timestamp deltas are then relative to it.
     pub fn delete_horizon(&self) -> Option<Timestamp> {
         self.attributes
             .has_delete_horizon()
@@ -231,7 +231,7 @@ impl BatchHeader {
         bytes
     }
 
-    /// The CRC that a batch of this header and `body` must carry. Reads the body, copies nothing.
+    /// The CRC of a batch with this header and `body`. Reads the body, copies nothing.
     pub fn crc_over(&self, body: &[u8]) -> u32 {
         let header = self.encode();
         crc32c::crc32c_append(crc32c::crc32c(&header[ATTRIBUTES..]), body)
@@ -268,7 +268,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The batch at the front of `bytes`; what follows it is left out. The CRC is not checked.
+    /// The batch at the start of `bytes`, without the bytes after it. The CRC is not checked.
     pub fn parse(bytes: &Bytes) -> Result<Self, BatchError> {
         let header = BatchHeader::parse(bytes)?;
         let needed = header.size();
@@ -304,7 +304,7 @@ impl Batch {
     pub fn record_bytes(&self, limit: usize) -> Result<Bytes, BatchError> {
         let codec = self.header.attributes.codec()?;
         let body = self.body();
-        // Compaction can leave a bare header, which is no stream of any codec.
+        // Compaction can leave a header without records, which is not a stream of any codec.
         if codec != Codec::None && !body.is_empty() {
             return Ok(codec.decompress(&body, limit)?);
         }
@@ -319,13 +319,13 @@ impl Batch {
         Records::new(&self.header, record_bytes)
     }
 
-    /// The CRC over bytes 21.. that would be right after `header`'s bytes 21..61 replaced the stored ones.
+    /// The CRC over bytes 21.. if `header`'s bytes 21..61 replaced the stored ones.
     pub fn crc_with_header(&self, header: &BatchHeader) -> u32 {
         header.crc_over(self.bytes.get(HEADER_SIZE..).unwrap_or_default())
     }
 }
 
-/// Iterates over whole batches that lie one after another; ends with an error at the first that is short or malformed.
+/// Iterates over whole batches, one after another; ends with an error at the first that is incomplete or malformed.
 #[derive(Clone, Debug)]
 pub struct Batches {
     rest: Bytes,
@@ -337,7 +337,7 @@ impl Batches {
         Self { rest: bytes }
     }
 
-    /// The bytes behind the batches that were returned so far; empty after an error.
+    /// The bytes after the batches that were returned so far; empty after an error.
     pub const fn rest(&self) -> &Bytes {
         &self.rest
     }
@@ -366,25 +366,25 @@ impl std::iter::FusedIterator for Batches {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// The batch, or its header, goes beyond the end of the bytes.
-    #[error("{needed} bytes needed, {available} there")]
+    #[error("{needed} bytes needed, but only {available} are there")]
     Short {
-        /// Size of the batch, or of a header where not even that is there.
+        /// Size of the batch, or of a header if even the header is incomplete.
         needed: usize,
         /// Bytes from the start of the batch to the end.
         available: usize,
     },
-    /// A format that is not read: 0 and 1 are those of old clients.
+    /// An unsupported format: 0 and 1 are those of old clients.
     #[error("magic {0} is not 2")]
     UnsupportedMagic(i8),
     /// The length field does not even cover the header.
     #[error("length {0} is too small")]
     InvalidLength(i32),
-    /// The bytes are not those that were written.
+    /// The checksum is wrong: the bytes are not those that were written.
     #[error("stored crc {stored:#010x} differs from {computed:#010x}")]
     CorruptCrc {
-        /// What the header says.
+        /// The stored checksum.
         stored: u32,
-        /// What the bytes give.
+        /// The checksum of the bytes.
         computed: u32,
     },
     /// Codec numbers 5 to 7.

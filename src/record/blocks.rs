@@ -1,11 +1,11 @@
-//! Writers of the formats that are divided into blocks of a fixed size: gathers what comes in pieces of any
-//! size, so that the same bytes give the same stream however they were divided.
+//! Writers of formats with blocks of a fixed size. They collect input of any size, so that the same bytes give the
+//! same stream however they are divided.
 
 use std::io::Write;
 
 use super::compress::{Codec, CodecError};
 
-/// A format that is a start, blocks behind their sizes, and an end.
+/// A format of a start, blocks that follow their sizes, and an end.
 pub(super) trait BlockFormat {
     const CODEC: Codec;
     /// Bytes of a block before compression; the last one may be smaller.
@@ -13,18 +13,18 @@ pub(super) trait BlockFormat {
     const START: &'static [u8];
     const END: &'static [u8];
 
-    /// Room that a block of `size` bytes may need.
+    /// The most bytes that a compressed block of `size` bytes may need.
     fn most_packed(size: usize) -> usize;
 
-    /// Compresses one block to the front of `packed`.
+    /// Compresses one block to the start of `packed`.
     fn pack(&mut self, bytes: &[u8], packed: &mut [u8]) -> Result<Packed, CodecError>;
 }
 
 /// How a block is stored.
 pub(super) struct Packed {
-    /// What precedes it: its size as the format writes it.
+    /// Its size in the form that the format writes before it.
     pub(super) head: [u8; 4],
-    /// Its size; `None` where it is stored as it is.
+    /// Its compressed size; `None` if it is stored uncompressed.
     pub(super) size: Option<usize>,
 }
 

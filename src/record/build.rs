@@ -59,7 +59,7 @@ impl Default for BatchOptions {
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
     options: BatchOptions,
-    /// A gap for the header, then the records.
+    /// Room for the header, then the records.
     bytes: Vec<u8>,
     count: i32,
     base_timestamp: Option<Timestamp>,
@@ -89,8 +89,8 @@ impl BatchBuilder {
         }
     }
 
-    /// Sets the delete horizon, which takes the place of the base timestamp. Belongs before the first
-    /// record, whose timestamp is written relative to it.
+    /// Sets the delete horizon, which replaces the base timestamp. Call it before the first record, whose
+    /// timestamp is written relative to it.
     #[must_use]
     pub const fn with_delete_horizon(mut self, horizon: Timestamp) -> Self {
         self.delete_horizon = Some(horizon);
@@ -115,7 +115,7 @@ impl BatchBuilder {
         );
     }
 
-    /// Adds a record at a distance from the base offset, beyond that of the record before it:
+    /// Adds a record with this offset delta, which must be greater than that of the previous record:
     /// compaction leaves gaps.
     pub fn push_at(
         &mut self,
@@ -158,8 +158,8 @@ impl BatchBuilder {
         self.last_offset_delta = offset_delta;
     }
 
-    /// Makes the batch end at least at this distance from the base offset, though no record may lie
-    /// there: a compacted batch keeps the range of offsets it had.
+    /// Makes the last offset delta at least this large, even without a record there: a compacted batch keeps its
+    /// range of offsets.
     pub fn extend_to(&mut self, last_offset_delta: i32) {
         self.last_offset_delta = self.last_offset_delta.max(last_offset_delta);
     }
@@ -182,7 +182,7 @@ impl BatchBuilder {
     /// The finished batch.
     ///
     /// # Panics
-    /// When the batch has grown beyond 2 GiB, whose length its header cannot say.
+    /// When the batch is larger than 2 GiB, the limit of its length field.
     pub fn finish(mut self) -> Bytes {
         let codec = self.compress();
         let length = i32::try_from(self.bytes.len() - LENGTH_OVERHEAD);
@@ -213,9 +213,8 @@ impl BatchBuilder {
         self.bytes.into()
     }
 
-    /// Replaces the records by their compressed stream. Says which codec they have now: a codec that
-    /// fails, which into memory none should, leaves them readable as they are, and no records need no
-    /// stream.
+    /// Replaces the records by their compressed stream, and returns the codec that they have now. They stay
+    /// uncompressed if the codec fails, which should not happen in memory, or if there are none.
     fn compress(&mut self) -> Codec {
         let codec = self.options.codec;
         if codec == Codec::None || self.is_empty() {
@@ -233,7 +232,7 @@ impl BatchBuilder {
     }
 }
 
-/// A length as the integer that varints are written from.
+/// A length as an integer for a varint.
 fn wide(length: usize) -> i64 {
     // No slice is longer than i64::MAX bytes, so the fallback is never taken.
     i64::try_from(length).unwrap_or(i64::MAX)

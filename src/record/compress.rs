@@ -1,6 +1,6 @@
 //! The codecs of record batches, in the containers that Kafka uses.
 //!
-//! Decompression believes nothing that the input says about its size: see [`super::stream`].
+//! Decompression does not trust the sizes in its input: see [`super::stream`].
 
 use std::fmt;
 
@@ -64,11 +64,11 @@ impl Codec {
     pub fn decompress(self, bytes: &[u8], limit: usize) -> Result<Bytes, CodecError> {
         let limits = Limits {
             total: limit,
-            // All of it is held here, so the stream need not hold less.
+            // All of the output is held here, so the stream may hold as much.
             held: limit,
         };
         let mut stream = Stream::open(self, bytes, limits)?;
-        // Sized by bytes that are really there; grows as output appears.
+        // Sized by the input, and grows as output appears.
         let mut target = Target::with_capacity(bytes.len().saturating_mul(3).min(limit));
         while stream.unpack(&mut target)? {}
         Ok(target.into_bytes())
@@ -102,19 +102,19 @@ impl fmt::Display for Codec {
     }
 }
 
-/// A codec and how hard it tries. The levels are those of Kafka's settings and mean what they mean there.
+/// A codec and its level. The levels are those of Kafka's settings, with the same meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// Records as they are.
     None,
-    /// 1 to 9; -1 is zlib's own choice, 6.
+    /// 1 to 9; -1 is zlib's default, 6.
     Gzip(i32),
     /// Has no levels.
     Snappy,
-    /// 9, the default, is the fast compressor, as in Kafka's client; the others from 1 to 17 are those of
-    /// the slow one ("HC"), which ends at 12: what is above counts as 12.
+    /// 9, the default, is the fast compressor, as in Kafka's client. The other levels from 1 to 17 are those of
+    /// the slow one ("HC"), which ends at 12: higher levels count as 12.
     Lz4(i32),
-    /// -131072 to 22; 0 is zstd's own choice, 3. The higher, the smaller; below 0 faster still.
+    /// -131072 to 22; 0 is zstd's default, 3. Higher levels compress better; negative ones are faster.
     Zstd(i32),
 }
 
@@ -152,18 +152,18 @@ impl Compression {
 /// Why bytes could not be compressed or decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// The output, or what of it must be held at once, would be larger than the caller allows.
+    /// The output, or the part of it that must be held at once, would be larger than the caller allows.
     #[error("records are larger than {limit} bytes")]
     TooLarge {
         /// What the caller allows.
         limit: usize,
     },
-    /// The input is no stream of this codec, or is cut off.
+    /// The input is not a stream of this codec, or is truncated.
     #[error("malformed {codec} stream: {reason}")]
     Malformed {
         /// The codec that was asked for.
         codec: Codec,
-        /// What the codec said.
+        /// The reason from the codec.
         reason: String,
     },
 }

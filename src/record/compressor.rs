@@ -1,7 +1,7 @@
 //! Compression piece by piece, the counterpart of [`super::stream`].
 //!
-//! What it holds, however much passes through: a block of snappy or lz4, a few hundred KiB of gzip, and of zstd
-//! its window with the tables over it, which grow with the level: see [`WIDEST_WINDOW`].
+//! Its memory does not depend on the amount of data: a block of snappy or lz4, a few hundred KiB for gzip, and for
+//! zstd its window and tables, which grow with the level: see [`WIDEST_WINDOW`].
 
 use std::io::Write;
 
@@ -13,12 +13,12 @@ use super::compress::{Codec, CodecError, Compression};
 use super::lz4::{self, HighFormat};
 use super::snappy::SnappyFormat;
 
-/// Levels of zstd above this one take a wider window than [`WIDEST_WINDOW`] ...
+/// Levels of zstd above this one would use a wider window than [`WIDEST_WINDOW`] ...
 const WIDE_ZSTD_LEVELS: i32 = 19;
 
-/// ... which, as a power of two, is what all of them get here: 8 MiB, with tables of some 100 MiB. Their own
-/// windows of up to 128 MiB would take most of a gigabyte, and as much of every consumer as the window is
-/// wide. No batch of a usual size is that long, so that nothing is lost.
+/// ... which all of them get here instead (as a power of two): 8 MiB, with tables of some 100 MiB. Their own
+/// windows of up to 128 MiB would need most of a gigabyte, and every consumer would need the size of the
+/// window. Batches of a usual size are smaller than that, so nothing is lost.
 const WIDEST_WINDOW: u32 = 23;
 
 /// A compressed stream that is being written to `W`.
@@ -37,7 +37,7 @@ enum Sink<W: Write> {
 }
 
 impl<W: Write> Compressor<W> {
-    /// Begins a stream. `size` is how much will be written, if that is known; it must be right then.
+    /// Starts a stream. `size` is the number of bytes that will be written, if it is known; it must be exact.
     pub(super) fn open(
         compression: Compression,
         out: W,
@@ -99,7 +99,7 @@ fn zstd_encoder<W: Write>(
     if level > WIDE_ZSTD_LEVELS {
         encoder.window_log(WIDEST_WINDOW)?;
     }
-    // Knowing the size, zstd takes a window and tables that fit a small batch.
+    // With the size, zstd uses a window and tables that fit a small batch.
     encoder.set_pledged_src_size(size.and_then(|size| u64::try_from(size).ok()))?;
     Ok(encoder)
 }

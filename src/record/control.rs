@@ -1,8 +1,8 @@
 //! Control records: transaction markers in partitions; leader changes and the bounds of snapshots in
 //! the metadata log.
 //!
-//! A key is two int16, version and type. A version above ours is read as ours, and a type that we do
-//! not know is skipped by its reader, so that a newer broker's log stays readable.
+//! A key is two int16, version and type. A newer version is read as the known one, and readers skip an unknown
+//! type, so that the log of a newer broker stays readable.
 
 use bytes::Bytes;
 
@@ -16,18 +16,18 @@ const VERSION: i16 = 0;
 /// "No tagged fields", which ends every structure of a flexible message.
 const NO_TAGS: u8 = 0;
 
-/// What a control record is about.
+/// The type of a control record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ControlType {
-    /// The transaction of the batch's producer is void.
+    /// The transaction of the batch's producer is aborted.
     Abort,
-    /// The transaction of the batch's producer holds.
+    /// The transaction of the batch's producer is committed.
     Commit,
-    /// A leader of the metadata log took office.
+    /// A new leader of the metadata log.
     LeaderChange,
-    /// A snapshot begins.
+    /// The start of a snapshot.
     SnapshotHeader,
-    /// A snapshot is complete.
+    /// The end of a snapshot.
     SnapshotFooter,
     /// The finalized `kraft.version`.
     KraftVersion,
@@ -87,7 +87,7 @@ impl ControlType {
 /// The end of a transaction in one partition. Its producer is that of the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndTransactionMarker {
-    /// Whether the transaction holds.
+    /// Whether the transaction is committed.
     pub committed: bool,
     /// Epoch of the coordinator that decided.
     pub coordinator_epoch: i32,
@@ -164,7 +164,7 @@ impl ControlPlace {
     }
 }
 
-/// The batch with which a leader of the metadata log begins its epoch.
+/// The batch with which a leader of the metadata log starts its epoch.
 pub fn leader_change(
     place: ControlPlace,
     leader: NodeId,
@@ -241,11 +241,11 @@ fn int16(cursor: &mut Cursor<'_>) -> Result<i16, ControlError> {
         .ok_or(ControlError::Short)
 }
 
-/// A control record that cannot be understood.
+/// A control record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// The key or value is missing or cut off.
-    #[error("control record is cut off")]
+    /// The key or value is missing or truncated.
+    #[error("control record is truncated")]
     Short,
     /// Negative versions do not exist.
     #[error("control record version {0} does not exist")]

@@ -1,8 +1,8 @@
-//! The rules of records, written once: for records that are borrowed from a slice ([`super::iter`]) and
-//! for those that are only checked as a stream passes ([`super::scan`]).
+//! The rules of records in one place: for records that are borrowed from a slice ([`super::iter`]) and for those
+//! that are only checked in a stream ([`super::scan`]).
 //!
-//! A record takes some ten nanoseconds, of which calls and the moving of a whole [`Head`] would be half:
-//! therefore `inline(always)`, without which the compiler decides otherwise.
+//! A record takes some ten nanoseconds. Function calls and moves of a whole [`Head`] would be half of that, hence
+//! `inline(always)`: the compiler would decide otherwise.
 
 use super::batch::BatchHeader;
 use super::varint::Fields;
@@ -58,7 +58,7 @@ pub(super) fn header<F: Fields>(body: &mut F) -> Option<(F::Bytes, Option<F::Byt
 /// Checks that `count` headers are the rest of a record.
 #[inline(always)]
 pub(super) fn check_headers(count: i32, body: &mut impl Fields) -> Result<(), RecordError> {
-    // A header takes at least two bytes, so a false count runs out of bytes before it costs time.
+    // A header has at least two bytes, so a wrong count runs out of bytes before it costs time.
     for _ in 0..count {
         header(body).ok_or(RecordError::Field("headers"))?;
     }
@@ -68,7 +68,7 @@ pub(super) fn check_headers(count: i32, body: &mut impl Fields) -> Result<(), Re
     }
 }
 
-/// What the header of a batch says about its records.
+/// The fields of a batch header that its records need.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
     /// Records still to come. `None` once the end or an error has been reported.
@@ -115,7 +115,7 @@ impl Frame {
     }
 }
 
-/// Bytes that hold exactly as many records as their batch announces.
+/// Bytes with exactly as many records as the batch header says.
 pub(super) trait RecordSource {
     type Record;
     type Error: From<RecordError>;
@@ -125,13 +125,13 @@ pub(super) trait RecordSource {
     /// Reads the next record.
     fn read(&mut self) -> Result<Self::Record, Self::Error>;
 
-    /// How many bytes follow the last record, or at least more than none where there are any.
+    /// How many bytes follow the last record; possibly fewer than there are, but not 0 if there are any.
     fn left_over(&mut self) -> Result<usize, Self::Error>;
 
-    /// The next record, or what is wrong with the end; ends after the first error.
+    /// The next record, or the error at the end. Ends after the first error.
     #[inline]
     fn advance(&mut self) -> Option<Result<Self::Record, Self::Error>> {
-        // Taking it ends the iteration unless this record turns out well.
+        // Taking it ends the iteration unless this record is good.
         let remaining = self.frame().remaining.take()?;
         if remaining <= 0 {
             return self.check_end(remaining).err().map(Err);
@@ -157,30 +157,30 @@ pub(super) trait RecordSource {
 /// Why the records of a batch cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The bytes end before the last record that the batch announces.
-    #[error("malformed record: fewer records than the batch announces")]
+    /// There are fewer records than the batch header says.
+    #[error("malformed record: fewer records than the batch header says")]
     Missing,
     /// A record's length is negative or goes beyond the end of the batch.
     #[error("malformed record: length {0} does not fit its batch")]
     Length(i32),
-    /// A record of a compressed batch is larger than its reader takes.
-    #[error("a record of {size} bytes, of which {most} are allowed")]
+    /// A record of a compressed batch is larger than its reader allows.
+    #[error("a record of {size} bytes, but at most {most} are allowed")]
     TooLarge {
         /// Its size without its length field.
         size: i32,
-        /// The largest size that is taken.
+        /// The largest size that is allowed.
         most: i32,
     },
-    /// A field is cut off, negative or out of range.
+    /// A field is truncated, negative or out of range.
     #[error("malformed record: bad {0}")]
     Field(&'static str),
     /// A record ends before its length is used up.
     #[error("malformed record: {0} bytes after its last field")]
     TrailingBytes(usize),
-    /// Bytes follow the last record that the batch announces: at least so many.
+    /// At least this many bytes follow the last record of the batch.
     #[error("malformed batch: {0} or more bytes after its last record")]
     LeftOver(usize),
-    /// The batch announces a negative number of records.
+    /// The batch header has a negative number of records.
     #[error("malformed batch: record count {0}")]
     NegativeCount(i32),
 }

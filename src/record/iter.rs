@@ -1,4 +1,4 @@
-//! Records of a batch, borrowed, nothing allocated.
+//! The records of a batch, borrowed and without allocation.
 
 use super::batch::BatchHeader;
 pub use super::fields::RecordError;
@@ -21,7 +21,7 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value, or null: a tombstone.
     pub value: Option<&'a [u8]>,
-    /// The headers behind their count, already found to be well formed.
+    /// The headers after their count, already checked.
     headers: &'a [u8],
 }
 
@@ -29,7 +29,7 @@ impl<'a> Record<'a> {
     /// Headers in order, duplicates kept.
     pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.headers);
-        // The bytes end with the last header, so the first field that is not there is the end.
+        // The bytes end with the last header, so the first missing field is the end.
         std::iter::from_fn(move || {
             let (key, value) = header(&mut cursor)?;
             Some(Header { key, value })
@@ -40,7 +40,7 @@ impl<'a> Record<'a> {
 /// One header of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Kafka means UTF-8 but does not check.
+    /// UTF-8 in Kafka, but not checked.
     pub key: &'a [u8],
     /// The value, or null.
     pub value: Option<&'a [u8]>,
@@ -66,14 +66,14 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Takes no record of more than `most` bytes.
+    /// Refuses records of more than `most` bytes.
     #[must_use]
     pub const fn with_records_up_to(mut self, most: i32) -> Self {
         self.most = most;
         self
     }
 
-    /// The bytes behind the records that were returned so far.
+    /// The bytes after the records that were returned so far.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.cursor.rest
     }

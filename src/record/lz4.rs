@@ -4,10 +4,10 @@
 //! 04 22 4d 18 | flags | block size | [content size, 8] | header check | (size | block | [check])* | 0 | [check]
 //! ```
 //!
-//! Numbers are little-endian. Like Kafka's reader this one refuses blocks that refer to earlier blocks:
-//! Java consumers could not read them, so they must not be acknowledged. `lz4_flex` decodes blocks; its
-//! frame decoder is not used, since it takes a frame without an end for a whole one and sizes its
-//! buffers by the frame's claim. It compresses fast; the other levels are those of the `lz4` crate.
+//! Numbers are little-endian. Like Kafka's reader, this one refuses blocks that refer to earlier blocks:
+//! Java consumers could not read them, so they must not be acknowledged. `lz4_flex` decodes blocks. Its
+//! frame decoder is not used, since it accepts a frame without an end and sizes its buffers by the frame
+//! header. It also compresses at the fast level; the other levels are those of the `lz4` crate.
 
 use std::io::Write;
 
@@ -27,9 +27,9 @@ const INDEPENDENT_BLOCKS: u8 = 1 << 5;
 const BLOCK_CHECKS: u8 = 1 << 4;
 const CONTENT_SIZE: u8 = 1 << 3;
 const CONTENT_CHECK: u8 = 1 << 2;
-/// One reserved bit, and one for dictionaries, which Kafka does not know.
+/// One reserved bit, and one for dictionaries, which Kafka does not support.
 const UNSUPPORTED: u8 = 0b11;
-/// Set in a block's size when the block is stored as it is.
+/// Set in a block's size if the block is stored uncompressed.
 const STORED: u32 = 1 << 31;
 /// The largest expansion of the format: a byte of match length stands for 255 bytes.
 const MOST_EXPANSION: usize = 256;
@@ -57,14 +57,14 @@ impl BlockFormat for HighFormat {
     const END: &'static [u8] = &[0; 4];
 
     fn most_packed(size: usize) -> usize {
-        // What does not fit here is stored as it is.
+        // A block that does not fit is stored uncompressed.
         size
     }
 
     fn pack(&mut self, bytes: &[u8], packed: &mut [u8]) -> Result<Packed, CodecError> {
         let mode = CompressionMode::HIGHCOMPRESSION(self.level);
         let stored = || u32::try_from(bytes.len()).map(|size| (size | STORED).to_le_bytes());
-        // It fails where the block does not get smaller, since there is no room for more.
+        // It fails if the block does not get smaller, since there is no room for more.
         match lz4::block::compress_to_buffer(bytes, Some(mode), false, packed) {
             Ok(size) if size < bytes.len() => Ok(Packed {
                 head: u32::try_from(size).map_err(malformed)?.to_le_bytes(),
@@ -131,7 +131,7 @@ impl FrameHeader {
 pub(super) struct Lz4Frame<'a> {
     cursor: Cursor<'a>,
     header: FrameHeader,
-    /// Bytes that came out so far, and their hash where the frame has one.
+    /// Bytes of output so far, and their hash if the frame has one.
     unpacked: u64,
     hash: Xxh32,
     ended: bool,
@@ -203,7 +203,7 @@ impl<'a> Lz4Frame<'a> {
         if self.cursor.rest.is_empty() {
             Ok(())
         } else {
-            // Kafka's reader ends with the first frame: what follows could be acknowledged, never read.
+            // Kafka's reader stops after the first frame: further bytes could be acknowledged but never read.
             Err(malformed("bytes after the frame"))
         }
     }

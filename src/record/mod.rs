@@ -1,7 +1,7 @@
 //! Floor 1: record batches (format 2) as bytes.
 //!
-//! A batch is at once what a producer sends, what a segment stores and what a consumer receives. This
-//! room is the only one that knows its bytes.
+//! A producer sends a batch, a segment stores it, and a consumer receives it, all in the same bytes. Only this room
+//! knows them.
 //!
 //! ```text
 //!  0            8        12        16 17     21                                       61
@@ -17,27 +17,26 @@
 //! What it owns:
 //! - [`batch`]: the header as a view, whole batches one after another, the checksum;
 //! - [`iter`]: the records of a batch, borrowed;
-//! - [`scan`]: the records of a compressed batch, checked as they stream by and not kept;
-//! - [`build`]: batches of our own (internal topics, the metadata log);
-//! - [`retain`]: batches with some of their records taken out, as compaction leaves them;
+//! - [`scan`]: the records of a compressed batch, checked in a stream and not kept;
+//! - [`build`]: batches that the broker writes itself (internal topics, the metadata log);
+//! - [`retain`]: batches without some of their records, as compaction leaves them;
 //! - [`recompress`]: the records of a batch in another codec;
 //! - [`compress`]: the four codecs in the containers that Kafka uses; [`stream`] reads them, [`compressor`]
 //!   writes them;
 //! - [`control`]: transaction markers and the control records of the metadata log.
 //!
 //! What it must not do: wait, open files or sockets, know requests. It imports neither tokio nor
-//! `kafka_protocol`, whose record decoder allocates by the batch's own claims and merges headers of
+//! `kafka_protocol`, whose record decoder allocates as much as the batch says and merges headers with
 //! equal keys.
 //!
 //! What always holds:
-//! - Nothing that was read from outside makes it panic. Every length is compared with the bytes that
-//!   are there before it is used.
-//! - Record bytes are handed on as slices of the bytes they came in; only decompression copies.
-//!   Changing a header never copies the body: see [`Batch::crc_with_header`].
+//! - No input makes it panic. Every length is compared with the remaining bytes before it is used.
+//! - Record bytes are passed on as slices of the input; only decompression copies. Changing a header
+//!   never copies the body: see [`Batch::crc_with_header`].
 //! - Iterating allocates nothing. Decompression allocates as output appears and stops at the caller's
-//!   limit, whatever the input says about its size. Scanning holds a few pieces of its stream, whatever
-//!   that unpacks to.
-//! - A batch whose record count and bytes disagree ends in an error, never in fewer records.
+//!   limit, whatever size the input claims. Scanning holds a few pieces of its stream, whatever its
+//!   uncompressed size.
+//! - If the record count and the bytes of a batch disagree, the result is an error, never fewer records.
 
 pub mod batch;
 mod blocks;

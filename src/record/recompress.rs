@@ -1,9 +1,8 @@
-//! The records of a batch in another codec, as the leader of a topic with a codec of its own stores them.
+//! The records of a batch in another codec, for topics with a codec of their own.
 //!
-//! Records do not depend on the codec around them, so they are copied as they stream by; nothing but a piece
-//! of them is held. Kafka's clients take the first record's timestamp as the base of all others, and so does
-//! Kafka's leader when it writes a batch anew: where a batch has another base, the timestamps are written
-//! anew, and nothing else of a record is.
+//! Records do not depend on the codec around them, so they are copied in a stream, and only one piece of them is held.
+//! Kafka's clients use the first record's timestamp as the base of all others, and so does Kafka's leader when it
+//! rewrites a batch: if a batch has another base, the timestamps are rewritten, and nothing else in a record changes.
 //!
 //! ```text
 //!   varint   1 byte       varlong
@@ -28,23 +27,23 @@ use super::stream::Limits;
 use super::varint::{self, Fields};
 use crate::base::Timestamp;
 
-/// What takes the place of a batch's records.
+/// The new records of a batch.
 #[derive(Clone, Debug)]
 pub struct Recompressed {
-    /// The new stream, unless it is larger than was allowed.
+    /// The new stream, unless it is larger than allowed.
     pub body: Option<Bytes>,
-    /// Size of the new stream, or what there was of it when it became too large.
+    /// Size of the new stream, or its size so far when it became too large.
     pub size: usize,
     /// What its timestamps are relative to.
     pub base_timestamp: Timestamp,
 }
 
 impl Batch {
-    /// The records in another codec. They must have been checked (see [`Batch::scan`]), which also tells
-    /// what they unpack to; a caller who did not count gives `None`.
+    /// The records in another codec. They must have been checked (see [`Batch::scan`]), which also gives their
+    /// uncompressed size; a caller that does not know it passes `None`.
     ///
-    /// The result may have at most `most` bytes. Compression ends where that is exceeded: the slowest levels
-    /// take seconds for what a hostile batch can unpack to.
+    /// The result may have at most `most` bytes. Compression stops when it has more: the slowest levels need seconds
+    /// for what a hostile batch can unpack to.
     pub fn recompress(
         &self,
         target: Compression,
@@ -93,7 +92,7 @@ struct Rewrite {
 }
 
 impl Rewrite {
-    /// Copies the records, of which the `first` has been begun.
+    /// Copies the records; the head of the `first` was already read.
     fn run(
         &self,
         window: &mut Window<'_>,
@@ -103,7 +102,7 @@ impl Rewrite {
         kept: Kept<'_>,
     ) -> Result<Vec<u8>, ScanError> {
         let base = self.times.of(first)?;
-        // With the base that there is, all other records stay as they are.
+        // With the existing base, all other records stay as they are.
         let verbatim = self.times.append_time.is_none() && base == self.times.base;
         let head = first.encode(base, base)?;
         let size = unpacked
@@ -127,10 +126,10 @@ impl Rewrite {
 /// Why the records of a batch cannot be stored in another codec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecompressError {
-    /// The codec that they have is unknown, or its stream no such stream.
+    /// Their codec is unknown, or their stream is malformed.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// They cannot be read, or not be written.
+    /// They cannot be read or written.
     #[error(transparent)]
     Records(#[from] ScanError),
 }
@@ -170,7 +169,7 @@ struct Head {
     timestamp_delta: i64,
     /// Bytes that the head took.
     size: usize,
-    /// Bytes of the record behind it.
+    /// Bytes of the record after the head.
     rest: usize,
 }
 
@@ -197,7 +196,7 @@ impl Head {
         })
     }
 
-    /// The head that says `timestamp` relative to `base`.
+    /// The head with `timestamp` relative to `base`.
     fn encode(&self, timestamp: Timestamp, base: Timestamp) -> Result<Vec<u8>, RecordError> {
         let delta = timestamp
             .0
@@ -232,7 +231,7 @@ impl Window<'_> {
         Ok(())
     }
 
-    /// Copies everything up to the end, which must be a good one.
+    /// Copies everything up to the end, which must be valid.
     fn pass_all<W: Write>(&mut self, out: &mut Compressor<W>) -> Result<(), ScanError> {
         loop {
             out.write(self.in_hand())?;
@@ -243,7 +242,7 @@ impl Window<'_> {
     }
 }
 
-/// Takes bytes up to a limit, and counts them.
+/// Accepts bytes up to a limit, and counts them.
 struct Kept<'a> {
     bytes: Vec<u8>,
     size: &'a Cell<usize>,

@@ -1,13 +1,12 @@
-//! Batches with some of their records taken out: what compaction leaves.
+//! Batches without some of their records, as compaction leaves them.
 //!
-//! A record that stays is copied as the bytes that it is: nothing of it is decoded and encoded again, so
-//! headers, their order and whatever a later Kafka puts there survive. The one exception is the timestamp
-//! delta, where the batch gets a delete horizon: the horizon takes the place of the base timestamp, and the
-//! records' deltas have to be relative to it.
+//! The bytes of a remaining record are copied and not decoded and encoded again, so headers, their order and anything
+//! that a later Kafka adds are preserved. The one exception is the timestamp delta if the batch gets a delete
+//! horizon: the horizon replaces the base timestamp, and the records' deltas must be relative to it.
 //!
-//! Of the header everything stays that readers and producers rely on: base offset, last offset delta,
-//! leader epoch, producer, sequence, codec, kind of timestamps. Length, count, checksum and the largest
-//! timestamp are made anew.
+//! The header keeps everything that readers and producers rely on: base offset, last offset delta, leader
+//! epoch, producer, sequence, codec, timestamp type. Length, count, checksum and the largest timestamp are
+//! computed again.
 
 use super::batch::{BatchHeader, HEADER_SIZE, LENGTH_OVERHEAD};
 use super::compress::{Codec, CodecError};
@@ -15,7 +14,7 @@ use super::iter::{Record, RecordError, Records};
 use super::varint::{self, Cursor, Fields};
 use crate::base::Timestamp;
 
-/// A record and the bytes that it stands in, its length included.
+/// A record and its bytes, including its length.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a> {
     /// The record.
@@ -60,23 +59,23 @@ impl<'a> Iterator for RawRecords<'a> {
     }
 }
 
-/// Why a batch cannot be made of the records that stay.
+/// Why a batch cannot be built from the remaining records.
 #[derive(Debug, thiserror::Error)]
 pub enum RetainError {
     /// Its codec is unknown or failed.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// It would be larger than a header can say.
+    /// It would exceed the length field of a header.
     #[error("a batch of {0} bytes")]
     TooLarge(usize),
-    /// A record has no timestamp delta where it had one before.
+    /// A record has no timestamp delta although it had one before.
     #[error("a record changed while it was read")]
     Record,
 }
 
-/// The header and bytes of the batch of `header` with only `records`, of which there is at least one, in the
-/// codec `codec` that it had. A new `horizon` goes into the header, unless a record's timestamp is too far
-/// away from it to be said: such a batch stays without one.
+/// The header and bytes of the batch of `header` with only `records`, at least one, in its original codec
+/// `codec`. A new `horizon` goes into the header, unless a record's timestamp is too far away from it for a
+/// delta: such a batch stays without one.
 pub fn retain(
     header: &BatchHeader,
     codec: Codec,
@@ -122,8 +121,8 @@ pub fn retain(
     Ok(seal(retained, out))
 }
 
-/// What is left of the batch of `header` when no record of it stays, but its place and its producer's
-/// sequence must: a bare header.
+/// The batch of `header` without any record: only a header, which preserves its offsets and its producer's
+/// sequence.
 pub fn retain_empty(header: &BatchHeader) -> (BatchHeader, Vec<u8>) {
     let retained = BatchHeader {
         length: (HEADER_SIZE - LENGTH_OVERHEAD) as i32,
@@ -146,7 +145,7 @@ fn seal(mut header: BatchHeader, mut bytes: Vec<u8>) -> (BatchHeader, Vec<u8>) {
     (header, bytes)
 }
 
-/// Appends a record with its timestamp said relative to `horizon`, all else as it is.
+/// Appends a record with its timestamp relative to `horizon`, and everything else unchanged.
 fn put_relative_to(out: &mut Vec<u8>, raw: &RawRecord<'_>, horizon: Timestamp) -> Option<()> {
     let mut cursor = Cursor::new(raw.bytes);
     cursor.varint()?;

@@ -1,5 +1,5 @@
-//! Records checked as they stream out of their codec: what [`super::iter`] checks, but keys, values and
-//! headers are passed over, so that memory does not depend on how much a batch unpacks to.
+//! Checks records as they come out of their codec. The checks are those of [`super::iter`], but keys, values and
+//! headers are skipped, so that memory does not depend on the uncompressed size of a batch.
 
 use super::batch::{Batch, BatchError, HEADER_SIZE};
 use super::compress::{Codec, CodecError};
@@ -9,7 +9,7 @@ use super::stream::{Limits, Stream, Target};
 use super::varint::{Cursor, Fields};
 use crate::base::{Offset, Timestamp};
 
-/// What is left of a record that was looked at and not kept.
+/// The properties of a record that was checked and not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScannedRecord {
     /// The effective timestamp, as in [`Record`].
@@ -38,7 +38,7 @@ impl From<Record<'_>> for ScannedRecord {
 }
 
 impl Batch {
-    /// Checks the records as they come out of the codec, within `limits`, and keeps none of them.
+    /// Checks the records as they come out of the codec, within `limits`, without keeping them.
     pub fn scan(&self, limits: Limits) -> Result<RecordScan<'_>, BatchError> {
         Ok(RecordScan {
             window: Window::open(self, limits)?,
@@ -48,9 +48,9 @@ impl Batch {
     }
 }
 
-/// Iterates over the records of a batch as its stream is unpacked, see [`Batch::scan`]. Fails
-/// where [`super::Records`] would fail over the unpacked bytes, or where these could not be unpacked;
-/// ends after the first error. Only once it has ended without one is the whole stream known to be good.
+/// Iterates over the records of a batch as its stream is decompressed, see [`Batch::scan`]. Fails where
+/// [`super::Records`] would fail on the decompressed bytes, or if these cannot be decompressed. Ends after the
+/// first error. Only when it has ended without one is the whole stream known to be good.
 pub struct RecordScan<'a> {
     window: Window<'a>,
     frame: Frame,
@@ -80,7 +80,7 @@ impl<'a> RecordScan<'a> {
         self.window.target.capacity() + self.window.stream.held()
     }
 
-    /// Reads a record that goes on beyond the piece that is in memory.
+    /// Reads a record that continues after the piece in memory.
     fn read_across(&mut self, length: i32) -> Result<ScannedRecord, RecordError> {
         let left = usize::try_from(length).map_err(|_| RecordError::Length(length))?;
         let mut body = Passing {
@@ -88,7 +88,7 @@ impl<'a> RecordScan<'a> {
             left,
         };
         let record = read_body(&self.frame, &mut body);
-        // Cut off by the end of the stream, whichever field that was in.
+        // Truncated by the end of the stream, in whichever field.
         if record.is_err() && self.window.end.is_some() {
             return Err(RecordError::Length(length));
         }
@@ -143,7 +143,7 @@ impl RecordSource for RecordScan<'_> {
     fn left_over(&mut self) -> Result<usize, ScanError> {
         while self.window.in_hand().is_empty() && self.window.refill() {}
         match self.window.in_hand().len() {
-            // Nothing is left, unless the stream broke off.
+            // Nothing is left, unless the stream is broken.
             0 => match self.window.end.take() {
                 Some(Err(error)) => Err(error.into()),
                 _ => Ok(0),
@@ -179,7 +179,7 @@ impl<'a> Window<'a> {
     pub(super) fn open(batch: &'a Batch, limits: Limits) -> Result<Self, BatchError> {
         let codec = batch.header.attributes.codec()?;
         let body = batch.bytes.get(HEADER_SIZE..).unwrap_or_default();
-        // Compaction can leave a bare header, which is no stream of any codec.
+        // Compaction can leave a header without records, which is not a stream of any codec.
         let codec = if body.is_empty() { Codec::None } else { codec };
         Ok(Self {
             stream: Stream::open(codec, body, limits)?,
@@ -218,7 +218,7 @@ impl<'a> Window<'a> {
             Ok(true) => return true,
             Ok(false) => self.end = Some(Ok(())),
             Err(error) => {
-                // What came out of a broken stream is not looked at.
+                // Output of a broken stream is not used.
                 self.target.clear();
                 self.end = Some(Err(error));
             }
@@ -226,7 +226,7 @@ impl<'a> Window<'a> {
         false
     }
 
-    /// How the stream ended, once [`Window::refill`] has said that it did.
+    /// How the stream ended, once [`Window::refill`] has returned false.
     pub(super) fn ended(&mut self) -> Result<(), ScanError> {
         match self.end.take() {
             Some(Err(error)) => Err(error.into()),
@@ -234,7 +234,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Why there is no record: `error`, unless the stream broke off under it.
+    /// Why there is no record: `error`, unless the stream is broken.
     #[cold]
     pub(super) fn failure(&mut self, error: RecordError) -> ScanError {
         match self.end.take() {
@@ -244,7 +244,7 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The next `left` bytes of a stream as they pass by.
+/// The next `left` bytes of a stream.
 pub(super) struct Passing<'w, 'a> {
     window: &'w mut Window<'a>,
     left: usize,
@@ -295,13 +295,13 @@ impl Fields for Passing<'_, '_> {
     }
 }
 
-/// Why the records of a batch may not be taken.
+/// Why the records of a batch may not be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
-    /// The stream could not be unpacked.
+    /// The stream cannot be decompressed.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The stream unpacks to something else than the records that the batch announces.
+    /// The decompressed bytes are not the records that the batch header describes.
     #[error(transparent)]
     Record(#[from] RecordError),
 }

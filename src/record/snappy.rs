@@ -11,7 +11,7 @@ use super::stream::Target;
 use super::varint::{Cursor, Fields};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
-/// The first half of the magic where a chunk size should stand: another stream follows.
+/// The first half of the magic in the place of a chunk size: another stream follows.
 const MAGIC_HEAD: [u8; 4] = *b"\x82SNA";
 const MAGIC_TAIL: [u8; 4] = *b"PPY\0";
 const VERSION: i32 = 1;
@@ -52,7 +52,7 @@ pub(super) struct SnappyBlocks<'a> {
 }
 
 impl<'a> SnappyBlocks<'a> {
-    /// Opens a stream whose blocks may claim at most `most_held` bytes.
+    /// Opens a stream whose blocks may have at most `most_held` bytes.
     pub(super) fn open(bytes: &'a [u8], most_held: usize) -> Self {
         Self {
             cursor: Cursor::new(bytes),

@@ -1,12 +1,12 @@
 //! Decompression piece by piece: one reader for records that are kept ([`Codec::decompress`]) and for
-//! records that are only looked at ([`super::scan`]).
+//! records that are only checked ([`super::scan`]).
 //!
-//! What a stream makes its reader hold at once, however much it unpacks to:
+//! The memory that a stream requires at once, whatever its uncompressed size:
 //! - gzip: a piece, and 32 KiB of history;
 //! - lz4: one block, at most 4 MiB;
-//! - snappy: one block. snappy-java writes blocks of 32 KiB, but a bare stream is one block, so that its
-//!   claim is compared with [`Limits::held`], and with what its bytes could hold;
-//! - zstd: a piece, and the window that the frame asks for: see [`super::zstd_frames`].
+//! - snappy: one block. snappy-java writes blocks of 32 KiB, but a bare stream is one block, so its size field is
+//!   compared with [`Limits::held`] and with the most that its bytes could expand to;
+//! - zstd: a piece, and the window in the frame header: see [`super::zstd_frames`].
 
 use std::io::Read;
 
@@ -18,18 +18,18 @@ use super::snappy::SnappyBlocks;
 use super::varint::{Cursor, Fields};
 use super::zstd_frames::ZstdFrames;
 
-/// Codecs without blocks of their own yield at most so many bytes at a time ...
+/// Codecs without blocks of their own return at most this many bytes at a time ...
 pub(super) const PIECE: usize = 32 * 1024;
 /// ... and fewer for short input, for which a large buffer would cost more than its decompression.
 const PIECE_EXPANSION: usize = 8;
 const LEAST_PIECE: usize = 1024;
 
-/// What a stream may cost.
+/// The limits of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that it may unpack to altogether: bounds the time.
+    /// Total bytes of output: limits the time.
     pub total: usize,
-    /// Bytes that it may oblige its reader to hold at once: bounds the memory.
+    /// Bytes that its reader must hold at once: limits the memory.
     pub held: usize,
 }
 
@@ -74,8 +74,8 @@ impl<'a> Stream<'a> {
         self.codec
     }
 
-    /// Unpacks some more behind what `target` holds, perhaps nothing. False at the end, when the whole
-    /// stream has been found to be well formed.
+    /// Appends some more output to `target`, perhaps nothing. False at the end, when the whole stream is known to
+    /// be well formed.
     pub(super) fn unpack(&mut self, target: &mut Target) -> Result<bool, CodecError> {
         let before = target.filled;
         let more = match &mut self.source {
@@ -106,12 +106,12 @@ impl<'a> Stream<'a> {
         Ok(more)
     }
 
-    /// Bytes that came out so far.
+    /// Bytes of output so far.
     pub(super) const fn unpacked(&self) -> usize {
         self.limits.total - self.room
     }
 
-    /// Bytes that the decompressor itself holds, where that is not a small constant.
+    /// Bytes that the decompressor itself holds, if that is not a small constant.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         match &self.source {
@@ -121,8 +121,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Where decompressed bytes land: memory that is filled from the front, and may be filled anew without
-/// being cleared.
+/// The target of decompression: memory that is filled from the start, and can be reused without being
+/// cleared.
 #[derive(Default)]
 pub(super) struct Target {
     bytes: Vec<u8>,
@@ -137,7 +137,7 @@ impl Target {
         }
     }
 
-    /// `size` bytes behind those that are filled, of whatever content.
+    /// `size` bytes after those that are filled, with any content.
     pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
         let end = self.filled.saturating_add(size);
         if self.bytes.len() < end {
@@ -146,7 +146,7 @@ impl Target {
         self.bytes.get_mut(self.filled..end).unwrap_or_default()
     }
 
-    /// Takes the first `size` bytes of the room as filled.
+    /// Marks the next `size` bytes as filled.
     pub(super) fn fill(&mut self, size: usize) {
         self.filled = self.filled.saturating_add(size).min(self.bytes.len());
     }
@@ -160,7 +160,7 @@ impl Target {
         self.filled = 0;
     }
 
-    /// What is filled, from `start` on.
+    /// The filled bytes, from `start` on.
     #[inline]
     pub(super) fn filled_from(&self, start: usize) -> &[u8] {
         self.bytes.get(start..self.filled).unwrap_or_default()

@@ -1,9 +1,9 @@
 //! Variable-length integers of records: zig-zag, seven bits a byte, least significant first.
 
-/// Bytes from which fields are taken front to back: a slice, or a stream that keeps nothing. `None`
-/// means that the field is cut off or overlong.
+/// Bytes from which fields are read in order: a slice, or a stream that keeps nothing. `None` means that the
+/// field is truncated or too long.
 pub(super) trait Fields {
-    /// What a run of bytes is handed out as; a stream hands out nothing and passes over them.
+    /// The type in which bytes are returned; a stream returns nothing and skips them.
     type Bytes;
 
     fn byte(&mut self) -> Option<u8>;
@@ -73,7 +73,7 @@ pub(super) trait Fields {
     }
 }
 
-/// Takes fields off the front of a slice.
+/// Reads fields from the start of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a [u8],

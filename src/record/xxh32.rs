@@ -1,4 +1,4 @@
-//! XXH32 with seed 0, the checksum of lz4 frames, over bytes that come piece by piece.
+//! XXH32 with seed 0, the checksum of lz4 frames, computed piece by piece.
 
 const PRIMES: [u32; 5] = [
     2_654_435_761,
@@ -13,7 +13,7 @@ const STRIPE: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Xxh32 {
     lanes: [u32; 4],
-    /// The front of a stripe that is not complete; `held` bytes of it.
+    /// The first `held` bytes of an incomplete stripe.
     stripe: [u8; STRIPE],
     held: usize,
     /// Whether there was a whole stripe.
@@ -62,7 +62,7 @@ impl Xxh32 {
         self.hold(tail);
     }
 
-    /// Keeps `bytes`, of which there are no more than the stripe has room for.
+    /// Keeps `bytes`, which must fit into the stripe.
     fn hold(&mut self, bytes: &[u8]) {
         let room = self.stripe.iter_mut().skip(self.held);
         for (to, from) in room.zip(bytes) {

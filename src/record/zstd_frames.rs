@@ -1,10 +1,10 @@
 //! Zstd frames, one after another as Kafka's reader takes them.
 //!
-//! A frame says how far back its matches reach, its window, and whoever unpacks it piece by piece must
-//! hold that much: 2 MiB at Kafka's default level, 8 MiB at level 19, 128 MiB at level 22. Zstd reserves
-//! it by the frame's claim, but touches it only as output appears, so memory is the smaller one of window
-//! and output. Hence two limits: a window above 128 MiB, which Java would refuse too, is refused at once;
-//! and a frame whose window is above the caller's limit may not yield more than that limit.
+//! A frame header gives the window, that is, how far back its matches reach. A reader that works piece by piece must
+//! hold that much: 2 MiB at Kafka's default level, 8 MiB at level 19, 128 MiB at level 22. Zstd reserves the window of
+//! the header but touches it only as output appears, so the memory is the smaller of window and output. Hence two
+//! limits: a window above 128 MiB is refused at once, as in Java; and a frame with a window above the caller's limit may
+//! not produce more output than that limit.
 
 use zstd::zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, get_error_name};
 
@@ -17,7 +17,7 @@ const SKIPPABLE: u32 = 0x184D_2A50;
 const SKIPPABLE_MASK: u32 = 0xFFFF_FFF0;
 /// The largest window that zstd-jni accepts, as a power of two.
 const WINDOW_LOG_MOST: u32 = 27;
-/// What a decompressor takes besides its window: tables and a buffer for compressed blocks.
+/// The memory of a decompressor besides its window: tables and a buffer for compressed blocks.
 const TABLES: usize = 1024 * 1024;
 
 /// A stream of frames.
@@ -25,21 +25,21 @@ pub(super) struct ZstdFrames<'a> {
     context: DCtx<'static>,
     rest: &'a [u8],
     state: State,
-    /// Bytes that came out so far.
+    /// Bytes of output so far.
     unpacked: usize,
     most_held: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Not even an empty stream is without a frame.
+    /// Even an empty stream has a frame.
     Start,
     Within,
     Between,
 }
 
 impl<'a> ZstdFrames<'a> {
-    /// Opens a stream for which no more than `most_held` bytes may have to be held.
+    /// Opens a stream that may require at most `most_held` bytes to be held.
     pub(super) fn open(bytes: &'a [u8], most_held: usize) -> Result<Self, CodecError> {
         let mut context = DCtx::try_create().ok_or_else(|| malformed("no memory"))?;
         context
@@ -94,8 +94,8 @@ impl<'a> ZstdFrames<'a> {
     }
 }
 
-/// Refuses the formats before zstd 1.0, which no Kafka client ever wrote and whose decompressors follow
-/// other limits.
+/// Refuses the formats before zstd 1.0, which no Kafka client has ever written and whose decompressors have other
+/// limits.
 fn check_magic(bytes: &[u8]) -> Result<(), CodecError> {
     let magic = bytes
         .first_chunk::<4>()

@@ -1,8 +1,8 @@
 //! Floor 1: the encoding of Kafka's record schemas, for the records of internal topics.
 //!
-//! Kafka describes those records in the language of its messages: fields of a few primitive types,
-//! each in some versions of the record. This room is what those types are in bytes. What the records
-//! are is known by the rooms that have them: `group/records.rs`, `metadata/record.rs`.
+//! Kafka describes these records in the language of its messages: fields of a few primitive types,
+//! each in some versions of the record. This room encodes and decodes the primitive types. The records are
+//! defined in the rooms that use them: `group/records.rs`, `metadata/record.rs`.
 //!
 //! ```text
 //!                     old versions                  flexible versions
@@ -13,14 +13,14 @@
 //!                                                   at the end of every structure
 //! ```
 //!
-//! [`Reader`] and [`Writer`] know whether the version at hand is flexible, so that one description of
-//! a record, `tagged_fields` included, serves its old versions and its flexible ones.
+//! [`Reader`] and [`Writer`] know whether the version is flexible, so that one description of a record, including
+//! `tagged_fields`, works for its old versions and its flexible ones.
 //!
-//! What it must not do: wait, open anything, know a record or Kafka's messages.
+//! What it must not do: wait, open anything, know records or Kafka's messages.
 //!
-//! What always holds: nothing that was read from outside makes the reader panic, and it reserves no
-//! memory because a length says so. A length is compared with the bytes that are left before anything
-//! is taken, and an array grows by the elements that turn out to be there.
+//! What always holds: no input makes the reader panic, and it allocates no memory just because a length says so. A
+//! length is compared with the remaining bytes before anything is read, and an array grows with the elements that
+//! are really read.
 
 mod reader;
 #[cfg(test)]

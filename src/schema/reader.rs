@@ -1,18 +1,18 @@
-//! Reading. Strings come as whatever the record keeps: `&str`, `String`, `Arc<str>`.
+//! Reading. Strings are returned in the type that the record keeps: `&str`, `String`, `Arc<str>`.
 
 use uuid::Uuid;
 
 use crate::base::KafkaUuid;
 
-/// Bytes that are not what the schema says.
+/// Bytes that do not match the schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end inside a field.
     #[error("the bytes end early: {wanted} wanted, {left} left")]
     Truncated {
-        /// What the field needs at least.
+        /// The least that the field needs.
         wanted: usize,
-        /// What there is.
+        /// The remaining bytes.
         left: usize,
     },
     /// An unsigned varint is longer than five bytes, or exceeds 32 bits.
@@ -32,7 +32,7 @@ pub enum DecodeError {
     LeftOver(usize),
 }
 
-/// Takes fields off the front of some bytes.
+/// Reads fields from the start of some bytes.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether what follows is of a flexible version. Some records say their version themselves.
+    /// Sets whether the rest is of a flexible version. Some records contain their own version.
     pub const fn set_flexible(&mut self, flexible: bool) {
         self.flexible = flexible;
     }
@@ -66,14 +66,14 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
-    /// Takes everything that is left.
+    /// Reads everything that is left.
     pub const fn take_rest(&mut self) -> &'a [u8] {
         let rest = self.rest;
         self.rest = &[];
         rest
     }
 
-    /// Succeeds when nothing is left.
+    /// Succeeds if nothing is left.
     pub const fn finish(&self) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
             Ok(())
