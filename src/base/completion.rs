@@ -1,10 +1,10 @@
-//! An end in which several take part.
+//! Runs something when several participants are done.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Held by whoever still has something to do; when the last clone is dropped, what was to come then comes, on the
-/// thread that has dropped it. Nobody waits.
+/// Each participant holds a clone. When the last clone is dropped, the callback runs on the thread that has dropped it.
+/// Nobody waits.
 #[derive(Clone)]
 pub struct Completion {
     _ending: Arc<Ending>,
@@ -15,7 +15,7 @@ struct Ending {
 }
 
 impl Completion {
-    /// Calls `then`, which must not wait for anything, when all is done.
+    /// Calls `then`, which must not wait for anything, when the last clone is dropped.
     pub fn new(then: impl FnOnce() + Send + 'static) -> Self {
         let ending = Ending {
             then: Mutex::new(Some(Box::new(then))),

@@ -1,4 +1,4 @@
-//! Identities: small types so that one number cannot be taken for another.
+//! Ids: small types, so that one number cannot be mistaken for another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct KafkaUuid(pub uuid::Uuid);
 
-/// The identity of one life of a topic; a topic that is created again gets a new one.
+/// The id of a topic. A topic that is created again gets a new one.
 pub type TopicId = KafkaUuid;
 
 /// The identity of a log directory (`directory.id`).
@@ -39,14 +39,14 @@ impl KafkaUuid {
     /// The id of `__cluster_metadata`.
     pub const METADATA_TOPIC: Self = Self(uuid::Uuid::from_u128(1));
 
-    /// In place of a directory's id: its broker is to choose one.
+    /// Instead of a directory's id: the broker has yet to choose a directory.
     pub const UNASSIGNED_DIRECTORY: Self = Self(uuid::Uuid::from_u128(1));
 
-    /// In place of a directory's id: it has failed, nobody knows which one it was.
+    /// Instead of a directory's id: the directory has failed, and its id is not known.
     pub const LOST_DIRECTORY: Self = Self(uuid::Uuid::from_u128(2));
 
-    /// A fresh random id. Never one of the reserved low hundred, and its text never begins with a
-    /// dash, which command lines would take for an option.
+    /// A new random id. It is never one of the hundred reserved ids, and its text never begins with a dash,
+    /// which command lines would take for an option.
     pub fn random() -> Self {
         loop {
             let id = Self(uuid::Uuid::new_v4());
@@ -126,7 +126,7 @@ impl fmt::Display for TopicPartition {
 pub struct ProducerId(pub i64);
 
 impl ProducerId {
-    /// No producer id: a plain batch.
+    /// No producer id: the batch is not idempotent.
     pub const NONE: Self = Self(-1);
 
     /// Whether this names a producer.
@@ -146,7 +146,7 @@ impl fmt::Display for ProducerId {
 pub struct ProducerEpoch(pub i16);
 
 impl ProducerEpoch {
-    /// No epoch: a plain batch.
+    /// No epoch: the batch is not idempotent.
     pub const NONE: Self = Self(-1);
 }
 

@@ -1,12 +1,12 @@
-//! Log lines that a client can cause as often as it likes, kept to a few per second and kind.
+//! Limits log lines that a client can cause as often as it likes to a few per second and kind.
 //!
-//! [`limited!`](crate::base::limited) is the one form in which such lines are written: each place in the
-//! code that uses it is a kind of its own. The first [`LINES`] lines of ten seconds are written, the
-//! others are counted, and the count is said as `suppressed`: by the next line of the kind, or, when no
-//! further one comes, by [`tell_suppressed`], which the broker calls now and then and at its end.
+//! All such lines are written with [`limited!`](crate::base::limited); each place in the code that uses it is a kind
+//! of its own. The first [`LINES`] lines in ten seconds are written, and the others are counted. The count is logged
+//! as `suppressed`: by the next line of the kind or, if there is none, by [`tell_suppressed`], which the broker
+//! calls now and then and at its end.
 //!
-//! Rooms that otherwise know no clock may use the form: what is decided here is whether a line is
-//! written, and nothing else depends on it.
+//! Rooms without a clock may use the macro, too: it only decides whether a line is written, and nothing else
+//! depends on that.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ pub const LINES: u32 = 50;
 /// The time for which lines are counted together.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// Every limit that has kept something back since the process began. There are as many as there are
-/// places that use one.
+/// Every limit that has suppressed a line since the process started. There are at most as many as places that
+/// use one.
 static USED: Mutex<Vec<&'static LogLimit>> = Mutex::new(Vec::new());
 
 /// Logs a line of a kind that a client can cause: level, message, then fields as `tracing` takes them.
@@ -80,8 +80,8 @@ impl LogLimit {
         }
     }
 
-    /// `Some` when a line may be written now, with the number of lines that were kept back since the
-    /// last one, if there were any.
+    /// `Some` if a line may be written now, with the number of lines that were suppressed since the last one, if
+    /// any.
     pub fn admit(&'static self) -> Option<Option<u64>> {
         let (answer, is_new) = self.window().admit(Instant::now());
         if is_new {
@@ -122,8 +122,8 @@ impl Window {
     }
 }
 
-/// Says how many lines were kept back of the kinds of which no further line has come to say so.
-/// `at_the_end` is for the last time: also of those whose ten seconds are not over.
+/// Logs how many lines were suppressed, for kinds without a later line to say so. `at_the_end` is for the
+/// last time: it includes kinds whose ten seconds are not over.
 pub fn tell_suppressed(at_the_end: bool) {
     let now = Instant::now();
     let used: Vec<_> = USED.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -142,7 +142,7 @@ pub fn tell_suppressed(at_the_end: bool) {
 }
 
 fn tell(level: Level, line: &'static str, suppressed: u64) {
-    const MESSAGE: &str = "log lines of one kind were kept back";
+    const MESSAGE: &str = "log lines of one kind were suppressed";
     match level {
         Level::ERROR => tracing::error!(line, suppressed, "{MESSAGE}"),
         Level::WARN => tracing::warn!(line, suppressed, "{MESSAGE}"),

@@ -1,5 +1,5 @@
-//! Floor 0: the words that every room uses. Nothing here does I/O or knows Kafka's messages;
-//! [`log_limit`] leaves it to `tracing` what becomes of a line.
+//! Floor 0: the types that every room uses. Nothing here does I/O or knows Kafka's messages;
+//! [`log_limit`] hands its lines to `tracing`.
 
 pub mod ask;
 pub mod clock;

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-/// An offset in a partition: the number of a record, or the place before it.
+/// An offset in a partition: the number of a record, or the position before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Offset(pub i64);
 
@@ -31,7 +31,7 @@ impl Offset {
         self.plus(1)
     }
 
-    /// How many offsets lie from `earlier` to this one.
+    /// The number of offsets from `earlier` to this one.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -43,7 +43,7 @@ impl fmt::Display for Offset {
     }
 }
 
-/// The number of a leadership of a partition, growing with every change of leader.
+/// The leader epoch of a partition. It grows with every change of leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaderEpoch(pub i32);
 
@@ -51,7 +51,7 @@ impl LeaderEpoch {
     /// Kafka's "epoch not known".
     pub const NONE: Self = Self(-1);
 
-    /// Whether this names a leadership.
+    /// Whether this is a leader epoch and not [`LeaderEpoch::NONE`].
     pub const fn is_some(self) -> bool {
         self.0 >= 0
     }
@@ -63,14 +63,14 @@ impl fmt::Display for LeaderEpoch {
     }
 }
 
-/// The four positions of a partition as one consistent reading.
+/// The four positions of a partition, read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Positions {
     /// The oldest offset that may be read.
     pub log_start: Offset,
-    /// The end of what `read_committed` consumers may see.
+    /// `read_committed` consumers see records below this.
     pub last_stable: Offset,
-    /// The end of what consumers may see: records below it survive the loss of the leader.
+    /// Consumers see records below this: they survive the loss of the leader.
     pub high_watermark: Offset,
     /// Where the next record goes.
     pub log_end: Offset,

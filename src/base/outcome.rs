@@ -1,5 +1,6 @@
-//! What a state machine decides: the records to write, the replies to give once they are written, and the timers to
-//! change. The machine itself has not changed its hard state; it will when the host replays the records into it.
+//! What a state machine returns for a question: the records to write, the replies to give once they
+//! are written, and the timers to change. The question has not changed the state that records describe; that
+//! happens when the host replays the records into the machine.
 
 use std::any::Any;
 use std::fmt;
@@ -115,7 +116,7 @@ impl Default for Bounds {
 /// A change to one of a machine's timers, named by a key of the machine's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimerChange<K> {
-    /// Fire `key` after this time, instead of whenever it was set to fire before.
+    /// Fire `key` after this time. This replaces an earlier setting of the timer.
     Set(K, Duration),
     /// Do not fire `key`.
     Cancel(K),

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-/// An ordered queue of values, each waiting for a position `P`; released from the front as the
-/// position passes. Positions never decrease from front to back, so a value that needs no more than
-/// its predecessors (a refusal decided from state that is not yet durable, say) waits for them too.
+/// An ordered queue of values, each waiting for a position `P`. Values are released from the front as the
+/// position advances. Positions never decrease from front to back, so a value that needs no more than
+/// its predecessors (for example, a refusal that was decided from state that is not yet durable) waits for
+/// them too.
 #[derive(Debug)]
 pub struct Pending<P, T> {
     queue: VecDeque<(P, T)>,
@@ -29,7 +30,7 @@ impl<P: Ord + Copy, T> Pending<P, T> {
         self.queue.push_back((position, value));
     }
 
-    /// Takes out, in order, everything that waited for `reached` or less.
+    /// Removes and returns, in order, everything that waited for `reached` or less.
     pub fn release(&mut self, reached: P) -> impl Iterator<Item = T> + '_ {
         let count = self
             .queue
@@ -37,7 +38,7 @@ impl<P: Ord + Copy, T> Pending<P, T> {
         self.queue.drain(..count).map(|(_, value)| value)
     }
 
-    /// Takes out everything, reached or not: the positions will never come.
+    /// Removes and returns everything: the positions will never be reached.
     pub fn abandon(&mut self) -> impl Iterator<Item = T> + '_ {
         self.queue.drain(..).map(|(_, value)| value)
     }

@@ -1,11 +1,11 @@
-//! What something costs that several hold at the same time.
+//! The memory cost of a value that has several holders.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::OnceLock;
 
-/// A cost that is paid once, by the first who pays, for as long as anybody has what it is for: it lies in there, and
-/// takes what was paid along when it goes. Who pays with what is left to the floors above.
+/// A cost that several holders of a value share. The first of them pays it, and the payment is stored with the value and
+/// released when the value is dropped. What pays is left to the floors above.
 #[derive(Default)]
 pub struct SharedCost {
     bytes: usize,
@@ -13,7 +13,7 @@ pub struct SharedCost {
 }
 
 impl SharedCost {
-    /// `bytes` of memory that nobody has paid for.
+    /// `bytes` of memory that nobody has paid for yet.
     pub const fn new(bytes: usize) -> Self {
         Self {
             bytes,
@@ -21,7 +21,7 @@ impl SharedCost {
         }
     }
 
-    /// Has `pay` pay for so many bytes, unless that has been done.
+    /// Calls `pay` with the number of bytes, unless it was already paid.
     pub fn pay<P: Any + Send + Sync>(&self, pay: impl FnOnce(usize) -> P) {
         self.paid.get_or_init(|| Box::new(pay(self.bytes)));
     }

@@ -1,4 +1,4 @@
-//! An ordered map whose clones share what does not change.
+//! An ordered map whose clones share unchanged parts.
 //!
 //! ```text
 //!   chunks:   [ a..f ] [ g..k ] [ m..z ]       each at most 128 entries, none empty
@@ -6,11 +6,11 @@
 //!   after m':  [ a..f ] [ g..k ] [ m'..z ]     the first two are the same chunks in memory
 //! ```
 //!
-//! The image of a cluster with ten thousand topics is published anew for each topic that changes, and the
-//! producers of a partition are written down while the partition goes on.
-//! Copying a map of ten thousand pointers takes milliseconds, copying the list of its chunks and one
-//! chunk takes microseconds. Lookups are two binary searches. A map that is not shared is changed in
-//! place, so that loading a log copies nothing.
+//! The image of a cluster with ten thousand topics is published again for each topic that changes, and a snapshot of a
+//! partition's producers is written while the partition goes on.
+//! Copying a map of ten thousand pointers takes milliseconds; copying the list of its chunks and one
+//! chunk takes microseconds. A lookup is two binary searches. A map that is not shared is changed in
+//! place, so loading a log copies nothing.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const CHUNK: usize = 128;
 
 type Chunk<K, V> = Vec<(K, V)>;
 
-/// An ordered map whose clones share what does not change.
+/// An ordered map whose clones share unchanged parts.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedMap<K, V> {
     /// In the order of their keys, none empty.
@@ -37,7 +37,7 @@ impl<K, V> Default for SharedMap<K, V> {
     }
 }
 
-/// Maps are equal when their entries are; how these fell into chunks does not matter.
+/// Maps are equal if their entries are, however these are divided into chunks.
 impl<K: PartialEq, V: PartialEq> PartialEq for SharedMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.length == other.length && self.iter().eq(other.iter())
@@ -61,7 +61,7 @@ impl<K, V> SharedMap<K, V> {
             .flat_map(|chunk| chunk.iter().map(|(key, value)| (key, value)))
     }
 
-    /// Which chunk holds `key` if any does: the last that does not begin after it.
+    /// The chunk that holds `key` if any does: the last one that does not begin after it.
     fn chunk_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
         K: Borrow<Q>,
@@ -87,7 +87,7 @@ impl<K, V> SharedMap<K, V> {
 }
 
 impl<K, V> SharedMap<K, V> {
-    /// The first entry behind `key`, whether there is one of that key or not.
+    /// The first entry after `key`, whether `key` exists or not.
     pub(crate) fn after<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
     where
         K: Borrow<Q>,
@@ -109,7 +109,7 @@ fn place<K: Borrow<Q>, V, Q: Ord + ?Sized>(chunk: &Chunk<K, V>, key: &Q) -> Resu
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
-    /// Gives `key` a value, whether it had one or not.
+    /// Sets the value of `key`.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         let at = self.chunk_of(&key);
         let chunks = Arc::make_mut(&mut self.chunks);
@@ -139,8 +139,8 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         }
     }
 
-    /// Takes out what `keep` does not want, among `most` entries or a chunk more, from the chunk of `from` on
-    /// or the first. Returns where to go on, if that was not all.
+    /// Removes the entries that `keep` rejects, among `most` entries or a chunk more, starting at the chunk of
+    /// `from` or the first. Returns where to continue, if there are more.
     pub(crate) fn retain_some(
         &mut self,
         from: Option<&K>,
@@ -159,7 +159,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
                 continue;
             }
             let chunks = Arc::make_mut(&mut self.chunks);
-            // where it is shared, what stays is all that is copied
+            // if the chunk is shared, only the remaining entries are copied
             let stays = chunks[at].iter().filter(|(key, value)| keep(key, value));
             let stays: Chunk<K, V> = stays.cloned().collect();
             self.length -= chunks[at].len() - stays.len();
@@ -181,7 +181,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         None
     }
 
-    /// Takes out `key` and its value.
+    /// Removes `key` and returns its value.
     pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

@@ -6,33 +6,33 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Sources;
 
-/// Files by which container engines tell a process that it is in a container.
+/// Files that container engines create in a container.
 const CONTAINER_FILES: &[&str] = &["/.dockerenv", "/run/.containerenv"];
-/// Variables by which they and Kubernetes do.
+/// Variables that they or Kubernetes set there.
 const CONTAINER_VARIABLES: &[&str] = &["container", "KUBERNETES_SERVICE_HOST"];
 
-/// What the command line says.
+/// The command line.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "zurau",
     version,
     about = "A Kafka broker in one binary",
-    long_about = "A Kafka broker in one binary.\n\nWithout arguments it serves at \
+    long_about = "A Kafka broker in one binary.\n\nWithout arguments it listens on \
         PLAINTEXT://127.0.0.1:9092 and keeps its data in ./data.",
-    after_help = "Settings have Kafka's names. They are taken from the defaults, then the properties \
-        file, then the environment (KAFKA_LOG_DIRS is log.dirs), then --override; the last one \
-        counts. RUST_LOG chooses what is logged (default: info)."
+    after_help = "Settings have Kafka's names. They come from the defaults, the properties file, the \
+        environment (KAFKA_LOG_DIRS is log.dirs) and --override; later ones override earlier ones. \
+        RUST_LOG selects what is logged (default: info)."
 )]
 pub struct Arguments {
     /// Read settings from this file of Java properties (Kafka's server.properties)
     #[arg(value_name = "FILE", value_parser = file_or_nothing)]
     pub file: Option<PathBuf>,
 
-    /// The same
+    /// The same as FILE
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "file")]
     pub config: Option<PathBuf>,
 
-    /// Set one setting, whatever file and environment say; may be repeated
+    /// Set one setting, overriding the file and the environment; may be repeated
     #[arg(
         long = "override",
         value_name = "KEY=VALUE",
@@ -41,7 +41,7 @@ pub struct Arguments {
     )]
     pub overrides: Vec<String>,
 
-    /// How events are written to standard error
+    /// The format of the log on standard error
     #[arg(
         long,
         value_name = "FORMAT",
@@ -51,7 +51,7 @@ pub struct Arguments {
     )]
     pub log_format: LogFormat,
 
-    /// What to do; serve when nothing is said
+    /// What to do; without a command, serve
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -80,7 +80,7 @@ pub enum LogFormat {
 impl Arguments {
     /// Where the configuration comes from: these arguments and the environment of the process.
     pub fn sources(&self) -> Sources {
-        // A variable that is not Unicode cannot be a setting that anybody meant.
+        // A variable that is not Unicode cannot be meant as a setting.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -90,7 +90,7 @@ impl Arguments {
             file: file.cloned(),
             environment,
             overrides: self.overrides.clone(),
-            // Who only prints the configuration is not reached by anybody.
+            // A command that only prints the configuration has no clients.
             in_container: self.command.is_none() && is_in_container(),
         }
     }
@@ -103,17 +103,17 @@ impl Command {
     }
 }
 
-/// A file's name where a command could stand. A word that is neither is a wrong command, and no missing file.
+/// A file name in the place of a command. A word that is neither is a wrong command, not a missing file.
 fn file_or_nothing(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     if text.contains(['.', '/']) || path.exists() {
         Ok(path.to_owned())
     } else {
-        Err("there is no such file, and no such command".to_owned())
+        Err("there is no such file or command".to_owned())
     }
 }
 
-/// One `--override`. What key and value mean is for the configuration to say.
+/// One `--override`. The configuration checks key and value.
 fn key_and_value(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),

@@ -3,15 +3,15 @@
 //! ```text
 //!   any thread                                     one thread
 //!   event -> line -> queue (at most 1 MiB) ------> standard error
-//!              \        \__ full: the line is counted, and the count is said when there is room
-//!               \__ one line, whatever is in the values: escaped and shortened
+//!              \        \__ full: the line is counted, and the count is logged when there is room
+//!               \__ one line, whatever the values are: escaped and shortened
 //! ```
 //!
-//! Who logs never waits: when nobody reads standard error, or the disk behind it is full, lines are lost
-//! and counted, and the broker serves on. What is queued at the end of the process, however it ends, is
-//! given a short time to be written.
+//! Logging never blocks: if nobody reads standard error, or the disk behind it is full, lines are dropped and counted,
+//! and the broker goes on serving. At the end of the process, however it ends, queued lines have a short time to be
+//! written.
 //!
-//! A line cannot be forged by what clients choose (`line.rs`), and lines that they can cause are limited
+//! Values that clients choose cannot forge a line (`line.rs`), and lines that clients can cause are limited
 //! where they are written ([`limited`](crate::base::log_limit)).
 //!
 //! - [`mod@line`]: an event as one line of text or JSON.
@@ -38,17 +38,17 @@ use super::arguments::LogFormat;
 use crate::base::LogLimit;
 use crate::base::log_limit::tell_suppressed;
 
-/// How long the end of the process waits for what is queued, when standard error takes nothing.
+/// How long the process waits at its end for queued lines, if standard error accepts nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The log of the process. When it is dropped, what is queued is written, or given up after a second.
+/// The log of the process. When it is dropped, queued lines are written, or given up after a second.
 #[derive(Debug)]
 pub struct Log {
     queue: Arc<Queue>,
 }
 
-/// Writes events to standard error from now on: those that `RUST_LOG` names, or else everything
-/// from `info` upwards; and panics. To be called once, before anything worth logging happens.
+/// Starts to write panics and events to standard error: the events that `RUST_LOG` selects, or everything from
+/// `info` upwards. Call it once, before anything worth logging happens.
 pub fn start(format: LogFormat) -> Log {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let (filter, problem) = match EnvFilter::builder().parse(&wanted) {
@@ -66,19 +66,19 @@ pub fn start(format: LogFormat) -> Log {
         .name("log-writer".to_owned())
         .spawn(move || writer.write_to(StandardError, |count| lines.dropped(count)));
     if let Err(error) = started {
-        // Without the thread nothing would ever be written: better to have no log than a full one.
+        // Without the thread nothing would ever be written, so no log is better than a full queue.
         last_resort(&format!(
-            "zurau: no log, since no thread can be started: {error}"
+            "zurau: no log, since its thread cannot be started: {error}"
         ));
         return log;
     }
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Said where? A log that cannot be written is no reason to stop serving.
+        // There is no place to report these, and a log that cannot be written is no reason to stop serving.
         .log_internal_errors(false)
         .event_format(lines)
         .with_writer(ToQueue(queue));
-    // A subscriber that is there already keeps its place: nothing is lost but the format.
+    // An existing subscriber stays: only the format is lost.
     let _ = subscriber.try_init();
     panic::set_hook(Box::new(report_panic));
     if let Some(problem) = problem {
@@ -88,7 +88,7 @@ pub fn start(format: LogFormat) -> Log {
 }
 
 impl Log {
-    /// What has a process that is about to end without ceremony wait for its log, for a short time.
+    /// A function that waits a short time for queued lines, for a process that is about to exit at once.
     pub fn flush(&self) -> impl Fn() + Send + Sync + use<> {
         let queue = Arc::clone(&self.queue);
         move || {
@@ -96,7 +96,7 @@ impl Log {
         }
     }
 
-    /// One line for whoever started the program, whatever the format of the log and however full the
+    /// Writes one line for the user who started the program, whatever the format of the log and however full the
     /// queue.
     pub fn last_words(&self, text: &str) {
         self.queue.push_in_any_case(&line::plain(text));
@@ -110,13 +110,13 @@ impl Drop for Log {
     }
 }
 
-/// Says something without the queue, which may wait.
+/// Writes a line without the queue, which may block.
 fn last_resort(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// A panic as events: one line for what has happened, then, where `RUST_BACKTRACE` asks for it, one for
-/// each line of the backtrace. A client may be able to cause panics, so that they are limited.
+/// Logs a panic: one line for what has happened and, if `RUST_BACKTRACE` asks for it, one for each line of the
+/// backtrace. The lines are limited, since a client may be able to cause panics.
 fn report_panic(about: &PanicHookInfo<'_>) {
     static LIMIT: LogLimit = LogLimit::new(Level::ERROR, "panicked");
     let Some(suppressed) = LIMIT.admit() else {
@@ -139,14 +139,14 @@ fn report_panic(about: &PanicHookInfo<'_>) {
     }
 }
 
-/// What `panic!` was told.
+/// The message of the panic.
 fn reason(payload: &dyn Any) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("not told")
+        .unwrap_or("unknown")
 }
 
-/// The way of a formatted event into the queue.
+/// A writer that puts formatted events into the queue.
 struct ToQueue(Arc<Queue>);
 
 impl<'a> MakeWriter<'a> for ToQueue {
@@ -177,7 +177,7 @@ mod tests {
 
     const IN_CHILD: &str = "ZURAU_TEST_OF_THE_LOG";
 
-    /// The log is the whole process's, so this runs in one of its own.
+    /// The log belongs to the whole process, so this test runs in a process of its own.
     #[test]
     fn panics_and_last_words_are_lines_of_the_log() {
         if std::env::var_os(IN_CHILD).is_some() {

@@ -1,10 +1,10 @@
-//! `zurau config`: every setting, its value and where it came from.
+//! `zurau config`: every setting, its value and where the value came from.
 
 use std::io::{self, Write};
 
 use crate::config::Settings;
 
-/// Values longer than this do not push the origins of all others to the right.
+/// Longer values do not widen the column.
 const WIDEST_VALUE: usize = 40;
 
 /// Writes the settings as aligned lines, in the order of the table.

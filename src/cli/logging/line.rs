@@ -1,12 +1,12 @@
-//! An event as one line, of text or of JSON, that no value in it can forge.
+//! An event as one line, of text or of JSON, that no value can forge.
 //!
-//! Clients choose much of what is logged: names, ids, reasons, the texts that errors quote. So, in the
-//! message and in every field:
+//! Clients choose much of what is logged: names, ids, reasons, texts quoted in errors. So, in the message and
+//! in every field:
 //!
-//! - control characters, line ends among them, and those that change the order in which a terminal shows
-//!   text are written as escapes;
-//! - a value in which there is more than one word is quoted, so that it cannot pass for further fields;
-//! - a long value is cut, and its length said. It is never held in memory whole.
+//! - control characters, including line ends, and characters that change the direction of text on a terminal are
+//!   escaped;
+//! - a value of more than one word is quoted, so that it cannot look like further fields;
+//! - a long value is cut, and its length is written. It is never held in memory as a whole.
 //!
 //! ```text
 //! 2026-11-30T12:00:00.000000Z  WARN closing connection peer=10.0.0.1:5000 reason="a frame of 3 bytes"
@@ -24,12 +24,12 @@ use tracing_subscriber::registry::LookupSpan;
 use super::LogFormat;
 use crate::config::push_unicode_escape;
 
-/// Bytes of a value that are written.
+/// How many bytes of a value are written at most.
 const VALUE_LIMIT: usize = 1024;
 /// The name of the field that `tracing` gives to an event's message.
 const MESSAGE: &str = "message";
 
-/// How lines look.
+/// The format of lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines {
     format: LogFormat,
@@ -37,7 +37,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Lines in this format, in colours if they are text for a terminal.
+    /// Lines in this format, with colours if they are text for a terminal.
     pub(super) fn new(format: LogFormat, terminal: bool) -> Self {
         Self {
             format,
@@ -45,7 +45,7 @@ impl Lines {
         }
     }
 
-    /// The line that says how many were lost.
+    /// The line that says how many lines were dropped.
     pub(super) fn dropped(self, count: u64) -> String {
         let mut line = self.begin(Level::WARN);
         let text = format_args!("{count} log lines were dropped: standard error did not take them");
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// A text of our own as a line without time and level.
+/// A text as a line without time and level.
 pub(super) fn plain(text: &str) -> String {
     let mut line = String::with_capacity(text.len() + 1);
     push_escaped(&mut line, text);
@@ -88,7 +88,7 @@ pub(super) fn plain(text: &str) -> String {
     line
 }
 
-/// A line in the making.
+/// A line that is being built.
 struct Line {
     text: String,
     look: Lines,
@@ -120,10 +120,10 @@ impl Line {
         self.text
     }
 
-    /// A value that is text, or is written as text.
+    /// A value that is written as text.
     fn value(&mut self, name: &str, value: &dyn fmt::Display) {
         let mut shortened = Shortened::default();
-        // What cannot be written as text is an empty one.
+        // A value that cannot be formatted is empty.
         let _ = write!(shortened, "{value}");
         let text = shortened.finish();
         match self.look.format {
@@ -146,7 +146,7 @@ impl Line {
         }
     }
 
-    /// A number or truth value, which JSON does not quote.
+    /// A number or boolean, which JSON does not quote.
     fn literal(&mut self, name: &str, value: impl fmt::Display) {
         self.name(name);
         let _ = write!(self.text, "{value}");
@@ -197,7 +197,7 @@ impl Visit for Line {
     }
 }
 
-/// What a terminal is told, by number.
+/// The numbers of terminal colours and styles.
 #[derive(Clone, Copy)]
 enum Colour {
     Dim = 2,
@@ -221,7 +221,7 @@ impl Colour {
     }
 }
 
-/// The beginning of a text, and its length.
+/// The beginning of a text, and the length of the whole text.
 #[derive(Default)]
 struct Shortened {
     kept: String,
@@ -240,7 +240,7 @@ impl Shortened {
 
 impl fmt::Write for Shortened {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Only what follows on what was kept can be kept.
+        // Nothing was cut so far, so this follows the kept part.
         if self.length == self.kept.len() {
             let room = VALUE_LIMIT - self.kept.len();
             let mut end = room.min(text.len());
@@ -254,7 +254,7 @@ impl fmt::Write for Shortened {
     }
 }
 
-/// Whether a value is seen to end where it ends.
+/// Whether a value needs no quotes to show where it ends.
 fn is_one_word(text: &str) -> bool {
     !text.is_empty()
         && !text
@@ -262,12 +262,12 @@ fn is_one_word(text: &str) -> bool {
             .any(|c| c.is_whitespace() || matches!(c, '"' | '\\' | '=') || needs_escape(c))
 }
 
-/// Whether a character does something else than to be seen.
+/// Whether a character is not just displayed.
 fn needs_escape(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            // marks and overrides of direction, and separators of lines and paragraphs
+            // direction marks and overrides, line and paragraph separators
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
         )
 }
@@ -297,7 +297,7 @@ fn push_quoted(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// A text as JSON has it, and beyond what JSON asks for nothing in it that a terminal would obey.
+/// A text as JSON, with every character escaped that a terminal would interpret, even if JSON does not require it.
 fn push_json(line: &mut String, text: &str) {
     let json = serde_json::Value::from(text).to_string();
     for c in json.chars() {

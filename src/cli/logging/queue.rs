@@ -1,8 +1,8 @@
 //! Lines on their way to standard error, bounded in bytes.
 //!
-//! Lines that do not fit are counted and lost. From the first that is lost until the thread that writes
-//! has taken what is queued, all are: so the line that says how many were lost stands where they would
-//! have stood. The lock is held to copy a line or to take all of them, never while anything is written.
+//! Lines that do not fit are counted and dropped. After the first one, all lines are dropped until the writing thread
+//! has taken the queue, so that the line that says how many were dropped is in their place. The lock is held to copy
+//! a line or to take all of them, never while anything is written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// What may be queued and in writing together.
+/// How many bytes may be queued or being written.
 const LIMIT: usize = 1 << 20;
 
 /// The queue. Any thread may push; one thread writes.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// There is something to write.
+    /// Signals that there is something to write.
     filled: Condvar,
-    /// Everything has been written.
+    /// Signals that everything has been written.
     drained: Condvar,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Queue {
 struct State {
     /// Whole lines, oldest first.
     lines: Vec<u8>,
-    /// Lines that came after them and found no room.
+    /// The number of later lines for which there was no room.
     dropped: u64,
     /// Bytes that are being written.
     in_writing: usize,
@@ -40,7 +40,7 @@ impl State {
 }
 
 impl Queue {
-    /// Queues a line with its line end, or counts it as lost. Never waits for standard error.
+    /// Queues a line, including its line end, or counts it as dropped. Never waits for standard error.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.state();
         let held = state.lines.len() + state.in_writing;
@@ -59,7 +59,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits until everything has been written, but not longer than `patience`. Whether it has.
+    /// Waits until everything has been written, but not longer than `patience`. Returns whether it was.
     pub(super) fn drained(&self, patience: Duration) -> bool {
         let waiting = |state: &mut State| !state.is_empty() || state.in_writing > 0;
         let (state, _) = self
@@ -69,7 +69,7 @@ impl Queue {
         state.is_empty() && state.in_writing == 0
     }
 
-    /// Writes what is queued, for ever. `dropped` makes the line that says how many were lost.
+    /// Writes queued lines, for ever. `dropped` formats the line that says how many were dropped.
     pub(super) fn write_to(&self, mut output: impl Write, dropped: impl Fn(u64) -> String) {
         let mut lost = Lost::default();
         loop {
@@ -83,14 +83,14 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, and takes all that there are.
+    /// Waits for lines, and takes all of them.
     fn take(&self) -> (Vec<u8>, u64) {
         let mut state = self
             .filled
             .wait_while(self.state(), |state| state.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut state.lines);
-        // What is to be said about the lost ones counts, too: until it is written, all is not drained.
+        // The line about dropped ones counts, too: until it is written, the queue is not drained.
         state.in_writing = lines.len().max(1);
         (lines, std::mem::take(&mut state.dropped))
     }
@@ -100,11 +100,11 @@ impl Queue {
     }
 }
 
-/// Lines that were lost and of which nothing has been said yet.
+/// Dropped lines that have not been reported yet.
 #[derive(Default)]
 struct Lost {
     count: u64,
-    /// Whether the last write ended within a line.
+    /// Whether the last write ended in the middle of a line.
     is_line_open: bool,
 }
 
@@ -115,7 +115,7 @@ impl Lost {
         }
     }
 
-    /// Writes these lines; how many of them could not be.
+    /// Writes these lines, and returns how many could not be written.
     fn write(&mut self, output: &mut impl Write, lines: &[u8]) -> u64 {
         if self.is_line_open && output.write_all(b"\n").is_ok() {
             self.is_line_open = false;
@@ -136,7 +136,7 @@ impl Lost {
     }
 }
 
-/// Standard error, waiting for room also where whoever started the process has it not wait.
+/// Standard error. It waits for room even if the process was started with a non-blocking one.
 pub(super) struct StandardError;
 
 impl Write for StandardError {
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells a hang from a wait.
+    /// Longer than any wait, so that a test that hangs fails.
     const LONG: Duration = Duration::from_secs(60);
 
     /// A reader that reads when the test says so.
