@@ -152,7 +152,7 @@ impl PartitionLog {
 
     /// Renames the segments' files to `.deleted`, in the given order, and their snapshots. The log comes
     /// first, so that a crash leaves indexes without a log.
-    pub(super) fn doom(
+    pub(super) fn mark_segments_deleted(
         &mut self,
         segments: impl IntoIterator<Item = Segment>,
     ) -> Result<(), LogError> {
@@ -162,9 +162,9 @@ impl PartitionLog {
         for segment in segments {
             segment.files.retire()?;
             for kind in SegmentFile::OF_SEGMENT {
-                self.doom_file(&segment.files.path(kind), due)?;
+                self.mark_file_deleted(&segment.files.path(kind), due)?;
             }
-            self.doom_snapshot(segment.base(), due)?;
+            self.mark_snapshot_deleted(segment.base(), due)?;
             self.unsynced
                 .segments
                 .retain(|files| files.base != segment.base());
@@ -172,9 +172,13 @@ impl PartitionLog {
         Ok(())
     }
 
-    pub(super) fn doom_snapshot(&mut self, offset: Offset, due: Timestamp) -> Result<(), LogError> {
+    pub(super) fn mark_snapshot_deleted(
+        &mut self,
+        offset: Offset,
+        due: Timestamp,
+    ) -> Result<(), LogError> {
         if self.snapshots.remove(&offset) && self.unsynced.forget_snapshot(offset) {
-            self.doom_file(
+            self.mark_file_deleted(
                 &SegmentFile::ProducerSnapshot.path(&self.directory, offset),
                 due,
             )?;
@@ -182,22 +186,22 @@ impl PartitionLog {
         Ok(())
     }
 
-    pub(super) fn doom_file(
+    pub(super) fn mark_file_deleted(
         &mut self,
         path: &std::path::Path,
         due: Timestamp,
     ) -> Result<(), LogError> {
         let to = with_suffix(path, Suffix::Deleted);
         if self.disk.rename_if_present(path, &to)? {
-            self.doomed.push((due, to));
+            self.deleted_files.push((due, to));
             self.unsynced.note_names();
         }
         Ok(())
     }
 
-    pub(super) fn unlink_doomed(&mut self, now: Timestamp) -> Result<(), LogError> {
-        while let Some(at) = self.doomed.iter().position(|(due, _)| *due <= now) {
-            let (_, path) = self.doomed.swap_remove(at);
+    pub(super) fn unlink_deleted(&mut self, now: Timestamp) -> Result<(), LogError> {
+        while let Some(at) = self.deleted_files.iter().position(|(due, _)| *due <= now) {
+            let (_, path) = self.deleted_files.swap_remove(at);
             self.disk.remove(&path)?;
         }
         Ok(())

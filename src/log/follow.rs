@@ -119,7 +119,7 @@ impl PartitionLog {
                 .collect(),
         );
         self.active.segment = moved(&self.active.segment, true);
-        for (_, path) in &mut self.doomed {
+        for (_, path) in &mut self.deleted_files {
             if let Some(name) = path.file_name() {
                 *path = to.join(name);
             }

@@ -171,7 +171,7 @@ pub struct PartitionLog {
     /// The state of everything between the recovery point and the log end.
     pub(super) unsynced: Unsynced,
     /// Files that were renamed to `.deleted`, with the time from which they may be unlinked.
-    pub(super) doomed: Vec<(Timestamp, PathBuf)>,
+    pub(super) deleted_files: Vec<(Timestamp, PathBuf)>,
 
     pub(super) last_flush: Timestamp,
     /// The newest `now` that was passed in.
@@ -342,7 +342,7 @@ impl PartitionLog {
     /// Unlinks `.deleted` files older than `file.delete.delay.ms`.
     pub fn delete_expired_files(&mut self, now: Timestamp) -> Result<(), LogError> {
         self.latest_time = self.latest_time.max(now);
-        self.unlink_doomed(now)
+        self.unlink_deleted(now)
     }
 
     /// Raises the log start offset (DeleteRecords). Segments below it go with the next retention.

@@ -57,7 +57,7 @@ pub(super) struct BadTail {
     /// Whether there are whole batches in it.
     pub(super) holds_whole: bool,
     /// Whether there are whole batches in it that cannot belong to this segment.
-    pub(super) holds_foreign: bool,
+    pub(super) holds_other_batches: bool,
 }
 
 impl BadTail {
@@ -69,7 +69,7 @@ impl BadTail {
             position,
             reason,
             holds_whole,
-            holds_foreign: !holds_whole && next_whole(log, bytes, &anything)?.is_some(),
+            holds_other_batches: !holds_whole && next_whole(log, bytes, &anything)?.is_some(),
         })
     }
 }
@@ -200,19 +200,19 @@ pub(super) fn rebuild(
             position: readable,
             reason: format!("the file has {length} bytes, and a segment has at most {LONGEST_LOG}"),
             holds_whole: false,
-            holds_foreign: false,
+            holds_other_batches: false,
         });
     }
     *buffer = scan.into_buffer();
     marks.time_entry().into_iter().for_each(&mut add_time_entry);
 
-    let is_foreign = bad_tail.as_ref().is_some_and(|bad| bad.holds_foreign);
-    if is_foreign {
+    let is_other_log = bad_tail.as_ref().is_some_and(|bad| bad.holds_other_batches);
+    if is_other_log {
         // If the log is another segment's, its indexes match the right log; until that is back, they point to wrong places.
         (offset_entries, time_entries) = (Vec::new(), Vec::new());
     }
     let entries = (&offset_entries[..], &time_entries[..]);
-    let changed = !is_foreign && write_indexes(disk, &files, entries, kept)?;
+    let changed = !is_other_log && write_indexes(disk, &files, entries, kept)?;
     let segment = Segment {
         files: Arc::new(files.closed()),
         length: good,
@@ -308,7 +308,7 @@ pub(super) struct Tail {
     pub(super) active: ActiveSegment,
     pub(super) recent: RecentBatches,
     /// Whether the indexes did not match the log and were changed.
-    pub(super) mended: bool,
+    pub(super) repaired: bool,
     pub(super) damages: Vec<Damage>,
     /// The segment ends before it, and the file is as long as it was.
     pub(super) bad_tail: Option<BadTail>,
@@ -327,7 +327,7 @@ impl Tail {
                 is_preallocated: false,
             },
             recent: RecentBatches::default(),
-            mended: false,
+            repaired: false,
             damages: Vec::new(),
             bad_tail: None,
         }
@@ -342,7 +342,7 @@ pub(super) fn load_tail(
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Tail, LogError> {
-    let tail = |segment: Segment, marks: IndexMarks, first_timestamp, recent, mended| {
+    let tail = |segment: Segment, marks: IndexMarks, first_timestamp, recent, repaired| {
         let segment = Segment {
             known_largest: Some(marks.largest),
             ..segment
@@ -357,7 +357,7 @@ pub(super) fn load_tail(
                 is_preallocated: false,
             },
             recent,
-            mended,
+            repaired,
             damages: Vec::new(),
             bad_tail: None,
         }

@@ -21,7 +21,7 @@
 
 mod aside;
 mod end;
-mod leaderships;
+mod leader_epochs;
 mod segments;
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ use super::replica_directory::ReplicaDirectory;
 use super::roll::Jitter;
 use super::segment::{Segment, SegmentFiles};
 use super::sync_job::{Synced, Unsynced};
-use leaderships::{Leaderships, There};
+use leader_epochs::{Ends, RecoveredEpochs};
 
 pub(super) fn open(
     directory: &Path,
@@ -103,13 +103,13 @@ struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// Whether these offsets are missing because something was set aside there.
+    /// Whether these offsets are missing because something was set aside ends.
     fn was_set_aside(&self, gap: &Range<Offset>) -> bool {
         let mut ranges = self.set_aside.iter();
         ranges.any(|(first, end)| *first < gap.end && gap.start < *end)
     }
 
-    /// The first segment without a log that begins there.
+    /// The first segment without a log that begins ends.
     fn without_log_in(&self, gap: &Range<Offset>) -> Option<Offset> {
         let mut bases = self.without_log.iter();
         bases.find(|base| gap.contains(base)).copied()
@@ -125,7 +125,7 @@ struct Settled {
     recent: RecentBatches,
     log_start: Offset,
     log_end: Offset,
-    leaderships: Leaderships,
+    recovered: RecoveredEpochs,
     producers: ProducerTable,
     snapshots: BTreeSet<Offset>,
     /// Snapshots that were written on the way.
@@ -210,7 +210,7 @@ impl Recovery {
         let Tail {
             active,
             recent,
-            mended,
+            repaired,
             ..
         } = self.active(tail, goes_on_at, jitter.next_ms(&self.options.config))?;
         let log_end = active.segment.end;
@@ -223,15 +223,15 @@ impl Recovery {
 
         // 7. The leader epochs of records that were set aside are dropped.
         let known_up_to = content_end.map_or(log_end, |end| end.max(self.known_end()));
-        let there = There {
+        let ends = Ends {
             first_base,
             log_start,
             log_end,
             known_up_to: known_up_to.min(log_end),
-            is_behind: !deleted.is_empty(),
+            removal_was_interrupted: !deleted.is_empty(),
         };
         let all = segments.iter().chain([&active.segment]);
-        let leaderships = self.leaderships(found_epochs, epochs, all, there)?;
+        let recovered = self.recover_epochs(found_epochs, epochs, all, ends)?;
 
         // 8.
         segments.push(active.segment.clone());
@@ -242,13 +242,13 @@ impl Recovery {
             && !is_short
             && !is_changed
             && !is_scanned
-            && !mended
+            && !repaired
             && self.report.has_changed_nothing()
             && written.is_empty()
             && snapshots == found_snapshots;
         let are_entries_synced = is_new
             || is_short
-            || (self.options.clean_shutdown && !mended && self.report.indexes_rebuilt == 0);
+            || (self.options.clean_shutdown && !repaired && self.report.indexes_rebuilt == 0);
         self.log(Settled {
             topic_partition,
             segments,
@@ -256,7 +256,7 @@ impl Recovery {
             recent,
             log_start,
             log_end,
-            leaderships,
+            recovered,
             producers,
             snapshots,
             written,
@@ -280,7 +280,7 @@ impl Recovery {
         let Settled {
             segments,
             log_end,
-            leaderships,
+            recovered,
             snapshots,
             ..
         } = settled;
@@ -290,7 +290,7 @@ impl Recovery {
         let synced = Synced {
             names: has_synced_names || (clean_shutdown && settled.is_as_found),
             entries: settled.are_entries_synced,
-            epochs_from: leaderships.differs_from,
+            epochs_from: recovered.differs_from,
             is_as_found: settled.is_as_found,
         };
         Ok(PartitionLog {
@@ -305,9 +305,9 @@ impl Recovery {
             log_end,
             recovery_point,
             flushed: recovery_point,
-            epochs: Arc::new(leaderships.current),
-            all_epochs: leaderships.all,
-            epochs_file: leaderships.file,
+            epochs: Arc::new(recovered.current),
+            all_epochs: recovered.all,
+            epochs_file: recovered.file,
             producers: settled.producers,
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
@@ -317,7 +317,7 @@ impl Recovery {
             ),
             snapshots,
             midway_snapshot: None,
-            doomed: Vec::new(),
+            deleted_files: Vec::new(),
             last_flush: now,
             latest_time: now,
             producer_expiration,
@@ -343,7 +343,7 @@ impl Recovery {
             && tail.active.segment.end >= self.known_end()
         {
             // nothing there was acknowledged, and nothing is intact
-            self.cut_torn(&tail.active.segment, bad)?;
+            self.truncate_incomplete(&tail.active.segment, bad)?;
             tail.bad_tail = None;
         }
         Ok(Some(tail))
@@ -382,7 +382,7 @@ impl Recovery {
                 jitter_ms,
             )?,
             recent: RecentBatches::default(),
-            mended: false,
+            repaired: false,
             damages: Vec::new(),
             bad_tail: None,
         })

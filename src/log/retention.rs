@@ -123,9 +123,9 @@ impl PartitionLog {
         // steps that can fail for lack of a descriptor come before the segments are removed
         let next = self.sealed.get(count).unwrap_or(&self.active.segment);
         self.set_log_start(next.base());
-        let doomed: Vec<Segment> = Arc::make_mut(&mut self.sealed).drain(..count).collect();
+        let deleted: Vec<Segment> = Arc::make_mut(&mut self.sealed).drain(..count).collect();
         self.sealed_bytes = self.sealed.iter().map(|segment| segment.length).sum();
-        self.doom(doomed)?;
+        self.mark_segments_deleted(deleted)?;
         self.sync_names()?;
         let first = self.first_segment_base();
         self.change_epochs(|epochs| epochs.truncate_from_start(first))?;

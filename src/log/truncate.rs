@@ -21,7 +21,7 @@ impl PartitionLog {
             return self.restart_at(to);
         }
         self.unsynced.begin_history();
-        self.doom_above(to)?;
+        self.mark_deleted_above(to)?;
         // the next segments may end where one of these begins, and it must not be there after a crash
         self.sync_names()?;
         let log_end = self.cut_active(to)?;
@@ -36,14 +36,14 @@ impl PartitionLog {
     }
 
     /// Removes the segments that begin above `to`, the newest first, so that a crash leaves no gap.
-    fn doom_above(&mut self, to: Offset) -> Result<(), LogError> {
+    fn mark_deleted_above(&mut self, to: Offset) -> Result<(), LogError> {
         if self.active.segment.base() <= to {
             return Ok(());
         }
         let kept = self.sealed.partition_point(|segment| segment.base() <= to);
-        let mut doomed = vec![self.active.segment.clone()];
+        let mut deleted = vec![self.active.segment.clone()];
         let sealed = Arc::make_mut(&mut self.sealed);
-        doomed.extend(sealed.drain(kept..).rev());
+        deleted.extend(sealed.drain(kept..).rev());
         let Some(last) = sealed.pop() else {
             return Err(LogError::Corrupt(format!("no segment holds offset {to}")));
         };
@@ -54,7 +54,7 @@ impl PartitionLog {
             files: Arc::new(files),
             ..last
         };
-        self.doom(doomed)
+        self.mark_segments_deleted(deleted)
     }
 
     /// Truncates the last segment; returns the new log end.
@@ -101,14 +101,14 @@ impl PartitionLog {
 
     pub(super) fn restart_at(&mut self, at: Offset) -> Result<(), LogError> {
         self.unsynced.begin_history();
-        let mut doomed = vec![self.active.segment.clone()];
-        doomed.extend(Arc::make_mut(&mut self.sealed).drain(..).rev());
-        self.doom(doomed)?;
+        let mut deleted = vec![self.active.segment.clone()];
+        deleted.extend(Arc::make_mut(&mut self.sealed).drain(..).rev());
+        self.mark_segments_deleted(deleted)?;
         let due = self
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);
         for offset in self.snapshots.clone() {
-            self.doom_snapshot(offset, due)?;
+            self.mark_snapshot_deleted(offset, due)?;
         }
         self.sync_names()?;
         self.sealed_bytes = 0;
@@ -144,7 +144,7 @@ impl PartitionLog {
             .filter(|offset| *offset > self.log_end)
             .collect();
         for offset in above {
-            self.doom_snapshot(offset, due)?;
+            self.mark_snapshot_deleted(offset, due)?;
         }
         // the loader expects all snapshots in this list
         self.write_snapshots()?;

@@ -181,7 +181,7 @@ impl PartitionLog {
                 .rename(&path(kind, Suffix::Cleaned), &path(kind, Suffix::Swap))?;
         }
         self.disk.sync_open_directory(&names, &self.directory)?;
-        self.doom_originals(originals)?;
+        self.mark_originals_deleted(originals)?;
         let path =
             |kind: SegmentFile, suffix| with_suffix(&kind.path(&self.directory, base), suffix);
         for kind in KINDS.into_iter().filter(|kind| has(*kind)) {
@@ -248,8 +248,12 @@ impl PartitionLog {
         for original in originals {
             for kind in KINDS {
                 let name = with_suffix(&original.files.path(kind), Suffix::Deleted);
-                if let Some(at) = self.doomed.iter().position(|(_, path)| *path == name) {
-                    self.doomed.swap_remove(at);
+                if let Some(at) = self
+                    .deleted_files
+                    .iter()
+                    .position(|(_, path)| *path == name)
+                {
+                    self.deleted_files.swap_remove(at);
                     self.disk.remove(&name)?;
                 }
             }
@@ -258,16 +262,16 @@ impl PartitionLog {
     }
 
     /// Renames the originals to `.deleted`, and the snapshots between them, since no segment begins there now.
-    fn doom_originals(&mut self, originals: &[Segment]) -> Result<(), LogError> {
+    fn mark_originals_deleted(&mut self, originals: &[Segment]) -> Result<(), LogError> {
         let delay = self.config.file_delete_delay_ms;
         let due = self.latest_time.plus_millis(delay);
         for original in originals {
             for kind in KINDS {
-                self.doom_file(&original.files.path(kind), due)?;
+                self.mark_file_deleted(&original.files.path(kind), due)?;
             }
         }
         for original in originals.iter().skip(1) {
-            self.doom_snapshot(original.base(), due)?;
+            self.mark_snapshot_deleted(original.base(), due)?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl Recovery {
         let bytes = bad.position..length.min(LONGEST_LOG);
         let whole = count_whole(&log, bytes.clone(), first..below)?;
         let Some(end) = whole.end else {
-            return self.cut_torn(last, bad);
+            return self.truncate_incomplete(last, bad);
         };
         let aside = names::set_aside_path(&self.directory, first, end);
         let bytes = bytes.start..whole.end_position;

@@ -68,7 +68,7 @@ impl Recovery {
                 segment.end = next;
             }
             if is_unsynced && let Some(bad) = &looked.bad_tail {
-                self.cut_torn(&looked.segment, bad)?;
+                self.truncate_incomplete(&looked.segment, bad)?;
             }
             segments.push(segment);
         }
@@ -303,13 +303,17 @@ impl Recovery {
     }
 
     /// Truncates an incomplete batch at the end of a segment, unless it was synced: then it is damage.
-    pub(super) fn cut_torn(&mut self, segment: &Segment, bad: &BadTail) -> Result<(), LogError> {
+    pub(super) fn truncate_incomplete(
+        &mut self,
+        segment: &Segment,
+        bad: &BadTail,
+    ) -> Result<(), LogError> {
         if segment.end < self.options.recovery_point {
             return Ok(());
         }
         let log = segment.files.log()?;
         let length = log.metadata()?.len();
-        if bad.holds_foreign {
+        if bad.holds_other_batches {
             // not an incomplete write of this log: it is the file of another segment or log
             if segment.end < self.known_end() {
                 return Ok(());

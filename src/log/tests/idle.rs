@@ -152,7 +152,7 @@ fn the_recovery_point_waits_for_the_leader_epochs() {
     append(&mut log, 0, 3);
     let job = log.sync_job(NOW.plus_millis(15_000)).unwrap();
     job.run().unwrap();
-    // a leadership that begins while the job runs
+    // a leader epoch that begins while the job runs
     log.assign_epoch(LeaderEpoch(4));
     append(&mut log, 1, 4);
     assert_eq!(replica.stored_epochs().unwrap(), "0\n1\n3 0\n");

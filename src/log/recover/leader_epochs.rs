@@ -12,7 +12,7 @@ use crate::log::replica_directory::ReplicaDirectory;
 use crate::log::segment::Segment;
 
 /// The segments of a log once its ends are known.
-pub(super) struct There {
+pub(super) struct Ends {
     /// Where the first segment begins.
     pub(super) first_base: Offset,
     pub(super) log_start: Offset,
@@ -20,11 +20,11 @@ pub(super) struct There {
     /// Leader epochs that begin after this belong to records that were set aside.
     pub(super) known_up_to: Offset,
     /// Whether the removal of segments was interrupted, so that their epochs are still in the file.
-    pub(super) is_behind: bool,
+    pub(super) removal_was_interrupted: bool,
 }
 
 /// The leader epochs of a log.
-pub(super) struct Leaderships {
+pub(super) struct RecoveredEpochs {
     /// From the log start on.
     pub(super) current: LeaderEpochs,
     /// From the first segment on.
@@ -36,26 +36,26 @@ pub(super) struct Leaderships {
 
 impl Recovery {
     /// The leader epochs after recovery, from those in the file and in the scanned batches (`epochs`).
-    pub(super) fn leaderships<'s>(
+    pub(super) fn recover_epochs<'s>(
         &self,
         found: Option<LeaderEpochs>,
         mut epochs: LeaderEpochs,
         segments: impl Iterator<Item = &'s Segment>,
-        there: There,
-    ) -> Result<Leaderships, LogError> {
+        ends: Ends,
+    ) -> Result<RecoveredEpochs, LogError> {
         let first_found = found.as_ref().and_then(LeaderEpochs::first_offset);
         let options = &self.options;
         if first_found.is_none()
-            && (options.clean_shutdown || options.recovery_point > there.first_base)
+            && (options.clean_shutdown || options.recovery_point > ends.first_base)
         {
             epochs = Self::epochs_of(segments)?;
         }
-        epochs.truncate_from_end(there.known_up_to);
-        epochs.truncate_from_start(there.first_base);
-        let (file, differs_from) = self.epochs_file(found, &epochs, &there)?;
+        epochs.truncate_from_end(ends.known_up_to);
+        epochs.truncate_from_start(ends.first_base);
+        let (file, differs_from) = self.epochs_file(found, &epochs, &ends)?;
         let all = epochs.clone();
-        epochs.truncate_from_start(there.log_start);
-        Ok(Leaderships {
+        epochs.truncate_from_start(ends.log_start);
+        Ok(RecoveredEpochs {
             current: epochs,
             all,
             file,
@@ -87,16 +87,16 @@ impl Recovery {
         &self,
         found: Option<LeaderEpochs>,
         epochs: &LeaderEpochs,
-        there: &There,
+        ends: &Ends,
     ) -> Result<(Arc<EpochsFile>, Option<Offset>), LogError> {
         let file = Arc::<EpochsFile>::default();
         // the file still has the epochs of segments whose removal was interrupted
-        let is_missing = found.is_none() || there.is_behind;
+        let is_missing = found.is_none() || ends.removal_was_interrupted;
         let mut found = found.unwrap_or_default();
         // every start ignores epochs that begin below the first segment
-        found.truncate_from_start(there.first_base);
+        found.truncate_from_start(ends.first_base);
         let from = found.first_difference(epochs);
-        let recovery_point = self.recovery_point(there.log_end);
+        let recovery_point = self.recovery_point(ends.log_end);
         let is_anew = self.report.segments_deleted > 0;
         if is_missing || from.is_some_and(|from| from < recovery_point || is_anew) {
             let disk = &self.options.disk;
