@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::release::Peer;
+
 /// Kafka with a cold disk cache, on a machine that is busy.
 const START: Duration = Duration::from_secs(120);
 
@@ -34,14 +36,18 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn kafka(launcher: &Path, directory: &Path) -> Result<Self, String> {
+    pub(crate) fn kafka(launcher: &Path, peer: &Peer, directory: &Path) -> Result<Self, String> {
         // Kafka cannot say which port it took for port 0.
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|probe| probe.local_addr())
             .map_err(|error| format!("no free port: {error}"))?
             .port();
         let mut command = Command::new(launcher);
-        command.arg(directory).arg(port.to_string()).args(SETTINGS);
+        command
+            .env("KAFKA_VERSION", &peer.name)
+            .arg(directory)
+            .arg(port.to_string())
+            .args(SETTINGS);
         let (process, _) = start(&mut command, directory, "kafka ready")?;
         Ok(Self {
             name: "kafka",

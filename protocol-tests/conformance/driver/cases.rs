@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::definitions::Versions;
+use crate::release::Release;
 use crate::symbols;
 use crate::yaml;
 
@@ -27,6 +28,8 @@ struct CaseText {
     name: String,
     #[serde(default)]
     versions: Json,
+    #[serde(default)]
+    since: Option<String>,
     #[serde(default)]
     alone: bool,
     #[serde(default)]
@@ -120,6 +123,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// Of the API; without it all that both brokers speak.
     pub(crate) versions: Option<Vec<Versions>>,
+    /// The first release of Kafka that does what it is about; without it every one.
+    pub(crate) since: Option<Release>,
     /// It looks at the whole broker, so it runs before all others.
     pub(crate) alone: bool,
     pub(crate) topics: Vec<Topic>,
@@ -129,6 +134,11 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.api, self.name)
+    }
+
+    /// Whether this release of Kafka does what the case is about.
+    pub(crate) fn is_known_to(&self, release: &Release) -> bool {
+        self.since.as_ref().is_none_or(|since| since <= release)
     }
 
     /// Whether the case is about this version of its API.
@@ -209,6 +219,7 @@ fn case(api: &str, text: CaseText) -> Result<Case, String> {
         api: api.to_owned(),
         name: text.name,
         versions,
+        since: text.since.as_deref().map(Release::parse).transpose()?,
         alone: text.alone,
         topics: text.topics.into_iter().map(topic).collect(),
         steps: written_out,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::comparison::Difference;
 use crate::definitions::Versions;
 use crate::patterns::{matches, path_matches};
+use crate::release::{Peer, Release};
 use crate::yaml;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,9 @@ struct Entry {
     /// The releases of Kafka that differ, with `*`; without it all.
     #[serde(default)]
     release: Option<String>,
+    /// The first release of Kafka that differs.
+    #[serde(default)]
+    since: Option<String>,
     /// One path or several.
     field: Paths,
     /// Both values as the report prints them, with `*`.
@@ -48,7 +52,7 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// Those that are about this release of Kafka.
-    pub(crate) fn read(path: &Path, release: &str) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path, peer: &Peer) -> Result<Self, String> {
         let wrong = |error: String| format!("{}: {error}", path.display());
         let list: Vec<Entry> =
             serde_json::from_value(yaml::read(path)?).map_err(|error| wrong(error.to_string()))?;
@@ -69,7 +73,11 @@ impl Chosen {
                 Paths::One(path) => vec![path],
                 Paths::Several(paths) => paths,
             };
-            if !matches(entry.release.as_deref().unwrap_or("*"), release) {
+            let since = entry.since.as_deref().map(Release::parse).transpose();
+            let is_before = since
+                .map_err(wrong)?
+                .is_some_and(|since| peer.release < since);
+            if is_before || !matches(entry.release.as_deref().unwrap_or("*"), &peer.name) {
                 continue;
             }
             for path in paths {

@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+/// Where definitions are in Kafka's jars.
+const DEFINITIONS: &[&str] = &["common/message/", "common/metadata/", "message/"];
+
 /// A range of versions as the definitions write it: `3`, `0-2`, `4+` or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Versions {
@@ -112,24 +115,10 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    /// Reads the definitions out of the jar.
+    /// Reads the definitions out of the jar of Kafka's clients.
     pub(crate) fn read(jar: &str) -> Result<Self, String> {
-        let wrong = |problem: &dyn std::fmt::Display| format!("{jar}: {problem}");
-        let file = File::open(jar).map_err(|error| wrong(&error))?;
-        let mut archive = zip::ZipArchive::new(file).map_err(|error| wrong(&error))?;
         let mut messages = BTreeMap::new();
-        for index in 0..archive.len() {
-            let mut entry = archive.by_index(index).map_err(|error| wrong(&error))?;
-            let name = entry.name().map_err(|error| wrong(&error))?.into_owned();
-            if !name.starts_with("common/message/") || !name.ends_with(".json") {
-                continue;
-            }
-            let mut text = String::new();
-            entry
-                .read_to_string(&mut text)
-                .map_err(|error| wrong(&error))?;
-            let json: Json = serde_json::from_str(&without_comments(&text))
-                .map_err(|error| format!("{name}: {error}"))?;
+        for (name, json) in documents(jar)? {
             // Removed APIs have no versions and no fields.
             if json["validVersions"] == "none" {
                 continue;
@@ -138,7 +127,7 @@ impl Definitions {
             messages.insert(string(&json["name"]), message);
         }
         if messages.is_empty() {
-            return Err(wrong(&"no message definitions in it"));
+            return Err(format!("{jar}: no message definitions in it"));
         }
         Ok(Self { messages })
     }
@@ -164,6 +153,30 @@ impl Definitions {
             .find(|(name, message)| message.api_key == Some(key) && name.ends_with("Request"))
             .and_then(|(name, _)| name.strip_suffix("Request"))
     }
+}
+
+/// The definitions that a jar of Kafka's carries, of messages or of records: each with its file's name.
+pub(crate) fn documents(jar: &str) -> Result<Vec<(String, Json)>, String> {
+    let wrong = |problem: &dyn std::fmt::Display| format!("{jar}: {problem}");
+    let file = File::open(jar).map_err(|error| wrong(&error))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| wrong(&error))?;
+    let mut documents = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|error| wrong(&error))?;
+        let name = entry.name().map_err(|error| wrong(&error))?.into_owned();
+        let is_definition = DEFINITIONS.iter().any(|folder| name.starts_with(folder));
+        if !is_definition || !name.ends_with(".json") {
+            continue;
+        }
+        let mut text = String::new();
+        entry
+            .read_to_string(&mut text)
+            .map_err(|error| wrong(&error))?;
+        let json = serde_json::from_str(&without_comments(&text))
+            .map_err(|error| format!("{name}: {error}"))?;
+        documents.push((name, json));
+    }
+    Ok(documents)
 }
 
 /// The definitions are JSON with comments of the `//` kind.

@@ -5,7 +5,8 @@
 //! definitions in Kafka's own jar, what is right from Kafka's answers.
 //!
 //! A run: [`cases`] are read, [`plan`] says which versions of each run, [`execution`] carries one out
-//! against each broker, [`judgement`] compares the two transcripts, [`report`] prints.
+//! against each broker, [`judgement`] compares the two transcripts, [`report`] prints. [`news`] is something else:
+//! what one release of Kafka has that another has not.
 
 mod batches;
 mod brokers;
@@ -20,8 +21,10 @@ mod disk;
 mod encoding;
 mod execution;
 mod judgement;
+mod news;
 mod patterns;
 mod plan;
+mod release;
 mod report;
 mod rules;
 mod setup;
@@ -30,7 +33,7 @@ mod values;
 mod yaml;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -44,6 +47,7 @@ use definitions::Definitions;
 use execution::{Run, Versions};
 use judgement::Judge;
 use plan::Wanted;
+use release::Peer;
 use report::Report;
 use rules::Rules;
 
@@ -63,13 +67,23 @@ struct Options {
     /// Keep both brokers' directories
     #[arg(long)]
     keep: bool,
+    /// The release of Kafka beside Zurau, instead of the one that kafka-peer names
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    /// Runs no case: prints what the release of Kafka has that this one has not
+    #[arg(long, value_name = "RELEASE", conflicts_with = "names")]
+    compare_release: Option<String>,
     /// APIs or cases, by name or pattern: Fetch, 'Fetch/session*'
     names: Vec<String>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match compared(&options) {
+    let outcome = match &options.compare_release {
+        Some(earlier) => news::print(&options, earlier),
+        None => compared(&options),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
@@ -77,14 +91,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Kafka's release, which the name of a jar ends with.
-fn release(jar: &str) -> Result<&str, String> {
-    let name = jar.strip_suffix(".jar").unwrap_or(jar);
-    name.rsplit_once("/kafka-clients-")
-        .map(|(_, release)| release)
-        .ok_or_else(|| format!("{jar} names no release"))
 }
 
 fn compared(options: &Options) -> Result<bool, String> {
@@ -96,13 +102,9 @@ fn compared(options: &Options) -> Result<bool, String> {
     };
     let cases = cases::read_all(&own.join("cases"))?;
     let rules = Rules::read(&own.join("rules.yaml"))?;
-    let classpath = classpath(&folder.join("kafka-peer/classpath"))?;
-    let jar = classpath
-        .split(':')
-        .find(|jar| jar.contains("/kafka-clients-"))
-        .ok_or("kafka-clients is not on Kafka's class path")?;
-    let definitions = Definitions::read(jar)?;
-    let chosen = Chosen::read(&own.join("chosen-differences.yaml"), release(jar)?)?;
+    let peer = Peer::find(&folder.join("kafka-peer"), options.release.as_deref())?;
+    let definitions = Definitions::read(peer.clients()?)?;
+    let chosen = Chosen::read(&own.join("chosen-differences.yaml"), &peer)?;
 
     let mut directory = tempfile::Builder::new()
         .prefix("zurau-conformance-")
@@ -111,13 +113,20 @@ fn compared(options: &Options) -> Result<bool, String> {
     directory.disable_cleanup(options.keep);
     let mut kafka = Broker::kafka(
         &folder.join("kafka-peer/start-kafka"),
+        &peer,
         &directory.path().join("kafka"),
     )?;
     let mut zurau = Broker::zurau(&options.zurau, &directory.path().join("zurau"))?;
 
     let began = Instant::now();
     let session = Session::begin(&definitions, &kafka, &zurau)?;
-    let runs = plan::runs(&cases, &wanted, &session.in_common, &definitions)?;
+    let runs = plan::runs(
+        &cases,
+        &wanted,
+        &session.in_common,
+        &definitions,
+        &peer.release,
+    )?;
     if runs.is_empty() {
         return Err("there is no such case".to_owned());
     }
@@ -138,7 +147,7 @@ fn compared(options: &Options) -> Result<bool, String> {
             kafka.stop().err().into_iter().collect(),
         );
         let (what, problems) = disk::compare(
-            &classpath,
+            &peer.classpath,
             &kafka.data(),
             &zurau.data(),
             directory.path(),
@@ -162,17 +171,6 @@ fn compared(options: &Options) -> Result<bool, String> {
         println!("directories are in {}", directory.path().display());
     }
     Ok(well)
-}
-
-fn classpath(script: &Path) -> Result<String, String> {
-    let output = Command::new(script)
-        .output()
-        .map_err(|error| format!("{}: {error}", script.display()))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
 }
 
 /// Two brokers that are ready for cases.

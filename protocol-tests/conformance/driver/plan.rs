@@ -6,6 +6,7 @@ use crate::cases::Case;
 use crate::definitions::{Definitions, Field, Kind, Message};
 use crate::execution::{Run, Versions};
 use crate::patterns::matches;
+use crate::release::Release;
 
 /// What was asked for on the command line.
 #[derive(Debug)]
@@ -37,13 +38,15 @@ pub(crate) fn runs<'a>(
     wanted: &Wanted,
     versions: &Versions,
     definitions: &Definitions,
+    release: &Release,
 ) -> Result<Vec<Run<'a>>, String> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let now = i64::try_from(now.as_millis()).unwrap_or_default();
     let mut runs = Vec::new();
-    for case in cases.iter().filter(|case| wanted.includes(case)) {
+    let known = cases.iter().filter(|case| case.is_known_to(release));
+    for case in known.filter(|case| wanted.includes(case)) {
         let range = versions
             .get(&case.api)
             .ok_or_else(|| format!("the brokers have no version of {} in common", case.api))?;

@@ -35,6 +35,19 @@ fn until(what: &str, mut ready: impl FnMut() -> Result<bool, String>) -> Result<
     Ok(())
 }
 
+/// Asks again until there is an answer.
+pub(crate) fn answered<T>(
+    what: &str,
+    mut ask: impl FnMut() -> Result<Option<T>, String>,
+) -> Result<T, String> {
+    let mut answer = None;
+    until(what, || {
+        answer = ask()?;
+        Ok(answer.is_some())
+    })?;
+    answer.ok_or_else(|| what.to_owned())
+}
+
 /// What the broker says that it speaks.
 pub(crate) fn advertised(client: &Client<'_>) -> Result<Versions, String> {
     let body = json!({"ClientSoftwareName": "conformance", "ClientSoftwareVersion": "1"});
