@@ -16,7 +16,7 @@ use crate::base::ErrorCode;
 use crate::metadata::Image;
 use crate::metadata::features::{
     ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, KRAFT_VERSION, METADATA_VERSION,
-    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_3_IV0, SHARE_VERSION, STREAMS_VERSION,
+    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_4_IV2, SHARE_VERSION, STREAMS_VERSION,
     TRANSACTION_VERSION,
 };
 use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
@@ -29,7 +29,7 @@ pub fn supported() -> Vec<SupportedFeature> {
     vec![SupportedFeature {
         name: METADATA_VERSION.to_owned(),
         minimum: METADATA_VERSION_3_3_IV3,
-        maximum: METADATA_VERSION_4_3_IV0,
+        maximum: METADATA_VERSION_4_4_IV2,
     }]
 }
 
@@ -37,7 +37,7 @@ pub fn supported() -> Vec<SupportedFeature> {
 pub fn bootstrap_records() -> Vec<MetadataRecord> {
     vec![MetadataRecord::FeatureLevel(FeatureLevel {
         name: METADATA_VERSION.to_owned(),
-        level: METADATA_VERSION_4_3_IV0,
+        level: METADATA_VERSION_4_4_IV2,
     })]
 }
 

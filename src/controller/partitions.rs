@@ -8,7 +8,7 @@ use crate::metadata::record::MetadataRecord;
 
 use super::Situation;
 use super::command::{CreatePartitions, Decision, NewPartitions, Refusal};
-use super::topics::{MAXIMUM_PARTITIONS_PER_REQUEST, assign, place, too_many_partitions};
+use super::topics::{MAXIMUM_PARTITIONS_PER_REQUEST, assign, place};
 
 /// Decides about new partitions.
 pub(super) fn create(
@@ -80,7 +80,10 @@ fn extend(
     }
     *allowed = allowed.saturating_sub(i64::from(additional));
     if *allowed < 0 {
-        return Err(too_many_partitions());
+        return Err(Refusal::new(
+            ErrorCode::POLICY_VIOLATION,
+            "Excessively large number of additional partitions per request.",
+        ));
     }
     // Every partition of a topic has as many replicas as its first.
     let replication_factor = topic

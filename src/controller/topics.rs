@@ -20,7 +20,7 @@ pub(super) const MAXIMUM_PARTITIONS_PER_REQUEST: i64 = 10_000;
 /// And how many records of all kinds it may make: one for each topic, partition and setting.
 const MAXIMUM_RECORDS_PER_REQUEST: i64 = 10_000;
 
-pub(super) fn too_many_partitions() -> Refusal {
+fn too_many_partitions() -> Refusal {
     Refusal::new(
         ErrorCode::POLICY_VIOLATION,
         "Excessively large number of partitions per request.",

@@ -20,8 +20,8 @@ pub const KRAFT_VERSION: &str = "kraft.version";
 
 /// `metadata.version` 3.3-IV3, the oldest that Kafka 4.4 reads.
 pub const METADATA_VERSION_3_3_IV3: i16 = 7;
-/// `metadata.version` 4.3-IV0, the newest that is served, and with which a directory begins here.
-pub const METADATA_VERSION_4_3_IV0: i16 = 30;
+/// `metadata.version` 4.4-IV2, the newest that is served, and with which a directory begins here.
+pub const METADATA_VERSION_4_4_IV2: i16 = 33;
 
 /// The levels of `metadata.version` that have brought records or fields which older levels have no words for.
 const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33];

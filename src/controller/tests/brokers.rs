@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::ProducerId;
-use crate::metadata::features::METADATA_VERSION_4_3_IV0;
+use crate::metadata::features::METADATA_VERSION_4_4_IV2;
 use crate::metadata::record::{FeatureLevel, PartitionChange, SupportedFeature};
 
 #[test]
@@ -161,7 +161,7 @@ fn registrations_are_refused_in_kafkas_words() {
     refused(
         world.run(&older),
         ErrorCode::UNSUPPORTED_VERSION,
-        "Unable to register because the broker does not support finalized version 30 of metadata.version. \
+        "Unable to register because the broker does not support finalized version 33 of metadata.version. \
          The broker wants a version between 7 and 29, inclusive.",
     );
 }
@@ -183,17 +183,17 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
     assert_eq!(world.image.features().len(), 3);
     assert_eq!(
         features::served(&world.image),
-        [("metadata.version", METADATA_VERSION_4_3_IV0)]
+        [("metadata.version", METADATA_VERSION_4_4_IV2)]
     );
     assert!(features::check_metadata_version(&world.image).is_ok());
 
     world.replay(vec![level(
         "metadata.version",
-        METADATA_VERSION_4_3_IV0 + 1,
+        METADATA_VERSION_4_4_IV2 + 1,
     )]);
     assert!(features::check_metadata_version(&world.image).is_err());
     world.replay(vec![
-        level("metadata.version", METADATA_VERSION_4_3_IV0),
+        level("metadata.version", METADATA_VERSION_4_4_IV2),
         level("feature.of.the.future", 1),
     ]);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::metadata::features::{
-    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_3_IV0 as NEWEST,
+    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST,
 };
 use crate::metadata::record::FeatureLevel;
 
@@ -53,13 +53,13 @@ fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
             METADATA_VERSION,
             NEWEST + 1,
             Upgrade,
-            "only supports versions 7-30",
+            "only supports versions 7-33",
         ),
         (
             METADATA_VERSION,
             6,
             SafeDowngrade,
-            "only supports versions 7-30",
+            "only supports versions 7-33",
         ),
         (METADATA_VERSION, -1, SafeDowngrade, "cannot be less than 0"),
         (

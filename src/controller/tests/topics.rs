@@ -376,7 +376,7 @@ fn partitions_only_grow() {
     refused(
         world.extend(more(i32::MAX, None)),
         ErrorCode::POLICY_VIOLATION,
-        "Excessively large number of partitions per request.",
+        "Excessively large number of additional partitions per request.",
     );
     let unknown = NewPartitions {
         name: "b".to_owned(),

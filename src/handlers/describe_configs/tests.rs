@@ -204,7 +204,7 @@ fn what_only_kafka_serves_is_told_with_its_values_or_kafkas_defaults() {
         let value = told.value.as_deref().expect("a value");
         (value, told.config_source, synonyms)
     };
-    assert_eq!((group.configs.len(), metrics.configs.len()), (18, 3));
+    assert_eq!((group.configs.len(), metrics.configs.len()), (22, 3));
     assert_eq!(
         of(group, "share.session.timeout.ms"),
         (
