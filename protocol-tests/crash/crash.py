@@ -145,7 +145,8 @@ def verify_disk():
     if not os.access(tool, os.X_OK):
         print("disk/verify is not there: the disk was not looked at")
         return
-    result = subprocess.run([tool, order("status")["data_directory"]], capture_output=True, text=True)
+    options = ["--by-kafka"] if os.environ["BROKER_KIND"] == "kafka" else []
+    result = subprocess.run([tool, *options, order("status")["data_directory"]], capture_output=True, text=True)
     print(result.stdout[-3000:], flush=True)
     if result.returncode != 0:
         fail(f"disk/verify found problems\n{result.stderr[-2000:]}")

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """One data directory that goes from Kafka to Zurau, back to Kafka and to Zurau again, with load in each stay.
 
-  round_trip.py [--first kafka|zurau|formatted] [--quorum static|dynamic] [--kill] [--stays N]
+  round_trip.py [--first kafka|zurau|formatted] [--quorum static|dynamic] [--kill] [--stays N] [--releases A,B]
 
 After each stay everything readable is written down, and must be there when the next broker has opened the directory:
 every record with its offset, epoch, time and headers, topic ids, configurations, offsets of groups; and what only Kafka
 can tell when Kafka is back. The bytes of segments must be those that the broker before has written. With "formatted",
-Zurau comes first, to a directory in which only Kafka's format tool has been.
+Zurau comes first, to a directory in which only Kafka's format tool has been. With releases, Kafka is one after the other
+of them, and each new one raises the features to its own with Kafka's tool; then the last of them stays.
 """
 
 import argparse
@@ -48,13 +49,34 @@ ZURAU_SETTINGS = {
 class PeerKafka(KafkaBroker):
     """Kafka with a quorum of one of two kinds."""
 
-    def __init__(self, directory, quorum):
+    def __init__(self, directory, quorum, releases):
         super().__init__(directory, KAFKA_SETTINGS)
         self.quorum = quorum
+        # None is the release that kafka-peer names.
+        self.release, *self.later = releases or [None]
 
     def command(self):
         scram = "--add-scram SCRAM-SHA-256=[name=formatted,password=secret]"
-        return ["env", f"KAFKA_QUORUM={self.quorum}", f"KAFKA_FORMAT_ARGUMENTS={scram}"] + super().command()
+        release = [f"KAFKA_VERSION={self.release}"] if self.release else []
+        return ["env", f"KAFKA_QUORUM={self.quorum}", f"KAFKA_FORMAT_ARGUMENTS={scram}", *release] + super().command()
+
+    def has_a_later_release(self):
+        """Takes the next release, if there is one."""
+        if not self.later:
+            return False
+        self.release, *self.later = self.later
+        return True
+
+    def raise_features(self):
+        peer = os.path.join(ROOT, "kafka-peer", "classpath")
+        environment = dict(os.environ, KAFKA_VERSION=self.release)
+        classpath = subprocess.run([peer], env=environment, check=True, capture_output=True, text=True).stdout.strip()
+        command = ["java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", classpath,
+                   "org.apache.kafka.tools.FeatureCommand", "--bootstrap-server", self.bootstrap]
+        newest = ".".join(self.release.split(".")[:2])
+        done = subprocess.run(command + ["upgrade", "--release-version", newest], capture_output=True, text=True)
+        print(done.stdout, done.stderr, sep="")
+        check(done.returncode == 0 and "metadata.version was upgraded" in done.stdout, "the features are not raised")
 
     def format(self):
         subprocess.run(["env", "KAFKA_FORMAT_ONLY=1"] + self.command(), check=True, stdin=subprocess.DEVNULL)
@@ -127,7 +149,7 @@ class Directory:
         self.contents = None
         self.cluster = None
         self.aside = None
-        kafka = PeerKafka(self.path, options.quorum)
+        kafka = PeerKafka(self.path, options.quorum, options.releases)
         zurau = OwnBroker(self.path, dict(ZURAU_SETTINGS))
         stage.brokers += [kafka, zurau]
         self.brokers = {"kafka": kafka, "zurau": zurau}
@@ -136,6 +158,7 @@ class Directory:
 
     def stay(self, number, name):
         broker = self.brokers[name]
+        is_new = name == "kafka" and self.cluster is not None and broker.has_a_later_release()
         seconds = broker.start()
         where = f"stay {number}, {name}"
         self.bytes.still_there(where)
@@ -148,6 +171,9 @@ class Directory:
         if name == "zurau" and self.cluster:
             compare_cluster(where, told_of(self.cluster), self.write("kept", broker, f"{number}-before", number))
             passed(f"{where}: tells what it keeps for Kafka")
+        if is_new:
+            broker.raise_features()
+            passed(f"{where}: raises the features to those of {broker.release}")
         self.agent.ask("load", broker.bootstrap, number)
         self.producer.go_on(broker, number)
         if name == "kafka":
@@ -167,7 +193,7 @@ class Directory:
         if name == "zurau":
             same(f"{where}: losses that nobody has had", broker.logged(" ERROR ", "records are lost"), [])
         self.bytes.note()
-        self.verify(where)
+        self.verify(where, name)
         self.set_aside(where)
         passed(f"{where}: done")
 
@@ -202,8 +228,9 @@ class Directory:
         ranges = [line.split()[2:] for line in self.contents if line.startswith("range read_uncommitted trimmed-")]
         return all(starts.get(partition, "0") == start for partition, start, _ in ranges)
 
-    def verify(self, where):
-        command = [os.path.join(ROOT, "disk", "verify")] + (["--after-kill"] if self.options.kill else [])
+    def verify(self, where, name):
+        options = ["--after-kill"] * self.options.kill + ["--by-kafka"] * (name == "kafka")
+        command = [os.path.join(ROOT, "disk", "verify"), *options]
         done = subprocess.run(command + [os.path.join(self.path, "data")], capture_output=True, text=True)
         print(done.stdout, done.stderr, sep="")
         check(done.returncode == 0, f"{where}: Kafka's tools have complaints")
@@ -222,6 +249,7 @@ def main():
     parser.add_argument("--quorum", choices=["static", "dynamic"], default="static")
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--stays", type=int, default=4)
+    parser.add_argument("--releases", type=lambda text: text.split(","))
     parser.add_argument("--seconds", type=int, default=380)
     options = parser.parse_args()
     order = ["kafka", "zurau"] if options.first == "kafka" else ["zurau", "kafka"]

@@ -10,7 +10,7 @@ import os
 #   zurau    Zurau, since it asks for what Kafka is right not to do
 NEEDS = {"control", "own", "zurau"}
 SCENARIO_KEYS = {"name", "command", "quick", "long", "timeout_seconds", "needs", "overrides", "zurau_lacks", "about"}
-CLIENT_KEYS = {"name", "version", "setup", "scenarios", "older", "about"}
+CLIENT_KEYS = {"name", "version", "setup", "scenarios", "without", "older", "about"}
 OLDER_KEYS = {"version", "ordinary", "without", "about"}
 
 # How much of the suite a run takes; each extent contains the one before it.
@@ -81,6 +81,15 @@ class Client:
         self.scenarios = [Scenario(self, scenario) for scenario in entry.get("scenarios", [])]
         if not self.scenarios:
             raise BadDescription(f"{path} has no scenarios")
+        self.leave_out(entry.get("without", {}))
+
+    def leave_out(self, without):
+        """Scenarios that the release cannot run, with the reasons."""
+        unknown = set(without) - {scenario.name for scenario in self.scenarios}
+        if unknown:
+            raise BadDescription(f"{self.path}: release {self.version} names unknown scenarios {sorted(unknown)}")
+        for scenario in self.scenarios:
+            scenario.cannot = without.get(scenario.name)
 
     @property
     def environment(self):
@@ -95,18 +104,18 @@ class OlderRelease(Client):
     """
 
     def __init__(self, path, entry, older):
-        super().__init__(path, entry)
+        super().__init__(path, {**entry, "without": {}})
         refuse_unknown_fields(f"{path}: older release", older, OLDER_KEYS)
         if not isinstance(older.get("version"), str):
             raise BadDescription(f"{path}: an older release lacks its version")
         self.version = older["version"]
         self.name = f"{self.name}-{self.version}"
-        ordinary, without = set(older.get("ordinary", [])), older.get("without", {})
-        unknown = (ordinary | set(without)) - {scenario.name for scenario in self.scenarios}
+        self.leave_out(older.get("without", {}))
+        ordinary = set(older.get("ordinary", []))
+        unknown = ordinary - {scenario.name for scenario in self.scenarios}
         if unknown:
             raise BadDescription(f"{path}: release {self.version} names unknown scenarios {sorted(unknown)}")
         for scenario in self.scenarios:
-            scenario.cannot = without.get(scenario.name)
             if scenario.name not in ordinary:
                 scenario.extent = LONG
 

@@ -210,8 +210,9 @@ class Execution:
         verify = os.path.join(self.root, "disk", "verify")
         if os.access(verify, os.X_OK):
             log_path = os.path.join(self._logs, "disk-verify.log")
+            options = ["--by-kafka"] if broker.name == "kafka" else []
             began = time.monotonic()
-            status, why = run_command([verify, broker.data_directory], self.root, dict(os.environ), log_path, 900)
+            status, why = run_command([verify, *options, broker.data_directory], self.root, dict(os.environ), log_path, 900)
             seconds = time.monotonic() - began
             if status == 0:
                 self.report_pass("broker/leaves-a-sound-disk", seconds)

@@ -122,8 +122,8 @@ def quorum(tools):
 def features(tools):
     told = tools.call("features", "describe").has(r"^Feature: metadata\.version\s+SupportedMinVersion: 3\.3-IV3\s")
     # The tool has names for the levels that there were when it was made, and numbers for newer ones.
-    newer = re.search(r"FinalizedVersionLevel: UNKNOWN (\d+)", told.output)
-    level = newer[1] if newer else "30"
+    named = re.search(r"^Feature: metadata\.version .*FinalizedVersionLevel: (?:UNKNOWN (\d+)|(\S+))", told.output, re.MULTILINE)
+    level = named[1] or {"4.3-IV0": "30", "4.4-IV2": "33"}[named[2]]
     tools.call("features", "upgrade", "--feature", f"metadata.version={level}").is_exactly(
         f"metadata.version was upgraded to {level}.")
     for extra in ([], ["--dry-run"]):
@@ -133,7 +133,7 @@ def features(tools):
     tools.call("features", "upgrade", "--feature", "nonsense=1", status=1).has("does not support this feature")
     tools.call("features", "disable", "--feature", "nonsense", status=1).has("Feature nonsense not found")
     if not IS_KAFKA:
-        told = tools.call("features", "upgrade", "--release-version", "4.3", status=1)
+        told = tools.call("features", "upgrade", "--release-version", "4.3" if named[1] else "4.4", status=1)
         told.has("Could not upgrade group.version to 1.*does not support this feature")
 
 

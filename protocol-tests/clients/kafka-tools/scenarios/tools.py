@@ -22,7 +22,8 @@ MAINS = {
     "broker-api-versions": PACKAGE + "BrokerApiVersionsCommand",
     "client-metrics": PACKAGE + "ClientMetricsCommand",
     "cluster": PACKAGE + "ClusterTool",
-    "configs": "kafka.admin.ConfigCommand",
+    # Kafka 4.4 has moved it.
+    "configs": ("kafka.admin." if os.environ["CLIENT_VERSION"] == "4.3.1" else PACKAGE) + "ConfigCommand",
     "console-consumer": PACKAGE + "consumer.ConsoleConsumer",
     "console-producer": PACKAGE + "ConsoleProducer",
     "console-share-consumer": PACKAGE + "consumer.ConsoleShareConsumer",

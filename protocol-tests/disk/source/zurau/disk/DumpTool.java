@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import org.apache.kafka.common.utils.Exit;
 import org.apache.kafka.tools.DumpLogSegments;
 
 /**
@@ -36,10 +35,10 @@ final class DumpTool {
         PrintStream errors = System.err;
         LineStream capturedOutput = new LineStream(lines);
         LineStream capturedErrors = new LineStream(complaints::add);
-        Exit.setExitProcedure((status, message) -> {
-            throw new IllegalStateException("the dump tool wanted to exit with " + status + ": " + message);
-        });
         try {
+            KafkaExit.instead("setExitProcedure", (proxy, method, given) -> {
+                throw new IllegalStateException("the dump tool wanted to exit with " + given[0] + ": " + given[1]);
+            });
             System.setOut(new PrintStream(capturedOutput, false, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(capturedErrors, true, StandardCharsets.UTF_8));
             DumpLogSegments.main(arguments.toArray(new String[0]));
@@ -52,7 +51,6 @@ final class DumpTool {
             System.setErr(errors);
             capturedOutput.finish();
             capturedErrors.finish();
-            Exit.resetExitProcedure();
         }
         return complaints;
     }

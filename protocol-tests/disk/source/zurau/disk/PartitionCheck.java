@@ -37,6 +37,7 @@ final class PartitionCheck {
     private final Path directory;
     private final String name;
     private final boolean afterKill;
+    private final boolean openIndexes;
     private final Report report;
     private final String decoder;
     /** Records below this may have been deleted one by one: the log was compacted so far. */
@@ -52,12 +53,13 @@ final class PartitionCheck {
     private long logEndOffset;
     private long lastSegment;
 
-    PartitionCheck(Path directory, boolean afterKill, Report report, long cleanedUpTo, long logStart) {
+    PartitionCheck(Path directory, boolean afterKill, boolean openIndexes, Report report, long cleanedUpTo, long logStart) {
         this.directory = directory;
         this.cleanedUpTo = cleanedUpTo;
         this.logStart = logStart;
         this.name = directory.getFileName().toString();
         this.afterKill = afterKill;
+        this.openIndexes = openIndexes;
         this.report = report;
         this.decoder = decoderOf(name);
     }
@@ -258,7 +260,7 @@ final class PartitionCheck {
         }
         // A killed broker leaves the indexes of the active segment at their full size, with zeros behind the last entry,
         // which may be half written (Kafka does that too). The next start rebuilds them; the tool cannot read them.
-        if (afterKill && file.startsWith(stem(lastSegment))) {
+        if (openIndexes && file.startsWith(stem(lastSegment))) {
             report.count("indexes left out, of active segments", 1);
             return;
         }

@@ -22,27 +22,32 @@ import org.apache.kafka.storage.internals.log.UnifiedLog;
 /** Checks a whole data directory of a stopped broker. */
 public final class VerifyDataDirectory {
     private static final String CLUSTER_METADATA = "__cluster_metadata-0";
+    private static final String AFTER_KILL = "--after-kill";
+    private static final String BY_KAFKA = "--by-kafka";
 
     private final Path root;
     private final boolean afterKill;
+    private final boolean byKafka;
     private final Report report = new Report();
     private final Map<String, PartitionCheck> partitions = new TreeMap<>();
     private Map<TopicPartition, Long> cleaned = Map.of();
     private Map<TopicPartition, Long> logStarts = Map.of();
 
-    private VerifyDataDirectory(Path root, boolean afterKill) {
+    private VerifyDataDirectory(Path root, List<String> options) {
         this.root = root;
-        this.afterKill = afterKill;
+        this.afterKill = options.contains(AFTER_KILL);
+        this.byKafka = options.contains(BY_KAFKA);
     }
 
     public static void main(String[] arguments) throws IOException {
-        boolean afterKill = arguments.length == 2 && arguments[0].equals("--after-kill");
-        if (arguments.length != (afterKill ? 2 : 1) || !Files.isDirectory(Path.of(arguments[arguments.length - 1]))) {
-            System.err.println("usage: verify [--after-kill] DATA_DIRECTORY, and not " + Arrays.toString(arguments));
+        List<String> options = Arrays.asList(arguments).subList(0, Math.max(arguments.length - 1, 0));
+        boolean known = List.of(AFTER_KILL, BY_KAFKA).containsAll(options);
+        if (arguments.length == 0 || !known || !Files.isDirectory(Path.of(arguments[arguments.length - 1]))) {
+            System.err.println("usage: verify [--after-kill] [--by-kafka] DATA_DIRECTORY, and not " + Arrays.toString(arguments));
             System.exit(2);
         }
         VerifyDataDirectory verify =
-            new VerifyDataDirectory(Path.of(arguments[arguments.length - 1]).toRealPath(), afterKill);
+            new VerifyDataDirectory(Path.of(arguments[arguments.length - 1]).toRealPath(), options);
         verify.run();
         verify.report.print();
         System.exit(verify.report.clean() ? 0 : 1);
@@ -65,7 +70,8 @@ public final class VerifyDataDirectory {
                     continue;
                 }
                 TopicPartition partition = topicPartition(name);
-                PartitionCheck check = new PartitionCheck(entry, afterKill, report,
+                boolean openIndexes = afterKill || byKafka && name.equals(CLUSTER_METADATA);
+                PartitionCheck check = new PartitionCheck(entry, afterKill, openIndexes, report,
                     cleaned.getOrDefault(partition, 0L), logStarts.getOrDefault(partition, 0L));
                 partitions.put(name, check);
                 check.run();

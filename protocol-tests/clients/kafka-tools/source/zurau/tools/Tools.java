@@ -9,11 +9,11 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.kafka.common.utils.Exit;
 
 /**
  * Runs Kafka's command line tools one after another in one process, since a Java machine takes longer to start than
@@ -35,7 +35,7 @@ public final class Tools {
         private final List<Runnable> hooks = new ArrayList<>();
         private Integer status;
 
-        private synchronized void end(int code) {
+        private synchronized Object end(int code) {
             if (status == null) {
                 status = code;
             }
@@ -69,9 +69,13 @@ public final class Tools {
         System.setErr(new PrintStream(errors, true, StandardCharsets.UTF_8));
         System.setIn(new ByteArrayInputStream(request.path("input").asText("").getBytes(StandardCharsets.UTF_8)));
         Run run = new Run();
-        Exit.setExitProcedure((code, message) -> run.end(code));
-        Exit.setHaltProcedure((code, message) -> run.end(code));
-        Exit.setShutdownHookAdder((name, hook) -> run.hooks.add(hook));
+        InvocationHandler end = (proxy, method, arguments) -> run.end((int) arguments[0]);
+        KafkaExit.instead("setExitProcedure", end);
+        KafkaExit.instead("setHaltProcedure", end);
+        KafkaExit.instead("setShutdownHookAdder", (proxy, method, arguments) -> {
+            run.hooks.add((Runnable) arguments[1]);
+            return null;
+        });
         boolean failed = false;
         try {
             List<String> words = new ArrayList<>();
