@@ -181,7 +181,7 @@ impl Image {
     /// The quotas and credentials among these records.
     ///
     /// # Errors
-    /// When one of them is not what Kafka 4.3 writes.
+    /// When one of them is not what Kafka 4.4 writes.
     pub fn told(&self) -> Result<&Arc<Told>, DecodeError> {
         self.kept.told()
     }
