@@ -10,7 +10,9 @@ use kafka_protocol::messages::{
 };
 
 use crate::base::{ErrorCode, NodeId};
-use crate::controller::{AlterReassignments, Reassignment, ReassignmentFailure as Failure, Refusal};
+use crate::controller::{
+    AlterReassignments, Reassignment, ReassignmentFailure as Failure, Refusal,
+};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 

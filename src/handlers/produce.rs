@@ -242,12 +242,22 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
 #[derive(Default)]
 struct Rows {
     rows: Vec<TopicProduceResponse>,
-    /// Where each topic's row is: a request may name very many.
+    /// Where each topic's row is, once there are two: a request may name very many, and most name one.
     places: HashMap<(TopicName, Uuid), usize>,
 }
 
 impl Rows {
     fn add(&mut self, topic: TopicProduceResponse, answers: Vec<PartitionProduceResponse>) {
+        match self.rows.as_mut_slice() {
+            [] => {
+                self.rows.push(topic.with_partition_responses(answers));
+                return;
+            }
+            [first] => {
+                self.places.insert((first.name.clone(), first.topic_id), 0);
+            }
+            _ => {}
+        }
         let place = match self.places.entry((topic.name.clone(), topic.topic_id)) {
             Entry::Occupied(place) => *place.get(),
             Entry::Vacant(place) => {

@@ -68,5 +68,5 @@ pub use compress::{Codec, CodecError, Compression};
 pub use iter::{Header, Record, RecordError, Records};
 pub use recompress::{RecompressError, Recompressed};
 pub use retain::{RawRecord, RawRecords};
-pub use scan::{RecordScan, ScanError, ScannedRecord};
+pub use scan::{RecordScan, ScanError, ScannedRecord, scan_plain};
 pub use stream::Limits;

@@ -15,7 +15,7 @@ pub(super) trait Fields {
     fn left(&self) -> usize;
 
     /// A varint length and that many bytes; the inner `None` is a null, length -1.
-    #[inline]
+    #[inline(always)]
     fn nullable_bytes(&mut self) -> Option<Option<Self::Bytes>> {
         match self.varint()? {
             -1 => Some(None),
@@ -24,36 +24,46 @@ pub(super) trait Fields {
     }
 
     /// A zig-zag integer of at most five bytes.
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Option<i32> {
-        // Nearly every integer of a record is one byte.
-        let first = self.byte()?;
-        let raw = if first < 0x80 {
-            u32::from(first)
-        } else {
-            u32::try_from(self.unsigned(first, 5)?).ok()?
+        let raw = match self.small()? {
+            Small::Whole(raw) => raw,
+            Small::Begun(first, second) => u32::try_from(self.unsigned(first, second, 5)?).ok()?,
         };
         Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
     /// A zig-zag integer of at most ten bytes.
-    #[inline]
+    #[inline(always)]
     fn varlong(&mut self) -> Option<i64> {
-        let first = self.byte()?;
-        let raw = if first < 0x80 {
-            u64::from(first)
-        } else {
-            self.unsigned(first, 10)?
+        let raw = match self.small()? {
+            Small::Whole(raw) => u64::from(raw),
+            Small::Begun(first, second) => self.unsigned(first, second, 10)?,
         };
         Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
-    /// An unsigned integer of at most `most` bytes, of which `byte` is the first. It must fit 64 bits.
-    #[inline]
-    fn unsigned(&mut self, mut byte: u8, most: u32) -> Option<u64> {
-        let mut value = 0_u64;
-        let mut index = 0;
-        loop {
+    /// An integer of one or two bytes, as nearly every one of a record is, or its first two bytes.
+    #[inline(always)]
+    fn small(&mut self) -> Option<Small> {
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Some(Small::Whole(u32::from(first)));
+        }
+        let second = self.byte()?;
+        if second < 0x80 {
+            return Some(Small::Whole(
+                u32::from(first & 0x7f) | u32::from(second) << 7,
+            ));
+        }
+        Some(Small::Begun(first, second))
+    }
+
+    /// An unsigned integer of at most `most` bytes, which begins with two that are not its last. It must fit 64 bits.
+    fn unsigned(&mut self, first: u8, second: u8, most: u32) -> Option<u64> {
+        let mut value = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
+        for index in 2..most {
+            let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             let shift = index * 7;
             let placed = bits << shift;
@@ -64,13 +74,17 @@ pub(super) trait Fields {
             if byte < 0x80 {
                 return Some(value);
             }
-            index += 1;
-            if index == most {
-                return None;
-            }
-            byte = self.byte()?;
         }
+        None
     }
+}
+
+/// What the first bytes of an integer say.
+pub(super) enum Small {
+    /// All of it.
+    Whole(u32),
+    /// These two, and more follow.
+    Begun(u8, u8),
 }
 
 /// Reads fields from the start of a slice.
@@ -95,14 +109,14 @@ impl<'a> Cursor<'a> {
 impl<'a> Fields for Cursor<'a> {
     type Bytes = &'a [u8];
 
-    #[inline]
+    #[inline(always)]
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self, length: i32) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(usize::try_from(length).ok()?)?;
         self.rest = rest;

@@ -2,12 +2,13 @@
 //! out of their codec, so that a batch costs the same memory whatever its uncompressed size.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use crate::base::{Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::TimestampType;
 use crate::log::append::{AppendError, RecordFailure};
-use crate::record::{Batch, BatchHeader, Codec, Limits, ScannedRecord};
+use crate::record::{Batch, BatchHeader, Codec, Limits, ScannedRecord, scan_plain};
 
 use super::MOST_DECOMPRESSED;
 
@@ -68,16 +69,14 @@ pub(super) fn check(
         header: &batch.header,
         partition,
         config,
-        now,
+        allowed: allowed_timestamps(config, now),
         index: 0,
         largest: Timestamp::NONE,
         failures: Failures::default(),
     };
     let unpacked = if batch.header.attributes.codec() == Ok(Codec::None) {
         let body = batch.body();
-        for record in batch.records(&body) {
-            check.take(record.map_err(malformed)?.into());
-        }
+        scan_plain(&batch.header, &body, |record| check.take(record)).map_err(malformed)?;
         body.len()
     } else {
         let scan = batch.scan(limits).map_err(malformed)?;
@@ -94,6 +93,11 @@ pub(super) fn check(
         .map(|()| Checked { largest, unpacked })
 }
 
+fn allowed_timestamps(config: &TopicConfig, now: Timestamp) -> RangeInclusive<Timestamp> {
+    let oldest = config.message_timestamp_before_max_ms.saturating_neg();
+    now.plus_millis(oldest)..=now.plus_millis(config.message_timestamp_after_max_ms)
+}
+
 pub(super) fn malformed(error: impl std::fmt::Display) -> AppendError {
     AppendError::invalid_record(error.to_string())
 }
@@ -104,7 +108,8 @@ struct RecordCheck<'a> {
     /// For error texts.
     partition: &'a TopicPartition,
     config: &'a TopicConfig,
-    now: Timestamp,
+    /// Timestamps that the producer may give.
+    allowed: RangeInclusive<Timestamp>,
     /// Index of the next record.
     index: i32,
     largest: Timestamp,
@@ -112,14 +117,14 @@ struct RecordCheck<'a> {
 }
 
 impl RecordCheck<'_> {
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, record: ScannedRecord) {
         self.check(&record);
         self.largest = self.largest.max(record.timestamp);
         self.index = self.index.saturating_add(1);
     }
 
-    #[inline]
+    #[inline(always)]
     fn check(&mut self, record: &ScannedRecord) {
         let index = self.index;
         if record.offset_delta != index {
@@ -148,9 +153,7 @@ impl RecordCheck<'_> {
 
     #[inline]
     fn check_age(&mut self, timestamp: Timestamp) {
-        let oldest = self.config.message_timestamp_before_max_ms;
-        let newest = self.config.message_timestamp_after_max_ms;
-        let allowed = self.now.plus_millis(oldest.saturating_neg())..=self.now.plus_millis(newest);
+        let allowed = &self.allowed;
         if !allowed.contains(&timestamp) {
             self.failures.invalid_timestamp = true;
             let index = self.index;
