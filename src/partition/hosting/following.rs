@@ -42,7 +42,7 @@ impl Partitions {
         self.shared
             .producer_expiration
             .set(now.producer_id_expiration_ms);
-        self.shared.moves.look_again();
+        self.shared.moves.signal().look_again();
         let threads = self.shared.threads.lock();
         let mut threads = threads.unwrap_or_else(PoisonError::into_inner);
         if let Some(cleaner) = &mut threads.cleaner {

@@ -22,9 +22,9 @@ use crate::partition::moves::moving::Moves;
 use crate::partition::preparation::Preparation;
 use crate::partition::replica::Replica;
 use crate::partition::upkeep::cleaner::Cleaner;
-use crate::partition::upkeep::housekeeping::Housekeeper;
 use crate::partition::upkeep::rounds_at_once::RoundsAtOnce;
-use crate::partition::upkeep::scrubber::{ScrubCounts, Scrubber};
+use crate::partition::upkeep::scrubber::ScrubCounts;
+use crate::partition::upkeep::workers::Workers;
 use crate::partition::waiters::News;
 
 use super::adopting::Adopting;
@@ -152,7 +152,7 @@ pub(in crate::partition) struct Shared {
 pub(in crate::partition) struct Threads {
     /// In the order of the directories.
     pub(in crate::partition) directories: Vec<DirectoryThreads>,
-    pub(in crate::partition) scrubber: Option<Scrubber>,
+    pub(in crate::partition) scrubber: Option<Workers>,
     pub(in crate::partition) cleaner: Option<Cleaner>,
 }
 
@@ -160,7 +160,7 @@ pub(in crate::partition) struct Threads {
 pub(in crate::partition) struct DirectoryThreads {
     pub(in crate::partition) lanes: Vec<JoinHandle<()>>,
     pub(in crate::partition) changes: JoinHandle<()>,
-    pub(in crate::partition) housekeeper: Option<Housekeeper>,
+    pub(in crate::partition) housekeeper: Option<Workers>,
 }
 
 impl std::fmt::Debug for Partitions {

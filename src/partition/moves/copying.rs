@@ -15,6 +15,7 @@ use crate::partition::lane::Hosted;
 use crate::partition::replica::Replica;
 use crate::partition::route::Detached;
 use crate::partition::upkeep::rate::LEAST_WAIT;
+use crate::partition::upkeep::workers::Signal;
 use crate::record::BatchHeader;
 
 use super::assignment::Assignment;
@@ -127,8 +128,8 @@ impl<'a> Mover<'a> {
                         %partition,
                         to
                     );
-                    let moves = &self.partitions.shared.moves;
-                    moves.pause(DESCRIPTOR_PAUSE, moves.woken());
+                    let signal = self.signal();
+                    signal.wait(DESCRIPTOR_PAUSE, signal.calls());
                 }
                 Err(Broken::Overtaken) => {}
                 Err(Broken::Suspended) => return self.let_go(),
@@ -172,14 +173,15 @@ impl<'a> Mover<'a> {
         } = &**self.moving;
         if self.moving.is_cancelled() {
             Err(Broken::Cancelled)
-        } else if self.partitions.shared.moves.is_stopping()
-            || target.is_offline()
-            || replica.is_offline()
-        {
+        } else if self.signal().has_ended() || target.is_offline() || replica.is_offline() {
             Err(Broken::Suspended)
         } else {
             Ok(())
         }
+    }
+
+    fn signal(&self) -> &Signal {
+        self.partitions.shared.moves.signal()
     }
 
     fn now(&self) -> Timestamp {
@@ -240,7 +242,7 @@ impl<'a> Mover<'a> {
         let shared = &self.partitions.shared;
         let mut bytes = usize::try_from(copied).unwrap_or(usize::MAX);
         loop {
-            let woken = shared.moves.woken();
+            let calls = self.signal().calls();
             self.check()?;
             let most = shared
                 .config
@@ -254,7 +256,7 @@ impl<'a> Mover<'a> {
                 return Ok(());
             }
             bytes = 0;
-            shared.moves.pause(wait.min(LONGEST_PAUSE), woken);
+            self.signal().wait(wait.min(LONGEST_PAUSE), calls);
         }
     }
 
@@ -310,7 +312,7 @@ impl<'a> Mover<'a> {
         let mut detached = self.moving.replica.detach();
         let Some(hosted) = detached.as_mut().and_then(Detached::hosted) else {
             // It was deleted, or the broker stops.
-            return Change::Broken(match self.partitions.shared.moves.is_stopping() {
+            return Change::Broken(match self.signal().has_ended() {
                 true => Broken::Suspended,
                 false => Broken::Cancelled,
             });
@@ -328,7 +330,7 @@ impl<'a> Mover<'a> {
 
     /// Leaves a move as it is, for the next start, unless the image would then say something wrong meanwhile.
     fn let_go(&self) {
-        if self.partitions.shared.moves.is_stopping() {
+        if self.signal().has_ended() {
             return;
         }
         let Move {

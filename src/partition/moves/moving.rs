@@ -26,8 +26,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::base::{DirectoryId, Offset, TopicId};
 use crate::log::{PartitionLog, ReplicaState};
@@ -36,6 +34,7 @@ use crate::partition::hosting::inventory::FutureReplica;
 use crate::partition::hosting::manager::Partitions;
 use crate::partition::replica::Replica;
 use crate::partition::upkeep::rate::Rate;
+use crate::partition::upkeep::workers::{Signal, Workers};
 
 use super::copying::Mover;
 
@@ -124,11 +123,7 @@ type Key = (TopicId, i32);
 pub(in crate::partition) struct Moves {
     under_way: Mutex<HashMap<Key, Arc<Move>>>,
     movers: Mutex<HashMap<DirectoryId, Sender<Arc<Move>>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    is_stopping: AtomicBool,
-    /// How often those who pause were woken.
-    pausing: Mutex<u64>,
-    woken: Condvar,
+    workers: Workers,
     /// What was copied, for `replica.alter.log.dirs.io.max.bytes.per.second`.
     pub(in crate::partition) rate: Rate,
     /// Held by whoever decides about moves, from the look at what there is to the change.
@@ -136,8 +131,9 @@ pub(in crate::partition) struct Moves {
 }
 
 impl Moves {
-    pub(in crate::partition) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Acquire)
+    /// Tells the movers that they end, or have to look again: at a move that is cancelled, at the rate.
+    pub(in crate::partition) const fn signal(&self) -> &Arc<Signal> {
+        self.workers.signal()
     }
 
     pub(in crate::partition) fn all(&self) -> Vec<Arc<Move>> {
@@ -151,39 +147,10 @@ impl Moves {
 
     /// Ends all movers where they stand; the next start goes on.
     pub(in crate::partition) fn stop(&self) {
-        {
-            let _pausing = lock(&self.pausing);
-            self.is_stopping.store(true, Ordering::Release);
-        }
-        self.look_again();
+        self.signal().end();
+        // A mover may wait for its next move.
         lock(&self.movers).clear();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            drop(thread.join());
-        }
-    }
-
-    /// Ends all pauses: the broker stops, a move is cancelled, or the rate is another.
-    pub(in crate::partition) fn look_again(&self) {
-        let mut woken = lock(&self.pausing);
-        *woken = woken.wrapping_add(1);
-        drop(woken);
-        self.woken.notify_all();
-    }
-
-    /// How often pauses were ended so far. To be asked for before the look at what a pause would be for.
-    pub(in crate::partition) fn woken(&self) -> u64 {
-        *lock(&self.pausing)
-    }
-
-    /// Waits for so long, or until pauses are ended that had been `woken` so often.
-    pub(in crate::partition) fn pause(&self, most: Duration, woken: u64) {
-        let pausing = lock(&self.pausing);
-        drop(
-            self.woken
-                .wait_timeout_while(pausing, most, |now| *now == woken && !self.is_stopping())
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        self.workers.stop();
     }
 
     fn ended(&self, moved: &Arc<Move>) {
@@ -243,7 +210,7 @@ impl Partitions {
         let moves = &self.shared.moves;
         let cancelled = lock(&moves.under_way).remove(&(topic, partition))?;
         cancelled.is_cancelled.store(true, Ordering::Release);
-        moves.look_again();
+        moves.signal().look_again();
         if cancelled.pass(Stage::Queued, Stage::Running) {
             // Its mover has not come to it, and will pass it over.
             let (partitions, ended) = (self.clone(), Arc::clone(&cancelled));
@@ -300,15 +267,11 @@ impl Partitions {
         if let Some(mover) = movers.get(&target.id()) {
             return Ok(mover.clone());
         }
-        if moves.is_stopping() {
-            return Err(std::io::Error::other("the broker stops"));
-        }
         let (sender, queue) = mpsc::channel();
         let partitions = self.clone();
-        let thread = std::thread::Builder::new()
-            .name("replica-mover".to_owned())
-            .spawn(move || carry_out_all(&partitions, &queue))?;
-        lock(&moves.threads).push(thread);
+        moves.workers.start("replica-mover".to_owned(), move |_| {
+            carry_out_all(&partitions, &queue);
+        })?;
         movers.insert(target.id(), sender.clone());
         Ok(sender)
     }

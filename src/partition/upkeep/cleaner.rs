@@ -27,7 +27,6 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::base::{Timestamp, TopicId};
@@ -38,8 +37,9 @@ use crate::partition::hosting::manager::{Partitions, StartError};
 use crate::partition::replica::Replica;
 
 use super::rate::Rate;
+use super::workers::{Signal, Woken, Workers};
 use checkpoints::CleanPoints;
-use pace::{Signal, Woken, may_be_cleaned};
+use pace::may_be_cleaned;
 
 /// A partition for as long as its topic lives.
 type PartitionKey = (TopicId, i32);
@@ -48,10 +48,10 @@ fn key_of(replica: &Replica) -> PartitionKey {
     (replica.topic_id(), replica.topic_partition().partition)
 }
 
-/// The running threads; dropping it (or [`Cleaner::stop`]) ends them.
+/// The running threads; dropping it ends them where they are.
 pub(in crate::partition) struct Cleaner {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    workers: Workers,
     /// How many were started so far, for their names.
     started: usize,
 }
@@ -59,7 +59,7 @@ pub(in crate::partition) struct Cleaner {
 /// What the threads share.
 struct Shared {
     partitions: Partitions,
-    signal: Signal,
+    signal: Arc<Signal>,
     rate: Rate,
     /// How many threads have not decided to end. Not in the state, which is held while a checkpoint is written.
     running: Mutex<usize>,
@@ -101,15 +101,16 @@ impl Cleaner {
     fn start(partitions: Partitions, config: &BrokerConfig) -> std::io::Result<Self> {
         let mut state = State::default();
         state.clean.load(&partitions);
+        let workers = Workers::default();
         let mut cleaner = Self {
             shared: Arc::new(Shared {
                 partitions,
-                signal: Signal::default(),
+                signal: Arc::clone(workers.signal()),
                 rate: Rate::default(),
                 running: Mutex::default(),
                 state: Mutex::new(state),
             }),
-            threads: Vec::new(),
+            workers,
             started: 0,
         };
         cleaner.start_missing(config)?;
@@ -119,39 +120,24 @@ impl Cleaner {
     /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
     /// the settings again.
     pub(in crate::partition) fn follow_settings(&mut self, config: &BrokerConfig) {
-        self.threads.retain(|thread| !thread.is_finished());
         if let Err(error) = self.start_missing(config) {
             tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
         }
-        self.shared.signal.call_change();
+        self.shared.signal.look_again();
     }
 
     fn start_missing(&mut self, config: &BrokerConfig) -> std::io::Result<()> {
         let wanted = threads(config);
         while self.shared.one_more(wanted) {
             let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new()
-                .name(format!("log-cleaner-{}", self.started))
-                .spawn(move || shared.run())
+            self.workers
+                .start(format!("log-cleaner-{}", self.started), move |_| {
+                    shared.run()
+                })
                 .inspect_err(|_| *self.shared.running() -= 1)?;
             self.started += 1;
-            self.threads.push(thread);
         }
         Ok(())
-    }
-
-    /// Ends the threads where they are, and waits for them.
-    pub(in crate::partition) fn stop(&mut self) {
-        self.shared.signal.call_end();
-        for thread in self.threads.drain(..) {
-            drop(thread.join());
-        }
-    }
-}
-
-impl Drop for Cleaner {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 
@@ -177,7 +163,7 @@ fn limits(config: &BrokerConfig) -> CompactionLimits {
 impl Shared {
     fn run(&self) {
         loop {
-            let changes = self.signal.changes();
+            let calls = self.signal.calls();
             let config = self.partitions.shared.config.now();
             if self.is_one_too_many(threads(&config)) {
                 return;
@@ -185,7 +171,7 @@ impl Shared {
             let has_cleaned = self.round(&config);
             let backoff = u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0);
             let backoff = Duration::from_millis(if has_cleaned { 0 } else { backoff });
-            if self.signal.wait(backoff, changes) == Woken::End {
+            if self.signal.wait(backoff, calls) == Woken::End {
                 return;
             }
         }

@@ -2,13 +2,13 @@
 //! checkpoints, silent producers, free space. One thread of each directory keeps the times, so that one which
 //! hangs keeps no other waiting; the work on a log is done by the lane that owns it, in turn with its appends.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::log::Checkpoint;
-use crate::partition::upkeep::rounds::DirectoryRounds;
-use crate::partition::upkeep::rounds_at_once::MOST_PASSED_OVER;
+
+use super::rounds::DirectoryRounds;
+use super::rounds_at_once::MOST_PASSED_OVER;
+use super::workers::{Signal, Workers};
 
 /// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
 /// what was written since.
@@ -17,13 +17,6 @@ const SHORT_ROUND: Duration = Duration::from_secs(1);
 /// How often logs that could not be opened for want of descriptors are tried again. Each that fails again is
 /// a line in the log.
 const SECOND_ATTEMPTS: Duration = Duration::from_secs(10);
-
-/// The running housekeeper; dropping it ends it.
-#[derive(Debug)]
-pub(in crate::partition) struct Housekeeper {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
 
 /// How often each of the longer rounds is made.
 #[derive(Clone, Copy, Debug)]
@@ -37,35 +30,18 @@ pub(in crate::partition) struct Periods {
     pub(in crate::partition) producers: Duration,
 }
 
-impl Housekeeper {
-    /// Starts the housekeeper of directory number `number`.
-    pub(in crate::partition) fn start(
-        number: usize,
-        rounds: DirectoryRounds,
-        periods: Periods,
-    ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name(format!("housekeeping-{number}"))
-            .spawn(move || keep_house(&rounds, periods, &stopped))?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
+/// Starts the housekeeper of directory number `number`.
+pub(in crate::partition) fn start(
+    number: usize,
+    rounds: DirectoryRounds,
+    periods: Periods,
+) -> std::io::Result<Workers> {
+    Workers::start_one(format!("housekeeping-{number}"), move |signal| {
+        keep_house(&rounds, periods, signal);
+    })
 }
 
-impl Drop for Housekeeper {
-    /// Ends the rounds and waits for the one that is under way.
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn keep_house(rounds: &DirectoryRounds, periods: Periods, stopped: &Receiver<()>) {
+fn keep_house(rounds: &DirectoryRounds, periods: Periods, signal: &Signal) {
     let started = Instant::now();
     let round = |first, every| Round {
         every,
@@ -84,8 +60,7 @@ fn keep_house(rounds: &DirectoryRounds, periods: Periods, stopped: &Receiver<()>
     ]
     .map(|(which, every)| (which, round(every, every)));
     let mut passed_over = 0;
-    // A wait for the end that is bounded by the next round: the end is noticed at once.
-    while stopped.recv_timeout(SHORT_ROUND) == Err(RecvTimeoutError::Timeout) {
+    while signal.rest(SHORT_ROUND).is_continue() {
         let now = Instant::now();
         rounds.check_space();
         rounds.sync_due();

@@ -9,7 +9,7 @@ use crate::log::{Checkpoint, PartitionOffsets};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::hosting::manager::{Partitions, StartError};
 
-use super::housekeeping::{Housekeeper, Periods};
+use super::housekeeping::{self, Periods};
 use super::rounds_at_once::Turn;
 
 impl Partitions {
@@ -32,7 +32,7 @@ impl Partitions {
                 directory: Arc::clone(directory),
             };
             let housekeeper =
-                Housekeeper::start(number, rounds, periods).map_err(StartError::Thread)?;
+                housekeeping::start(number, rounds, periods).map_err(StartError::Thread)?;
             let mut threads = self
                 .shared
                 .threads

@@ -19,15 +19,15 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::base::TopicId;
 use crate::log::{Finding, Scrubbed, ViewedSegment};
 use crate::partition::hosting::manager::{Partitions, StartError};
 use crate::partition::replica::Replica;
+
+use super::workers::{Signal, Workers};
 
 /// How much and how often is read.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,16 @@ impl Partitions {
         if scrubbing.bytes_per_second == 0 {
             return Ok(());
         }
-        let scrubber = Scrubber::start(self.clone(), scrubbing).map_err(StartError::Thread)?;
+        let partitions = self.clone();
+        let scrubber = Workers::start_one("scrubber".to_owned(), move |signal| {
+            let mut rounds = Rounds {
+                partitions,
+                pace: Pace::new(scrubbing.bytes_per_second, signal),
+                known: HashSet::new(),
+            };
+            rounds.run(scrubbing);
+        })
+        .map_err(StartError::Thread)?;
         self.shared
             .threads
             .lock()
@@ -80,58 +89,17 @@ impl Partitions {
     }
 }
 
-/// The running scrubber; dropping it (or [`Scrubber::stop`]) ends it.
-#[derive(Debug)]
-pub(in crate::partition) struct Scrubber {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Scrubber {
-    fn start(partitions: Partitions, scrubbing: Scrubbing) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name("scrubber".to_owned())
-            .spawn(move || {
-                let mut rounds = Rounds {
-                    partitions,
-                    pace: Pace::new(scrubbing.bytes_per_second, stopped),
-                    known: HashSet::new(),
-                };
-                rounds.run(scrubbing);
-            })?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-
-    /// Ends the round that is under way, if there is one, and waits for the read that is under way.
-    pub(in crate::partition) fn stop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-impl Drop for Scrubber {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 /// One thing that was found, for telling it once.
 type Known = (TopicId, PathBuf, u64);
 
-struct Rounds {
+struct Rounds<'a> {
     partitions: Partitions,
-    pace: Pace,
+    pace: Pace<'a>,
     /// What the last round found, or this one.
     known: HashSet<Known>,
 }
 
-impl Rounds {
+impl Rounds<'_> {
     fn run(&mut self, scrubbing: Scrubbing) {
         let mut rest = scrubbing.initial_delay.min(scrubbing.interval);
         while self.pace.wait(rest).is_continue() {
@@ -233,18 +201,18 @@ impl Rounds {
 }
 
 /// So many bytes a second, and an end at once.
-struct Pace {
+struct Pace<'a> {
     bytes_per_second: u64,
-    stopped: Receiver<()>,
+    signal: &'a Signal,
     /// When what was read so far may have been read.
     due: Cell<Instant>,
 }
 
-impl Pace {
-    fn new(bytes_per_second: u64, stopped: Receiver<()>) -> Self {
+impl<'a> Pace<'a> {
+    fn new(bytes_per_second: u64, signal: &'a Signal) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
-            stopped,
+            signal,
             due: Cell::new(Instant::now()),
         }
     }
@@ -263,10 +231,7 @@ impl Pace {
     }
 
     fn wait(&self, duration: Duration) -> ControlFlow<()> {
-        match self.stopped.recv_timeout(duration) {
-            Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
-        }
+        self.signal.rest(duration)
     }
 }
 
@@ -282,14 +247,14 @@ mod tests {
 
     #[test]
     fn the_pace_is_kept_over_many_small_reads() {
-        let (stop, stopped) = channel();
-        let pace = Pace::new(1_000_000, stopped);
+        let signal = Signal::default();
+        let pace = Pace::new(1_000_000, &signal);
         let begun = Instant::now();
         for _ in 0..50 {
             assert!(pace.note(1_000).is_continue());
         }
         assert!(begun.elapsed() >= Duration::from_millis(50));
-        drop(stop);
+        signal.end();
         assert!(pace.note(u64::MAX).is_break(), "an end comes at once");
     }
 
@@ -310,14 +275,12 @@ mod tests {
         }
     }
 
-    fn rounds(broker: &Broker) -> (Rounds, Sender<()>) {
-        let (stop, stopped) = channel();
-        let rounds = Rounds {
+    fn rounds<'a>(broker: &Broker, signal: &'a Signal) -> Rounds<'a> {
+        Rounds {
             partitions: broker.partitions.clone(),
-            pace: Pace::new(u64::MAX, stopped),
+            pace: Pace::new(u64::MAX, signal),
             known: HashSet::new(),
-        };
-        (rounds, stop)
+        }
     }
 
     #[tokio::test]
@@ -329,8 +292,9 @@ mod tests {
         ];
         let broker = Broker::start(path.path(), KafkaUuid::random(), &settings);
         fill(&broker).await;
-        let (mut rounds, stop) = rounds(&broker);
-        let told = |rounds: &Rounds| {
+        let signal = Signal::default();
+        let mut rounds = rounds(&broker, &signal);
+        let told = |rounds: &Rounds<'_>| {
             let counts = rounds.partitions.scrubbed();
             (
                 counts.segments.load(Ordering::Relaxed),
@@ -359,7 +323,6 @@ mod tests {
         );
         broker.partitions.apply(&image, &delta);
         assert!(!rounds.is_current(&replica, &segment));
-        drop(stop);
         broker.partitions.stop(1);
     }
 

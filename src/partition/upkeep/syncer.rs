@@ -6,9 +6,10 @@
 //! There is one syncer per lane: it starts and ends with it, and a lane's logs share a disk already. The
 //! queue is bounded by what exists, since a log has at most one piece of work under way.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
+
+use super::workers::{Signal, Workers};
 
 /// Something that waits for the disk, and tells whom it concerns.
 type Work = Box<dyn FnOnce() + Send>;
@@ -17,22 +18,19 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub(in crate::partition) struct Syncer {
     work: Option<Sender<Work>>,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    worker: Workers,
 }
 
 impl Syncer {
     /// Starts the syncer of the lane of this name.
     pub(in crate::partition) fn start(lane: &str) -> std::io::Result<Self> {
         let (work, queue) = channel();
-        let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name(format!("storage-sync-{lane}"))
-            .spawn(move || run(&queue, &stopped))?;
+        let worker = Workers::start_one(format!("storage-sync-{lane}"), move |signal| {
+            run(&queue, signal);
+        })?;
         Ok(Self {
             work: Some(work),
-            stop: Some(stop),
-            thread: Some(thread),
+            worker,
         })
     }
 
@@ -45,11 +43,10 @@ impl Syncer {
 
     /// Lets the piece of work under way come to its end and drops the others.
     pub(in crate::partition) fn stop(&mut self) {
-        self.stop = None;
+        self.worker.signal().end();
+        // The thread may wait for work.
         self.work = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        self.worker.stop();
     }
 }
 
@@ -59,16 +56,16 @@ impl Drop for Syncer {
     }
 }
 
-fn run(queue: &Receiver<Work>, stopped: &Receiver<()>) {
+fn run(queue: &Receiver<Work>, signal: &Signal) {
     while let Ok(work) = queue.recv() {
-        if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+        if signal.has_ended() {
             return;
         }
         let begun = Instant::now();
         work();
         // A rest as long as the work: at least half of the time the disk belongs to the syncs that
         // somebody waits for. It ends at once with the lane.
-        if stopped.recv_timeout(begun.elapsed()) == Err(RecvTimeoutError::Disconnected) {
+        if signal.rest(begun.elapsed()).is_break() {
             return;
         }
     }
@@ -97,7 +94,7 @@ mod tests {
         }
         drop(done);
         under_way.wait();
-        syncer.stop = None;
+        syncer.worker.signal().end();
         under_way.wait();
         syncer.stop();
         assert_eq!(results.iter().collect::<Vec<_>>(), [0, 1, 2]);
