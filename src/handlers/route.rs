@@ -284,7 +284,7 @@ impl Route {
 /// The reply, which takes along of `memory` what it needs itself.
 async fn paid(reply: impl Future<Output = Reply>, mut memory: Charge) -> Reply {
     let mut reply = reply.await;
-    if let Reply::Send(parts) = &mut reply {
+    if let Some(parts) = reply.parts_mut() {
         memory.shrink_to(unsent(parts).unwrap_or(usize::MAX));
         parts.hold(memory);
     }

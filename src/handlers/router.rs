@@ -57,7 +57,7 @@ impl Service for Router {
             .map_or(0, |route| route.most(prefix, frame))
     }
 
-    fn start(&self, session: &mut Session, request: wire::Request) -> Started {
+    fn start(&self, session: &mut Session, request: wire::Request) -> Started<Session> {
         let prefix = request.prefix;
         let Some(route) = Route::find(prefix.api_key) else {
             return Started::close(not_served(prefix.api_key, prefix.api_version));

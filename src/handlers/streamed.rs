@@ -230,7 +230,7 @@ pub(super) async fn chunks(
 
 /// Has the answer pay for what its rows are made from, if it keeps that because they are still to be made.
 pub(super) fn pay(reply: &mut Reply, costs: impl IntoIterator<Item = Arc<SharedCost>>) {
-    if let Reply::Send(parts) = reply
+    if let Some(parts) = reply.parts_mut()
         && parts
             .body()
             .iter()

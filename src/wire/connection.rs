@@ -22,6 +22,7 @@ use super::admission::Place;
 use super::disk::Disks;
 use super::frame::{FrameReader, LARGE_CHUNK};
 use super::memory::{Account, Charge, Memory};
+use super::mute::Mute;
 use super::output::{Output, OutputError};
 use super::patience::Patience;
 use super::pipeline::{Ahead, Pipeline};
@@ -115,9 +116,11 @@ pub(super) struct Connection<S, V: Service> {
     /// Of that, what pays for the bytes in `frames`.
     arrival: Charge,
     /// Declared, and so dropped, before the session that its futures may look at.
-    pipeline: Pipeline,
+    pipeline: Pipeline<V::Session>,
     output: Output,
     session: V::Session,
+    /// Whether nothing further is taken for now, as a reply has said.
+    mute: Mute,
     /// With the peer: restarted when it completes a request, takes bytes of a reply, or is given one.
     idle: Patience,
     /// With the frame at the front, from its first byte to its last; paused while it is not read.
@@ -156,6 +159,7 @@ where
             pipeline: Pipeline::new(settings, Arc::clone(&shared.ahead)),
             output: Output::new(Arc::clone(&shared.disks)),
             session: service.open(peer.clone()),
+            mute: Mute::default(),
             idle: Patience::new(settings.max_idle),
             arriving: Patience::new(settings.arrival_timeout),
             stalled: Patience::new(settings.stall_timeout),
@@ -217,7 +221,8 @@ where
         loop {
             // Everything that has arrived is started before the first reply is looked for, and all
             // replies that are ready are collected before the first is written: one read, one write.
-            let mut moved = self.start_requests(context);
+            let mut moved = self.mute.has_ended(context);
+            moved |= self.start_requests(context);
             moved |= self.collect_replies(context);
             moved |= self.write(context, &mut written);
             if let Phase::Closing(ending) = &self.phase
@@ -246,9 +251,14 @@ where
         {
             moved = true;
             match reply {
-                Reply::Send(_) if self.deaf => {}
                 Reply::Send(parts) => self.send(parts),
                 Reply::Nothing => {}
+                Reply::Muting(answer, time) => {
+                    if let Some(parts) = answer {
+                        self.send(parts);
+                    }
+                    self.mute(time);
+                }
                 Reply::Close(reason) => self.close_at_once(reason),
             }
         }
@@ -260,6 +270,9 @@ where
 
     /// Has an answer written. What it holds in memory is counted, also where nobody foresaw it.
     fn send(&mut self, mut parts: Parts) {
+        if self.deaf {
+            return;
+        }
         parts.pay_shared(|bytes| self.account.force(bytes));
         let unpaid = parts.unpaid();
         if unpaid > 0 {
@@ -267,6 +280,17 @@ where
         }
         if let Err(error) = self.output.push(parts) {
             self.close_at_once(error.to_string().into());
+        }
+    }
+
+    /// Takes nothing further for `time`. A peer that goes, or is told to, is not muted: what it has sent is carried
+    /// through in the time that it has.
+    fn mute(&mut self, time: Duration) {
+        if self.give_up.is_none() && matches!(self.phase, Phase::Open) {
+            self.mute.extend(time);
+            // What the next request waited for is others' meanwhile.
+            self.pipeline.give_up_next();
+            self.account.end_claim();
         }
     }
 
@@ -302,12 +326,16 @@ where
                 Phase::Closing(ending) => ending.clone(),
             });
         }
-        let waiting = self.pipeline.is_waiting() || self.account.is_waiting();
+        let muted = self.mute.is_on();
+        let waiting = self.pipeline.is_waiting() || self.account.is_waiting() || muted;
         // It is the peer's move when it has a reply to take, or nothing that it is waiting for.
         let to_take = !self.output.is_empty() && !self.output.is_reading();
         let on_peer = to_take || (self.pipeline.is_empty() && self.output.is_empty() && !waiting);
         if self.idle.poll(context, on_peer).is_ready()
-            || self.standstill.poll(context, self.blind).is_ready()
+            || self
+                .standstill
+                .poll(context, self.blind && !muted)
+                .is_ready()
         {
             return Poll::Ready(Ending::Idle);
         }
@@ -364,6 +392,7 @@ where
 
     /// From now on, what was started for the peer has only so much time.
     fn give_up_later(&mut self) {
+        self.mute.lift();
         let time = self.shared.settings.finish_after_close;
         self.give_up.get_or_insert_with(|| Box::pin(sleep(time)));
     }

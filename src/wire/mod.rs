@@ -19,6 +19,9 @@
 //! - **Start.** [`Service::start`] is called in order of arrival and fixes the request's place (a
 //!   produce is handed to its storage lane). It is called for request 4 and 5 while 3 still waits:
 //!   that is what lets an idempotent producer keep five produces in flight.
+//! - **Place.** A request whose place depends on something that is waited for ([`Started::Placing`]) takes
+//!   it when that is known. Until then nothing further of the connection is started; earlier requests
+//!   are answered meanwhile. What comes behind sees what it has done to the session.
 //! - **Reply.** Only the head's future is polled, so whatever a handler leaves to the future
 //!   happens strictly in request order, one at a time, as on Kafka's muted connections. Replies
 //!   that are ready together leave together in one vectored write.
@@ -52,6 +55,9 @@
 //!   only one, when it has one of all connections' permits to run ahead ([`pipeline`]). One request
 //!   is always let in. Beyond that a connection reads 64 KiB ahead (less when memory is short) and
 //!   leaves the rest in the kernel, and TCP slows the peer.
+//! - While the last request waits for its place, and while a connection is muted, it has no room either.
+//!   [`Reply::Muting`] mutes it, as Kafka does with a client above its quota: the answer is sent, what was
+//!   started is answered, and nothing further is started for that time.
 //! - A peer that does not take its replies is slowed in the same way: the head is not polled while
 //!   the output is full.
 //! - **Who waits holds up nobody.** What a connection holds up to 128 KiB waits for nothing, and the
@@ -75,7 +81,7 @@
 //! | --- | --- |
 //! | a size below 8, negative, or above `max_request_bytes`; [`Started::Close`] | earlier requests are answered, for up to `finish_after_close`, then closed, with a warning |
 //! | [`Reply::Close`] | earlier replies are written, for as long; later requests dropped, closed, with a warning |
-//! | the peer closes, or writing fails | requests that have arrived are carried through in order for up to `finish_after_close` (a leave or a commit sent just before the close must count); replies are still written while the peer takes them |
+//! | the peer closes, or writing fails | a muted connection is muted no more; requests that have arrived are carried through in order for up to `finish_after_close` (a leave or a commit sent just before the close must count); replies are still written while the peer takes them |
 //! | the peer resets the connection | closed; what was started is dropped where it waits |
 //! | idle, or at a standstill unseen | closed; see below |
 //! | a request that does not arrive in time; memory held for a peer that does nothing, and wanted by others | closed at once, with a warning |
@@ -93,7 +99,7 @@
 //! that runs ahead holds a permit of all connections' 500. Of a stream, only reading shows its end,
 //! so a connection reads in every state until it has seen it, also when it can start nothing:
 //!
-//! - While the pipeline is full, permits or memory are short, or the connection is closing, up to
+//! - While the pipeline is full or waits for a place, the connection is muted, permits or memory are short, or the connection is closing, up to
 //!   64 KiB are read ahead. Whole requests in there are still started in their turn when the end comes
 //!   behind them.
 //! - Behind more than that, and while the rest of a frame waits for memory, the system is asked: a
@@ -138,6 +144,7 @@ mod disk;
 mod frame;
 pub mod header;
 pub mod memory;
+mod mute;
 mod output;
 mod patience;
 mod pipeline;
@@ -152,5 +159,5 @@ pub use header::RequestPrefix;
 pub use memory::Charge;
 pub use reply::{FileRange, Part, Parts, Pieces, Reply};
 pub use server::{BindError, Endpoint, Listeners, ServerControl, ServerHandle};
-pub use service::{Peer, ReplyFuture, Request, Service, Started};
+pub use service::{FixPlace, Peer, PlaceFuture, ReplyFuture, Request, Service, Started};
 pub use settings::{ConnectionLimits, Settings};

@@ -6,6 +6,8 @@
 //! 500 waiting joins would keep out the one that they wait for. When permits are short, connections
 //! fall back to one request at a time, as in Kafka.
 //!
+//! The last request may still wait for its place. It counts as the others do, and is their head when it is alone.
+//!
 //! What requests hold in memory is not counted here but where it is held ([`super::memory`]).
 
 use std::collections::VecDeque;
@@ -18,7 +20,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::reply::Reply;
-use super::service::ReplyFuture;
+use super::service::{FixPlace, PlaceFuture, ReplyFuture};
 use super::settings::Settings;
 
 /// Permits of all connections to run ahead.
@@ -75,27 +77,37 @@ struct InFlight {
     permit: Permit,
 }
 
-/// The queue of one connection.
-pub(super) struct Pipeline {
+/// A request whose place is not fixed yet.
+struct Placing<S> {
+    place: PlaceFuture<S>,
+    permit: Permit,
+}
+
+/// The queue of one connection with session `S`.
+pub(super) struct Pipeline<S> {
     queue: VecDeque<InFlight>,
+    /// The request behind them, where it waits for its place. Nothing is let in behind it.
+    placing: Option<Placing<S>>,
     max_requests: usize,
     ahead: Arc<Ahead>,
     /// The permit of the request at the front of the reader.
     next: Permit,
 }
 
-impl fmt::Debug for Pipeline {
+impl<S> fmt::Debug for Pipeline<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("requests", &self.queue.len())
+            .field("is_placing", &self.placing.is_some())
             .finish_non_exhaustive()
     }
 }
 
-impl Pipeline {
+impl<S> Pipeline<S> {
     pub(super) fn new(settings: &Settings, ahead: Arc<Ahead>) -> Self {
         Self {
             queue: VecDeque::new(),
+            placing: None,
             max_requests: settings.pipeline_max_requests,
             ahead,
             next: Permit::default(),
@@ -104,7 +116,7 @@ impl Pipeline {
 
     /// Whether every request has been answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.placing.is_none()
     }
 
     /// Whether the next request waits for a permit that other connections hold.
@@ -112,9 +124,9 @@ impl Pipeline {
         matches!(self.next, Permit::Waiting(_))
     }
 
-    /// Whether a further request is let in. One always is.
+    /// Whether a further request is let in. One always is, and none while one waits for its place.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.is_empty() || self.queue.len() < self.max_requests
+        self.placing.is_none() && (self.queue.is_empty() || self.queue.len() < self.max_requests)
     }
 
     /// Takes the permit of the next request, if it needs one. It is kept until the request is pushed.
@@ -126,7 +138,26 @@ impl Pipeline {
         self.next.poll_acquire(context, &self.ahead)
     }
 
-    /// Appends a request that has been started.
+    /// Appends a request that waits for its place.
+    pub(super) fn push_placing(&mut self, place: PlaceFuture<S>) {
+        let permit = std::mem::take(&mut self.next);
+        self.placing = Some(Placing { place, permit });
+        self.free_head();
+    }
+
+    /// Polls the place that is waited for. When it is there, its request has left the queue, and the permit is there for
+    /// whoever pushes what became of it. `None` when no place is waited for.
+    pub(super) fn poll_place(&mut self, context: &mut Context<'_>) -> Option<Poll<FixPlace<S>>> {
+        let poll = self.placing.as_mut()?.place.as_mut().poll(context);
+        if poll.is_ready()
+            && let Some(placing) = self.placing.take()
+        {
+            self.next = placing.permit;
+        }
+        Some(poll)
+    }
+
+    /// Appends a request whose place is fixed.
     pub(super) fn push(&mut self, reply: ReplyFuture) {
         let permit = std::mem::take(&mut self.next);
         self.queue.push_back(InFlight { reply, permit });
@@ -149,6 +180,8 @@ impl Pipeline {
     fn free_head(&mut self) {
         if let Some(head) = self.queue.front_mut() {
             head.permit = Permit::NotNeeded;
+        } else if let Some(head) = &mut self.placing {
+            head.permit = Permit::NotNeeded;
         }
     }
 
@@ -160,6 +193,7 @@ impl Pipeline {
     /// Drops all requests without an answer, and their room with them.
     pub(super) fn clear(&mut self) {
         self.queue = VecDeque::new();
+        self.placing = None;
         self.give_up_next();
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -25,6 +26,9 @@ pub enum Reply {
     Send(Parts),
     /// Send nothing: a produce with `acks=0`.
     Nothing,
+    /// Send the answer, if there is one, and take nothing further of the connection for some time, as Kafka mutes a
+    /// client that is above its quota. What has been started is answered meanwhile.
+    Muting(Option<Parts>, Duration),
     /// Close the connection after the replies to earlier requests; for the log, why.
     Close(Cow<'static, str>),
 }
@@ -33,6 +37,25 @@ impl Reply {
     /// Closes the connection because of `reason`.
     pub fn close(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Close(reason.into())
+    }
+
+    /// The same, and the connection is muted for `time` from when this is its turn.
+    #[must_use]
+    pub fn and_mute(self, time: Duration) -> Self {
+        match self {
+            Self::Send(parts) => Self::Muting(Some(parts), time),
+            Self::Nothing => Self::Muting(None, time),
+            Self::Muting(answer, before) => Self::Muting(answer, time.max(before)),
+            close @ Self::Close(_) => close,
+        }
+    }
+
+    /// What is sent, if anything is.
+    pub const fn parts_mut(&mut self) -> Option<&mut Parts> {
+        match self {
+            Self::Send(parts) | Self::Muting(Some(parts), _) => Some(parts),
+            Self::Muting(None, _) | Self::Nothing | Self::Close(_) => None,
+        }
     }
 }
 

@@ -43,19 +43,40 @@ pub struct Request {
 /// A reply to come.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// What became of a request when it was started.
-pub enum Started {
+/// Fixes the place of a request, once it is known what that takes: what the service does with the session then is seen
+/// by all that comes behind.
+pub type FixPlace<S> = Box<dyn FnOnce(&mut S) -> Started<S> + Send>;
+
+/// A place to come.
+pub type PlaceFuture<S> = Pin<Box<dyn Future<Output = FixPlace<S>> + Send>>;
+
+/// What became of a request of a connection with session `S` when it was started.
+pub enum Started<S> {
     /// Its place is fixed; this is its reply.
     Reply(ReplyFuture),
+    /// Its place is not fixed yet: something must be known first that is waited for, as who the client is, or whether a
+    /// transaction is open. Nothing further of the connection is started until it is. The future is polled from now on,
+    /// whether or not earlier requests have been answered.
+    Placing(PlaceFuture<S>),
     /// It cannot be answered: earlier requests are answered, then the connection closes; for the log, why. This is
     /// what Kafka does with an API or a version that it does not serve.
     Close(Cow<'static, str>),
 }
 
-impl Started {
+impl<S> Started<S> {
     /// A reply that `future` will give.
     pub fn reply(future: impl Future<Output = Reply> + Send + 'static) -> Self {
         Self::Reply(Box::pin(future))
+    }
+
+    /// A place that is fixed by what `future` gives.
+    pub fn placing<P>(future: impl Future<Output = P> + Send + 'static) -> Self
+    where
+        P: FnOnce(&mut S) -> Self + Send + 'static,
+    {
+        Self::Placing(Box::pin(
+            async move { Box::new(future.await) as FixPlace<S> },
+        ))
     }
 
     /// No reply but the end of the connection, because of `reason`.
@@ -69,10 +90,11 @@ impl Started {
     }
 }
 
-impl fmt::Debug for Started {
+impl<S> fmt::Debug for Started<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(_) => f.write_str("Started::Reply"),
+            Self::Placing(_) => f.write_str("Started::Placing"),
             Self::Close(reason) => write!(f, "Started::Close({reason:?})"),
         }
     }
@@ -92,12 +114,12 @@ pub trait Service: Send + Sync + 'static {
     /// A new connection.
     fn open(&self, peer: Peer) -> Self::Session;
 
-    /// Takes a request. Synchronous and quick: when it returns, the request's place in any order is
-    /// fixed (a produce has been handed to its storage lane). The returned future is the reply; it
-    /// is polled only when all earlier requests of this connection have been answered, so what is
-    /// not order-fixed here happens strictly in request order, as on Kafka's muted connections.
+    /// Takes a request. Synchronous and quick: when it returns [`Started::Reply`], the request's place in
+    /// any order is fixed (a produce has been handed to its storage lane). The returned future is the
+    /// reply; it is polled only when all earlier requests of this connection have been answered, so
+    /// what is not order-fixed here happens strictly in request order, as on Kafka's muted connections.
     ///
     /// It may be called while earlier requests are unanswered, so the session shows what earlier
     /// *starts* have done, not what earlier futures will do.
-    fn start(&self, session: &mut Self::Session, request: Request) -> Started;
+    fn start(&self, session: &mut Self::Session, request: Request) -> Started<Self::Session>;
 }

@@ -18,7 +18,7 @@ where
 {
     /// Starts the requests that have arrived whole and are within the bounds.
     pub(super) fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
+        let mut moved = self.fix_place(context);
         while let Some(size) = self.next_whole()
             && let Some(prefix) = self.frames.prefix()
             && self.has_room(context, size)
@@ -40,10 +40,10 @@ where
                 received: Instant::now(),
                 memory,
             };
-            match self.service.start(&mut self.session, request) {
-                Started::Reply(reply) => self.pipeline.push(reply),
-                Started::Close(reason) => self.refuse(reason),
-            }
+            let started = self.service.start(&mut self.session, request);
+            self.take_in(started);
+            // It may be known already.
+            self.fix_place(context);
         }
         if moved {
             self.arrival.shrink_to(self.frames.arrived());
@@ -53,6 +53,29 @@ where
             self.close_after_replies(Ending::PeerClosed);
         }
         moved
+    }
+
+    /// Lets the last request have its place, if it waits for one and that is there.
+    fn fix_place(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Some(Poll::Ready(fix)) = self.pipeline.poll_place(context) {
+            moved = true;
+            let started = fix(&mut self.session);
+            self.take_in(started);
+        }
+        moved
+    }
+
+    /// Has a request answered in its turn.
+    fn take_in(&mut self, started: Started<V::Session>) {
+        match started {
+            Started::Reply(reply) => self.pipeline.push(reply),
+            Started::Placing(place) => self.pipeline.push_placing(place),
+            Started::Close(reason) => {
+                self.pipeline.give_up_next();
+                self.refuse(reason);
+            }
+        }
     }
 
     /// What the request at the front may cost beside its frame.
@@ -66,7 +89,9 @@ where
     fn has_room(&self, context: &Context<'_>, size: usize) -> bool {
         let most = self.shared.settings.pipeline_max_bytes.saturating_sub(size);
         let most = most.saturating_add(self.arrival.bytes());
-        self.pipeline.has_room() && self.account.poll_below(context, most).is_ready()
+        !self.mute.is_on()
+            && self.pipeline.has_room()
+            && self.account.poll_below(context, most).is_ready()
     }
 
     /// The size of the next frame, while requests are taken at all. A size that no request can have

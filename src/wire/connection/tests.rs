@@ -3,6 +3,7 @@
 
 mod gone;
 mod memory;
+mod placing;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -77,7 +78,7 @@ impl Service for Scripted {
         self.0.cost.load(Ordering::Relaxed)
     }
 
-    fn start(&self, session: &mut usize, request: Request) -> Started {
+    fn start(&self, session: &mut usize, request: Request) -> Started<usize> {
         *session += 1;
         let id = request.prefix.correlation_id;
         self.0.started.lock().unwrap().push(id);

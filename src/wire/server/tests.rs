@@ -34,7 +34,7 @@ impl Service for Named {
         0
     }
 
-    fn start(&self, session: &mut Peer, request: Request) -> Started {
+    fn start(&self, session: &mut Peer, request: Request) -> Started<Peer> {
         let replies = Arc::clone(&self.replies);
         let prepared = Arc::clone(&self.prepared);
         let text = format!("{} {}", session.listener, session.local);
