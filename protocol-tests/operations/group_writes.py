@@ -12,7 +12,7 @@ from stage import Stage, check, eventually, passed, same
 enter_private_namespace()
 SIZE_MEBIBYTES = 64
 UNKNOWN_SERVER_ERROR, REBALANCE_IN_PROGRESS = -1, 27
-LINE = "group operation not written"
+LINE = "coordinator operation not written"
 GROUP = "members"
 
 
@@ -59,7 +59,7 @@ def too_large(stage):
     lines = broker.logged(" WARN ", LINE)
     allowed = 50 * (2 + (time.monotonic() - began) / 10)
     check(0 < len(lines) <= allowed, f"{len(lines)} lines for 121 writes that were refused")
-    for word in (f"group={GROUP}", "SyncGroup", "max.message.bytes", "most="):
+    for word in (f"key={GROUP}", "SyncGroup", "max.message.bytes", "most="):
         check(word in lines[0], f"{word} is not in the line {lines[0]}")
     same("exit status", broker.stop(), 0)
     passed(f"too large: {lines[0]}")
@@ -101,7 +101,7 @@ def disk_full(stage):
             check(error in NOT_YET, f"error {error} of a commit is not one that sends clients to look for the coordinator")
             lines = broker.logged(" ERROR ", LINE)
             check(lines, "the log does not say what could not be written")
-            for word in ("OffsetCommit", "group=", "cure="):
+            for word in ("OffsetCommit", "key=", "cure="):
                 check(word in lines[0], f"{word} is not in the line {lines[0]}")
             check(len(lines) < 5, f"{len(lines)} lines for one directory")
             same("exit status", broker.stop(), 0)

@@ -17,9 +17,10 @@ use crate::record::Codec;
 
 use super::asking::{Parked, Waiting};
 use super::batches::batches;
+use super::error::CoordinatorError;
 use super::failures;
 use super::held::Share;
-use super::host::{CoordinatorError, Host, Message};
+use super::host::{Host, Message};
 use super::machine::{Machine, Subject};
 use super::timers::Timers;
 
@@ -116,7 +117,8 @@ impl<M: Machine> Active<M> {
             }
             (Err(failure), append) => {
                 if let Some((subject, _)) = append {
-                    failures::tell(self.replica.topic_partition(), &subject, failure);
+                    let partition = self.replica.topic_partition();
+                    failures::tell(partition, &subject, failure, M::TOO_LARGE_CURE);
                 }
                 self.give_up(failures::of_append(failure));
                 false
@@ -176,7 +178,7 @@ impl<M: Machine> Active<M> {
             let largest = batches.iter().map(Bytes::len).max().unwrap_or(0);
             if largest > limit {
                 let partition = self.replica.topic_partition();
-                failures::tell_too_large(partition, &subject, largest, limit);
+                failures::tell_too_large(partition, &subject, (largest, limit), M::TOO_LARGE_CURE);
                 return self.refuse(subject, outcome);
             }
             self.replay(&outcome.records, now);

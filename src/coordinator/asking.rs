@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::base::{Ask, Outcome, SealedReply, Timestamp, Token};
 
-use super::host::CoordinatorError;
+use super::error::CoordinatorError;
 use super::machine::{Decides, Machine, Subject};
 
 /// How a reply reaches the one who asked.

@@ -1,12 +1,12 @@
 //! Decisions that could not be written: what those who wait for them hear, and the one line of the log that says which
-//! operation of which group it was, why, and the cure.
+//! operation on which key it was, why, and the cure.
 //!
-//! | the write | who waits hears, as with Kafka | the groups |
+//! | the write | who waits hears, as with Kafka | the machine |
 //! | --- | --- | --- |
-//! | larger than a batch may be | `Refused`: it would not pass later either | go on: [`not_written`](super::machine::Machine::not_written) |
-//! | log directory offline | `NotCoordinator`: clients look for the coordinator | are not served until a start with the directory |
-//! | not led here any more, topic deleted, broker stops | `NotCoordinator` | are somebody else's |
-//! | too few replicas in sync | `NotAvailable` | are loaded again |
+//! | larger than a batch may be | `Refused`: it would not pass later either | goes on: [`not_written`](super::machine::Machine::not_written) |
+//! | log directory offline | `NotCoordinator`: clients look for the coordinator | is not served until a start with the directory |
+//! | not led here any more, topic deleted, broker stops | `NotCoordinator` | is somebody else's |
+//! | too few replicas in sync | `NotAvailable` | is loaded again |
 //! | not done within `offsets.commit.timeout.ms` | `NotAvailable` | may have it yet |
 //!
 //! A disk that is nearly full is no such failure: below `zurau.disk.reserve.bytes` coordinators still write, which is
@@ -16,10 +16,8 @@ use crate::base::{TopicPartition, limited};
 use crate::log::AppendError;
 use crate::partition::{AfterAppend, AppendFailure};
 
-use super::host::CoordinatorError;
+use super::error::CoordinatorError;
 use super::machine::Subject;
-
-const LARGER_BATCHES: &str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
 
 /// What those hear who wait for an append that has failed.
 pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
@@ -40,8 +38,13 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
 }
 
 /// Says that an append has failed.
-pub(super) fn tell(partition: &TopicPartition, subject: &Subject, failure: &AppendFailure) {
-    let Subject { operation, group } = subject;
+pub(super) fn tell(
+    partition: &TopicPartition,
+    subject: &Subject,
+    failure: &AppendFailure,
+    too_large_cure: &'static str,
+) {
+    let Subject { operation, key } = subject;
     if matches!(
         failure,
         AppendFailure::NotLeader
@@ -50,15 +53,15 @@ pub(super) fn tell(partition: &TopicPartition, subject: &Subject, failure: &Appe
     ) {
         limited!(
             info,
-            "group operation not written: the partition of its group is not led here any more",
-            %group, operation, %partition
+            "coordinator operation not written: the partition is not led here any more",
+            %key, operation, %partition
         );
         return;
     }
     limited!(
         error,
-        "group operation not written: its client is told, and the groups of the partition are loaded again",
-        %group, operation, %partition, %failure, cure = cure(failure)
+        "coordinator operation not written: its client is told, and the partition is loaded again",
+        %key, operation, %partition, %failure, cure = cure(failure, too_large_cure)
     );
 }
 
@@ -66,20 +69,20 @@ pub(super) fn tell(partition: &TopicPartition, subject: &Subject, failure: &Appe
 pub(super) fn tell_too_large(
     partition: &TopicPartition,
     subject: &Subject,
-    size: usize,
-    most: usize,
+    (size, most): (usize, usize),
+    cure: &'static str,
 ) {
-    let Subject { operation, group } = subject;
+    let Subject { operation, key } = subject;
     limited!(
         warn,
-        "group operation not written: its records are larger than a batch of the log may be",
-        %group, operation, %partition, size, most, cure = LARGER_BATCHES
+        "coordinator operation not written: its records are larger than a batch of the log may be",
+        %key, operation, %partition, size, most, cure
     );
 }
 
-const fn cure(failure: &AppendFailure) -> &'static str {
+const fn cure(failure: &AppendFailure, too_large: &'static str) -> &'static str {
     match of_append(failure) {
-        CoordinatorError::Refused => LARGER_BATCHES,
+        CoordinatorError::Refused => too_large,
         CoordinatorError::NotAvailable => "have enough replicas in sync, and processor time",
         _ => {
             "repair the log directory, which has an error line of its own, and start the broker again"
@@ -109,7 +112,8 @@ mod tests {
         ] {
             assert_eq!(of_append(&elsewhere), CoordinatorError::NotCoordinator);
         }
+        let cure = |failure| cure(failure, "larger batches");
         assert!(cure(&AppendFailure::Storage).contains("log directory"));
-        assert!(cure(&too_large).contains("max.message.bytes"));
+        assert_eq!(cure(&too_large), "larger batches");
     }
 }

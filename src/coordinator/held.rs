@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The sum. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<Sum>);
+pub(super) struct Held(Arc<Sum>);
 
 #[derive(Debug, Default)]
 struct Sum {

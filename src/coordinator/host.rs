@@ -16,26 +16,10 @@ use crate::record::Codec;
 
 use super::active::{Active, End};
 use super::asking::{Question, Release, question};
+use super::error::CoordinatorError;
 use super::held::Held;
 use super::load::{LoadError, load};
 use super::machine::{Decides, Machine};
-
-/// Why a coordinator did not decide, or its decision is not known to be durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CoordinatorError {
-    /// The partition is not hosted or not led here.
-    #[error("not the coordinator")]
-    NotCoordinator,
-    /// The state is being read from the log.
-    #[error("the coordinator is loading")]
-    Loading,
-    /// There is no log yet, it cannot be written now, or it takes too long.
-    #[error("the coordinator cannot write its log now")]
-    NotAvailable,
-    /// The log does not take what was decided, and would not take it later: it is larger than a batch may be.
-    #[error("the coordinator's log does not take the decision")]
-    Refused,
-}
 
 pub(super) enum Message<M: Machine> {
     Ask(Box<dyn Question<M>>),
@@ -50,29 +34,21 @@ pub(super) type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Releas
 
 /// How a machine's log is written and read.
 #[derive(Clone, Copy, Debug)]
-pub struct LogOptions {
+pub(super) struct LogOptions {
     /// How record batches are compressed.
-    pub codec: Codec,
+    pub(super) codec: Codec,
     /// Bytes that are read at a time when loading.
-    pub load_bytes: usize,
+    pub(super) load_bytes: usize,
 }
 
 /// The way to one hosted machine.
-pub struct Handle<M: Machine> {
+pub(super) struct Handle<M: Machine> {
     mailbox: mpsc::UnboundedSender<Message<M>>,
-}
-
-impl<M: Machine> Clone for Handle<M> {
-    fn clone(&self) -> Self {
-        Self {
-            mailbox: self.mailbox.clone(),
-        }
-    }
 }
 
 impl<M: Machine> Handle<M> {
     /// Starts hosting: `make` gives an empty machine to load into. `held` is what all machines hold.
-    pub fn start(
+    pub(super) fn start(
         replica: Arc<Replica>,
         epoch: LeaderEpoch,
         clock: Arc<dyn Clock>,
@@ -95,7 +71,7 @@ impl<M: Machine> Handle<M> {
     }
 
     /// Asks the machine to decide. The place in the machine's order is fixed when this returns.
-    pub fn ask<A: Ask>(
+    pub(super) fn ask<A: Ask>(
         &self,
         ask: A,
     ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<M, A>
@@ -109,7 +85,7 @@ impl<M: Machine> Handle<M> {
     }
 
     /// Reads the machine's state; answered when everything that was decided before is durable.
-    pub fn read<T: Send + 'static, L: FnOnce(&M) -> T + Send + 'static>(
+    pub(super) fn read<T: Send + 'static, L: FnOnce(&M) -> T + Send + 'static>(
         &self,
         look: L,
     ) -> impl Future<Output = Result<T, CoordinatorError>> + Send + use<M, T, L> {
@@ -124,7 +100,7 @@ impl<M: Machine> Handle<M> {
 
     /// Ends the host. What was asked before is answered when it is durable; who waits for others to
     /// join, and everyone who comes later, is told that this is not the coordinator.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         drop(self.mailbox.send(Message::Stop));
     }
 }
@@ -216,7 +192,7 @@ impl<M: Machine> Host<M> {
         };
         crate::base::limited!(
             error,
-            "coordinator state cannot be loaded: its groups are refused until the broker is started again",
+            "coordinator cannot be loaded: it refuses requests until the broker is started again",
             partition = %self.replica.topic_partition(),
             error
         );

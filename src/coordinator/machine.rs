@@ -7,11 +7,14 @@ use std::sync::Arc;
 use crate::base::{Ask, Bounds, Outcome, TimerChange, Timestamp, Token};
 
 /// A state machine whose only memory is a partition of an internal topic.
-pub trait Machine: Send + Sized + 'static {
+pub(super) trait Machine: Send + Sized + 'static {
     /// How it names its timers.
     type TimerKey: Clone + Eq + Hash + Send + 'static;
     /// What a record that cannot be replayed looks like.
     type ReplayError: Display;
+
+    /// What an operator can do when the records of a decision are larger than a batch of the log may be.
+    const TOO_LARGE_CURE: &'static str;
 
     /// What a timer is about.
     fn subject_of_timer(key: &Self::TimerKey) -> Subject;
@@ -50,7 +53,7 @@ pub trait Machine: Send + Sized + 'static {
 }
 
 /// A machine that can be asked `A`.
-pub trait Decides<A: Ask>: Machine {
+pub(super) trait Decides<A: Ask>: Machine {
     /// What the question is about.
     fn subject(ask: &A) -> Subject;
 
@@ -61,9 +64,9 @@ pub trait Decides<A: Ask>: Machine {
 
 /// What a decision is about, for the line that tells that it could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub(super) struct Subject {
     /// What was to be done, by Kafka's name of the API where there is one.
-    pub operation: &'static str,
-    /// The group; empty for what is about all of them.
-    pub group: Arc<str>,
+    pub(super) operation: &'static str,
+    /// The key, as in a group's id; empty for what is about all of them.
+    pub(super) key: Arc<str>,
 }

@@ -52,7 +52,7 @@ impl Decides<Change> for Sum {
     fn subject(_change: &Change) -> Subject {
         Subject {
             operation: "Change",
-            group: "".into(),
+            key: "".into(),
         }
     }
 
@@ -87,6 +87,8 @@ impl Decides<Change> for Sum {
 impl Machine for Sum {
     type TimerKey = &'static str;
     type ReplayError = std::convert::Infallible;
+
+    const TOO_LARGE_CURE: &'static str = "add less";
 
     fn subject_of_timer(_key: &&'static str) -> Subject {
         Self::subject(&Change::Wait(None))

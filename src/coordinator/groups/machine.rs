@@ -1,18 +1,17 @@
-//! Groups as a machine that is hosted, and what the configuration says about them.
+//! Groups as a machine that is hosted, and what the configuration says about it and its log.
 
 use crate::base::{Bounds, TimerChange, Timestamp, Token};
 use crate::config::BrokerConfig;
+use crate::coordinator::host::LogOptions;
+use crate::coordinator::machine::{Decides, Machine, Subject};
 use crate::group::{GroupAsk, Outcome, Registry, ReplayError, Settings, TimerKey};
 use crate::record::Codec;
-
-use super::host::LogOptions;
-use super::machine::{Decides, Machine, Subject};
 
 impl<A: GroupAsk> Decides<A> for Registry {
     fn subject(ask: &A) -> Subject {
         Subject {
             operation: A::NAME,
-            group: ask.group(),
+            key: ask.group(),
         }
     }
 
@@ -25,10 +24,12 @@ impl Machine for Registry {
     type TimerKey = TimerKey;
     type ReplayError = ReplayError;
 
+    const TOO_LARGE_CURE: &'static str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
+
     fn subject_of_timer(key: &TimerKey) -> Subject {
         Subject {
             operation: key.name(),
-            group: key.group(),
+            key: key.group(),
         }
     }
 

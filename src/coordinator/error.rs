@@ -1,0 +1,18 @@
+//! Why a coordinator does not answer.
+
+/// Why a coordinator did not decide, or its decision is not known to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The partition is not hosted or not led here.
+    #[error("not the coordinator")]
+    NotCoordinator,
+    /// The state is being read from the log.
+    #[error("the coordinator is loading")]
+    Loading,
+    /// There is no log yet, it cannot be written now, or it takes too long.
+    #[error("the coordinator cannot write its log now")]
+    NotAvailable,
+    /// The log does not take what was decided, and would not take it later: it is larger than a batch may be.
+    #[error("the coordinator's log does not take the decision")]
+    Refused,
+}

@@ -1,0 +1,442 @@
+//! All hosts of one kind of machine: which partitions of its internal topic are hosted here, and the way from a key
+//! to the machine that knows it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+
+use tokio::runtime;
+
+use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, TopicId};
+use crate::cluster::Cluster;
+use crate::config::BrokerConfig;
+use crate::controller::CreateTopics;
+use crate::metadata::TopicImage;
+use crate::partition::Partitions;
+
+use super::error::CoordinatorError;
+use super::held::Held;
+use super::host::{Handle, LogOptions};
+use super::internal_topic::{InternalTopic, partition_of};
+use super::machine::{Decides, Machine};
+
+/// About how many keys a machine is asked at once: what it knows of some may be very much.
+const READ_AT_ONCE: usize = 32;
+
+/// What machines of every kind are hosted with.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    /// The partitions of this broker.
+    pub(super) partitions: Partitions,
+    /// The cluster's metadata.
+    pub(super) cluster: Cluster,
+    /// The broker's configuration.
+    pub(super) config: Arc<BrokerConfig>,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The image changes on a thread that is not tokio's, and hosts are tasks.
+    pub(super) runtime: runtime::Handle,
+}
+
+/// A kind of machine: where its logs are, and how one begins.
+pub(super) struct Kind<M> {
+    pub(super) topic: InternalTopic,
+    pub(super) log: LogOptions,
+    /// A machine that has not replayed anything.
+    pub(super) make: fn(&BrokerConfig) -> M,
+}
+
+/// The hosts of one kind of machine on this broker. Cheap to clone; all clones are the same.
+pub(super) struct Hosts<M: Machine> {
+    inner: Arc<Inner<M>>,
+}
+
+struct Inner<M: Machine> {
+    node: NodeId,
+    surroundings: Surroundings,
+    kind: Kind<M>,
+    /// What all machines of the kind hold in memory here.
+    held: Held,
+    /// Held only to look up or to replace, never while anything is waited for.
+    hosted: RwLock<Hosted<M>>,
+}
+
+/// What is hosted.
+struct Hosted<M: Machine> {
+    /// Which life of the topic this is, and how many partitions it has; nothing before there is one.
+    topic: Option<(TopicId, i32)>,
+    by_partition: BTreeMap<i32, (LeaderEpoch, Handle<M>)>,
+    is_stopped: bool,
+}
+
+impl<M: Machine> Default for Hosted<M> {
+    fn default() -> Self {
+        Self {
+            topic: None,
+            by_partition: BTreeMap::new(),
+            is_stopped: false,
+        }
+    }
+}
+
+impl<M: Machine> Hosted<M> {
+    fn find(&self, key: &str) -> Result<(i32, &Handle<M>), CoordinatorError> {
+        let (_, count) = self.topic.ok_or(CoordinatorError::NotAvailable)?;
+        let partition = partition_of(key, count);
+        match self.by_partition.get(&partition) {
+            Some((_, handle)) => Ok((partition, handle)),
+            None => Err(CoordinatorError::NotCoordinator),
+        }
+    }
+
+    /// Ends the hosts of all partitions that `stays` does not name.
+    fn retain(&mut self, stays: impl Fn(i32, LeaderEpoch) -> bool) {
+        self.by_partition.retain(|partition, (epoch, handle)| {
+            let stays = stays(*partition, *epoch);
+            if !stays {
+                handle.stop();
+            }
+            stays
+        });
+    }
+}
+
+impl<M: Machine> Clone for Hosts<M> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+/// The hosts, as long as somebody else has them.
+pub(super) struct WeakHosts<M: Machine>(Weak<Inner<M>>);
+
+impl<M: Machine> WeakHosts<M> {
+    pub(super) fn upgrade(&self) -> Option<Hosts<M>> {
+        self.0.upgrade().map(|inner| Hosts { inner })
+    }
+}
+
+impl<M: Machine> Hosts<M> {
+    /// Starts to host what the image of the moment says that this broker leads. Does not wait for
+    /// anything to be loaded: until it is, questions are answered "loading".
+    ///
+    /// For later images the caller sees to it that [`Self::host_what_is_led`] is called after `partitions` have
+    /// followed: a partition must be open before it can be hosted. Each image is compared whole, so one that is
+    /// missed in between is made up for by the next.
+    pub(super) fn start(surroundings: Surroundings, kind: Kind<M>) -> Self {
+        let hosts = Self {
+            inner: Arc::new(Inner {
+                node: NodeId(surroundings.config.node_id),
+                surroundings,
+                kind,
+                held: Held::default(),
+                hosted: RwLock::default(),
+            }),
+        };
+        hosts.host_what_is_led();
+        hosts
+    }
+
+    /// The same without keeping them.
+    pub(super) fn downgrade(&self) -> WeakHosts<M> {
+        WeakHosts(Arc::downgrade(&self.inner))
+    }
+
+    /// Ends all hosts: what is parked is answered "not the coordinator", and so is everything later.
+    pub(super) fn stop(&self) {
+        let mut hosted = self.hosted_mut();
+        hosted.retain(|_, _| false);
+        hosted.is_stopped = true;
+    }
+
+    /// How many machines are hosted.
+    pub(super) fn count(&self) -> usize {
+        self.hosted().by_partition.len()
+    }
+
+    /// The partition that holds `key`, if it is hosted here. Starts hosts that can be started by now.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or another broker leads the partition.
+    pub(super) fn coordinator_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+        self.with_host_of(key, |partition, _| partition)
+    }
+
+    /// The same without looking for hosts that could be started.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or the partition is not hosted here.
+    pub(super) fn hosted_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+        self.hosted().find(key).map(|(partition, _)| partition)
+    }
+
+    fn with_host_of<T>(
+        &self,
+        key: &str,
+        then: impl FnOnce(i32, &Handle<M>) -> T,
+    ) -> Result<T, CoordinatorError> {
+        {
+            let hosted = self.hosted();
+            match hosted.find(key) {
+                Err(CoordinatorError::NotCoordinator) => {}
+                found => return found.map(|(partition, handle)| then(partition, handle)),
+            }
+        }
+        // Its log may be there since, at the first attempt or another one: no image speaks of that.
+        self.host_what_is_led();
+        let hosted = self.hosted();
+        let (partition, handle) = hosted.find(key)?;
+        Ok(then(partition, handle))
+    }
+
+    /// Creates the internal topic unless it exists. When this returns, its partitions are there.
+    ///
+    /// # Errors
+    /// When the controller refuses, or cannot decide.
+    pub(super) async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
+        let Inner {
+            surroundings, kind, ..
+        } = &*self.inner;
+        let image = surroundings.cluster.image();
+        if image.topic(kind.topic.name).is_some() {
+            return Ok(());
+        }
+        let command = CreateTopics {
+            topics: vec![(kind.topic.create)(&surroundings.config, &image)],
+            validate_only: false,
+        };
+        let decided = surroundings.cluster.submit(command).await;
+        let results = decided.map_err(|_| CoordinatorError::NotAvailable)?;
+        match results.into_iter().find_map(|(_, result)| result.err()) {
+            // Someone else was faster, and that is as good.
+            Some(refusal) if refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS => {
+                crate::base::limited!(
+                    warn,
+                    "internal topic cannot be created: its coordinators do not serve",
+                    topic = kind.topic.name,
+                    error = %refusal
+                );
+                Err(CoordinatorError::NotAvailable)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks the machine that knows `key`. The place in its order is fixed when this returns.
+    pub(super) fn ask<A: Ask>(
+        &self,
+        key: &str,
+        ask: A,
+    ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<M, A>
+    where
+        M: Decides<A>,
+    {
+        let asked = self.with_host_of(key, |_, handle| handle.ask(ask));
+        async move { asked?.await }
+    }
+
+    /// Asks every machine here. Nobody waits for the answers.
+    pub(super) fn ask_each<A: Ask + Clone>(&self, ask: &A)
+    where
+        M: Decides<A>,
+    {
+        for (_, handle) in self.hosted().by_partition.values() {
+            drop(handle.ask(ask.clone()));
+        }
+    }
+
+    /// Reads what the machines know about many keys: what `look` sees of each, which is told its place in `keys`.
+    /// Answered in their order.
+    ///
+    /// A machine is asked about a few keys at a time and does other things in between.
+    pub(super) async fn read_all<T, L>(
+        &self,
+        keys: &[Arc<str>],
+        look: L,
+    ) -> Vec<Result<T, CoordinatorError>>
+    where
+        T: Send + 'static,
+        L: Fn(&M, usize) -> T + Clone + Send + 'static,
+    {
+        let has_host = |key: &Arc<str>| self.hosted_partition(key).is_ok();
+        if !keys.iter().all(has_host) {
+            // Its log may be there since: once is enough for all of them.
+            self.host_what_is_led();
+        }
+        let mut answers = Vec::with_capacity(keys.len());
+        for (batch, keys) in keys.chunks(READ_AT_ONCE).enumerate() {
+            let first = batch * READ_AT_ONCE;
+            answers.extend(self.read_batch(first, keys, &look).await);
+        }
+        answers
+    }
+
+    /// Reads about the keys of one batch, of which the first has the place `first`.
+    async fn read_batch<T, L>(
+        &self,
+        first: usize,
+        keys: &[Arc<str>],
+        look: &L,
+    ) -> Vec<Result<T, CoordinatorError>>
+    where
+        T: Send + 'static,
+        L: Fn(&M, usize) -> T + Clone + Send + 'static,
+    {
+        let mut answers: Vec<_> = keys
+            .iter()
+            .map(|_| Err(CoordinatorError::NotCoordinator))
+            .collect();
+        let mut asked = Vec::new();
+        {
+            let hosted = self.hosted();
+            let mut places = BTreeMap::<i32, (&Handle<M>, Vec<usize>)>::new();
+            for (place, key) in keys.iter().enumerate() {
+                match hosted.find(key) {
+                    Ok((partition, handle)) => places
+                        .entry(partition)
+                        .or_insert_with(|| (handle, Vec::new()))
+                        .1
+                        .push(place),
+                    Err(error) => answers[place] = Err(error),
+                }
+            }
+            for (handle, places) in places.into_values() {
+                let (look, wanted) = (look.clone(), places.clone());
+                let read = handle.read(move |machine| {
+                    let seen = wanted.iter().map(|place| look(machine, first + place));
+                    seen.collect::<Vec<T>>()
+                });
+                asked.push((places, read));
+            }
+        }
+        for (places, read) in asked {
+            match read.await {
+                Ok(seen) => {
+                    for (place, seen) in places.into_iter().zip(seen) {
+                        answers[place] = Ok(seen);
+                    }
+                }
+                Err(error) => {
+                    for place in places {
+                        answers[place] = Err(error);
+                    }
+                }
+            }
+        }
+        answers
+    }
+
+    /// Reads what each machine here knows, in the order of their partitions. One that cannot
+    /// answer does not keep the others from it.
+    pub(super) fn read_each<T: Send + 'static, L: Fn(&M) -> T + Clone + Send + 'static>(
+        &self,
+        look: L,
+    ) -> impl Future<Output = Vec<Result<T, CoordinatorError>>> + Send + use<M, T, L> {
+        let asked: Vec<_> = self
+            .hosted()
+            .by_partition
+            .values()
+            .map(|(_, handle)| handle.read(look.clone()))
+            .collect();
+        async move {
+            let mut answers = Vec::with_capacity(asked.len());
+            for answer in asked {
+                answers.push(answer.await);
+            }
+            answers
+        }
+    }
+
+    /// Starts and stops hosts until they are those of the partitions that the image has this broker
+    /// lead, each of them in its present leader epoch.
+    pub(super) fn host_what_is_led(&self) {
+        let mut hosted = self.hosted_mut();
+        if hosted.is_stopped {
+            return;
+        }
+        // Taken while nobody else can change the hosts, so that an older image never follows a newer one.
+        let image = self.inner.surroundings.cluster.image();
+        let topic = image.topic(self.inner.kind.topic.name);
+        let known = topic.map(|topic| {
+            (
+                topic.id,
+                i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
+            )
+        });
+        let is_other_life = hosted.topic.map(|(id, _)| id) != known.map(|(id, _)| id);
+        let led = topic.map(|topic| self.led(topic)).unwrap_or_default();
+        hosted.retain(|partition, epoch| !is_other_life && led.get(&partition) == Some(&epoch));
+        hosted.topic = known;
+        let Some(topic) = topic else { return };
+        for (partition, epoch) in led {
+            // A partition whose log could not be opened has no coordinator.
+            if let Entry::Vacant(place) = hosted.by_partition.entry(partition)
+                && let Some(handle) = self.start_host(topic.id, partition, epoch)
+            {
+                place.insert((epoch, handle));
+            }
+        }
+    }
+
+    fn led(&self, topic: &TopicImage) -> BTreeMap<i32, LeaderEpoch> {
+        let led = topic
+            .numbered_partitions()
+            .filter(|(_, partition)| partition.leader == self.inner.node);
+        led.map(|(number, partition)| (number, partition.leader_epoch))
+            .collect()
+    }
+
+    fn start_host(&self, topic: TopicId, partition: i32, epoch: LeaderEpoch) -> Option<Handle<M>> {
+        let Inner {
+            surroundings,
+            kind,
+            held,
+            ..
+        } = &*self.inner;
+        let replica = surroundings.partitions.find(topic, partition).ok()?;
+        let (make, config) = (kind.make, Arc::clone(&surroundings.config));
+        let _entered = surroundings.runtime.enter();
+        Some(Handle::start(
+            replica,
+            epoch,
+            Arc::clone(&surroundings.clock),
+            kind.log,
+            held.clone(),
+            move || make(&config),
+        ))
+    }
+
+    fn hosted(&self) -> RwLockReadGuard<'_, Hosted<M>> {
+        self.inner
+            .hosted
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hosted_mut(&self) -> RwLockWriteGuard<'_, Hosted<M>> {
+        self.inner
+            .hosted
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hosted;
+    use crate::base::TopicId;
+    use crate::coordinator::CoordinatorError;
+    use crate::group::Registry;
+
+    #[test]
+    fn a_key_without_a_host_is_told_why() {
+        let told = |hosted: &Hosted<Registry>| hosted.find("group").err();
+        let mut hosted = Hosted::default();
+        assert_eq!(told(&hosted), Some(CoordinatorError::NotAvailable));
+        hosted.topic = Some((TopicId::ZERO, 50));
+        assert_eq!(told(&hosted), Some(CoordinatorError::NotCoordinator));
+    }
+}

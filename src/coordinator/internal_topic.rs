@@ -1,0 +1,99 @@
+//! Internal topics: how one is described, and which of its partitions a key belongs to.
+
+use crate::config::BrokerConfig;
+use crate::controller::NewTopic;
+use crate::metadata::Image;
+
+/// The smallest `segment.bytes` of a topic, whatever the broker's configuration says of an internal one.
+const SMALLEST_SEGMENT: i32 = 1 << 20;
+
+/// An internal topic whose partitions are the logs of machines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InternalTopic {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The topic as it is made when it is first needed.
+    pub(super) create: fn(&BrokerConfig, &Image) -> NewTopic,
+}
+
+/// A compacted topic of this name with no more replicas than there are brokers.
+pub(super) fn compacted(
+    name: &str,
+    partitions: i32,
+    replication_factor: i16,
+    segment_bytes: i32,
+    image: &Image,
+) -> NewTopic {
+    let set = |key: &str, value: String| (key.to_owned(), Some(value));
+    // A topic cannot have smaller segments, and without this topic no coordinator could serve.
+    let segment_bytes = segment_bytes.max(SMALLEST_SEGMENT);
+    NewTopic {
+        partitions,
+        // Kafka waits without a word until there are as many brokers as are asked for.
+        replication_factor: replication_factor.min(active_brokers(image)),
+        configs: vec![
+            set("cleanup.policy", "compact".to_owned()),
+            set("compression.type", "producer".to_owned()),
+            set("segment.bytes", segment_bytes.to_string()),
+        ],
+        ..NewTopic::named(name)
+    }
+}
+
+/// How many replicas a partition could have now; at least one, since the answer to none is the
+/// controller's.
+fn active_brokers(image: &Image) -> i16 {
+    let count = image.brokers().filter(|broker| broker.is_active()).count();
+    i16::try_from(count).unwrap_or(i16::MAX).max(1)
+}
+
+/// The partition of an internal topic that holds `key` (a group's id, a transactional id), if there are `count` of
+/// them (at least one). It is Kafka's choice, so that each finds its own in a topic that the other has written.
+pub(super) fn partition_of(key: &str, count: i32) -> i32 {
+    // The one number without a counterpart becomes 0. This is not the clearing of the sign bit by
+    // which producers choose partitions.
+    let hash = match java_hash(key) {
+        i32::MIN => 0,
+        hash => hash.abs(),
+    };
+    if count > 0 { hash % count } else { 0 }
+}
+
+/// `String.hashCode` of Java, which goes over UTF-16.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compacted, java_hash, partition_of};
+    use crate::metadata::Image;
+
+    #[test]
+    fn hashes_are_those_of_java() {
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("abc"), 96_354);
+        assert_eq!(java_hash("my-group"), -1_906_497_762);
+        // Two units of UTF-16: 0xD834 and 0xDD1E.
+        assert_eq!(java_hash("\u{1D11E}"), 0xD834 * 31 + 0xDD1E);
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
+    }
+
+    #[test]
+    fn keys_are_where_kafka_puts_them() {
+        assert_eq!(partition_of("abc", 50), 4);
+        // With the sign bit cleared this would be 36.
+        assert_eq!(partition_of("my-group", 50), 12);
+        assert_eq!(partition_of("polygenelubricants", 50), 0);
+        assert_eq!(partition_of("my-group", 1), 0);
+    }
+
+    #[test]
+    fn the_topic_can_be_made_whatever_its_segments_should_be() {
+        let topic = compacted("__topic", 1, 1, 100, &Image::default());
+        let smallest = ("segment.bytes".to_owned(), Some("1048576".to_owned()));
+        assert!(topic.configs.contains(&smallest));
+    }
+}
