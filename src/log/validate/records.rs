@@ -321,7 +321,7 @@ mod tests {
                 else {
                     panic!("a record of {value} bytes, {codec}");
                 };
-                assert!(message.contains("of which 100 are allowed"), "{message}");
+                assert!(message.contains("at most 100 are allowed"), "{message}");
             }
         }
         test.append(&batch(Codec::None, 200_000))
