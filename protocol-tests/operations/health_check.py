@@ -59,7 +59,7 @@ def not_healthy(stage):
     pid = broker.process.pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        same("health of a broker that stands still", asked(pid), (1, f"nobody answers at 127.0.0.1 port {port}"))
+        same("health of a broker that stands still", asked(pid), (1, f"nothing answers at 127.0.0.1 port {port}"))
     finally:
         os.kill(pid, signal.SIGCONT)
     answers(broker, port)
