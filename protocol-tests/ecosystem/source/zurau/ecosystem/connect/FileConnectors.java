@@ -25,7 +25,7 @@ final class FileConnectors {
     static Map<String, String> source(String name, Path file, String topic) {
         return new HashMap<>(Map.of(
             "name", name,
-            "connector.class", "org.apache.kafka.connect.file.FileStreamSourceConnector",
+            "connector.class", LinesSource.class.getName(),
             "tasks.max", "1",
             "file", file.toString(),
             "topic", topic,
@@ -38,7 +38,7 @@ final class FileConnectors {
     static Map<String, String> sink(String name, String topic, Path file) {
         return new HashMap<>(Map.of(
             "name", name,
-            "connector.class", "org.apache.kafka.connect.file.FileStreamSinkConnector",
+            "connector.class", LinesSink.class.getName(),
             "tasks.max", "1",
             "topics", topic,
             "file", file.toString()));
