@@ -42,7 +42,7 @@ impl Handler for AlterPartitionReassignments {
             partitions,
             allow_replication_factor_change: may_change,
         };
-        let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
+        let decided = ask::controller(&call, command, timeout_ms).await;
         let decided = decided.map_err(Refusal::bare);
         call.reply(&response(rows, decided).with_allow_replication_factor_change(may_change))
     }

@@ -84,7 +84,7 @@ async fn decide(
     let decided = if count == 0 {
         Ok(Vec::new())
     } else {
-        ask::controller(&call.broker.cluster, command, time).await
+        ask::controller(call, command, time).await
     };
     decided
         .unwrap_or_else(|code| vec![Err(Refusal::bare(code)); count])

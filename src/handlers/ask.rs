@@ -1,15 +1,19 @@
-//! Asking the controller, for no longer than the client waits.
+//! The one way from a client's request to the controller, for no longer than the client waits.
+//!
+//! The controller decides in this process. A broker whose controller is elsewhere sends the request on from here: that is
+//! what a [`Call`] keeps the client's frame and principal for. What a broker asks for itself goes through
+//! [`crate::cluster`] (producer ids, the topics of coordinators, its own registration).
 
 use std::future::Future;
 use std::time::Duration;
 
 use crate::base::ErrorCode;
-use crate::cluster::Cluster;
 use crate::controller::Command;
 
 use super::errors;
+use super::route::Call;
 
-/// Submits `command`.
+/// Has the controller decide about `command`, for the client of `call`.
 ///
 /// After `timeout_ms` the client hears that its time is up; the command is carried out all the same.
 /// Where there is no time at all, nothing is begun. Both are as with Kafka.
@@ -17,12 +21,12 @@ use super::errors;
 /// # Errors
 /// The code for everything that was to be decided.
 pub(super) fn controller<C: Command>(
-    cluster: &Cluster,
+    call: &Call,
     command: C,
     timeout_ms: i32,
 ) -> impl Future<Output = Result<C::Reply, ErrorCode>> + Send + use<C> {
     let time = u64::try_from(timeout_ms).map_or(Duration::ZERO, Duration::from_millis);
-    let decision = (!time.is_zero()).then(|| cluster.submit(command));
+    let decision = (!time.is_zero()).then(|| call.broker.cluster.submit(command));
     async move {
         let decision = decision.ok_or(ErrorCode::REQUEST_TIMED_OUT)?;
         let reply = tokio::time::timeout(time, decision)

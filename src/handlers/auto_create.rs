@@ -13,7 +13,7 @@ use crate::coordinator::offsets_topic;
 use crate::metadata::Image;
 
 use super::ask;
-use super::route::Context;
+use super::route::Call;
 
 /// Whether a topic of this name comes into being by being asked for.
 pub(super) fn is_creatable(name: &str) -> bool {
@@ -25,13 +25,12 @@ pub(super) fn is_creatable(name: &str) -> bool {
 /// Creates those of the topics that do not exist. Returns the names that were refused and why; all
 /// others are in the image when this returns, whoever has created them.
 pub(super) async fn create(
-    broker: &Context,
+    call: &Call,
     image: &Image,
     names: impl Iterator<Item = &str>,
 ) -> HashMap<String, ErrorCode> {
-    let topics: Vec<NewTopic> = names
-        .map(|name| new_topic(name, image, &broker.config))
-        .collect();
+    let config = &call.broker.config;
+    let topics: Vec<NewTopic> = names.map(|name| new_topic(name, image, config)).collect();
     if topics.is_empty() {
         return HashMap::new();
     }
@@ -40,7 +39,7 @@ pub(super) async fn create(
         topics,
         validate_only: false,
     };
-    match ask::controller(&broker.cluster, command, broker.config.request_timeout_ms).await {
+    match ask::controller(call, command, config.request_timeout_ms).await {
         Ok(rows) => rows
             .into_iter()
             .filter_map(|(name, result)| {
@@ -52,7 +51,7 @@ pub(super) async fn create(
                 // Clients only hear that it is not there, and wait for it.
                 limited!(
                     warn,
-                    "topic was asked for but cannot be created: change what new topics have by default, or make it by hand",
+                    "a topic that a client asked for cannot be created: change the defaults for new topics, or create it by hand",
                     topic = %name,
                     error = %refusal
                 );

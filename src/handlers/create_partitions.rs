@@ -37,7 +37,7 @@ impl Handler for CreatePartitions {
             topics,
             validate_only,
         };
-        let decided = ask::controller(&call.broker.cluster, command, request.timeout_ms).await;
+        let decided = ask::controller(&call, command, request.timeout_ms).await;
         let decided = decided.map(|rows| rows.into_iter().map(|(_, result)| result).collect());
         let results = rows.answer(decided).map(|(name, result)| row(name, result));
         call.reply(&CreatePartitionsResponse::default().with_results(results.collect()))

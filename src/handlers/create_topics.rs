@@ -50,7 +50,7 @@ impl Handler for CreateTopics {
             topics,
             validate_only: request.validate_only,
         };
-        let decided = ask::controller(&call.broker.cluster, command, request.timeout_ms).await;
+        let decided = ask::controller(&call, command, request.timeout_ms).await;
         let decided = decided.map(|rows| rows.into_iter().map(|(_, result)| result).collect());
         let image = call.broker.cluster.image();
         let config = config_in_force(&image, &call.broker.config);

@@ -34,7 +34,7 @@ impl Handler for DeleteTopics {
         };
         let (rows, topics) = sort_out(requested(request), duplicate, permit);
         let command = controller::DeleteTopics { topics };
-        let decided = ask::controller(&call.broker.cluster, command, timeout_ms).await;
+        let decided = ask::controller(&call, command, timeout_ms).await;
         let decided = decided.map(|rows| rows.into_iter().map(Ok).collect());
         let mut responses: Vec<_> = rows
             .answer(decided)

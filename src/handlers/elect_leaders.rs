@@ -46,7 +46,7 @@ impl Handler for ElectLeaders {
             election,
             partitions: asked.partitions(),
         };
-        match ask::controller(&call.broker.cluster, command, asked.timeout_ms).await {
+        match ask::controller(&call, command, asked.timeout_ms).await {
             Err(code) => call.reply(&asked.failed(code, None)),
             Ok(decided) => match asked.topics {
                 Some(topics) => call.reply(&response(told(topics, decided))),

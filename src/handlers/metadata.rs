@@ -179,7 +179,7 @@ async fn create(call: &Call, image: &Image, names: Vec<&str>) -> HashMap<String,
     let may_create =
         |name: &&str| may_create_any || call.may(Operation::Create, Resource::topic(name));
     let (names, forbidden): (Vec<_>, Vec<_>) = names.into_iter().partition(may_create);
-    let mut refused = auto_create::create(&call.broker, image, names.into_iter()).await;
+    let mut refused = auto_create::create(call, image, names.into_iter()).await;
     let code = errors::of_denial(ResourceType::Topic);
     refused.extend(forbidden.into_iter().map(|name| (name.to_owned(), code)));
     refused

@@ -24,7 +24,7 @@ impl Handler for UnregisterBroker {
             broker_id: NodeId(request.broker_id.0),
         };
         let time = call.broker.config.request_timeout_ms;
-        let decided = ask::controller(&call.broker.cluster, command, time).await;
+        let decided = ask::controller(&call, command, time).await;
         let refusal = decided.map_or_else(|code| Some(Refusal::bare(code)), Result::err);
         let response = UnregisterBrokerResponse::default();
         call.reply(&match refusal {

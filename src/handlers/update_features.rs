@@ -38,7 +38,7 @@ impl Handler for UpdateFeatures {
         };
         drop(request);
         let time = call.broker.config.request_timeout_ms;
-        let decided = ask::controller(&call.broker.cluster, command, time).await;
+        let decided = ask::controller(&call, command, time).await;
         let decided = decided.unwrap_or_else(|code| Err(Refusal::bare(code)));
         call.reply(&response(names, decided, version))
     }
