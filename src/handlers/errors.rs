@@ -1,10 +1,14 @@
 //! The one place where the errors of the floors below become Kafka's codes.
 //!
+//! Two rooms answer in Kafka's codes themselves: [`crate::controller`] and [`crate::group`] decide what Kafka's protocol
+//! says they decide, and each of their refusals is one of its codes. Every other room has errors of its own, and a
+//! function here for each. What only an old version of an API calls by another code is the business of its handler.
+//!
 //! # Retriable or not
 //!
-//! Clients repeat by themselves what is answered with a retriable code, and tell nobody until their time is up. So such
-//! a code is only for what passes without anybody changing the request: **a permanent lack never gets a retriable code.**
-//! What is wrong with a log directory counts as passing, as in Kafka: an operator mends it, and clients are to be there then.
+//! Clients repeat a request that is answered with a retriable code, and report nothing until their time is up. So such a
+//! code is only for what passes without a change of the request: **a permanent lack never gets a retriable code.** A
+//! failed log directory counts as passing, as in Kafka: an operator repairs it, and clients should still be trying then.
 //!
 //! | what is lacking | passes | code |
 //! | --- | --- | --- |
@@ -29,6 +33,7 @@ use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
 use crate::coordinator::CoordinatorError;
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
+use crate::partition::sessions::SessionError;
 use crate::partition::{
     AfterAppend, AlterDirectoryError, AppendFailure, DeleteFailure, EpochMismatch, NotHosted,
     ReadFailure,
@@ -171,6 +176,26 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::NotCoordinator
         | CoordinatorError::Loading
         | CoordinatorError::Refused => of_coordinator(error),
+    }
+}
+
+/// The same for a member's heartbeat. While its group is being loaded there is nothing that the member has to do: its
+/// session begins anew afterwards.
+pub(super) const fn of_heartbeat(error: CoordinatorError) -> ErrorCode {
+    match error {
+        CoordinatorError::Loading => ErrorCode::NONE,
+        CoordinatorError::NotAvailable
+        | CoordinatorError::NotCoordinator
+        | CoordinatorError::Refused => of_coordinator(error),
+    }
+}
+
+/// The code for a fetch session that cannot go on.
+pub(super) const fn of_session(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+        SessionError::InvalidEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+        SessionError::TopicKeyChanged => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
     }
 }
 

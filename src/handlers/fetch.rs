@@ -62,23 +62,23 @@ impl Handler for Fetch {
         if !is_isolation_level(request.isolation_level) {
             return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);
         }
-        let wish = Wish::of(&call, &request);
+        let asked = Asked::of(&call, &request);
         // A poll may wait for long: its frame must not wait with it.
         drop(request);
         let now = call.broker.clock.now();
-        let begun = call.fetch_sessions.begin(wish.session, wish.changes, now);
+        let begun = call.fetch_sessions.begin(asked.session, asked.changes, now);
         let mut fetch = match begun.await {
             Ok(fetch) => fetch,
             Err(error) => return refuse(&call, error),
         };
         let finder = TopicFinder {
             call: &call,
-            is_follower: wish.is_follower,
+            is_follower: asked.is_follower,
         };
-        let rows = fetch.run(&finder, wish.limits, wish.read_committed).await;
+        let rows = fetch.run(&finder, asked.limits, asked.read_committed).await;
         let mut answers: Vec<Answer> = Vec::with_capacity(rows.len());
         for FetchedRow { id, key, result } in rows {
-            let (data, records) = data(result, wish.read_committed);
+            let (data, records) = data(result, asked.read_committed);
             let answer = Answer {
                 data: data.with_partition_index(key.1),
                 key,
@@ -101,7 +101,7 @@ impl Handler for Fetch {
             _ => Vec::new(),
         };
         // Followers hear from the controller where to find them.
-        if wish.is_follower {
+        if asked.is_follower {
             leaders.clear();
         }
         encode(&call, session, answers.into_iter(), &leaders)
@@ -109,7 +109,7 @@ impl Handler for Fetch {
 }
 
 /// What a request asks for, without the frame that it came in.
-struct Wish {
+struct Asked {
     session: SessionRequest,
     changes: Changes,
     limits: FetchLimits,
@@ -117,7 +117,7 @@ struct Wish {
     is_follower: bool,
 }
 
-impl Wish {
+impl Asked {
     fn of(call: &Call, request: &FetchRequest) -> Self {
         let by_topic_id = call.version >= WITH_IDS;
         let image = call.broker.cluster.image();
@@ -173,11 +173,7 @@ fn topic_of<'a>(image: &'a Image, key: &TopicKey) -> Option<&'a Arc<TopicImage>>
 }
 
 fn refuse(call: &Call, error: SessionError) -> Reply {
-    let code = match error {
-        SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
-        SessionError::InvalidEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
-        SessionError::TopicKeyChanged => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
-    };
+    let code = errors::of_session(error);
     call.reply(&FetchResponse::default().with_error_code(code.0))
 }
 

@@ -11,10 +11,11 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, KafkaUuid, NodeId};
 use crate::coordinator::Groups;
-use crate::security::{Operation, Resource};
+use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
+use super::errors;
 use super::no_transactions;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
@@ -149,17 +150,17 @@ impl Refusal {
 }
 
 static NO_RIGHT_TO_GROUP: Refusal = Refusal::new(
-    ErrorCode::GROUP_AUTHORIZATION_FAILED,
+    errors::of_denial(ResourceType::Group),
     "Group authorization failed.",
     "",
 );
 static NO_RIGHT_TO_ID: Refusal = Refusal::new(
-    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    errors::of_denial(ResourceType::TransactionalId),
     "Transactional Id authorization failed.",
     "",
 );
 static NO_RIGHT_TO_CLUSTER: Refusal = Refusal::new(
-    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    errors::of_denial(ResourceType::Cluster),
     "Cluster authorization failed.",
     "Cluster authorization failed.",
 );

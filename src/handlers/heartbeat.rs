@@ -38,9 +38,7 @@ fn heartbeat(request: &HeartbeatRequest) -> group::Heartbeat {
 fn code(decided: Result<ErrorCode, CoordinatorError>) -> ErrorCode {
     match decided {
         Ok(code) => code,
-        // The member's session begins anew when its group has been loaded, so it has nothing to do.
-        Err(CoordinatorError::Loading) => ErrorCode::NONE,
-        Err(error) => errors::of_coordinator(error),
+        Err(error) => errors::of_heartbeat(error),
     }
 }
 

@@ -38,7 +38,7 @@ impl Handler for ListOffsets {
         let mut names = Numbered::default();
         let numbers = request.topics.iter().map(|topic| names.number(&topic.name));
         let numbers: Vec<_> = numbers.collect();
-        let mut said = said(&request, &numbers);
+        let mut named = named(&request, &numbers);
         // A topic has one row, and none unless a partition of it was asked for.
         let mut topics = Vec::<ListOffsetsTopicResponse>::new();
         let mut places = HashMap::new();
@@ -47,14 +47,16 @@ impl Handler for ListOffsets {
             let permit = call.permit(Operation::Describe, Resource::topic(&topic.name));
             for partition in &topic.partitions {
                 pace.step().await;
-                let said = said.insert((number, partition.partition_index), Said::Told);
-                let answer = match (said, permit) {
-                    (None | Some(Said::Told), _) => continue,
+                let named = named.insert((number, partition.partition_index), Named::Answered);
+                let answer = match (named, permit) {
+                    (None | Some(Named::Answered), _) => continue,
                     (Some(_), Err(code)) => refusal(code),
-                    (Some(Said::Again), Ok(())) => refusal(ErrorCode::INVALID_REQUEST),
-                    (Some(Said::Once), Ok(())) => answer(&call, &request, &image, topic, partition)
-                        .await
-                        .unwrap_or_else(refusal),
+                    (Some(Named::Again), Ok(())) => refusal(ErrorCode::INVALID_REQUEST),
+                    (Some(Named::Once), Ok(())) => {
+                        answer(&call, &request, &image, topic, partition)
+                            .await
+                            .unwrap_or_else(refusal)
+                    }
                 };
                 let place = *places.entry(number).or_insert_with(|| {
                     topics.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()));
@@ -71,25 +73,26 @@ impl Handler for ListOffsets {
 
 /// How often the request names a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum Named {
     Once,
     /// It is refused.
     Again,
     /// It has its row.
-    Told,
+    Answered,
 }
 
 /// How often the request names each partition, by the number of its topic.
-fn said(request: &ListOffsetsRequest, numbers: &[usize]) -> HashMap<(usize, i32), Said> {
-    let mut said = HashMap::new();
+fn named(request: &ListOffsetsRequest, numbers: &[usize]) -> HashMap<(usize, i32), Named> {
+    let mut named = HashMap::new();
     for (topic, number) in request.topics.iter().zip(numbers) {
         for partition in &topic.partitions {
-            said.entry((*number, partition.partition_index))
-                .and_modify(|said| *said = Said::Again)
-                .or_insert(Said::Once);
+            named
+                .entry((*number, partition.partition_index))
+                .and_modify(|named| *named = Named::Again)
+                .or_insert(Named::Once);
         }
     }
-    said
+    named
 }
 
 fn refusal(code: ErrorCode) -> ListOffsetsPartitionResponse {
