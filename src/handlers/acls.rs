@@ -1,7 +1,7 @@
-//! DescribeAcls, CreateAcls and DeleteAcls: without an authorizer there are no ACLs, and Kafka says so.
+//! DescribeAcls, CreateAcls and DeleteAcls: without an authorizer there are no ACLs, and the answer says so, as Kafka's.
 //!
-//! It does not look at what was asked. (Kafka ends the connection where a type is 0, for "unknown": kcl sends that
-//! when it is given no filter, and then shows an error of the network.)
+//! The contents of a request make no difference. (Kafka closes the connection when a type is 0, "unknown". kcl sends
+//! that when it is given no filter, and then reports a network error.)
 
 use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;

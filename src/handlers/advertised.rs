@@ -1,9 +1,8 @@
-//! Which address a client is told for this broker.
+//! The address that a client gets for this broker.
 //!
-//! `advertised.listeners` decides where it names the listener of the connection. Where it does not,
-//! the client is told the address that it has connected to: that one is known to work from where the
-//! client stands, whatever addresses this machine has. What a listener is bound to is never told, so
-//! a wildcard cannot leak.
+//! `advertised.listeners` decides when it names the listener of the connection. Otherwise the client gets the address
+//! that it has connected to: that one works from where the client is, whatever addresses this machine has. The address
+//! that a listener is bound to is never sent, so a wildcard cannot leak.
 
 use crate::config::BrokerConfig;
 use crate::wire::Peer;

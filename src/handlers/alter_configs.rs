@@ -1,4 +1,4 @@
-//! AlterConfigs: these are all overrides of a resource from now on.
+//! AlterConfigs: replaces all overrides of a resource.
 
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;

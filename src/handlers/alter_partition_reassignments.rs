@@ -1,4 +1,4 @@
-//! AlterPartitionReassignments: other replicas for partitions, or those back that they had.
+//! AlterPartitionReassignments: moves partitions to other replicas, or cancels such a move.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! AlterReplicaLogDirs: replicas of this broker go to other log directories of it.
+//! AlterReplicaLogDirs: moves replicas of this broker to other log directories of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What Kafka calls its APIs, for lines of the log: a number tells an operator little.
+//! Kafka's names of its APIs, for log lines: a number says little to an operator.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! ApiVersions: what this broker serves, read off the route table, and the cluster's features.
+//! ApiVersions: what this broker serves, from the route table, and the features of the cluster.
 
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,

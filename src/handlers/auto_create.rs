@@ -1,8 +1,8 @@
-//! Topics that come into being because somebody asks for them.
+//! Topics that are created because a client asks for them.
 //!
-//! Kafka answers such a request at once and creates in the background, so that clients come back
-//! until the topic is there. Here the controller is in the same process: the request waits for its
-//! decision and the client finds the topic at its first attempt.
+//! Kafka answers such a request at once and creates the topic in the background, and clients ask again until it is
+//! there. Here the controller is in the same process: the request waits for its decision, and the client finds the topic
+//! at its first attempt.
 
 use std::collections::HashMap;
 

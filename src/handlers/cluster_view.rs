@@ -1,5 +1,5 @@
-//! The cluster as a client sees it that came in by a certain listener: brokers have the addresses of
-//! that listener, and a broker without it does not exist for the client.
+//! The cluster as the clients of one listener see it: each broker has its address on that listener, and a broker
+//! without that listener does not exist for them.
 
 use kafka_protocol::messages::BrokerId;
 

@@ -1,4 +1,4 @@
-//! CreatePartitions: more partitions for topics that exist.
+//! CreatePartitions: adds partitions to topics.
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;

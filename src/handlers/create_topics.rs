@@ -1,4 +1,4 @@
-//! CreateTopics: new topics, each by itself; or what would become of them.
+//! CreateTopics: creates topics, each independently of the others, or only says what it would create.
 
 use std::sync::Arc;
 

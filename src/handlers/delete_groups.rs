@@ -1,4 +1,4 @@
-//! DeleteGroups: an administrator removes groups with their offsets.
+//! DeleteGroups: removes groups together with their offsets.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! DeleteRecords: everything before an offset goes.
+//! DeleteRecords: removes all records before an offset.
 
 use std::collections::HashMap;
 

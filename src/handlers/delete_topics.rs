@@ -1,4 +1,4 @@
-//! DeleteTopics: by name, and from version 6 on by id as well.
+//! DeleteTopics: by name, and from version 6 on also by id.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! DescribeClientQuotas: the quotas that a directory has brought from Kafka. None is enforced here, and none can be set.
+//! DescribeClientQuotas: the quotas that Kafka has left in a directory. None is enforced here, and none can be set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! DescribeCluster: the brokers, and whom to ask for changes.
+//! DescribeCluster: the brokers, and the one to ask for changes.
 
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};

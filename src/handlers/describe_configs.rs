@@ -1,4 +1,4 @@
-//! DescribeConfigs: settings of topics and of this broker, each with where its value comes from.
+//! DescribeConfigs: the settings of topics and of this broker, each with the source of its value.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};

@@ -1,7 +1,7 @@
 //! DescribeGroups: groups in detail, with their members.
 //!
-//! Kafka answers for each name of the request, and so do we: a group that is named a thousand times has a thousand rows.
-//! It is looked up once; its rows are made when the socket takes them, from one description.
+//! As with Kafka, each name in the request has a row in the answer: a group that is named a thousand times has a
+//! thousand rows. It is looked up once, and its rows are made from one description when the socket takes them.
 
 use std::collections::HashMap;
 use std::iter::once;

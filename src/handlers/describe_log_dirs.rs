@@ -1,4 +1,4 @@
-//! DescribeLogDirs: the log directories of this broker, and what is in them.
+//! DescribeLogDirs: the log directories of this broker, and the replicas in them.
 
 use std::collections::HashSet;
 use std::iter::once;

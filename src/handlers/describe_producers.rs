@@ -1,7 +1,7 @@
-//! DescribeProducers: who writes to a partition, and since when with an open transaction.
+//! DescribeProducers: the producers that write to a partition, and where their open transactions begin.
 //!
-//! A partition may have a hundred thousand producers. An answer shares them with the log ([`ActiveProducers`]); what
-//! the log changes meanwhile, the answer pays for. Rows are made when the socket takes them.
+//! A partition may have a hundred thousand producers. An answer shares them with the log ([`ActiveProducers`]), and pays
+//! for the copies of those that the log changes meanwhile. Rows are made when the socket takes them.
 
 use std::collections::HashMap;
 use std::iter::{once, successors};

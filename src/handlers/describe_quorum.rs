@@ -1,6 +1,6 @@
-//! DescribeQuorum: who votes on the cluster's metadata, and how far each voter is.
+//! DescribeQuorum: the voters of the metadata quorum, and how far each of them is.
 //!
-//! The quorum is this node. It has no listener for controllers, so that no endpoints are told.
+//! The quorum is this node. It has no controller listener, so the answer has no endpoints.
 
 use kafka_protocol::messages::describe_quorum_request::TopicData as AskedTopic;
 use kafka_protocol::messages::describe_quorum_response::{

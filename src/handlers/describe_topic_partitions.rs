@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions: topics in pages, for tools that look at clusters with many partitions.
 //!
-//! Topics are told in the order of their names; a page ends after so many partitions, and its cursor
-//! says where the next one begins.
+//! Topics come in the order of their names. A page ends after a number of partitions, and its cursor says where the next
+//! one begins.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! DescribeUserScramCredentials: the SCRAM users that a directory has brought from Kafka. Nobody can authenticate as
-//! one of them here, and none can be added.
+//! DescribeUserScramCredentials: the SCRAM users that Kafka has left in a directory. Nobody can authenticate as one of
+//! them here, and none can be added.
 
 use std::collections::HashMap;
 use std::sync::Arc;

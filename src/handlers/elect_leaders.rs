@@ -1,4 +1,4 @@
-//! ElectLeaders: the preferred leaders, or any leaders, for some partitions or all.
+//! ElectLeaders: elects preferred leaders, or any leaders, for some partitions or for all.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Fetch: records as they lie in the log, in a response that refers to their bytes instead of
-//! copying them.
+//! Fetch: the answer has the records as they are in the log, and refers to their bytes instead of copying them.
 
 use std::sync::Arc;
 use std::time::Duration;

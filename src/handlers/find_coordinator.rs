@@ -1,7 +1,8 @@
-//! FindCoordinator: who coordinates a group; from version 4 on any number of groups.
+//! FindCoordinator: which broker coordinates a group; from version 4 on for any number of groups.
 //!
-//! Who asks about a group is going to use it, so the topic that keeps groups is created by then. Who asks for another
-//! kind of coordinator is refused for good: there is none (`no_transactions.rs` says more of transactions).
+//! A client that asks about a group is going to use it, so this creates the topic for groups' offsets. Other kinds of
+//! coordinators do not exist here, and a request for one is refused for good (`no_transactions.rs` has more about
+//! transactions).
 
 use std::sync::Arc;
 

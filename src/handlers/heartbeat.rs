@@ -1,4 +1,4 @@
-//! Heartbeat: a member of a group is alive.
+//! Heartbeat: says that a member of a group is alive.
 
 use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs: some overrides of a resource change, the others stay.
+//! IncrementalAlterConfigs: changes some overrides of a resource and keeps the others.
 
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,

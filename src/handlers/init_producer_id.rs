@@ -1,4 +1,4 @@
-//! InitProducerId: a fresh identity for an idempotent producer.
+//! InitProducerId: a new id for an idempotent producer.
 //!
 //! A transactional id is refused (`no_transactions.rs`).
 

@@ -1,4 +1,4 @@
-//! Which records a reader wants to see, as messages number it (KIP-98).
+//! Isolation levels (KIP-98): which records a reader wants to see.
 
 /// Everything below the high watermark.
 const READ_UNCOMMITTED: i8 = 0;

@@ -1,4 +1,4 @@
-//! JoinGroup: a member asks to be in the next generation, and may wait long for it.
+//! JoinGroup: a member asks to be in the next generation. The answer may take long.
 
 use std::net::IpAddr;
 use std::sync::Arc;

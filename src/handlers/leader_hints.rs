@@ -1,6 +1,5 @@
-//! Where a client should have asked (KIP-951): beside an error that says that its idea of a leadership is
-//! old stands the new one, and once in the answer the address of each such leader. That saves it the
-//! way over Metadata.
+//! The current leaders beside errors that say that a client's idea of a leadership is old (KIP-951). The answer has each
+//! leader's address once, so the client need not ask for metadata.
 
 use std::collections::BTreeMap;
 

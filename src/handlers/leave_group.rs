@@ -1,4 +1,4 @@
-//! LeaveGroup: members go; one in old versions, any number in new ones.
+//! LeaveGroup: members leave a group; one in old versions, any number in new ones.
 
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;

@@ -1,7 +1,7 @@
-//! ListConfigResources: the names of what has settings, or could have.
+//! ListConfigResources: the names of the resources that have settings, or can have some.
 //!
-//! Version 0 was about client metrics alone. Groups and client metrics are those for which something was set, by this
-//! broker or by a Kafka before it.
+//! Version 0 was about client metrics only. Of groups and client metrics, the answer has those with a setting, whether
+//! this broker or Kafka has set it.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! ListGroups: the groups that this broker coordinates.
 //!
-//! Answers share the lists of the coordinators ([`Listing`]) until a group changes. What an answer holds itself is a
-//! reference to each, however many groups there are; the first that holds a list pays for it.
+//! Answers share the coordinators' lists ([`Listing`]) until a group changes. An answer has one reference to each list,
+//! however many groups are in it, and the first answer that has a list pays for it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! ListOffsets: where a partition begins and ends, and what it held when.
+//! ListOffsets: where a partition begins and ends, and its first offset at or after a time.
 
 use std::collections::HashMap;
 

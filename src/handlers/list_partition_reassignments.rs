@@ -1,4 +1,4 @@
-//! ListPartitionReassignments: the partitions whose replicas are becoming others.
+//! ListPartitionReassignments: the partitions that are being moved to other replicas.
 
 use std::sync::Arc;
 

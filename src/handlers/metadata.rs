@@ -1,7 +1,7 @@
-//! Metadata: where the brokers are, and who leads which partition. The first request of every client.
+//! Metadata: the brokers, and the leader of each partition. The first request of every client.
 //!
-//! A topic that does not exist is created on the way if both sides want that: the client says so in
-//! its request, and the broker in `auto.create.topics.enable`.
+//! A topic that does not exist is created if both sides want that: the client says so in its request, and the broker in
+//! `auto.create.topics.enable`.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

@@ -1,8 +1,9 @@
 //! Floor 7: Kafka's APIs, one file each, or one for several that have one answer.
 //!
-//! Owns: the route table, the session of a connection, authorisation, and the translation between
-//! wire messages and what the floors below speak. A handler parses into domain values, calls one
-//! floor down and maps the result; [`errors`] is the only place that turns errors into Kafka's codes.
+//! Owns: the route table, the session of a connection, the rights that each API asks for, and the translation between
+//! messages and the domain values of the rooms below. A handler makes domain values of its request, calls one floor
+//! down and translates the result. [`errors`] is the place where errors become Kafka's codes, and [`ask`] the only way to
+//! the controller.
 //!
 //! Must not: keep state, take locks, touch the disk, or start tasks.
 //!
@@ -13,17 +14,17 @@
 //!
 //! # What a request may cost
 //!
-//! Nobody is asked who they are before a request is decoded, so what it costs is known before it is paid: each route
-//! says in [`ROUTES`] how many fields a request may have, and the memory for each of them. A request with more of them
-//! ends its connection, and a line of the log says why. The number is a multiple of what any client sends that means
-//! it; Kafka would answer more. [`metered`] has the reasons and the arithmetic. A test (`costs_tests`) builds the worst
-//! request for each array of each API and measures what it takes.
+//! Clients need not authenticate before their requests are decoded, so the memory that a request can take is limited
+//! first. Each route in [`ROUTES`] says how many fields a request may have, and how much memory each of them may take. A
+//! request with more fields closes its connection, and a log line says why. The limit is a multiple of what real clients
+//! send; Kafka would answer larger requests. [`metered`] has the reasons and the arithmetic. A test (`costs_tests`)
+//! builds the worst request for each array of each API and measures what it takes.
 //!
-//! An answer may be much larger than its request. Where it may, its rows are made when the socket takes them
-//! ([`streamed`]), and what a request names several times is looked up once. Loops that may be long give others their
-//! turn. A request that waits for others, or for the log, keeps copies of the few names that it needs and no part of
-//! its frame: a frame gives its memory back when nobody has a part of it any more. Only what the active controller
-//! answers keeps it, to be sent on as it came ([`Call::frame`]).
+//! An answer may be much larger than its request. The rows of such an answer are made when the socket takes them
+//! ([`streamed`]), and what a request names several times is looked up once. Long loops yield to other tasks. A request
+//! that waits for other clients, or for the log, copies the few names that it needs and keeps no part of its frame,
+//! because the memory of a frame is free only when nobody has a part of it. Only requests that the active controller
+//! answers keep their frame, to be sent on as they came ([`Call::frame`]).
 //!
 //! # Reading order
 //!

@@ -1,9 +1,9 @@
-//! Transactions are not served yet, and who asks for one hears it at once.
+//! Transactions are not served yet, and a client that asks for one is told so at once.
 //!
-//! Of the codes that would say so, clients end on one only. On `COORDINATOR_NOT_AVAILABLE` all of them ask again for as
-//! long as their user waits; on `UNSUPPORTED_VERSION` or `INVALID_REQUEST` some do (librdkafka looks for another
-//! coordinator). `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` is final for Java, librdkafka and franz-go. Its text speaks of
-//! permission, so that a line of our log says what is meant.
+//! Only one of the codes that could say so ends every client's attempts. On `COORDINATOR_NOT_AVAILABLE` all of them ask
+//! again for as long as their user waits; on `UNSUPPORTED_VERSION` or `INVALID_REQUEST` some do (librdkafka looks for another
+//! coordinator). `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` is final for Java, librdkafka and franz-go. Its text is about
+//! permission, so a log line says what is meant.
 
 use crate::base::{ErrorCode, limited};
 
@@ -18,7 +18,7 @@ pub(super) const MESSAGE: &str = "This broker does not serve transactions.";
 pub(super) fn tell(call: &Call) {
     limited!(
         warn,
-        "transactions are not served: a client with a transactional id is refused; without one it can be idempotent",
+        "a client with a transactional id is refused: transactions are not supported yet, idempotent producers without such an id are",
         client_id = call.client_id.as_deref().unwrap_or_default(),
         client = %call.peer.address
     );

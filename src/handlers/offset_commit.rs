@@ -1,4 +1,4 @@
-//! OffsetCommit: how far consumers have come. By topic name in old versions, by id in new ones.
+//! OffsetCommit: stores a group's offsets. Topics are named in old versions, and identified by id in new ones.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! OffsetDelete: an administrator has a group's offsets forgotten.
+//! OffsetDelete: removes some of a group's offsets.
 
 use std::sync::Arc;
 

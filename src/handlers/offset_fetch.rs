@@ -1,11 +1,11 @@
-//! OffsetFetch: how far a group has come, or from version 8 on several groups. By topic name in old
-//! versions, by id in new ones.
+//! OffsetFetch: the committed offsets of a group, from version 8 on of several groups. Topics are named in old versions,
+//! and identified by id in new ones.
 //!
-//! Whether a client asks for stable offsets makes no difference: the coordinator answers when
-//! everything that was decided before is durable, and no transaction commits offsets. Member ids and
-//! epochs (version 9) concern another kind of group than those that are served.
+//! It makes no difference whether a client asks for stable offsets: the coordinator answers when everything that it
+//! decided before is durable, and no transaction commits offsets. Member ids and epochs (version 9) belong to groups of
+//! a kind that is not served.
 //!
-//! A group may be named many times, and have very many offsets: it is looked up once, and [`rows`] makes the rows of
+//! A group may be named many times, and may have very many offsets: it is looked up once, and [`rows`] makes the rows of
 //! the answer when the socket takes them.
 
 mod rows;

@@ -1,5 +1,5 @@
-//! OffsetForLeaderEpoch: where a leadership's records end, by which a client finds out whether what
-//! it has read is still in the log.
+//! OffsetForLeaderEpoch: where the records of a leader epoch end. A client learns from it whether the records that it has
+//! read are still in the log.
 
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use kafka_protocol::messages::offset_for_leader_epoch_response::{

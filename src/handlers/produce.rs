@@ -1,5 +1,5 @@
-//! Produce: every partition's records go to that partition's writer before this request gives way to
-//! the next one of its connection; the acknowledgements come later.
+//! Produce: the records of every partition are handed to that partition's writer before the next request of the
+//! connection is started. The acknowledgements come later.
 
 mod beside_records;
 

@@ -1,7 +1,8 @@
-//! AlterClientQuotas and AlterUserScramCredentials: a limit or a login that would protect nobody is not taken.
+//! AlterClientQuotas and AlterUserScramCredentials: both are refused. A limit that is not enforced, or a user that cannot
+//! log in, would protect nobody.
 //!
-//! Clients are not told that these APIs are there. Those that send them all the same (Sarama does not ask what a
-//! broker has) hear why it is refused, where Kafka would end the connection.
+//! ApiVersions does not list these APIs. Some clients send them all the same (Sarama does not ask which APIs a broker
+//! has), and get the reason, where Kafka would close the connection.
 
 use std::collections::HashSet;
 

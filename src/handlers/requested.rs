@@ -1,8 +1,8 @@
 //! The rows of a request for changes, and the rows of its answer.
 //!
-//! Some rows are wrong in themselves, and what is named several times is refused, all in one row, as
-//! Kafka does it. The controller is asked about the others; [`Rows::answer`] puts its decisions where
-//! they belong.
+//! Some rows are refused before the controller is asked: those that are wrong in themselves, those whose name occurs
+//! several times (in one row, as with Kafka), and those that the client has no right to. The controller decides about the
+//! others, and [`Rows::answer`] puts its decisions where they belong.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

@@ -1,5 +1,5 @@
-//! SaslHandshake and SaslAuthenticate: on a listener without SASL nobody can authenticate, and a client that tries
-//! hears so at once. Its connection stays, as in Kafka.
+//! SaslHandshake and SaslAuthenticate: on a listener without SASL nobody can authenticate, and a client that tries is
+//! told so at once. Its connection stays open, as with Kafka.
 
 use kafka_protocol::messages::{
     SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
@@ -23,7 +23,7 @@ impl Handler for SaslHandshake {
     async fn handle(call: Call, request: SaslHandshakeRequest) -> Reply {
         crate::base::limited!(
             warn,
-            "a client tries to authenticate by SASL on a listener without it: set its security.protocol to PLAINTEXT",
+            "a client tries to authenticate with SASL on a listener without SASL: set the client's security.protocol to PLAINTEXT",
             peer = %call.peer.address,
             listener = &*call.peer.listener,
             mechanism = request.mechanism.as_str()

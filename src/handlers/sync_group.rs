@@ -1,4 +1,4 @@
-//! SyncGroup: the leader brings the assignments, everyone gets theirs.
+//! SyncGroup: the leader sends the assignments, and every member gets its own.
 
 use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};

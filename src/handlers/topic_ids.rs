@@ -1,4 +1,4 @@
-//! Requests name topics by name in old versions and by id in new ones: one look-up for both.
+//! Topics by name in old versions and by id in new ones, with one look-up for both.
 
 use std::sync::Arc;
 

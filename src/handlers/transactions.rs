@@ -1,7 +1,8 @@
-//! ListTransactions and DescribeTransactions: there are no transactions here yet, and that is the answer.
+//! ListTransactions and DescribeTransactions: there are no transactions here yet, and the answers say so.
 //!
-//! A directory that comes from Kafka may hold some. They are kept, and not read: who asks is refused instead of being
-//! told that there are none. No other code than the one for want of a permission makes all clients give up at once.
+//! A directory that comes from Kafka may have some. They are kept and not read, so a request about them is refused: to
+//! answer that there are none would be wrong. Of all codes, only the one for a missing right makes every client give up at
+//! once.
 
 use std::collections::HashSet;
 
@@ -145,7 +146,7 @@ fn keeps_transactions(call: &Call) -> bool {
     if keeps {
         crate::base::limited!(
             warn,
-            "asked about transactions: those that Kafka has written to __transaction_state are kept, and only Kafka can tell of them",
+            "a request about transactions is refused: __transaction_state has records that only Kafka can read",
             peer = %call.peer.address
         );
     }

@@ -1,4 +1,4 @@
-//! UnregisterBroker: a broker that has gone for good is forgotten.
+//! UnregisterBroker: removes the registration of a broker that is gone for good.
 
 use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 

@@ -1,4 +1,4 @@
-//! UpdateFeatures: other levels for features of the cluster.
+//! UpdateFeatures: changes the levels of the cluster's features.
 
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
