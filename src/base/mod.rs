@@ -21,7 +21,10 @@ pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId
 pub use log_limit::LogLimit;
 pub(crate) use log_limit::limited;
 pub use offset::{LeaderEpoch, Offset, Positions};
-pub use outcome::{Bounds, KeyValue, Outcome, SealedReply, TimerChange, Token};
+pub use outcome::{
+    Bounds, KeyValue, Outcome, Replayed, SealedReply, TimerChange, Token, Transaction,
+    TransactionEnd,
+};
 pub use pending::Pending;
 pub use shared_cost::SharedCost;
 pub(crate) use shared_map::SharedMap;

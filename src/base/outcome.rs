@@ -1,11 +1,15 @@
-//! What a state machine returns for a question: the records to write, the replies to give once they
+//! What a state machine returns for a question: the records to write, the replies and the effects that follow once they
 //! are written, and the timers to change. The question has not changed the state that records describe; that
 //! happens when the host replays the records into the machine.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
+
+use super::ids::{ProducerEpoch, ProducerId};
+use super::offset::Offset;
 
 /// Names a request that waits for a reply of type `R`. The host gives one to every question; a machine may
 /// keep it (a join that waits for other members) and answer it in a later outcome.
@@ -122,32 +126,71 @@ pub enum TimerChange<K> {
     Cancel(K),
 }
 
-/// The decision of a machine.
+/// A producer and its epoch, under which records of its open transaction are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The producer.
+    pub producer: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+}
+
+/// The decision of a machine that has effects of the kind `Effect`.
 #[derive(Debug)]
-pub struct Outcome<TimerKey> {
+pub struct Outcome<TimerKey, Effect = Infallible> {
     /// Written as one batch, in this order, and replayed into the machine before any reply is given.
     pub records: Vec<KeyValue>,
+    /// The open transaction to which the records belong: they hold when a marker says that it is committed.
+    pub transaction: Option<Transaction>,
     /// Replies that may leave once the records (or, without records, all earlier ones) are committed.
     pub replies: Vec<SealedReply>,
     /// Timers to set or cancel at once.
     pub timers: Vec<TimerChange<TimerKey>>,
+    /// What others are to carry out, once the same are committed as for the replies.
+    pub effects: Vec<Effect>,
 }
 
-impl<TimerKey> Default for Outcome<TimerKey> {
+impl<TimerKey, Effect> Default for Outcome<TimerKey, Effect> {
     fn default() -> Self {
         Self {
             records: Vec::new(),
+            transaction: None,
             replies: Vec::new(),
             timers: Vec::new(),
+            effects: Vec::new(),
         }
     }
 }
 
-impl<TimerKey> Outcome<TimerKey> {
+impl<TimerKey, Effect> Outcome<TimerKey, Effect> {
     /// Answers the request that `token` names.
     pub fn reply<R: Send + 'static>(&mut self, token: Token<R>, reply: R) {
         self.replies.push(SealedReply::new(token, reply));
     }
+}
+
+/// A record that is in the log of a machine, or is about to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Replayed<'a> {
+    /// What the record is about.
+    pub key: &'a [u8],
+    /// What is so from now on, or nothing when it is over.
+    pub value: Option<&'a [u8]>,
+    /// The producer to whose open transaction it belongs.
+    pub producer: Option<ProducerId>,
+    /// The record's place in the order of the log: above those of all records before it.
+    pub place: Offset,
+}
+
+/// A marker that ends a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionEnd {
+    /// The producer whose transaction it was.
+    pub producer: ProducerId,
+    /// Whether the records of the transaction hold.
+    pub is_committed: bool,
+    /// The marker's place in the order of the log. What the producer has written behind it is of its next transaction.
+    pub place: Offset,
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::base::{Bounds, Clock, KeyValue, LeaderEpoch, Outcome, Pending, TimerChange, Timestamp};
+use crate::base::{
+    Bounds, Clock, KeyValue, LeaderEpoch, Offset, Pending, Replayed, TimerChange, Timestamp,
+    Transaction,
+};
 use crate::log::AppendOrigin;
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
@@ -20,8 +22,9 @@ use super::batches::batches;
 use super::error::CoordinatorError;
 use super::failures;
 use super::held::Share;
-use super::host::{Host, Message};
-use super::machine::{Machine, Subject};
+use super::host::{Host, Loaded, Mailbox, Message};
+use super::machine::{Decision, Machine, Subject};
+use super::markers::{Marker, MarkerAnswer, Marking};
 use super::timers::Timers;
 
 /// Why a machine is not at work any more.
@@ -47,57 +50,73 @@ pub(super) struct Active<M: Machine> {
     /// Who has asked for the decision that is carried out: most are answered by it.
     asking: Option<(u64, Box<dyn Waiting>)>,
     next_number: u64,
-    /// Appends under way, oldest first, with what they are about, and how many there have been.
-    appends: VecDeque<(Subject, PendingAppend)>,
+    /// The place of the next record in the order of the log.
+    next_place: Offset,
+    /// Writes under way, oldest first, and how many there have been.
+    writes: VecDeque<Write>,
     appended: u64,
     committed: u64,
-    /// Answers held back until so many appends are committed.
-    parked: Pending<u64, Parked>,
+    /// What is held back until so many writes are committed.
+    parked: Pending<u64, Parked<M::Effect>>,
+    /// Has others carry out an effect.
+    have: Arc<dyn Fn(M::Effect) + Send + Sync>,
+}
+
+/// A write under way.
+struct Write {
+    /// What it is about.
+    subject: Subject,
+    append: PendingAppend,
+    /// Where it is a marker.
+    marking: Option<Marking>,
 }
 
 impl<M: Machine> Active<M> {
-    pub(super) fn new(mut machine: M, host: &Host<M>) -> Self {
-        let mut timers = Timers::default();
-        for change in machine.loaded(host.clock.now()) {
-            timers.change(change, Instant::now());
-        }
-        let mut held = host.held.share();
-        held.set(machine.held());
-        Self {
+    pub(super) fn new(loaded: Loaded<M>, host: &Host<M>, news: Vec<M::News>) -> Self {
+        let Loaded { machine, end } = loaded;
+        let mut active = Self {
             machine,
-            held,
+            held: host.held.share(),
             replica: Arc::clone(&host.replica),
             epoch: host.epoch,
             clock: Arc::clone(&host.clock),
             codec: host.options.codec,
-            timers,
+            timers: Timers::default(),
             waiting: HashMap::new(),
             asking: None,
             next_number: 0,
-            appends: VecDeque::new(),
+            next_place: end,
+            writes: VecDeque::new(),
             appended: 0,
             committed: 0,
             parked: Pending::default(),
+            have: Arc::clone(&host.have),
+        };
+        active.decide(Subject::all("end of loading"), M::loaded);
+        for news in news {
+            active.hear(news);
         }
+        active.release();
+        active
     }
 
     /// Works until it is told to stop or an append has failed.
-    pub(super) async fn run(mut self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> End {
+    pub(super) async fn run(mut self, mailbox: &mut Mailbox<M>) -> End {
         loop {
             let next_timer = self.timers.next_due();
             tokio::select! {
                 // Acknowledgements first: they free replies, and a failure must stop new decisions.
                 biased;
-                Some(result) = oldest(&mut self.appends) => {
-                    if !self.settle(&result) {
+                Some(result) = oldest(&mut self.writes) => {
+                    if !self.settle(result) {
                         // What was appended behind it may yet be written, and is then to be loaded.
-                        while oldest(&mut self.appends).await.is_some() {
-                            self.appends.pop_front();
+                        while oldest(&mut self.writes).await.is_some() {
+                            self.writes.pop_front();
                         }
                         return End::AppendFailed;
                     }
                 }
-                message = messages.recv() => match message {
+                message = mailbox.messages.recv() => match message {
                     None | Some(Message::Stop) => return self.finish().await,
                     Some(message) => self.handle(message),
                 },
@@ -106,21 +125,39 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Takes note of what became of the oldest append; whether all is well.
-    fn settle(&mut self, result: &Result<Appended, AppendFailure>) -> bool {
-        let append = self.appends.pop_front();
-        match (result, append) {
-            (Ok(_), _) => {
+    /// Takes note of what became of the oldest write; whether all is well.
+    fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
+        let Some(Write {
+            subject, marking, ..
+        }) = self.writes.pop_front()
+        else {
+            return true;
+        };
+        match (result, marking) {
+            (Ok(_), marking) => {
                 self.committed += 1;
+                if let Some(Marking { end, answer }) = marking {
+                    self.machine.transaction_ended(&end, self.clock.now());
+                    self.held.set(self.machine.held());
+                    drop(answer.send(Ok(())));
+                }
                 self.release();
                 true
             }
-            (Err(failure), append) => {
-                if let Some((subject, _)) = append {
-                    let partition = self.replica.topic_partition();
-                    failures::tell(partition, &subject, failure, M::TOO_LARGE_CURE);
+            // Nothing was written, and the machine has not heard of it.
+            (Err(failure), Some(marking)) if Marking::is_refused(&failure) => {
+                self.committed += 1;
+                marking.fail(failure);
+                self.release();
+                true
+            }
+            (Err(failure), marking) => {
+                let partition = self.replica.topic_partition();
+                failures::tell(partition, &subject, &failure, M::TOO_LARGE_CURE);
+                self.give_up(failures::of_append(&failure));
+                if let Some(marking) = marking {
+                    marking.fail(failure);
                 }
-                self.give_up(failures::of_append(failure));
                 false
             }
         }
@@ -128,12 +165,13 @@ impl<M: Machine> Active<M> {
 
     /// Sees through what is under way, then tells those who wait for others that nothing will come.
     async fn finish(mut self) -> End {
-        while let Some(result) = oldest(&mut self.appends).await {
-            self.settle(&result);
+        while let Some(result) = oldest(&mut self.writes).await {
+            if !self.settle(result) {
+                self.writes.clear();
+                return End::Stopped;
+            }
         }
-        for (_, waiting) in self.waiting.drain() {
-            waiting.fail(CoordinatorError::NotCoordinator);
-        }
+        self.unload(CoordinatorError::NotCoordinator);
         End::Stopped
     }
 
@@ -144,12 +182,14 @@ impl<M: Machine> Active<M> {
                 self.next_number += 1;
                 let subject = question.subject();
                 self.machine.within(self.bounds());
-                let (outcome, waiting) = question.put(number, &mut self.machine, self.clock.now());
+                let (decision, waiting) = question.put(number, &mut self.machine, self.clock.now());
                 self.asking = Some((number, waiting));
-                self.carry_out(subject, outcome);
+                self.carry_out(subject, decision);
                 self.waiting.extend(self.asking.take());
                 self.held.set(self.machine.held());
             }
+            Message::News(news) => self.hear(news),
+            Message::Marker(marker, answer) => self.mark(&marker, answer),
             Message::Read(read) => {
                 let release = read(Ok(&self.machine));
                 self.parked.admit(self.appended, Parked::Seen(release));
@@ -162,27 +202,60 @@ impl<M: Machine> Active<M> {
     fn fire_timers(&mut self) {
         while let Some(key) = self.timers.take_due(Instant::now()) {
             let subject = M::subject_of_timer(&key);
-            self.machine.within(self.bounds());
-            let outcome = self.machine.timer_fired(key, self.clock.now());
-            self.carry_out(subject, outcome);
-            self.held.set(self.machine.held());
+            self.decide(subject, |machine, now| machine.timer_fired(key, now));
         }
         self.release();
     }
 
-    fn carry_out(&mut self, subject: Subject, outcome: Outcome<M::TimerKey>) {
+    fn hear(&mut self, news: M::News) {
+        let subject = Subject::all("change of metadata");
+        self.decide(subject, |machine, now| machine.hear(news, now));
+    }
+
+    /// Has the machine decide on something that nobody has asked for.
+    fn decide(&mut self, subject: Subject, decide: impl FnOnce(&mut M, Timestamp) -> Decision<M>) {
+        self.machine.within(self.bounds());
+        let decision = decide(&mut self.machine, self.clock.now());
+        self.carry_out(subject, decision);
+        self.held.set(self.machine.held());
+    }
+
+    /// Writes a marker. The machine hears of it when it is in the log, since the log may refuse it.
+    fn mark(&mut self, marker: &Marker, answer: MarkerAnswer) {
+        let end = marker.at(self.take_place());
+        let batch = marker.batch(self.clock.now());
+        let marking = Some(Marking { end, answer });
+        self.append(Subject::all("end of a transaction"), batch, marking);
+    }
+
+    /// The place of one more record in the order of the log.
+    fn take_place(&mut self) -> Offset {
+        let place = self.next_place;
+        self.next_place = place.next();
+        place
+    }
+
+    fn carry_out(&mut self, subject: Subject, outcome: Decision<M>) {
         let now = self.clock.now();
         if !outcome.records.is_empty() {
             let limit = self.largest_batch();
-            let batches = batches(&outcome.records, limit, self.codec, now);
+            let batches = batches(
+                &outcome.records,
+                limit,
+                self.codec,
+                outcome.transaction,
+                now,
+            );
             let largest = batches.iter().map(Bytes::len).max().unwrap_or(0);
             if largest > limit {
                 let partition = self.replica.topic_partition();
                 failures::tell_too_large(partition, &subject, (largest, limit), M::TOO_LARGE_CURE);
                 return self.refuse(subject, outcome);
             }
-            self.replay(&outcome.records, now);
-            self.append(&subject, batches);
+            self.replay(&outcome.records, outcome.transaction, now);
+            for batch in batches {
+                self.append(subject.clone(), batch, None);
+            }
         }
         self.change_timers(outcome.timers);
         for reply in outcome.replies {
@@ -190,6 +263,10 @@ impl<M: Machine> Active<M> {
                 let parked = Parked::Reply(waiting, reply);
                 self.parked.admit(self.appended, parked);
             }
+        }
+        if !outcome.effects.is_empty() {
+            let effects = Parked::Effects(outcome.effects);
+            self.parked.admit(self.appended, effects);
         }
     }
 
@@ -219,12 +296,15 @@ impl<M: Machine> Active<M> {
         usize::try_from(config.max_message_bytes.min(config.segment_bytes)).unwrap_or(0)
     }
 
-    fn replay(&mut self, records: &[KeyValue], now: Timestamp) {
+    fn replay(&mut self, records: &[KeyValue], under: Option<Transaction>, now: Timestamp) {
         for record in records {
-            if let Err(error) = self
-                .machine
-                .replay(&record.key, record.value.as_deref(), now)
-            {
+            let record = Replayed {
+                key: &record.key,
+                value: record.value.as_deref(),
+                producer: under.map(|under| under.producer),
+                place: self.take_place(),
+            };
+            if let Err(error) = self.machine.replay(&record, now) {
                 // Its own record, encoded a moment ago: a fault of the machine, not of the disk.
                 crate::base::limited!(
                     error,
@@ -243,7 +323,7 @@ impl<M: Machine> Active<M> {
     }
 
     /// Drops a decision that the log would not take, and has the machine decide on what follows.
-    fn refuse(&mut self, subject: Subject, outcome: Outcome<M::TimerKey>) {
+    fn refuse(&mut self, subject: Subject, outcome: Decision<M>) {
         // What is not logged has been decided on already.
         self.change_timers(outcome.timers);
         let next = self.machine.not_written(self.clock.now());
@@ -259,24 +339,26 @@ impl<M: Machine> Active<M> {
         self.carry_out(subject, next);
     }
 
-    fn append(&mut self, subject: &Subject, batches: Vec<Bytes>) {
-        for records in batches {
-            self.appended += 1;
-            let append = self.replica.append(AppendOptions {
-                records,
-                origin: AppendOrigin::Coordinator,
-                acks: RequiredAcks::All,
-                source: Source::Broker,
-                is_one_of_few: false,
-                expected_epoch: Some(self.epoch),
-            });
-            self.appends.push_back((subject.clone(), append));
-        }
+    fn append(&mut self, subject: Subject, records: Bytes, marking: Option<Marking>) {
+        self.appended += 1;
+        let append = self.replica.append(AppendOptions {
+            records,
+            origin: AppendOrigin::Coordinator,
+            acks: RequiredAcks::All,
+            source: Source::Broker,
+            is_one_of_few: false,
+            expected_epoch: Some(self.epoch),
+        });
+        self.writes.push_back(Write {
+            subject,
+            append,
+            marking,
+        });
     }
 
     fn release(&mut self) {
         for parked in self.parked.release(self.committed) {
-            parked.release();
+            parked.release(&*self.have);
         }
     }
 
@@ -285,18 +367,28 @@ impl<M: Machine> Active<M> {
         for parked in self.parked.abandon() {
             parked.fail(error);
         }
+        self.unload(error);
+    }
+
+    /// Tells the machine that it is given up, and those who still wait why.
+    fn unload(&mut self, error: CoordinatorError) {
+        let last = self.machine.unloaded();
+        for reply in last.replies {
+            if let Some(waiting) = self.take_waiting(reply.number()) {
+                waiting.answer(reply);
+            }
+        }
+        last.effects.into_iter().for_each(&*self.have);
         for (_, waiting) in self.waiting.drain() {
             waiting.fail(error);
         }
     }
 }
 
-/// The result of the oldest append; `None` (which switches the branch off) when there is none.
-async fn oldest(
-    appends: &mut VecDeque<(Subject, PendingAppend)>,
-) -> Option<Result<Appended, AppendFailure>> {
-    match appends.front_mut() {
-        Some((_, append)) => Some(append.await),
+/// The result of the oldest write; `None` (which switches the branch off) when there is none.
+async fn oldest(writes: &mut VecDeque<Write>) -> Option<Result<Appended, AppendFailure>> {
+    match writes.front_mut() {
+        Some(write) => Some((&mut write.append).await),
         None => None,
     }
 }

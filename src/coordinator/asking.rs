@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 
 use tokio::sync::oneshot;
 
-use crate::base::{Ask, Outcome, SealedReply, Timestamp, Token};
+use crate::base::{Ask, SealedReply, Timestamp, Token};
 
 use super::error::CoordinatorError;
-use super::machine::{Decides, Machine, Subject};
+use super::machine::{Decides, Decision, Machine, Subject};
 
 /// How a reply reaches the one who asked.
 type Answer<R> = oneshot::Sender<Result<R, CoordinatorError>>;
@@ -24,7 +24,7 @@ pub(super) trait Question<M: Machine>: Send {
         number: u64,
         machine: &mut M,
         now: Timestamp,
-    ) -> (Outcome<M::TimerKey>, Box<dyn Waiting>);
+    ) -> (Decision<M>, Box<dyn Waiting>);
 
     /// Tells the one who asks that the machine does not decide.
     fn refuse(self: Box<Self>, error: CoordinatorError);
@@ -37,6 +37,9 @@ pub(super) trait Waiting: Send {
 
     /// Says that none will come.
     fn fail(self: Box<Self>, error: CoordinatorError);
+
+    /// Says that the decision was larger than a batch of the log may be.
+    fn too_large(self: Box<Self>);
 }
 
 /// A question, and the way to an answer of its type.
@@ -68,11 +71,16 @@ impl<M: Decides<A>, A: Ask> Question<M> for Asked<M, A> {
         number: u64,
         machine: &mut M,
         now: Timestamp,
-    ) -> (Outcome<M::TimerKey>, Box<dyn Waiting>) {
+    ) -> (Decision<M>, Box<dyn Waiting>) {
         let Self { ask, answer, .. } = *self;
         let token = Token::new(number);
         let outcome = machine.decide(token, ask, now);
-        (outcome, Box::new(Asker { token, answer }))
+        let asker = Asker::<M, A> {
+            token,
+            answer,
+            machine: PhantomData,
+        };
+        (outcome, Box::new(asker))
     }
 
     fn refuse(self: Box<Self>, error: CoordinatorError) {
@@ -81,12 +89,13 @@ impl<M: Decides<A>, A: Ask> Question<M> for Asked<M, A> {
     }
 }
 
-struct Asker<R> {
-    token: Token<R>,
-    answer: Answer<R>,
+struct Asker<M, A: Ask> {
+    token: Token<A::Reply>,
+    answer: Answer<A::Reply>,
+    machine: PhantomData<fn(M)>,
 }
 
-impl<R: Send + 'static> Waiting for Asker<R> {
+impl<M: Decides<A>, A: Ask> Waiting for Asker<M, A> {
     fn answer(self: Box<Self>, reply: SealedReply) {
         if let Some(reply) = reply.open(self.token) {
             drop(self.answer.send(Ok(reply)));
@@ -96,28 +105,36 @@ impl<R: Send + 'static> Waiting for Asker<R> {
     fn fail(self: Box<Self>, error: CoordinatorError) {
         drop(self.answer.send(Err(error)));
     }
+
+    fn too_large(self: Box<Self>) {
+        let reply = <M as Decides<A>>::too_large().ok_or(CoordinatorError::Refused);
+        drop(self.answer.send(reply));
+    }
 }
 
-/// An answer that is held back until what it depends on is committed.
-pub(super) enum Parked {
+/// What is held back until what it depends on is committed.
+pub(super) enum Parked<E> {
     /// The machine's.
     Reply(Box<dyn Waiting>, SealedReply),
     /// The host's: the log does not take the decision.
     Refusal(Box<dyn Waiting>),
     /// What somebody has seen.
     Seen(Release),
+    /// What others carry out.
+    Effects(Vec<E>),
 }
 
 /// Gives an answer that was held back, or the error that took its place.
 pub(super) type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 
-impl Parked {
-    /// Lets it go.
-    pub(super) fn release(self) {
+impl<E> Parked<E> {
+    /// Lets it go. `have` has others carry out an effect.
+    pub(super) fn release(self, have: &dyn Fn(E)) {
         match self {
             Self::Reply(waiting, reply) => waiting.answer(reply),
-            Self::Refusal(waiting) => waiting.fail(CoordinatorError::Refused),
+            Self::Refusal(waiting) => waiting.too_large(),
             Self::Seen(release) => release(Ok(())),
+            Self::Effects(effects) => effects.into_iter().for_each(have),
         }
     }
 
@@ -126,6 +143,7 @@ impl Parked {
         match self {
             Self::Reply(waiting, _) | Self::Refusal(waiting) => waiting.fail(error),
             Self::Seen(release) => release(Err(error)),
+            Self::Effects(_) => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{KeyValue, Timestamp};
+use crate::base::{KeyValue, Timestamp, Transaction};
 use crate::record::{BatchBuilder, BatchOptions, Codec};
 
 /// More than a batch's header, and more than what a record has around its key.
@@ -15,11 +15,12 @@ pub(super) fn batches(
     records: &[KeyValue],
     limit: usize,
     codec: Codec,
+    transaction: Option<Transaction>,
     now: Timestamp,
 ) -> Vec<Bytes> {
     split(records, limit)
         .into_iter()
-        .map(|records| encode(records, codec, now))
+        .map(|records| encode(records, codec, transaction, now))
         .collect()
 }
 
@@ -43,10 +44,26 @@ fn split(records: &[KeyValue], limit: usize) -> Vec<&[KeyValue]> {
 }
 
 /// One batch of these records.
-fn encode(records: &[KeyValue], codec: Codec, now: Timestamp) -> Bytes {
-    let mut batch = BatchBuilder::new(BatchOptions {
+fn encode(
+    records: &[KeyValue],
+    codec: Codec,
+    transaction: Option<Transaction>,
+    now: Timestamp,
+) -> Bytes {
+    let plain = BatchOptions {
         codec,
         ..BatchOptions::default()
+    };
+    let mut batch = BatchBuilder::new(match transaction {
+        None => plain,
+        Some(Transaction { producer, epoch }) => BatchOptions {
+            producer_id: producer,
+            producer_epoch: epoch,
+            // A coordinator's batches are not counted; Kafka's all begin with this number.
+            base_sequence: 0,
+            transactional: true,
+            ..plain
+        },
     });
     for record in records {
         batch.push(now, Some(&record.key), record.value.as_deref(), &[]);
@@ -86,7 +103,7 @@ mod tests {
     fn a_batch_is_no_larger_than_was_reckoned() {
         let records = vec![record(50, None); 1000];
         for batch in split(&records, 4096) {
-            assert!(encode(batch, Codec::None, Timestamp(1_700_000_000_000)).len() <= 4096);
+            assert!(encode(batch, Codec::None, None, Timestamp(1_700_000_000_000)).len() <= 4096);
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::base::{Clock, Completion};
 use crate::cluster::{Cluster, ImageListener};
 use crate::config::BrokerConfig;
-use crate::group::{DeletedTopic, ExpireOffsets, GroupAsk, Registry, TopicsDeleted};
-use crate::metadata::{Delta, Image, TopicImage};
+use crate::group::{ExpireOffsets, GroupAsk, Registry};
+use crate::metadata::{Delta, Image};
 use crate::partition::Partitions;
 
 use super::error::CoordinatorError;
@@ -69,6 +69,7 @@ impl Groups {
             topic: topic::CONSUMER_OFFSETS_TOPIC,
             log: machine::log_options(&config),
             make: |config| Registry::new(machine::settings(config)),
+            have: Arc::new(machine::no_effect),
         };
         let surroundings = Surroundings {
             partitions,
@@ -164,17 +165,8 @@ impl Groups {
 }
 
 impl ImageListener for Groups {
-    fn image_published(&self, _image: &Arc<Image>, delta: &Delta, _answer: &Completion) {
-        self.hosts.host_what_is_led();
-        if !delta.deleted_topics.is_empty() {
-            let deleted = |topic: &Arc<TopicImage>| DeletedTopic {
-                name: Arc::clone(&topic.name),
-                id: topic.id,
-            };
-            self.hosts.ask_each(&TopicsDeleted {
-                topics: delta.deleted_topics.iter().map(deleted).collect(),
-            });
-        }
+    fn image_published(&self, image: &Arc<Image>, delta: &Delta, _answer: &Completion) {
+        self.hosts.image_published(image, delta);
     }
 }
 

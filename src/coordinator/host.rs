@@ -5,12 +5,13 @@
 //! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinError;
 
-use crate::base::{Ask, Clock, LeaderEpoch};
+use crate::base::{Ask, Clock, LeaderEpoch, Offset};
 use crate::partition::Replica;
 use crate::record::Codec;
 
@@ -20,9 +21,14 @@ use super::error::CoordinatorError;
 use super::held::Held;
 use super::load::{LoadError, load};
 use super::machine::{Decides, Machine};
+use super::markers::{Marker, MarkerAnswer, MarkerError};
 
 pub(super) enum Message<M: Machine> {
     Ask(Box<dyn Question<M>>),
+    /// What has changed of the cluster's metadata.
+    News(M::News),
+    /// Ends a transaction.
+    Marker(Marker, MarkerAnswer),
     /// Looks at the machine; what it returns gives the answer, once that may leave.
     Read(Look<M>),
     /// Ends the host after everything before this.
@@ -47,27 +53,34 @@ pub(super) struct Handle<M: Machine> {
 }
 
 impl<M: Machine> Handle<M> {
-    /// Starts hosting: `make` gives an empty machine to load into. `held` is what all machines hold.
-    pub(super) fn start(
-        replica: Arc<Replica>,
-        epoch: LeaderEpoch,
-        clock: Arc<dyn Clock>,
-        options: LogOptions,
-        held: Held,
-        make: impl Fn() -> M + Send + Sync + 'static,
-    ) -> Self {
-        let (mailbox, messages) = mpsc::unbounded_channel();
+    /// Starts hosting.
+    pub(super) fn start(parts: HostParts<M>) -> Self {
+        let (sender, messages) = mpsc::unbounded_channel();
+        let mailbox = Mailbox {
+            messages,
+            unheard: Vec::new(),
+        };
+        let HostParts {
+            replica,
+            epoch,
+            clock,
+            options,
+            held,
+            make,
+            have,
+        } = parts;
         let host = Host {
             replica,
             epoch,
             clock,
             options,
             held,
-            make: Box::new(make),
-            messages: Mutex::new(messages),
+            make,
+            have,
+            mailbox: Mutex::new(mailbox),
         };
         tokio::spawn(run_over_panics(Arc::new(host)));
-        Self { mailbox }
+        Self { mailbox: sender }
     }
 
     /// Asks the machine to decide. The place in the machine's order is fixed when this returns.
@@ -98,11 +111,45 @@ impl<M: Machine> Handle<M> {
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
 
+    /// Tells the machine what has changed, now or when it is loaded.
+    pub(super) fn tell(&self, news: M::News) {
+        drop(self.mailbox.send(Message::News(news)));
+    }
+
+    /// Writes a marker; answered when the machine has heard of it.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for WriteTxnMarkers, with transactions")
+    )]
+    pub(super) fn end_transaction(
+        &self,
+        marker: Marker,
+    ) -> impl Future<Output = Result<(), MarkerError>> + Send + use<M> {
+        let (answer, told) = oneshot::channel();
+        drop(self.mailbox.send(Message::Marker(marker, answer)));
+        let gone = MarkerError::Coordinator(CoordinatorError::NotCoordinator);
+        async move { told.await.unwrap_or(Err(gone)) }
+    }
+
     /// Ends the host. What was asked before is answered when it is durable; who waits for others to
     /// join, and everyone who comes later, is told that this is not the coordinator.
     pub(super) fn stop(&self) {
         drop(self.mailbox.send(Message::Stop));
     }
+}
+
+/// What a host is made of.
+pub(super) struct HostParts<M: Machine> {
+    pub(super) replica: Arc<Replica>,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: LogOptions,
+    /// What all machines of the kind hold.
+    pub(super) held: Held,
+    /// Gives an empty machine to load into.
+    pub(super) make: Box<dyn Fn() -> M + Send + Sync>,
+    /// Has others carry out an effect. Called on the host's task, in the order of the decisions: must not block.
+    pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
 }
 
 pub(super) struct Host<M: Machine> {
@@ -111,9 +158,28 @@ pub(super) struct Host<M: Machine> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: LogOptions,
     pub(super) held: Held,
+    pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
     make: Box<dyn Fn() -> M + Send + Sync>,
     /// Held by the one task that runs the host; it outlives a run that panics.
-    messages: Mutex<mpsc::UnboundedReceiver<Message<M>>>,
+    mailbox: Mutex<Mailbox<M>>,
+}
+
+/// What was sent to the host, and what of it no machine has heard yet.
+pub(super) struct Mailbox<M: Machine> {
+    pub(super) messages: mpsc::UnboundedReceiver<Message<M>>,
+    unheard: Vec<M::News>,
+}
+
+impl<M: Machine> Mailbox<M> {
+    /// Refuses the next message, or keeps it where it is news; `false` when the host is to end.
+    async fn refuse_next(&mut self, error: CoordinatorError) -> bool {
+        match self.messages.recv().await {
+            None | Some(Message::Stop) => return false,
+            Some(Message::News(news)) => self.unheard.push(news),
+            Some(message) => refuse(message, error),
+        }
+        true
+    }
 }
 
 /// A panic is a fault in the machine's code: who asked hears nothing good, and everyone else goes on with
@@ -129,64 +195,88 @@ async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
             "coordinator has panicked: its state is loaded again at the next request",
             partition = %host.replica.topic_partition()
         );
-        match host.messages.lock().await.recv().await {
-            None | Some(Message::Stop) => return,
-            Some(message) => refuse(message, CoordinatorError::Loading),
+        let mut mailbox = host.mailbox.lock().await;
+        loop {
+            match mailbox.messages.recv().await {
+                None | Some(Message::Stop) => return,
+                // For this alone no machine is needed.
+                Some(Message::News(news)) => mailbox.unheard.push(news),
+                Some(message) => {
+                    refuse(message, CoordinatorError::Loading);
+                    break;
+                }
+            }
         }
     }
 }
 
 impl<M: Machine> Host<M> {
     async fn run(self: Arc<Self>) {
-        let mut messages = self.messages.lock().await;
+        let mut mailbox = self.mailbox.lock().await;
         loop {
-            let machine = match self.load(&mut messages).await {
-                Loaded::Machine(machine) => machine,
-                Loaded::Stopped => return,
+            let loaded = match self.load(&mut mailbox).await {
+                Loading::Done(loaded) => loaded,
+                Loading::Stopped => return,
                 // Not as one that is somewhere else: then a list of groups would leave these out without a word.
-                Loaded::Failed => {
-                    return refuse_for_good(&mut messages, CoordinatorError::NotAvailable).await;
+                Loading::Failed => {
+                    return refuse_for_good(&mut mailbox, CoordinatorError::NotAvailable).await;
                 }
             };
-            let active = Active::new(machine, &self);
-            match active.run(&mut messages).await {
+            let unheard = std::mem::take(&mut mailbox.unheard);
+            let active = Active::new(loaded, &self, unheard);
+            match active.run(&mut mailbox).await {
                 End::Stopped => return,
                 End::AppendFailed if self.replica.is_offline() => {
-                    return refuse_for_good(&mut messages, CoordinatorError::NotCoordinator).await;
+                    return refuse_for_good(&mut mailbox, CoordinatorError::NotCoordinator).await;
                 }
                 End::AppendFailed => {}
             }
         }
     }
 
-    /// Loads the machine while refusing what arrives meanwhile.
-    async fn load(&self, messages: &mut mpsc::UnboundedReceiver<Message<M>>) -> Loaded<M> {
+    /// Loads the machine up to the end of the log, and waits until all of that is committed: what a former leader has
+    /// written may still be on its way to the replicas. Refuses what arrives meanwhile.
+    async fn load(&self, mailbox: &mut Mailbox<M>) -> Loading<M> {
         let machine = (self.make)();
         // An earlier host, or this one before it panicked, may have left appends on their way.
         self.replica.settled().await;
         let positions = self.replica.published().positions;
-        if positions.log_start >= positions.high_watermark {
+        let end = positions.log_end;
+        if positions.log_start >= end {
             // Nothing to read: who has just had the topic created is answered at the first attempt.
-            return Loaded::Machine(machine);
+            return Loading::Done(Loaded { machine, end });
         }
         let replica = Arc::clone(&self.replica);
         let (now, load_bytes) = (self.clock.now(), self.options.load_bytes);
         let mut loading =
-            tokio::task::spawn_blocking(move || load(machine, &replica, load_bytes, now));
+            tokio::task::spawn_blocking(move || load(machine, &replica, end, load_bytes, now));
+        let machine = loop {
+            tokio::select! {
+                loaded = &mut loading => match self.judge(loaded) {
+                    Some(machine) => break machine,
+                    None => return Loading::Failed,
+                },
+                goes_on = mailbox.refuse_next(CoordinatorError::Loading) => if !goes_on {
+                    return Loading::Stopped;
+                },
+            }
+        };
+        let mut committed = pin!(self.replica.watermark_reaches(end));
         loop {
             tokio::select! {
-                loaded = &mut loading => return self.judge(loaded),
-                message = messages.recv() => match message {
-                    None | Some(Message::Stop) => return Loaded::Stopped,
-                    Some(message) => refuse(message, CoordinatorError::Loading),
+                biased;
+                () = &mut committed => return Loading::Done(Loaded { machine, end }),
+                goes_on = mailbox.refuse_next(CoordinatorError::Loading) => if !goes_on {
+                    return Loading::Stopped;
                 },
             }
         }
     }
 
-    fn judge(&self, loaded: Result<Result<M, LoadError>, JoinError>) -> Loaded<M> {
+    /// The machine, if it could be loaded.
+    fn judge(&self, loaded: Result<Result<M, LoadError>, JoinError>) -> Option<M> {
         let error = match loaded {
-            Ok(Ok(machine)) => return Loaded::Machine(machine),
+            Ok(Ok(machine)) => return Some(machine),
             Ok(Err(error)) => error.to_string(),
             Err(stopped) => stopped.to_string(),
         };
@@ -196,13 +286,19 @@ impl<M: Machine> Host<M> {
             partition = %self.replica.topic_partition(),
             error
         );
-        Loaded::Failed
+        None
     }
 }
 
+/// A machine that has replayed its log up to this end.
+pub(super) struct Loaded<M> {
+    pub(super) machine: M,
+    pub(super) end: Offset,
+}
+
 /// What became of loading.
-enum Loaded<M> {
-    Machine(M),
+enum Loading<M> {
+    Done(Loaded<M>),
     /// Told to stop, or nobody can ask any more.
     Stopped,
     Failed,
@@ -210,11 +306,8 @@ enum Loaded<M> {
 
 /// The log cannot be read, or its directory is offline, and that stays so until the broker is started
 /// again.
-async fn refuse_for_good<M: Machine>(
-    messages: &mut mpsc::UnboundedReceiver<Message<M>>,
-    error: CoordinatorError,
-) {
-    while let Some(message) = messages.recv().await {
+async fn refuse_for_good<M: Machine>(mailbox: &mut Mailbox<M>, error: CoordinatorError) {
+    while let Some(message) = mailbox.messages.recv().await {
         if matches!(message, Message::Stop) {
             return;
         }
@@ -226,7 +319,8 @@ fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
     match message {
         Message::Ask(question) => question.refuse(error),
         Message::Read(read) => read(Err(error))(Err(error)),
-        Message::Stop => {}
+        Message::Marker(_, answer) => drop(answer.send(Err(MarkerError::Coordinator(error)))),
+        Message::News(_) | Message::Stop => {}
     }
 }
 

@@ -12,12 +12,12 @@ use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, TopicId};
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::controller::CreateTopics;
-use crate::metadata::TopicImage;
+use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::Partitions;
 
 use super::error::CoordinatorError;
 use super::held::Held;
-use super::host::{Handle, LogOptions};
+use super::host::{Handle, HostParts, LogOptions};
 use super::internal_topic::{InternalTopic, partition_of};
 use super::machine::{Decides, Machine};
 
@@ -40,11 +40,13 @@ pub(super) struct Surroundings {
 }
 
 /// A kind of machine: where its logs are, and how one begins.
-pub(super) struct Kind<M> {
+pub(super) struct Kind<M: Machine> {
     pub(super) topic: InternalTopic,
     pub(super) log: LogOptions,
     /// A machine that has not replayed anything.
     pub(super) make: fn(&BrokerConfig) -> M,
+    /// Has others carry out an effect. Must not block.
+    pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
 }
 
 /// The hosts of one kind of machine on this broker. Cheap to clone; all clones are the same.
@@ -123,7 +125,7 @@ impl<M: Machine> Hosts<M> {
     /// Starts to host what the image of the moment says that this broker leads. Does not wait for
     /// anything to be loaded: until it is, questions are answered "loading".
     ///
-    /// For later images the caller sees to it that [`Self::host_what_is_led`] is called after `partitions` have
+    /// For later images the caller sees to it that [`Self::image_published`] is called after the partitions have
     /// followed: a partition must be open before it can be hosted. Each image is compared whole, so one that is
     /// missed in between is made up for by the next.
     pub(super) fn start(surroundings: Surroundings, kind: Kind<M>) -> Self {
@@ -350,9 +352,19 @@ impl<M: Machine> Hosts<M> {
         }
     }
 
+    /// The cluster's metadata has changed, and the partitions have followed.
+    pub(super) fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
+        self.host_what_is_led();
+        if let Some(news) = M::news_of(image, delta) {
+            for (_, handle) in self.hosted().by_partition.values() {
+                handle.tell(news.clone());
+            }
+        }
+    }
+
     /// Starts and stops hosts until they are those of the partitions that the image has this broker
     /// lead, each of them in its present leader epoch.
-    pub(super) fn host_what_is_led(&self) {
+    fn host_what_is_led(&self) {
         let mut hosted = self.hosted_mut();
         if hosted.is_stopped {
             return;
@@ -399,14 +411,15 @@ impl<M: Machine> Hosts<M> {
         let replica = surroundings.partitions.find(topic, partition).ok()?;
         let (make, config) = (kind.make, Arc::clone(&surroundings.config));
         let _entered = surroundings.runtime.enter();
-        Some(Handle::start(
+        Some(Handle::start(HostParts {
             replica,
             epoch,
-            Arc::clone(&surroundings.clock),
-            kind.log,
-            held.clone(),
-            move || make(&config),
-        ))
+            clock: Arc::clone(&surroundings.clock),
+            options: kind.log,
+            held: held.clone(),
+            make: Box::new(move || make(&config)),
+            have: Arc::clone(&kind.have),
+        }))
     }
 
     fn hosted(&self) -> RwLockReadGuard<'_, Hosted<M>> {

@@ -1,16 +1,15 @@
-//! Loading a machine: every record of its partition, from the first to the high watermark, replayed
+//! Loading a machine: every record of its partition, from the first to the end of the log, replayed
 //! in order. The same replay as in normal operation, so there is one way for state to change.
 
 use std::sync::Arc;
 
-use crate::base::{Offset, ProducerId, Timestamp};
+use crate::base::{Offset, ProducerId, Replayed, Timestamp, TransactionEnd};
 use crate::log::{LogView, ReadError};
 use crate::partition::Replica;
 use crate::record::control::EndTransactionMarker;
 use crate::record::{Batch, BatchError, Batches, Record, RecordError, Records};
 
 use super::machine::Machine;
-use super::undecided::Undecided;
 
 /// A decompressed batch of an internal topic is never near this; more is taken for corrupt.
 const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
@@ -28,31 +27,30 @@ pub(super) enum LoadError {
     Record(Offset, RecordError),
 }
 
-/// Replays the whole partition into `machine`, reading `load_bytes` at a time. Blocks on the disk: not for a runtime thread.
+/// Replays the partition up to `end` into `machine`, reading `load_bytes` at a time. Blocks on the disk: not for a runtime thread.
 pub(super) fn load<M: Machine>(
     mut machine: M,
     replica: &Arc<Replica>,
+    end: Offset,
     load_bytes: usize,
     now: Timestamp,
 ) -> Result<M, LoadError> {
     let published = replica.published();
-    let end = published.positions.high_watermark;
     let mut next = published.positions.log_start;
     let mut records = 0_u64;
-    let mut undecided = Undecided::default();
     while next < end {
         let Some(chunk) = read_chunk(&published.view, next, end, load_bytes)? else {
             break;
         };
         for batch in Batches::new(chunk) {
             let batch = batch.map_err(|error| LoadError::Batch(next, error))?;
-            records += replay_batch(&mut machine, &mut undecided, &batch, now)?;
+            records += replay_batch(&mut machine, &batch, now)?;
             next = batch.header.next_offset();
         }
     }
     tracing::debug!(
-        partition = %replica.topic_partition(), records, in_open_transactions = undecided.count(),
-        "coordinator state loaded"
+        partition = %replica.topic_partition(), records,
+        "coordinator loaded"
     );
     Ok(machine)
 }
@@ -73,7 +71,6 @@ fn read_chunk(
 
 fn replay_batch<M: Machine>(
     machine: &mut M,
-    undecided: &mut Undecided,
     batch: &Batch,
     now: Timestamp,
 ) -> Result<u64, LoadError> {
@@ -82,16 +79,15 @@ fn replay_batch<M: Machine>(
     let bytes = batch
         .record_bytes(DECOMPRESSED_LIMIT)
         .map_err(|error| LoadError::Batch(offset, error))?;
+    let is_transactional = header.attributes.is_transactional();
+    let producer = Some(header.producer_id).filter(|_| is_transactional);
     let mut count = 0;
     for record in Records::new(header, &bytes) {
         let record = record.map_err(|error| LoadError::Record(offset, error))?;
         if header.attributes.is_control() {
-            end_transaction(machine, undecided, header.producer_id, &record, now);
-        } else if header.attributes.is_transactional() {
-            undecided.hold(header.producer_id, &record);
+            end_transaction(machine, header.producer_id, &record, now);
         } else {
-            undecided.note(&record);
-            replay_record(machine, record.key, record.value, record.offset, now);
+            replay_record(machine, &record, producer, now);
         }
         count += 1;
     }
@@ -100,22 +96,18 @@ fn replay_batch<M: Machine>(
 
 fn end_transaction<M: Machine>(
     machine: &mut M,
-    undecided: &mut Undecided,
     producer: ProducerId,
     record: &Record<'_>,
     now: Timestamp,
 ) {
     match EndTransactionMarker::parse(record) {
         Ok(Some(marker)) => {
-            for held in undecided.end(producer, marker.committed) {
-                replay_record(
-                    machine,
-                    Some(&held.key),
-                    held.value.as_deref(),
-                    record.offset,
-                    now,
-                );
-            }
+            let end = TransactionEnd {
+                producer,
+                is_committed: marker.committed,
+                place: record.offset,
+            };
+            machine.transaction_ended(&end, now);
         }
         Ok(None) => {}
         Err(error) => {
@@ -129,20 +121,26 @@ fn end_transaction<M: Machine>(
     }
 }
 
-/// One record that cannot be understood is reported and passed over: refusing to serve all groups of
+/// One record that cannot be understood is reported and passed over: refusing to serve everything in
 /// the partition for it would lose more than it keeps.
 fn replay_record<M: Machine>(
     machine: &mut M,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    offset: Offset,
+    record: &Record<'_>,
+    producer: Option<ProducerId>,
     now: Timestamp,
 ) {
-    let Some(key) = key else {
+    let offset = record.offset;
+    let Some(key) = record.key else {
         crate::base::limited!(warn, "record without a key in an internal topic: passed over", %offset);
         return;
     };
-    if let Err(error) = machine.replay(key, value, now) {
+    let record = Replayed {
+        key,
+        value: record.value,
+        producer,
+        place: offset,
+    };
+    if let Err(error) = machine.replay(&record, now) {
         crate::base::limited!(
             warn,
             "record of an internal topic cannot be read: passed over",

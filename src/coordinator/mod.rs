@@ -10,9 +10,10 @@
 //!     |
 //!   hosts (topic, lookup by key, start and stop)
 //!     |
-//!   host: question -> mailbox -> decide -> replay into the machine -> append -> ... committed -> reply
-//!                                   \__ timers                          \__ failed: drop the machine,
-//!                                                                            fail what is parked, load again
+//!   host: question -> mailbox -> decide -> replay into the machine -> append -> ... committed -> reply, effects
+//!         news                      \__ timers                          \__ failed: drop the machine,
+//!         timers                                                            fail what is parked, load again
+//!         marker ----------------------------------------------> append -> ... committed -> tell the machine
 //! ```
 //!
 //! A kind of machine implements [`machine`] and names its topic; everything else here is the same for all kinds.
@@ -24,7 +25,7 @@
 //!   committed; so a reply decided from state that is not yet durable waits for that state, too.
 //! - What machines hold in memory for clients is summed up over all machines of a kind, and
 //!   each is told before it decides what the others hold and what its log takes.
-//! - Loading is the same replay from the log. After a failed append the machine may hold what the
+//! - Loading is the same replay from the log, up to its end; a machine is asked when all of that is committed. After a failed append the machine may hold what the
 //!   log does not: it is dropped and loaded again. A decision that is larger than a batch may be is not
 //!   replayed, so that the machine can go on.
 
@@ -40,8 +41,8 @@ mod hosts;
 mod internal_topic;
 mod load;
 mod machine;
+mod markers;
 mod timers;
-mod undecided;
 
 pub use error::CoordinatorError;
 pub use groups::{Groups, offsets_topic};

@@ -293,14 +293,3 @@ pub struct ExpireOffsets;
 impl Ask for ExpireOffsets {
     type Reply = ();
 }
-
-/// These topics are gone, and with them the meaning of offsets in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicsDeleted {
-    /// The topics.
-    pub topics: Vec<DeletedTopic>,
-}
-
-impl Ask for TopicsDeleted {
-    type Reply = ();
-}

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::asks::{
     CommitOffsets, DeleteGroup, DeleteOffsets, ExpireOffsets, Heartbeat, Join, Leave, Sync,
-    TopicsDeleted,
 };
 use super::registry::{Outcome, Registry, Turn};
 use crate::base::{Ask, Timestamp, Token};
@@ -140,19 +139,6 @@ impl GroupAsk for ExpireOffsets {
 
     fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
         registry.expire_offsets(turn);
-        turn.reply(token, ());
-    }
-}
-
-impl GroupAsk for TopicsDeleted {
-    const NAME: &'static str = "deletion of topics";
-
-    fn group(&self) -> Arc<str> {
-        Arc::default()
-    }
-
-    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
-        registry.forget_topics(self.topics, turn);
         turn.reply(token, ());
     }
 }

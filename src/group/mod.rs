@@ -6,7 +6,8 @@
 //!
 //! # Contract with the host
 //!
-//! 1. Load: [`Registry::replay`] every record of the partition, then [`Registry::loaded`] once.
+//! 1. Load: [`Registry::replay`] every record of the partition and [`Registry::transaction_ended`] for every marker, in
+//!    their order, then [`Registry::loaded`] once.
 //! 2. Run: [`Registry::decide`] and [`Registry::timer_fired`], strictly one after another. Before the
 //!    next of them, the records of the outcome are appended as one batch and each is replayed, and
 //!    the timer changes are made, in their order. The replies leave when the records, or for an
@@ -17,8 +18,11 @@
 //!    to be too large it neither appends nor replays: it makes the timer changes, asks by
 //!    [`Registry::not_written`] what follows (`classic/provisional.rs`), and refuses what the outcome answers
 //!    and what follows does not.
-//! 5. Before a decision the host says what [`Bounds`](crate::base::Bounds) it has.
-//! 6. The tombstones of [`DeleteGroup`] and of a step that removes what nobody needs can be too
+//! 5. Markers that are written later are told when they are in the log. Records of the same producer behind a marker
+//!    are of its next transaction.
+//! 6. [`Registry::topics_deleted`] is a decision, too.
+//! 7. Before a decision the host says what [`Bounds`](crate::base::Bounds) it has.
+//! 8. The tombstones of [`DeleteGroup`] and of a step that removes what nobody needs can be too
 //!    many for one batch. They do not need each other, except that
 //!    a group's own comes after those of its offsets, so they may be cut into several batches.
 //!
@@ -91,11 +95,12 @@ mod replay;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod undecided;
 
 pub use asks::{
     CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets, DeleteOffsetsReply,
     DeletedTopic, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply,
-    Leaver, OffsetToCommit, Protocol, Sync, SyncReply, TopicsDeleted,
+    Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
 pub use decide::GroupAsk;

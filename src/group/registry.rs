@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asks::{Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
+use super::asks::{DeletedTopic, Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
 use super::classic::{Group, Provisional};
 use super::foreign::{ForeignGroup, ForeignGroups};
 use super::listing::LastListing;
 use super::memory::Groups;
 use super::offsets::{Offsets, Sweep};
+use super::undecided::Undecided;
 use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token};
 use crate::schema::MAX_STRING;
 
@@ -156,6 +157,8 @@ pub struct Registry {
     pub(super) sweeps: VecDeque<Sweep>,
     /// What a group has changed in advance of the records of the last decision.
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
+    /// Records of transactions that have not ended.
+    pub(super) undecided: Undecided,
     /// Whether the log is still being read. Then a record says what a group is; afterwards it
     /// confirms what the group decided.
     pub(super) is_loading: bool,
@@ -173,6 +176,7 @@ impl Registry {
             last_listing: LastListing::default(),
             sweeps: VecDeque::new(),
             provisional: None,
+            undecided: Undecided::default(),
             is_loading: true,
         }
     }
@@ -232,6 +236,14 @@ impl Registry {
         {
             self.remove_idle(&group, &mut turn);
         }
+        self.end(turn)
+    }
+
+    /// These topics are gone, and with them the meaning of offsets in them: begins to remove those.
+    pub fn topics_deleted(&mut self, topics: Arc<[DeletedTopic]>, now: Timestamp) -> Outcome {
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        self.forget_topics(topics, &mut turn);
         self.end(turn)
     }
 

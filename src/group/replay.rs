@@ -7,7 +7,7 @@ use super::classic::Group;
 use super::foreign::{ForeignKey, ForeignKind};
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
-use crate::base::{Timestamp, TopicPartition};
+use crate::base::{Replayed, Timestamp, TopicPartition, TransactionEnd, limited};
 use crate::schema::DecodeError;
 
 /// Why a record could not be replayed.
@@ -27,15 +27,42 @@ pub enum ReplayError {
 }
 
 impl Registry {
-    /// Takes over what a record says. A record that cannot be read changes nothing; what
-    /// it says of a group of another kind is only noted.
-    pub fn replay(
+    /// Takes over what a record says; one of an open transaction counts when that is committed. A record that cannot be
+    /// read changes nothing; what it says of a group of another kind is only noted.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), ReplayError> {
+        self.provisional = None;
+        if let Some(producer) = record.producer {
+            self.undecided.hold(producer, record);
+            Ok(())
+        } else {
+            self.undecided.note(record);
+            self.apply(record.key, record.value, now)
+        }
+    }
+
+    /// Takes over what a transaction has written, if it is committed and nothing newer says otherwise.
+    pub fn transaction_ended(&mut self, end: &TransactionEnd, now: Timestamp) {
+        for held in self.undecided.end(end) {
+            if let Err(error) = self.apply(&held.key, held.value.as_deref(), now) {
+                limited!(
+                    warn,
+                    "record of a transaction on an internal topic cannot be read: passed over",
+                    offset = %held.place,
+                    %error
+                );
+            }
+        }
+    }
+
+    pub(super) fn apply(
         &mut self,
         key: &[u8],
         value: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), ReplayError> {
-        self.provisional = None;
         match (records::decode_key(key)?, value) {
             (Key::Offset { group, at }, Some(value)) => {
                 let committed = records::decode_offset(value)?;

@@ -78,6 +78,7 @@ mod tests;
 mod turns;
 mod upkeep;
 pub mod waiters;
+mod watermark;
 
 pub use append::{
     AfterAppend, AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks,

@@ -1,6 +1,6 @@
 //! The log of groups and committed offsets, as it is loaded.
 
-use zurau::base::Timestamp;
+use zurau::base::{Offset, Replayed, Timestamp};
 use zurau::group::{NotDescribed, Registry, Settings};
 
 use crate::input::Input;
@@ -18,7 +18,13 @@ pub(crate) fn records(bytes: &[u8]) {
             continue;
         }
         let value = input.piece();
-        let _ = registry.replay(key, (!value.is_empty()).then_some(value), now);
+        let record = Replayed {
+            key,
+            value: (!value.is_empty()).then_some(value),
+            producer: None,
+            place: Offset(0),
+        };
+        let _ = registry.replay(&record, now);
     }
     let _ = registry.loaded(now);
     for group in &registry.listing().groups {

@@ -1,10 +1,14 @@
 //! Groups as a machine that is hosted, and what the configuration says about it and its log.
 
-use crate::base::{Bounds, TimerChange, Timestamp, Token};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crate::base::{Bounds, Replayed, Timestamp, Token, TransactionEnd};
 use crate::config::BrokerConfig;
 use crate::coordinator::host::LogOptions;
 use crate::coordinator::machine::{Decides, Machine, Subject};
-use crate::group::{GroupAsk, Outcome, Registry, ReplayError, Settings, TimerKey};
+use crate::group::{DeletedTopic, GroupAsk, Outcome, Registry, ReplayError, Settings, TimerKey};
+use crate::metadata::{Delta, Image, TopicImage};
 use crate::record::Codec;
 
 impl<A: GroupAsk> Decides<A> for Registry {
@@ -22,6 +26,9 @@ impl<A: GroupAsk> Decides<A> for Registry {
 
 impl Machine for Registry {
     type TimerKey = TimerKey;
+    type Effect = Infallible;
+    /// The topics that are gone.
+    type News = Arc<[DeletedTopic]>;
     type ReplayError = ReplayError;
 
     const TOO_LARGE_CURE: &'static str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
@@ -49,18 +56,38 @@ impl Machine for Registry {
         Self::not_written(self, now)
     }
 
-    fn replay(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), ReplayError> {
-        Self::replay(self, key, value, now)
+    fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), ReplayError> {
+        Self::replay(self, record, now)
     }
 
-    fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
-        Self::loaded(self, now)
+    fn transaction_ended(&mut self, end: &TransactionEnd, now: Timestamp) {
+        Self::transaction_ended(self, end, now);
     }
+
+    fn loaded(&mut self, now: Timestamp) -> Outcome {
+        Outcome {
+            timers: Self::loaded(self, now),
+            ..Outcome::default()
+        }
+    }
+
+    fn news_of(_image: &Arc<Image>, delta: &Delta) -> Option<Self::News> {
+        let deleted = |topic: &Arc<TopicImage>| DeletedTopic {
+            name: Arc::clone(&topic.name),
+            id: topic.id,
+        };
+        let deleted: Arc<[_]> = delta.deleted_topics.iter().map(deleted).collect();
+        Some(deleted).filter(|deleted| !deleted.is_empty())
+    }
+
+    fn hear(&mut self, deleted: Self::News, now: Timestamp) -> Outcome {
+        self.topics_deleted(deleted, now)
+    }
+}
+
+/// Groups have none.
+pub(super) fn no_effect(effect: Infallible) {
+    match effect {}
 }
 
 /// What the configuration says about their log.

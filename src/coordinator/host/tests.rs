@@ -2,34 +2,57 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::base::{
-    Ask, KafkaUuid, KeyValue, ManualClock, Outcome, TimerChange, Timestamp, Token, TopicId,
+    Ask, KafkaUuid, KeyValue, ManualClock, Offset, Outcome, ProducerEpoch, ProducerId, Replayed,
+    TimerChange, Timestamp, Token, TopicId, Transaction, TransactionEnd,
 };
+use crate::log::AppendError;
 use crate::partition::testing::{Broker, EPOCH};
-
 use crate::record::Codec;
+use crate::record::control::EndTransactionMarker;
 
 use super::super::held::Held;
-use super::super::machine::{Decides, Machine, Subject};
-use super::{CoordinatorError, Handle, LogOptions};
+use super::super::machine::{Decides, Decision, Machine, Subject};
+use super::super::markers::{Marker, MarkerError};
+use super::{CoordinatorError, Handle, HostParts, LogOptions};
 
 const OPTIONS: LogOptions = LogOptions {
     codec: Codec::None,
     load_bytes: 100,
 };
 
+/// The total of all numbers that hold.
 #[derive(Default)]
 struct Sum {
     total: u64,
+    /// Numbers in open transactions, with their places.
+    undecided: Vec<(ProducerId, Offset, u64)>,
     waiting: Vec<Token<u64>>,
+    /// To be answered by the end of the machine.
+    staying: Vec<Token<u64>>,
+}
+
+/// What others hear of the machine.
+#[derive(Debug, PartialEq, Eq)]
+enum Effect {
+    Loaded(u64),
+    Told(u64),
+    Unloaded,
 }
 
 enum Change {
     Add(u8),
+    /// The same in an open transaction.
+    AddUnder(Transaction, u8),
+    /// The same, and others hear of it.
+    AddAndTell(u8),
     /// Answered when the timer fires, or never.
     Wait(Option<Duration>),
+    /// Answered when the machine is given up.
+    Stay,
     /// Writes a record of this many bytes.
     Write(usize),
     Panic,
@@ -37,6 +60,13 @@ enum Change {
 
 impl Ask for Change {
     type Reply = u64;
+}
+
+/// Writes a record of this many bytes.
+struct WriteIfSmall(usize);
+
+impl Ask for WriteIfSmall {
+    type Reply = &'static str;
 }
 
 impl Sum {
@@ -50,23 +80,26 @@ impl Sum {
 
 impl Decides<Change> for Sum {
     fn subject(_change: &Change) -> Subject {
-        Subject {
-            operation: "Change",
-            key: "".into(),
-        }
+        Subject::all("Change")
     }
 
-    fn decide(
-        &mut self,
-        token: Token<u64>,
-        change: Change,
-        _now: Timestamp,
-    ) -> Outcome<&'static str> {
+    fn decide(&mut self, token: Token<u64>, change: Change, _now: Timestamp) -> Decision<Self> {
         let mut outcome = Outcome::default();
         match change {
             Change::Add(number) => {
                 outcome.records = Self::write(vec![number]);
                 outcome.reply(token, self.total + u64::from(number));
+            }
+            Change::AddUnder(transaction, number) => {
+                outcome.transaction = Some(transaction);
+                outcome.records = Self::write(vec![number]);
+                outcome.reply(token, self.total);
+            }
+            Change::AddAndTell(number) => {
+                let total = self.total + u64::from(number);
+                outcome.records = Self::write(vec![number]);
+                outcome.effects.push(Effect::Told(total));
+                outcome.reply(token, total);
             }
             Change::Wait(until) => {
                 self.waiting.push(token);
@@ -74,6 +107,7 @@ impl Decides<Change> for Sum {
                     .timers
                     .extend(until.map(|after| TimerChange::Set("wait", after)));
             }
+            Change::Stay => self.staying.push(token),
             Change::Write(size) => {
                 outcome.records = Self::write(vec![1; size]);
                 outcome.reply(token, 0);
@@ -84,17 +118,43 @@ impl Decides<Change> for Sum {
     }
 }
 
+impl Decides<WriteIfSmall> for Sum {
+    fn subject(_write: &WriteIfSmall) -> Subject {
+        Subject::all("WriteIfSmall")
+    }
+
+    fn decide(
+        &mut self,
+        token: Token<&'static str>,
+        write: WriteIfSmall,
+        _now: Timestamp,
+    ) -> Decision<Self> {
+        let mut outcome = Outcome {
+            records: Self::write(vec![1; write.0]),
+            ..Outcome::default()
+        };
+        outcome.reply(token, "written");
+        outcome
+    }
+
+    fn too_large() -> Option<&'static str> {
+        Some("too large")
+    }
+}
+
 impl Machine for Sum {
     type TimerKey = &'static str;
+    type Effect = Effect;
+    type News = u8;
     type ReplayError = std::convert::Infallible;
 
     const TOO_LARGE_CURE: &'static str = "add less";
 
-    fn subject_of_timer(_key: &&'static str) -> Subject {
-        Self::subject(&Change::Wait(None))
+    fn subject_of_timer(key: &&'static str) -> Subject {
+        Subject::all(*key)
     }
 
-    fn timer_fired(&mut self, _key: &'static str, _now: Timestamp) -> Outcome<&'static str> {
+    fn timer_fired(&mut self, _key: &'static str, _now: Timestamp) -> Decision<Self> {
         let mut outcome = Outcome::default();
         for token in self.waiting.drain(..) {
             outcome.reply(token, 99);
@@ -102,37 +162,82 @@ impl Machine for Sum {
         outcome
     }
 
-    fn replay(
-        &mut self,
-        _key: &[u8],
-        value: Option<&[u8]>,
-        _now: Timestamp,
-    ) -> Result<(), Self::ReplayError> {
-        self.total += value
-            .unwrap_or_default()
-            .iter()
-            .map(|number| u64::from(*number))
-            .sum::<u64>();
+    fn hear(&mut self, news: u8, _now: Timestamp) -> Decision<Self> {
+        Outcome {
+            records: Self::write(vec![news]),
+            ..Outcome::default()
+        }
+    }
+
+    fn replay(&mut self, record: &Replayed<'_>, _now: Timestamp) -> Result<(), Self::ReplayError> {
+        let numbers = record.value.unwrap_or_default().iter();
+        let sum = numbers.map(|number| u64::from(*number)).sum::<u64>();
+        match record.producer {
+            None => self.total += sum,
+            Some(producer) => self.undecided.push((producer, record.place, sum)),
+        }
         Ok(())
     }
 
-    fn loaded(&mut self, _now: Timestamp) -> Vec<TimerChange<&'static str>> {
-        Vec::new()
+    fn transaction_ended(&mut self, end: &TransactionEnd, _now: Timestamp) {
+        self.undecided.retain(|(producer, place, sum)| {
+            let has_ended = *producer == end.producer && *place < end.place;
+            if has_ended && end.is_committed {
+                self.total += sum;
+            }
+            !has_ended
+        });
+    }
+
+    fn loaded(&mut self, _now: Timestamp) -> Decision<Self> {
+        Outcome {
+            effects: vec![Effect::Loaded(self.total)],
+            ..Outcome::default()
+        }
+    }
+
+    fn unloaded(&mut self) -> Decision<Self> {
+        let mut outcome = Outcome {
+            effects: vec![Effect::Unloaded],
+            ..Outcome::default()
+        };
+        for token in self.staying.drain(..) {
+            outcome.reply(token, self.total);
+        }
+        outcome
+    }
+}
+
+struct Hosted {
+    broker: Broker,
+    handle: Handle<Sum>,
+    effects: Receiver<Effect>,
+}
+
+impl Hosted {
+    fn start(path: &Path, id: TopicId) -> Self {
+        let broker = Broker::start(path, id, &[("message.max.bytes", "2000")]);
+        let (have, effects) = channel();
+        let handle = Handle::start(HostParts {
+            replica: broker.replica(),
+            epoch: EPOCH,
+            clock: Arc::new(ManualClock::new(Timestamp(5))),
+            options: OPTIONS,
+            held: Held::default(),
+            make: Box::new(Sum::default),
+            have: Arc::new(move |effect| drop(have.send(effect))),
+        });
+        Self {
+            broker,
+            handle,
+            effects,
+        }
     }
 }
 
 fn host(path: &Path, id: TopicId) -> (Broker, Handle<Sum>) {
-    let broker = Broker::start(path, id, &[("message.max.bytes", "2000")]);
-    let clock = Arc::new(ManualClock::new(Timestamp(5)));
-    let handle = Handle::start(
-        broker.replica(),
-        EPOCH,
-        clock,
-        OPTIONS,
-        Held::default(),
-        Sum::default,
-    );
-    (broker, handle)
+    let hosted = Hosted::start(path, id);
+    (hosted.broker, hosted.handle)
 }
 
 /// Asks until the machine is loaded.
@@ -235,5 +340,130 @@ async fn a_directory_that_is_offline_refuses_for_good() {
             Err(CoordinatorError::NotCoordinator)
         );
     }
+    broker.partitions.stop(1);
+}
+
+fn marker(epoch: i16, committed: bool, coordinator_epoch: i32) -> Marker {
+    Marker {
+        producer: ProducerId(7),
+        epoch: ProducerEpoch(epoch),
+        end: EndTransactionMarker {
+            committed,
+            coordinator_epoch,
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_transaction_writes_holds_when_its_marker_says_so() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let id = KafkaUuid::random();
+    let (broker, handle) = host(path.path(), id);
+    let under = |epoch| Transaction {
+        producer: ProducerId(7),
+        epoch: ProducerEpoch(epoch),
+    };
+    assert_eq!(handle.ask(Change::AddUnder(under(0), 5)).await, Ok(0));
+    assert_eq!(handle.ask(Change::Add(1)).await, Ok(1));
+    assert_eq!(total(&handle).await, 1);
+    // The next transaction begins before anybody hears that the first has ended.
+    let ended = handle.end_transaction(marker(0, true, 3));
+    let next = handle.ask(Change::AddUnder(under(0), 20));
+    assert!(ended.await.is_ok());
+    assert!(next.await.is_ok());
+    assert_eq!(total(&handle).await, 6);
+    // A coordinator of old has no say, and nothing is loaded again for it.
+    let waiting = handle.ask(Change::Wait(None));
+    let refused = handle.end_transaction(marker(0, true, 2)).await;
+    assert!(
+        matches!(
+            refused,
+            Err(MarkerError::Refused(AppendError::CoordinatorFenced { .. }))
+        ),
+        "{refused:?}"
+    );
+    assert!(handle.end_transaction(marker(0, false, 3)).await.is_ok());
+    assert_eq!(handle.ask(Change::AddUnder(under(1), 40)).await, Ok(6));
+    assert_eq!(total(&handle).await, 6);
+    handle.stop();
+    assert_eq!(waiting.await, Err(CoordinatorError::NotCoordinator));
+    broker.partitions.stop(1);
+    drop(broker);
+
+    let (broker, handle) = host(path.path(), id);
+    assert_eq!(total(&handle).await, 6);
+    assert!(handle.end_transaction(marker(1, true, 3)).await.is_ok());
+    assert_eq!(total(&handle).await, 46);
+    broker.partitions.stop(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_hear_of_a_decision_when_it_is_committed() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let Hosted {
+        broker,
+        handle,
+        effects,
+    } = Hosted::start(path.path(), KafkaUuid::random());
+    assert_eq!(handle.ask(Change::AddAndTell(2)).await, Ok(2));
+    assert_eq!(handle.ask(Change::AddAndTell(3)).await, Ok(5));
+    let staying = handle.ask(Change::Stay);
+    assert_eq!(total(&handle).await, 5);
+    let heard: Vec<_> = effects.try_iter().collect();
+    assert_eq!(heard, [Effect::Loaded(0), Effect::Told(2), Effect::Told(5)]);
+    handle.stop();
+    assert_eq!(staying.await, Ok(5), "the machine's own last word");
+    assert_eq!(effects.recv(), Ok(Effect::Unloaded));
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_written_has_no_effect() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let Hosted {
+        broker,
+        handle,
+        effects,
+    } = Hosted::start(path.path(), KafkaUuid::random());
+    assert_eq!(total(&handle).await, 0);
+    broker.replica().directory().fail(&"a test");
+    let told = handle.ask(Change::AddAndTell(2)).await;
+    assert_eq!(told, Err(CoordinatorError::NotCoordinator));
+    let next = handle.ask(Change::Add(2)).await;
+    assert_eq!(next, Err(CoordinatorError::NotCoordinator));
+    let heard: Vec<_> = effects.try_iter().collect();
+    assert_eq!(heard, [Effect::Loaded(0), Effect::Unloaded]);
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_news_is_lost_while_a_machine_is_loaded() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let id = KafkaUuid::random();
+    let (broker, handle) = host(path.path(), id);
+    assert_eq!(handle.ask(Change::Add(1)).await, Ok(1));
+    handle.stop();
+    broker.partitions.stop(1);
+    drop(broker);
+
+    let (broker, handle) = host(path.path(), id);
+    handle.tell(2);
+    assert_eq!(total(&handle).await, 3);
+    let panics = handle.ask(Change::Panic);
+    assert_eq!(panics.await, Err(CoordinatorError::NotCoordinator));
+    handle.tell(4);
+    assert_eq!(total(&handle).await, 7);
+    handle.tell(8);
+    assert_eq!(total(&handle).await, 15);
+    broker.partitions.stop(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_has_its_own_word_for_a_decision_that_is_too_large() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    assert_eq!(handle.ask(WriteIfSmall(5000)).await, Ok("too large"));
+    assert_eq!(handle.ask(WriteIfSmall(5)).await, Ok("written"));
+    assert_eq!(total(&handle).await, 5);
     broker.partitions.stop(1);
 }

@@ -34,7 +34,7 @@ enum Purpose {
     Expiry,
     /// Removes offsets in topics that are gone: they mean nothing, and would be taken for offsets in a topic that is made
     /// anew under the same name.
-    Topics(Vec<DeletedTopic>),
+    Topics(Arc<[DeletedTopic]>),
 }
 
 impl Registry {
@@ -47,7 +47,7 @@ impl Registry {
     }
 
     /// Begins to remove offsets in topics that are gone.
-    pub(crate) fn forget_topics(&mut self, topics: Vec<DeletedTopic>, turn: &mut Turn<'_>) {
+    pub(crate) fn forget_topics(&mut self, topics: Arc<[DeletedTopic]>, turn: &mut Turn<'_>) {
         self.begin(Purpose::Topics(topics), turn);
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{
-    ErrorCode, KeyValue, LeaderEpoch, Offset, SealedReply, TimerChange, Timestamp, Token, TopicId,
-    TopicPartition,
+    ErrorCode, KeyValue, LeaderEpoch, Offset, Replayed, SealedReply, TimerChange, Timestamp, Token,
+    TopicId, TopicPartition,
 };
 use crate::group::offsets::Offsets;
 use crate::group::{
-    CommitOffsets, ExpireOffsets, Generation, GroupAsk, Heartbeat, Join, JoinReply, Leave,
-    LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName, Sync,
-    SyncReply, TimerKey,
+    CommitOffsets, DeletedTopic, ExpireOffsets, Generation, GroupAsk, Heartbeat, Join, JoinReply,
+    Leave, LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName,
+    Sync, SyncReply, TimerKey,
 };
 
 pub(super) const GROUP: &str = "g";
@@ -85,8 +85,7 @@ impl Fixture {
             return self.refuse(outcome);
         }
         for record in outcome.records {
-            let value = record.value.as_deref();
-            self.registry.replay(&record.key, value, self.now).unwrap();
+            self.registry.replay(&replayed(&record), self.now).unwrap();
             self.log.push(record);
         }
         self.change_timers(outcome.timers);
@@ -157,6 +156,14 @@ impl Fixture {
         }
     }
 
+    pub(super) fn delete_topic(&mut self, name: &str, id: TopicId) {
+        let name = name.into();
+        let outcome = self
+            .registry
+            .topics_deleted([DeletedTopic { name, id }].into(), self.now);
+        self.apply(outcome);
+    }
+
     /// The answer, if there is one by now.
     pub(super) fn answer<R: 'static>(&mut self, token: Token<R>) -> Option<R> {
         let reply = self.replies.remove(&token.number())?;
@@ -187,9 +194,7 @@ impl Fixture {
     fn replayed(&self) -> Registry {
         let mut registry = Registry::new(self.settings);
         for record in &self.log {
-            registry
-                .replay(&record.key, record.value.as_deref(), self.now)
-                .unwrap();
+            registry.replay(&replayed(record), self.now).unwrap();
         }
         registry
     }
@@ -346,6 +351,16 @@ impl Drop for Fixture {
         if !std::thread::panicking() {
             self.check();
         }
+    }
+}
+
+/// A record outside of transactions. Its place does not matter.
+pub(super) fn replayed(record: &KeyValue) -> Replayed<'_> {
+    Replayed {
+        key: &record.key,
+        value: record.value.as_deref(),
+        producer: None,
+        place: Offset(0),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Groups of kinds that Kafka serves and we do not.
 
-use super::fixture::{Fixture, GROUP, commit_of, join, join_as};
+use super::fixture::{Fixture, GROUP, commit_of, join, join_as, replayed};
 use crate::base::{ErrorCode, KeyValue, Offset, TopicPartition};
 use crate::group::{DeleteGroup, DeleteOffsets, ListFilter, NotDescribed, StateName};
 
@@ -23,9 +23,7 @@ fn found(host: &mut Fixture, key_type: u8, is_there: bool) {
         key: key(key_type),
         value: is_there.then(|| vec![1, 2, 3]),
     };
-    let replayed = host
-        .registry
-        .replay(&record.key, record.value.as_deref(), host.now);
+    let replayed = host.registry.replay(&replayed(&record), host.now);
     replayed.expect("a record that is only noted");
     host.log.push(record);
 }

@@ -2,9 +2,7 @@
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, protocols};
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, TopicId, TopicPartition};
-use crate::group::{
-    CommitOffsets, DeleteOffsets, DeletedTopic, Join, OffsetToCommit, StateName, TopicsDeleted,
-};
+use crate::group::{CommitOffsets, DeleteOffsets, Join, OffsetToCommit, StateName};
 
 const RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -129,15 +127,9 @@ fn offsets_of_another_life_of_the_topic_count_for_nothing() {
     assert_eq!(fetch(&host, TopicId::ZERO), Offset(5));
     assert_eq!(fetch(&host, new), Offset::NONE);
 
-    let gone = |id| TopicsDeleted {
-        topics: vec![DeletedTopic {
-            name: "t".into(),
-            id,
-        }],
-    };
-    host.send(gone(new));
+    host.delete_topic("t", new);
     assert_eq!(fetch(&host, old), Offset(5));
-    host.send(gone(old));
+    host.delete_topic("t", old);
     assert_eq!(fetch(&host, old), Offset::NONE);
 }
 
@@ -152,12 +144,7 @@ fn offsets_of_deleted_topics_go_in_every_group() {
             });
         }
     }
-    host.send(TopicsDeleted {
-        topics: vec![DeletedTopic {
-            name: "t".into(),
-            id: TopicId::ZERO,
-        }],
-    });
+    host.delete_topic("t", TopicId::ZERO);
     for group in ["a", "b"] {
         let left = host.registry.fetch_offsets(group, None);
         assert_eq!(left.len(), 1);
@@ -352,12 +339,7 @@ fn very_many_offsets_are_removed_in_steps() {
     assert_eq!((left(&host), host.state()), (0, StateName::Dead));
 
     commit_many(&mut host, 1_200);
-    host.send(TopicsDeleted {
-        topics: vec![DeletedTopic {
-            name: "t".into(),
-            id: TopicId::ZERO,
-        }],
-    });
+    host.delete_topic("t", TopicId::ZERO);
     assert_eq!(left(&host), 200);
     host.advance(10);
     assert_eq!((left(&host), host.timers.len()), (0, 0));

@@ -92,22 +92,19 @@ fn records_of_other_kinds_are_passed_over_and_broken_ones_change_nothing() {
     let mut registry = Registry::new(Settings::default());
     for kind in 3..=30 {
         assert_eq!(
-            registry.replay(&[0, kind, 9, 9], Some(&[1, 2, 3]), now),
+            registry.apply(&[0, kind, 9, 9], Some(&[1, 2, 3]), now),
             Ok(())
         );
-        assert_eq!(registry.replay(&[0, kind, 9, 9], None, now), Ok(()));
+        assert_eq!(registry.apply(&[0, kind, 9, 9], None, now), Ok(()));
     }
     let key = [0, 2, 0, 1, b'g'];
     let truncated = |wanted, left| Err(DecodeError::Truncated { wanted, left }.into());
-    assert_eq!(
-        registry.replay(&key, Some(&[0, 3, 0]), now),
-        truncated(2, 1)
-    );
-    assert_eq!(registry.replay(&[], None, now), truncated(2, 0));
+    assert_eq!(registry.apply(&key, Some(&[0, 3, 0]), now), truncated(2, 1));
+    assert_eq!(registry.apply(&[], None, now), truncated(2, 0));
     let offset = [0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
-    assert!(registry.replay(&offset, Some(&[0, 9]), now).is_err());
+    assert!(registry.apply(&offset, Some(&[0, 9]), now).is_err());
     assert_eq!(registry.describe(GROUP), Err(NotDescribed::Unknown));
-    assert_eq!(registry.replay(&key, None, now), Ok(()));
+    assert_eq!(registry.apply(&key, None, now), Ok(()));
 }
 
 #[test]
@@ -134,7 +131,7 @@ fn a_record_that_was_not_decided_here_is_taken_for_what_it_says() {
     let record = crate::group::records::group_record(GROUP, &generation);
     let mut registry = Registry::new(Settings::default());
     registry
-        .replay(&record.key, record.value.as_deref(), now)
+        .apply(&record.key, record.value.as_deref(), now)
         .unwrap();
     let session = TimerKey::Session {
         group: GROUP.into(),
@@ -143,7 +140,7 @@ fn a_record_that_was_not_decided_here_is_taken_for_what_it_says() {
     let set = TimerChange::Set(session, std::time::Duration::from_secs(7));
     assert_eq!(registry.loaded(now), [set]);
     registry
-        .replay(&record.key, record.value.as_deref(), now)
+        .apply(&record.key, record.value.as_deref(), now)
         .unwrap();
     assert_eq!(registry.describe(GROUP).unwrap().state, StateName::Stable);
     // Without a leader in the record, the first to join leads.

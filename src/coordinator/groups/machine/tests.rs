@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::settings;
+use super::{no_effect, settings};
 use crate::base::{
     ErrorCode, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp, TopicId, TopicPartition,
 };
 use crate::config::BrokerConfig;
 use crate::coordinator::CoordinatorError;
 use crate::coordinator::held::Held;
-use crate::coordinator::host::{Handle, LogOptions};
+use crate::coordinator::host::{Handle, HostParts, LogOptions};
 use crate::group::{
     CommitOffsets, DeleteGroup, DeleteOffsets, GroupAsk, Heartbeat, Join, Leave, Leaver,
     OffsetToCommit, Protocol, Registry, Settings, Sync,
@@ -32,17 +32,18 @@ fn host(path: &Path) -> (Broker, Handle<Registry>) {
         initial_rebalance_delay_ms: 0,
         ..Settings::default()
     };
-    let handle = Handle::start(
-        broker.replica(),
-        EPOCH,
-        Arc::new(ManualClock::new(Timestamp(5))),
-        LogOptions {
+    let handle = Handle::start(HostParts {
+        replica: broker.replica(),
+        epoch: EPOCH,
+        clock: Arc::new(ManualClock::new(Timestamp(5))),
+        options: LogOptions {
             codec: Codec::None,
             load_bytes: 1_000,
         },
-        Held::default(),
-        move || Registry::new(settings),
-    );
+        held: Held::default(),
+        make: Box::new(move || Registry::new(settings)),
+        have: Arc::new(no_effect),
+    });
     (broker, handle)
 }
 
