@@ -314,7 +314,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn requests() -> impl Strategy<Value = Vec<(i16, i16)>> {
-    let key = AT_ONCE..=PLACED_AND_LATER;
+    let key = prop::sample::select(vec![AT_ONCE, LATER, PLACED, PLACED_AND_LATER]);
     let mute = prop_oneof![3 => Just(0i16), 1 => 1..50i16];
     prop::collection::vec((key, mute), 1..40)
 }
