@@ -18,7 +18,7 @@
 //! without a byte. One kind of field costs more than others: unknown tagged fields lie in a map, and a map that is not
 //! empty allocates [`MAP`] bytes for its first entry. The buffer does not see maps, only the reads that every first
 //! entry consists of: a count that is not zero, a tag, a size, the value. Whatever looks like that is charged for a map.
-//! Sometimes something else does (a long text behind a byte); then a request is charged for more than it needs.
+//! Sometimes something else looks like that (a long text behind a byte). The request is then charged for more than it needs.
 //!
 //! Beside fields there are bytes: a name is copied into a command, an answer and perhaps an error message. Records
 //! are neither copied nor made into fields, so they do not count (`produce/beside_records.rs`).

@@ -24,7 +24,7 @@ pub(super) struct Admission {
 struct Books {
     limits: ConnectionLimits,
     by_ip: HashMap<IpAddr, usize>,
-    connections: HashMap<u64, Arc<Place>>,
+    connections: HashMap<u64, Arc<Slot>>,
     /// How many were let in so far.
     let_in: u64,
     /// When all that have come would have come at the rate that is allowed.
@@ -33,7 +33,7 @@ struct Books {
 
 /// What is known of a connection that was let in.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     began: Instant,
     /// When its last request was started, in nanoseconds.
     used: AtomicU64,
@@ -41,7 +41,7 @@ pub(super) struct Place {
     leave: Notify,
 }
 
-impl Place {
+impl Slot {
     /// Notes that a request is started.
     pub(super) fn note_use(&self) {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -58,10 +58,10 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     /// `max.connections`
-    #[error("the limit of {0} connections is reached (max.connections)")]
+    #[error("max.connections is {0}, and there are as many")]
     All(usize),
     /// `max.connections.per.ip` or one of its overrides
-    #[error("the limit of {0} connections from one address is reached (max.connections.per.ip)")]
+    #[error("max.connections.per.ip is {0}, and the address has as many")]
     PerIp(usize),
 }
 
@@ -71,12 +71,12 @@ pub(super) struct Admitted {
     admission: Arc<Admission>,
     ip: IpAddr,
     number: u64,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
 }
 
 impl Admitted {
-    pub(super) const fn place(&self) -> &Arc<Place> {
-        &self.place
+    pub(super) const fn slot(&self) -> &Arc<Slot> {
+        &self.slot
     }
 }
 
@@ -97,13 +97,13 @@ impl Admission {
 
     /// Lets a connection from `ip` in, or says which limit it would pass.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admitted, Refused> {
-        let place = Arc::new(Place {
+        let slot = Arc::new(Slot {
             began: self.began,
             used: AtomicU64::default(),
             must_leave: AtomicBool::default(),
             leave: Notify::new(),
         });
-        place.note_use();
+        slot.note_use();
         let mut books = self.books();
         let max = books.limits.max;
         if books.connections.len() >= max {
@@ -117,13 +117,13 @@ impl Admission {
         books.by_ip.insert(ip, from_ip.saturating_add(1));
         let number = books.let_in;
         books.let_in = number.wrapping_add(1);
-        books.connections.insert(number, Arc::clone(&place));
+        books.connections.insert(number, Arc::clone(&slot));
         drop(books);
         Ok(Admitted {
             admission: Arc::clone(self),
             ip,
             number,
-            place,
+            slot,
         })
     }
 
@@ -155,13 +155,13 @@ impl Admission {
             books.connections.values().cloned().collect()
         };
         drop(books);
-        leaving.sort_by_cached_key(|place| {
-            let stays = !place.must_leave.load(Ordering::Relaxed);
-            (stays, place.used.load(Ordering::Relaxed))
+        leaving.sort_by_cached_key(|slot| {
+            let stays = !slot.must_leave.load(Ordering::Relaxed);
+            (stays, slot.used.load(Ordering::Relaxed))
         });
-        for place in leaving.into_iter().take(excess) {
-            place.must_leave.store(true, Ordering::Relaxed);
-            place.leave.notify_one();
+        for slot in leaving.into_iter().take(excess) {
+            slot.must_leave.store(true, Ordering::Relaxed);
+            slot.leave.notify_one();
         }
     }
 
@@ -233,10 +233,10 @@ mod tests {
             .map(|_| admission.admit(address(1)).unwrap())
             .collect();
         for (admitted, used) in admitted.iter().zip([30, 10, 20, 40]) {
-            admitted.place.used.store(used, Ordering::Relaxed);
+            admitted.slot.used.store(used, Ordering::Relaxed);
         }
         let leaving = || {
-            let leaves = |it: &Admitted| it.place.must_leave.load(Ordering::Relaxed);
+            let leaves = |it: &Admitted| it.slot.must_leave.load(Ordering::Relaxed);
             admitted.iter().map(leaves).collect::<Vec<_>>()
         };
         admission.limit(at_most(4));
@@ -244,7 +244,7 @@ mod tests {
         admission.limit(at_most(3));
         assert_eq!(leaving(), [false, true, false, false]);
         // one that is about to leave is counted, though it may still be used
-        admitted[1].place.used.store(90, Ordering::Relaxed);
+        admitted[1].slot.used.store(90, Ordering::Relaxed);
         admission.limit(at_most(2));
         assert_eq!(leaving(), [false, true, true, false]);
         assert_eq!(admission.admit(address(2)).unwrap_err(), Refused::All(2));

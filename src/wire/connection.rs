@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::debug;
 
-use super::admission::Place;
+use super::admission::Slot;
 use super::disk::Disks;
 use super::frame::{FrameReader, LARGE_CHUNK};
 use super::memory::{Account, Charge, Memory};
@@ -46,8 +46,9 @@ const TURN: usize = 1024 * 1024;
 /// unread before it. Clients wait for a reply for 30 s to a few minutes.
 const BLIND_LIMIT: Duration = Duration::from_secs(600);
 
-/// What is said of a connection that has to go for that reason.
-const CROWDED_OUT: &str = "max.connections was lowered, and it was used longer ago than the others";
+/// Why a connection is closed that a lower `max.connections` has no room for.
+const CROWDED_OUT: &str =
+    "max.connections was lowered, and this connection has been idle for longer than the others";
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
@@ -105,8 +106,8 @@ enum Phase {
 pub(super) struct Connection<S, V: Service> {
     stream: S,
     peer: Peer,
-    /// Where its use is noted, and from where it may be told to go.
-    place: Option<Arc<Place>>,
+    /// Notes when it is used, and says when it has to go.
+    slot: Option<Arc<Slot>>,
     service: Arc<V>,
     shared: Arc<Shared>,
     phase: Phase,
@@ -170,7 +171,7 @@ where
             ended: false,
             give_up: None,
             deaf: false,
-            place: None,
+            slot: None,
             peer,
             service,
             shared,
@@ -178,17 +179,17 @@ where
     }
 
     /// The same as one of those that are counted.
-    pub(super) fn at(mut self, place: Arc<Place>) -> Self {
-        self.place = Some(place);
+    pub(super) fn at(mut self, slot: Arc<Slot>) -> Self {
+        self.slot = Some(slot);
         self
     }
 
     /// Serves the connection to its end. When the sender of `stage` is gone, so is the server.
     pub(super) async fn run(mut self, mut stage: watch::Receiver<Stage>) -> Ending {
-        let place = self.place.clone();
+        let slot = self.slot.clone();
         let mut leave = pin!(async move {
-            match &place {
-                Some(place) => place.must_leave().await,
+            match &slot {
+                Some(slot) => slot.must_leave().await,
                 None => pending().await,
             }
         });
@@ -353,7 +354,7 @@ where
         } else if !self.reading {
             self.arriving.pause();
         } else if self.arriving.poll(context, true).is_ready() {
-            return Some("a request did not arrive whole within zurau.request.arrival.timeout.ms");
+            return Some("a request took longer to arrive than zurau.request.arrival.timeout.ms");
         }
         let on_peer =
             (partial && self.reading) || (!self.output.is_empty() && !self.output.is_reading());
@@ -361,8 +362,9 @@ where
         while self.stalled.poll(context, on_peer && holds).is_ready() {
             if self.account.is_wanted() {
                 return Some(
-                    "it holds memory that others wait for, and its peer has neither sent nor taken \
-                     anything for zurau.connection.stall.timeout.ms",
+                    "the peer has neither sent nor received anything for \
+                     zurau.connection.stall.timeout.ms, and other connections need the memory that \
+                     this one holds",
                 );
             }
             self.stalled.restart();

@@ -55,7 +55,7 @@ const LARGEST_STEP: usize = 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     /// Larger than `socket.request.max.bytes`.
-    #[error("a request of {size} bytes is larger than the limit of {limit}{}", hint(*size))]
+    #[error("a request of {size} bytes is larger than socket.request.max.bytes, which is {limit}{}", hint(*size))]
     TooLarge {
         /// What the size field says.
         size: i32,
@@ -63,7 +63,7 @@ pub(super) enum FrameError {
         limit: usize,
     },
     /// Negative, or too small for a request's prefix.
-    #[error("{size} is not the size of a request{}", hint(*size))]
+    #[error("{size} is not a valid request size{}", hint(*size))]
     TooSmall {
         /// What the size field says.
         size: i32,

@@ -14,30 +14,39 @@
 //!    first 128 KiB          any address:    1/2 of total     connections
 //! ```
 //!
-//! - **Free.** A connection's first 128 KiB wait for nobody, so requests that wait for other requests
-//!   can never use up what those others need. When many connections use this part it shrinks, for
-//!   what is claimed from then on, to 4 KiB each.
-//! - **Paid.** What is above that must fit the total, a share per connection and a share per address.
-//! - **Reserve.** A connection whose whole holding stays small (1 MiB, with what its request still lacks) may also use the reserve, and
-//!   half of the reserve above the share of its address: so large requests never stop small ones. For
-//!   a request that is still arriving it is half as much: so nor do half-sent ones. Where the whole holding stays very
-//!   small (256 KiB) it is three quarters: so nor do many that are just small enough.
-//! - **The token.** Who waits longest, address by address, gets on beyond all of this: one connection
-//!   at a time, until its request has been started and what went beyond has been given back or fits, or all that the
-//!   connection holds is no more than 128 KiB: a request that waits for long keeps little, and must not keep the token.
-//!   So a request larger than a share gets in, and half-read frames cannot wait for each other. It is
-//!   for a connection's oldest request only: one behind another may have to wait for that one's end,
-//!   and would keep the token meanwhile.
+//! - **Free.** A connection gets its first 128 KiB without waiting. So requests that wait for other
+//!   requests can never use up what those others need. When many connections use this part, each new
+//!   claim gets less of it, down to 4 KiB.
+//! - **Paid.** What is above that must fit into the total, the share of the connection and the share of
+//!   its address.
+//! - **Reserve.** A small connection may also use the reserve, so large requests never stop small ones. It
+//!   is small when it holds no more than 1 MiB, together with what its request still lacks. For a request
+//!   that has arrived whole it may use all of the reserve; for one that is still arriving half of it, so
+//!   half-sent requests do not stop whole ones; and three quarters where the connection is very small
+//!   (256 KiB), so many that are just small enough do not stop smaller ones. Half of what it may use of the
+//!   reserve may go beyond the share of its address.
+//! - **The token.** The connection that has waited longest, address by address, may go beyond all of this,
+//!   one connection at a time. So a request that is larger than a share gets in, and half-read frames
+//!   cannot wait for each other. The token is given back when the request has been started and what
+//!   went beyond the limits has been given back or fits, or when the connection holds no more than
+//!   128 KiB: a request that waits for long keeps little, and must not keep the token. Only the oldest
+//!   request of a connection may get it: another one may have to wait for the oldest, and would keep the
+//!   token meanwhile.
 //!
 //! What must be held whether or not it fits is booked by [`Account::force`]: the books then show more
 //! than the limits allow, and new claims wait until they do not.
 //!
 //! # Waiting
 //!
-//! Claims that do not fit wait in four lines, which are served in this order: of small connections for requests that are
-//! there whole; for arriving ones of those that are very small, and of the others; of large connections. Addresses take
-//! turns in each, and nobody passes the one whose turn it is, except where that one waits for its own address only. A
-//! claim of a connection above its share waits for the token alone.
+//! Claims that do not fit wait in four lines, which are served in this order:
+//!
+//! 1. small connections, for requests that have arrived whole;
+//! 2. very small connections, for requests that are still arriving;
+//! 3. small connections, for requests that are still arriving;
+//! 4. large connections.
+//!
+//! In each line the addresses take turns. Nobody passes the one whose turn it is, except where that one
+//! waits for its own address only. A claim of a connection above its share waits for the token alone.
 //!
 //! The books are behind one plain mutex, held for a few instructions; wakers are woken after it.
 

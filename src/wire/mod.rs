@@ -1,7 +1,6 @@
 //! Floor 1: bytes between a socket and the handlers. Frames, the first eight bytes of a request,
 //! the connection loop, listeners. It does not know which APIs exist, nor how a peer proves who it
-//! is: it hands whole frames to a [`Service`] and writes what comes back, in the order of the
-//! requests.
+//! is. It hands whole frames to a [`Service`] and writes the answers in the order of the requests.
 //!
 //! # One connection, one task
 //!
@@ -32,8 +31,8 @@
 //!
 //! # Bounds
 //!
-//! Memory belongs to the broker and not to the request. One budget ([`memory`]) counts what all
-//! connections hold; who may have how much of it is drawn there.
+//! One budget of the broker ([`memory`]) counts what all connections hold; its page says how much each of
+//! them may have.
 //!
 //! ```text
 //!  socket ──> buffer ──────> frame ─────────────────────────> service ──────> answer ──> socket
@@ -60,16 +59,15 @@
 //!   started is answered, and nothing further is started for that time.
 //! - A peer that does not take its replies is slowed in the same way: the head is not polled while
 //!   the output is full.
-//! - **Who waits holds up nobody.** What a connection holds up to 128 KiB waits for nothing, and the
+//! - **Requests that wait do not stop others.** A connection's first 128 KiB are granted at once, and its
 //!   oldest request needs no permit. So requests that wait long (a fetch, a join that waits for other
 //!   members) can never use up what others need to end that wait, as long as they let go of what they
 //!   do not need meanwhile.
-//! - **Who dawdles gives way.** A request has `arrival_timeout` from its first byte to its last; time
+//! - **Slow peers are closed.** A request has `arrival_timeout` from its first byte to its last; time
 //!   in which it is not read does not count. And while others wait for memory, a connection that holds
-//!   some is closed when its peer has neither sent nor taken a byte for `stall_timeout`.
-//!
-//! - **What is whole comes first.** Where memory is short, the rest of a small request is left in the
-//!   socket until all of it is there, and is then read at once: half-sent ones hold a few KiB each,
+//!   some is closed when its peer has neither sent nor received a byte for `stall_timeout`.
+//! - **Complete requests come first.** Where memory is short, the rest of a small request is left in the
+//!   socket until all of it is there, and is then read at once. So half-sent requests hold a few KiB each,
 //!   however many they are.
 //!
 //! While a connection waits for its peer it has no read buffer, and none that is much larger than what

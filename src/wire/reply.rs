@@ -289,7 +289,7 @@ impl Parts {
 
 /// A response of more than two gigabytes.
 #[derive(Debug, thiserror::Error)]
-#[error("a response of {size} bytes does not fit the size field")]
+#[error("a response of {size} bytes is larger than its size field can say")]
 pub(super) struct TooLarge {
     size: usize,
 }

@@ -251,7 +251,7 @@ impl<V: Service> Acceptor<V> {
                     debug!(listener = %self.name, %error, "connection lost before it was accepted");
                 }
                 Err(error) => {
-                    crate::base::limited!(warn, "cannot accept connections, pausing", listener = %self.name, %error);
+                    crate::base::limited!(warn, "cannot accept connections, trying again", listener = %self.name, %error);
                     tokio::select! {
                         _ = self.stage.changed() => {}
                         () = sleep(pause) => {}
@@ -301,7 +301,7 @@ impl<V: Service> Acceptor<V> {
         let serving = Arc::clone(&self.control.serving);
         tokio::spawn(async move {
             let connection =
-                Connection::new(stream, peer, service, shared).at(Arc::clone(admitted.place()));
+                Connection::new(stream, peer, service, shared).at(Arc::clone(admitted.slot()));
             serving.serve(connection.run(stage)).await;
             drop(admitted);
         });

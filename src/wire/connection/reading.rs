@@ -31,8 +31,8 @@ where
             self.account.end_claim();
             self.idle.restart();
             self.arriving.restart();
-            if let Some(place) = &self.place {
-                place.note_use();
+            if let Some(slot) = &self.slot {
+                slot.note_use();
             }
             let request = Request {
                 prefix,
@@ -132,7 +132,7 @@ where
         if matches!(self.phase, Phase::Open)
             && let Err(error) = self.frames.map_large()
         {
-            self.refuse(format!("no memory can be had for a large request: {error}").into());
+            self.refuse(format!("cannot allocate memory for a large request: {error}").into());
             return true;
         }
         match self.frames.poll_fill(context, &mut self.stream, most) {
