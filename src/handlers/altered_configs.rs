@@ -99,8 +99,7 @@ fn altered(
 ) -> Result<AlteredResource, Refusal> {
     let permit = || {
         let resource = config_resource(resource_type, name);
-        let permit = call.permit(Operation::AlterConfigs, resource);
-        permit.map_err(Refusal::bare)
+        call.permit_or_say(Operation::AlterConfigs, resource)
     };
     let resource_type = ConfigResourceType(resource_type);
     match resource_type {

@@ -33,7 +33,8 @@ impl Handler for DescribeClientQuotas {
     type Request = DescribeClientQuotasRequest;
 
     async fn handle(call: Call, request: DescribeClientQuotasRequest) -> Reply {
-        let permit = call.permit_or_say(Operation::DescribeConfigs, Resource::CLUSTER);
+        let permit = call.permit(Operation::DescribeConfigs, Resource::CLUSTER);
+        let permit = permit.map_err(Refusal::bare);
         match permit.and_then(|()| Answer::new(&call, &request)) {
             Ok(answer) => {
                 let answer = Arc::new(answer);

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
+use crate::controller::Refusal;
 use crate::metadata::{ScramUser, Told};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
@@ -28,7 +29,8 @@ impl Handler for DescribeUserScramCredentials {
     type Request = DescribeUserScramCredentialsRequest;
 
     async fn handle(call: Call, request: DescribeUserScramCredentialsRequest) -> Reply {
-        let permit = call.permit_or_say(Operation::Describe, Resource::CLUSTER);
+        let permit = call.permit(Operation::Describe, Resource::CLUSTER);
+        let permit = permit.map_err(Refusal::bare);
         let image = call.broker.cluster.image();
         let told = || image.told().map_err(|error| errors::unreadable(&error));
         match permit.and_then(|()| told()) {

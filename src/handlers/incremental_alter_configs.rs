@@ -30,7 +30,8 @@ impl Handler for IncrementalAlterConfigs {
         let asked = request.resources.into_iter().map(|resource| Asked {
             resource_type: resource.resource_type,
             change: change(&resource, own, || {
-                call.permit_or_say(Operation::AlterConfigs, Resource::CLUSTER)
+                call.permit(Operation::AlterConfigs, Resource::CLUSTER)
+                    .map_err(Refusal::bare)
             }),
             name: owned(&resource.resource_name),
         });

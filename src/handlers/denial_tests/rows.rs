@@ -88,3 +88,31 @@ fn an_id_does_not_tell_the_name_of_a_topic_that_may_not_be_seen() {
     guarded.deny(&[no_delete[0]]);
     assert_eq!(delete_by_id(&guarded, name), (told, 0));
 }
+
+/// Kafka has words for some denials and none for others.
+#[test]
+fn a_denial_has_kafkas_words() {
+    use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
+    use kafka_protocol::messages::{
+        AlterConfigsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
+    };
+
+    let guarded = Guarded::start();
+    let configs = Operation::AlterConfigs;
+    let described = Operation::DescribeConfigs;
+    guarded.deny(&[(configs, Topic), (described, Cluster), (Describe, Cluster)]);
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("t"));
+    let request = AlterConfigsRequest::default().with_resources(vec![resource]);
+    let words = guarded.ask(2, &request).responses.remove(0).error_message;
+    assert_eq!(words.as_deref(), Some("Topic authorization failed."));
+    let request = DescribeAclsRequest::default()
+        .with_resource_type_filter(1)
+        .with_operation(1)
+        .with_permission_type(1);
+    let words = guarded.ask(3, &request).error_message;
+    assert_eq!(words.as_deref(), Some("Cluster authorization failed."));
+    let answer = guarded.ask(1, &DescribeClientQuotasRequest::default());
+    assert_eq!((answer.error_code, answer.error_message), (31, None));
+}

@@ -243,7 +243,7 @@ pub(super) fn describe(on: &Guarded, names: &[&str]) -> Vec<(String, i16)> {
         .with_cursor(None);
     let topics = on.ask(0, &request).topics.into_iter();
     topics
-        .map(|row| (row.name.unwrap_or(topic("")).to_string(), row.error_code))
+        .map(|row| (row.name.unwrap_or_default().to_string(), row.error_code))
         .collect()
 }
 
