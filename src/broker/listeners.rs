@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::available_memory::available_memory;
 use super::open_files;
-use crate::config::{BrokerConfig, host_name};
+use crate::config::{BrokerConfig, ConnectionConfig, MemoryLimit, host_name};
 use crate::metadata::record::Endpoint as RegisteredEndpoint;
 use crate::wire::{BindError, ConnectionLimits, Endpoint, Settings};
 
@@ -32,42 +31,38 @@ pub(super) fn connection_limits(
     config: &BrokerConfig,
     descriptors: Option<u64>,
 ) -> ConnectionLimits {
-    let size = |value: i32| usize::try_from(value).unwrap_or_default();
+    let config = config.connections();
     ConnectionLimits {
-        max: open_files::connections(size(config.max_connections), descriptors),
-        max_per_ip: size(config.max_connections_per_ip),
-        max_per_ip_overrides: overrides(config),
-        creation_rate: size(config.max_connection_creation_rate),
+        max: open_files::connections(config.max, descriptors),
+        max_per_ip: config.max_per_ip,
+        max_per_ip_overrides: overrides(&config),
+        creation_rate: config.creation_rate,
     }
 }
 
 /// What one connection may do and take. How many there are, and served by how many threads, follows the settings
 /// while they change.
 pub(super) fn settings(config: &BrokerConfig) -> Settings {
-    let size = |value: i32| usize::try_from(value).ok();
-    let time = |ms: i64| u64::try_from(ms).ok().map(Duration::from_millis);
+    let config = config.connections();
     let defaults = Settings::default();
     Settings {
-        max_request_bytes: size(config.socket_request_max_bytes)
-            .unwrap_or(defaults.max_request_bytes),
-        max_idle: time(config.connections_max_idle_ms),
+        max_request_bytes: config.max_request_bytes,
+        max_idle: config.max_idle,
         connections: defaults.connections,
         serving_threads: defaults.serving_threads,
-        queued_max_requests: size(config.queued_max_requests)
-            .unwrap_or(defaults.queued_max_requests),
-        queued_max_request_bytes: config.queued_max_request_bytes.map_or_else(
-            || Some(memory_of_connections()),
-            |total| usize::try_from(total).ok(),
-        ),
-        arrival_timeout: time(config.zurau_request_arrival_timeout_ms),
-        stall_timeout: time(config.zurau_connection_stall_timeout_ms),
-        listen_backlog: config.socket_listen_backlog_size,
-        send_buffer_bytes: size(config.socket_send_buffer_bytes),
-        receive_buffer_bytes: size(config.socket_receive_buffer_bytes),
-        pipeline_max_requests: size(config.zurau_connection_max_requests_in_flight)
-            .unwrap_or(defaults.pipeline_max_requests),
-        pipeline_max_bytes: usize::try_from(config.zurau_connection_max_request_bytes_in_flight)
-            .unwrap_or(defaults.pipeline_max_bytes),
+        queued_max_requests: config.queued_max_requests,
+        queued_max_request_bytes: match config.queued_max_request_bytes {
+            MemoryLimit::PartOfMachine => Some(memory_of_connections()),
+            MemoryLimit::Bytes(bytes) => Some(bytes),
+            MemoryLimit::Unlimited => None,
+        },
+        arrival_timeout: config.arrival_timeout,
+        stall_timeout: config.stall_timeout,
+        listen_backlog: config.listen_backlog,
+        send_buffer_bytes: config.send_buffer_bytes,
+        receive_buffer_bytes: config.receive_buffer_bytes,
+        pipeline_max_requests: config.max_requests_in_flight,
+        pipeline_max_bytes: config.max_request_bytes_in_flight,
         finish_after_close: defaults.finish_after_close,
     }
 }
@@ -80,13 +75,12 @@ fn memory_of_connections() -> usize {
 }
 
 /// `max.connections.per.ip.overrides` may name hosts; limits are kept by address.
-fn overrides(config: &BrokerConfig) -> HashMap<IpAddr, usize> {
+fn overrides(config: &ConnectionConfig) -> HashMap<IpAddr, usize> {
     let mut limits = HashMap::new();
-    for (host, limit) in &config.max_connections_per_ip_overrides {
+    for (host, limit) in &config.max_per_ip_overrides {
         match (host.as_str(), 0_u16).to_socket_addrs() {
             Ok(addresses) => {
-                let limit = usize::try_from(*limit).unwrap_or(0);
-                limits.extend(addresses.map(|address| (address.ip(), limit)));
+                limits.extend(addresses.map(|address| (address.ip(), *limit)));
             }
             Err(error) => {
                 tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that cannot be resolved: ignored")

@@ -1,8 +1,10 @@
-//! The broker's configuration as the other rooms read it: one field for each setting of the table.
+//! The broker's configuration as the other rooms read it.
 //!
-//! A field is named like its key, with dots as underscores, and has the Rust type of the setting:
+//! A setting has a field if somebody reads it from here. Others (`as_text`) are read as text: the defaults of topics by
+//! [`TopicConfig`], roles and quorum by `identity`, and some are only shown. A field is named like its key, with dots as underscores, and has the Rust type of the setting:
 //! SHORT `i16`, INT `i32`, LONG `i64`, DOUBLE `f64`, LIST `Vec<String>`, and `Option` if there is no
-//! default. Settings that depend on each other (listeners, directories) are parsed further and
+//! default. Settings that belong to one room are read through its view ([`rooms`](super::rooms)), and their fields are
+//! not visible elsewhere. Settings that depend on each other (listeners, directories) are parsed further and
 //! checked against each other here. A value of this type never changes: a change at run time makes a new one, which
 //! [`CurrentConfig`](super::CurrentConfig) publishes. [`BrokerConfig::settings`] keeps the texts and their origins
 //! for display.
@@ -24,12 +26,15 @@ use super::{InvalidConfig, identity, reach};
 macro_rules! broker_config {
     (
         plain { $($field:ident: $type:ty = $key:literal,)* }
+        in_views { $($viewed:ident: $viewed_type:ty = $viewed_key:literal,)* }
+        as_text { $($text_key:literal,)* }
         derived { $($(#[$doc:meta])* $derived:ident: $derived_type:ty = [$($from:literal),+],)* }
     ) => {
         /// Typed view of the broker's configuration at one time.
         #[derive(Clone, Debug)]
         pub struct BrokerConfig {
             $(#[doc = concat!("`", $key, "`")] pub $field: $type,)*
+            $(#[doc = concat!("`", $viewed_key, "`")] pub(super) $viewed: $viewed_type,)*
             $($(#[$doc])* pub $derived: $derived_type,)*
             /// Every setting as text with its origin.
             pub settings: Arc<Settings>,
@@ -42,12 +47,13 @@ macro_rules! broker_config {
             fn assemble(settings: Arc<Settings>, derived: Derived) -> Result<Self, InvalidConfig> {
                 Ok(Self {
                     $($field: settings.read($key)?,)*
+                    $($viewed: settings.read($viewed_key)?,)*
                     $($derived: derived.$derived,)*
                     settings,
                 })
             }
 
-            /// The keys that have a field of their own, and whether the field's type suits.
+            /// The keys that are listed above, and whether the type of the field suits.
             #[cfg(test)]
             fn keys() -> Vec<(&'static str, bool)> {
                 use super::value::FromValue;
@@ -56,6 +62,8 @@ macro_rules! broker_config {
                 };
                 vec![
                     $(($key, suits($key, <$type>::suits)),)*
+                    $(($viewed_key, suits($viewed_key, <$viewed_type>::suits)),)*
+                    $(($text_key, true),)*
                     $($(($from, true),)+)*
                 ]
             }
@@ -66,17 +74,43 @@ macro_rules! broker_config {
 broker_config! {
     plain {
         node_id: i32 = "node.id",
-        process_roles: Vec<String> = "process.roles",
-        controller_quorum_voters: Vec<String> = "controller.quorum.voters",
-        controller_quorum_bootstrap_servers: Vec<String> = "controller.quorum.bootstrap.servers",
         zurau_cluster_id: Option<String> = "zurau.cluster.id",
-        controller_listener_names: Vec<String> = "controller.listener.names",
         broker_rack: Option<String> = "broker.rack",
         num_network_threads: i32 = "num.network.threads",
         num_io_threads: i32 = "num.io.threads",
         num_recovery_threads_per_data_dir: i32 = "num.recovery.threads.per.data.dir",
-        background_threads: i32 = "background.threads",
         zurau_storage_lanes: i32 = "zurau.storage.lanes",
+        request_timeout_ms: i32 = "request.timeout.ms",
+        fetch_max_bytes: i32 = "fetch.max.bytes",
+        max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",
+        zurau_fetch_session_cache_max_bytes: i64 = "zurau.fetch.session.cache.max.bytes",
+        max_request_partition_size_limit: i32 = "max.request.partition.size.limit",
+        zurau_stray_partitions_max: i32 = "zurau.stray.partitions.max",
+        zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
+        zurau_stop_timeout_ms: i64 = "zurau.stop.timeout.ms",
+        auto_create_topics_enable: bool = "auto.create.topics.enable",
+        num_partitions: i32 = "num.partitions",
+        default_replication_factor: i32 = "default.replication.factor",
+        delete_topic_enable: bool = "delete.topic.enable",
+        min_insync_replicas: i32 = "min.insync.replicas",
+        max_decompressed_message_bytes: i32 = "max.decompressed.message.bytes",
+        unclean_leader_election_enable: bool = "unclean.leader.election.enable",
+        compression_type: String = "compression.type",
+        compression_gzip_level: i32 = "compression.gzip.level",
+        compression_lz4_level: i32 = "compression.lz4.level",
+        compression_zstd_level: i32 = "compression.zstd.level",
+        zurau_flush_before_ack: bool = "zurau.flush.before.ack",
+        log_segment_delete_delay_ms: i64 = "log.segment.delete.delay.ms",
+        log_cleaner_min_compaction_lag_ms: i64 = "log.cleaner.min.compaction.lag.ms",
+        log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms",
+        replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second",
+        producer_id_expiration_ms: i32 = "producer.id.expiration.ms",
+        metadata_log_segment_bytes: i32 = "metadata.log.segment.bytes",
+        metadata_log_max_record_bytes_between_snapshots: i64 = "metadata.log.max.record.bytes.between.snapshots",
+        metadata_log_max_snapshot_interval_ms: i64 = "metadata.log.max.snapshot.interval.ms",
+    }
+    in_views {
+        background_threads: i32 = "background.threads",
         socket_send_buffer_bytes: i32 = "socket.send.buffer.bytes",
         socket_receive_buffer_bytes: i32 = "socket.receive.buffer.bytes",
         socket_listen_backlog_size: i32 = "socket.listen.backlog.size",
@@ -91,52 +125,11 @@ broker_config! {
         zurau_connection_max_request_bytes_in_flight: i64 = "zurau.connection.max.request.bytes.in.flight",
         zurau_request_arrival_timeout_ms: i64 = "zurau.request.arrival.timeout.ms",
         zurau_connection_stall_timeout_ms: i64 = "zurau.connection.stall.timeout.ms",
-        request_timeout_ms: i32 = "request.timeout.ms",
-        fetch_max_bytes: i32 = "fetch.max.bytes",
-        max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots",
-        zurau_fetch_session_cache_max_bytes: i64 = "zurau.fetch.session.cache.max.bytes",
-        max_request_partition_size_limit: i32 = "max.request.partition.size.limit",
-        zurau_stray_partitions_max: i32 = "zurau.stray.partitions.max",
-        zurau_disk_reserve_bytes: i64 = "zurau.disk.reserve.bytes",
         zurau_scrub_bytes_per_second: i64 = "zurau.scrub.bytes.per.second",
         zurau_scrub_interval_ms: i64 = "zurau.scrub.interval.ms",
-        zurau_stop_timeout_ms: i64 = "zurau.stop.timeout.ms",
-        auto_create_topics_enable: bool = "auto.create.topics.enable",
-        num_partitions: i32 = "num.partitions",
-        default_replication_factor: i32 = "default.replication.factor",
-        delete_topic_enable: bool = "delete.topic.enable",
-        min_insync_replicas: i32 = "min.insync.replicas",
-        message_max_bytes: i32 = "message.max.bytes",
-        max_decompressed_message_bytes: i32 = "max.decompressed.message.bytes",
-        unclean_leader_election_enable: bool = "unclean.leader.election.enable",
-        compression_type: String = "compression.type",
-        compression_gzip_level: i32 = "compression.gzip.level",
-        compression_lz4_level: i32 = "compression.lz4.level",
-        compression_zstd_level: i32 = "compression.zstd.level",
-        zurau_flush_before_ack: bool = "zurau.flush.before.ack",
-        log_segment_bytes: i32 = "log.segment.bytes",
-        log_roll_ms: Option<i64> = "log.roll.ms",
-        log_roll_hours: i32 = "log.roll.hours",
-        log_roll_jitter_ms: Option<i64> = "log.roll.jitter.ms",
-        log_roll_jitter_hours: i32 = "log.roll.jitter.hours",
-        log_retention_ms: Option<i64> = "log.retention.ms",
-        log_retention_minutes: Option<i32> = "log.retention.minutes",
-        log_retention_hours: i32 = "log.retention.hours",
-        log_retention_bytes: i64 = "log.retention.bytes",
         log_retention_check_interval_ms: i64 = "log.retention.check.interval.ms",
-        log_segment_delete_delay_ms: i64 = "log.segment.delete.delay.ms",
-        log_cleanup_policy: Vec<String> = "log.cleanup.policy",
-        log_index_interval_bytes: i32 = "log.index.interval.bytes",
-        log_index_size_max_bytes: i32 = "log.index.size.max.bytes",
-        log_preallocate: bool = "log.preallocate",
-        log_flush_interval_messages: i64 = "log.flush.interval.messages",
-        log_flush_interval_ms: Option<i64> = "log.flush.interval.ms",
-        log_flush_scheduler_interval_ms: i64 = "log.flush.scheduler.interval.ms",
         log_flush_offset_checkpoint_interval_ms: i32 = "log.flush.offset.checkpoint.interval.ms",
         log_flush_start_offset_checkpoint_interval_ms: i32 = "log.flush.start.offset.checkpoint.interval.ms",
-        log_message_timestamp_type: String = "log.message.timestamp.type",
-        log_message_timestamp_before_max_ms: i64 = "log.message.timestamp.before.max.ms",
-        log_message_timestamp_after_max_ms: i64 = "log.message.timestamp.after.max.ms",
         log_initial_task_delay_ms: i64 = "log.initial.task.delay.ms",
         log_cleaner_enable: bool = "log.cleaner.enable",
         log_cleaner_threads: i32 = "log.cleaner.threads",
@@ -145,19 +138,7 @@ broker_config! {
         log_cleaner_io_buffer_size: i32 = "log.cleaner.io.buffer.size",
         log_cleaner_io_buffer_load_factor: f64 = "log.cleaner.io.buffer.load.factor",
         log_cleaner_io_max_bytes_per_second: f64 = "log.cleaner.io.max.bytes.per.second",
-        log_cleaner_delete_retention_ms: i64 = "log.cleaner.delete.retention.ms",
-        log_cleaner_min_cleanable_ratio: f64 = "log.cleaner.min.cleanable.ratio",
-        log_cleaner_min_compaction_lag_ms: i64 = "log.cleaner.min.compaction.lag.ms",
-        log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms",
-        log_local_retention_ms: i64 = "log.local.retention.ms",
-        log_local_retention_bytes: i64 = "log.local.retention.bytes",
-        log_remote_copy_lag_ms: i64 = "log.remote.copy.lag.ms",
-        log_remote_copy_lag_bytes: i64 = "log.remote.copy.lag.bytes",
         replica_high_watermark_checkpoint_interval_ms: i64 = "replica.high.watermark.checkpoint.interval.ms",
-        replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second",
-        leader_replication_throttled_rate: i64 = "leader.replication.throttled.rate",
-        follower_replication_throttled_rate: i64 = "follower.replication.throttled.rate",
-        producer_id_expiration_ms: i32 = "producer.id.expiration.ms",
         producer_id_expiration_check_interval_ms: i32 = "producer.id.expiration.check.interval.ms",
         group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms",
         group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms",
@@ -173,9 +154,40 @@ broker_config! {
         offsets_topic_compression_codec: i32 = "offsets.topic.compression.codec",
         offsets_load_buffer_size: i32 = "offsets.load.buffer.size",
         offsets_commit_timeout_ms: i32 = "offsets.commit.timeout.ms",
-        metadata_log_segment_bytes: i32 = "metadata.log.segment.bytes",
-        metadata_log_max_record_bytes_between_snapshots: i64 = "metadata.log.max.record.bytes.between.snapshots",
-        metadata_log_max_snapshot_interval_ms: i64 = "metadata.log.max.snapshot.interval.ms",
+    }
+    as_text {
+        "process.roles",
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "controller.listener.names",
+        "message.max.bytes",
+        "log.segment.bytes",
+        "log.roll.ms",
+        "log.roll.hours",
+        "log.roll.jitter.ms",
+        "log.roll.jitter.hours",
+        "log.retention.ms",
+        "log.retention.minutes",
+        "log.retention.hours",
+        "log.retention.bytes",
+        "log.cleanup.policy",
+        "log.index.interval.bytes",
+        "log.index.size.max.bytes",
+        "log.preallocate",
+        "log.flush.interval.messages",
+        "log.flush.interval.ms",
+        "log.flush.scheduler.interval.ms",
+        "log.message.timestamp.type",
+        "log.message.timestamp.before.max.ms",
+        "log.message.timestamp.after.max.ms",
+        "log.cleaner.delete.retention.ms",
+        "log.cleaner.min.cleanable.ratio",
+        "log.local.retention.ms",
+        "log.local.retention.bytes",
+        "log.remote.copy.lag.ms",
+        "log.remote.copy.lag.bytes",
+        "leader.replication.throttled.rate",
+        "follower.replication.throttled.rate",
     }
     derived {
         /// `listeners` with what each speaks, without those of the controller; never empty

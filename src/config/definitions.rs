@@ -2,7 +2,7 @@
 //!
 //! Everything else in this room is derived from the table: loading checks values against it, the
 //! typed views read them, `zurau config` and DescribeConfigs print it. A setting has a row here and a
-//! field in [`BrokerConfig`](super::BrokerConfig) or [`TopicConfig`](super::TopicConfig); a test compares
+//! place in [`BrokerConfig`](super::BrokerConfig) or [`TopicConfig`](super::TopicConfig); a test compares
 //! the two. (The settings in `kept` are only stored and shown: what they configure is not served.) Names, types,
 //! ranges and defaults are those of Kafka 4.4, except for these:
 //!

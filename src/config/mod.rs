@@ -17,7 +17,8 @@
 //! - [`mod@unserved`]: Kafka's settings that are not served. One that somebody relies on for protection ends the
 //!   start; the others are warnings, since a stock `server.properties` must start this broker.
 //! - [`mod@identity`]: a configuration for one of several nodes must not start either.
-//! - [`broker`], [`listeners`], [`topic`]: the typed views that other rooms read.
+//! - [`broker`], [`listeners`], [`topic`]: the typed configuration of the broker and of a topic.
+//! - [`rooms`]: what one room reads of it, in the units that the room works in.
 //! - [`dynamic`]: changes at run time, applied over the configuration at the start.
 //! - [`current`]: the effective configuration, published; rooms read a setting there each time that they use it.
 //! - [`describe`]: the same values as DescribeConfigs returns them, with sources and synonyms.
@@ -36,6 +37,7 @@ pub mod listeners;
 pub mod parse;
 mod properties;
 mod reach;
+pub mod rooms;
 mod settings;
 pub mod topic;
 mod unserved;
@@ -49,6 +51,9 @@ pub(crate) use identity::host_name;
 pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};
 pub use parse::Sources;
 pub(crate) use properties::push_unicode_escape;
+pub use rooms::{
+    CleanerConfig, ConnectionConfig, GroupConfig, HousekeepingConfig, MemoryLimit, ScrubConfig,
+};
 pub use settings::{Origin, Setting, Settings};
 pub use topic::{CleanupPolicy, TimestampType, TopicConfig, validate_override};
 pub use warning::{Lack, Warning};

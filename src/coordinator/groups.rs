@@ -62,9 +62,7 @@ impl Groups {
         clock: Arc<dyn Clock>,
         runtime: runtime::Handle,
     ) -> Self {
-        let milliseconds = |number| Duration::from_millis(u64::try_from(number).unwrap_or(0));
-        let period = milliseconds(config.offsets_retention_check_interval_ms);
-        let write_timeout = milliseconds(i64::from(config.offsets_commit_timeout_ms));
+        let settings = config.groups();
         let kind = Kind {
             topic: topic::CONSUMER_OFFSETS_TOPIC,
             log: machine::log_options(&config),
@@ -79,11 +77,11 @@ impl Groups {
             runtime: runtime.clone(),
         };
         let hosts = Hosts::start(surroundings, kind);
-        let expire = expire_offsets(hosts.downgrade(), period.max(Duration::from_millis(1)));
+        let expire = expire_offsets(hosts.downgrade(), settings.offsets_retention_check_interval);
         let expiry = Arc::new(Expiry(runtime.spawn(expire).abort_handle()));
         Self {
             hosts,
-            write_timeout,
+            write_timeout: settings.commit_timeout,
             expiry,
         }
     }

@@ -92,26 +92,24 @@ pub(super) fn no_effect(effect: Infallible) {
 
 /// What the configuration says about their log.
 pub(super) fn log_options(config: &BrokerConfig) -> LogOptions {
+    let config = config.groups();
     LogOptions {
-        codec: i16::try_from(config.offsets_topic_compression_codec)
-            .ok()
-            .and_then(Codec::from_id)
-            .unwrap_or_default(),
-        load_bytes: usize::try_from(config.offsets_load_buffer_size).unwrap_or(1),
+        codec: Codec::from_id(config.topic_codec).unwrap_or_default(),
+        load_bytes: config.load_bytes,
     }
 }
 
 /// What the configuration says about groups, for the machine.
 pub(super) fn settings(config: &BrokerConfig) -> Settings {
+    let config = config.groups();
     Settings {
-        min_session_timeout_ms: config.group_min_session_timeout_ms,
-        max_session_timeout_ms: config.group_max_session_timeout_ms,
-        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
-        max_size: config.group_max_size,
+        min_session_timeout_ms: config.min_session_timeout_ms,
+        max_session_timeout_ms: config.max_session_timeout_ms,
+        initial_rebalance_delay_ms: config.initial_rebalance_delay_ms,
+        max_size: config.max_size,
         offset_metadata_max_bytes: config.offset_metadata_max_bytes,
-        offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
-        members_max_bytes: usize::try_from(config.zurau_group_members_max_bytes)
-            .unwrap_or(usize::MAX),
+        offsets_retention_ms: config.offsets_retention_ms,
+        members_max_bytes: config.members_max_bytes,
     }
 }
 

@@ -13,11 +13,12 @@ pub(super) const CONSUMER_OFFSETS_TOPIC: InternalTopic = InternalTopic {
 
 /// The topic as it is made when it is first needed.
 pub fn offsets_topic(config: &BrokerConfig, image: &Image) -> NewTopic {
+    let config = config.groups();
     compacted(
         CONSUMER_OFFSETS,
-        config.offsets_topic_num_partitions,
-        config.offsets_topic_replication_factor,
-        config.offsets_topic_segment_bytes,
+        config.topic_partitions,
+        config.topic_replication_factor,
+        config.topic_segment_bytes,
         image,
     )
 }

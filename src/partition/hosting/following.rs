@@ -46,7 +46,7 @@ impl Partitions {
         let threads = self.shared.threads.lock();
         let mut threads = threads.unwrap_or_else(PoisonError::into_inner);
         if let Some(cleaner) = &mut threads.cleaner {
-            cleaner.follow_settings(now);
+            cleaner.follow_settings(&now.cleaner());
         }
     }
 

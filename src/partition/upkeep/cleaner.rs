@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Timestamp, TopicId};
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{CleanerConfig, TopicConfig};
 use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
 use crate::log::{Checkpoint, is_out_of_descriptors};
 use crate::partition::hosting::manager::{Partitions, StartError};
@@ -83,8 +83,8 @@ struct Chosen {
 
 impl Partitions {
     pub(in crate::partition) fn start_cleaner(&self) -> Result<(), StartError> {
-        let config = self.shared.config.now();
-        if !config.log_cleaner_enable {
+        let config = self.shared.config.now().cleaner();
+        if !config.is_enabled {
             return Ok(());
         }
         let cleaner = Cleaner::start(self.clone(), &config).map_err(StartError::Thread)?;
@@ -98,7 +98,7 @@ impl Partitions {
 }
 
 impl Cleaner {
-    fn start(partitions: Partitions, config: &BrokerConfig) -> std::io::Result<Self> {
+    fn start(partitions: Partitions, config: &CleanerConfig) -> std::io::Result<Self> {
         let mut state = State::default();
         state.clean.load(&partitions);
         let workers = Workers::default();
@@ -119,16 +119,15 @@ impl Cleaner {
 
     /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
     /// the settings again.
-    pub(in crate::partition) fn follow_settings(&mut self, config: &BrokerConfig) {
+    pub(in crate::partition) fn follow_settings(&mut self, config: &CleanerConfig) {
         if let Err(error) = self.start_missing(config) {
             tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
         }
         self.shared.signal.look_again();
     }
 
-    fn start_missing(&mut self, config: &BrokerConfig) -> std::io::Result<()> {
-        let wanted = threads(config);
-        while self.shared.one_more(wanted) {
+    fn start_missing(&mut self, config: &CleanerConfig) -> std::io::Result<()> {
+        while self.shared.one_more(config.threads) {
             let shared = Arc::clone(&self.shared);
             self.workers
                 .start(format!("log-cleaner-{}", self.started), move |_| {
@@ -141,22 +140,12 @@ impl Cleaner {
     }
 }
 
-/// `log.cleaner.threads`
-fn threads(config: &BrokerConfig) -> usize {
-    usize::try_from(config.log_cleaner_threads).unwrap_or(0)
-}
-
 /// What one of the threads may take.
-fn limits(config: &BrokerConfig) -> CompactionLimits {
-    let part = |bytes: i64| {
-        let part = bytes / i64::from(config.log_cleaner_threads.max(1));
-        u64::try_from(part).unwrap_or(0)
-    };
-    let io_bytes = part(i64::from(config.log_cleaner_io_buffer_size)) / 2;
+const fn limits(config: &CleanerConfig) -> CompactionLimits {
     CompactionLimits {
-        map_bytes: part(config.log_cleaner_dedupe_buffer_size),
-        map_load_factor: config.log_cleaner_io_buffer_load_factor,
-        io_bytes: usize::try_from(io_bytes).unwrap_or(0),
+        map_bytes: config.map_bytes,
+        map_load_factor: config.map_load_factor,
+        io_bytes: config.io_bytes,
     }
 }
 
@@ -164,13 +153,16 @@ impl Shared {
     fn run(&self) {
         loop {
             let calls = self.signal.calls();
-            let config = self.partitions.shared.config.now();
-            if self.is_one_too_many(threads(&config)) {
+            let config = self.partitions.shared.config.now().cleaner();
+            if self.is_one_too_many(config.threads) {
                 return;
             }
             let has_cleaned = self.round(&config);
-            let backoff = u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0);
-            let backoff = Duration::from_millis(if has_cleaned { 0 } else { backoff });
+            let backoff = if has_cleaned {
+                Duration::ZERO
+            } else {
+                config.backoff
+            };
             if self.signal.wait(backoff, calls) == Woken::End {
                 return;
             }
@@ -202,7 +194,7 @@ impl Shared {
     }
 
     /// Cleans the filthiest log. False when there was none, or it came no further.
-    fn round(&self, config: &BrokerConfig) -> bool {
+    fn round(&self, config: &CleanerConfig) -> bool {
         let Some(chosen) = self.choose() else {
             return false;
         };

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::HousekeepingConfig;
 use crate::log::Checkpoint;
 
 use super::rounds::DirectoryRounds;
@@ -18,30 +19,18 @@ const SHORT_ROUND: Duration = Duration::from_secs(1);
 /// a line in the log.
 const SECOND_ATTEMPTS: Duration = Duration::from_secs(10);
 
-/// How often each of the longer rounds is made.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::partition) struct Periods {
-    /// Before the first retention.
-    pub(in crate::partition) initial_delay: Duration,
-    pub(in crate::partition) retention: Duration,
-    pub(in crate::partition) recovery_points: Duration,
-    pub(in crate::partition) log_starts: Duration,
-    pub(in crate::partition) high_watermarks: Duration,
-    pub(in crate::partition) producers: Duration,
-}
-
 /// Starts the housekeeper of directory number `number`.
 pub(in crate::partition) fn start(
     number: usize,
     rounds: DirectoryRounds,
-    periods: Periods,
+    periods: HousekeepingConfig,
 ) -> std::io::Result<Workers> {
     Workers::start_one(format!("housekeeping-{number}"), move |signal| {
         keep_house(&rounds, periods, signal);
     })
 }
 
-fn keep_house(rounds: &DirectoryRounds, periods: Periods, signal: &Signal) {
+fn keep_house(rounds: &DirectoryRounds, periods: HousekeepingConfig, signal: &Signal) {
     let started = Instant::now();
     let round = |first, every| Round {
         every,

@@ -2,30 +2,18 @@
 //! concerns the directory as a whole is done here, on the housekeeper's thread.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use crate::base::{Offset, Timestamp};
 use crate::log::{Checkpoint, PartitionOffsets};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::hosting::manager::{Partitions, StartError};
 
-use super::housekeeping::{self, Periods};
+use super::housekeeping;
 use super::rounds_at_once::Turn;
 
 impl Partitions {
     pub(in crate::partition) fn start_housekeeping(&self) -> Result<(), StartError> {
-        let config = self.shared.config.now();
-        let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(1).max(1));
-        let periods = Periods {
-            initial_delay: millis(config.log_initial_task_delay_ms),
-            retention: millis(config.log_retention_check_interval_ms),
-            recovery_points: millis(i64::from(config.log_flush_offset_checkpoint_interval_ms)),
-            log_starts: millis(i64::from(
-                config.log_flush_start_offset_checkpoint_interval_ms,
-            )),
-            high_watermarks: millis(config.replica_high_watermark_checkpoint_interval_ms),
-            producers: millis(i64::from(config.producer_id_expiration_check_interval_ms)),
-        };
+        let periods = self.shared.config.now().housekeeping();
         for (number, directory) in self.shared.directories.iter().enumerate() {
             let rounds = DirectoryRounds {
                 partitions: self.clone(),
@@ -106,7 +94,7 @@ impl DirectoryRounds {
     /// Leave to make a round, if not too many are under way.
     pub(in crate::partition) fn take_turn(&self) -> Option<Turn<'_>> {
         let shared = &self.partitions.shared;
-        let most = usize::try_from(shared.config.now().background_threads).unwrap_or(1);
+        let most = shared.config.now().housekeeping().directories_at_once;
         shared.rounds_at_once.take(most)
     }
 

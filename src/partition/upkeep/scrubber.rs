@@ -23,21 +23,12 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::base::TopicId;
+use crate::config::ScrubConfig;
 use crate::log::{Finding, Scrubbed, ViewedSegment};
 use crate::partition::hosting::manager::{Partitions, StartError};
 use crate::partition::replica::Replica;
 
 use super::workers::{Signal, Workers};
-
-/// How much and how often is read.
-#[derive(Clone, Copy, Debug)]
-struct Scrubbing {
-    bytes_per_second: u64,
-    /// Before the first round.
-    initial_delay: Duration,
-    /// From the begin of one round to that of the next.
-    interval: Duration,
-}
 
 /// What was scrubbed since the start.
 #[derive(Debug, Default)]
@@ -55,13 +46,7 @@ pub struct ScrubCounts {
 impl Partitions {
     /// Starts the scrubber, where one is wanted.
     pub(in crate::partition) fn start_scrubbing(&self) -> Result<(), StartError> {
-        let config = self.shared.config.now();
-        let number = |value: i64| u64::try_from(value).unwrap_or(0);
-        let scrubbing = Scrubbing {
-            bytes_per_second: number(config.zurau_scrub_bytes_per_second),
-            initial_delay: Duration::from_millis(number(config.log_initial_task_delay_ms)),
-            interval: Duration::from_millis(number(config.zurau_scrub_interval_ms).max(1)),
-        };
+        let scrubbing = self.shared.config.now().scrub();
         if scrubbing.bytes_per_second == 0 {
             return Ok(());
         }
@@ -100,7 +85,7 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    fn run(&mut self, scrubbing: Scrubbing) {
+    fn run(&mut self, scrubbing: ScrubConfig) {
         let mut rest = scrubbing.initial_delay.min(scrubbing.interval);
         while self.pace.wait(rest).is_continue() {
             let begun = Instant::now();

@@ -21,7 +21,7 @@ impl Pace for CleanerPace<'_> {
         let mut bytes = bytes;
         loop {
             let calls = self.signal.calls();
-            let most = self.config.now().log_cleaner_io_max_bytes_per_second;
+            let most = self.config.now().cleaner().max_bytes_per_second;
             let wait = self.rate.wait_for(bytes, most, Instant::now());
             if wait < LEAST_WAIT || self.signal.wait(wait, calls) != Woken::LookAgain {
                 break;
