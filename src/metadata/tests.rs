@@ -485,3 +485,44 @@ proptest! {
         prop_assert_eq!(loaded.topics().map(|topic| topic.id).collect::<Vec<_>>(), known);
     }
 }
+
+proptest! {
+    /// Who compares two images finds what the records between them have changed.
+    #[test]
+    fn the_difference_of_two_images_is_what_was_changed(records in vec(plausible(), 0..60)) {
+        let mut image = Image::default();
+        for record in records {
+            let next = image.offset().next();
+            let Ok((after, delta)) = image.apply(&[record], next, EPOCH) else { continue };
+            let between = Delta::between(&image, &after);
+            for topic in &delta.created_or_changed_topics {
+                let is_told = between.created_or_changed_topics.contains(topic);
+                let is_different = image.topic_by_id(topic.id) != Some(topic);
+                prop_assert_eq!(is_told, is_different);
+            }
+            prop_assert!(between.created_or_changed_topics.len() <= delta.created_or_changed_topics.len());
+            prop_assert_eq!(&between.deleted_topics, &delta.deleted_topics);
+            let is_within = |name| delta.changed_configs.contains(name);
+            prop_assert!(between.changed_configs.iter().all(is_within));
+            let is_within = |resource| delta.changed_other_configs.contains(resource);
+            prop_assert!(between.changed_other_configs.iter().all(is_within));
+            let is_within = |broker| delta.changed_brokers.contains(broker);
+            prop_assert!(between.changed_brokers.iter().all(is_within));
+            let is_within = |feature| delta.changed_features.contains(feature);
+            prop_assert!(between.changed_features.iter().all(is_within));
+            for (resource_type, name, values) in after.all_configs() {
+                let is_topic = resource_type == ConfigResourceType::TOPIC;
+                let is_told = is_topic && between.changed_configs.iter().any(|topic| topic == name)
+                    || between.changed_other_configs.iter().any(|other| {
+                        other.resource_type == resource_type && other.name == name
+                    });
+                prop_assert_eq!(is_told, image.configs(resource_type, name) != values);
+            }
+            prop_assert!(Delta::between(&after, &after).is_empty());
+            image = after;
+        }
+        let all = Delta::between(&Image::default(), &image);
+        prop_assert_eq!(all.created_or_changed_topics.len(), image.topic_count());
+        prop_assert_eq!(all.changed_brokers.len(), image.brokers().count());
+    }
+}
