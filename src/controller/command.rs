@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
+use crate::base::{Ask, DirectoryId, ErrorCode, KafkaUuid, NodeId, ProducerId, TopicId};
 use crate::metadata::ConfigResource;
 use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
 
@@ -65,10 +65,7 @@ impl Refusal {
 }
 
 /// Something that the controller can be asked. What is answered belongs to what is asked.
-pub trait Command: Send + 'static {
-    /// The answer.
-    type Reply: Send + 'static;
-
+pub trait Command: Ask {
     /// Decides about it.
     fn decide(&self, situation: &mut Situation<'_>) -> Decision<Self::Reply>;
 }
