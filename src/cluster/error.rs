@@ -24,10 +24,10 @@ pub enum MetadataLogError {
     /// What is in it makes no sense.
     #[error("{0}; restore the metadata log from a copy")]
     Load(#[from] LoadError),
-    /// A batch in the midst of the log is not what was written.
+    /// A batch inside the log is not what was written.
     #[error(
-        "{path:?} is damaged at byte {position}: {reason}. Nothing was changed; restore the file from a copy, or cut \
-         it there to go on without what is behind that byte"
+        "{path:?} is damaged at byte {position}: {reason}. Nothing was changed; restore the file from a copy, or \
+         truncate it at that byte to go on without what follows"
     )]
     Damaged {
         /// The segment's file.
@@ -39,11 +39,11 @@ pub enum MetadataLogError {
     },
     /// A segment is missing, or has lost its end.
     #[error(
-        "what it held from offset {from} up to {to} is missing before {path:?}. Nothing was changed; restore it from a \
-         copy"
+        "the records from offset {from} up to {to} are missing before {path:?}. Nothing was changed; restore them \
+         from a copy"
     )]
     Gap {
-        /// The segment that lies behind.
+        /// The segment after the gap.
         path: PathBuf,
         /// Where the log before it ends.
         from: Offset,
@@ -52,8 +52,8 @@ pub enum MetadataLogError {
     },
     /// The log has lost its end.
     #[error(
-        "it ends at offset {end}, and everything below {committed} was on the disk. Nothing was changed; restore it \
-         from a copy, or remove {file} to go on without what is missing",
+        "it ends at offset {end}, but it was on disk up to offset {committed}. Nothing was changed; restore it \
+         from a copy, or remove {file} to go on without the missing records",
         file = committed::FILE
     )]
     Short {
@@ -64,8 +64,8 @@ pub enum MetadataLogError {
     },
     /// The log has lost its end.
     #[error(
-        "it ends at offset {end}, which is before {path:?}. Nothing was changed; restore its segments from a copy, or \
-         move all of them away to go on with what the snapshot holds"
+        "it ends at offset {end}, before the end of the snapshot {path:?}. Nothing was changed; restore its segments \
+         from a copy, or move all of them away to go on from the snapshot"
     )]
     BehindSnapshot {
         /// The snapshot.
@@ -75,20 +75,20 @@ pub enum MetadataLogError {
     },
     /// The log is gone.
     #[error(
-        "it has no segment, and is not new. Nothing was changed; restore it from a copy, or remove its directory to \
-         begin a cluster that has no topics"
+        "it has no segment, although it is not new. Nothing was changed; restore it from a copy, or remove its \
+         directory to start a cluster that has no topics"
     )]
     NoLog,
-    /// The log has lost its begin.
+    /// The log has lost its beginning.
     #[error(
-        "it begins at offset {first}, and no snapshot of what was before that can be used. Nothing was changed; \
-         restore one from a copy"
+        "it begins at offset {first}, and there is no usable snapshot of what came before. Nothing was changed; \
+         restore a snapshot from a copy"
     )]
     NoSnapshot {
         /// Where it begins.
         first: Offset,
     },
-    /// A snapshot is not what was written. It is passed over.
+    /// A snapshot is not what was written. It is skipped.
     #[error("it is damaged at byte {position}: {reason}")]
     DamagedSnapshot {
         /// Where.
@@ -97,7 +97,7 @@ pub enum MetadataLogError {
         reason: String,
     },
     /// A snapshot under the name of a later one.
-    #[error("it was made of less than its name says")]
+    #[error("it holds an earlier state than its name says")]
     OldSnapshot,
     /// Something else stands under the name of a file.
     #[error("{path:?} is {kind} and not a file; put the file itself there")]
@@ -119,10 +119,10 @@ pub enum MetadataLogError {
     },
     /// The cluster has controllers besides this one, and they must agree on what is written.
     #[error(
-        "its quorum has the voters {0:?}, and this broker serves only clusters of which it is the one controller"
+        "its quorum has the voters {0:?}, but this broker only serves clusters whose single controller it is"
     )]
     OtherVoters(Vec<i32>),
-    /// The metadata is of a release that this one does not know.
+    /// The metadata was written by a release that this one does not know.
     #[error("its metadata cannot be read: {0}")]
     MetadataVersion(String),
     /// A batch or a record cannot be decoded.

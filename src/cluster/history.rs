@@ -50,7 +50,7 @@ pub(super) struct History {
 
 /// What is known of the log from elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Expected {
     /// Everything below was synced.
     pub(super) committed: Option<Offset>,
     /// The newest leadership.
@@ -59,9 +59,9 @@ pub(super) struct Told {
 
 impl History {
     /// Checks and loads what is in `directory`; nothing is changed.
-    pub(super) fn read(directory: &Path, told: Told) -> Result<Self, MetadataLogError> {
+    pub(super) fn read(directory: &Path, expected: Expected) -> Result<Self, MetadataLogError> {
         let files = Files::list(directory)?;
-        let checked = files.check(told)?;
+        let checked = files.check(expected)?;
         let mut history = files.load_snapshot(directory, &checked)?;
         let mark = checked.marks.get(&history.end).copied();
         let mark = mark.unwrap_or_else(|| Mark::begin(files.first().unwrap_or_default()));
@@ -207,8 +207,8 @@ impl Files {
     }
 
     /// Reads all of the log.
-    fn check(&self, told: Told) -> Result<Checked, MetadataLogError> {
-        let mut place = Place::beginning(self.first().unwrap_or_default(), told.epoch);
+    fn check(&self, expected: Expected) -> Result<Checked, MetadataLogError> {
+        let mut place = Place::beginning(self.first().unwrap_or_default(), expected.epoch);
         let mut marks = BTreeMap::new();
         let last = self.segments.keys().next_back();
         for (base, path) in &self.segments {
@@ -249,7 +249,7 @@ impl Files {
             place = file.place();
         }
         let end = place.offset;
-        if let Some(committed) = told.committed.filter(|committed| *committed > end) {
+        if let Some(committed) = expected.committed.filter(|committed| *committed > end) {
             return Err(MetadataLogError::Short { end, committed });
         }
         Ok(Checked {
@@ -286,7 +286,7 @@ impl Files {
                 Ok(loaded) if first.is_none() => return self.without_log(*name, loaded),
                 Ok(loaded) => return Ok(History::beginning(*name, loaded)),
                 Err(error) => {
-                    tracing::error!(snapshot = %path.display(), %error, "metadata snapshot cannot be used: going back to what is before it");
+                    tracing::error!(snapshot = %path.display(), %error, "metadata snapshot cannot be used: trying the one before it");
                 }
             }
         }
@@ -300,7 +300,7 @@ impl Files {
     /// A snapshot and no log, as Kafka's format tool leaves them, and as nobody else does.
     fn without_log(&self, name: SnapshotName, loaded: Loaded) -> Result<History, MetadataLogError> {
         if name.end > Offset::ZERO {
-            tracing::error!(snapshot = %name, "the metadata log has no segment: going on from its snapshot; what was changed after that is lost");
+            tracing::error!(snapshot = %name, "the metadata log has no segment: starting from its snapshot; later changes are lost");
         } else if self.was_led {
             return Err(MetadataLogError::NoLog);
         }

@@ -37,7 +37,7 @@ use crate::schema::DecodeError;
 
 use super::committed::{self, Committed};
 use super::error::MetadataLogError;
-use super::history::{History, Told};
+use super::history::{Expected, History};
 use super::leadership::Leadership;
 use super::quorum::Quorum;
 use super::quorum_state::QuorumState;
@@ -77,11 +77,11 @@ impl MetadataLog {
         let node = NodeId(config.node_id);
         let state = QuorumState::read(&directory)?;
         let known_epoch = state.as_ref().map(QuorumState::epoch);
-        let told = Told {
+        let expected = Expected {
             committed: committed::read(parent)?,
             epoch: known_epoch,
         };
-        let history = History::read(&directory, told)?;
+        let history = History::read(&directory, expected)?;
         refuse_what_is_not_ours(&history, state.as_ref(), node)?;
         let History {
             loader,
@@ -140,7 +140,7 @@ impl MetadataLog {
     /// A transaction that a controller before us has left open would swallow what we write.
     fn abort_transaction(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
         if self.loader.is_in_transaction() {
-            tracing::warn!("a transaction of the metadata was left open: aborted");
+            tracing::warn!("the last controller left a metadata transaction open: it is aborted");
             let abort = MetadataRecord::AbortTransaction(AbortTransaction::default());
             self.append(&[abort], now)?;
         }
@@ -166,7 +166,7 @@ impl MetadataLog {
         self.loader.published()
     }
 
-    /// The leadership that was taken, as others are told of it.
+    /// The leadership that was taken, as others learn of it.
     ///
     /// # Errors
     /// When what the log says of the voters is not what its schema says.

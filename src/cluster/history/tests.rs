@@ -82,11 +82,11 @@ impl Home {
     fn read(&self) -> Result<Image, MetadataLogError> {
         let directory = self.directory();
         let state = QuorumState::read(&self.log_path())?;
-        let told = Told {
+        let expected = Expected {
             committed: committed::read(&directory)?,
             epoch: state.map(|state| state.epoch()),
         };
-        let history = History::read(&self.log_path(), told)?;
+        let history = History::read(&self.log_path(), expected)?;
         Ok(history.loader.published().clone())
     }
 
@@ -287,7 +287,7 @@ fn a_snapshot_that_is_damaged_is_passed_over_or_missed() {
     with_content(older, b"", || {
         assert!(!home.is_refused("the newer one is there"));
         with_content(newer, b"", || {
-            assert!(home.refusal().contains("no snapshot"))
+            assert!(home.refusal().contains("no usable snapshot"))
         });
     });
 }
@@ -303,7 +303,7 @@ fn a_log_that_ends_below_its_snapshot_is_refused() {
         }
     }
     let line = home.refusal();
-    assert!(line.contains("which is before"), "{line}");
+    assert!(line.contains("before the end of the snapshot"), "{line}");
     // the cure that it names: with the snapshot alone
     fs::remove_file(&home.files(".log")[0]).expect("it was there");
     home.read().expect("what the snapshot holds");
