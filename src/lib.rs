@@ -38,7 +38,7 @@
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
 //! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
-//! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings | messages |
+//! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings, this broker's registration | messages |
 //! | 6 | [`coordinator`] | hosts machines on internal topics (groups on `__consumer_offsets`): load, run, append, replay, park; timers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
 //! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |

@@ -3,10 +3,10 @@
 //!
 //! ```text
 //!   start                                      stop
-//!   log directories: lock, identity            listeners: no new connections, answer what is in flight
-//!   controller: metadata log -> image          coordinators
-//!   listeners: bound, not yet serving          partitions: close, checkpoints, clean-shutdown marker
-//!   registration with the real addresses       controller: metadata log closed
+//!   log directories: lock, identity            coordinators and waiting fetches: answered now
+//!   controller: metadata log -> image          listeners: no new connections, answer what is in flight
+//!   listeners: bound, not yet serving          controller: metadata log closed, listeners of images done
+//!   registration with the real addresses       partitions: close, checkpoints, clean-shutdown marker
 //!   partitions: opened, recovered
 //!   coordinators: loading
 //!   unfenced -> leaders; serve; the ready line
@@ -33,11 +33,11 @@ use crate::config::{BrokerConfig, Warning};
 
 pub use startup::{Running, StartError};
 
-/// How often it is said how many log lines were kept back.
+/// How often the broker logs how many lines were suppressed.
 const SUPPRESSED_TOLD: Duration = Duration::from_secs(10);
 
-/// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order. `warnings` are what is to be said of the
-/// configuration; `flush` has the log written, for the case that the process has to end at once.
+/// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order. `warnings` are logged at the start; `flush` writes
+/// out what was logged, for the case that the process has to end at once.
 ///
 /// # Errors
 /// When the broker cannot start; the text is one line that names the cure.
@@ -73,7 +73,7 @@ pub fn run(
     ended
 }
 
-/// Says what is to be said of a configuration.
+/// Logs the warnings about a configuration.
 pub fn tell(warnings: &[Warning]) {
     for warning in warnings {
         if warning.matters() {

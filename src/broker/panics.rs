@@ -6,7 +6,12 @@ use std::process;
 use std::thread;
 
 /// Beginnings of the names of threads that nothing works without.
-const VITAL: [&str; 3] = ["storage-", "controller", "housekeeping"];
+const VITAL: [&str; 4] = [
+    "storage-",
+    "controller",
+    "metadata-publisher",
+    "housekeeping",
+];
 
 /// From now on a panic in a vital thread ends the process at once, after `flush` has had the log written.
 /// Without such a thread appends or changes would wait for ever, or be refused by a broker that looks

@@ -19,7 +19,7 @@ pub(super) async fn stop(running: Running) {
         groups,
         partitions,
         controller,
-        broker_epoch,
+        lifecycle,
         ..
     } = running;
     // What waits for something to happen is answered now: nothing will.
@@ -29,16 +29,16 @@ pub(super) async fn stop(running: Running) {
     if cut > 0 {
         tracing::warn!(
             connections = cut,
-            "connections were cut with requests unanswered"
+            "connections were closed with requests unanswered"
         );
     }
     // Closing logs writes and syncs: not on a thread of the runtime.
     let closed = tokio::task::spawn_blocking(move || {
         controller.stop();
-        partitions.stop_by(broker_epoch, deadline);
+        partitions.stop_by(lifecycle.broker_epoch(), deadline);
     });
     if let Err(error) = closed.await {
-        tracing::error!(%error, "stopping failed: the next start will check the logs");
+        tracing::error!(%error, "the stop failed: the next start checks the logs");
     }
     tracing::info!("stopped");
 }

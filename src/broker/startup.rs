@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::base::{Clock, Completion, DirectoryId, KafkaUuid, NodeId, SystemClock, TopicId};
-use crate::cluster::{self, Cluster, Controller, ImageListener};
+use crate::base::{Clock, Completion, DirectoryId, NodeId, SystemClock, TopicId};
+use crate::cluster::{self, Cluster, Controller, ImageListener, Lifecycle, Registration};
 use crate::config::{BrokerConfig, Origin, Warning};
-use crate::controller::{self, Refusal, RegisterBroker, UnfenceBroker};
 use crate::coordinator::Groups;
 use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
@@ -20,9 +19,8 @@ use crate::partition::{self, Contents, FetchSessions, Known, Partitions};
 use crate::security::AllowAll;
 use crate::wire::{self, BindError, Listeners, ServerHandle};
 
-use super::directories::{AssignmentRelay, Registered, Watch};
 use super::settings::ServerSettings;
-use super::{freed_memory, listeners, open_files, service_manager};
+use super::{directories, freed_memory, listeners, open_files, service_manager};
 
 /// The release of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -53,12 +51,9 @@ pub enum StartError {
     /// Partitions cannot be hosted.
     #[error(transparent)]
     Partitions(#[from] partition::StartError),
-    /// The controller does not take this broker.
-    #[error("the controller refuses this broker: {0}")]
-    Registration(Refusal),
-    /// The controller ended or cannot write.
-    #[error("the controller does not answer: {0}")]
-    Controller(#[from] cluster::ClusterError),
+    /// The broker cannot take part in the cluster.
+    #[error(transparent)]
+    Lifecycle(#[from] cluster::LifecycleError),
 }
 
 /// A broker that serves.
@@ -68,7 +63,7 @@ pub struct Running {
     pub(super) groups: Groups,
     pub(super) partitions: Partitions,
     pub(super) controller: Controller,
-    pub(super) broker_epoch: i64,
+    pub(super) lifecycle: Lifecycle,
     config: Arc<BrokerConfig>,
     cluster_id: String,
     /// Locked as long as the broker runs.
@@ -143,31 +138,25 @@ pub(super) async fn start(
     )?;
 
     let listeners = bind(&config, &cluster).await?;
-    let registration = RegisterBroker {
+    let registration = Registration {
         broker_id: node,
-        incarnation_id: KafkaUuid::random(),
         endpoints: listeners::registered(&config, &listeners.addresses()),
-        features: controller::features::supported(),
         rack: config.broker_rack.clone(),
         log_directories: ids(&directories),
     };
-    let broker_epoch = register(&cluster, registration).await?;
+    let lifecycle = Lifecycle::register(&cluster, registration).await?;
 
     let metadata_only = directories.metadata_only.take();
     let deleted = controller.deleted_topics().clone();
-    let partitions = open_partitions(directories, contents, &clock, &cluster, deleted).await?;
+    let image = cluster.image();
+    let opening = open_partitions(directories, contents, &clock, &cluster, &image, deleted);
+    let partitions = opening.await?;
     if let Some(directory) = &metadata_only {
         directory.take_over()?;
     }
-    let registered = Registered {
-        broker_id: node,
-        broker_epoch,
-    };
-    Watch::begin(&cluster, &partitions, registered);
-    relay_assignments(&cluster, &partitions, registered).await;
-    cluster
-        .listen(Arc::new(HostedPartitions(partitions.clone())))
-        .await;
+    directories::report(&lifecycle, &partitions).await;
+    let hosted = Arc::new(HostedPartitions(partitions.clone()));
+    cluster.listen_from(image, hosted).await;
     let groups = Groups::start(
         partitions.clone(),
         cluster.clone(),
@@ -176,14 +165,7 @@ pub(super) async fn start(
         Handle::current(),
     );
     cluster.listen(Arc::new(groups.clone())).await;
-    unfence(
-        &cluster,
-        UnfenceBroker {
-            broker_id: node,
-            broker_epoch,
-        },
-    )
-    .await?;
+    lifecycle.unfence().await?;
 
     let context = Context {
         config: Arc::clone(&config),
@@ -201,7 +183,7 @@ pub(super) async fn start(
         groups,
         partitions,
         controller,
-        broker_epoch,
+        lifecycle,
         config,
         cluster_id,
         _metadata_only: metadata_only,
@@ -211,7 +193,7 @@ pub(super) async fn start(
 /// Opens the listeners, which follow the settings from now on.
 async fn bind(config: &BrokerConfig, cluster: &Cluster) -> Result<Listeners, StartError> {
     let descriptors = open_files::raise_limit();
-    let now = cluster.config().now();
+    let (known, now) = (cluster.image(), cluster.config().now());
     let settings = wire::Settings {
         connections: listeners::connection_limits(&now, descriptors),
         serving_threads: now.serving_threads(),
@@ -232,7 +214,8 @@ async fn bind(config: &BrokerConfig, cluster: &Cluster) -> Result<Listeners, Sta
         runtime: Handle::current(),
         setting: Arc::default(),
     };
-    cluster.listen(Arc::new(server_settings)).await;
+    let server_settings = Arc::new(server_settings);
+    cluster.listen_from(known, server_settings).await;
     Ok(listeners)
 }
 
@@ -255,40 +238,17 @@ fn ids(directories: &LogDirectories) -> Vec<DirectoryId> {
     ids
 }
 
-/// Tells the controller where replicas are: at once what the start has found, then what changes.
-async fn relay_assignments(cluster: &Cluster, partitions: &Partitions, registered: Registered) {
-    let Some(assignments) = partitions.assignments() else {
-        return;
-    };
-    let mut relay = AssignmentRelay {
-        cluster: cluster.clone(),
-        registered,
-        assignments,
-    };
-    relay.catch_up().await;
-    tokio::spawn(relay.run());
-}
-
-async fn register(cluster: &Cluster, registration: RegisterBroker) -> Result<i64, StartError> {
-    let registered = cluster.submit(registration).await?;
-    registered.map_err(StartError::Registration)
-}
-
-async fn unfence(cluster: &Cluster, command: UnfenceBroker) -> Result<(), StartError> {
-    let unfenced = cluster.submit(command).await?;
-    unfenced.map_err(StartError::Registration)
-}
-
 /// Opening logs reads the disk: not on a thread that serves sockets.
 async fn open_partitions(
     directories: LogDirectories,
     contents: Contents,
     clock: &Arc<dyn Clock>,
     cluster: &Cluster,
+    image: &Arc<Image>,
     deleted: HashSet<TopicId>,
 ) -> Result<Partitions, StartError> {
     let (config, clock) = (cluster.config().clone(), Arc::clone(clock));
-    let image = cluster.image();
+    let image = Arc::clone(image);
     let opened = tokio::task::spawn_blocking(move || {
         let watch = Arc::new(service_manager::StartStatus);
         let known = Known {

@@ -7,7 +7,8 @@ use tokio::sync::Mutex;
 use crate::base::{NodeId, ProducerId};
 use crate::controller::AllocateProducerIds;
 
-use super::publish::{Cluster, ClusterError};
+use super::handle::Cluster;
+use super::submit::ClusterError;
 
 /// What is left of the current block.
 #[derive(Debug, Default)]

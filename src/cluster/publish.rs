@@ -1,172 +1,158 @@
-//! What the rest of the broker sees of the cluster: the image of the moment, and a way to ask the
-//! controller for a change.
+//! Publishing images: to everybody who looks at the newest one, and to listeners, who act on every change.
+//!
+//! ```text
+//!   who follows the log ──> Published: the image and the settings of the moment      (at once)
+//!                      └──> queue ──> the publisher's thread ──> listener, listener   (in order, none left out)
+//! ```
+//! A listener that takes its time holds up those behind it, and neither the next decision nor the newest image.
 
-use std::future::Future;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
 
-use crate::base::{Completion, Offset, ProducerId};
+use crate::base::{Completion, NodeId, Offset};
 use crate::config::CurrentConfig;
-use crate::controller::{Command, Decision, Situation};
 use crate::metadata::{Delta, Image};
 
-use super::leadership::Leadership;
-use super::producer_ids::ProducerIds;
-
-/// Why the controller did not decide, or its decision is not known to be durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClusterError {
-    /// The broker stops.
-    #[error("the controller has stopped")]
-    Stopped,
-    /// The metadata log cannot be written.
-    #[error("the metadata log cannot be written")]
-    Storage,
-}
-
-/// Someone who acts on changes of the image. Called in order, on the controller's own thread.
+/// Someone who acts on changes of the image. Called in order, on a thread of the listeners' own.
 pub trait ImageListener: Send + Sync {
-    /// `image` has taken the place of the one before; `delta` says what is different. Must not wait for anything:
+    /// `image` has taken the place of the one before; `delta` says what is different. Should not wait for anything:
     /// what takes its time is done elsewhere with a clone of `answer`. The change is answered when all clones are
     /// gone, so that a topic can be used when a client learns that it exists.
     fn image_published(&self, image: &Arc<Image>, delta: &Delta, answer: &Completion);
 }
 
-/// A command on its way to the controller, of whichever type.
-pub(super) trait Submitted: Send {
-    /// Decides about it. The decision's reply answers whoever asked, when it is called with the outcome of the
-    /// writing.
-    fn decide(self: Box<Self>, situation: &mut Situation<'_>) -> Decision<Answer>;
-
-    /// Answers without a decision.
-    fn refuse(self: Box<Self>, error: ClusterError);
-}
-
-/// Answers whoever submitted a command.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), ClusterError>) + Send>;
-
-/// A command, and who waits for its reply.
-struct Asked<C: Command> {
-    command: C,
-    answer: oneshot::Sender<Result<C::Reply, ClusterError>>,
-}
-
-impl<C: Command> Submitted for Asked<C> {
-    fn decide(self: Box<Self>, situation: &mut Situation<'_>) -> Decision<Answer> {
-        let Self { command, answer } = *self;
-        command.decide(situation).map(|reply| -> Answer {
-            // Whoever asked may have gone; the decision stands.
-            Box::new(move |written| drop(answer.send(written.map(|()| reply))))
-        })
-    }
-
-    fn refuse(self: Box<Self>, error: ClusterError) {
-        drop(self.answer.send(Err(error)));
-    }
-}
-
-/// What the controller's thread is asked to do.
-pub(super) enum Task {
-    Decide(Box<dyn Submitted>),
-    Listen(Arc<dyn ImageListener>, oneshot::Sender<()>),
-    Stop,
-}
-
-/// The cluster as this broker knows it. Cheap to clone.
-#[derive(Clone)]
-pub struct Cluster {
-    cluster_id: Arc<str>,
-    leadership: Leadership,
-    producer_ids: Arc<ProducerIds>,
+/// What is in force at the moment.
+pub(super) struct Published {
+    node: NodeId,
+    image: ArcSwap<Image>,
     config: CurrentConfig,
-    image: Arc<ArcSwap<Image>>,
-    tasks: mpsc::UnboundedSender<Task>,
 }
 
-impl Cluster {
-    pub(super) fn new(
-        cluster_id: &str,
-        leadership: Leadership,
-        config: CurrentConfig,
-        image: Arc<ArcSwap<Image>>,
-        tasks: mpsc::UnboundedSender<Task>,
-    ) -> Self {
-        Self {
-            cluster_id: cluster_id.into(),
-            leadership,
-            producer_ids: Arc::default(),
+impl Published {
+    pub(super) fn new(node: NodeId, image: Image, config: CurrentConfig) -> Self {
+        let published = Self {
+            node,
+            image: ArcSwap::from_pointee(image),
             config,
-            image,
-            tasks,
-        }
+        };
+        published.bring_settings_in_force();
+        published
     }
 
-    /// The id that all nodes of the cluster share.
-    pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
-    }
-
-    /// Who leads the metadata log.
-    pub const fn leadership(&self) -> Leadership {
-        self.leadership
-    }
-
-    /// Where the metadata log ends.
-    pub fn metadata_log_end(&self) -> Offset {
-        let applied = self.image.load().offset().next();
-        applied.max(self.leadership.began_at)
-    }
-
-    /// The image of the moment. Take one at the start of a request and use it throughout.
-    pub fn image(&self) -> Arc<Image> {
+    pub(super) fn image(&self) -> Arc<Image> {
         self.image.load_full()
     }
 
-    /// This broker's settings. They follow the image before its listeners hear of it.
-    pub const fn config(&self) -> &CurrentConfig {
+    pub(super) fn offset(&self) -> Offset {
+        self.image.load().offset()
+    }
+
+    pub(super) const fn config(&self) -> &CurrentConfig {
         &self.config
     }
 
-    /// Asks the controller for a change; answered when the change is durable and published.
-    pub fn submit<C: Command>(
-        &self,
-        command: C,
-    ) -> impl Future<Output = Result<C::Reply, ClusterError>> + Send + use<C> {
-        let (answer, reply) = oneshot::channel();
-        let asked = Box::new(Asked { command, answer });
-        // A controller that has ended drops the task and with it the answer.
-        drop(self.tasks.send(Task::Decide(asked)));
-        async move { reply.await.unwrap_or(Err(ClusterError::Stopped)) }
+    fn replace(&self, image: &Arc<Image>, delta: &Delta) {
+        self.image.store(Arc::clone(image));
+        if delta.changes_settings_of(self.node) {
+            self.bring_settings_in_force();
+        }
     }
 
-    /// A producer id that was never given out before.
-    ///
-    /// # Errors
-    /// When a new block of ids is needed and the controller cannot give one.
-    pub async fn next_producer_id(&self) -> Result<ProducerId, ClusterError> {
-        self.producer_ids.next(self, self.leadership.leader).await
-    }
-
-    /// Adds a listener; it hears of every change from now on. Returns when it is in place.
-    pub async fn listen(&self, listener: Arc<dyn ImageListener>) {
-        let (done, added) = oneshot::channel();
-        drop(self.tasks.send(Task::Listen(listener, done)));
-        drop(added.await);
-    }
-
-    /// Ends the controller after everything submitted so far.
-    pub(super) fn stop(&self) {
-        drop(self.tasks.send(Task::Stop));
+    fn bring_settings_in_force(&self) {
+        let image = self.image.load();
+        let (all_brokers, this_broker) = image.broker_changes(self.node);
+        self.config.follow(all_brokers, this_broker);
     }
 }
 
-impl std::fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("cluster_id", &self.cluster_id)
-            .field("leadership", &self.leadership)
-            .finish_non_exhaustive()
+/// A listener that joins.
+pub(super) struct Listening {
+    pub(super) listener: Arc<dyn ImageListener>,
+    /// The image that it knows.
+    pub(super) known: Arc<Image>,
+    /// Let go when it has followed up to the image of the moment.
+    pub(super) followed: Completion,
+}
+
+/// What the publisher's thread is told.
+enum News {
+    Changed(Arc<Image>, Box<Delta>, Completion),
+    Joins(Listening),
+}
+
+/// For who follows the log: publishes each image that it makes. The thread ends with it, after all that was published.
+pub(super) struct Publisher {
+    published: Arc<Published>,
+    news: Sender<News>,
+}
+
+impl Publisher {
+    /// Starts the thread, which drops `running` when it ends.
+    pub(super) fn start(
+        published: Arc<Published>,
+        running: impl Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (news, queue) = channel();
+        let image = published.image();
+        std::thread::Builder::new()
+            .name("metadata-publisher".to_owned())
+            .spawn(move || {
+                Listeners::at(image).run(&queue);
+                drop(running);
+            })?;
+        Ok(Self { published, news })
+    }
+
+    /// Publishes the next image. `followed` is let go when the listeners have done what follows from it.
+    pub(super) fn publish(&self, image: Image, delta: Delta, followed: Completion) {
+        let image = Arc::new(image);
+        self.published.replace(&image, &delta);
+        drop(
+            self.news
+                .send(News::Changed(image, Box::new(delta), followed)),
+        );
+    }
+
+    /// Adds a listener.
+    pub(super) fn listen(&self, listening: Listening) {
+        drop(self.news.send(News::Joins(listening)));
+    }
+}
+
+/// The listeners, all of which have been told of `image`.
+struct Listeners {
+    image: Arc<Image>,
+    all: Vec<Arc<dyn ImageListener>>,
+}
+
+impl Listeners {
+    fn at(image: Arc<Image>) -> Self {
+        let all = Vec::new();
+        Self { image, all }
+    }
+
+    fn run(mut self, queue: &Receiver<News>) {
+        for news in queue {
+            match news {
+                News::Changed(image, delta, followed) => {
+                    self.image = image;
+                    for listener in &self.all {
+                        listener.image_published(&self.image, &delta, &followed);
+                    }
+                }
+                News::Joins(listening) => {
+                    let Listening {
+                        listener,
+                        known,
+                        followed,
+                    } = listening;
+                    let delta = Delta::between(&known, &self.image);
+                    listener.image_published(&self.image, &delta, &followed);
+                    self.all.push(listener);
+                }
+            }
+        }
     }
 }

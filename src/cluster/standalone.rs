@@ -1,24 +1,24 @@
-//! The controller of a cluster of one, on a thread of its own: one command after another, each
-//! decided, written, synced, applied and published before it is answered. The thread waits for no disk but that of
-//! the metadata log; who follows the image and needs longer has the answer wait, and not the next command.
+//! The controller of a cluster of one, on a thread of its own: one command after another, each decided, written,
+//! synced and applied to the image before the next. The thread waits for no disk but that of the metadata log, and
+//! for no listener.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::base::{Clock, Completion, NodeId, Timestamp, TopicId};
+use crate::base::{Clock, NodeId, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::controller::{self, Chance, Decision, Situation};
 use crate::log::LogDirectory;
-use crate::metadata::{Delta, Image};
 
 use super::error::MetadataLogError;
+use super::handle::{Cluster, Task};
 use super::metadata_log::MetadataLog;
-use super::publish::{Cluster, ClusterError, ImageListener, Submitted, Task};
+use super::publish::{Published, Publisher};
+use super::submit::{ClusterError, Submitted};
 
 /// Why the controller cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,8 @@ pub enum StartError {
         /// Why not.
         source: MetadataLogError,
     },
-    /// The thread could not be started.
-    #[error("cannot start the controller's thread: {0}")]
+    /// A thread could not be started.
+    #[error("cannot start the controller's threads: {0}")]
     Thread(std::io::Error),
 }
 
@@ -44,11 +44,13 @@ pub struct Controller {
     directory: PathBuf,
     /// Topics whose deletion the start has replayed.
     deleted: HashSet<TopicId>,
-    /// Let go by the thread when it ends.
-    ended: mpsc::Receiver<()>,
+    /// Let go by the deciding thread when it ends, with its log closed.
+    decider: mpsc::Receiver<()>,
+    /// The same for the publisher's, with all listeners told.
+    publisher: mpsc::Receiver<()>,
 }
 
-/// How long the metadata log may take to be closed.
+/// How long each of the two may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Controller {
@@ -58,11 +60,18 @@ impl Controller {
     }
 
     /// Ends the controller after everything submitted so far, and closes its log. If its disk hangs, this goes on
-    /// without it.
+    /// without it. Afterwards no listener is called any more.
     pub fn stop(self) {
         self.cluster.stop();
-        if self.ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::error!(directory = %self.directory.display(), "log directory hangs: stopping without closing the metadata log, which the next start will check");
+        let hangs = |ended: &mpsc::Receiver<()>| {
+            ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout)
+        };
+        if hangs(&self.decider) {
+            tracing::error!(directory = %self.directory.display(), "the log directory hangs: stopping without closing the metadata log, which the next start checks");
+        } else if hangs(&self.publisher) {
+            tracing::error!(
+                "a change of the metadata is still being followed: stopping without waiting for it"
+            );
         }
     }
 }
@@ -84,25 +93,21 @@ pub fn start(
         source,
     })?;
     let deleted = log.take_deleted();
-    let image = Arc::new(ArcSwap::from_pointee(log.image().clone()));
-    let current = CurrentConfig::new(Arc::clone(&config));
-    bring_in_force(&current, NodeId(config.node_id), log.image());
+    let published = Arc::new(Published::new(
+        NodeId(config.node_id),
+        log.image().clone(),
+        CurrentConfig::new(Arc::clone(&config)),
+    ));
+    let (running, publisher_ended) = mpsc::channel();
+    let publisher =
+        Publisher::start(Arc::clone(&published), running).map_err(StartError::Thread)?;
     let (sender, tasks) = unbounded_channel();
-    let (running, ended) = mpsc::channel();
-    let cluster = Cluster::new(
-        cluster_id,
-        leadership,
-        current.clone(),
-        Arc::clone(&image),
-        sender,
-    );
+    let (running, decider_ended) = mpsc::channel();
     let standalone = Standalone {
         config,
-        current,
         log,
         clock,
-        image,
-        listeners: Vec::new(),
+        publisher,
         has_failed: false,
     };
     std::thread::Builder::new()
@@ -112,11 +117,13 @@ pub fn start(
             drop(running);
         })
         .map_err(StartError::Thread)?;
+    let cluster = Cluster::new(cluster_id, leadership, published, sender);
     let controller = Controller {
         cluster: cluster.clone(),
         directory: directory.path().to_owned(),
         deleted,
-        ended,
+        decider: decider_ended,
+        publisher: publisher_ended,
     };
     Ok((cluster, controller))
 }
@@ -137,12 +144,9 @@ fn open(
 struct Standalone {
     /// What this node was started with: a decision lays over it what the image says then.
     config: Arc<BrokerConfig>,
-    /// What is in force, for everybody else.
-    current: CurrentConfig,
     log: MetadataLog,
     clock: Arc<dyn Clock>,
-    image: Arc<ArcSwap<Image>>,
-    listeners: Vec<Arc<dyn ImageListener>>,
+    publisher: Publisher,
     /// A write has failed: what the log holds is not known any more, so nothing is decided from it.
     has_failed: bool,
 }
@@ -155,19 +159,16 @@ impl Standalone {
                     self.decide(submitted);
                     self.maybe_snapshot();
                 }
-                Task::Listen(listener, done) => {
-                    self.listeners.push(listener);
-                    let _ = done.send(());
-                }
+                Task::Listen(listening) => self.publisher.listen(listening),
                 Task::Stop => break,
             }
         }
         if let Err(error) = self.log.close() {
-            tracing::error!(%error, "metadata log cannot be closed");
+            tracing::error!(%error, "the metadata log cannot be closed");
         }
     }
 
-    /// Decides, and has it answered when everybody has done what follows from it.
+    /// Decides, writes, and publishes what follows.
     fn decide(&mut self, submitted: Box<dyn Submitted>) {
         if self.has_failed {
             return submitted.refuse(ClusterError::Storage);
@@ -183,44 +184,26 @@ impl Standalone {
             reply: answer,
         } = submitted.decide(&mut situation);
         if records.is_empty() {
-            return answer(Ok(()));
+            return answer.unchanged();
         }
         match self.log.append(&records, self.clock.now()) {
             Ok((image, delta)) => {
-                let answer = Completion::new(move || answer(Ok(())));
-                self.publish(image, &delta, &answer);
+                answer.written(|followed| self.publisher.publish(image, delta, followed));
             }
             Err(error) => {
                 self.has_failed = true;
-                tracing::error!(%error, "metadata log cannot be written: no change of metadata is possible until the broker is started again");
-                answer(Err(ClusterError::Storage));
+                tracing::error!(%error, "the metadata log cannot be written: metadata cannot be changed until the broker is restarted");
+                answer.failed(ClusterError::Storage);
             }
-        }
-    }
-
-    fn publish(&self, image: Image, delta: &Delta, answer: &Completion) {
-        let image = Arc::new(image);
-        self.image.store(Arc::clone(&image));
-        let node = NodeId(self.config.node_id);
-        if delta.changes_settings_of(node) {
-            bring_in_force(&self.current, node, &image);
-        }
-        for listener in &self.listeners {
-            listener.image_published(&image, delta, answer);
         }
     }
 
     fn maybe_snapshot(&mut self) {
         if let Err(error) = self.log.maybe_snapshot(&self.config, self.clock.now()) {
             // The log still holds everything; the next occasion tries again.
-            crate::base::limited!(error, "metadata snapshot cannot be written", %error);
+            crate::base::limited!(error, "the metadata snapshot cannot be written", %error);
         }
     }
-}
-
-fn bring_in_force(config: &CurrentConfig, node: NodeId, image: &Image) {
-    let (all_brokers, this_broker) = image.broker_changes(node);
-    config.follow(all_brokers, this_broker);
 }
 
 struct ThreadChance;

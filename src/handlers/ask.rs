@@ -26,12 +26,10 @@ pub(super) fn controller<C: Command>(
     timeout_ms: i32,
 ) -> impl Future<Output = Result<C::Reply, ErrorCode>> + Send + use<C> {
     let time = u64::try_from(timeout_ms).map_or(Duration::ZERO, Duration::from_millis);
-    let decision = (!time.is_zero()).then(|| call.broker.cluster.submit(command));
+    let cluster = &call.broker.cluster;
+    let decision = (!time.is_zero()).then(|| cluster.submit_within(command, time));
     async move {
         let decision = decision.ok_or(ErrorCode::REQUEST_TIMED_OUT)?;
-        let reply = tokio::time::timeout(time, decision)
-            .await
-            .map_err(|_| ErrorCode::REQUEST_TIMED_OUT)?;
-        reply.map_err(errors::of_cluster)
+        decision.await.map_err(errors::of_cluster)
     }
 }

@@ -205,6 +205,7 @@ pub(super) const fn of_cluster(error: ClusterError) -> ErrorCode {
         // Clients look for the controller again and repeat.
         ClusterError::Stopped => ErrorCode::NOT_CONTROLLER,
         ClusterError::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
+        ClusterError::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
     }
 }
 

@@ -71,6 +71,8 @@ mod fetch_response;
 mod find_coordinator;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod hanging_disk_tests;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
