@@ -229,7 +229,8 @@ async fn a_listener_that_stalls_holds_up_no_decision_and_no_image() {
     }
     let altered = cluster.submit(broker_setting("message.max.bytes", "77777"));
     assert_eq!(altered.await, Ok(vec![Ok(())]));
-    assert_eq!(cluster.config().now().message_max_bytes, 77_777);
+    let settings = Arc::clone(&cluster.config().now().settings);
+    assert_eq!(settings.value("message.max.bytes"), Some("77777"));
     published.push(cluster.image().offset());
     // Half of the time is left for that.
     tokio::time::resume();

@@ -107,7 +107,8 @@ fn metadata_is_changed_and_seen_while_a_disk_hangs() {
         overrides.get("retention.ms").map(String::as_str),
         Some("77")
     );
-    assert_eq!(cluster.config().now().message_max_bytes, 77_777);
+    let settings = Arc::clone(&cluster.config().now().settings);
+    assert_eq!(settings.value("message.max.bytes"), Some("77777"));
 
     let topics = vec![TopicReference::Id(topic.id)];
     let deleted = serving.block_on(cluster.submit(DeleteTopics { topics }));
