@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::base::{Ask, ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 
-/// A way of sharing out work that a member knows, with what it says to the leader in that case.
+/// A protocol that a member supports, with its metadata for the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocol {
     /// The protocol's name (for consumers: the assignor's).
@@ -37,7 +37,7 @@ pub struct Join {
     pub rebalance_timeout_ms: i32,
     /// What kind of group the member believes it is in.
     pub protocol_type: Arc<str>,
-    /// The protocols that the member knows, the dearest first.
+    /// The protocols that the member supports, in order of preference.
     pub protocols: Vec<Protocol>,
     /// 128 random bits, for the member's id if one has to be made.
     pub member_id_seed: u128,
@@ -90,7 +90,7 @@ impl JoinReply {
     }
 }
 
-/// A member, as the leader is told of it.
+/// A member, as the leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedMember {
     /// The member's id.

@@ -12,8 +12,8 @@ use super::registry::Registry;
 pub enum NotDescribed {
     /// There is none of this id.
     Unknown,
-    /// It is of a kind that is not served.
-    Foreign,
+    /// It is of a type that is not served.
+    NotClassic,
 }
 
 /// A group in detail.
@@ -54,9 +54,9 @@ impl Registry {
     /// version 6 on, and a group in state Dead before.
     pub fn describe(&self, id: &str) -> Result<Description, NotDescribed> {
         let Some(group) = self.groups.get(id) else {
-            let is_foreign = self.foreign(id).is_some();
-            return Err(if is_foreign {
-                NotDescribed::Foreign
+            let is_unserved = self.unserved(id).is_some();
+            return Err(if is_unserved {
+                NotDescribed::NotClassic
             } else {
                 NotDescribed::Unknown
             });

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use super::classic::{Group, StateName};
-use super::foreign::ForeignKind;
 use super::registry::Registry;
+use super::unserved::UnservedType;
 use crate::base::SharedCost;
 
 /// The kind of the groups that are served, as ListGroups names it.
@@ -17,9 +17,9 @@ pub const GROUP_TYPE: &str = "classic";
 /// All kinds.
 const TYPES: [&str; 4] = [
     GROUP_TYPE,
-    ForeignKind::Consumer.as_str(),
-    ForeignKind::Share.as_str(),
-    ForeignKind::Streams.as_str(),
+    UnservedType::Consumer.as_str(),
+    UnservedType::Share.as_str(),
+    UnservedType::Streams.as_str(),
 ];
 
 /// What a text costs beside its bytes. The listing may be the last to have a group's id.
@@ -117,7 +117,7 @@ pub(super) struct LastListing(RefCell<(u64, Weak<Listing>)>);
 impl Registry {
     /// All groups, by id. The same list as before if somebody still has it and no group has changed.
     pub fn listing(&self) -> Arc<Listing> {
-        let changes = self.groups.changes() + self.foreign.changes();
+        let changes = self.groups.changes() + self.unserved.changes();
         let mut last = self.last_listing.0.borrow_mut();
         let (made_at, listing) = &*last;
         if *made_at == changes
@@ -131,8 +131,8 @@ impl Registry {
     }
 
     fn listed(&self) -> impl Iterator<Item = ListedGroup> {
-        let foreign = self.foreign.iter().filter_map(|(id, _)| {
-            let group = self.foreign(id)?;
+        let unserved = self.unserved.iter().filter_map(|(id, _)| {
+            let group = self.unserved(id)?;
             Some(ListedGroup {
                 group: Arc::clone(id),
                 protocol_type: group.kind().as_str().into(),
@@ -141,7 +141,7 @@ impl Registry {
             })
         });
         let groups = self.groups.iter();
-        groups.map(|(_, group)| of_group(group)).chain(foreign)
+        groups.map(|(_, group)| of_group(group)).chain(unserved)
     }
 }
 

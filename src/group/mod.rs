@@ -1,8 +1,9 @@
 //! Floor 4: the group coordinator as a pure machine.
 //!
 //! A [`Registry`] is everything that one partition of `__consumer_offsets` says: classic groups and
-//! committed offsets; groups of other kinds are known by name, and kept (`foreign.rs`). Questions go in; records, replies and timer changes come out. There is no
-//! clock, chance, lock or I/O here, and nothing of Kafka's messages.
+//! committed offsets. Groups of types that are not served are kept as they are (`unserved.rs`). Questions go in;
+//! records, replies and timer changes come out. There is no clock, chance, lock or I/O here, and nothing of Kafka's
+//! messages.
 //!
 //! # Contract with the host
 //!
@@ -39,12 +40,11 @@
 //!
 //! # Bounded
 //!
-//! What members say is kept as long as the members, so that it is counted and bounded (`memory.rs`). What
-//! no record could hold is refused at the join, and not when the generation is to be written: a member
-//! whose own metadata does not fit into a batch of the log (`MESSAGE_TOO_LARGE`), or does not fit beside
-//! that of the others (`GROUP_MAX_SIZE_REACHED`), or who alone would hold more than half of the memory that there
-//! is for members. Clients report either and give up, as they should, since
-//! neither passes. A lack of memory does (`COORDINATOR_NOT_AVAILABLE`): clients try again.
+//! The metadata of members is kept as long as they are members, so it is counted and bounded (`memory.rs`). A join is
+//! refused for good when its metadata does not fit into a batch of the log (`MESSAGE_TOO_LARGE`), when it does not fit
+//! beside that of the other members (`GROUP_MAX_SIZE_REACHED`), or when this member alone would take more than half of
+//! the memory for members (`MESSAGE_TOO_LARGE`). Clients report these errors and give up. When memory is short for the
+//! moment, they are told to try again (`COORDINATOR_NOT_AVAILABLE`).
 //!
 //! # States of a classic group
 //!
@@ -61,7 +61,7 @@
 //!                                       +-------------------------------------- Stable
 //! ```
 //!
-//! [`StateName::may_follow`] is the same as a table. A group that is gone is told of as Dead.
+//! [`StateName::may_follow`] is the same as a table. A group that does not exist is described as Dead.
 //!
 //! # Timers
 //!
@@ -85,7 +85,6 @@ mod asks;
 mod classic;
 mod decide;
 mod describe;
-mod foreign;
 mod listing;
 mod memory;
 mod offsets;
@@ -96,6 +95,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod undecided;
+mod unserved;
 
 pub use asks::{
     CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets, DeleteOffsetsReply,
@@ -105,12 +105,7 @@ pub use asks::{
 pub use classic::StateName;
 pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
-pub use foreign::ForeignKind;
 pub use listing::{GROUP_TYPE, ListFilter, ListedGroup, Listing};
 pub use offsets::FetchedOffset;
-pub use records::{
-    CommittedOffset, Generation, GenerationMember, Key, decode_generation, decode_key,
-    decode_offset,
-};
 pub use registry::{Outcome, Registry, Settings, TimerKey};
 pub use replay::ReplayError;

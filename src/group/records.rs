@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::foreign::ForeignKind;
 use super::replay::ReplayError;
+use super::unserved::UnservedType;
 use crate::base::{KeyValue, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::schema::{DecodeError, Reader, Tags, Writer};
 
@@ -35,7 +35,7 @@ const TOPIC_ID_TAG: u32 = 0;
 
 /// The key of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(crate) enum Key {
     /// A committed offset.
     Offset {
         /// The group that committed it.
@@ -49,9 +49,9 @@ pub enum Key {
         group: Arc<str>,
     },
     /// Something of a group of another kind.
-    Foreign {
+    Unserved {
         /// The group's kind.
-        kind: ForeignKind,
+        kind: UnservedType,
         /// The key's type.
         key_type: i16,
         /// The group's id.
@@ -63,61 +63,61 @@ pub enum Key {
 
 /// A committed offset, as the log has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommittedOffset {
+pub(crate) struct CommittedOffset {
     /// The next offset to consume.
-    pub offset: Offset,
+    pub(crate) offset: Offset,
     /// The leader epoch of the record before it, where the client knew it.
-    pub leader_epoch: LeaderEpoch,
+    pub(crate) leader_epoch: LeaderEpoch,
     /// Whatever the client wanted to have kept with it.
-    pub metadata: Arc<str>,
+    pub(crate) metadata: Arc<str>,
     /// When it was committed.
-    pub committed: Timestamp,
+    pub(crate) committed: Timestamp,
     /// When it expires, where the client asked for a retention of its own.
-    pub expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     /// The life of the topic it belongs to; zero where that was not known.
-    pub topic_id: TopicId,
+    pub(crate) topic_id: TopicId,
 }
 
 /// A generation of a classic group, as the log has it. Without members the group is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generation {
+pub(crate) struct Generation {
     /// What kind of group it is ("consumer", "connect"); empty where no member ever said.
-    pub protocol_type: Arc<str>,
+    pub(crate) protocol_type: Arc<str>,
     /// The number of the generation.
-    pub generation: i32,
+    pub(crate) generation: i32,
     /// The protocol that the members agreed on.
-    pub protocol: Option<Arc<str>>,
+    pub(crate) protocol: Option<Arc<str>>,
     /// The member that made the assignment.
-    pub leader: Option<Arc<str>>,
+    pub(crate) leader: Option<Arc<str>>,
     /// When the group came into its state; [`Timestamp::NONE`] where the record does not say.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// The members.
-    pub members: Vec<GenerationMember>,
+    pub(crate) members: Vec<GenerationMember>,
 }
 
 /// A member of a [`Generation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GenerationMember {
+pub(crate) struct GenerationMember {
     /// The member's id.
-    pub member: Arc<str>,
+    pub(crate) member: Arc<str>,
     /// The name that a static member keeps over restarts.
-    pub instance: Option<Arc<str>>,
+    pub(crate) instance: Option<Arc<str>>,
     /// The name that the client gave itself.
-    pub client_id: Arc<str>,
+    pub(crate) client_id: Arc<str>,
     /// Where the client connected from.
-    pub client_host: Arc<str>,
+    pub(crate) client_host: Arc<str>,
     /// How long the member may take to join again; -1 where the record does not say.
-    pub rebalance_timeout_ms: i32,
+    pub(crate) rebalance_timeout_ms: i32,
     /// How long the member may be silent.
-    pub session_timeout_ms: i32,
+    pub(crate) session_timeout_ms: i32,
     /// The member's metadata for the chosen protocol.
-    pub subscription: Bytes,
+    pub(crate) subscription: Bytes,
     /// What the leader gave to the member.
-    pub assignment: Bytes,
+    pub(crate) assignment: Bytes,
 }
 
 /// Reads a key.
-pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
+pub(crate) fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
     let mut reader = Reader::new(bytes);
     match reader.int16()? {
         LEGACY_OFFSET_KEY | OFFSET_KEY => {
@@ -135,8 +135,8 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
             group: reader.string()?,
         }),
         // What is not ours to read is not ours to refuse.
-        other => Ok(match (ForeignKind::of_key(other), reader.string()) {
-            (Some(kind), Ok(group)) => Key::Foreign {
+        other => Ok(match (UnservedType::of_key(other), reader.string()) {
+            (Some(kind), Ok(group)) => Key::Unserved {
                 kind,
                 key_type: other,
                 group,
@@ -160,7 +160,7 @@ fn value_reader<'a>(
 }
 
 /// Reads the value of an offset.
-pub fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
+pub(crate) fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
     let (version, mut reader) = value_reader("offset commit", bytes)?;
     let offset = Offset(reader.int64()?);
     let leader_epoch = if version >= 3 {
@@ -194,7 +194,7 @@ pub fn decode_offset(bytes: &[u8]) -> Result<CommittedOffset, ReplayError> {
 }
 
 /// Reads the value of a group.
-pub fn decode_generation(bytes: &[u8]) -> Result<Generation, ReplayError> {
+pub(crate) fn decode_generation(bytes: &[u8]) -> Result<Generation, ReplayError> {
     let (version, mut reader) = value_reader("group metadata", bytes)?;
     let protocol_type = reader.string()?;
     let generation = reader.int32()?;
@@ -421,8 +421,8 @@ mod tests {
             decode_key(&unhex(KEYS[1])),
             Ok(Key::Group { group: "g".into() })
         );
-        let member = Key::Foreign {
-            kind: ForeignKind::Consumer,
+        let member = Key::Unserved {
+            kind: UnservedType::Consumer,
             key_type: 5,
             group: "g".into(),
         };

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::asks::{DeletedTopic, Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
 use super::classic::{Group, Provisional};
-use super::foreign::{ForeignGroup, ForeignGroups};
 use super::listing::LastListing;
 use super::memory::Groups;
 use super::offsets::{Offsets, Sweep};
 use super::undecided::Undecided;
+use super::unserved::{UnservedGroup, UnservedGroups};
 use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token};
 use crate::schema::MAX_STRING;
 
@@ -150,7 +150,7 @@ pub struct Registry {
     pub(super) bounds: Bounds,
     pub(super) groups: Groups,
     /// Groups of kinds that are not served.
-    pub(super) foreign: ForeignGroups,
+    pub(super) unserved: UnservedGroups,
     pub(super) offsets: Offsets,
     pub(super) last_listing: LastListing,
     /// What is being removed because nobody needs it; the first is on its way.
@@ -171,7 +171,7 @@ impl Registry {
             settings,
             bounds: Bounds::default(),
             groups: Groups::default(),
-            foreign: ForeignGroups::default(),
+            unserved: UnservedGroups::default(),
             offsets: Offsets::default(),
             last_listing: LastListing::default(),
             sweeps: VecDeque::new(),
@@ -179,11 +179,6 @@ impl Registry {
             undecided: Undecided::default(),
             is_loading: true,
         }
-    }
-
-    /// The configuration changed: it holds from the next command on.
-    pub const fn reconfigure(&mut self, settings: Settings) {
-        self.settings = settings;
     }
 
     /// What holds for the next decisions.
@@ -283,8 +278,8 @@ impl Registry {
                 .change(&id, |group| group.join(token, join, turn));
             return;
         }
-        let foreign = self.foreign(&id);
-        if foreign.is_some_and(|foreign| !foreign.may_become_classic()) {
+        let unserved = self.unserved(&id);
+        if unserved.is_some_and(|unserved| !unserved.may_become_classic()) {
             let reply = JoinReply::refused(join.member, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             return turn.reply(token, reply);
         }
@@ -295,7 +290,7 @@ impl Registry {
         let mut group = Group::new(Arc::clone(&id), turn.now);
         group.join(token, join, turn);
         if !group.is_deserted() {
-            for tombstone in foreign.into_iter().flat_map(ForeignGroup::tombstones) {
+            for tombstone in unserved.into_iter().flat_map(UnservedGroup::tombstones) {
                 turn.write(tombstone);
             }
             turn.write_for(&id, group.birth_record(turn.now), Provisional::Birth);
@@ -304,9 +299,9 @@ impl Registry {
     }
 
     /// The group of this id, if it is of a kind that is not served.
-    pub(super) fn foreign(&self, group: &str) -> Option<&ForeignGroup> {
-        let foreign = self.foreign.get(group);
-        foreign.filter(|_| !self.groups.contains(group))
+    pub(super) fn unserved(&self, group: &str) -> Option<&UnservedGroup> {
+        let unserved = self.unserved.get(group);
+        unserved.filter(|_| !self.groups.contains(group))
     }
 
     pub(super) fn sync(&mut self, token: Token<SyncReply>, sync: Sync, turn: &mut Turn<'_>) {

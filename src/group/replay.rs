@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::classic::Group;
-use super::foreign::{ForeignKey, ForeignKind};
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
+use super::unserved::{UnservedKey, UnservedType};
 use crate::base::{Replayed, Timestamp, TopicPartition, TransactionEnd, limited};
 use crate::schema::DecodeError;
 
@@ -82,19 +82,19 @@ impl Registry {
                 }
             }
             (
-                Key::Foreign {
+                Key::Unserved {
                     kind,
                     key_type,
                     group,
                 },
                 value,
             ) => {
-                let key = ForeignKey {
+                let key = UnservedKey {
                     key_type,
                     bytes: key,
                     is_there: value.is_some(),
                 };
-                self.replay_foreign(kind, &group, &key, now);
+                self.replay_unserved(kind, &group, &key, now);
             }
             (Key::Other(_), _) => {}
         }
@@ -103,15 +103,15 @@ impl Registry {
 
     /// A group that so far only its offsets made is of the kind that a record says, and the other way
     /// round: one whose records are gone may still have its offsets.
-    fn replay_foreign(
+    fn replay_unserved(
         &mut self,
-        kind: ForeignKind,
+        kind: UnservedType,
         group: &Arc<str>,
-        key: &ForeignKey<'_>,
+        key: &UnservedKey<'_>,
         now: Timestamp,
     ) {
-        self.foreign.note(kind, group, key);
-        if self.foreign.get(group).is_none() {
+        self.unserved.note(kind, group, key);
+        if self.unserved.get(group).is_none() {
             if self.offsets.has_any(group) {
                 self.group_of_offsets(group, now);
             }
@@ -122,7 +122,7 @@ impl Registry {
 
     /// A group that has offsets exists, even if it never had a member.
     fn group_of_offsets(&mut self, group: &Arc<str>, now: Timestamp) {
-        if !self.groups.contains(group) && self.foreign.get(group).is_none() {
+        if !self.groups.contains(group) && self.unserved.get(group).is_none() {
             self.groups.insert(Group::new(Arc::clone(group), now));
         }
         self.note_offsets(group);

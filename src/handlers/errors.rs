@@ -22,7 +22,7 @@
 //! | brokers for so many replicas | no | `INVALID_REPLICATION_FACTOR` |
 //! | transactions (`no_transactions.rs`) | no | `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; for a batch in one `INVALID_PRODUCER_ID_MAPPING` |
 //! | coordinators of share groups | no | `INVALID_REQUEST` |
-//! | groups of kinds that only Kafka serves (`group/foreign.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
+//! | consumer, share and streams groups (`group/unserved.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
 //! | a timestamp of ListOffsets that means nothing here | no | `UNSUPPORTED_VERSION` |
 //! | a right (`checks.rs`) | no | `TOPIC_AUTHORIZATION_FAILED` and its like for other resources |
 //! | a whole API | no | it is not advertised |

@@ -151,7 +151,7 @@ impl Machine for Sum {
     const TOO_LARGE_CURE: &'static str = "add less";
 
     fn subject_of_timer(key: &&'static str) -> Subject {
-        Subject::all(*key)
+        Subject::all(key)
     }
 
     fn timer_fired(&mut self, _key: &'static str, _now: Timestamp) -> Decision<Self> {

@@ -37,8 +37,8 @@ impl Group {
         }
     }
 
-    /// While a generation is being formed the first `max_size` to join are in, members of old or
-    /// not; at other times those who are in stay in.
+    /// While a generation is being formed the first `max_size` to join are in, whether they were members before or
+    /// not; at other times members stay.
     fn has_room_for(&self, member: &str, max_size: i32) -> bool {
         let max_size = usize::try_from(max_size).unwrap_or(0);
         let known = self.members.get(member);
@@ -129,7 +129,7 @@ impl Group {
         self.rebalance(turn);
     }
 
-    /// A member of old that takes part in the next generation.
+    /// A member that takes part in the next generation, too.
     fn take_part(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         if let Some(member) = self.members.get_mut(&join.member) {
             member.park_join(token, turn);
@@ -163,7 +163,7 @@ impl Group {
         turn.reply(token, reply);
     }
 
-    /// The members as the leader is told of them.
+    /// The members as the leader sees them.
     pub(super) fn joined_members(&self) -> Vec<JoinedMember> {
         let protocol = self.protocol.as_ref();
         let joined = |member: &Member| JoinedMember {

@@ -18,7 +18,7 @@ pub(crate) struct Member {
     pub(crate) client_host: Arc<str>,
     pub(crate) session_timeout_ms: i32,
     pub(crate) rebalance_timeout_ms: i32,
-    /// What it can do, the dearest first. After a load only the one that was chosen.
+    /// The protocols that it supports, in order of preference. After a load only the one that was chosen.
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) assignment: Bytes,
     /// Whether no generation was ever formed with it. Such a member is removed when its time is up

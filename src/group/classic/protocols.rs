@@ -31,8 +31,8 @@ impl Group {
         self.members.iter().all(|member| member.knows(protocol))
     }
 
-    /// The protocol with most votes, where each member votes for the dearest of those that all
-    /// know; among equals the one that the leader likes best.
+    /// The protocol with most votes, where each member votes for the first in its list that all
+    /// members support; of equals, the one that comes first in the leader's list.
     pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
         let leader = self
             .leader
@@ -46,11 +46,11 @@ impl Group {
             .filter(|name| self.all_know(name))
             .collect();
         let vote = |member: &Member| {
-            let dearest = member
+            let preferred = member
                 .protocols
                 .iter()
                 .find(|known| candidates.contains(&&known.name));
-            dearest.map(|known| Arc::clone(&known.name))
+            preferred.map(|known| Arc::clone(&known.name))
         };
         let votes: Vec<_> = self.members.iter().filter_map(vote).collect();
         let count = |name: &Arc<str>| votes.iter().filter(|vote| *vote == name).count();

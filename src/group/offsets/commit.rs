@@ -45,8 +45,8 @@ impl Registry {
         }
         let Some(group) = self.groups.get(&commit.group) else {
             let is_managed = commit.generation >= 0;
-            if let Some(foreign) = self.foreign(&commit.group) {
-                return foreign.allow_commit(is_managed);
+            if let Some(unserved) = self.unserved(&commit.group) {
+                return unserved.allow_commit(is_managed);
             }
             return if is_managed {
                 Err(ErrorCode::GROUP_ID_NOT_FOUND)

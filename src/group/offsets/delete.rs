@@ -43,8 +43,8 @@ impl Registry {
 
     fn allow_deletion_of_offsets(&self, id: &str, group: Option<&Group>) -> Result<(), ErrorCode> {
         let Some(group) = group else {
-            let foreign = self.foreign(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-            return foreign.allow_deletion();
+            let unserved = self.unserved(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+            return unserved.allow_deletion();
         };
         // Only of consumers is it known what they read, and so what can go while they run.
         if group.state() != StateName::Empty && !group.is_consumer_group() {
@@ -55,7 +55,7 @@ impl Registry {
 
     pub(crate) fn delete_group(&self, delete: &DeleteGroup, turn: &mut Turn<'_>) -> ErrorCode {
         let Some(group) = self.groups.get(&delete.group) else {
-            return self.delete_foreign(&delete.group, turn);
+            return self.delete_unserved(&delete.group, turn);
         };
         if group.state() != StateName::Empty {
             return ErrorCode::NON_EMPTY_GROUP;
@@ -66,15 +66,15 @@ impl Registry {
         ErrorCode::NONE
     }
 
-    fn delete_foreign(&self, id: &str, turn: &mut Turn<'_>) -> ErrorCode {
-        let Some(foreign) = self.foreign(id) else {
+    fn delete_unserved(&self, id: &str, turn: &mut Turn<'_>) -> ErrorCode {
+        let Some(unserved) = self.unserved(id) else {
             return ErrorCode::GROUP_ID_NOT_FOUND;
         };
-        if let Err(error) = foreign.allow_deletion() {
+        if let Err(error) = unserved.allow_deletion() {
             return error;
         }
         self.delete_all_offsets(id, turn);
-        foreign
+        unserved
             .tombstones()
             .for_each(|tombstone| turn.write(tombstone));
         ErrorCode::NONE

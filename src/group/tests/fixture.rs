@@ -10,10 +10,11 @@ use crate::base::{
     TopicId, TopicPartition,
 };
 use crate::group::offsets::Offsets;
+use crate::group::records::Generation;
 use crate::group::{
-    CommitOffsets, DeletedTopic, ExpireOffsets, Generation, GroupAsk, Heartbeat, Join, JoinReply,
-    Leave, LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName,
-    Sync, SyncReply, TimerKey,
+    CommitOffsets, DeletedTopic, ExpireOffsets, GroupAsk, Heartbeat, Join, JoinReply, Leave,
+    LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName, Sync,
+    SyncReply, TimerKey,
 };
 
 pub(super) const GROUP: &str = "g";

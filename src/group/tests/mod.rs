@@ -3,7 +3,6 @@
 
 mod administration;
 mod fixture;
-mod foreign;
 mod joining;
 mod memory;
 mod offsets;
@@ -11,4 +10,5 @@ mod random;
 mod restart;
 mod static_members;
 mod syncing;
+mod unserved;
 mod unwritten;

@@ -2,9 +2,8 @@
 
 use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, static_join};
 use crate::base::{ErrorCode, Offset, TimerChange, Timestamp};
-use crate::group::{
-    Generation, GenerationMember, Join, NotDescribed, Registry, Settings, StateName, TimerKey,
-};
+use crate::group::records::{Generation, GenerationMember};
+use crate::group::{Join, NotDescribed, Registry, Settings, StateName, TimerKey};
 use crate::schema::DecodeError;
 
 #[test]

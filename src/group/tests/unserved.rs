@@ -61,7 +61,7 @@ fn it_is_listed_under_its_kind_and_not_described() {
     assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
     assert_eq!(
         host.registry.describe(GROUP).err(),
-        Some(NotDescribed::Foreign)
+        Some(NotDescribed::NotClassic)
     );
     let only_classic = ListFilter::new([], ["classic"]);
     let listing = host.registry.listing();

@@ -1,8 +1,8 @@
-//! Groups of kinds that are not served here: consumer groups of KIP-848, share groups, streams groups.
+//! Groups of types that are not served here: consumer groups (KIP-848), share groups, streams groups.
 //!
-//! Kafka may have left them in the log, and may come back to them. Their records are not interpreted, but
-//! it is known which keys each group has, and whether it has members. That is enough to do as Kafka does
-//! when a classic client comes to such a group, and never to lose one by writing over it:
+//! Kafka may have written them to the log, and may read them again later. Their records are not interpreted. Only the
+//! keys of each group are kept, which also say whether it has members. That is enough to answer a classic client as
+//! Kafka does, and never to overwrite such a group:
 //!
 //! | asked | consumer or streams, without members | with members | share |
 //! | --- | --- | --- | --- |
@@ -13,9 +13,9 @@
 //! | delete offsets | done | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //! | delete the group | done, all of its records | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //!
-//! Kafka lets a classic member into a consumer group that has members; here nobody could tell the others.
-//! A share group has more than its records here, namely those of `__share_group_state`, so that it is
-//! left for Kafka to delete. Offsets of groups of these kinds do not expire here.
+//! Kafka lets a classic member join a consumer group that has members; here nothing could assign partitions to both.
+//! A share group also has records in `__share_group_state`, so only Kafka can delete it. Offsets of groups of these
+//! types do not expire here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 use super::classic::StateName;
 use crate::base::{ErrorCode, KeyValue};
 
-/// A kind of group that is not served here.
+/// A type of group that is not served here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForeignKind {
+pub(crate) enum UnservedType {
     /// A consumer group of KIP-848.
     Consumer,
     /// A share group (KIP-932).
@@ -34,8 +34,8 @@ pub enum ForeignKind {
     Streams,
 }
 
-impl ForeignKind {
-    /// The kind of group that keys of this type belong to. Types that are not listed are not known to
+impl UnservedType {
+    /// The type of group that keys of this type belong to. Types that are not listed are not known to
     /// Kafka 4.3 either.
     pub(super) const fn of_key(key_type: i16) -> Option<Self> {
         match key_type {
@@ -46,8 +46,8 @@ impl ForeignKind {
         }
     }
 
-    /// The kind as ListGroups names it, which is also its protocol type.
-    pub const fn as_str(self) -> &'static str {
+    /// The type as ListGroups names it, which is also its protocol type.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
             Self::Share => "share",
@@ -61,16 +61,16 @@ const fn is_member(key_type: i16) -> bool {
     matches!(key_type, 5 | 10 | 19)
 }
 
-/// A group of a kind that is not served here, as far as it is known.
+/// A group of a type that is not served here, as far as it is known.
 #[derive(Debug)]
-pub(crate) struct ForeignGroup {
-    kind: ForeignKind,
+pub(crate) struct UnservedGroup {
+    kind: UnservedType,
     /// The keys of its records, with their types.
     keys: BTreeSet<(i16, Vec<u8>)>,
 }
 
-impl ForeignGroup {
-    pub(crate) const fn kind(&self) -> ForeignKind {
+impl UnservedGroup {
+    pub(crate) const fn kind(&self) -> UnservedType {
         self.kind
     }
 
@@ -89,12 +89,12 @@ impl ForeignGroup {
 
     /// Whether a classic group may take its place.
     pub(crate) fn may_become_classic(&self) -> bool {
-        self.kind != ForeignKind::Share && !self.has_members()
+        self.kind != UnservedType::Share && !self.has_members()
     }
 
     /// Whether an offset may be committed, by a member or from outside.
     pub(crate) fn allow_commit(&self, by_member: bool) -> Result<(), ErrorCode> {
-        if self.kind == ForeignKind::Share {
+        if self.kind == UnservedType::Share {
             Err(ErrorCode::GROUP_ID_NOT_FOUND)
         } else if by_member || self.has_members() {
             Err(ErrorCode::UNKNOWN_MEMBER_ID)
@@ -105,7 +105,7 @@ impl ForeignGroup {
 
     /// Whether it or its offsets may be deleted.
     pub(crate) fn allow_deletion(&self) -> Result<(), ErrorCode> {
-        if self.kind == ForeignKind::Share {
+        if self.kind == UnservedType::Share {
             Err(ErrorCode::GROUP_ID_NOT_FOUND)
         } else if self.has_members() {
             Err(ErrorCode::NON_EMPTY_GROUP)
@@ -123,19 +123,19 @@ impl ForeignGroup {
     }
 }
 
-/// All groups of such kinds. Hard state: only replay changes it.
+/// All groups of such types. Hard state: only replay changes it.
 #[derive(Debug, Default)]
-pub(crate) struct ForeignGroups {
-    by_id: BTreeMap<Arc<str>, ForeignGroup>,
+pub(crate) struct UnservedGroups {
+    by_id: BTreeMap<Arc<str>, UnservedGroup>,
     changes: u64,
 }
 
-impl ForeignGroups {
-    pub(crate) fn get(&self, group: &str) -> Option<&ForeignGroup> {
+impl UnservedGroups {
+    pub(crate) fn get(&self, group: &str) -> Option<&UnservedGroup> {
         self.by_id.get(group)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &ForeignGroup)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &UnservedGroup)> {
         self.by_id.iter()
     }
 
@@ -145,14 +145,14 @@ impl ForeignGroups {
     }
 
     /// Takes note of a record about a group, or of the end of one.
-    pub(crate) fn note(&mut self, kind: ForeignKind, id: &Arc<str>, key: &ForeignKey<'_>) {
+    pub(crate) fn note(&mut self, kind: UnservedType, id: &Arc<str>, key: &UnservedKey<'_>) {
         self.changes += 1;
         let entry = (key.key_type, key.bytes.to_vec());
         if key.is_there {
             let group = self
                 .by_id
                 .entry(Arc::clone(id))
-                .or_insert_with(|| ForeignGroup {
+                .or_insert_with(|| UnservedGroup {
                     kind,
                     keys: BTreeSet::new(),
                 });
@@ -167,9 +167,9 @@ impl ForeignGroups {
     }
 }
 
-/// A key about a group of such a kind.
+/// The key of a record about such a group.
 #[derive(Debug)]
-pub(crate) struct ForeignKey<'a> {
+pub(crate) struct UnservedKey<'a> {
     pub(crate) key_type: i16,
     pub(crate) bytes: &'a [u8],
     /// Whether the record has a value, and so is no end.
