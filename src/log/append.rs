@@ -1,21 +1,17 @@
-//! Appending as the leader, after a record set was prepared ([`super::prepare`]): check the producers, assign
-//! offsets, roll, write, publish.
+//! Appending as the leader, after a record set was prepared ([`super::prepare`]): assign offsets, check the producers,
+//! roll, store ([`super::store`]).
 //!
 //! Everything that can refuse the append comes before everything that changes something, so that a refused append
 //! leaves no trace.
-
-use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
-use crate::record::control::EndTransactionMarker;
-use crate::record::{BatchHeader, Records};
 
 use super::active::{Incoming, ReadyBatch};
 use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
 use super::prepare::PreparedAppend;
 use super::producer::check::ProducerRefusal;
-use super::producer::{CheckedProducers, ProducerCheck, ProducersAfter};
-use super::txn_index::{self, AbortedTransaction};
-use super::validate::MOST_DECOMPRESSED;
+use super::producer::{CheckedProducers, ProducerCheck};
+use super::store::Markers;
+use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// Who appends: decides which checks apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,12 +213,6 @@ impl From<ProducerRefusal> for AppendError {
     }
 }
 
-/// The producer state that an append would lead to.
-enum Producers {
-    Checked(CheckedProducers),
-    Duplicate(AppendInfo),
-}
-
 impl PartitionLog {
     pub(super) fn append(
         &mut self,
@@ -249,30 +239,14 @@ impl PartitionLog {
             next = batch.header.next_offset();
         }
         let incoming = self.incoming(&batches, next)?;
-        let producers = match self.check_producers(&batches, origin)? {
-            Producers::Checked(producers) => producers,
-            Producers::Duplicate(info) => return Ok(info),
-        };
-
-        self.assign_epoch_at(epoch, first_offset);
+        let markers = Markers::of(&batches);
+        if let Some(original) = self.check_producers(&batches, &markers, origin)? {
+            return Ok(original);
+        }
         if self.active.should_roll(&incoming, &self.config, now) {
             self.roll(first_offset, now)?;
         }
-        let start = self.active.segment.length;
-        let entries = self.active.segment.offset_entries;
-        self.active.append(&self.disk, &batches, &self.config)?;
-        if self.active.segment.offset_entries != entries {
-            self.unsynced.note_entries();
-        }
-        for (batch, position) in batches.iter().zip(positions(start, &batches)) {
-            self.recent.push(batch.header.base_offset, position);
-        }
-        self.log_end = next;
-        if self.unsynced.note_written(now) {
-            self.active.segment.files.hold_log(&self.disk);
-        }
-        self.index_aborted(&batches)?;
-        producers.publish(&mut self.producers, next);
+        self.store(&batches, &markers, now)?;
 
         Ok(AppendInfo {
             first_offset,
@@ -306,55 +280,31 @@ impl PartitionLog {
         })
     }
 
-    /// Notes the transactions that these batches, which have been written, abort.
-    pub(super) fn index_aborted(&self, batches: &[ReadyBatch]) -> Result<(), LogError> {
-        if !batches
-            .iter()
-            .any(|batch| batch.header.attributes.is_control())
-        {
-            return Ok(());
-        }
-        let mut producers = ProducersAfter::new(&self.producers);
-        for batch in batches {
-            let header = &batch.header;
-            let first = producers
-                .get(header.producer_id)
-                .and_then(|entry| entry.transaction_start);
-            let is_marker = header.attributes.is_control() && header.producer_id.is_some();
-            let marker = is_marker.then(|| marker(batch)).flatten();
-            producers.replay(header, marker);
-            let aborted = marker.and_then(|(marker, _)| {
-                let still_open = producers.first_open_transaction();
-                AbortedTransaction::ended_by(header, &marker, first, still_open)
-            });
-            if let Some(aborted) = aborted {
-                txn_index::add(&self.disk, &self.active.segment.files, aborted)?;
-            }
-        }
-        Ok(())
-    }
-
+    /// Checks what these batches would do to the producers; where they were stored before, if they were.
     fn check_producers(
         &self,
         batches: &[ReadyBatch],
+        markers: &Markers,
         origin: AppendOrigin,
-    ) -> Result<Producers, AppendError> {
-        let mut checked = CheckedProducers::default();
-        for batch in batches {
+    ) -> Result<Option<AppendInfo>, AppendError> {
+        let mut checked = CheckedProducers::new(&self.producers);
+        for (number, batch) in batches.iter().enumerate() {
             let header = &batch.header;
+            let is_last = number + 1 == batches.len();
             if !header.producer_id.is_some() {
                 continue;
             }
             if header.attributes.is_control() {
-                if let Some((marker, timestamp)) = marker(batch) {
-                    checked.check_marker(&self.producers, header, &marker, timestamp)?;
+                if let Some((marker, timestamp)) = markers.get(number) {
+                    checked.check_marker(header, &marker, timestamp, is_last)?;
                 }
                 continue;
             }
-            match checked.check_data(&self.producers, header, origin == AppendOrigin::Client)? {
+            let from_client = origin == AppendOrigin::Client;
+            match checked.check_data(header, from_client, is_last)? {
                 ProducerCheck::Accepted => {}
                 ProducerCheck::Duplicate(original) => {
-                    return Ok(Producers::Duplicate(AppendInfo {
+                    return Ok(Some(AppendInfo {
                         first_offset: original.first_offset(),
                         last_offset: original.last_offset,
                         // With either timestamp type, Kafka returns the timestamp of the original.
@@ -365,34 +315,6 @@ impl PartitionLog {
                 }
             }
         }
-        Ok(Producers::Checked(checked))
+        Ok(None)
     }
-}
-
-/// Where each of `batches` starts when they are written from `start` on.
-fn positions(start: u64, batches: &[ReadyBatch]) -> impl Iterator<Item = u64> {
-    batches.iter().scan(start, |position, batch| {
-        let at = *position;
-        *position += batch.header.size() as u64;
-        Some(at)
-    })
-}
-
-/// The transaction marker in a control batch of ours.
-fn marker(batch: &ReadyBatch) -> Option<(EndTransactionMarker, Timestamp)> {
-    let codec = batch.header.attributes.codec().ok()?;
-    let records = codec.decompress(&batch.body, MOST_DECOMPRESSED).ok()?;
-    marker_in(&batch.header, &records)
-}
-
-/// The transaction marker in the decompressed records of a control batch.
-pub(super) fn marker_in(
-    header: &BatchHeader,
-    records: &[u8],
-) -> Option<(EndTransactionMarker, Timestamp)> {
-    let record = Records::new(header, records).next()?.ok()?;
-    Some((
-        EndTransactionMarker::parse(&record).ok()??,
-        record.timestamp,
-    ))
 }

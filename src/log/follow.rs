@@ -21,11 +21,11 @@ use crate::base::{Offset, Timestamp};
 use crate::record::{Batch, Batches};
 
 use super::active::{Incoming, ReadyBatch};
-use super::append::{AppendError, marker_in};
+use super::append::AppendError;
 use super::disk::DirectoryOffline;
 use super::partition_log::{LogError, PartitionLog};
 use super::segment::{Segment, SegmentFiles};
-use super::validate::MOST_DECOMPRESSED;
+use super::store::Markers;
 
 impl PartitionLog {
     /// Appends whole batches that another replica of the partition has stored, unchanged. They must not begin
@@ -47,7 +47,7 @@ impl PartitionLog {
             let batch = match checked {
                 Ok(batch) => batch,
                 Err(error) => {
-                    self.store(run, now)?;
+                    self.store_run(&run, now)?;
                     return Err(error);
                 }
             };
@@ -55,12 +55,16 @@ impl PartitionLog {
                 .active
                 .should_roll(&run.incoming(&batch), &self.config, now)
             {
-                self.store(std::mem::take(&mut run), now)?;
+                self.store_run(&std::mem::take(&mut run), now)?;
                 self.roll_for(&batch, now)?;
             }
             run.push(batch);
         }
-        self.store(run, now)
+        self.store_run(&run, now)
+    }
+
+    fn store_run(&mut self, run: &Run, now: Timestamp) -> Result<(), AppendError> {
+        Ok(self.store(&run.batches, &Markers::of(&run.batches), now)?)
     }
 
     /// Makes everything below the log end durable with its indexes, and returns the recovery point, which then is
@@ -77,6 +81,7 @@ impl PartitionLog {
     pub fn take_over(&mut self, source: &Self, now: Timestamp) -> Result<Offset, LogError> {
         debug_assert!(self.log_end <= source.log_end, "a copy is not ahead");
         self.producers = source.producers.clone();
+        self.ended = source.ended.clone();
         if self.log_end < source.log_end {
             // There are no batches in between. The name of an empty segment preserves the offset.
             self.log_end = source.log_end;
@@ -164,48 +169,12 @@ impl PartitionLog {
         }
         Ok(self.roll(self.log_end, now)?)
     }
-
-    fn store(&mut self, run: Run, now: Timestamp) -> Result<(), AppendError> {
-        let Some(end) = run.end else { return Ok(()) };
-        for batch in &run.batches {
-            self.assign_epoch_at(batch.header.leader_epoch, batch.header.base_offset);
-        }
-        let ready: Vec<_> = run
-            .batches
-            .iter()
-            .map(|batch| ReadyBatch {
-                header: batch.header,
-                body: batch.body(),
-            })
-            .collect();
-        let mut position = self.active.segment.length;
-        let entries = self.active.segment.offset_entries;
-        self.active.append(&self.disk, &ready, &self.config)?;
-        if self.active.segment.offset_entries != entries {
-            self.unsynced.note_entries();
-        }
-        self.log_end = end;
-        if self.unsynced.note_written(now) {
-            self.active.segment.files.hold_log(&self.disk);
-        }
-        self.index_aborted(&ready)?;
-        for batch in &run.batches {
-            let header = &batch.header;
-            self.recent.push(header.base_offset, position);
-            position += header.size() as u64;
-            let is_marker = header.attributes.is_control() && header.producer_id.is_some();
-            let marker = is_marker.then(|| batch.record_bytes(MOST_DECOMPRESSED).ok());
-            let marker = marker.flatten().and_then(|bytes| marker_in(header, &bytes));
-            self.producers.replay(header, marker);
-        }
-        Ok(())
-    }
 }
 
 /// Batches that go into one segment with one write.
 #[derive(Default)]
 struct Run {
-    batches: Vec<Batch>,
+    batches: Vec<ReadyBatch>,
     bytes: u64,
     /// The offset after the last one.
     end: Option<Offset>,
@@ -224,6 +193,9 @@ impl Run {
     fn push(&mut self, batch: Batch) {
         self.bytes += batch.header.size() as u64;
         self.end = Some(batch.header.next_offset());
-        self.batches.push(batch);
+        self.batches.push(ReadyBatch {
+            header: batch.header,
+            body: batch.body(),
+        });
     }
 }

@@ -96,7 +96,7 @@
 //! thread that serves nothing else meanwhile. This room never copies record bytes on the way in, and never reads a file
 //! past what a view allows.
 //!
-//! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
+//! Reading order: [`PartitionLog`], `prepare`, `validate`, `append`, `store`, `active`, `segment`, [`LogView`], `page_cache`, `roll`,
 //! `durable`, `sync_job`, `epochs_file`, `recover`, `replica_directory`, `catalogue`, `rebuild`, `trusted_part`, `resync`, `reach`, `loss`, `find`, `producer`, `retention`, [`compact`],
 //! `truncate`, `follow`, `scrub`, [`LogDirectory`] with `lock`, `identity` and [`plain_file`], [`LogDirectories`].
 
@@ -142,6 +142,7 @@ mod roll;
 mod scan;
 mod scrub;
 mod segment;
+mod store;
 mod sync_job;
 #[cfg(test)]
 pub(crate) mod testing;

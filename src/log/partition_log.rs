@@ -1,5 +1,5 @@
 //! The single writer of one partition. This file only holds the state and dispatches; the operations are in `append`,
-//! `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
+//! `store`, `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
 use super::loss::Loss;
 use super::prepare::{PreparedAppend, RecordSet};
-use super::producer::{ProducerExpiration, ProducerPicture, ProducerTable};
+use super::producer::{EndedTransactions, ProducerExpiration, ProducerPicture, ProducerTable};
 use super::reader::{LogView, RecentBatches};
 use super::recover;
 use super::roll::Jitter;
@@ -162,6 +162,8 @@ pub struct PartitionLog {
     pub(super) all_epochs: LeaderEpochs,
     pub(super) epochs_file: Arc<EpochsFile>,
     pub(super) producers: ProducerTable,
+    /// What the markers that were stored since the start have ended.
+    pub(super) ended: EndedTransactions,
 
     /// Producer snapshots on disk, or on their way there, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
@@ -253,13 +255,6 @@ impl PartitionLog {
     /// Next offset.
     pub const fn log_end(&self) -> Offset {
         self.log_end
-    }
-
-    /// First offset of the oldest open transaction, or `None`.
-    pub fn first_unstable(&self) -> Option<Offset> {
-        self.producers
-            .first_open_transaction()
-            .map(|first| first.max(self.log_start))
     }
 
     /// Everything below is synced with its index entries. After a crash, the log is scanned from here on.

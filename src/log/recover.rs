@@ -39,7 +39,7 @@ use super::epochs::LeaderEpochs;
 use super::names::SegmentFile;
 use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 use super::partition_metadata;
-use super::producer::{ProducerLoader, ProducerTable};
+use super::producer::{EndedTransactions, ProducerLoader, ProducerTable};
 use super::reader::RecentBatches;
 use super::rebuild::{Tail, load_tail};
 use super::replica_directory::ReplicaDirectory;
@@ -309,6 +309,7 @@ impl Recovery {
             all_epochs: recovered.all,
             epochs_file: recovered.file,
             producers: settled.producers,
+            ended: EndedTransactions::default(),
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
                 unsynced_snapshots,

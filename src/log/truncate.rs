@@ -132,6 +132,7 @@ impl PartitionLog {
 
     /// Rebuilds the producer state from snapshots and log, after the log was truncated.
     fn reload_producers(&mut self) -> Result<(), LogError> {
+        self.ended.cut(self.log_end);
         let due = self
             .latest_time
             .plus_millis(self.config.file_delete_delay_ms);

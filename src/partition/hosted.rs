@@ -125,7 +125,7 @@ impl Hosted {
             self.flush()?;
         }
         self.sync_in_background(now, syncer);
-        self.role.settle(&self.log, now);
+        self.role.settle(&mut self.log, now);
         self.publish();
         self.role.release();
         Ok(())

@@ -117,7 +117,7 @@ impl Role {
     }
 
     /// The log has moved: the watermark follows.
-    pub(super) fn settle(&mut self, log: &PartitionLog, now: Timestamp) {
+    pub(super) fn settle(&mut self, log: &mut PartitionLog, now: Timestamp) {
         if let Some(leader) = &mut self.leader {
             leader.appended(log.log_end(), now);
             self.high_watermark = leader.high_watermark();
@@ -125,6 +125,7 @@ impl Role {
         // A log start that has been raised, or a log that was cut, takes the watermark along.
         let (start, end) = (log.log_start(), log.log_end());
         self.high_watermark = self.high_watermark.clamp(start, end.max(start));
+        log.committed(self.high_watermark);
     }
 
     /// The state of `log` that readers may see.
@@ -134,7 +135,7 @@ impl Role {
             view: log.view(),
             positions: Positions::in_order(
                 log_start,
-                log.first_unstable(),
+                log.first_unstable(self.high_watermark),
                 self.high_watermark,
                 log_end,
             ),

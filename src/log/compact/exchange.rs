@@ -68,7 +68,7 @@ impl PartitionLog {
         if self.disk.is_offline() {
             return None;
         }
-        let stable = self.first_unstable().unwrap_or(self.log_end);
+        let stable = self.first_unstable(self.log_end).unwrap_or(self.log_end);
         let bound = cleanable.end.min(stable).min(self.recovery_point);
         let is_unsynced = |segment: &Segment| {
             let unsynced = &self.unsynced.segments;

@@ -1,6 +1,6 @@
 //! Whether a producer may write a batch now: fencing, duplicates, gaps in its sequence.
 
-use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::base::{ProducerEpoch, ProducerId, Timestamp};
 use crate::record::BatchHeader;
 use crate::record::control::EndTransactionMarker;
 
@@ -39,18 +39,27 @@ pub(crate) enum ProducerRefusal {
 pub(crate) enum ProducerCheck {
     /// The batch was written before.
     Duplicate(BatchTrace),
-    /// The batch is new, and noted in the [`CheckedProducers`].
+    /// The batch may be stored.
     Accepted,
 }
 
-/// Entries as they will be once the batches that were checked are written.
-#[derive(Debug, Default)]
-pub(crate) struct CheckedProducers {
+/// The producers as they are, and as they will be once the batches that were checked are stored.
+#[derive(Debug)]
+pub(crate) struct CheckedProducers<'a> {
+    table: &'a ProducerTable,
     entries: Vec<(ProducerId, ProducerEntry)>,
 }
 
-impl CheckedProducers {
-    fn current(&self, table: &ProducerTable, id: ProducerId) -> ProducerEntry {
+impl<'a> CheckedProducers<'a> {
+    /// Nothing is checked yet.
+    pub(crate) const fn new(table: &'a ProducerTable) -> Self {
+        Self {
+            table,
+            entries: Vec::new(),
+        }
+    }
+
+    fn current(&self, id: ProducerId) -> ProducerEntry {
         let checked = self
             .entries
             .iter()
@@ -58,24 +67,25 @@ impl CheckedProducers {
             .find(|(checked, _)| *checked == id)
             .map(|(_, entry)| entry);
         checked
-            .or_else(|| table.get(id))
+            .or_else(|| self.table.get(id))
             .copied()
             .unwrap_or(ProducerEntry::UNKNOWN)
     }
 
     /// Checks a batch of data, whose offsets are assigned already. Only clients have sequences to check:
-    /// coordinators write offset commits of transactions without them.
+    /// coordinators write offset commits of transactions without them. What the last batch would change nobody asks
+    /// for.
     pub(crate) fn check_data(
         &mut self,
-        table: &ProducerTable,
         header: &BatchHeader,
         from_client: bool,
+        is_last: bool,
     ) -> Result<ProducerCheck, ProducerRefusal> {
         let producer_id = header.producer_id;
         if !producer_id.is_some() {
             return Ok(ProducerCheck::Accepted);
         }
-        let mut entry = self.current(table, producer_id);
+        let mut entry = self.current(producer_id);
         if from_client && let Some(original) = entry.duplicate_of(header) {
             return Ok(ProducerCheck::Duplicate(original));
         }
@@ -86,21 +96,23 @@ impl CheckedProducers {
         if entry.transaction_start.is_some() && !header.attributes.is_transactional() {
             return Err(ProducerRefusal::InvalidTransactionState { producer_id });
         }
-        entry.add_batch(header);
-        self.entries.push((producer_id, entry));
+        if !is_last {
+            entry.add_batch(header);
+            self.entries.push((producer_id, entry));
+        }
         Ok(ProducerCheck::Accepted)
     }
 
     /// Checks the end of a transaction.
     pub(crate) fn check_marker(
         &mut self,
-        table: &ProducerTable,
         header: &BatchHeader,
         marker: &EndTransactionMarker,
         timestamp: Timestamp,
+        is_last: bool,
     ) -> Result<(), ProducerRefusal> {
         let producer_id = header.producer_id;
-        let mut entry = self.current(table, producer_id);
+        let mut entry = self.current(producer_id);
         check_epoch(&entry, header)?;
         if marker.coordinator_epoch < entry.coordinator_epoch {
             return Err(ProducerRefusal::CoordinatorFenced {
@@ -109,17 +121,11 @@ impl CheckedProducers {
                 known_epoch: entry.coordinator_epoch,
             });
         }
-        entry.add_marker(header, marker, timestamp);
-        self.entries.push((producer_id, entry));
-        Ok(())
-    }
-
-    /// Stores the checked entries, now that the log ends at `end`.
-    pub(crate) fn publish(self, table: &mut ProducerTable, end: Offset) {
-        for (id, entry) in self.entries {
-            table.publish(id, entry);
+        if !is_last {
+            entry.add_marker(header, marker, timestamp);
+            self.entries.push((producer_id, entry));
         }
-        table.advance_end(end);
+        Ok(())
     }
 }
 
@@ -160,7 +166,7 @@ fn check_sequence(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), Pro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::LeaderEpoch;
+    use crate::base::{LeaderEpoch, Offset};
     use crate::record::Attributes;
 
     fn header(epoch: i16, sequence: i32, count: i32, offset: i64) -> BatchHeader {
@@ -185,11 +191,11 @@ mod tests {
         table: &mut ProducerTable,
         header: &BatchHeader,
     ) -> Result<Option<Offset>, ProducerRefusal> {
-        let mut checked = CheckedProducers::default();
-        Ok(match checked.check_data(table, header, true)? {
+        let mut checked = CheckedProducers::new(table);
+        Ok(match checked.check_data(header, true, true)? {
             ProducerCheck::Duplicate(original) => Some(original.first_offset()),
             ProducerCheck::Accepted => {
-                checked.publish(table, header.next_offset());
+                table.replay(header, None);
                 None
             }
         })
@@ -266,21 +272,21 @@ mod tests {
             committed: true,
             coordinator_epoch: 4,
         };
-        let mut checked = CheckedProducers::default();
-        checked
-            .check_marker(&table, &header(0, -1, 1, 7), &marker, Timestamp(2))
+        let at = header(0, -1, 1, 7);
+        CheckedProducers::new(&table)
+            .check_marker(&at, &marker, Timestamp(2), true)
             .unwrap();
-        checked.publish(&mut table, Offset(8));
+        table.replay(&at, Some((marker, Timestamp(2))));
         assert_eq!(table.first_open_transaction(), None);
         let older = EndTransactionMarker {
             committed: true,
             coordinator_epoch: 3,
         };
-        let refused = CheckedProducers::default().check_marker(
-            &table,
+        let refused = CheckedProducers::new(&table).check_marker(
             &header(0, -1, 1, 8),
             &older,
             Timestamp(2),
+            true,
         );
         assert!(matches!(
             refused,

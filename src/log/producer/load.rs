@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::base::{Offset, Timestamp};
-use crate::log::append::marker_in;
 use crate::log::disk::Disk;
 use crate::log::names::SegmentFile;
 use crate::log::partition_log::LogError;
 use crate::log::scan::{HeaderWalk, Located, read_batch};
 use crate::log::segment::Segment;
+use crate::log::store::marker_in;
 use crate::log::txn_index::{self, AbortedTransaction};
 use crate::log::validate::MOST_DECOMPRESSED;
 

@@ -1,6 +1,6 @@
 //! The table of producers and its entries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::base::{Offset, ProducerEpoch, ProducerId, SharedMap, Timestamp};
 use crate::record::BatchHeader;
@@ -258,6 +258,8 @@ impl ProducerTable {
 
     /// The state of producer `id`, if it is known.
     pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
+        #[cfg(test)]
+        touched::note(1);
         self.entries.get(&id)
     }
 
@@ -271,6 +273,8 @@ impl ProducerTable {
 
     /// All entries, in the order of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerEntry)> {
+        #[cfg(test)]
+        touched::note(self.len());
         self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
@@ -282,6 +286,8 @@ impl ProducerTable {
     /// Stores an entry.
     pub(crate) fn publish(&mut self, id: ProducerId, entry: ProducerEntry) {
         let before = self.get(id).and_then(|before| before.transaction_start);
+        #[cfg(test)]
+        touched::note(1);
         self.entries.insert(id, entry);
         if before != entry.transaction_start {
             if let Some(start) = before {
@@ -295,6 +301,8 @@ impl ProducerTable {
 
     /// First offset of the oldest open transaction.
     pub(crate) fn first_open_transaction(&self) -> Option<Offset> {
+        #[cfg(test)]
+        touched::note(1);
         self.open.keys().next().copied()
     }
 
@@ -329,6 +337,23 @@ impl ProducerTable {
     }
 }
 
+/// How many entries of tables were looked at or changed on this thread.
+#[cfg(test)]
+pub(crate) mod touched {
+    use std::cell::Cell;
+
+    thread_local!(static TOUCHED: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn note(entries: usize) {
+        TOUCHED.set(TOUCHED.get() + entries);
+    }
+
+    /// Since this was asked last.
+    pub(crate) fn take() -> usize {
+        TOUCHED.take()
+    }
+}
+
 /// The state of the batch's producer after the batch, if it has a producer.
 fn replayed(
     before: Option<&ProducerEntry>,
@@ -345,51 +370,6 @@ fn replayed(
         None => entry.add_batch(header),
     }
     Some(entry)
-}
-
-/// The table after some more batches. The cost depends only on the producers of these batches.
-pub(crate) struct ProducersAfter<'a> {
-    table: &'a ProducerTable,
-    changed: HashMap<ProducerId, ProducerEntry>,
-}
-
-impl<'a> ProducersAfter<'a> {
-    /// Before any batch.
-    pub(crate) fn new(table: &'a ProducerTable) -> Self {
-        Self {
-            table,
-            changed: HashMap::new(),
-        }
-    }
-
-    /// The state of producer `id`, if it is known.
-    pub(crate) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
-        self.changed.get(&id).or_else(|| self.table.get(id))
-    }
-
-    /// Applies a batch, as [`ProducerTable::replay`] does.
-    pub(crate) fn replay(
-        &mut self,
-        header: &BatchHeader,
-        marker: Option<(EndTransactionMarker, Timestamp)>,
-    ) {
-        if let Some(entry) = replayed(self.get(header.producer_id), header, marker) {
-            self.changed.insert(header.producer_id, entry);
-        }
-    }
-
-    /// First offset of the oldest open transaction.
-    pub(crate) fn first_open_transaction(&self) -> Option<Offset> {
-        let mut open = self.table.open.iter();
-        let unchanged = open.find(|(_, id)| !self.changed.contains_key(id));
-        let changed = self.changed.values();
-        let changed = changed.filter_map(|entry| entry.transaction_start);
-        unchanged
-            .map(|(start, _)| *start)
-            .into_iter()
-            .chain(changed)
-            .min()
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::log::producer::state::touched;
 use crate::log::testing::{TestLog, batch_of, config, file_names};
 use crate::log::{AbortedTransaction, AppendOrigin};
 use crate::record::BatchOptions;
@@ -170,7 +171,7 @@ fn truncation_takes_entries_with_their_markers() {
 
 /// The transaction whose marker was cut off is open, and can be ended again.
 fn end_again(test: &mut TestLog) {
-    assert_eq!(test.log.first_unstable(), Some(Offset(2)));
+    assert_eq!(test.log.first_unstable(Offset(i64::MAX)), Some(Offset(2)));
     end(test, 2, false);
     assert_eq!(found(test, 0, 9).last(), Some(&aborted(2, 2, 8, 9)));
 }
@@ -183,4 +184,76 @@ fn the_index_goes_with_its_segment() {
     let left = test.files();
     let indexes = left.iter().filter(|name| name.ends_with(".txnindex"));
     assert_eq!(indexes.count(), 0, "{left:?}");
+}
+
+#[test]
+fn a_marker_costs_the_same_however_many_producers_have_transactions_open() {
+    let touched_with = |producers: i64, as_leader: bool| {
+        let mut test = TestLog::new(config());
+        let open = (0..producers).map(|producer| {
+            let options = BatchOptions {
+                base_offset: Offset(producer),
+                leader_epoch: LeaderEpoch(0),
+                producer_id: ProducerId(producer),
+                producer_epoch: ProducerEpoch(0),
+                base_sequence: 0,
+                transactional: true,
+                ..BatchOptions::default()
+            };
+            batch_of(options, &[900_000], b"")
+        });
+        let open: bytes::Bytes = open.collect::<Vec<_>>().concat().into();
+        test.log.append_as_follower(&open, test.now).unwrap();
+        assert_eq!(test.log.producer_count() as i64, producers);
+        touched::take();
+        if as_leader {
+            end(&mut test, producers / 2, false);
+        } else {
+            let marker = EndTransactionMarker {
+                committed: false,
+                coordinator_epoch: 0,
+            };
+            let place = ControlPlace {
+                base_offset: Offset(producers),
+                leader_epoch: LeaderEpoch(0),
+                timestamp: Timestamp(900_001),
+            };
+            let marker = marker.batch(place, ProducerId(producers / 2), ProducerEpoch(0));
+            test.log.append_as_follower(&marker, test.now).unwrap();
+        }
+        let touched = touched::take();
+        let last_stable = if producers == 1 { 2 } else { 0 };
+        let entry = aborted(producers / 2, producers / 2, producers, last_stable);
+        assert_eq!(found(&test, 0, producers + 1), [entry]);
+        touched
+    };
+    for as_leader in [true, false] {
+        let touched = touched_with(1, as_leader);
+        assert!(touched > 0);
+        assert_eq!(
+            touched_with(100_000, as_leader),
+            touched,
+            "as leader: {as_leader}"
+        );
+    }
+}
+
+#[test]
+fn a_transaction_is_not_stable_before_its_marker_is_committed() {
+    let mut test = TestLog::new(config());
+    data(&mut test, 1, 0);
+    end(&mut test, 1, false);
+    data(&mut test, 2, 0);
+    end(&mut test, 2, true);
+    let first = |test: &TestLog, watermark| test.log.first_unstable(Offset(watermark));
+    assert_eq!(first(&test, 2), Some(Offset(0)), "its marker is at 2");
+    assert_eq!(first(&test, 3), Some(Offset(3)));
+    assert_eq!(first(&test, 6), None);
+    test.log.committed(Offset(3));
+    // What is cut off may end otherwise.
+    test.log.truncate(Offset(5)).unwrap();
+    assert_eq!(first(&test, 5), Some(Offset(3)));
+    end(&mut test, 2, false);
+    assert_eq!(first(&test, 5), Some(Offset(3)));
+    assert_eq!(first(&test, 6), None);
 }

@@ -472,11 +472,11 @@ fn transactions_hold_the_first_unstable_offset() {
     };
     test.append(&batch_of(options, &[900_000, 900_000], b"v"))
         .unwrap();
-    assert_eq!(test.log.first_unstable(), Some(Offset(1)));
+    assert_eq!(test.log.first_unstable(Offset(i64::MAX)), Some(Offset(1)));
     test = test.crash(|_| ());
-    assert_eq!(test.log.first_unstable(), Some(Offset(1)));
+    assert_eq!(test.log.first_unstable(Offset(i64::MAX)), Some(Offset(1)));
     test = test.reopen();
-    assert_eq!(test.log.first_unstable(), Some(Offset(1)));
+    assert_eq!(test.log.first_unstable(Offset(i64::MAX)), Some(Offset(1)));
     let marker = EndTransactionMarker {
         committed: true,
         coordinator_epoch: 0,
@@ -490,10 +490,13 @@ fn transactions_hold_the_first_unstable_offset() {
     test.log
         .append_as_leader(&marker, LeaderEpoch(0), AppendOrigin::Coordinator, test.now)
         .unwrap();
-    assert_eq!(test.log.first_unstable(), None);
+    assert_eq!(test.log.first_unstable(Offset(i64::MAX)), None);
     test = test.crash(|_| ());
     assert_eq!(
-        (test.log.first_unstable(), test.log.log_end()),
+        (
+            test.log.first_unstable(Offset(i64::MAX)),
+            test.log.log_end()
+        ),
         (None, Offset(4))
     );
 }

@@ -381,6 +381,8 @@ fn copy_once(
         return Ok(ControlFlow::Break(()));
     };
     log.append_as_follower(&slice.read()?, now)?;
+    // What is committed the log that is copied knows.
+    log.committed(log.log_end());
     Ok(ControlFlow::Continue(()))
 }
 

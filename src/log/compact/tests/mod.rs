@@ -51,7 +51,9 @@ enum Trouble {
 fn cleanable(log: &PartitionLog, checkpoint: Option<Offset>, now: Timestamp) -> CleanableLog {
     let standing = Standing {
         checkpoint,
-        last_stable: log.first_unstable().unwrap_or_else(|| log.log_end()),
+        last_stable: log
+            .first_unstable(log.log_end())
+            .unwrap_or_else(|| log.log_end()),
         recovery_point: log.recovery_point(),
         now,
     };

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::base::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use crate::config::TopicConfig;
-use crate::log::append::marker_in;
 use crate::log::epochs::LeaderEpochs;
 use crate::log::producer::ProducerTable;
+use crate::log::store::marker_in;
 use crate::log::validate::MOST_DECOMPRESSED;
 use crate::log::{AbortedTransaction, PartitionLog};
 use crate::record::control::EndTransactionMarker;

@@ -418,7 +418,9 @@ impl<'a> Run<'a> {
         let log = self.log();
         let standing = Standing {
             checkpoint: None,
-            last_stable: log.first_unstable().unwrap_or_else(|| log.log_end()),
+            last_stable: log
+                .first_unstable(Offset(i64::MAX))
+                .unwrap_or_else(|| log.log_end()),
             recovery_point: log.recovery_point(),
             now: NOW,
         };
