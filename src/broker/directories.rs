@@ -1,6 +1,8 @@
 //! Connects the log directories with the broker's registration: `partition` and `cluster` stand on one floor and do
 //! not know each other.
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::cluster::{Lifecycle, PlacedReplica, WatchedDirectory};
 use crate::controller::ReplicaAssignment;
 use crate::partition::{Assignment, Partitions};
@@ -20,7 +22,11 @@ impl PlacedReplica for Assignment {
 }
 
 /// Reports directories that fail, and where replicas are: at once what the start has found, then what changes.
-pub(super) async fn report(lifecycle: &Lifecycle, partitions: &Partitions) {
+pub(super) async fn report(
+    lifecycle: &Lifecycle,
+    partitions: &Partitions,
+    assignments: Option<UnboundedReceiver<Assignment>>,
+) {
     let watched = partitions
         .directories()
         .map(|directory| WatchedDirectory {
@@ -30,7 +36,7 @@ pub(super) async fn report(lifecycle: &Lifecycle, partitions: &Partitions) {
         .collect();
     let waking = partitions.clone();
     lifecycle.report_failures(watched, move |failed| waking.wake_waiters_of(failed));
-    if let Some(assignments) = partitions.assignments() {
+    if let Some(assignments) = assignments {
         lifecycle.report_assignments(assignments).await;
     }
 }

@@ -18,6 +18,7 @@ pub(super) async fn stop(running: Running) {
         server,
         groups,
         partitions,
+        hosting,
         controller,
         lifecycle,
         ..
@@ -35,7 +36,7 @@ pub(super) async fn stop(running: Running) {
     // Closing logs writes and syncs: not on a thread of the runtime.
     let closed = tokio::task::spawn_blocking(move || {
         controller.stop();
-        partitions.stop_by(lifecycle.broker_epoch(), deadline);
+        hosting.stop_by(lifecycle.broker_epoch(), deadline);
     });
     if let Err(error) = closed.await {
         tracing::error!(%error, "the stop failed: the next start checks the logs");

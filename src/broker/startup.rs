@@ -15,7 +15,7 @@ use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
 use crate::partition::sessions::SessionLimits;
-use crate::partition::{self, Contents, FetchSessions, Known, Partitions};
+use crate::partition::{self, Contents, FetchSessions, Hosting, Known, Partitions};
 use crate::security::AllowAll;
 use crate::wire::{self, BindError, Listeners, ServerHandle};
 
@@ -62,6 +62,7 @@ pub struct Running {
     pub(super) server: ServerHandle,
     pub(super) groups: Groups,
     pub(super) partitions: Partitions,
+    pub(super) hosting: Hosting,
     pub(super) controller: Controller,
     pub(super) lifecycle: Lifecycle,
     config: Arc<BrokerConfig>,
@@ -150,11 +151,11 @@ pub(super) async fn start(
     let deleted = controller.deleted_topics().clone();
     let image = cluster.image();
     let opening = open_partitions(directories, contents, &clock, &cluster, &image, deleted);
-    let partitions = opening.await?;
+    let (partitions, mut hosting) = opening.await?;
     if let Some(directory) = &metadata_only {
         directory.take_over()?;
     }
-    directories::report(&lifecycle, &partitions).await;
+    directories::report(&lifecycle, &partitions, hosting.take_assignments()).await;
     let hosted = Arc::new(HostedPartitions(partitions.clone()));
     cluster.listen_from(image, hosted).await;
     let groups = Groups::start(
@@ -182,6 +183,7 @@ pub(super) async fn start(
         server,
         groups,
         partitions,
+        hosting,
         controller,
         lifecycle,
         config,
@@ -246,7 +248,7 @@ async fn open_partitions(
     cluster: &Cluster,
     image: &Arc<Image>,
     deleted: HashSet<TopicId>,
-) -> Result<Partitions, StartError> {
+) -> Result<(Partitions, Hosting), StartError> {
     let (config, clock) = (cluster.config().clone(), Arc::clone(clock));
     let image = Arc::clone(image);
     let opened = tokio::task::spawn_blocking(move || {
@@ -255,7 +257,7 @@ async fn open_partitions(
             image: &image,
             deleted,
         };
-        Partitions::start(config, directories, contents, clock, known, watch)
+        partition::start(config, directories, contents, clock, known, watch)
     })
     .await;
     Ok(opened.map_err(|stopped| StartError::Runtime(std::io::Error::other(stopped)))??)

@@ -84,10 +84,10 @@ impl Partitions {
             .collect();
         let mut writing = JoinSet::new();
         for (id, directory) in directories {
-            let partitions = self.clone();
+            let places = Arc::clone(self.places());
             writing.spawn(async move {
                 let here = Arc::clone(&directory);
-                let write = move || partitions.write_checkpoint_of(&here, Checkpoint::LogStart);
+                let write = move || places.write_checkpoint(&here, Checkpoint::LogStart);
                 let is_written = directory.blocking().run(write).await;
                 is_written.is_ok_and(|is_written| is_written).then_some(id)
             });

@@ -52,13 +52,30 @@
 //!   no file descriptor left is not such a failure: what needs one is refused for the time being.
 //! - A replica is in one directory. While any directory is offline, one that may be there is not made anew.
 //!
-//! Lock order: `changing`, then the hosted partitions, then a replica's route; nothing is locked under a route, and
-//! sending to a lane or to a thread of a directory waits for nothing. The checkpoints of a directory are locked while
-//! they are written, and the hosted partitions may be read under them.
+//! # Locks
+//!
+//! In this order, from left to right; what stands on one line is never taken under another line's locks, but for those
+//! that both name.
+//!
+//! ```text
+//!   changing: an image is followed          -> places -> a replica's route
+//!                                           -> moves under way | preferred | threads of workers -> their signal
+//!   deciding: replicas are asked to move    -> places
+//!                                           -> moves under way | preferred | movers -> threads -> signal
+//!   the cleaner's state                     -> places
+//!   a directory's checkpoints               -> places | what is expected there
+//!   a directory's deleted replicas
+//! ```
+//! Nothing is locked under a route, and sending to a lane or to a thread of a directory waits for nothing. `changing` and
+//! places are held by nobody who waits for a disk. Who holds another of these may wait for one: a directory's own
+//! are only taken for that directory; the cleaner's state is held while its checkpoints are written, and `deciding`
+//! while a future replica is made, so that a directory which hangs holds up cleaning and requests for moves. Locks
+//! of fetches are on the page of [`sessions`].
 
 pub mod append;
 mod delete_records;
 pub mod directory;
+mod environment;
 pub mod fetch;
 mod hosted;
 mod hosting;
@@ -88,8 +105,10 @@ pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch::ReadFailure;
 pub use hosting::contents::Contents;
 pub use hosting::describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
-pub use hosting::manager::{NotHosted, Partitions, StartError};
+pub use hosting::manager::Partitions;
+pub use hosting::places::NotHosted;
 pub use hosting::progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
+pub use hosting::running::{Hosting, StartError, start};
 pub use hosting::strays::{Known, ManyStrays};
 pub use moves::altering::{AlterDirectoryError, WantedDirectory};
 pub use moves::assignment::Assignment;
@@ -97,4 +116,3 @@ pub use preparation::source::Source;
 pub use producers::{ActiveProducer, ActiveProducers};
 pub use replica::{EpochMismatch, Published, Replica};
 pub use sessions::{ConnectionSessions, FetchSessions};
-pub use upkeep::scrubber::ScrubCounts;

@@ -1,7 +1,10 @@
 //! For tests of this room and of those above: one partition of one topic, hosted over a real directory.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::base::{
     Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
@@ -11,7 +14,7 @@ use crate::log::{Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
 use crate::metadata::{Delta, Image};
 
-use super::{Contents, Partitions, Replica, Unwatched};
+use super::{Assignment, Contents, Hosting, Partitions, Replica, Unwatched, start};
 
 pub(crate) const NODE: NodeId = NodeId(1);
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(4);
@@ -55,15 +58,58 @@ impl Partitions {
     pub(crate) fn apply(&self, image: &Image, delta: &Delta) {
         let (done, is_done) = std::sync::mpsc::channel::<()>();
         let (all_brokers, this_broker) = image.broker_changes(NODE);
-        self.shared.config.follow(all_brokers, this_broker);
+        self.environment().config().follow(all_brokers, this_broker);
         self.follow(image, delta, &Completion::new(move || drop(done)));
         is_done.recv().expect_err("nothing is sent");
     }
 }
 
+/// Hosted partitions with what runs for them.
+#[derive(Debug)]
+pub(crate) struct Started {
+    partitions: Partitions,
+    hosting: Mutex<Option<Hosting>>,
+}
+
+impl From<(Partitions, Hosting)> for Started {
+    fn from((partitions, hosting): (Partitions, Hosting)) -> Self {
+        Self {
+            partitions,
+            hosting: Mutex::new(Some(hosting)),
+        }
+    }
+}
+
+impl std::ops::Deref for Started {
+    type Target = Partitions;
+
+    fn deref(&self) -> &Partitions {
+        &self.partitions
+    }
+}
+
+impl Started {
+    pub(crate) fn assignments(&self) -> Option<UnboundedReceiver<Assignment>> {
+        let mut hosting = self.hosting.lock().expect("no panic");
+        hosting.as_mut()?.take_assignments()
+    }
+
+    /// Stops, however long it takes. Once.
+    pub(crate) fn stop(&self, broker_epoch: i64) {
+        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+        self.stop_by(broker_epoch, Instant::now() + FAR);
+    }
+
+    pub(crate) fn stop_by(&self, broker_epoch: i64, deadline: Instant) {
+        let hosting = self.hosting.lock().expect("no panic").take();
+        let hosting = hosting.expect("it runs");
+        hosting.stop_by(broker_epoch, deadline);
+    }
+}
+
 /// Hosted partitions, the image that places them here, and the id of the topic.
 pub(crate) struct Broker {
-    pub(crate) partitions: Partitions,
+    pub(crate) partitions: Started,
     pub(crate) image: Image,
     pub(crate) id: TopicId,
 }
@@ -106,8 +152,9 @@ impl Broker {
         let config = CurrentConfig::new(Arc::new(config));
         let (image, _) = change(&Image::default(), &topic(id, in_sync));
         let watch = Arc::new(Unwatched);
-        let partitions = Partitions::start(config, directories, contents, clock, &image, watch)
-            .expect("partitions");
+        let partitions = start(config, directories, contents, clock, &image, watch)
+            .expect("partitions")
+            .into();
         Self {
             partitions,
             image,

@@ -8,7 +8,7 @@
 pub(super) mod cleaner;
 pub(super) mod housekeeping;
 pub(super) mod rate;
-mod rounds;
+pub(super) mod rounds;
 pub(super) mod rounds_at_once;
 pub(super) mod scrubber;
 pub(super) mod syncer;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::manager::{HostedTopics, Opening, Partitions, Place, Unreadable};
+use super::manager::Partitions;
 use super::opening::{Opened, ToOpen};
+use super::places::{HostedTopics, Opening, Place, Unreadable};
 use crate::partition::lane::{Hosted, Slot};
 use crate::partition::leader::Role;
 use crate::partition::moves::assignment::Assignment;
@@ -12,7 +13,7 @@ use crate::partition::replica::{Replica, ReplicaParts};
 
 /// Why logs were opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::partition) enum Adopting {
+pub(super) enum Adopting {
     /// The broker starts: nothing has a place yet.
     AtStart,
     /// They are new, and have places as [`Opening`].
@@ -22,14 +23,10 @@ pub(in crate::partition) enum Adopting {
 }
 
 impl Partitions {
-    pub(in crate::partition) fn adopt(
-        &self,
-        opened: Vec<Result<Opened, Box<Unreadable>>>,
-        adopting: Adopting,
-    ) {
+    pub(super) fn adopt(&self, opened: Vec<Result<Opened, Box<Unreadable>>>, adopting: Adopting) {
         for opened in opened {
             // Whoever follows the image finds either the old place or the new one.
-            let mut hosted = self.hosted_mut();
+            let mut hosted = self.places().hosted_mut();
             let wanted = match &opened {
                 Ok(opened) => &opened.wanted,
                 Err(unreadable) => &unreadable.wanted,
@@ -65,22 +62,24 @@ impl Partitions {
             ..
         } = opened;
         if now.assigned != directory.id() {
-            self.assign(Assignment::new(now, directory.id()));
+            self.shared
+                .assignments
+                .send(Assignment::new(now, directory.id()));
         }
         directory.note_replicas_changed();
         let slot = Slot(self.shared.next_slot.fetch_add(1, Ordering::Relaxed));
         let lane = directory.lane_of(slot).clone();
         log.set_config(Arc::clone(&now.config));
-        let mut role = Role::new(self.shared.node, high_watermark);
-        role.follow(&now.leadership, &mut log, self.shared.clock.now());
+        let mut role = Role::new(self.shared.environment.node(), high_watermark);
+        role.follow(&now.leadership, &mut log, self.shared.environment.now());
         let replica = Arc::new(Replica::new(ReplicaParts {
             topic_partition: now.topic_partition.clone(),
             topic_id: now.topic_id,
-            node: self.shared.node,
+            node: self.shared.environment.node(),
             directory,
             lane: lane.clone(),
             slot,
-            preparation: Arc::clone(self.shared.preparation.pool()),
+            preparation: Arc::clone(&self.shared.preparation),
             leadership: now.leadership.clone(),
             config: Arc::clone(&now.config),
             published: role.state_of(&log),
@@ -90,8 +89,8 @@ impl Partitions {
         put(hosted, now, Place::Open(replica));
     }
 
-    pub(in crate::partition) fn place(&self, wanted: &ToOpen, place: Place) {
-        put(&mut self.hosted_mut(), wanted, place);
+    pub(super) fn place(&self, wanted: &ToOpen, place: Place) {
+        put(&mut self.places().hosted_mut(), wanted, place);
     }
 }
 

@@ -25,8 +25,9 @@ use crate::log::{Checkpoint, LogError};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::lane::Hosted;
 
-use super::manager::{DirectoryThreads, Partitions, Threads};
+use super::manager::Partitions;
 use super::progress::ClosedLogs;
+use super::running::{DirectoryThreads, Hosting};
 
 /// How long the threads that work in all directories may take to end.
 const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(3);
@@ -123,38 +124,26 @@ impl Open {
     }
 }
 
-impl Partitions {
-    /// Ends hosting, however long it takes: everything appended so far is written, synced and closed, then the
+impl Hosting {
+    /// Ends hosting until `deadline`: everything appended so far is written, synced and closed, then the
     /// checkpoints and the clean-shutdown marker are written. Without errors the next start scans nothing. A
-    /// directory that hangs does not keep this from its end.
-    pub fn stop(&self, broker_epoch: i64) {
-        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
-        self.stop_by(broker_epoch, Instant::now() + FAR);
-    }
-
-    /// The same until `deadline`: what is not synced by then is left to the next start.
-    pub fn stop_by(&self, broker_epoch: i64, deadline: Instant) {
-        let mut threads = std::mem::take(
-            &mut *self
-                .shared
-                .threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+    /// directory that hangs does not keep this from its end; what is not synced by then is left to the next start.
+    pub fn stop_by(mut self, broker_epoch: i64, deadline: Instant) {
         // Whoever waits for an answer to an assignment that was never sent goes.
-        drop(self.assignments());
-        self.end_shared_threads(&mut threads, deadline);
-        self.shared.preparation.stop();
+        drop(self.take_assignments());
+        self.end_shared_threads(deadline);
+        self.preparation.stop();
+        let partitions = &self.partitions;
         let (progress, going_on) = channel();
         let mut counts: HashMap<_, usize> = HashMap::new();
-        for replica in self.all() {
+        for replica in partitions.all() {
             *counts.entry(replica.directory().id()).or_default() += 1;
         }
         let count = |directory: &HostedDirectory| counts.get(&directory.id()).copied().unwrap_or(0);
         let time = deadline.saturating_duration_since(Instant::now());
-        for (directory, threads) in self.shared.directories.iter().zip(threads.directories) {
+        for (directory, threads) in partitions.directories().zip(self.directories) {
             let closing = Closing {
-                partitions: self.clone(),
+                partitions: partitions.clone(),
                 directory: Arc::clone(directory),
                 closers: (count(directory) / LOGS_PER_CLOSER).clamp(1, MOST_CLOSERS),
                 until: deadline - time / SHARE_FOR_CHECKPOINTS,
@@ -168,23 +157,24 @@ impl Partitions {
             }
         }
         drop(progress);
-        let directories = self.shared.directories.iter();
-        let open = directories.map(|directory| Open::new(directory, count(directory)));
-        self.wait_for_directories(open.collect(), &going_on, deadline);
+        let open = partitions
+            .directories()
+            .map(|directory| Open::new(directory, count(directory)));
+        partitions.wait_for_directories(open.collect(), &going_on, deadline);
     }
 
     /// Ends what works in all directories, as far as no directory holds it up.
-    fn end_shared_threads(&self, threads: &mut Threads, deadline: Instant) {
+    fn end_shared_threads(&mut self, deadline: Instant) {
         let (ended, endings) = channel::<()>();
-        let (cleaner, scrubber) = (threads.cleaner.take(), threads.scrubber.take());
-        let partitions = self.clone();
+        let scrubber = self.scrubber.take();
+        let (cleaner, moves) = (
+            Arc::clone(&self.partitions.shared.cleaner),
+            Arc::clone(self.partitions.moves()),
+        );
         let enders: [(&str, Ender); 3] = [
-            ("end-cleaner", Box::new(move || drop(cleaner))),
+            ("end-cleaner", Box::new(move || cleaner.stop())),
             ("end-scrubber", Box::new(move || drop(scrubber))),
-            (
-                "end-moves",
-                Box::new(move || partitions.shared.moves.stop()),
-            ),
+            ("end-moves", Box::new(move || moves.stop())),
         ];
         for (name, end) in enders {
             let ended = ended.clone();
@@ -206,7 +196,9 @@ impl Partitions {
             );
         }
     }
+}
 
+impl Partitions {
     /// Waits until all directories are closed, or nothing goes on in those that are not, or the time is up.
     fn wait_for_directories(
         &self,
@@ -259,7 +251,7 @@ impl Partitions {
         let synced = closed.logs.iter();
         let synced = synced.map(|closed| (closed.partition.clone(), closed.synced));
         // of what could not be opened, what was known before
-        let unopened = self.unreadable().into_iter();
+        let unopened = self.places().unreadable().into_iter();
         let unopened = unopened
             .filter(|unreadable| Arc::ptr_eq(&unreadable.directory, directory))
             .map(|unreadable| {
@@ -269,13 +261,14 @@ impl Partitions {
         let known = unopened.chain(synced);
         directory.write_checkpoint(Checkpoint::RecoveryPoint, || known.collect())?;
         for which in [Checkpoint::LogStart, Checkpoint::Replication] {
-            directory.write_checkpoint(which, || self.published_offsets(directory, which))?;
+            directory
+                .write_checkpoint(which, || self.places().published_offsets(directory, which))?;
         }
         if closed.left > 0 {
             tracing::warn!(directory = %directory.path().display(), logs = closed.left, of = closed.logs.len(), "no time to sync logs: the next start will check what was written to them lately");
             return Ok(());
         }
-        let mut unreadable = self.unreadable().into_iter();
+        let mut unreadable = self.places().unreadable().into_iter();
         if unreadable.any(|unreadable| Arc::ptr_eq(&unreadable.directory, directory)) {
             // The marker says that every log ends as it should. Of these nobody knows.
             tracing::warn!(directory = %directory.path().display(), "logs could not be opened: the next start will check all of this directory");

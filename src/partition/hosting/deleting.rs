@@ -12,15 +12,16 @@ use crate::partition::directory::HostedDirectory;
 use crate::partition::lane::Hosted;
 use crate::partition::replica::Replica;
 
-use super::manager::{Partitions, Place, Unreadable};
+use super::manager::Partitions;
 use super::opening::Opened;
+use super::places::{Place, Unreadable};
 
 impl Partitions {
     /// Deletes topics. When all clones of `done` are gone their directories have other names, so that topics of the
     /// same names can be created, and the checkpoints do not speak of them any more: what they said must
     /// not be taken for something about a later topic. In one directory that has come to its end before a later
     /// creation begins.
-    pub(in crate::partition) fn delete_all(&self, topics: &[Arc<TopicImage>], done: &Completion) {
+    pub(super) fn delete_all(&self, topics: &[Arc<TopicImage>], done: &Completion) {
         let mut deletions = Deletions::new();
         for topic in topics {
             self.delete(topic, &mut deletions);
@@ -48,7 +49,11 @@ impl Partitions {
             let deleted = Deleted {
                 partition,
                 topic_id: wanted.topic_id,
-                delay_ms: self.shared.config.now().log_segment_delete_delay_ms,
+                delay_ms: self
+                    .shared
+                    .environment
+                    .settings()
+                    .log_segment_delete_delay_ms,
             };
             self.doom(directory, deleted, renamed.map_err(LogError::Io));
         }
@@ -61,18 +66,18 @@ impl Partitions {
             Checkpoint::Replication,
         ] {
             if directory.is_news(which) {
-                self.write_checkpoint_of(directory, which);
+                self.places().write_checkpoint(directory, which);
             }
         }
     }
 
     fn delete(&self, topic: &TopicImage, deletions: &mut Deletions) {
-        let Some(places) = self.hosted_mut().remove(&topic.id) else {
+        let Some(places) = self.places().hosted_mut().remove(&topic.id) else {
             return;
         };
         for (partition, place) in places {
             // Its future replica goes as well, when its mover has let go of it.
-            let moved = self.cancel_move(topic.id, partition);
+            let moved = self.moves().cancel(topic.id, partition);
             match place {
                 Place::Open(replica) => {
                     let renaming = deletion_in(deletions, &replica.directory())
@@ -118,7 +123,7 @@ impl Partitions {
     }
 
     /// Takes away a replica that was made and is not wanted any more.
-    pub(in crate::partition) fn remove_unwanted(&self, opened: Opened) {
+    pub(super) fn remove_unwanted(&self, opened: Opened) {
         let Opened {
             wanted,
             directory,
@@ -145,7 +150,7 @@ impl Partitions {
             topic_id,
             delay_ms,
         } = deleted;
-        let due = self.shared.clock.now().plus_millis(delay_ms);
+        let due = self.shared.environment.now().plus_millis(delay_ms);
         directory.note_replicas_changed();
         match renamed {
             Ok(path) => directory.doom(path, due),

@@ -83,7 +83,7 @@ impl Partitions {
                 is_future: false,
             })
             .collect();
-        let moves = self.shared.moves.all();
+        let moves = self.moves().all();
         let coming = moves
             .iter()
             .filter(|moving| moving.target.id() == directory.id());

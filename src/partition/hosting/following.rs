@@ -2,15 +2,16 @@
 //! handed on to the partitions that are here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::base::{Completion, TopicId, TopicPartition};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::partition::replica::Leadership;
 
-use super::manager::{Partitions, Place};
+use super::manager::Partitions;
 use super::opening::ToOpen;
+use super::places::Place;
 
 impl Partitions {
     /// Follows a change of the image: creates, deletes, leads and configures. Waits for no disk: when all clones
@@ -19,12 +20,12 @@ impl Partitions {
         let _changing = self.changing();
         self.delete_all(&delta.deleted_topics, done);
         let mut missing = Vec::new();
-        let defaults = self.shared.config.now();
+        let defaults = self.shared.environment.settings();
         for topic in &delta.created_or_changed_topics {
             missing.extend(self.lead_or_list(image, &defaults, topic));
         }
         self.create(missing, done);
-        if delta.changes_settings_of(self.shared.node) {
+        if delta.changes_settings_of(self.shared.environment.node()) {
             self.follow_settings(&defaults);
             for topic in image.topics() {
                 self.configure(image, &defaults, topic);
@@ -39,20 +40,16 @@ impl Partitions {
 
     /// Lets those know of new settings who do not ask for them whenever they use one.
     fn follow_settings(&self, now: &BrokerConfig) {
-        self.shared
-            .producer_expiration
-            .set(now.producer_id_expiration_ms);
+        let environment = &self.shared.environment;
+        let expiration = environment.producer_expiration();
+        expiration.set(now.producer_id_expiration_ms);
         self.shared.moves.signal().look_again();
-        let threads = self.shared.threads.lock();
-        let mut threads = threads.unwrap_or_else(PoisonError::into_inner);
-        if let Some(cleaner) = &mut threads.cleaner {
-            cleaner.follow_settings(&now.cleaner());
-        }
+        self.shared.cleaner.follow_settings(&now.cleaner());
     }
 
     /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
     /// and are not.
-    pub(in crate::partition) fn lead_or_list(
+    pub(super) fn lead_or_list(
         &self,
         image: &Image,
         defaults: &BrokerConfig,
@@ -61,7 +58,7 @@ impl Partitions {
         let mut missing = Vec::new();
         let mut config = None;
         for (number, partition) in (0_i32..).zip(&topic.partitions) {
-            let Some(assigned) = partition.directory_of(self.shared.node) else {
+            let Some(assigned) = partition.directory_of(self.shared.environment.node()) else {
                 continue;
             };
             let leadership = Leadership::from(partition);
@@ -90,15 +87,15 @@ impl Partitions {
         leadership: Leadership,
     ) -> Option<Leadership> {
         if let Ok(replica) = self.find(topic, number) {
-            replica.follow(leadership, self.shared.clock.now());
+            replica.follow(leadership, self.shared.environment.now());
             return None;
         }
-        let mut hosted = self.hosted_mut();
+        let mut hosted = self.places().hosted_mut();
         let places = hosted.get_mut(&topic);
         match places.and_then(|places| places.get_mut(&number)) {
             None => return Some(leadership),
             Some(Place::Open(replica)) => {
-                replica.follow(leadership, self.shared.clock.now());
+                replica.follow(leadership, self.shared.environment.now());
             }
             // For when it is open. What cannot be opened the housekeeper tries again, not every change.
             Some(Place::Opening(opening)) => opening.wanted.leadership = leadership,
@@ -111,7 +108,7 @@ impl Partitions {
 
     fn configure(&self, image: &Image, defaults: &BrokerConfig, topic: &TopicImage) {
         let config = effective_config(image, defaults, &topic.name);
-        let mut hosted = self.hosted_mut();
+        let mut hosted = self.places().hosted_mut();
         let places = hosted.get_mut(&topic.id);
         for place in places.into_iter().flat_map(HashMap::values_mut) {
             let config = Arc::clone(&config);
@@ -121,7 +118,7 @@ impl Partitions {
                 Place::Unreadable(unreadable) => unreadable.wanted.config = config,
                 Place::Open(replica) => {
                     replica.configure(Arc::clone(&config));
-                    let now = self.shared.clock.now();
+                    let now = self.shared.environment.now();
                     replica.operate(move |hosted| hosted.configure(config, now));
                 }
             }

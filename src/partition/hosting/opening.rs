@@ -19,7 +19,8 @@ use crate::log::{
 use crate::partition::directory::HostedDirectory;
 use crate::partition::replica::Leadership;
 
-use super::manager::{Partitions, Unreadable};
+use super::manager::Shared;
+use super::places::Unreadable;
 use super::progress::{RecoveryProgress, RecoveryWatch, Unwatched};
 
 /// From so many logs on, one sync of the whole file system is cheaper than one of each.
@@ -42,51 +43,46 @@ pub(in crate::partition) struct ToOpen {
 }
 
 /// A partition and its log.
-pub(in crate::partition) struct Opened {
-    pub(in crate::partition) wanted: ToOpen,
-    pub(in crate::partition) directory: Arc<HostedDirectory>,
-    pub(in crate::partition) log: PartitionLog,
+pub(super) struct Opened {
+    pub(super) wanted: ToOpen,
+    pub(super) directory: Arc<HostedDirectory>,
+    pub(super) log: PartitionLog,
     /// As its checkpoint says.
-    pub(in crate::partition) high_watermark: Offset,
+    pub(super) high_watermark: Offset,
 }
 
 /// What opening in one directory needs to know besides the partition.
-pub(in crate::partition) struct Context {
-    pub(in crate::partition) directory: Arc<HostedDirectory>,
-    pub(in crate::partition) clean_shutdown: bool,
-    pub(in crate::partition) recovery_points: PartitionOffsets,
-    pub(in crate::partition) log_starts: PartitionOffsets,
-    pub(in crate::partition) high_watermarks: PartitionOffsets,
+pub(super) struct Context {
+    pub(super) directory: Arc<HostedDirectory>,
+    pub(super) clean_shutdown: bool,
+    pub(super) recovery_points: PartitionOffsets,
+    pub(super) log_starts: PartitionOffsets,
+    pub(super) high_watermarks: PartitionOffsets,
     /// Threads that recover logs.
     recovery_threads: usize,
     /// Whether there may be something to recover.
     may_recover: bool,
     watch: Arc<dyn RecoveryWatch>,
-    pub(in crate::partition) producer_expiration: ProducerExpiration,
-    pub(in crate::partition) now: Timestamp,
+    pub(super) producer_expiration: ProducerExpiration,
+    pub(super) now: Timestamp,
 }
 
 /// The partitions to be opened in one directory.
-pub(in crate::partition) type Batch = (Context, Vec<ToOpen>);
+pub(super) type Batch = (Context, Vec<ToOpen>);
 
 /// What is to be opened, by directory.
 #[derive(Default)]
-pub(in crate::partition) struct Batches(pub(in crate::partition) Vec<Batch>);
+pub(super) struct Batches(pub(super) Vec<Batch>);
 
 impl Batches {
     /// What is to be opened in `directory`.
-    pub(in crate::partition) fn of(
-        &mut self,
-        partitions: &Partitions,
-        directory: &Arc<HostedDirectory>,
-    ) -> &mut Batch {
+    pub(super) fn of(&mut self, hosting: &Shared, directory: &Arc<HostedDirectory>) -> &mut Batch {
         let known = self
             .0
             .iter()
             .position(|(context, _)| Arc::ptr_eq(&context.directory, directory));
         let at = known.unwrap_or_else(|| {
-            self.0
-                .push((Context::new(partitions, directory), Vec::new()));
+            self.0.push((Context::new(hosting, directory), Vec::new()));
             self.0.len() - 1
         });
         &mut self.0[at]
@@ -95,9 +91,9 @@ impl Batches {
 
 impl Context {
     /// For partitions that have never been here: there is nothing to recover.
-    fn new(partitions: &Partitions, directory: &Arc<HostedDirectory>) -> Self {
-        let shared = &partitions.shared;
-        let config = shared.config.now();
+    fn new(hosting: &Shared, directory: &Arc<HostedDirectory>) -> Self {
+        let environment = &hosting.environment;
+        let config = environment.settings();
         Self {
             directory: Arc::clone(directory),
             clean_shutdown: false,
@@ -107,9 +103,9 @@ impl Context {
             recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir)
                 .unwrap_or(1),
             may_recover: false,
-            watch: Arc::clone(&shared.recovery_watch),
-            producer_expiration: shared.producer_expiration.clone(),
-            now: shared.clock.now(),
+            watch: Arc::clone(&hosting.recovery_watch),
+            producer_expiration: environment.producer_expiration().clone(),
+            now: environment.now(),
         }
     }
 
@@ -126,7 +122,7 @@ impl Context {
     }
 
     /// For the start: what the last stop has left.
-    pub(in crate::partition) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
+    pub(super) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
         let directory = self.directory.log_directory();
         self.may_recover = true;
         self.clean_shutdown = directory.had_clean_shutdown();
@@ -149,7 +145,7 @@ impl Context {
 }
 
 /// Opens all of them, in all directories at once.
-pub(in crate::partition) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Box<Unreadable>>> {
+pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Box<Unreadable>>> {
     if batches.len() == 1 {
         return batches.into_iter().flat_map(open_in_one).collect();
     }
@@ -171,7 +167,7 @@ pub(in crate::partition) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, 
 
 /// Has what an unclean stop has left in a directory be synced, all of it at once and beside everything else:
 /// where there are many logs, the next stop would sync them one by one, though nobody had written to them.
-pub(in crate::partition) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) {
+pub(super) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) {
     if logs.unwrap_or(0) < MANY_LOGS {
         return;
     }

@@ -7,17 +7,17 @@
 //! offline it is not created anew: when its directory comes back there would be two.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use crate::base::{DirectoryId, TopicPartition};
+use crate::base::DirectoryId;
 use crate::partition::directory::HostedDirectory;
 
-use super::manager::Partitions;
+use super::manager::Shared;
 use super::opening::ToOpen;
 
 /// Chooses directories for a number of new replicas, each choice in view of those before.
-pub(in crate::partition) struct Placing<'a> {
-    partitions: &'a Partitions,
+pub(super) struct Placing<'a> {
+    hosting: &'a Shared,
     found: HashMap<DirectoryId, usize>,
     /// Replicas by directory, counted when they first matter.
     counts: Option<HashMap<DirectoryId, usize>>,
@@ -25,30 +25,28 @@ pub(in crate::partition) struct Placing<'a> {
 
 impl<'a> Placing<'a> {
     /// `found` are the replicas that exist but are not hosted yet.
-    pub(in crate::partition) const fn new(
-        partitions: &'a Partitions,
-        found: HashMap<DirectoryId, usize>,
-    ) -> Self {
+    pub(super) const fn new(hosting: &'a Shared, found: HashMap<DirectoryId, usize>) -> Self {
         Self {
-            partitions,
+            hosting,
             found,
             counts: None,
         }
     }
 
     /// The directory for a new replica; `None` when it may not be created now.
-    pub(in crate::partition) fn choose(&mut self, wanted: &ToOpen) -> Option<Arc<HostedDirectory>> {
+    pub(super) fn choose(&mut self, wanted: &ToOpen) -> Option<Arc<HostedDirectory>> {
         let online: Vec<_> = self
-            .partitions
+            .hosting
+            .places
             .directories()
             .filter(|directory| !directory.is_offline())
             .collect();
-        let preferred = self.partitions.take_preferred(&wanted.topic_partition);
+        let preferred = self.hosting.moves.take_preferred(&wanted.topic_partition);
         let named = preferred.unwrap_or(wanted.assigned);
         let chosen = match online.iter().find(|directory| directory.id() == named) {
             Some(directory) => Arc::clone(directory),
             None if wanted.assigned != DirectoryId::UNASSIGNED_DIRECTORY
-                && self.partitions.has_offline_directories() =>
+                && self.hosting.places.has_offline_directories() =>
             {
                 return None;
             }
@@ -68,9 +66,9 @@ impl<'a> Placing<'a> {
         &mut self,
         online: &[&'d Arc<HostedDirectory>],
     ) -> Option<&'d Arc<HostedDirectory>> {
-        let (partitions, found) = (self.partitions, &self.found);
+        let (hosting, found) = (self.hosting, &self.found);
         let counts = self.counts.get_or_insert_with(|| {
-            let mut counts = partitions.replicas_by_directory();
+            let mut counts = replicas_by_directory(hosting);
             for (directory, count) in found {
                 *counts.entry(*directory).or_default() += count;
             }
@@ -84,27 +82,15 @@ impl<'a> Placing<'a> {
     }
 }
 
-impl Partitions {
-    fn replicas_by_directory(&self) -> HashMap<DirectoryId, usize> {
-        let mut counts = HashMap::new();
-        for place in self.hosted().values().flat_map(HashMap::values) {
-            if let Some(directory) = place.directory() {
-                *counts.entry(directory.id()).or_default() += 1;
-            }
+fn replicas_by_directory(hosting: &Shared) -> HashMap<DirectoryId, usize> {
+    let mut counts = HashMap::new();
+    for place in hosting.places.hosted().values().flat_map(HashMap::values) {
+        if let Some(directory) = place.directory() {
+            *counts.entry(directory.id()).or_default() += 1;
         }
-        for moving in self.shared.moves.all() {
-            *counts.entry(moving.target.id()).or_default() += 1;
-        }
-        counts
     }
-
-    /// The directory that somebody has asked for before the partition was there. It is asked for once.
-    fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
-        let mut preferred = self
-            .shared
-            .preferred
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        preferred.remove(partition)
+    for moving in hosting.moves.all() {
+        *counts.entry(moving.target.id()).or_default() += 1;
     }
+    counts
 }

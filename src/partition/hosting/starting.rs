@@ -14,13 +14,14 @@ use crate::partition::directory::HostedDirectory;
 use super::adopting::Adopting;
 use super::contents::Contents;
 use super::inventory::{DisorderError, Inventory, Survey};
-use super::manager::{Partitions, StartError};
+use super::manager::Partitions;
 use super::opening::{self, Batches, ToOpen};
 use super::placing::Placing;
+use super::running::StartError;
 use super::strays::{self, Known};
 
 impl Partitions {
-    pub(in crate::partition) fn open_what_is_known(
+    pub(super) fn open_what_is_known(
         &self,
         known: &Known<'_>,
         contents: Contents,
@@ -28,15 +29,15 @@ impl Partitions {
         let image = known.image;
         let mut batches = Batches::default();
         let surveys = self.look_around(&mut batches, contents)?;
-        strays::refuse_many(&surveys, known, &self.shared.config.now())?;
+        strays::refuse_many(&surveys, known, &self.shared.environment.settings())?;
         let inventory = self.take_over(surveys, known)?;
-        let defaults = self.shared.config.now();
+        let defaults = self.shared.environment.settings();
         let wanted = image
             .topics()
             .flat_map(|topic| self.lead_or_list(image, &defaults, topic));
         let wanted = wanted.collect();
         self.open_first(wanted, batches, &inventory);
-        self.resume_moves(inventory.into_futures());
+        self.moves().resume(inventory.into_futures());
         Ok(())
     }
 
@@ -47,8 +48,8 @@ impl Partitions {
         mut contents: Contents,
     ) -> Result<Vec<Survey>, StartError> {
         let mut surveys = Vec::new();
-        for directory in &self.shared.directories {
-            let (context, _) = batches.of(self, directory);
+        for directory in self.directories() {
+            let (context, _) = batches.of(&self.shared, directory);
             let read = context.read_checkpoints();
             match read.and_then(|()| contents.of(directory.path())) {
                 Ok(found) => surveys.push(Survey {
@@ -68,10 +69,11 @@ impl Partitions {
             let directory = Arc::clone(&survey.directory);
             let taken = directory.log_directory().take_over();
             let taken = taken.map_err(DisorderError::from);
-            let added = taken.and_then(|()| inventory.add(survey, known, self.shared.node));
+            let added =
+                taken.and_then(|()| inventory.add(survey, known, self.shared.environment.node()));
             added.or_else(|error| self.do_without(&directory, &error))?;
         }
-        if !self.has_offline_directories() {
+        if !self.places().has_offline_directories() {
             inventory
                 .put_futures_in_place()
                 .map_err(|(directory, error)| refused(&directory, &error.into()))?;
@@ -96,7 +98,7 @@ impl Partitions {
 
     /// Opens what was found, and creates what was not.
     fn open_first(&self, wanted: Vec<ToOpen>, mut batches: Batches, inventory: &Inventory) {
-        let mut placing = Placing::new(self, inventory.counts());
+        let mut placing = Placing::new(&self.shared, inventory.counts());
         for wanted in wanted {
             let found = inventory.replica_of(&wanted.topic_partition).cloned();
             let wanted = ToOpen {
@@ -106,7 +108,7 @@ impl Partitions {
             let directory = found.map(|found| found.directory);
             let directory = directory.or_else(|| placing.choose(&wanted));
             match directory.filter(|directory| !directory.is_offline()) {
-                Some(directory) => batches.of(self, &directory).1.push(wanted),
+                Some(directory) => batches.of(&self.shared, &directory).1.push(wanted),
                 None => self.place_offline(&wanted),
             }
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::base::{Offset, TopicId, TopicPartition};
 use crate::log::{LogError, OpenOptions, PartitionLog, ReplicaState, names::marked_directory_name};
 use crate::partition::directory::HostedDirectory;
-use crate::partition::hosting::manager::{NotHosted, Partitions};
+use crate::partition::hosting::places::NotHosted;
 use crate::partition::replica::Replica;
 
-use super::moving::lock;
+use super::moving::{Moves, lock};
 
 /// Names of partitions that are remembered before they are there. Kafka has no bound.
 const MOST_PREFERRED: usize = 10_000;
@@ -51,19 +51,19 @@ pub struct WantedDirectory {
     pub path: Arc<str>,
 }
 
-impl Partitions {
+impl Moves {
     /// Has replicas move to other directories of this broker; the answer does not wait for that. Asking for the
     /// directory that a replica is in ends its move to another one.
-    pub async fn alter_directories(
-        &self,
+    pub(in crate::partition) async fn alter(
+        self: &Arc<Self>,
         wanted: Vec<WantedDirectory>,
     ) -> Vec<Result<(), AlterDirectoryError>> {
-        let (partitions, count) = (self.clone(), wanted.len());
+        let (moves, count) = (Arc::clone(self), wanted.len());
         let altered = tokio::task::spawn_blocking(move || {
-            let _deciding = lock(&partitions.shared.moves.deciding);
+            let _deciding = lock(&moves.deciding);
             wanted
                 .iter()
-                .map(|wanted| partitions.alter_directory(wanted))
+                .map(|wanted| moves.alter_one(wanted))
                 .collect()
         });
         // Cancelled only when the broker ends.
@@ -72,7 +72,7 @@ impl Partitions {
             .unwrap_or_else(|_| vec![Err(AlterDirectoryError::Offline); count])
     }
 
-    fn alter_directory(&self, wanted: &WantedDirectory) -> Result<(), AlterDirectoryError> {
+    fn alter_one(self: &Arc<Self>, wanted: &WantedDirectory) -> Result<(), AlterDirectoryError> {
         let partition = &wanted.topic_partition;
         if partition.topic.len() > LONGEST_NAME {
             return Err(AlterDirectoryError::NameTooLong);
@@ -83,7 +83,7 @@ impl Partitions {
         }
         let target = self.directory_at(&wanted.path)?;
         let found = wanted.topic_id.map_or(Err(NotHosted::Unknown), |id| {
-            self.find(id, partition.partition)
+            self.places.find(id, partition.partition)
         });
         let replica = match found {
             Ok(replica) => replica,
@@ -96,13 +96,12 @@ impl Partitions {
         if replica.is_offline() {
             return Err(AlterDirectoryError::Offline);
         }
-        let moves = &self.shared.moves;
-        if let Some(moving) = moves.of(&replica) {
+        if let Some(moving) = self.of(&replica) {
             if Arc::ptr_eq(&moving.target, &target) {
                 return Ok(());
             }
             let topic = replica.topic_id();
-            if let Some(cancelled) = self.cancel_move(topic, partition.partition) {
+            if let Some(cancelled) = self.cancel(topic, partition.partition) {
                 cancelled.wait_for_end();
             }
         }
@@ -110,7 +109,7 @@ impl Partitions {
         if Arc::ptr_eq(&replica.directory(), &target) {
             return Ok(());
         }
-        if self.has_offline_directories() {
+        if self.places.has_offline_directories() {
             // A future replica of it may be in one of those.
             return Err(AlterDirectoryError::Offline);
         }
@@ -119,7 +118,7 @@ impl Partitions {
 
     /// Makes the future replica, so that the next start knows of the move, and begins to copy.
     fn create_future(
-        &self,
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         target: &Arc<HostedDirectory>,
         path: &Path,
@@ -132,12 +131,12 @@ impl Partitions {
             replica.topic_partition().clone(),
             options,
         )?);
-        let begun = self.begin_move(replica, target, path.to_owned());
+        let begun = self.begin(replica, target, path.to_owned());
         Ok(begun.map_err(LogError::Io)?)
     }
 
     /// How a future replica is opened, which begins at `log_start`.
-    pub(in crate::partition) fn future_options(
+    pub(super) fn future_options(
         &self,
         replica: &Replica,
         target: &HostedDirectory,
@@ -152,18 +151,24 @@ impl Partitions {
             topic_id: replica.topic_id(),
             disk: target.log_directory().disk().clone(),
             jitter_seed: rand::random(),
-            producer_expiration: self.shared.producer_expiration.clone(),
-            now: self.shared.clock.now(),
+            producer_expiration: self.environment.producer_expiration().clone(),
+            now: self.environment.now(),
         }
     }
 
     /// The online directory at this path.
     fn directory_at(&self, path: &str) -> Result<Arc<HostedDirectory>, AlterDirectoryError> {
         let is_it = |other: &Path| other.to_str() == Some(path);
-        if self.unusable_directories().iter().any(|path| is_it(path)) {
+        if self
+            .places
+            .unusable_directories()
+            .iter()
+            .any(|path| is_it(path))
+        {
             return Err(AlterDirectoryError::Offline);
         }
         let directory = self
+            .places
             .directories()
             .find(|directory| is_it(directory.path()))
             .ok_or(AlterDirectoryError::NoSuchDirectory)?;
@@ -175,7 +180,7 @@ impl Partitions {
 
     /// Remembers where a partition shall be once it is created here.
     fn prefer(&self, partition: &TopicPartition, target: &HostedDirectory) {
-        let mut preferred = lock(&self.shared.preferred);
+        let mut preferred = lock(&self.preferred);
         if preferred.len() < MOST_PREFERRED || preferred.contains_key(partition) {
             preferred.insert(partition.clone(), target.id());
         }

@@ -1,12 +1,29 @@
 //! What the controller is to be told: which directory holds a replica. The image says so too, but the broker
 //! chooses, finds and moves.
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::base::{DirectoryId, TopicId};
 use crate::partition::hosting::opening::ToOpen;
 use crate::partition::replica::Replica;
 
 /// Called when the controller has taken an assignment down, or never will.
 type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// The way to whoever tells the controller.
+#[derive(Clone)]
+pub(in crate::partition) struct Assignments(UnboundedSender<Assignment>);
+
+impl Assignments {
+    pub(in crate::partition) const fn new(way: UnboundedSender<Assignment>) -> Self {
+        Self(way)
+    }
+
+    /// Has the controller be told, if anybody does that.
+    pub(in crate::partition) fn send(&self, assignment: Assignment) {
+        drop(self.0.send(assignment));
+    }
+}
 
 /// A replica on this broker and its directory.
 pub struct Assignment {

@@ -10,7 +10,6 @@ use crate::log::{
     AppendError, Checkpoint, LogError, LogView, PartitionLog, ReadError, ReplicaState,
 };
 use crate::partition::directory::HostedDirectory;
-use crate::partition::hosting::manager::Partitions;
 use crate::partition::lane::Hosted;
 use crate::partition::replica::Replica;
 use crate::partition::route::Detached;
@@ -19,7 +18,7 @@ use crate::partition::upkeep::workers::Signal;
 use crate::record::BatchHeader;
 
 use super::assignment::Assignment;
-use super::moving::Move;
+use super::moving::{Move, Moves};
 
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -84,7 +83,7 @@ impl From<std::io::Error> for Broken {
 
 /// Carries out one move.
 pub(in crate::partition) struct Mover<'a> {
-    partitions: &'a Partitions,
+    moves: &'a Moves,
     moving: &'a Arc<Move>,
     /// The controller has written down that the replica is in the target.
     is_assigned: bool,
@@ -101,12 +100,9 @@ enum Change {
 }
 
 impl<'a> Mover<'a> {
-    pub(in crate::partition) const fn new(
-        partitions: &'a Partitions,
-        moving: &'a Arc<Move>,
-    ) -> Self {
+    pub(in crate::partition) const fn new(moves: &'a Moves, moving: &'a Arc<Move>) -> Self {
         Self {
-            partitions,
+            moves,
             moving,
             is_assigned: false,
         }
@@ -181,11 +177,11 @@ impl<'a> Mover<'a> {
     }
 
     fn signal(&self) -> &Signal {
-        self.partitions.shared.moves.signal()
+        self.moves.signal()
     }
 
     fn now(&self) -> Timestamp {
-        self.partitions.shared.clock.now()
+        self.moves.environment.now()
     }
 
     /// Opens the future replica, or makes it. What is there is checked whole: nobody has said how far it is
@@ -199,7 +195,7 @@ impl<'a> Mover<'a> {
         } = &**self.moving;
         let first = first_offset(&replica.published().view)?;
         let open = || {
-            let options = self.partitions.future_options(replica, target, first);
+            let options = self.moves.future_options(replica, target, first);
             PartitionLog::open(path, replica.topic_partition().clone(), options)
         };
         let (mut log, _) = open()?;
@@ -239,19 +235,16 @@ impl<'a> Mover<'a> {
 
     /// Holds the copies of all movers to `replica.alter.log.dirs.io.max.bytes.per.second`.
     fn keep_pace(&self, copied: u64) -> Result<(), Broken> {
-        let shared = &self.partitions.shared;
         let mut bytes = usize::try_from(copied).unwrap_or(usize::MAX);
         loop {
             let calls = self.signal().calls();
             self.check()?;
-            let most = shared
-                .config
-                .now()
-                .replica_alter_log_dirs_io_max_bytes_per_second;
-            let wait = shared
+            let most = self
                 .moves
-                .rate
-                .wait_for(bytes, most as f64, Instant::now());
+                .environment
+                .settings()
+                .replica_alter_log_dirs_io_max_bytes_per_second;
+            let wait = self.moves.rate.wait_for(bytes, most as f64, Instant::now());
             if wait < LEAST_WAIT {
                 return Ok(());
             }
@@ -268,7 +261,7 @@ impl<'a> Mover<'a> {
         }
         let (answer, answered) = mpsc::channel();
         let replica = &self.moving.replica;
-        self.partitions.assign(
+        self.moves.assignments.send(
             Assignment::of(replica, self.moving.target.id()).with_answer(move |is_taken| {
                 // The mover waits for it.
                 let _ = answer.send(is_taken);
@@ -296,7 +289,7 @@ impl<'a> Mover<'a> {
             log_start,
         );
         for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart] {
-            let offsets = || self.partitions.published_offsets(target, which);
+            let offsets = || self.moves.places.published_offsets(target, which);
             target
                 .write_checkpoint(which, offsets)
                 .inspect_err(|error| {
@@ -339,7 +332,7 @@ impl<'a> Mover<'a> {
         target.expect_no_more(replica.topic_partition());
         if self.is_assigned {
             let assignment = Assignment::of(replica, replica.directory().id());
-            self.partitions.assign(assignment);
+            self.moves.assignments.send(assignment);
         }
     }
 

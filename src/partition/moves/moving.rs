@@ -27,15 +27,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::base::{DirectoryId, Offset, TopicId};
+use crate::base::{DirectoryId, Offset, TopicId, TopicPartition};
 use crate::log::{PartitionLog, ReplicaState};
 use crate::partition::directory::HostedDirectory;
+use crate::partition::environment::Environment;
 use crate::partition::hosting::inventory::FutureReplica;
-use crate::partition::hosting::manager::Partitions;
+use crate::partition::hosting::places::Places;
 use crate::partition::replica::Replica;
 use crate::partition::upkeep::rate::Rate;
 use crate::partition::upkeep::workers::{Signal, Workers};
 
+use super::assignment::Assignments;
 use super::copying::Mover;
 
 /// A move under way, or waiting for its mover.
@@ -119,18 +121,48 @@ impl Move {
 type Key = (TopicId, i32);
 
 /// All moves of this broker and the threads that carry them out.
-#[derive(Default)]
 pub(in crate::partition) struct Moves {
+    pub(super) environment: Environment,
+    pub(super) places: Arc<Places>,
+    pub(super) assignments: Assignments,
     under_way: Mutex<HashMap<Key, Arc<Move>>>,
     movers: Mutex<HashMap<DirectoryId, Sender<Arc<Move>>>>,
     workers: Workers,
     /// What was copied, for `replica.alter.log.dirs.io.max.bytes.per.second`.
-    pub(in crate::partition) rate: Rate,
+    pub(super) rate: Rate,
     /// Held by whoever decides about moves, from the look at what there is to the change.
-    pub(in crate::partition) deciding: Mutex<()>,
+    pub(super) deciding: Mutex<()>,
+    /// Directories that were asked for before the partition was there.
+    pub(super) preferred: Mutex<HashMap<TopicPartition, DirectoryId>>,
 }
 
 impl Moves {
+    pub(in crate::partition) fn new(
+        environment: Environment,
+        places: Arc<Places>,
+        assignments: Assignments,
+    ) -> Self {
+        Self {
+            environment,
+            places,
+            assignments,
+            under_way: Mutex::default(),
+            movers: Mutex::default(),
+            workers: Workers::default(),
+            rate: Rate::default(),
+            deciding: Mutex::default(),
+            preferred: Mutex::default(),
+        }
+    }
+
+    /// The directory that somebody has asked for before the partition was there. It is asked for once.
+    pub(in crate::partition) fn take_preferred(
+        &self,
+        partition: &TopicPartition,
+    ) -> Option<DirectoryId> {
+        lock(&self.preferred).remove(partition)
+    }
+
     /// Tells the movers that they end, or have to look again: at a move that is cancelled, at the rate.
     pub(in crate::partition) const fn signal(&self) -> &Arc<Signal> {
         self.workers.signal()
@@ -169,20 +201,19 @@ impl Moves {
     }
 }
 
-pub(in crate::partition) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No holder does anything that could leave the content half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Partitions {
+impl Moves {
     /// Begins, or goes on with, a move to the future replica at `path` in `target`.
-    pub(in crate::partition) fn begin_move(
-        &self,
+    pub(in crate::partition) fn begin(
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         target: &Arc<HostedDirectory>,
         path: PathBuf,
     ) -> std::io::Result<()> {
-        let moves = &self.shared.moves;
         let mover = self.mover_of(target)?;
         let moving = Arc::new(Move {
             replica: Arc::clone(replica),
@@ -194,36 +225,35 @@ impl Partitions {
             end: Condvar::new(),
         });
         replica.set_moving(true);
-        lock(&moves.under_way).insert(moving.key(), Arc::clone(&moving));
+        lock(&self.under_way).insert(moving.key(), Arc::clone(&moving));
         if let Err(unsent) = mover.send(moving) {
-            moves.ended(&unsent.0);
+            self.ended(&unsent.0);
         }
         Ok(())
     }
 
     /// Cancels a move, if there is one, and does not wait for its mover. The future replica goes.
-    pub(in crate::partition) fn cancel_move(
-        &self,
+    pub(in crate::partition) fn cancel(
+        self: &Arc<Self>,
         topic: TopicId,
         partition: i32,
     ) -> Option<Arc<Move>> {
-        let moves = &self.shared.moves;
-        let cancelled = lock(&moves.under_way).remove(&(topic, partition))?;
+        let cancelled = lock(&self.under_way).remove(&(topic, partition))?;
         cancelled.is_cancelled.store(true, Ordering::Release);
-        moves.signal().look_again();
+        self.signal().look_again();
         if cancelled.pass(Stage::Queued, Stage::Running) {
             // Its mover has not come to it, and will pass it over.
-            let (partitions, ended) = (self.clone(), Arc::clone(&cancelled));
+            let (moves, ended) = (Arc::clone(self), Arc::clone(&cancelled));
             cancelled.target.changes().send(move || {
-                Mover::new(&partitions, &ended).take_back();
-                partitions.shared.moves.ended(&ended);
+                Mover::new(&moves, &ended).take_back();
+                moves.ended(&ended);
             });
         }
         Some(cancelled)
     }
 
     /// Goes on with the moves that the last stop has broken off.
-    pub(in crate::partition) fn resume_moves(&self, futures: Vec<FutureReplica>) {
+    pub(in crate::partition) fn resume(self: &Arc<Self>, futures: Vec<FutureReplica>) {
         for FutureReplica {
             topic_partition,
             topic_id,
@@ -232,12 +262,12 @@ impl Partitions {
             ..
         } in futures
         {
-            let Ok(replica) = self.find(topic_id, topic_partition.partition) else {
+            let Ok(replica) = self.places.find(topic_id, topic_partition.partition) else {
                 // Its replica is in a directory that is offline, or cannot be read: another start may tell.
                 continue;
             };
             let is_there_already = Arc::ptr_eq(&replica.directory(), &directory);
-            let resumed = if is_there_already || self.shared.moves.of(&replica).is_some() {
+            let resumed = if is_there_already || self.of(&replica).is_some() {
                 directory
                     .rename(&path, &topic_partition, ReplicaState::Stray)
                     .map(drop)
@@ -248,7 +278,7 @@ impl Partitions {
                     partition = %topic_partition,
                     to = %directory.path().display()
                 );
-                self.begin_move(&replica, &directory, path)
+                self.begin(&replica, &directory, path)
             };
             if let Err(error) = resumed {
                 crate::base::limited!(
@@ -261,16 +291,18 @@ impl Partitions {
         }
     }
 
-    fn mover_of(&self, target: &Arc<HostedDirectory>) -> std::io::Result<Sender<Arc<Move>>> {
-        let moves = &self.shared.moves;
-        let mut movers = lock(&moves.movers);
+    fn mover_of(
+        self: &Arc<Self>,
+        target: &Arc<HostedDirectory>,
+    ) -> std::io::Result<Sender<Arc<Move>>> {
+        let mut movers = lock(&self.movers);
         if let Some(mover) = movers.get(&target.id()) {
             return Ok(mover.clone());
         }
         let (sender, queue) = mpsc::channel();
-        let partitions = self.clone();
-        moves.workers.start("replica-mover".to_owned(), move |_| {
-            carry_out_all(&partitions, &queue);
+        let moves = Arc::clone(self);
+        self.workers.start("replica-mover".to_owned(), move |_| {
+            carry_out_all(&moves, &queue);
         })?;
         movers.insert(target.id(), sender.clone());
         Ok(sender)
@@ -278,11 +310,11 @@ impl Partitions {
 }
 
 /// A mover's life: one move after another until the broker stops.
-fn carry_out_all(partitions: &Partitions, queue: &Receiver<Arc<Move>>) {
+fn carry_out_all(moves: &Moves, queue: &Receiver<Arc<Move>>) {
     for moving in queue {
         if moving.pass(Stage::Queued, Stage::Running) {
-            Mover::new(partitions, &moving).carry_out();
-            partitions.shared.moves.ended(&moving);
+            Mover::new(moves, &moving).carry_out();
+            moves.ended(&moving);
         }
     }
 }

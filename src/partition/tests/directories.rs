@@ -14,7 +14,7 @@ use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, RemoveTopic, Topic};
 use crate::metadata::{Delta, Image};
-use crate::partition::testing::{NODE, change};
+use crate::partition::testing::{NODE, Started, change};
 use crate::partition::{AppendFailure, Contents, NotHosted, Partitions};
 
 use super::options;
@@ -55,7 +55,7 @@ impl Home {
         directories
     }
 
-    pub(super) fn start(&self, image: &Image) -> Partitions {
+    pub(super) fn start(&self, image: &Image) -> Started {
         start(self.open(), image)
     }
 
@@ -75,11 +75,11 @@ impl Home {
     }
 }
 
-pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
+pub(super) fn start(directories: LogDirectories, image: &Image) -> Started {
     let config = CurrentConfig::new(Arc::new(BrokerConfig::default()));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
-    Partitions::start(
+    crate::partition::start(
         config,
         directories,
         contents,
@@ -88,6 +88,7 @@ pub(super) fn start(directories: LogDirectories, image: &Image) -> Partitions {
         Arc::new(crate::partition::Unwatched),
     )
     .expect("partitions")
+    .into()
 }
 
 /// A topic whose partitions are in these directories.

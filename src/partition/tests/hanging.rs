@@ -13,7 +13,7 @@ use crate::log::disk::{Operation, Probe, Verdict};
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::metadata::{Delta, Image};
 use crate::partition::lookup::{OffsetQuery, look_up};
-use crate::partition::testing::change;
+use crate::partition::testing::{Started, change};
 use crate::partition::{Contents, Partitions, Unwatched};
 
 use super::directories::{ANY, Home, start, with_topic};
@@ -129,7 +129,11 @@ async fn a_directory_that_hangs_delays_nothing_elsewhere() {
     wait(&follow(&partitions, &deleted));
     // and for checkpoints
     let first = partitions.directories().next().expect("a directory");
-    assert!(partitions.write_checkpoint_of(first, Checkpoint::Replication));
+    assert!(
+        partitions
+            .places()
+            .write_checkpoint(first, Checkpoint::Replication)
+    );
     assert_eq!(is_there.try_recv(), Err(TryRecvError::Empty));
     assert_eq!(is_gone.try_recv(), Err(TryRecvError::Empty));
 
@@ -222,8 +226,10 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);
-    let partitions =
-        Partitions::start(config, directories, contents, clock, &image, watch).expect("partitions");
+    let partitions: Started =
+        crate::partition::start(config, directories, contents, clock, &image, watch)
+            .expect("partitions")
+            .into();
     let [much, little] = [0, 1].map(|number| partitions.find(id, number).expect("hosted"));
     disk.set(true);
     let mut large = vec![much.append(options(&vec![7; LARGE]))];

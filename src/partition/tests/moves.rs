@@ -15,10 +15,8 @@ use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory, LogView};
 use crate::metadata::Image;
-use crate::partition::testing::NODE;
-use crate::partition::{
-    AlterDirectoryError, AppendFailure, Contents, Partitions, Replica, WantedDirectory,
-};
+use crate::partition::testing::{NODE, Started};
+use crate::partition::{AlterDirectoryError, AppendFailure, Contents, Replica, WantedDirectory};
 use crate::record::Batches;
 
 use super::directories::{ANY, Home, places, start, with_topic};
@@ -34,7 +32,7 @@ struct Fixture {
 
 /// A run of it.
 struct Run {
-    partitions: Partitions,
+    partitions: Started,
     relay: JoinHandle<()>,
 }
 
@@ -78,7 +76,7 @@ impl Fixture {
         ));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
         let contents = Contents::read(&directories);
-        let started = Partitions::start(
+        let started = crate::partition::start(
             config,
             directories,
             contents,
@@ -86,11 +84,11 @@ impl Fixture {
             &self.image(),
             Arc::new(crate::partition::Unwatched),
         );
-        Some(self.run(started.ok()?))
+        Some(self.run(started.ok()?.into()))
     }
 
     /// With somebody in the place of the controller.
-    fn run(&self, partitions: Partitions) -> Run {
+    fn run(&self, partitions: Started) -> Run {
         let mut told = partitions.assignments().expect("the first to ask");
         let assigned = Arc::clone(&self.assigned);
         let relay = std::thread::Builder::new().name("relay".to_owned());
@@ -129,7 +127,7 @@ impl Fixture {
 async fn all_moved(run: &Run) {
     let partitions = run.partitions.clone();
     let waited = tokio::task::spawn_blocking(move || {
-        for moving in partitions.shared.moves.all() {
+        for moving in partitions.moves().all() {
             moving.wait_for_end();
         }
     });
@@ -260,7 +258,7 @@ async fn asking_for_where_it_is_takes_a_move_back() {
         let (partitions, wanted) = (run.partitions.clone(), fixture.wanted("a"));
         tokio::spawn(async move { partitions.alter_directories(vec![wanted]).await })
     };
-    while run.partitions.shared.moves.of(&replica).is_some() {
+    while run.partitions.moves().of(&replica).is_some() {
         tokio::task::yield_now().await;
     }
     gate.open();
@@ -327,7 +325,7 @@ async fn a_deleted_topic_takes_its_future_replica_with_it() {
         .await
         .expect("an append");
     assert_eq!(fixture.alter(&run, "b").await, Ok(()));
-    let moving = run.partitions.shared.moves.of(&replica).expect("a move");
+    let moving = run.partitions.moves().of(&replica).expect("a move");
     let removed = crate::metadata::record::RemoveTopic {
         topic_id: fixture.id,
     };

@@ -11,7 +11,7 @@ use crate::log::testing::directory;
 use crate::log::{Disk, Identity, LogDirectories, LogDirectory};
 use crate::metadata::Image;
 use crate::metadata::record::{MetadataRecord, Partition, PartitionChange, Topic};
-use crate::partition::testing::{NODE, change};
+use crate::partition::testing::{NODE, Started, change};
 use crate::partition::{Contents, Partitions, Unwatched};
 
 use super::directories::Home;
@@ -75,12 +75,14 @@ fn image(partitions: i32, epoch: i32) -> Image {
     change(&Image::default(), &records).0
 }
 
-fn start(directories: LogDirectories, image: &Image) -> Partitions {
+fn start(directories: LogDirectories, image: &Image) -> Started {
     let config = CurrentConfig::new(Arc::new(BrokerConfig::with(&[]).expect("a configuration")));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);
-    Partitions::start(config, directories, contents, clock, image, watch).expect("partitions")
+    crate::partition::start(config, directories, contents, clock, image, watch)
+        .expect("partitions")
+        .into()
 }
 
 fn open(path: &Path, notes: &Arc<Notes>) -> LogDirectories {

@@ -6,15 +6,12 @@ use std::sync::Arc;
 use crate::base::{Clock, KafkaUuid, ManualClock, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::metadata::Image;
-use crate::partition::{Contents, Known, Partitions, StartError, Unwatched};
+use crate::partition::testing::Started;
+use crate::partition::{Contents, Known, StartError, Unwatched};
 
 use super::directories::{ANY, Home, with_topic};
 
-fn start(
-    home: &Home,
-    known: Known<'_>,
-    settings: &[(&str, &str)],
-) -> Result<Partitions, StartError> {
+fn start(home: &Home, known: Known<'_>, settings: &[(&str, &str)]) -> Result<Started, StartError> {
     let config = CurrentConfig::new(Arc::new(
         BrokerConfig::with(settings).expect("a configuration"),
     ));
@@ -22,7 +19,7 @@ fn start(
     let directories = home.open();
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);
-    Partitions::start(config, directories, contents, clock, known, watch)
+    crate::partition::start(config, directories, contents, clock, known, watch).map(Started::from)
 }
 
 /// A topic of so many partitions, in both directories, after a clean stop.

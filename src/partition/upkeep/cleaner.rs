@@ -33,7 +33,8 @@ use crate::base::{Timestamp, TopicId};
 use crate::config::{CleanerConfig, TopicConfig};
 use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
 use crate::log::{Checkpoint, is_out_of_descriptors};
-use crate::partition::hosting::manager::{Partitions, StartError};
+use crate::partition::environment::Environment;
+use crate::partition::hosting::places::Places;
 use crate::partition::replica::Replica;
 
 use super::rate::Rate;
@@ -48,22 +49,31 @@ fn key_of(replica: &Replica) -> PartitionKey {
     (replica.topic_id(), replica.topic_partition().partition)
 }
 
-/// The running threads; dropping it ends them where they are.
+/// The cleaner and its threads; dropping it ends them where they are.
 pub(in crate::partition) struct Cleaner {
     shared: Arc<Shared>,
     workers: Workers,
-    /// How many were started so far, for their names.
-    started: usize,
 }
 
 /// What the threads share.
 struct Shared {
-    partitions: Partitions,
+    environment: Environment,
+    places: Arc<Places>,
     signal: Arc<Signal>,
     rate: Rate,
     /// How many threads have not decided to end. Not in the state, which is held while a checkpoint is written.
-    running: Mutex<usize>,
+    running: Mutex<Running>,
     state: Mutex<State>,
+}
+
+/// How many threads there are.
+#[derive(Default)]
+struct Running {
+    /// Whether there may be any: from the start on, unless the cleaner is turned off.
+    has_begun: bool,
+    count: usize,
+    /// How many were started so far, for their names.
+    started: usize,
 }
 
 #[derive(Default)]
@@ -81,62 +91,62 @@ struct Chosen {
     now: Timestamp,
 }
 
-impl Partitions {
-    pub(in crate::partition) fn start_cleaner(&self) -> Result<(), StartError> {
-        let config = self.shared.config.now().cleaner();
-        if !config.is_enabled {
-            return Ok(());
-        }
-        let cleaner = Cleaner::start(self.clone(), &config).map_err(StartError::Thread)?;
-        self.shared
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .cleaner = Some(cleaner);
-        Ok(())
-    }
-}
-
 impl Cleaner {
-    fn start(partitions: Partitions, config: &CleanerConfig) -> std::io::Result<Self> {
-        let mut state = State::default();
-        state.clean.load(&partitions);
+    /// One without threads.
+    pub(in crate::partition) fn new(environment: Environment, places: Arc<Places>) -> Self {
         let workers = Workers::default();
-        let mut cleaner = Self {
+        Self {
             shared: Arc::new(Shared {
-                partitions,
+                environment,
+                places,
                 signal: Arc::clone(workers.signal()),
                 rate: Rate::default(),
                 running: Mutex::default(),
-                state: Mutex::new(state),
+                state: Mutex::default(),
             }),
             workers,
-            started: 0,
-        };
-        cleaner.start_missing(config)?;
-        Ok(cleaner)
+        }
+    }
+
+    /// Starts the threads, where logs are to be cleaned at all. To be called when the logs are open.
+    pub(in crate::partition) fn start(&self) -> std::io::Result<()> {
+        let config = self.shared.environment.settings().cleaner();
+        if !config.is_enabled {
+            return Ok(());
+        }
+        self.shared.state().clean.load(&self.shared.places);
+        self.shared.running().has_begun = true;
+        self.start_missing(&config)
+    }
+
+    /// Ends the threads where they are, and waits for them.
+    pub(in crate::partition) fn stop(&self) {
+        self.workers.stop();
     }
 
     /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
     /// the settings again.
-    pub(in crate::partition) fn follow_settings(&mut self, config: &CleanerConfig) {
+    pub(in crate::partition) fn follow_settings(&self, config: &CleanerConfig) {
         if let Err(error) = self.start_missing(config) {
             tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
         }
         self.shared.signal.look_again();
     }
 
-    fn start_missing(&mut self, config: &CleanerConfig) -> std::io::Result<()> {
-        while self.shared.one_more(config.threads) {
+    fn start_missing(&self, config: &CleanerConfig) -> std::io::Result<()> {
+        while let Some(number) = self.shared.one_more(config.threads) {
             let shared = Arc::clone(&self.shared);
             self.workers
-                .start(format!("log-cleaner-{}", self.started), move |_| {
-                    shared.run()
-                })
-                .inspect_err(|_| *self.shared.running() -= 1)?;
-            self.started += 1;
+                .start(format!("log-cleaner-{number}"), move |_| shared.run())
+                .inspect_err(|_| self.shared.running().count -= 1)?;
         }
         Ok(())
+    }
+
+    /// How many threads there are, but for those that are about to end.
+    #[cfg(test)]
+    fn running(&self) -> usize {
+        self.shared.running().count
     }
 }
 
@@ -153,7 +163,7 @@ impl Shared {
     fn run(&self) {
         loop {
             let calls = self.signal.calls();
-            let config = self.partitions.shared.config.now().cleaner();
+            let config = self.environment.settings().cleaner();
             if self.is_one_too_many(config.threads) {
                 return;
             }
@@ -169,23 +179,26 @@ impl Shared {
         }
     }
 
-    /// Counts one thread more, if fewer are running than wanted.
-    fn one_more(&self, wanted: usize) -> bool {
+    /// Counts one thread more, if fewer are running than wanted; its number.
+    fn one_more(&self, wanted: usize) -> Option<usize> {
         let mut running = self.running();
-        let is_missing = *running < wanted;
-        *running += usize::from(is_missing);
-        is_missing
+        if !running.has_begun || running.count >= wanted {
+            return None;
+        }
+        running.count += 1;
+        running.started += 1;
+        Some(running.started - 1)
     }
 
     /// Counts one thread less, if more are running than wanted.
     fn is_one_too_many(&self, wanted: usize) -> bool {
         let mut running = self.running();
-        let is_too_many = *running > wanted;
-        *running -= usize::from(is_too_many);
+        let is_too_many = running.count > wanted;
+        running.count -= usize::from(is_too_many);
         is_too_many
     }
 
-    fn running(&self) -> MutexGuard<'_, usize> {
+    fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,11 +217,11 @@ impl Shared {
     }
 
     fn choose(&self) -> Option<Chosen> {
-        let partitions = &self.partitions;
-        let now = partitions.shared.clock.now();
+        let places = &*self.places;
+        let now = self.environment.now();
         let mut state = self.state();
-        let replicas = partitions.all();
-        state.forget_what_is_gone(&replicas, partitions);
+        let replicas = places.all();
+        state.forget_what_is_gone(&replicas, places);
         let mut filthiest: Option<Chosen> = None;
         for replica in replicas {
             let Some(cleanable) = self.look_at(&mut state, &replica, now) else {
@@ -270,7 +283,7 @@ impl Shared {
                         %start
                     );
                     state.clean.set(key, start);
-                    state.clean.store(&self.partitions);
+                    state.clean.store(&self.places);
                 }
                 Some(cleanable).filter(|cleanable| cleanable.is_due(&config))
             }
@@ -291,27 +304,27 @@ impl Shared {
     /// Sees to it that the recovery point on disk covers what will be compacted.
     fn is_covered(&self, chosen: &Chosen) -> bool {
         let directory = chosen.replica.directory();
-        self.partitions
-            .write_checkpoint_of(&directory, Checkpoint::RecoveryPoint)
+        self.places
+            .write_checkpoint(&directory, Checkpoint::RecoveryPoint)
     }
 }
 
 impl State {
-    fn forget_what_is_gone(&mut self, replicas: &[Arc<Replica>], partitions: &Partitions) {
+    fn forget_what_is_gone(&mut self, replicas: &[Arc<Replica>], places: &Places) {
         if self.clean.is_empty() && self.uncleanable.is_empty() {
             return;
         }
         let mut known: HashSet<PartitionKey> =
             replicas.iter().map(|replica| key_of(replica)).collect();
         known.extend(
-            partitions
+            places
                 .unreadable()
                 .into_iter()
                 .map(|it| (it.wanted.topic_id, it.wanted.topic_partition.partition)),
         );
         self.uncleanable.retain(|key, _| known.contains(key));
         if self.clean.retain(&known) {
-            self.clean.store(partitions);
+            self.clean.store(places);
         }
     }
 

@@ -19,66 +19,62 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::base::TopicId;
 use crate::config::ScrubConfig;
 use crate::log::{Finding, Scrubbed, ViewedSegment};
-use crate::partition::hosting::manager::{Partitions, StartError};
+use crate::partition::environment::Environment;
+use crate::partition::hosting::places::Places;
 use crate::partition::replica::Replica;
 
 use super::workers::{Signal, Workers};
 
 /// What was scrubbed since the start.
 #[derive(Debug, Default)]
-pub struct ScrubCounts {
+pub(in crate::partition) struct ScrubCounts {
     /// Rounds that came to their end.
-    pub rounds: AtomicU64,
+    pub(in crate::partition) rounds: AtomicU64,
     /// Segments that were read to their end.
-    pub segments: AtomicU64,
+    pub(in crate::partition) segments: AtomicU64,
     /// Bytes that were read.
-    pub bytes: AtomicU64,
+    pub(in crate::partition) bytes: AtomicU64,
     /// Places where something was wrong, each counted once.
-    pub findings: AtomicU64,
+    pub(in crate::partition) findings: AtomicU64,
 }
 
-impl Partitions {
-    /// Starts the scrubber, where one is wanted.
-    pub(in crate::partition) fn start_scrubbing(&self) -> Result<(), StartError> {
-        let scrubbing = self.shared.config.now().scrub();
-        if scrubbing.bytes_per_second == 0 {
-            return Ok(());
-        }
-        let partitions = self.clone();
-        let scrubber = Workers::start_one("scrubber".to_owned(), move |signal| {
-            let mut rounds = Rounds {
-                partitions,
-                pace: Pace::new(scrubbing.bytes_per_second, signal),
-                known: HashSet::new(),
-            };
-            rounds.run(scrubbing);
-        })
-        .map_err(StartError::Thread)?;
-        self.shared
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .scrubber = Some(scrubber);
-        Ok(())
+/// Starts the scrubber, where one is wanted.
+pub(in crate::partition) fn start(
+    environment: &Environment,
+    places: &Arc<Places>,
+    counts: Arc<ScrubCounts>,
+) -> std::io::Result<Option<Workers>> {
+    let scrubbing = environment.settings().scrub();
+    if scrubbing.bytes_per_second == 0 {
+        return Ok(None);
     }
-
-    /// What was scrubbed since the start.
-    pub fn scrubbed(&self) -> &ScrubCounts {
-        &self.shared.scrubbed
-    }
+    let (environment, places) = (environment.clone(), Arc::clone(places));
+    let scrubber = Workers::start_one("scrubber".to_owned(), move |signal| {
+        let mut rounds = Rounds {
+            environment,
+            places,
+            counts,
+            pace: Pace::new(scrubbing.bytes_per_second, signal),
+            known: HashSet::new(),
+        };
+        rounds.run(scrubbing);
+    });
+    scrubber.map(Some)
 }
 
 /// One thing that was found, for telling it once.
 type Known = (TopicId, PathBuf, u64);
 
 struct Rounds<'a> {
-    partitions: Partitions,
+    environment: Environment,
+    places: Arc<Places>,
+    counts: Arc<ScrubCounts>,
     pace: Pace<'a>,
     /// What the last round found, or this one.
     known: HashSet<Known>,
@@ -98,12 +94,11 @@ impl Rounds<'_> {
 
     fn round(&mut self) -> ControlFlow<()> {
         let begun = Instant::now();
-        let bytes_before = self.partitions.scrubbed().bytes.load(Ordering::Relaxed);
-        let mut replicas = self.partitions.all();
+        let bytes_before = self.counts.bytes.load(Ordering::Relaxed);
+        let mut replicas = self.places.all();
         replicas.sort_unstable_by(|one, other| one.topic_partition().cmp(other.topic_partition()));
         // who is stopped often gets to all of them, since not every round begins with the same
-        let first =
-            self.partitions.shared.clock.now().0.unsigned_abs() % replicas.len().max(1) as u64;
+        let first = self.environment.now().0.unsigned_abs() % replicas.len().max(1) as u64;
         replicas.rotate_left(usize::try_from(first).unwrap_or(0));
         // a round may take days: it does not keep what is deleted meanwhile
         let replicas: Vec<Weak<Replica>> = replicas.iter().map(Arc::downgrade).collect();
@@ -114,7 +109,7 @@ impl Rounds<'_> {
             }
         }
         self.known = found;
-        let counts = self.partitions.scrubbed();
+        let counts = &self.counts;
         counts.rounds.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(
             bytes = counts.bytes.load(Ordering::Relaxed) - bytes_before,
@@ -131,7 +126,7 @@ impl Rounds<'_> {
             if replica.directory().is_offline() {
                 return ControlFlow::Continue(());
             }
-            let counts = self.partitions.scrubbed();
+            let counts = &self.counts;
             let pace = |bytes| {
                 counts.bytes.fetch_add(bytes, Ordering::Relaxed);
                 self.pace.note(bytes)
@@ -156,7 +151,7 @@ impl Rounds<'_> {
     /// Whether the partition is still here and has this very segment.
     fn is_current(&self, replica: &Replica, segment: &ViewedSegment) -> bool {
         let partition = replica.topic_partition().partition;
-        let hosted = self.partitions.find(replica.topic_id(), partition);
+        let hosted = self.places.find(replica.topic_id(), partition);
         hosted.is_ok_and(|hosted| {
             std::ptr::eq(&raw const *hosted, replica) && hosted.published().view.has(segment)
         })
@@ -166,10 +161,7 @@ impl Rounds<'_> {
         for finding in findings {
             let key = (replica.topic_id(), finding.path.clone(), finding.position);
             if self.known.insert(key.clone()) {
-                self.partitions
-                    .scrubbed()
-                    .findings
-                    .fetch_add(1, Ordering::Relaxed);
+                self.counts.findings.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(
                     partition = %replica.topic_partition(),
                     offset = finding.offset.0,
@@ -262,7 +254,9 @@ mod tests {
 
     fn rounds<'a>(broker: &Broker, signal: &'a Signal) -> Rounds<'a> {
         Rounds {
-            partitions: broker.partitions.clone(),
+            environment: broker.partitions.environment().clone(),
+            places: Arc::clone(broker.partitions.places()),
+            counts: Arc::clone(broker.partitions.scrubbed()),
             pace: Pace::new(u64::MAX, signal),
             known: HashSet::new(),
         }
@@ -280,7 +274,7 @@ mod tests {
         let signal = Signal::default();
         let mut rounds = rounds(&broker, &signal);
         let told = |rounds: &Rounds<'_>| {
-            let counts = rounds.partitions.scrubbed();
+            let counts = &rounds.counts;
             (
                 counts.segments.load(Ordering::Relaxed),
                 counts.findings.load(Ordering::Relaxed),

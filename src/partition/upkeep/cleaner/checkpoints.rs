@@ -10,7 +10,7 @@ use crate::log::checkpoint::{read_offsets, write_offsets};
 use crate::log::compact::CHECKPOINT;
 use crate::log::is_out_of_descriptors;
 use crate::partition::directory::HostedDirectory;
-use crate::partition::hosting::manager::Partitions;
+use crate::partition::hosting::places::Places;
 
 use super::{PartitionKey, key_of};
 
@@ -28,8 +28,8 @@ pub(super) struct CleanPoints {
 impl CleanPoints {
     /// Reads the checkpoints of all directories. One that makes no sense counts as empty: everything is then
     /// cleaned from the start.
-    pub(super) fn load(&mut self, partitions: &Partitions) {
-        for directory in partitions.directories() {
+    pub(super) fn load(&mut self, places: &Places) {
+        for directory in places.directories() {
             let path = directory.path().join(CHECKPOINT);
             let offsets = match read_offsets(&path) {
                 Ok(Ok(offsets)) => offsets,
@@ -44,14 +44,14 @@ impl CleanPoints {
             };
             self.written.insert(path, offsets);
         }
-        for replica in partitions.all() {
+        for replica in places.all() {
             let path = replica.directory().path().join(CHECKPOINT);
             let offsets = self.written.get(&path);
             if let Some(offset) = offsets.and_then(|said| said.get(replica.topic_partition())) {
                 self.points.insert(key_of(&replica), *offset);
             }
         }
-        for unreadable in partitions.unreadable() {
+        for unreadable in places.unreadable() {
             let partition = &unreadable.wanted.topic_partition;
             let mut files = self.written.values();
             if let Some(offset) = files.find_map(|said| said.get(partition)) {
@@ -81,13 +81,13 @@ impl CleanPoints {
     }
 
     /// Writes the checkpoints that say something else.
-    pub(super) fn store(&mut self, partitions: &Partitions) {
-        for directory in partitions.directories() {
+    pub(super) fn store(&mut self, places: &Places) {
+        for directory in places.directories() {
             if directory.is_offline() {
                 continue;
             }
             let path = directory.path().join(CHECKPOINT);
-            let offsets = self.of_directory(partitions, directory, &path);
+            let offsets = self.of_directory(places, directory, &path);
             let written = self.written.get(&path);
             if written == Some(&offsets) || (written.is_none() && offsets.is_empty()) {
                 continue;
@@ -104,11 +104,11 @@ impl CleanPoints {
 
     fn of_directory(
         &self,
-        partitions: &Partitions,
+        places: &Places,
         directory: &Arc<HostedDirectory>,
         path: &PathBuf,
     ) -> PartitionOffsets {
-        let replicas = partitions.all();
+        let replicas = places.all();
         let open = replicas
             .iter()
             .filter(|replica| Arc::ptr_eq(&replica.directory(), directory))
@@ -118,7 +118,7 @@ impl CleanPoints {
             });
         // of what could not be opened the file says what it said
         let said = self.written.get(path);
-        let unreadable = partitions.unreadable().into_iter().filter_map(|it| {
+        let unreadable = places.unreadable().into_iter().filter_map(|it| {
             let partition = it.wanted.topic_partition;
             let offset = *said?.get(&partition)?;
             Some((partition, offset))

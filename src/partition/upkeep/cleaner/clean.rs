@@ -67,7 +67,7 @@ impl Shared {
             Ok(Some((to, stats))) => {
                 let mut state = self.state();
                 state.clean.set(key_of(replica), to);
-                state.clean.store(&self.partitions);
+                state.clean.store(&self.places);
                 drop(state);
                 tell(replica, from, to, &stats, began);
                 self.tidy(replica);
@@ -99,7 +99,7 @@ impl Shared {
         let pace = CleanerPace {
             signal: &self.signal,
             rate: &self.rate,
-            config: &self.partitions.shared.config,
+            config: self.environment.config(),
             replica,
         };
         job.map_keys(&pace)?;
@@ -113,7 +113,7 @@ impl Shared {
 
     /// What Kafka's cleaner does besides: lets go what lies below the log start, and what is to be deleted.
     fn tidy(&self, replica: &Replica) {
-        let now = self.partitions.shared.clock.now();
+        let now = self.environment.now();
         replica.operate(move |hosted| {
             hosted.apply_retention(now);
         });

@@ -148,11 +148,7 @@ fn threads_come_and_go_with_the_setting_and_without_any_nothing_is_cleaned() {
     let none = [COMPACTED, &[("log.cleaner.threads", "0")]].concat();
     let mut broker = Broker::start(directory.path(), ID, &none);
     append(&broker, 32);
-    let running = |broker: &Broker| {
-        let threads = broker.partitions.shared.threads.lock().unwrap();
-        let cleaner = threads.cleaner.as_ref().expect("a cleaner");
-        *cleaner.shared.running()
-    };
+    let running = |broker: &Broker| broker.partitions.cleaner().running();
     assert_eq!(running(&broker), 0);
     set(&mut broker, "log.cleaner.threads", "3");
     assert_eq!(running(&broker), 3);
@@ -206,8 +202,7 @@ fn a_log_with_records_that_are_too_large_by_now_is_compacted_once_they_are_allow
     let mut broker = Broker::start(directory.path(), ID, &small);
     append_incompressible(&broker, 32);
     let is_set_aside = |broker: &Broker| {
-        let threads = broker.partitions.shared.threads.lock().unwrap();
-        let cleaner = threads.cleaner.as_ref().expect("a cleaner");
+        let cleaner = broker.partitions.cleaner();
         !cleaner.shared.state().uncleanable.is_empty()
     };
     eventually("it is set aside", || is_set_aside(&broker));
