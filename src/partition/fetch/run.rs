@@ -27,7 +27,7 @@ pub struct RowId(pub(in crate::partition) u32);
 /// What was read of a partition.
 #[derive(Debug)]
 pub struct FetchedRow {
-    /// For [`super::Fetch::tell`].
+    /// For [`crate::partition::sessions::Fetch::tell`].
     pub id: RowId,
     /// Which one.
     pub key: PartitionKey,
