@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::{
@@ -13,7 +13,7 @@ use crate::controller::{
     AlterConfigs, AlteredResource, ConfigChange, CreatePartitions, CreateTopics, DeleteTopics,
     NewPartitions, NewTopic, TopicReference,
 };
-use crate::log::disk::{Operation, Probe, Verdict};
+use crate::log::testing::HangingDisk;
 use crate::log::{Disk, Identity, LogDirectory};
 use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image};
 
@@ -330,32 +330,10 @@ async fn a_listener_knows_everything_whenever_it_joins() {
     }
 }
 
-/// A disk that can hang.
-#[derive(Debug, Default)]
-struct Hanging {
-    hangs: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Hanging {
-    fn set(&self, hangs: bool) {
-        *self.hangs.lock().expect("no panic") = hangs;
-        self.changed.notify_all();
-    }
-}
-
-impl Probe for Hanging {
-    fn before(&self, _operation: &Operation<'_>) -> Verdict {
-        let hangs = self.hangs.lock().expect("no panic");
-        drop(self.changed.wait_while(hangs, |hangs| *hangs));
-        Verdict::Go
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_limited_time_hears_that_it_is_up_and_the_command_is_carried_out() {
     let path = tempfile::tempdir().expect("a temporary directory");
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let directory = LogDirectory::open_on(path.path(), &IDENTITY, Disk::with_probe(disk.clone()));
     let directory = directory.expect("a log directory");
     let (cluster, controller, directory) = start_in(directory, BrokerConfig::default());

@@ -1,6 +1,6 @@
 //! A log directory whose disk hangs: clients change the cluster's metadata and see it all the same.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use bytes::{BufMut as _, BytesMut};
 use kafka_protocol::messages::ApiKey;
@@ -11,31 +11,9 @@ use crate::controller::{
     TopicReference,
 };
 use crate::log::Disk;
-use crate::log::disk::{Operation, Probe, Verdict};
+use crate::log::testing::HangingDisk;
 use crate::metadata::{ConfigResource, ConfigResourceType};
 use crate::wire::Reply;
-
-/// A disk that can hang.
-#[derive(Debug, Default)]
-struct Hanging {
-    hangs: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Hanging {
-    fn set(&self, hangs: bool) {
-        *self.hangs.lock().expect("no panic") = hangs;
-        self.changed.notify_all();
-    }
-}
-
-impl Probe for Hanging {
-    fn before(&self, _operation: &Operation<'_>) -> Verdict {
-        let hangs = self.hangs.lock().expect("no panic");
-        drop(self.changed.wait_while(hangs, |hangs| *hangs));
-        Verdict::Go
-    }
-}
 
 /// What a client is answered who asks for the metadata of all topics.
 fn metadata(serving: &Serving) -> Vec<u8> {
@@ -59,7 +37,7 @@ fn names(metadata: &[u8], topic: &str) -> bool {
 
 #[test]
 fn metadata_is_changed_and_seen_while_a_disk_hangs() {
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let serving = Serving::with_second_directory(Disk::with_probe(disk.clone()));
     let (cluster, partitions) = (&serving.context.cluster, &serving.context.partitions);
     // What is waited for in vain is over at once.

@@ -1,7 +1,7 @@
 //! Fixtures for this room's tests.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 
@@ -297,4 +297,54 @@ impl Probe for NoSyncs {
 /// A disk for tests in which only the process may die.
 pub(crate) fn quick_disk() -> Disk {
     Disk::with_probe(Arc::new(NoSyncs))
+}
+
+/// Holds up every change of a disk while it hangs, and notes the lengths of writes.
+#[derive(Debug, Default)]
+pub(crate) struct HangingDisk {
+    state: Mutex<Hanging>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Hanging {
+    hangs: bool,
+    /// How many changes are held up.
+    held_up: usize,
+    written: Vec<usize>,
+}
+
+impl HangingDisk {
+    /// Whether it hangs from now on.
+    pub(crate) fn set(&self, hangs: bool) {
+        self.state.lock().expect("no panic").hangs = hangs;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait_until_something_is_held_up(&self) {
+        let state = self.state.lock().expect("no panic");
+        drop(self.changed.wait_while(state, |state| state.held_up == 0));
+    }
+
+    /// The lengths of all writes so far.
+    pub(crate) fn written(&self) -> Vec<usize> {
+        self.state.lock().expect("no panic").written.clone()
+    }
+}
+
+impl Probe for HangingDisk {
+    fn before(&self, operation: &Operation<'_>) -> Verdict {
+        let mut state = self.state.lock().expect("no panic");
+        if let Operation::Write { length, .. } = operation {
+            state.written.push(*length);
+        }
+        state.held_up += 1;
+        self.changed.notify_all();
+        state = self
+            .changed
+            .wait_while(state, |state| state.hangs)
+            .expect("no panic");
+        state.held_up -= 1;
+        Verdict::Go
+    }
 }

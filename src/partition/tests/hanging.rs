@@ -1,7 +1,7 @@
 //! A disk that hangs, and a partition with much to write: what others notice of it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::base::{
@@ -9,7 +9,7 @@ use crate::base::{
 };
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::Checkpoint;
-use crate::log::disk::{Operation, Probe, Verdict};
+use crate::log::testing::HangingDisk;
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::metadata::{Delta, Image};
 use crate::partition::lookup::{OffsetQuery, look_up};
@@ -18,50 +18,6 @@ use crate::partition::{Contents, Partitions, Unwatched};
 
 use super::directories::{ANY, Home, start, with_topic};
 use super::{fetch, limits, options, part};
-
-/// Holds up every change of a disk while it hangs, and notes the lengths of writes.
-#[derive(Debug, Default)]
-struct Hanging {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    hangs: bool,
-    /// How many changes are held up.
-    held_up: usize,
-    written: Vec<usize>,
-}
-
-impl Hanging {
-    fn set(&self, hangs: bool) {
-        self.state.lock().expect("no panic").hangs = hangs;
-        self.changed.notify_all();
-    }
-
-    fn wait_until_something_is_held_up(&self) {
-        let state = self.state.lock().expect("no panic");
-        drop(self.changed.wait_while(state, |state| state.held_up == 0));
-    }
-}
-
-impl Probe for Hanging {
-    fn before(&self, operation: &Operation<'_>) -> Verdict {
-        let mut state = self.state.lock().expect("no panic");
-        if let Operation::Write { length, .. } = operation {
-            state.written.push(*length);
-        }
-        state.held_up += 1;
-        self.changed.notify_all();
-        state = self
-            .changed
-            .wait_while(state, |state| state.hangs)
-            .expect("no panic");
-        state.held_up -= 1;
-        Verdict::Go
-    }
-}
 
 /// Has the change followed; the receiver is disconnected when that has come to its end.
 fn follow(partitions: &Partitions, (image, delta): &(Image, Delta)) -> Receiver<()> {
@@ -85,7 +41,7 @@ fn removal(image: &Image, name: &str) -> (Image, Delta) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_hangs_delays_nothing_elsewhere() {
     let home = Home::new();
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let directories = home.open_probed(disk.clone());
     let ids: Vec<DirectoryId> = directories
         .online
@@ -151,7 +107,7 @@ async fn a_directory_that_hangs_delays_nothing_elsewhere() {
 async fn a_stop_ends_in_its_time_without_a_directory_that_hangs() {
     const TIME: Duration = Duration::from_secs(3);
     let home = Home::new();
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let directories = home.open_probed(disk.clone());
     let ids: Vec<DirectoryId> = directories
         .online
@@ -180,7 +136,7 @@ async fn a_stop_ends_in_its_time_without_a_directory_that_hangs() {
 #[test]
 fn what_is_deleted_while_it_is_made_does_not_come_back() {
     let home = Home::new();
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let directories = home.open_probed(disk.clone());
     let second = [directories.online[1].directory_id()];
     let partitions = start(directories, &Image::default());
@@ -211,7 +167,7 @@ fn what_is_deleted_while_it_is_made_does_not_come_back() {
 async fn who_writes_little_does_not_wait_for_who_writes_much() {
     const LARGE: usize = 100_000;
     let home = Home::new();
-    let disk = Arc::new(Hanging::default());
+    let disk = Arc::new(HangingDisk::default());
     let directories = home.open_probed(disk.clone());
     let second = directories.online[1].directory_id();
     let id = KafkaUuid::random();
@@ -241,7 +197,7 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
     for large in large {
         large.await.expect("an append");
     }
-    let written = disk.state.lock().expect("no panic").written.clone();
+    let written = disk.written();
     let first = written.iter().position(|length| *length >= LARGE);
     let of_appends = written.into_iter().skip(first.expect("a large one"));
     let before = of_appends.take_while(|length| *length >= LARGE).count();
