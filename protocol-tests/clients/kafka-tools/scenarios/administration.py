@@ -51,12 +51,13 @@ def settings_of_brokers(tools):
     tools.call("configs", "--describe", *one, "--all").has("^  auto.create.topics.enable=true ", "^  log.retention.hours=168 ")
     tools.call("configs", "--alter", *all_brokers, "--add-config", "log.retention.ms=7654321").is_exactly(
         "Completed updating default config for brokers in the cluster.")
-    told = tools.call("configs", "--describe", "--entity-type", "brokers")
-    told.has("^Dynamic configs for broker 1 are:", "^Default configs for brokers in the cluster are:",
-             "log.retention.ms=7654321 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=7654321")
+    tools.shows_change(
+        ("configs", "--describe", "--entity-type", "brokers"),
+        "^Dynamic configs for broker 1 are:", "^Default configs for brokers in the cluster are:",
+        "log.retention.ms=7654321 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=7654321")
     tools.call("configs", "--alter", *all_brokers, "--delete-config", "log.retention.ms")
     tools.call("configs", "--alter", *one, "--add-config", "message.max.bytes=2097152")
-    tools.call("configs", "--describe", *one).has("^  message.max.bytes=2097152 ")
+    tools.shows_change(("configs", "--describe", *one), "^  message.max.bytes=2097152 ")
     tools.call("configs", "--alter", *one, "--delete-config", "message.max.bytes").is_exactly(
         "Completed updating config for broker 1.")
     tools.call("configs", "--alter", *one, "--add-config", "listeners=PLAINTEXT://:1", status=1)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOTSTRAP = os.environ["BOOTSTRAP_SERVERS"]
@@ -122,6 +123,15 @@ class Tools:
             said.fail(f"should have ended with {status}")
         print(f"ok: {call}", flush=True)
         return said
+
+    def shows_change(self, call, *patterns):
+        """The output of `call` has each of these. Kafka's answer to a change does not wait for its brokers, so Kafka may
+        take a moment; Zurau may not."""
+        deadline = time.monotonic() + (30 if IS_KAFKA else 0)
+        said = self.call(*call)
+        while time.monotonic() < deadline and not all(re.search(it, said.output, re.MULTILINE) for it in patterns):
+            said = self.call(*call)
+        return said.has(*patterns)
 
 
 def in_file(name, content):
