@@ -45,11 +45,7 @@ impl Call {
         operation: Operation,
         resource: Resource<'_>,
     ) -> Result<(), ErrorCode> {
-        if self.may(operation, resource) {
-            Ok(())
-        } else {
-            Err(errors::of_denial(resource.kind))
-        }
+        permitted(self.may(operation, resource), resource)
     }
 
     /// The same with Kafka's words for a denial.
@@ -102,11 +98,7 @@ impl Rights {
         operation: Operation,
         resource: Resource<'_>,
     ) -> Result<(), ErrorCode> {
-        if self.may(operation, resource) {
-            Ok(())
-        } else {
-            Err(errors::of_denial(resource.kind))
-        }
+        permitted(self.may(operation, resource), resource)
     }
 
     /// The bits of all that the client may do to a resource (KIP-430).
@@ -135,4 +127,9 @@ impl Rights {
             host: super::fixture::peer().address.ip(),
         }
     }
+}
+
+fn permitted(may: bool, resource: Resource<'_>) -> Result<(), ErrorCode> {
+    may.then_some(())
+        .ok_or_else(|| errors::of_denial(resource.kind))
 }

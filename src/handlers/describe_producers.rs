@@ -129,9 +129,9 @@ fn refusal(call: &Call, image: &Image, topic: &str) -> Option<Refusal> {
     if unknown.message.is_some() {
         return Some(unknown);
     }
-    let permit = call.permit(Operation::Read, Resource::topic(topic));
+    let permit = call.permit_or_say(Operation::Read, Resource::topic(topic));
     match permit {
-        Err(code) => Some(Refusal::bare(code)),
+        Err(denial) => Some(denial),
         Ok(()) if image.topic(topic).is_none() => Some(Refusal::new(unknown.code, UNKNOWN_TOPIC)),
         Ok(()) => None,
     }

@@ -17,8 +17,11 @@ impl Handler for UnregisterBroker {
     type Request = UnregisterBrokerRequest;
 
     async fn handle(call: Call, request: UnregisterBrokerRequest) -> Reply {
-        if let Err(code) = call.permit(Operation::Alter, Resource::CLUSTER) {
-            return call.reply(&UnregisterBrokerResponse::default().with_error_code(code.0));
+        if let Err(denial) = call.permit_or_say(Operation::Alter, Resource::CLUSTER) {
+            let refused = UnregisterBrokerResponse::default()
+                .with_error_code(denial.code.0)
+                .with_error_message(denial.message.as_deref().map(wire_text));
+            return call.reply(&refused);
         }
         let command = controller::UnregisterBroker {
             broker_id: NodeId(request.broker_id.0),
