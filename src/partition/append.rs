@@ -111,7 +111,7 @@ pub enum AppendFailure {
     AfterAppend(Appended, AfterAppend),
     /// It has waited so long to be checked or compressed that its client has given up; nothing was stored.
     #[error(
-        "the batch has waited for {0} s to be checked or compressed, since there is more to do than this broker can: send less, or compress it as the topic asks"
+        "the batch waited {0} s to be checked or compressed, since this broker has more to do than it can: send less, or compress as the topic asks"
     )]
     TimedOut(i64),
     /// The partition was deleted or the broker stops.

@@ -210,19 +210,19 @@ impl HostedDirectory {
     /// What a failed change of the directory means: it goes offline, unless nothing was tried.
     pub(super) fn note_failure(&self, what: &str, error: &io::Error) {
         if is_out_of_descriptors(error) {
-            crate::base::limited!(warn, "no file descriptor left: put off", what, %error);
+            crate::base::limited!(warn, "no file descriptor left: postponed", what, %error);
         } else {
             self.fail(&format_args!("{what}: {error}"));
         }
     }
 
     /// Takes note of a deleted replica's directory, which has been renamed: its files go later.
-    pub(super) fn doom(&self, renamed: PathBuf, due: Timestamp) {
+    pub(super) fn delete_later(&self, renamed: PathBuf, due: Timestamp) {
         self.going().renamed.push((due, renamed));
     }
 
     /// Takes note of a deleted replica whose directory could not be renamed for want of a descriptor.
-    pub(super) fn doom_in_place(
+    pub(super) fn delete_once_renamed(
         &self,
         partition: TopicPartition,
         topic_id: TopicId,
@@ -314,7 +314,7 @@ impl HostedDirectory {
     }
 
     /// Removes the files of deleted replicas that have waited long enough.
-    pub(super) fn remove_doomed(&self, now: Timestamp) {
+    pub(super) fn remove_deleted(&self, now: Timestamp) {
         self.finish_renaming();
         let due: Vec<_> = {
             let mut going = self.going();

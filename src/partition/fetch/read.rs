@@ -316,7 +316,7 @@ async fn read_admitted(
 fn tell(partition: &TopicPartition, loss: &Loss) {
     crate::base::limited!(
         error,
-        "a consumer has come to damaged records, and is answered CORRUPT_MESSAGE; what is whole around them is served. Restore the file from a copy while the broker is stopped",
+        "a consumer reached damaged records and gets CORRUPT_MESSAGE; the intact records around them are served. Restore the file from a copy while the broker is stopped",
         %partition,
         first_lost = loss.first.0,
         last_lost = loss.end.0.saturating_sub(1),

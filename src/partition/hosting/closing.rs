@@ -118,7 +118,7 @@ impl Open {
         }
         if self.since.elapsed() >= TOLD_AFTER && !self.is_told {
             self.is_told = true;
-            tracing::warn!(%directory, "waiting for a log directory: nothing goes on there");
+            tracing::warn!(%directory, "waiting for a log directory that makes no progress");
         }
         true
     }

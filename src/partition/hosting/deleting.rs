@@ -55,7 +55,7 @@ impl Partitions {
                     .settings()
                     .log_segment_delete_delay_ms,
             };
-            self.doom(directory, deleted, renamed.map_err(LogError::Io));
+            self.note_deleted(directory, deleted, renamed.map_err(LogError::Io));
         }
         drop(renaming);
         // Ends when the last lane has let go of its end, whatever became of the rename.
@@ -116,7 +116,7 @@ impl Partitions {
                     topic_id: replica.topic_id(),
                     delay_ms,
                 };
-                partitions.doom(&replica.directory(), deleted, log.mark_deleted());
+                partitions.note_deleted(&replica.directory(), deleted, log.mark_deleted());
             }
             drop(renaming);
         });
@@ -135,11 +135,11 @@ impl Partitions {
             topic_id: wanted.topic_id,
             delay_ms: wanted.config.file_delete_delay_ms,
         };
-        self.doom(&directory, deleted, log.mark_deleted());
+        self.note_deleted(&directory, deleted, log.mark_deleted());
     }
 
     /// Takes note of a deleted replica, whose directory was to be renamed; its files go later.
-    fn doom(
+    fn note_deleted(
         &self,
         directory: &HostedDirectory,
         deleted: Deleted<'_>,
@@ -153,15 +153,15 @@ impl Partitions {
         let due = self.shared.environment.now().plus_millis(delay_ms);
         directory.note_replicas_changed();
         match renamed {
-            Ok(path) => directory.doom(path, due),
+            Ok(path) => directory.delete_later(path, due),
             Err(error) if error.is_out_of_descriptors() => {
                 crate::base::limited!(
                     warn,
-                    "deletion is finished when there is a file descriptor again",
+                    "no file descriptor left: the deletion is finished once there is one",
                     %partition,
                     %error
                 );
-                directory.doom_in_place(partition.clone(), topic_id, due);
+                directory.delete_once_renamed(partition.clone(), topic_id, due);
             }
             Err(error) => directory.fail(&format_args!("delete of {partition}: {error}")),
         }

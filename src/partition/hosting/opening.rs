@@ -136,7 +136,7 @@ impl Context {
         ) {
             tracing::error!(
                 directory = %self.directory.path().display(),
-                "log-start-offset-checkpoint has what another checkpoint should have, and is not believed, since it would hide records: records that were deleted lately may be there again; to have them gone, delete them again"
+                "log-start-offset-checkpoint has the content of another checkpoint and is ignored, since it would hide records. Records that were deleted lately may be there again; delete them again to be rid of them"
             );
             self.log_starts.clear();
         }
@@ -176,11 +176,11 @@ pub(super) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) 
         .name("directory-sync".to_owned())
         .spawn(move || {
             if let Err(error) = directory.log_directory().sync_found() {
-                tracing::warn!(directory = %directory.path().display(), %error, "what the last stop has left is not known to be on the disk: the next one will sync log by log");
+                tracing::warn!(directory = %directory.path().display(), %error, "the last stop's files may not be synced yet: the next stop will sync log by log");
             }
         });
     if let Err(error) = spawned {
-        tracing::warn!(%error, "no thread to sync what the last stop has left");
+        tracing::warn!(%error, "no thread to sync the last stop's files");
     }
 }
 
@@ -244,9 +244,13 @@ fn open_one(
     progress: &RecoveryProgress<'_>,
 ) -> Result<Opened, Box<Unreadable>> {
     let partition = &wanted.topic_partition;
-    let said = |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
-    let (recovery_point, log_start) = (said(&context.recovery_points), said(&context.log_starts));
-    let high_watermark = said(&context.high_watermarks);
+    let checkpointed =
+        |offsets: &PartitionOffsets| offsets.get(partition).copied().unwrap_or_default();
+    let (recovery_point, log_start) = (
+        checkpointed(&context.recovery_points),
+        checkpointed(&context.log_starts),
+    );
+    let high_watermark = checkpointed(&context.high_watermarks);
     let options = OpenOptions {
         config: Arc::clone(&wanted.config),
         clean_shutdown: context.clean_shutdown,

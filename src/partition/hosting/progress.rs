@@ -117,7 +117,7 @@ impl<'a> RecoveryProgress<'a> {
             loss.tell(partition);
         }
         if let Some(more) = report.losses.len().checked_sub(MOST_TOLD + 1) {
-            tracing::error!(%partition, more = more + 1, "records are gone in more places than are told here: see what a scrub finds");
+            tracing::error!(%partition, more = more + 1, "records are lost in more places than are listed here: a scrub finds the others");
         }
         if report.bytes_truncated > 0 || report.segments_deleted > 0 {
             tracing::warn!(

@@ -133,7 +133,7 @@ impl<'a> Mover<'a> {
                 Err(Broken::Failed(reason)) => {
                     crate::base::limited!(
                         error,
-                        "move between log directories given up: the replica stays where it is",
+                        "move between log directories failed: the replica stays where it is",
                         %partition,
                         to,
                         reason
@@ -204,7 +204,7 @@ impl<'a> Mover<'a> {
             drop(log);
             let partition = replica.topic_partition();
             let renamed = target.rename(path, partition, ReplicaState::Deleted)?;
-            target.doom(renamed, self.now());
+            target.delete_later(renamed, self.now());
             (log, _) = open()?;
         }
         self.moving.copied.note(&log);
@@ -350,7 +350,7 @@ impl<'a> Mover<'a> {
         }
         let partition = replica.topic_partition();
         match target.rename(path, partition, ReplicaState::Deleted) {
-            Ok(renamed) => target.doom(renamed, self.now()),
+            Ok(renamed) => target.delete_later(renamed, self.now()),
             // The next start finds it and goes on with the move, or somebody cancels it again.
             Err(error) => target.note_failure("cancelling a move", &error),
         }
@@ -458,9 +458,9 @@ fn remove(source: &HostedDirectory, replaced: PartitionLog, replica: &Replica, n
     let partition = replica.topic_partition();
     let due = now.plus_millis(replica.config().file_delete_delay_ms);
     match replaced.mark_replaced() {
-        Ok(path) => source.doom(path, due),
+        Ok(path) => source.delete_later(path, due),
         Err(error) if error.is_out_of_descriptors() => {
-            source.doom_in_place(partition.clone(), replica.topic_id(), due);
+            source.delete_once_renamed(partition.clone(), replica.topic_id(), due);
         }
         Err(error) => source.fail(&format_args!(
             "removal of {partition} after its move: {error}"

@@ -274,7 +274,7 @@ impl Moves {
             } else {
                 crate::base::limited!(
                     info,
-                    "move between log directories goes on",
+                    "move between log directories resumed",
                     partition = %topic_partition,
                     to = %directory.path().display()
                 );
@@ -283,7 +283,7 @@ impl Moves {
             if let Err(error) = resumed {
                 crate::base::limited!(
                     error,
-                    "move between log directories cannot go on",
+                    "move between log directories cannot be resumed",
                     partition = %topic_partition,
                     %error
                 );

@@ -59,7 +59,7 @@ fn keep_house(rounds: &DirectoryRounds, periods: HousekeepingConfig, signal: &Si
             continue;
         }
         passed_over = 0;
-        rounds.remove_doomed();
+        rounds.remove_deleted();
         rounds.write_recovery_points_if_busy();
         if second_attempts.is_due(now) {
             rounds.open_again();

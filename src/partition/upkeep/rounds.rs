@@ -60,9 +60,9 @@ impl DirectoryRounds {
     }
 
     /// Removes the files of deleted partitions that have waited long enough.
-    pub(super) fn remove_doomed(&self) {
+    pub(super) fn remove_deleted(&self) {
         if !self.directory.is_offline() {
-            self.directory.remove_doomed(self.now());
+            self.directory.remove_deleted(self.now());
         }
     }
 

@@ -47,14 +47,15 @@ impl CleanPoints {
         for replica in places.all() {
             let path = replica.directory().path().join(CHECKPOINT);
             let offsets = self.written.get(&path);
-            if let Some(offset) = offsets.and_then(|said| said.get(replica.topic_partition())) {
+            if let Some(offset) = offsets.and_then(|offsets| offsets.get(replica.topic_partition()))
+            {
                 self.points.insert(key_of(&replica), *offset);
             }
         }
         for unreadable in places.unreadable() {
             let partition = &unreadable.wanted.topic_partition;
             let mut files = self.written.values();
-            if let Some(offset) = files.find_map(|said| said.get(partition)) {
+            if let Some(offset) = files.find_map(|offsets| offsets.get(partition)) {
                 let key = (unreadable.wanted.topic_id, partition.partition);
                 self.points.insert(key, *offset);
             }
@@ -116,11 +117,11 @@ impl CleanPoints {
                 let offset = self.get(key_of(replica))?;
                 Some((replica.topic_partition().clone(), offset))
             });
-        // of what could not be opened the file says what it said
-        let said = self.written.get(path);
+        // of what could not be opened the file keeps what it has
+        let written = self.written.get(path);
         let unreadable = places.unreadable().into_iter().filter_map(|it| {
             let partition = it.wanted.topic_partition;
-            let offset = *said?.get(&partition)?;
+            let offset = *written?.get(&partition)?;
             Some((partition, offset))
         });
         unreadable.chain(open).collect()
