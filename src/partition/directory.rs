@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition};
+use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition, lock};
 use crate::log::{
     Checkpoint, LogDirectory, LogError, PartitionOffsets, ReplicaState, Space,
     is_out_of_descriptors, names::marked_directory_name, read_topic_id,
@@ -204,7 +204,7 @@ impl HostedDirectory {
     }
 
     fn expected(&self) -> MutexGuard<'_, HashMap<TopicPartition, (Offset, Offset)>> {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.expected)
     }
 
     /// What a failed change of the directory means: it goes offline, unless nothing was tried.
@@ -327,7 +327,7 @@ impl HostedDirectory {
     }
 
     fn going(&self) -> MutexGuard<'_, Going> {
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.going)
     }
 }
 

@@ -50,7 +50,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::base::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp, lock};
 use crate::config::TopicConfig;
 use crate::log::{AppendError, Effort, PreparedAppend, RecordSet};
 
@@ -225,7 +225,7 @@ struct State {
 impl Pool {
     fn state(&self) -> MutexGuard<'_, State> {
         // A holder only looks at lines.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn wake(&self, kind: Kind) {

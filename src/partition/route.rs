@@ -11,9 +11,11 @@
 //!
 //! The lock is held while a task is put into a queue and no longer; nothing else is locked under it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, mpsc};
 
 use tokio::sync::oneshot;
+
+use crate::base::lock;
 
 use super::directory::HostedDirectory;
 use super::lane::{AppendTask, Hosted, LaneHandle, LogTask, Slot};
@@ -48,7 +50,7 @@ impl Route {
     }
 
     fn way(&self) -> MutexGuard<'_, Way> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.way)
     }
 
     fn send(&self, task: LogTask) {

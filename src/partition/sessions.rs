@@ -32,12 +32,12 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::coop::consume_budget;
 
-use crate::base::Timestamp;
+use crate::base::{Timestamp, lock};
 
 use super::fetch::interest::Interest;
 use super::fetch::run::{self, FetchLimits, FetchedRow};
@@ -315,10 +315,4 @@ impl Fetch {
             Used::Alone(session) => &mut session.interest,
         }
     }
-}
-
-/// A short look: nobody waits while holding it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking holder left half done is one session; its client starts anew.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

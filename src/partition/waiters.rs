@@ -15,7 +15,9 @@
 //! Lock order: waiters, then watch.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::base::lock;
 
 use tokio::sync::Notify;
 
@@ -121,8 +123,7 @@ impl Watch {
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
-        // A holder does nothing that can leave it half changed.
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.heard)
     }
 }
 
@@ -172,10 +173,7 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Registered> {
-        // A holder does nothing that can leave the map half changed.
-        self.registered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.registered)
     }
 }
 

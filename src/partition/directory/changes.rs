@@ -5,9 +5,11 @@
 //! directory that hangs delays what is to be made there and nothing else. In one directory a topic's removal
 //! has come to its end before another topic of the same name is made.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+use crate::base::lock;
 
 /// Something to do in the directory; it may wait for the disk and for the directory's lanes.
 type Change = Box<dyn FnOnce() + Send>;
@@ -33,7 +35,7 @@ impl Changes {
 
     /// Has something done after all that was sent before. After the end it is dropped.
     pub(in crate::partition) fn send(&self, change: impl FnOnce() + Send + 'static) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = lock(&self.queue);
         if let Some(queue) = &*queue {
             drop(queue.send(Box::new(change)));
         }
@@ -41,7 +43,7 @@ impl Changes {
 
     /// Ends the thread after what was sent so far.
     pub(in crate::partition) fn end(&self) {
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.queue) = None;
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use crate::base::lock;
 use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
 use crate::partition::replica::Published;
 
@@ -77,7 +78,7 @@ impl Checkpoints {
         which: Checkpoint,
         offsets: impl FnOnce() -> PartitionOffsets,
     ) -> io::Result<()> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = lock(&self.written);
         // before they are gathered: what moves meanwhile is news again
         self.news(which).store(false, Ordering::Release);
         if which == Checkpoint::RecoveryPoint {

@@ -17,10 +17,10 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::base::{Offset, TopicPartition};
+use crate::base::{Offset, TopicPartition, lock};
 use crate::log::{Checkpoint, LogError};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::lane::Hosted;
@@ -363,7 +363,7 @@ impl Closing {
     fn close_until_empty(&self, queue: &Mutex<Receiver<Hosted>>) -> Outcome {
         let mut outcome = Outcome::default();
         let next = || {
-            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let queue = lock(queue);
             queue.recv().ok()
         };
         while let Some(hosted) = next() {

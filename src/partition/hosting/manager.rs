@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::base::{Completion, DirectoryId, TopicId};
+use crate::base::{Completion, DirectoryId, TopicId, lock};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::environment::Environment;
 use crate::partition::moves::altering::{AlterDirectoryError, WantedDirectory};
@@ -243,9 +243,6 @@ impl Partitions {
     }
 
     pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
-        self.shared
-            .changing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.changing)
     }
 }

@@ -8,9 +8,9 @@
 //! the sizes of its files, its leader epochs, the tail of its last segment) and writes nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition};
+use crate::base::{DirectoryId, Offset, Timestamp, TopicId, TopicPartition, lock};
 use crate::config::TopicConfig;
 use crate::log::{
     Checkpoint, DirectoryError, OpenOptions, PartitionLog, PartitionOffsets, ProducerExpiration,
@@ -198,12 +198,7 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Box<Unreadable>>>
     };
     let progress = &RecoveryProgress::begin(watch, context.directory.path(), total);
     let queue = Mutex::new(VecDeque::from(wanted));
-    let next = || {
-        queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    };
+    let next = || lock(&queue).pop_front();
     let open_until_empty = || {
         let mut opened = Vec::new();
         while let Some(wanted) = next() {

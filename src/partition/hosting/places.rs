@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::base::{Offset, TopicId};
+use crate::base::{Offset, TopicId, read, write};
 use crate::log::{Checkpoint, PartitionOffsets};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::replica::Replica;
@@ -192,10 +192,10 @@ impl Places {
     }
 
     pub(super) fn hosted(&self) -> RwLockReadGuard<'_, HostedTopics> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.hosted)
     }
 
     pub(super) fn hosted_mut(&self) -> RwLockWriteGuard<'_, HostedTopics> {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
+        write(&self.hosted)
     }
 }

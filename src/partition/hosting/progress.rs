@@ -2,10 +2,10 @@
 //! start, or a stop, that takes its time ([`RecoveryWatch`]).
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::base::TopicPartition;
+use crate::base::{TopicPartition, lock};
 use crate::log::RecoveryReport;
 
 /// Between two lines about one directory.
@@ -128,7 +128,7 @@ impl<'a> RecoveryProgress<'a> {
                 "log recovered: an unfinished end was cut off"
             );
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.opened += 1;
         state.checked += usize::from(report.segments_scanned > 0 || report.indexes_rebuilt > 0);
         state.bytes_read += report.bytes_scanned;
@@ -145,7 +145,7 @@ impl<'a> RecoveryProgress<'a> {
 
     /// All that can be opened is open.
     pub(in crate::partition) fn end(&self) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(&self.state);
         self.tell_watch(state.opened, state.bytes_read);
         if state.checked > 0 || state.last_told > state.began {
             tracing::info!(

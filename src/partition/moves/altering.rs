@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::{Offset, TopicId, TopicPartition};
+use crate::base::{Offset, TopicId, TopicPartition, lock};
 use crate::log::{LogError, OpenOptions, PartitionLog, ReplicaState, names::marked_directory_name};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::hosting::places::NotHosted;
 use crate::partition::replica::Replica;
 
-use super::moving::{Moves, lock};
+use super::moving::Moves;
 
 /// Names of partitions that are remembered before they are there. Kafka has no bound.
 const MOST_PREFERRED: usize = 10_000;

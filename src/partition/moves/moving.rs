@@ -25,9 +25,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::base::{DirectoryId, Offset, TopicId, TopicPartition};
+use crate::base::{DirectoryId, Offset, TopicId, TopicPartition, lock};
 use crate::log::{PartitionLog, ReplicaState};
 use crate::partition::directory::HostedDirectory;
 use crate::partition::environment::Environment;
@@ -199,11 +199,6 @@ impl Moves {
         *lock(&moved.stage) = Stage::Ended;
         moved.end.notify_all();
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No holder does anything that could leave the content half changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Moves {

@@ -26,10 +26,10 @@ mod pace;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::base::{Timestamp, TopicId};
+use crate::base::{Timestamp, TopicId, lock};
 use crate::config::{CleanerConfig, TopicConfig};
 use crate::log::compact::{CleanableLog, CompactionLimits, Standing};
 use crate::log::{Checkpoint, is_out_of_descriptors};
@@ -199,11 +199,11 @@ impl Shared {
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Cleans the filthiest log. False when there was none, or it came no further.

@@ -1,7 +1,9 @@
 //! So many bytes a second, for all together who move some, where the number may change at any time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::base::lock;
 
 /// Shorter waits are saved up.
 pub(in crate::partition) const LEAST_WAIT: Duration = Duration::from_millis(20);
@@ -36,7 +38,7 @@ impl Rate {
         bytes_per_second: f64,
         now: Instant,
     ) -> Duration {
-        let mut owed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owed = lock(&self.0);
         let passed = now.saturating_duration_since(owed.since).as_secs_f64();
         let paid = passed * bytes_per_second.max(0.0);
         *owed = Owed {
