@@ -1,11 +1,11 @@
 //! Settings of the server that change while it serves: how many connections there may be, and how many threads
 //! serve them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 
-use crate::base::{Completion, NodeId};
+use crate::base::{Completion, NodeId, lock};
 use crate::cluster::ImageListener;
 use crate::config::CurrentConfig;
 use crate::metadata::{Delta, Image};
@@ -37,7 +37,7 @@ impl ImageListener for ServerSettings {
         let answer = answer.clone();
         // Hosts in the limits may have to be looked up.
         self.runtime.spawn_blocking(move || {
-            let setting = setting.lock().unwrap_or_else(PoisonError::into_inner);
+            let setting = lock(&setting);
             let limits = listeners::connection_limits(&config.now(), descriptors);
             server.limit_connections(limits);
             drop(setting);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::base::{
-    Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
+    Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId, lock,
 };
 use crate::config::BrokerConfig;
 use crate::controller::{
@@ -87,10 +87,7 @@ impl ImageListener for Topics {
             .created_or_changed_topics
             .iter()
             .map(|topic| topic.name.to_string());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(names);
+        lock(&self.0).extend(names);
     }
 }
 
@@ -106,10 +103,7 @@ async fn what_was_decided_is_published_before_the_answer_and_there_after_a_resta
         .await
         .expect("a decision");
     assert!(created[0].1.is_ok(), "{created:?}");
-    assert_eq!(
-        *topics.0.lock().unwrap_or_else(PoisonError::into_inner),
-        ["orders"]
-    );
+    assert_eq!(*lock(&topics.0), ["orders"]);
     let before = cluster.image();
     let first = cluster.next_producer_id().await.expect("a producer id");
     controller.stop();

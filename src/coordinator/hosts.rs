@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use tokio::runtime;
 
-use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, TopicId};
+use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, TopicId, read, write};
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::controller::CreateTopics;
@@ -423,17 +423,11 @@ impl<M: Machine> Hosts<M> {
     }
 
     fn hosted(&self) -> RwLockReadGuard<'_, Hosted<M>> {
-        self.inner
-            .hosted
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        read(&self.inner.hosted)
     }
 
     fn hosted_mut(&self) -> RwLockWriteGuard<'_, Hosted<M>> {
-        self.inner
-            .hosted
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        write(&self.inner.hosted)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use crate::base::{DirectoryId, TopicPartition};
+use crate::base::{DirectoryId, TopicPartition, lock};
 
 use super::checkpoint::{self, PartitionOffsets};
 use super::disk::Disk;
@@ -273,7 +273,7 @@ impl LogDirectory {
     /// that was not written to since. This may take as long as the disk needs for all pending writes. It does
     /// nothing on a file system that does not report failures: then logs are synced one by one.
     pub fn sync_found(&self) -> io::Result<()> {
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lock(&self.lock);
         // It was opened at the start, so it reports every failure since then.
         let file = lock.as_ref().map(|lock| lock.file().try_clone());
         let Some(file) = file.transpose()? else {
@@ -289,7 +289,7 @@ impl LogDirectory {
 
     /// Unlocks the directory, though this value may live on. Nothing may be changed through it afterwards.
     pub fn release(&self) {
-        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lock = lock(&self.lock);
         *lock = None;
     }
 

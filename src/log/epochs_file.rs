@@ -13,7 +13,9 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::base::lock;
 
 use super::disk::Disk;
 use super::epochs::{FILE_NAME, LeaderEpochs};
@@ -61,7 +63,7 @@ impl EpochsFile {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

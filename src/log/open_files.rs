@@ -16,9 +16,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use arc_swap::ArcSwapOption;
+
+use crate::base::lock;
 
 use super::disk::{Disk, is_out_of_descriptors};
 
@@ -141,7 +143,7 @@ impl Slot {
     }
 
     fn hold(&self) -> MutexGuard<'_, Option<Hold>> {
-        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.hold)
     }
 
     fn keep(self: &Arc<Self>, kept: &KeptFiles, file: File) -> Arc<File> {
@@ -200,7 +202,7 @@ impl KeptFiles {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<Slot>>> {
         // nothing under this lock can leave the queue half changed
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

@@ -9,10 +9,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+
+use crate::base::lock;
 
 use super::reply::FileRange;
 
@@ -119,7 +121,7 @@ impl Disks {
     }
 
     fn of(&self, device: u64) -> Arc<Semaphore> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = lock(&self.turns);
         let turns = turns
             .entry(device)
             .or_insert_with(|| Arc::new(Semaphore::new(PER_DEVICE)));

@@ -58,10 +58,12 @@ mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+
+use crate::base::lock;
 
 use holder::Holder;
 use ledger::{Claimed, Ledger};
@@ -104,7 +106,7 @@ impl Memory {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ledger)
     }
 
     /// Changes the books, then wakes those whose claims could be granted.

@@ -3,11 +3,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+
+use crate::base::lock;
 
 /// As good as no bound.
 const MANY: usize = Semaphore::MAX_PERMITS / 2;
@@ -43,7 +45,7 @@ impl ServingThreads {
     /// From now on so many threads, which is at least one; `None` is all that there are.
     pub(super) fn limit(&self, threads: Option<usize>) {
         let wanted = threads.map_or(MANY, |threads| threads.clamp(1, MANY));
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = lock(&self.count);
         let more = wanted.saturating_sub(*count);
         let back = take(&self.too_many, more);
         self.turns.add_permits(more.saturating_sub(back));

@@ -16,9 +16,9 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::base::Offset;
+use crate::base::{Offset, lock};
 use crate::log::disk::Disk;
 use crate::log::names::SegmentFile;
 
@@ -62,7 +62,7 @@ impl UnsyncedSnapshot {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Whether it has yet to be written.
