@@ -6,11 +6,12 @@
 //! # Six truths
 //!
 //! 1. The bytes on the wire are the bytes on disk. A produced batch is checked, its base offset and
-//!    leader epoch are patched, and it is stored; it leaves again untouched.
+//!    leader epoch are patched, and it is stored; it leaves again untouched. (A topic may ask for another
+//!    codec or for the broker's timestamps; then the batch is made anew once, before it is stored.)
 //! 2. The disk layout is Kafka's, byte for byte.
 //! 3. One log, several machines. Cluster metadata and consumer groups are state machines whose only
-//!    memory is a Kafka log: a machine decides, its host writes and replays the records, and only then
-//!    answers. Loading is the same replay.
+//!    memory is a Kafka log: a machine decides, its host appends and replays the records, and answers
+//!    only when they are committed. Loading is the same replay.
 //! 4. Order first, answer later. A request's place is fixed as it is taken off the socket; its answer
 //!    is a future; a connection writes answers in request order.
 //! 5. A reply waits for a position or an event, never for a sleep or a poll.
@@ -25,7 +26,7 @@
 //!
 //! | floor | module | what it is | must not know |
 //! | --- | --- | --- | --- |
-//! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, questions to machines and their outcomes, limits for log lines | everything |
+//! | 0 | [`base`] | ids, typed offsets, error codes, clock, ordered pending queue, questions to machines and their outcomes, completions, locks, limits for log lines | any other room |
 //! | 1 | [`record`] | record batches as bytes: header view, lazy iterator, builder, control batches, codecs | tokio, messages |
 //! | 1 | [`wire`] | framing, request prefix, connection loop, listeners | which APIs exist |
 //! | 1 | [`schema`] | the primitive types of Kafka's record schemas as bytes, in old and flexible versions | tokio, messages |
@@ -48,21 +49,27 @@
 //! # Reading order
 //!
 //! A produce from socket to disk, in ten minutes: [`wire`] (its page shows a connection's queue), then
-//! `handlers/route.rs` and `handlers/produce.rs`, [`partition::Replica::append`], [`partition::preparation`] (where
-//! records are unpacked and compressed), `partition/lane.rs` (the drain), [`log::RecordSet::prepare`] and
-//! [`log::PartitionLog::append_prepared`], and back through `partition/leader.rs` and `partition/waiters.rs`.
+//! `wire/connection/reading.rs`, `handlers/router.rs` and `handlers/produce.rs`, [`partition::Replica::append`],
+//! [`partition::preparation`] (where records are unpacked and compressed), `partition/lane.rs` (the drain),
+//! `partition/hosted.rs` (a log and its role), [`log::RecordSet::prepare`] and [`log::PartitionLog::append_prepared`],
+//! and back through `partition/leader.rs` and `partition/waiters.rs`.
 //!
-//! A fetch: `handlers/fetch.rs`, [`partition::fetch`] (its page says what is looked at, and what an answer holds),
-//! `partition/waiters.rs`, `log/reader.rs`, and out through `handlers/fetch_response.rs`.
+//! A fetch: `handlers/fetch.rs`, [`partition::sessions`], [`partition::fetch`] (its page says which partitions are
+//! read, and what an answer holds), `partition/waiters.rs`, `log/reader.rs`, and out through
+//! `handlers/fetch_response.rs`.
 //!
-//! A commit: `handlers/offset_commit.rs`, [`coordinator`] (its page shows the cycle), `group/offsets/`.
-//! A topic: `handlers/create_topics.rs`, [`cluster`], `controller/topics.rs`, then
-//! [`partition::Partitions::follow`].
+//! A join: `handlers/join_group.rs`, [`coordinator`] (its page shows the cycle): `coordinator/hosts.rs`, `host.rs` and
+//! `active.rs`; then `group/decide.rs`, `group/classic/join.rs` and `rebalance.rs`. A commit goes the same way, from
+//! `handlers/offset_commit.rs` to `group/offsets/commit.rs`.
+//!
+//! A topic: `handlers/create_topics.rs`, `handlers/ask.rs`, [`cluster`], `controller/topics.rs`, then
+//! `broker/startup.rs` (where image and partitions meet) and [`partition::Partitions::follow`].
 //!
 //! What a stranger's request may cost, and how long answers leave: `handlers/metered.rs` and
 //! `handlers/streamed.rs`.
 //!
-//! Who may do what: `handlers/checks.rs` (what each API asks for), `handlers/authorize.rs` and [`security::Authorizer`].
+//! Who may do what: `handlers/authorize.rs` and [`security::Authorizer`]. `handlers/checks.rs` lists what each API asks
+//! for; tests hold the handlers to it.
 //!
 //! A record of an internal topic: `group/records.rs` or `metadata/record.rs` for its fields, [`schema`]
 //! for their bytes, [`record`] for the batch around it.

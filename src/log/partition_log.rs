@@ -192,8 +192,8 @@ impl PartitionLog {
         recover::open(directory, topic_partition, options)
     }
 
-    /// Prepares a record set with the current configuration, and stores it. `records` is the record set of a produce
-    /// request: one batch from clients, any number from others. [`RecordSet::effort`] says what that can cost.
+    /// Prepares a record set with the current configuration, and stores it: for the metadata log, and for tests.
+    /// [`RecordSet::effort`] says what that can cost.
     pub fn append_as_leader(
         &mut self,
         records: &Bytes,

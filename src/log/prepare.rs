@@ -7,8 +7,8 @@
 //!                             the topic's codec                     bytes on disk
 //! ```
 //! Unpacking, checking and compressing records can take seconds. A caller that must not wait for that looks at the
-//! [`Effort`] first, and prepares on another thread. A cheap record set goes through
-//! [`PartitionLog::append_as_leader`](super::PartitionLog::append_as_leader), which does both.
+//! [`Effort`] first, and prepares on another thread. A cheap record set is prepared by the log's writer itself.
+//! [`PartitionLog::append_as_leader`](super::PartitionLog::append_as_leader) does both at once, for the metadata log.
 //!
 //! `prepare` gets the configuration that applies to the whole batch. If the configuration changes before the batch is
 //! stored, the batch is stored as if it had come before the change. Only the timestamp of the broker

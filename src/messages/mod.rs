@@ -1,4 +1,4 @@
-//! Messages of Kafka's newer releases that the protocol crate cannot read or write yet.
+//! Floor 2: messages of Kafka's newer releases that the protocol crate cannot read or write yet.
 //!
 //! One file per API, with only what the crate lacks: a request that has more fields than the crate's, or a response. The
 //! types have the crate's traits, so a route and a handler take them like any other. Versions that the crate knows are
