@@ -1,4 +1,4 @@
-//! An append from the caller's side: what it asks for, and what becomes of it.
+//! An append from the caller's side: its parameters and its result.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -37,18 +37,18 @@ impl RequiredAcks {
     }
 }
 
-/// What is to be appended, and how.
+/// What to append, and how.
 #[derive(Clone, Debug)]
 pub struct AppendOptions {
     /// The record set as it came: whole batches.
     pub records: Bytes,
     /// Who appends.
     pub origin: AppendOrigin,
-    /// Whose confirmation is awaited.
+    /// Whose confirmation the append waits for.
     pub acks: RequiredAcks,
-    /// From where it comes: what comes from one source keeps its order.
+    /// Where the append comes from. Appends of one source keep their order.
     pub source: Source,
-    /// Whether the caller hands over so few at a time that it can spare some 50 microseconds for each of them.
+    /// Whether the caller appends so little at a time that it can spend some 50 microseconds on each append.
     pub is_one_of_few: bool,
     /// Refuse when the partition is led in another epoch: a coordinator that was replaced must not write.
     pub expected_epoch: Option<LeaderEpoch>,
@@ -73,9 +73,9 @@ impl Appended {
 /// Why an append that is in the leader's log was not confirmed. It may be kept or lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterAppend {
-    /// The other replicas have not had it within the time that the client gave.
+    /// The other replicas did not replicate it within the client's timeout.
     TimedOut,
-    /// All replicas in sync have it, and they have become too few.
+    /// All in-sync replicas have it, but there are now too few of them.
     NotEnoughReplicas,
     /// Another broker leads the partition now.
     NotLeader,
@@ -89,15 +89,15 @@ pub enum AppendFailure {
     /// This broker does not lead the partition, or not in the expected epoch.
     #[error("not the leader of the partition")]
     NotLeader,
-    /// Fewer in-sync replicas than `min.insync.replicas` asks for.
+    /// There are fewer in-sync replicas than `min.insync.replicas`.
     #[error("{in_sync} replicas in sync, {needed} needed")]
     NotEnoughReplicas {
-        /// In-sync replicas now.
+        /// The number of in-sync replicas now.
         in_sync: usize,
-        /// What the topic asks for.
+        /// The topic's `min.insync.replicas`.
         needed: usize,
     },
-    /// Free space is below `zurau.disk.reserve.bytes`; nothing was stored. Goes away by itself.
+    /// Free space is below `zurau.disk.reserve.bytes`; nothing was stored. This error is temporary.
     #[error("disk nearly full: produce requests are refused until space is free again")]
     DiskNearlyFull,
     /// The log refused it; nothing was stored.
@@ -109,7 +109,7 @@ pub enum AppendFailure {
     /// It is in the leader's log, and was not confirmed.
     #[error("appended, and not confirmed: {1:?}")]
     AfterAppend(Appended, AfterAppend),
-    /// It has waited so long to be checked or compressed that its client has given up; nothing was stored.
+    /// It waited so long to be checked or compressed that its client has given up; nothing was stored.
     #[error(
         "the batch waited {0} s to be checked or compressed, since this broker has more to do than it can: send less, or compress as the topic asks"
     )]
@@ -119,12 +119,12 @@ pub enum AppendFailure {
     Gone,
 }
 
-/// What the caller hears of an append.
+/// The messages that the caller of an append gets.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// What has become of it.
+    /// The result.
     Final(Result<Appended, AppendFailure>),
-    /// It is written, and waits for other replicas.
+    /// The append is written, and waits for other replicas.
     Waits(Appended, oneshot::Receiver<Result<Appended, AppendFailure>>),
 }
 
@@ -146,18 +146,18 @@ impl AppendReply {
         (Self { acks, answer }, pending)
     }
 
-    /// Whether nobody waits for it.
+    /// Whether the receiver is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.answer.is_closed()
     }
 
-    /// Answers.
+    /// Sends the result.
     pub(super) fn send(self, result: Result<Appended, AppendFailure>) {
         // A client that has gone away does not wait for its acknowledgement.
         drop(self.answer.send(Answer::Final(result)));
     }
 
-    /// Says that the append is written and waits for other replicas; where its result goes.
+    /// Reports that the append is written and waits for other replicas. Returns the sender for its result.
     pub(super) fn wait(
         self,
         appended: Appended,
@@ -168,9 +168,9 @@ impl AppendReply {
     }
 }
 
-/// An append whose place in the partition's order is fixed. Await it for the acknowledgement;
-/// dropping it does not undo the append. Only one of a client whose costly preparation has not begun is then not made
-/// at all, nor is what the same connection has sent after it to the partition.
+/// An append whose place in the partition's order is fixed. Await it for the acknowledgement; dropping it does not
+/// undo the append. There is one exception: if a client's append is dropped before its costly preparation has begun,
+/// it is not made. Nor are the appends that the same connection has sent after it to the partition.
 #[derive(Debug)]
 pub struct PendingAppend {
     state: State,
@@ -182,7 +182,7 @@ pub struct PendingAppend {
 enum State {
     Refused(Option<AppendFailure>),
     Queued(oneshot::Receiver<Answer>),
-    /// Written. The timer is on the heap, so that the append may be moved.
+    /// The append is written. The timer is on the heap, so that the append may be moved.
     Waiting {
         appended: Appended,
         result: oneshot::Receiver<Result<Appended, AppendFailure>>,
@@ -198,8 +198,8 @@ impl PendingAppend {
         }
     }
 
-    /// Waits for other replicas no longer than `timeout`, from the moment that the leader has written it. What the
-    /// leader itself needs is not counted, as in Kafka.
+    /// Waits for other replicas for at most `timeout`, counted from the moment when the leader has written the
+    /// append. The leader's own time is not counted, as in Kafka.
     #[must_use]
     pub const fn within(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -1,15 +1,15 @@
-//! DeleteRecords: partitions begin later from now on.
+//! DeleteRecords: raises the log start offset of partitions.
 //!
 //! ```text
 //!   lane: raise the log start -> settle: publish (readers see it, waiting fetches look again)
 //!                                   -> log-start-offset-checkpoint, once for all partitions -> answer
 //! ```
-//! What was answered is on the disk: nobody who has deleted records for good reason finds them there again
-//! after a crash. (Kafka writes this checkpoint once a minute, and after a kill the log begins where it began
-//! before.) The price is one small file, written and synced once for each request, or for several that come
-//! at the same time; it is waited for on no lane and no runtime thread.
+//! A confirmed deletion is on the disk: the deleted records do not come back after a crash. (Kafka writes this
+//! checkpoint once a minute; after a kill the log begins where it began before.) The price is one small file, written
+//! and synced once for each request, or once for several requests that come at the same time. No lane and no runtime
+//! thread waits for it.
 //!
-//! The files go with the next retention.
+//! The next retention run removes the files.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -26,19 +26,19 @@ use super::hosted::Hosted;
 use super::hosting::manager::Partitions;
 use super::replica::Replica;
 
-/// What stands for the high watermark in place of an offset.
+/// The special value that stands for the high watermark.
 const HIGH_WATERMARK: Offset = Offset(-1);
 
-/// Why the records are still there.
+/// Why the records were not deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeleteFailure {
     /// This broker does not lead the partition.
     #[error("not the leader of the partition")]
     NotLeader,
-    /// The topic is compacted, and nothing of it may be deleted.
+    /// The topic is compacted only, so its records may not be deleted.
     #[error("the topic's cleanup.policy does not let records be deleted")]
     Policy,
-    /// The offset is no offset, or above the high watermark.
+    /// The offset is negative, or above the high watermark.
     #[error("offset {0} is out of range")]
     OutOfRange(Offset),
     /// The log directory is offline, or the disk has failed.
@@ -47,8 +47,8 @@ pub enum DeleteFailure {
 }
 
 impl Partitions {
-    /// Deletes what lies before the given offsets, or before the high watermark (-1). Where each of the
-    /// partitions begins now: that is on the disk when this ends.
+    /// Deletes the records before the given offsets, or before the high watermark (-1). Returns the new log start
+    /// offset of each partition. It is on the disk when this returns.
     pub async fn delete_records(
         &self,
         wanted: Vec<(Arc<Replica>, Offset)>,
@@ -71,8 +71,8 @@ impl Partitions {
         starts
     }
 
-    /// Writes the checkpoints of the directories in which something was deleted; returns those where that went
-    /// well.
+    /// Writes the checkpoints of the directories in which something was deleted; returns the directories for which
+    /// that succeeded.
     async fn write_log_starts(
         &self,
         wanted: &[(Arc<Replica>, Offset)],
@@ -96,7 +96,7 @@ impl Partitions {
     }
 }
 
-/// Has a place in the order of the partition when this returns.
+/// The deletion has its place in the order of the partition when this returns.
 fn raise_log_start(
     replica: &Arc<Replica>,
     before: Offset,
@@ -115,7 +115,7 @@ fn raise_log_start(
             replica.operate(move |hosted| {
                 drop(reply.send(hosted.delete_records(before)));
             });
-            // Published when that is settled, and not before.
+            // Published when the deletion is settled, and not before.
             Ok((answer, replica.settled()))
         },
         Err,

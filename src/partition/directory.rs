@@ -1,5 +1,5 @@
-//! A log directory as hosted: the directory itself, how it fares, what its checkpoints say, and what in it
-//! only waits for its removal.
+//! A log directory that hosts partitions: the directory itself, its state, its checkpoints, and the replicas in it
+//! that wait for removal.
 
 pub(super) mod blocking;
 pub(super) mod changes;
@@ -35,7 +35,7 @@ pub struct HostedDirectory {
     changes: Changes,
     blocking: BlockingThreads,
     checkpoints: Checkpoints,
-    /// Replicas that the checkpoints speak of although they do not count here, or not yet: recovery point and log
+    /// Replicas that are not counted here, or not yet, but that the checkpoints must include: recovery point and log
     /// start.
     expected: Mutex<HashMap<TopicPartition, (Offset, Offset)>>,
     going: Mutex<Going>,
@@ -46,7 +46,7 @@ pub struct HostedDirectory {
 struct Going {
     /// Renamed directories, and when their files may go.
     renamed: Vec<(Timestamp, PathBuf)>,
-    /// Replicas that there was no descriptor to rename for.
+    /// Replicas that could not be renamed because there was no file descriptor.
     in_place: Vec<InPlace>,
 }
 
@@ -58,7 +58,8 @@ struct InPlace {
 }
 
 impl HostedDirectory {
-    /// Hosts partitions in a directory. Clients are refused while its file system has less than so many bytes left.
+    /// Hosts partitions in a directory. Produce requests are refused while its file system has fewer than `reserve`
+    /// bytes left.
     pub(super) fn new(
         log_directory: LogDirectory,
         reserve_bytes: u64,
@@ -78,7 +79,7 @@ impl HostedDirectory {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.log_directory.path()
     }
@@ -88,7 +89,7 @@ impl HostedDirectory {
         self.log_directory.directory_id()
     }
 
-    /// How it fares.
+    /// Its state.
     pub const fn state(&self) -> &DirectoryState {
         &self.state
     }
@@ -105,13 +106,12 @@ impl HostedDirectory {
 
     /// The space of its file system.
     ///
-    /// # Errors
-    /// When the system does not say.
+    /// If the system call fails.
     pub fn space(&self) -> io::Result<Space> {
         self.log_directory.space()
     }
 
-    /// Where requests wait for the disk.
+    /// The blocking threads on which requests wait for this disk.
     pub(super) const fn blocking(&self) -> &BlockingThreads {
         &self.blocking
     }
@@ -142,17 +142,17 @@ impl HostedDirectory {
         self.state.note_appended(bytes);
     }
 
-    /// Takes note of a partition that has been published anew.
+    /// Records that a partition was published again.
     pub(super) fn note_moved(&self, before: &Published, after: &Published) {
         self.checkpoints.note_moved(before, after);
     }
 
-    /// Takes note that a partition has come or gone.
+    /// Records that a partition was added or removed.
     pub(super) fn note_replicas_changed(&self) {
         self.checkpoints.note_all();
     }
 
-    /// Whether a checkpoint would say something new.
+    /// Whether a checkpoint would differ from its file.
     pub(super) fn is_news(&self, which: Checkpoint) -> bool {
         self.checkpoints.is_news(which)
     }
@@ -171,7 +171,7 @@ impl HostedDirectory {
         self.checkpoints.write(&self.log_directory, which, offsets)
     }
 
-    /// From now on the checkpoints speak of a replica that is about to be put in place here.
+    /// From now on the checkpoints include a replica that is about to be put in place here.
     pub(super) fn expect(
         &self,
         partition: &TopicPartition,
@@ -182,12 +182,12 @@ impl HostedDirectory {
         expected.insert(partition.clone(), (recovery_point, log_start));
     }
 
-    /// It is in place, or will not be.
+    /// The replica is in place, or will not be put in place.
     pub(super) fn expect_no_more(&self, partition: &TopicPartition) {
         self.expected().remove(partition);
     }
 
-    /// What a checkpoint says of the replicas that are expected.
+    /// The checkpoint entries of the expected replicas.
     pub(super) fn expected_offsets(&self, which: Checkpoint) -> PartitionOffsets {
         let expected = self.expected();
         let offsets = expected
@@ -207,7 +207,7 @@ impl HostedDirectory {
         lock(&self.expected)
     }
 
-    /// What a failed change of the directory means: it goes offline, unless nothing was tried.
+    /// Handles a failed change of the directory: it goes offline, unless nothing was tried.
     pub(super) fn note_failure(&self, what: &str, error: &io::Error) {
         if is_out_of_descriptors(error) {
             crate::base::limited!(warn, "no file descriptor left: postponed", what, %error);
@@ -216,12 +216,12 @@ impl HostedDirectory {
         }
     }
 
-    /// Takes note of a deleted replica's directory, which has been renamed: its files go later.
+    /// Records a deleted replica's renamed directory. Its files are removed later.
     pub(super) fn delete_later(&self, renamed: PathBuf, due: Timestamp) {
         self.going().renamed.push((due, renamed));
     }
 
-    /// Takes note of a deleted replica whose directory could not be renamed for want of a descriptor.
+    /// Records a deleted replica whose directory could not be renamed because there was no file descriptor.
     pub(super) fn delete_once_renamed(
         &self,
         partition: TopicPartition,
@@ -235,7 +235,7 @@ impl HostedDirectory {
         });
     }
 
-    /// Renames what could not be renamed before, unless there is still no descriptor for it.
+    /// Renames the directories that could not be renamed before, unless there is still no file descriptor.
     pub(super) fn finish_renaming(&self) {
         let mut going = self.going();
         while let Some(InPlace {
@@ -274,14 +274,14 @@ impl HostedDirectory {
         match read_topic_id(&path) {
             Ok(Some(found)) if found == topic_id => {}
             Err(LogError::Io(error)) if is_out_of_descriptors(&error) => return Err(error),
-            // Somebody else's by now. What cannot be read the next start sets aside.
+            // The directory belongs to another topic by now. The next start sets an unreadable one aside.
             Ok(_) | Err(_) => return Ok(None),
         }
         self.rename_replica(partition, ReplicaState::Deleted)
             .map(Some)
     }
 
-    /// Gives the directory of a replica that nobody has open a name that says its fate.
+    /// Renames the directory of a replica that is not open, so that its name carries the given suffix.
     pub(super) fn rename_replica(
         &self,
         partition: &TopicPartition,
@@ -313,7 +313,7 @@ impl HostedDirectory {
         disk.sync_open_directory(&parent, self.path())
     }
 
-    /// Removes the files of deleted replicas that have waited long enough.
+    /// Removes the files of deleted replicas whose delay has passed.
     pub(super) fn remove_deleted(&self, now: Timestamp) {
         self.finish_renaming();
         let due: Vec<_> = {
@@ -331,7 +331,7 @@ impl HostedDirectory {
     }
 }
 
-/// Removes a directory with all it holds. One that cannot be removed is only space lost.
+/// Removes a directory with all its contents. If that fails, only space is lost.
 pub(super) fn remove_directory(path: &Path) {
     if let Err(error) = std::fs::remove_dir_all(path) {
         crate::base::limited!(

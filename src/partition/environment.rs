@@ -1,4 +1,4 @@
-//! What all rooms of this one share: who this broker is, its settings, the time.
+//! What all modules of this room share: this broker's identity, its settings, the time.
 
 use std::sync::Arc;
 
@@ -36,12 +36,12 @@ impl Environment {
         self.config.now()
     }
 
-    /// The settings, for whoever looks at them again and again.
+    /// The settings, for callers that read them repeatedly.
     pub(super) const fn config(&self) -> &CurrentConfig {
         &self.config
     }
 
-    /// `producer.id.expiration.ms`, as all logs have it.
+    /// `producer.id.expiration.ms`, shared by all logs.
     pub(super) const fn producer_expiration(&self) -> &ProducerExpiration {
         &self.producer_expiration
     }

@@ -1,11 +1,11 @@
-//! Fetches: what a client is interested in, how long it waits, what it is given.
+//! Fetches: the partitions that a client wants, how long it waits, and what it gets.
 //!
 //! # What a fetch costs
 //!
-//! A fetch, with or without a session, is an [`interest`] in partitions. Only those that are *due* are looked at:
-//! what the request names, what has had news, what was not read to its end. A poll over 2,000 quiet partitions
-//! visits none of them when it goes on with a session, and a publication costs each poll on the partition a mark
-//! ([`super::waiters`]). Long loops yield to other tasks.
+//! A fetch, with or without a session, is an [`interest`] in partitions. It reads only those that are *due*:
+//! partitions that the request names, that have had news, or that were not read to their end. A poll over 2,000 quiet
+//! partitions visits none of them when it continues a session. A publication costs one mark for each poll on the
+//! partition ([`super::waiters`]). Long loops yield to other tasks.
 //!
 //! What ends the wait ([`run`]):
 //! - A. a partition cannot be read at all (not led here, offset out of range, directory offline), or
@@ -17,10 +17,10 @@
 //!
 //! # What an answer holds
 //!
-//! Records leave as ranges of the segment file, so an answer that its client does not read costs references.
-//! Small slices are read at once: several of them leave in one write, and a copy of a few kilobytes from the page
-//! cache costs less than a call for each. Who reads at the end of a log gets such slices, so the broker keeps no
-//! tail in memory of its own beside the page cache.
+//! Records are sent as ranges of the segment file, so an answer that its client does not read holds only references.
+//! Small slices are read into memory at once: several of them are sent in one write, and copying a few kilobytes from
+//! the page cache costs less than one call for each. Readers at the end of a log get such slices, so the broker keeps
+//! no tail in memory besides the page cache.
 //!
 //! | bound of one answer | |
 //! | --- | --- |
@@ -28,9 +28,9 @@
 //! | ranges of files | 256, and a single one while many files are open |
 //! | bytes in all | the request's, and `fetch.max.bytes` |
 //!
-//! What has no room is left out, as what is beyond the request's own limit is: the client asks again. Whoever
-//! holds a file reads it to the end, whatever becomes of its name: retention and compaction unlink files, and
-//! change none.
+//! Records beyond these bounds are left out, like records beyond the request's own limit: the client asks again. A
+//! reader that holds a file can read it to the end, even when the file is renamed: retention and compaction unlink
+//! files, and never change them.
 
 pub(super) mod interest;
 mod read;
@@ -45,7 +45,7 @@ use super::replica::Replica;
 pub use read::{FetchedPart, FetchedRecords, MOST_IN_MEMORY, ReadFailure};
 pub use run::{FetchLimits, FetchedRow, RowId};
 
-/// How a session names a topic: as the version of its requests does.
+/// How a session identifies topics. It depends on the version of its requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TopicKey {
     /// Fetch 13 and later.
@@ -62,7 +62,7 @@ pub type PartitionKey = (TopicKey, i32);
 pub struct WantedPartition {
     /// The first offset wanted.
     pub from: Offset,
-    /// No more bytes than this, but for a first batch that is larger.
+    /// The maximum number of bytes. A larger first batch is still returned.
     pub max_bytes: usize,
     /// The client's leader epoch, negative when not sent.
     pub current_epoch: LeaderEpoch,
@@ -70,16 +70,16 @@ pub struct WantedPartition {
     pub last_fetched_epoch: LeaderEpoch,
 }
 
-/// Finds partitions by what a request calls them.
+/// Finds partitions by the names or ids of a request.
 pub trait Finder: Sync {
-    /// The partition. `was_known`: an earlier answer of the session could speak of its topic.
+    /// The partition. `was_known`: the topic was known when the session answered before.
     ///
     /// # Errors
-    /// What the client is to be told instead.
+    /// The error for the client.
     fn find(&self, key: &PartitionKey, was_known: bool) -> Result<Arc<Replica>, ErrorCode>;
 }
 
-/// What an answer would say of a partition, as far as a session cares.
+/// The part of an answer about a partition that a session compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reported {
     /// High watermark.

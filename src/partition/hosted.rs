@@ -1,5 +1,5 @@
-//! What a lane does with one of its logs: append, sync, publish, and tell a failure of the disk from a
-//! want of file descriptors.
+//! What a lane does with one of its logs: append, sync and publish. It also tells a disk failure from a lack of file
+//! descriptors.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Hosted {
     pub(super) log: PartitionLog,
     pub(super) replica: Arc<Replica>,
     role: Role,
-    /// How often the log was replaced by another one with the same records.
+    /// How many times the log was replaced by another one with the same records.
     incarnation: u64,
 }
 
@@ -36,7 +36,7 @@ impl Hosted {
         }
     }
 
-    /// Puts `log`, which holds the same records in `directory`, in the place of the one before; that one, and its
+    /// Replaces the log with `log`, which holds the same records in `directory`. Returns the old log and its
     /// directory.
     pub(super) fn replace_log(
         &mut self,
@@ -52,18 +52,19 @@ impl Hosted {
         (source, before)
     }
 
-    /// Becomes what the image says. Published when that is settled.
+    /// Applies a leadership from the image. It is published when that is settled.
     pub(super) fn follow(&mut self, leadership: &Leadership, now: Timestamp) {
         self.role.follow(leadership, &mut self.log, now);
     }
 
-    /// Goes by another configuration.
+    /// Applies a new topic configuration.
     pub(super) fn configure(&mut self, config: Arc<TopicConfig>, now: Timestamp) {
         self.role.configure(&config, now);
         self.log.set_config(config);
     }
 
-    /// Appends for the leader, if this broker still is what it was when the append was queued; not published yet.
+    /// Appends as the leader, if this broker still has the role that it had when the append was queued. Not published
+    /// yet.
     pub(super) fn append(
         &mut self,
         content: Content,
@@ -111,12 +112,12 @@ impl Hosted {
         }
     }
 
-    /// Syncs the log where its policy asks for it, hands over what may be synced in the background,
-    /// publishes the log if anything has moved, and answers those who have waited for the watermark.
+    /// Syncs the log where its policy requires it, hands over what may be synced in the background, publishes the log
+    /// if anything has moved, and completes appends that waited for the watermark.
     ///
     /// # Errors
-    /// When the log cannot be trusted any more: nothing of the drain may be acknowledged. That includes a
-    /// directory that has failed since, under this log or under another one that has taken its place.
+    /// When the log cannot be trusted any more: nothing of the drain may be acknowledged. This includes a directory
+    /// that has failed since then, under this log or under another one that has replaced it.
     pub(super) fn settle(&mut self, now: Timestamp, syncer: &Syncer) -> Result<(), LogError> {
         if self.replica.is_offline() {
             return Err(DirectoryOffline.into());
@@ -131,7 +132,7 @@ impl Hosted {
         Ok(())
     }
 
-    /// Answers an append that is settled, or has it wait for other replicas.
+    /// Completes an append that is settled, or keeps it until the other replicas have it.
     pub(super) fn acknowledge(
         &mut self,
         result: Result<Appended, AppendFailure>,
@@ -140,12 +141,12 @@ impl Hosted {
         self.role.acknowledge(result, reply);
     }
 
-    /// Answers all who wait for other replicas: what is in this log cannot be trusted.
+    /// Fails all appends that wait for other replicas: the contents of this log cannot be trusted.
     pub(super) fn give_up(&mut self) {
         self.role.give_up(AfterAppend::Storage);
     }
 
-    /// Whether the log's policy asks for a sync before what was appended is acknowledged.
+    /// Whether the log's policy requires a sync before the appended records are acknowledged.
     pub(super) fn is_to_be_synced(&self, now: Timestamp) -> bool {
         let waits = self.log.flushed() < self.log.log_end();
         waits && (self.replica.config().zurau_flush_before_ack || self.log.flush_due(now))
@@ -176,8 +177,8 @@ impl Hosted {
         let (replica, incarnation) = (Arc::clone(&self.replica), self.incarnation);
         syncer.send(move || {
             let result = job.run();
-            // A log that has left its lane or was replaced meanwhile is not asked: nobody will use what it holds. If its
-            // disk has failed, the other logs there find out.
+            // The result is ignored for a log that has left its lane or was replaced meanwhile: nobody will use that
+            // log. If its disk has failed, the other logs on it will notice.
             replica.operate(move |hosted| {
                 if hosted.incarnation != incarnation {
                     return;
@@ -189,8 +190,8 @@ impl Hosted {
         });
     }
 
-    /// Forgets producers that have been silent for too long: some now, and the next when the lane's other logs have
-    /// had their turn.
+    /// Removes producers that have expired: some now, and the next ones when the lane's other logs have had their
+    /// turn.
     pub(super) fn expire_producers(&mut self, now: Timestamp, from: Option<ProducerId>) {
         if let Some(next) = self.log.expire_some_producers(now, from) {
             self.replica
@@ -198,7 +199,7 @@ impl Hosted {
         }
     }
 
-    /// Lets go what retention does not keep, and the files of what went before.
+    /// Applies retention, and removes the files of segments that were deleted before.
     pub(super) fn apply_retention(&mut self, now: Timestamp) {
         let high_watermark = self.replica.published().positions.high_watermark;
         let result = self
@@ -210,7 +211,7 @@ impl Hosted {
         }
     }
 
-    /// What a failed change of the log means: the directory goes offline, unless nothing was tried.
+    /// Handles a failed change of the log: the directory goes offline, unless nothing was tried.
     pub(super) fn note_failure(&self, what: &str, error: &LogError) {
         if error.is_out_of_descriptors() {
             self.refused_for_want_of_descriptors(what, error);

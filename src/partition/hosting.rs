@@ -1,10 +1,11 @@
-//! Hosting: which partitions are here, from the start to the stop, as the image wants it.
+//! Hosting: which partitions this broker has, from the start to the stop, as the image assigns them.
 //!
 //! [`running::start`] returns the handle that everybody has ([`manager`]) and the threads that run apart from it.
-//! [`places`] says where each partition is. At the start [`starting`] looks at everything before it changes anything:
-//! [`contents`] is what the last stop has left, [`strays`] says when the start does not go on, and [`inventory`] sorts the rest. Logs
-//! are opened by [`opening`] and handed to their lanes by [`adopting`]; [`placing`] chooses where a new replica goes.
-//! [`following`] follows changes of the image, [`deleting`] takes replicas away, and [`closing`] ends it all.
+//! [`places`] says where each partition is. At the start, [`starting`] reads everything before it changes anything:
+//! [`contents`] reads what the last run has left, [`strays`] decides when the start is refused, and [`inventory`]
+//! sorts the rest. [`opening`] opens the logs and [`adopting`] hands them to their lanes; [`placing`] chooses the
+//! directory of a new replica. [`following`] applies changes of the image, [`deleting`] removes replicas, and
+//! [`closing`] stops everything.
 
 mod adopting;
 mod closing;

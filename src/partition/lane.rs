@@ -1,12 +1,12 @@
-//! A storage lane: one plain thread that writes the logs given to it. A lane belongs to a log directory, so that
-//! it waits for no disk but that of its logs.
+//! A storage lane: a thread that writes the logs given to it. A lane belongs to one log directory, so it waits only
+//! for the disk of its own logs.
 //!
-//! The lane serves its logs in turn ([`super::turns`]): a turn is a quantum of appends, each in its log at
-//! once. A log that need not be synced is published at the end of its turn, and its appends are answered: who
-//! has little to write does not wait for what others write. Logs that are to be synced before
-//! the answer wait for the end of the drain, which ends when there is nothing more, or enough. So under load one
-//! sync serves every append that arrived during the one before; with no load an append is alone in its
-//! drain and waits for nobody.
+//! The lane serves its logs in turn ([`super::turns`]): a turn is a quantum of appends, and each append is written to
+//! its log at once. A log that needs no sync is published at the end of its turn, and its appends are answered: a
+//! client with little to write does not wait for the writes of others. Logs that must be synced before the answer
+//! wait for the end of the drain. The drain ends when there is nothing more to do, or when it has done enough. So
+//! under load one sync serves every append that arrived during the sync before; without load an append is alone in
+//! its drain and does not wait.
 //!
 //! ```text
 //!          +--------------------------- drain (bounded) ----------------------------+
@@ -17,8 +17,8 @@
 //!          +---------------------------------------------------------------waits-----+
 //!                    task: moves the recovery point <------ Syncer, for what nobody waits for
 //! ```
-//! What arrives meanwhile is taken in before each turn. Work on all logs (a sweep) is done a few logs at a
-//! time, between turns. What is asked of one log is done in the order in which it was sent to that log.
+//! New work is taken in before each turn. Work on all logs (a sweep) is done a few logs at a time, between turns. The
+//! tasks of one log run in the order in which they were sent to that log.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, mpsc};
@@ -35,18 +35,18 @@ use super::preparation::Room;
 use super::turns::Turns;
 use super::upkeep::syncer::Syncer;
 
-/// How many bytes a log may append before the others have their turn: a disk or a page cache takes them in
-/// less than a millisecond, and the price of a turn is small against them.
+/// How many bytes a log may append before the other logs have their turn: a disk or a page cache takes them in less
+/// than a millisecond, and the cost of a turn is small in comparison.
 const QUANTUM: usize = 256 * 1024;
 
-/// What any task counts for beside the bytes that it appends.
+/// The cost of any task besides the bytes that it appends.
 const TASK_COST: usize = 1024;
 
 /// How many logs of a sweep are done between two turns.
 const SWEPT_AT_ONCE: usize = 16;
 
-/// A drain ends when so many bytes were appended since the first append that waits for a sync: a slow disk
-/// writes them in some 40 milliseconds, and syncs are not the more for it where they are cheap.
+/// A drain ends when this many bytes were appended since the first append that waits for a sync: a slow disk writes
+/// them in some 40 milliseconds. Where syncs are cheap, this causes no more of them.
 const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 /// Or after this many tasks.
 const DRAIN_TASKS: usize = 1024;
@@ -58,21 +58,21 @@ pub(super) struct Slot(pub(super) u64);
 /// An append on its way to the log.
 pub(super) struct AppendTask {
     content: Content,
-    /// Memory for what was made of the records, if anything was.
+    /// Memory for the records that were rebuilt, if any.
     room: Option<Room>,
     reply: AppendReply,
 }
 
-/// What is appended.
+/// The records to append.
 pub(super) enum Content {
-    /// As it came. That is cheap to prepare.
+    /// As received, if they are cheap to prepare.
     Unprepared(RecordSet),
-    /// As it was prepared in this epoch, or refused.
+    /// Prepared in this epoch, or refused.
     Prepared(LeaderEpoch, Result<PreparedAppend, AppendError>),
 }
 
 impl Content {
-    /// The leadership in which it was handed over.
+    /// The leadership at the time when it was handed over.
     pub(super) const fn epoch(&self) -> LeaderEpoch {
         match self {
             Self::Unprepared(set) => set.epoch,
@@ -116,23 +116,23 @@ impl AppendTask {
 type Operation = Box<dyn FnOnce(&mut Hosted) + Send>;
 /// Work on every log of the lane.
 type Sweep = Arc<dyn Fn(&mut Hosted) + Send + Sync>;
-/// What to do with a log that leaves the lane; `None` when it was not there.
+/// Receives a log that leaves the lane; `None` when the log was not there.
 type Release = Box<dyn FnOnce(Option<Hosted>) + Send>;
 /// What to do with each log when the lane ends.
 type Farewell = Box<dyn FnMut(Hosted) + Send>;
 
-/// What is asked of one log.
+/// A task for one log.
 pub(super) enum LogTask {
     Append(AppendTask),
     Adopt(Box<Hosted>),
     Operate(Operation),
     Release(Release),
-    /// Answered when everything that was sent to the log before it is settled.
+    /// Answered when everything that was sent to the log before is settled.
     Settle(oneshot::Sender<()>),
 }
 
 impl LogTask {
-    /// Its part of a turn.
+    /// The task's cost within a turn.
     fn cost(&self) -> usize {
         TASK_COST
             + match self {
@@ -142,7 +142,7 @@ impl LogTask {
     }
 }
 
-/// What is asked of all logs of a lane.
+/// A task for all logs of a lane.
 enum LaneTask {
     Sweep { every: Sweep, only_written: bool },
     Stop(Farewell),
@@ -153,8 +153,8 @@ enum Task {
     Lane(LaneTask),
 }
 
-/// The way into a lane. Cheap to clone; sending never blocks, since requests are bounded by bytes
-/// where they enter the broker.
+/// The sending side of a lane. Cheap to clone; sending never blocks, since requests are bounded by bytes where they
+/// enter the broker.
 #[derive(Clone, Debug)]
 pub(super) struct LaneHandle {
     tasks: mpsc::Sender<Task>,
@@ -167,7 +167,7 @@ impl LaneHandle {
         drop(self.tasks.send(task));
     }
 
-    /// Asks something of one log. Has a place in the log's order when this returns.
+    /// Sends a task for one log. The task has its place in the log's order when this returns.
     pub(super) fn send(&self, slot: Slot, task: LogTask) {
         self.send_task(Task::Log(slot, task));
     }
@@ -176,7 +176,7 @@ impl LaneHandle {
         self.send(slot, LogTask::Adopt(Box::new(hosted)));
     }
 
-    /// Runs `every` on all logs of the lane. It sees all that was sent before.
+    /// Runs `every` on all logs of the lane, after everything that was sent before.
     pub(super) fn sweep(&self, every: impl Fn(&mut Hosted) + Send + Sync + 'static) {
         self.send_task(Task::Lane(LaneTask::Sweep {
             every: Arc::new(every),
@@ -184,7 +184,7 @@ impl LaneHandle {
         }));
     }
 
-    /// Runs `every` on the logs that have something which is not synced.
+    /// Runs `every` on the logs with unsynced data.
     pub(super) fn sweep_written(&self, every: impl Fn(&mut Hosted) + Send + Sync + 'static) {
         self.send_task(Task::Lane(LaneTask::Sweep {
             every: Arc::new(every),
@@ -192,13 +192,13 @@ impl LaneHandle {
         }));
     }
 
-    /// Ends the lane after everything sent so far; every log passes through `each` on its way out.
+    /// Ends the lane after everything sent so far; every log is passed to `each`.
     pub(super) fn stop(&self, each: impl FnMut(Hosted) + Send + 'static) {
         self.send_task(Task::Lane(LaneTask::Stop(Box::new(each))));
     }
 }
 
-/// Starts a lane. `name` says which one, in few letters.
+/// Starts a lane. `name` is a short name for its thread.
 pub(super) fn start(
     name: &str,
     clock: Arc<dyn Clock>,
@@ -227,7 +227,7 @@ struct Lane {
     clock: Arc<dyn Clock>,
     syncer: Syncer,
     hosted: HashMap<Slot, Hosted>,
-    /// Logs with something that is not synced, so that looking for due syncs costs what was written.
+    /// Logs with unsynced data, so that the check for due syncs visits only written logs.
     unsynced: HashSet<Slot>,
 }
 
@@ -242,13 +242,13 @@ struct Applied {
     reply: AppendReply,
 }
 
-/// What one drain has put off to its end.
+/// What one drain has deferred to its end.
 #[derive(Default)]
 struct Drain {
-    /// Appended since there is something that waits.
+    /// Bytes appended since the first append that waits.
     bytes: usize,
     tasks: usize,
-    /// Logs that are to be synced, and what is answered then.
+    /// Logs to be synced, and the appends to be answered then.
     waiting: HashMap<Slot, Vec<Applied>>,
 }
 
@@ -261,9 +261,9 @@ impl Drain {
 /// Whether there is anything left to do.
 enum Went {
     On,
-    /// There was nothing to do.
+    /// There is nothing to do.
     Nowhere,
-    /// The lane is to end.
+    /// The lane ends.
     Out(Farewell),
 }
 
@@ -291,7 +291,7 @@ impl Lane {
         }
     }
 
-    /// Waits until there is something to do. False when nobody can ask for anything any more.
+    /// Waits until there is something to do. False when all senders are dropped.
     fn wait_for_tasks(&mut self) -> bool {
         if !self.turns.is_empty() || !self.sweeps.is_empty() {
             return true;
@@ -307,7 +307,7 @@ impl Lane {
         }
     }
 
-    /// Takes in what has arrived, then does what concerns all logs, some of a sweep, or one log's turn.
+    /// Takes in new work, then does one step: work on all logs, some logs of a sweep, or one log's turn.
     fn step(&mut self, drain: &mut Drain) -> Went {
         while let Ok(task) = self.queue.try_recv() {
             self.line_up(task);
@@ -351,7 +351,7 @@ impl Lane {
                     }
                 }
                 LogTask::Release(then) => {
-                    // Whatever concerns the log is answered before it leaves.
+                    // Everything that concerns the log is answered before it leaves.
                     self.settle_all_of(slot, std::mem::take(&mut applied), drain);
                     self.unsynced.remove(&slot);
                     then(self.hosted.remove(&slot));
@@ -367,7 +367,7 @@ impl Lane {
         }
     }
 
-    /// False when the log is not here: that is answered at once.
+    /// False when the log is not here: the task is answered at once.
     fn append(&mut self, slot: Slot, task: AppendTask, applied: &mut Vec<Applied>) -> bool {
         let AppendTask {
             content,
@@ -387,7 +387,7 @@ impl Lane {
         true
     }
 
-    /// Whether the log is to be looked at: what recovery has read and not synced is synced from here on.
+    /// Whether the log is to be checked for due syncs. This includes data that recovery has read and not synced.
     fn adopt(&mut self, slot: Slot, hosted: Hosted) -> bool {
         let is_unsynced = hosted.is_unsynced();
         if is_unsynced {
@@ -406,7 +406,7 @@ impl Lane {
         self.sweeps.push_back(SweepUnderWay { every, left });
     }
 
-    /// Does the next few logs of the oldest sweep; false when there is none.
+    /// Visits the next few logs of the oldest sweep; false when there is no sweep.
     fn sweep_on(&mut self, drain: &mut Drain) -> bool {
         let Some(sweep) = self.sweeps.front_mut() else {
             return false;
@@ -426,7 +426,7 @@ impl Lane {
         true
     }
 
-    /// Ends the turn of a log, or has it wait for the end of the drain where it is to be synced.
+    /// Ends the turn of a log. If the log must be synced, it waits for the end of the drain.
     fn settle_or_wait(&mut self, slot: Slot, applied: Vec<Applied>, drain: &mut Drain) {
         let now = self.clock.now();
         let waits = self
@@ -454,7 +454,7 @@ impl Lane {
     fn settle(&mut self, slot: Slot, applied: Vec<Applied>) {
         let now = self.clock.now();
         let Some(hosted) = self.hosted.get_mut(&slot) else {
-            // Without their replies the appends are gone, as the log is.
+            // If their replies are dropped, the appends count as gone, like the log.
             return;
         };
         let is_lost = hosted.settle(now, &self.syncer).is_err();

@@ -1,4 +1,5 @@
-//! What this broker is to a partition: its leader, a follower, or neither. The lane that owns the log owns this too.
+//! The role of this broker for a partition: leader, follower, or neither. The lane that owns the log owns the role
+//! too.
 //!
 //! ```text
 //!   image --> Replica (who leads: turns appends away early) --operation--> Role (decides, in the log's order)
@@ -8,13 +9,13 @@
 //!   become follower in 6     | append queued in epoch 5
 //!          acks end                refused
 //! ```
-//! An append is admitted when it is written: one that was queued before a change of leadership and is reached after it
-//! is refused. Its acknowledgement leaves at once where the client waits for the leader only; else it waits for the
-//! watermark to pass its last offset. A duplicate waits for the offsets of its original. When the leadership ends, who
-//! still waits is told that this broker is not the leader any more: the records may be kept or lost by the next one.
+//! An append is admitted when it is written: if it was queued before a change of leadership and is reached after it,
+//! it is refused. With `acks=1` it is acknowledged at once; with `acks=all` it waits until the watermark passes its
+//! last offset. A duplicate waits for the offsets of its original. When the leadership ends, the waiting appends fail
+//! with "not leader": the next leader may have the records or not.
 //!
-//! The watermark is the business of [`replication::Leader`]; a follower has it from its leader. At the start it is what
-//! the checkpoint says, as far as there is a log.
+//! [`replication::Leader`] computes the watermark; a follower gets it from its leader. At the start it is the
+//! checkpoint's value, limited by the end of the log.
 
 use tokio::sync::oneshot;
 
@@ -30,13 +31,13 @@ use super::replica::{Leadership, Published};
 /// follower fetches here yet.
 const LAG_MS: i64 = 30_000;
 
-/// Leader, follower or neither, with what goes with it.
+/// Leader, follower or neither, with the matching state.
 pub(super) struct Role {
     node: NodeId,
     /// Set when this broker leads.
     leader: Option<replication::Leader>,
     high_watermark: Offset,
-    /// Acknowledgements of what is written, by the watermark that they wait for.
+    /// Acknowledgements of written appends, ordered by the watermark that they wait for.
     waiting: Pending<Offset, Waiting>,
 }
 
@@ -47,7 +48,7 @@ struct Waiting {
 }
 
 impl Role {
-    /// Neither leader nor follower yet, with the watermark that the checkpoint names.
+    /// Neither leader nor follower yet, with the watermark from the checkpoint.
     pub(super) fn new(node: NodeId, checkpointed: Offset) -> Self {
         Self {
             node,
@@ -57,8 +58,8 @@ impl Role {
         }
     }
 
-    /// Becomes what `leadership` says. A leader notes where its epoch begins before it serves in it, so that clients
-    /// can later ask where it ended.
+    /// Applies `leadership`. A leader records where its epoch begins before it serves in it, so that clients can
+    /// later ask where it ended.
     pub(super) fn follow(
         &mut self,
         leadership: &Leadership,
@@ -94,7 +95,7 @@ impl Role {
         self.settle(log, now);
     }
 
-    /// `min.insync.replicas` may be another one.
+    /// `min.insync.replicas` may have changed.
     pub(super) fn configure(&mut self, config: &TopicConfig, now: Timestamp) {
         if let Some(leader) = &mut self.leader {
             leader.require(min_insync_replicas(config), now);
@@ -116,19 +117,19 @@ impl Role {
         Ok(())
     }
 
-    /// The log has moved: the watermark follows.
+    /// The log has moved: updates the watermark.
     pub(super) fn settle(&mut self, log: &mut PartitionLog, now: Timestamp) {
         if let Some(leader) = &mut self.leader {
             leader.appended(log.log_end(), now);
             self.high_watermark = leader.high_watermark();
         }
-        // A log start that has been raised, or a log that was cut, takes the watermark along.
+        // If the log start was raised or the log was truncated, the watermark moves with it.
         let (start, end) = (log.log_start(), log.log_end());
         self.high_watermark = self.high_watermark.clamp(start, end.max(start));
         log.committed(self.high_watermark);
     }
 
-    /// The state of `log` that readers may see.
+    /// The visible state of `log`.
     pub(super) fn state_of(&self, log: &PartitionLog) -> Published {
         let (log_start, log_end) = (log.log_start(), log.log_end());
         Published {
@@ -148,7 +149,7 @@ impl Role {
         }
     }
 
-    /// Answers an append that is published, or has it wait for the watermark.
+    /// Completes an append that is published, or keeps it until the watermark has passed it.
     pub(super) fn acknowledge(
         &mut self,
         result: Result<Appended, AppendFailure>,
@@ -170,7 +171,7 @@ impl Role {
         }
     }
 
-    /// Answers those who have waited for the watermark that is published.
+    /// Completes the appends that waited for the published watermark.
     pub(super) fn release(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -189,7 +190,7 @@ impl Role {
         }
     }
 
-    /// Ends all waiting.
+    /// Fails all waiting appends.
     pub(super) fn give_up(&mut self, reason: AfterAppend) {
         for Waiting { appended, reply } in self.waiting.abandon() {
             drop(reply.send(Err(AppendFailure::AfterAppend(appended, reason))));

@@ -1,5 +1,5 @@
-//! Questions about offsets that need more than the published positions: by time, by largest
-//! timestamp. They may read old segments, so they run where blocking is allowed.
+//! Offset lookups that need more than the published positions: by time, or by largest timestamp. They may read old
+//! segments, so they run on threads that may block.
 
 use std::sync::Arc;
 
@@ -27,13 +27,13 @@ pub enum OffsetQuery {
 pub struct FoundOffset {
     /// The offset.
     pub offset: Offset,
-    /// When the record was written, by its own account.
+    /// The timestamp of the record.
     pub timestamp: Timestamp,
-    /// The leadership that wrote it.
+    /// The leader epoch of the record.
     pub epoch: LeaderEpoch,
 }
 
-/// Looks up an offset; `None` when no record answers the question.
+/// Looks up an offset; `None` when no record matches.
 ///
 /// # Errors
 /// When the partition cannot be read here, or not in the client's epoch.

@@ -1,11 +1,11 @@
 //! Floor 5: the partitions that this broker hosts, and the threads that write them.
 //!
-//! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]) with what this broker is to
-//! the partition (`leader`), what readers and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and what
-//! is remembered of it ([`sessions`]), log directories and their failure ([`directory`]), and what keeps logs within
-//! their bounds ([`upkeep`]).
+//! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]) with the broker's role for the
+//! partition (`leader`), what readers and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and their
+//! [`sessions`], log directories and their failures ([`directory`]), and what keeps logs within their bounds
+//! ([`upkeep`]).
 //!
-//! Must not: decode a request, know an API, or decide what exists (the image says that).
+//! Must not: decode a request, know an API, or decide what exists (the image does that).
 //!
 //! ```text
 //!   handler --append()--> route --> a lane of its directory, logs in turn --> PartitionLog ... PartitionLog
@@ -13,49 +13,48 @@
 //!      |                                  v         where the policy asks for it
 //!      +--- acknowledgement <--- publish: view, positions ---> marks waiting fetches, wakes those with enough
 //! ```
-//! On the way from `append()` to the route, what costs much (compressed records to be checked, a codec to be changed) is
-//! done by the workers of [`preparation`], in an order that is fair to all sources. What is cheap goes straight on, unless
-//! something of its source is before it.
+//! Between `append()` and the route, the workers of [`preparation`] do the expensive work (checking compressed
+//! records, changing a codec), in an order that is fair to all sources. Cheap appends go straight on, unless an
+//! earlier append of the same source is still in preparation.
 //!
-//! Each log directory has lanes of its own, so that a disk which hangs holds up nothing but its own partitions. A
-//! replica that moves to another directory changes lanes: its [`route`] keeps the order of what is asked of
-//! it. A lane serves its partitions in [`turns`], so that no partition waits for all that another has to write.
+//! Each log directory has lanes of its own, so a disk that hangs stops only its own partitions. A replica that moves
+//! to another directory changes lanes: its [`route`] keeps the order of its tasks. A lane serves its partitions in
+//! [`turns`], so no partition waits for all the writes of another.
 //!
-//! | room | what it is |
+//! | room | content |
 //! | --- | --- |
-//! | [`hosting`] | which partitions are here: opened at the start, made and removed as the image asks, closed at the stop |
-//! | [`directory`] | a log directory: its lanes and other threads, its checkpoints, how it fares |
-//! | [`moves`] | replicas that go to another directory of this broker |
+//! | [`hosting`] | which partitions are here: opened at the start, changed with the image, closed at the stop |
+//! | [`directory`] | a log directory: its lanes and other threads, its checkpoints, its state |
+//! | [`moves`] | replicas that move to another directory of this broker |
 //! | [`upkeep`] | background work on logs: retention, syncs, checkpoints, cleaning, scrubbing |
-//! | [`preparation`] | what of an append costs much, before it is queued |
-//! | [`fetch`], [`sessions`] | what consumers read, and what is remembered of them |
+//! | [`preparation`] | the expensive part of an append, before it is queued |
+//! | [`fetch`], [`sessions`] | what consumers read, and their sessions |
 //!
-//! The other files are the way of the records: an [`append`], its [`route`], the [`lane`] and what it owns, the
-//! [`Replica`] that everybody else sees, its [`waiters`]. What the image asks for is made by the thread of the directory
-//! that it is made in ([`directory::changes`]). A directory that has failed is reported to the controller by `broker`.
+//! The other files follow the path of the records: an [`append`], its [`route`], the [`lane`] and what it owns, the
+//! [`Replica`] that everybody else sees, its [`waiters`]. The thread of a directory carries out changes of the image
+//! there ([`directory::changes`]). `broker` reports a failed directory to the controller.
 //!
 //! Invariants
-//! - A [`PartitionLog`](crate::log::PartitionLog) lives in exactly one lane, which is one of its directory's; nobody
-//!   else touches it. Only a mover takes it out for the last step of a move.
-//! - What waits for a disk holds no lock that somebody takes for another directory.
-//! - What this broker is to a partition (leader in an epoch, follower, neither) changes in the order of the lane. An
-//!   append that was queued before such a change and is reached after it is refused. A client is served in an epoch
-//!   after the log says where it begins.
+//! - A [`PartitionLog`](crate::log::PartitionLog) is in exactly one lane, which belongs to its directory. Nobody else
+//!   touches it. Only a mover takes it out, for the last step of a move.
+//! - No thread waits for a disk while it holds a lock that is needed for another directory.
+//! - The broker's role for a partition (leader in an epoch, follower, neither) changes in the order of the lane. An
+//!   append that was queued before such a change and is reached after it is refused. Clients are served in an epoch
+//!   only after the log has recorded where it begins.
 //! - An append has its place in its partition as soon as [`Replica::append`] returns: behind everything that its
-//!   [`Source`] has appended to the partition. Between two sources nobody has promised an order.
-//! - A lane does nothing that takes long for a processor.
-//! - Readers see a [`Published`] state: a view of the log and the positions that go with it, replaced
-//!   whole. A position is published only after everything below it is in the log (and synced, where
-//!   the policy asks for that).
-//! - A failed write or sync is final for its log directory: every later append there is refused,
-//!   and so are reads, since what may be wrong is not known; other directories do not notice. That there is
-//!   no file descriptor left is not such a failure: what needs one is refused for the time being.
-//! - A replica is in one directory. While any directory is offline, one that may be there is not made anew.
+//!   [`Source`] has appended to the partition. There is no order between two sources.
+//! - A lane does nothing that takes much processor time.
+//! - Readers see a [`Published`] state: a view of the log and its positions, replaced as a whole. A position is
+//!   published only after everything below it is in the log (and synced, where the policy requires it).
+//! - A failed write or sync is final for its log directory: every later append there is refused. Reads are refused
+//!   too, since the extent of the damage is not known. Other directories are not affected. A lack of file descriptors
+//!   is not such a failure: operations that need one fail until there are some again.
+//! - A replica is in one directory. While any directory is offline, a replica that may be there is not created anew.
 //!
 //! # Locks
 //!
-//! In this order, from left to right; what stands on one line is never taken under another line's locks, but for those
-//! that both name.
+//! In this order, from left to right. Locks on one line are never taken under the locks of another line, except those
+//! that both lines name.
 //!
 //! ```text
 //!   changing: an image is followed          -> places -> a replica's route
@@ -66,11 +65,11 @@
 //!   a directory's checkpoints               -> places | what is expected there
 //!   a directory's deleted replicas
 //! ```
-//! Nothing is locked under a route, and sending to a lane or to a thread of a directory waits for nothing. `changing` and
-//! places are held by nobody who waits for a disk. Who holds another of these may wait for one: a directory's own
-//! are only taken for that directory; the cleaner's state is held while its checkpoints are written, and `deciding`
-//! while a future replica is made, so that a directory which hangs holds up cleaning and requests for moves. Locks
-//! of fetches are on the page of [`sessions`].
+//! No lock is taken under a route, and sending to a lane or to a thread of a directory never blocks. Nobody waits for
+//! a disk while holding `changing` or places. A holder of the other locks may wait for a disk: a directory's own
+//! locks are only taken for that directory. The cleaner's state is held while its checkpoints are written, and
+//! `deciding` while a future replica is created, so a directory that hangs delays cleaning and requests for moves.
+//! The locks of fetches are on the page of [`sessions`].
 
 pub mod append;
 mod delete_records;

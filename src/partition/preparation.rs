@@ -1,5 +1,5 @@
-//! Preparing appends before their lanes see them: unpacking, checking and compressing records takes up to seconds
-//! of a processor, which a lane owes to all of its partitions.
+//! Prepares appends before their lanes see them: decompressing, checking and compressing records takes up to seconds
+//! of processor time, which a lane cannot spare from its other partitions.
 //!
 //! ```text
 //!   Replica::append
@@ -10,32 +10,32 @@
 //!   line (partition, source) --turn--> checker       unpack, check         ----> lane, with what follows that is slight
 //!                            --turn--> recompressor  the same, compress    ----> lane
 //! ```
-//! Owns: which append waits for which ([`lines`], a structure without threads), the workers, and how much of
-//! their results may wait for the lanes. What is done is in [`crate::log::RecordSet`].
+//! Owns: which append waits for which ([`lines`], a structure without threads), the workers, and how many of their
+//! results may wait for the lanes. The work itself is in [`crate::log::RecordSet`].
 //!
 //! Invariants
 //! - The appends of one source to one partition reach its lane in the order in which they were handed over, whatever
-//!   they cost: also one that is slight waits for those before it, and one that is refused is refused in its turn.
-//!   Between sources nobody has been promised an order, and a stranger's batches hold up nobody in the same partition.
-//! - Who has one cheap batch waits for at most one job of every other: the next job is that of the address, and
-//!   there of the connection, that was served least. Checks never wait for recompressions, which have threads of their
-//!   own, one fewer than there are processors, that run when nobody else wants to.
-//! - A caller with little to append checks a compressed batch that is small itself, if nothing of its partition is in
-//!   preparation: that takes less time than the way to a worker. Lanes unpack nothing of a client's.
-//! - What the broker appends itself waits for no client: it is a source like the others, and hardly ever costs
-//!   anything.
-//! - Nothing is begun for a connection that has gone: when the turn comes of an append that nobody waits for any more,
-//!   it is dropped, and what stands behind it in its line with it, so that nothing is stored without what was sent
-//!   before. And of a connection that cannot be seen to have gone, since what it has sent does not fit the socket,
-//!   nothing is begun after [`PATIENCE_SECONDS`]: a client waits no longer than that by default, and Kafka has a code
-//!   for it.
-//! - Memory: the workers are a fixed number, and each holds what the limits of one batch allow. A result that is a slice of
-//!   what came is paid for with that; one that was made anew has a [`Room`] until its lane has written it.
-//! - The lock is held while a line is looked at and no longer. Nothing is sent, and no [`Room`] given back, under it.
+//!   they cost. A cheap append also waits for those before it, and a refused one is refused in its turn. There is no
+//!   order between sources: the batches of one client do not delay those of others in the same partition.
+//! - A client with one cheap batch waits for at most one job of every other client. The next job belongs to the
+//!   address, and there to the connection, that was served least. Checks never wait for recompressions: these have
+//!   threads of their own, one fewer than there are processors, with low priority.
+//! - A caller with little to append checks a small compressed batch itself, if nothing of its partition is in
+//!   preparation: that takes less time than handing it to a worker. Lanes decompress no client data.
+//! - The broker's own appends wait for no client: the broker is a source like the others, and its appends are almost
+//!   always cheap.
+//! - No work is begun for a closed connection: when the turn of an append comes whose client is gone, it is dropped
+//!   together with the appends behind it in its line, so nothing is stored without what was sent before it. A closed
+//!   connection may go unnoticed while its unread requests do not fit in the socket. So no append is begun after
+//!   [`PATIENCE_SECONDS`]: by default a client waits no longer than that, and Kafka has an error code for it.
+//! - Memory: the number of workers is fixed, and each holds at most what the limits of one batch allow. A result that
+//!   is a slice of the request uses the request's memory. A rebuilt result has a [`Room`] until its lane has written
+//!   it.
+//! - The lock is held only while a line is read or changed. Nothing is sent, and no [`Room`] is given back, under it.
 //!
-//! The stop does not wait: what no worker has taken is answered with [`AppendFailure::Gone`],
-//! and what one has, too, unless it is there before its lane ends. Answers that clients still wait for have been given
-//! by then, since connections end first.
+//! The stop does not wait: appends that no worker has taken are answered with [`AppendFailure::Gone`]. So is an
+//! append in a worker's hands, unless it reaches its lane before the lane ends. Connections end first, so all answers
+//! that clients still wait for have been given by then.
 
 mod lines;
 mod shares;
@@ -60,10 +60,11 @@ use super::replica::Replica;
 use lines::{Kind, LineId, Lines, Need, Next, Taken, Work};
 use source::Source;
 
-/// How much later than all others the threads that compress get their processor (as with nice(1)).
+/// The niceness of the threads that compress, as with nice(1).
 const RECOMPRESSORS_NICE: i32 = 10;
 
-/// Threads beyond these would make things faster, and a hostile load larger: each may hold some 100 MiB for a moment.
+/// The maximum number of threads. More threads would be faster, but a hostile load would be larger: each may hold
+/// some 100 MiB for a moment.
 const MOST_CHECKERS: usize = 8;
 const MOST_RECOMPRESSORS: usize = 4;
 
@@ -76,7 +77,7 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    /// Starts the workers for a machine with so many processors.
+    /// Starts the workers for a machine with this many processors.
     pub(super) fn start(clock: Arc<dyn Clock>, processors: usize) -> std::io::Result<Self> {
         let preparation = Self {
             pool: Arc::new(Pool {
@@ -105,12 +106,12 @@ impl Preparation {
         thread.spawn(move || pool.work(kind)).map(drop)
     }
 
-    /// The way in, for replicas.
+    /// The sending side, for replicas.
     pub(super) const fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 
-    /// Ends the workers, each after the job that it is at, and refuses what none of them has taken.
+    /// Ends the workers, each after its present job, and refuses what none of them has taken.
     pub(super) fn stop(&self) {
         let refused = {
             let mut state = self.pool.state();
@@ -129,11 +130,11 @@ impl Drop for Preparation {
     }
 }
 
-/// How many appends of a partition are in preparation: where there are none, a slight one needs no lock.
+/// How many appends of a partition are in preparation. If there are none, a cheap append needs no lock.
 #[derive(Debug, Default)]
 pub(super) struct InPreparation(AtomicUsize);
 
-/// An append that is counted.
+/// An append that is counted in [`InPreparation`].
 struct Counted(Arc<Replica>);
 
 impl Counted {
@@ -144,16 +145,16 @@ impl Counted {
 }
 
 impl Drop for Counted {
-    // After it has been sent to the lane: who finds none sends after it.
+    // After it was sent to the lane: a caller that finds no pending append sends after it.
     fn drop(&mut self) {
         self.0.in_preparation().0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// What has a place in a line.
+/// An entry of a line.
 enum Step {
     Append(Job),
-    /// Dropped when it is its turn.
+    /// Dropped when its turn comes.
     Settle(#[allow(dead_code, reason = "only its end matters")] Arc<Settling>),
 }
 
@@ -161,7 +162,7 @@ enum Step {
 struct Job {
     replica: Counted,
     set: RecordSet,
-    /// As it was when the append was handed over.
+    /// The leader epoch when the append was handed over.
     config: Arc<TopicConfig>,
     since: Timestamp,
     reply: AppendReply,
@@ -173,20 +174,20 @@ impl Job {
         now.millis_since(self.since) > PATIENCE_SECONDS * 1000
     }
 
-    /// Says that it is not done any more.
+    /// Refuses it because it has waited too long.
     fn refuse(self) {
         self.reply
             .send(Err(AppendFailure::TimedOut(PATIENCE_SECONDS)));
     }
 
-    /// Hands the append to its lane, where it is prepared.
+    /// Sends the append to its lane, which prepares it.
     fn pass(self) {
         self.replica
             .0
             .send(AppendTask::unprepared(self.set, self.reply));
     }
 
-    /// Hands the append to its lane as it was prepared.
+    /// Sends the prepared append to its lane.
     fn hand_on(self, prepared: Result<PreparedAppend, AppendError>, room: Option<Room>) {
         let epoch = self.set.epoch;
         let task = AppendTask::prepared(prepared, epoch, room, self.reply);
@@ -194,7 +195,7 @@ impl Job {
     }
 }
 
-/// Somebody who waits until all that was in preparation is settled.
+/// A caller that waits until all earlier appends are settled.
 struct Settling {
     replica: Arc<Replica>,
     settled: Option<oneshot::Sender<()>>,
@@ -208,7 +209,7 @@ impl Drop for Settling {
     }
 }
 
-/// What waits, and the workers who wait for it.
+/// The lines, and the workers that wait for them.
 pub(super) struct Pool {
     state: Mutex<State>,
     checks: Condvar,
@@ -224,7 +225,7 @@ struct State {
 
 impl Pool {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A holder only looks at lines.
+        // A holder of the lock only reads or changes lines.
         lock(&self.state)
     }
 
@@ -235,7 +236,8 @@ impl Pool {
         }
     }
 
-    /// Hands an append over, after a check of it where that is a small one and the caller may take part. When this returns, its place behind its source's earlier ones is fixed.
+    /// Hands an append over. A small one is checked first if the caller may do that. When this returns, the append's
+    /// place behind the earlier ones of its source is fixed.
     pub(super) fn append(
         &self,
         replica: &Arc<Replica>,
@@ -307,7 +309,7 @@ impl Pool {
         }
     }
 
-    /// A worker's life.
+    /// The loop of a worker.
     fn work(self: &Arc<Self>, kind: Kind) {
         if kind == Kind::Recompress {
             give_way_to_others();
@@ -356,7 +358,7 @@ impl Pool {
     fn prepare(&self, job: Job, mut room: Option<Room>) {
         let partition = job.replica.0.topic_partition();
         let prepare = || job.set.prepare(partition, &job.config, self.clock.now());
-        // Nothing from outside makes it panic. If it does, it costs one batch, and not the worker and the line.
+        // No input should make it panic. If it does, one batch is lost, and not the worker and the line.
         let prepared = catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|_| {
             let message = "the batch could not be checked".to_owned();
             Err(AppendError::CorruptMessage(message))
@@ -368,7 +370,7 @@ impl Pool {
         job.hand_on(prepared, room);
     }
 
-    /// Hands on what follows in a line and needs no work, then has the line wait for its next turn.
+    /// Sends the following steps of a line that need no work, then lets the line wait for its next turn.
     fn go_on(&self, line: LineId) {
         loop {
             let next = self.state().lines.go_on(line);
@@ -412,7 +414,7 @@ impl Drop for Room {
     }
 }
 
-/// From now on this thread gets what processor time the others leave.
+/// From now on this thread runs only when others leave processor time.
 fn give_way_to_others() {
     // On Linux a thread has a priority of its own. Elsewhere it would be that of all threads.
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Who writes to a partition: the idempotent and transactional producers that its log remembers.
+//! The producers of a partition: the idempotent and transactional producers that its log remembers.
 
 use std::future::Future;
 
@@ -15,24 +15,24 @@ use super::replica::{EpochMismatch, Replica};
 pub struct ActiveProducer {
     /// Its id.
     pub id: ProducerId,
-    /// Its newest epoch.
+    /// Its latest epoch.
     pub epoch: ProducerEpoch,
-    /// Sequence of its last record, or -1.
+    /// The sequence number of its last record, or -1.
     pub last_sequence: i32,
-    /// When it wrote last.
+    /// The time of its last write.
     pub last_timestamp: Timestamp,
-    /// The newest coordinator that ended a transaction of it, or -1.
+    /// The epoch of the latest coordinator that ended one of its transactions, or -1.
     pub coordinator_epoch: i32,
     /// Where its open transaction begins.
     pub transaction_start: Option<Offset>,
 }
 
-/// The producers of a partition at one moment. What has not changed since is shared with the log.
+/// The producers of a partition at one moment. Unchanged parts are shared with the log.
 #[derive(Clone, Debug)]
 pub struct ActiveProducers(ProducerPicture);
 
 impl ActiveProducers {
-    /// How many there are.
+    /// The number of producers.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
@@ -42,7 +42,7 @@ impl ActiveProducers {
         self.len() == 0
     }
 
-    /// The first behind `id`, or of all.
+    /// The first producer with an id greater than `id`, or the first of all.
     pub fn after(&self, id: Option<ProducerId>) -> Option<ActiveProducer> {
         let (id, entry) = self.0.after(id)?;
         Some(ActiveProducer {
@@ -55,14 +55,14 @@ impl ActiveProducers {
         })
     }
 
-    /// Bytes of memory that are held when the log has nothing in common with this any more.
+    /// The memory in bytes that is held when the log shares nothing with this any more.
     pub const fn memory(&self) -> usize {
         self.0.memory()
     }
 }
 
 impl Replica {
-    /// The producers that are remembered, after all that was sent to the partition before.
+    /// The producers, after everything that was sent to the partition before.
     ///
     /// The future fails when this broker does not lead the partition, or its directory is offline.
     pub fn active_producers(

@@ -1,5 +1,4 @@
-//! One hosted partition from the outside: what it is, who leads it, what may be seen of it, and the
-//! way to its writer.
+//! One hosted partition from the outside: its identity, its leadership, its visible state, and the way to its writer.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,14 +35,14 @@ pub struct Published {
 }
 
 impl Published {
-    /// What has become of the partition since `earlier`, as far as readers see it.
+    /// What has changed since `earlier`, as far as readers see it.
     fn news_since(&self, earlier: &Self) -> Option<News> {
         let (before, now) = (earlier.positions, self.positions);
         let same_epoch = earlier.view.latest_epoch() == self.view.latest_epoch();
         if before == now && same_epoch {
             return None;
         }
-        // Then whatever is appended may be read, and nothing else that could not be read before.
+        // Then whatever is appended becomes readable, and nothing else does.
         let all_is_stable = |positions: Positions| positions.last_stable == positions.log_end;
         let has_only_grown = same_epoch
             && before.log_start == now.log_start
@@ -56,13 +55,13 @@ impl Published {
         })
     }
 
-    /// What a checkpoint says of the partition, if anything.
+    /// The partition's entry for a checkpoint, if it needs one.
     pub(super) fn checkpointed(&self, which: Checkpoint) -> Option<Offset> {
         let positions = self.positions;
         match which {
             Checkpoint::RecoveryPoint => Some(self.recovery_point),
             Checkpoint::Replication => Some(positions.high_watermark),
-            // Kafka keeps this file small: where it says nothing, the log starts with its first segment.
+            // Kafka keeps this file small: without an entry, the log starts at its first segment.
             Checkpoint::LogStart => {
                 Some(positions.log_start).filter(|start| *start > self.first_segment)
             }
@@ -77,11 +76,11 @@ pub struct Leadership {
     pub leader: NodeId,
     /// Its epoch.
     pub epoch: LeaderEpoch,
-    /// The number of this state of the partition; it grows with every change.
+    /// The partition epoch; it grows with every change.
     pub partition_epoch: i32,
-    /// Who stores the partition.
+    /// The replicas.
     pub replicas: Vec<NodeId>,
-    /// Who of them is in sync.
+    /// The in-sync replicas.
     pub isr: Vec<NodeId>,
 }
 
@@ -97,7 +96,7 @@ impl From<&PartitionImage> for Leadership {
     }
 }
 
-/// A client's idea of the leader epoch is not the broker's.
+/// The client's leader epoch differs from the broker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EpochMismatch {
     /// The client knows an older leadership.
@@ -128,7 +127,7 @@ pub struct Replica {
     waiters: Arc<Waiters>,
 }
 
-/// What a [`Replica`] is made of.
+/// The parts of a new [`Replica`].
 pub(super) struct ReplicaParts {
     pub topic_partition: TopicPartition,
     pub topic_id: TopicId,
@@ -166,7 +165,7 @@ impl Replica {
         &self.topic_partition
     }
 
-    /// Which life of the topic this is.
+    /// The topic's id.
     pub const fn topic_id(&self) -> TopicId {
         self.topic_id
     }
@@ -181,8 +180,8 @@ impl Replica {
         self.directory.load().is_offline()
     }
 
-    /// Whether a copy is being made of it in another directory. Compaction must leave the log alone meanwhile: a
-    /// tombstone may go only when the record that it removes is gone from the copy as well.
+    /// Whether it is being copied to another directory. Compaction must leave the log alone meanwhile: a tombstone
+    /// may be removed only when the record that it deletes is gone from the copy as well.
     pub fn is_moving(&self) -> bool {
         self.is_moving.load(Ordering::Acquire)
     }
@@ -191,7 +190,7 @@ impl Replica {
         self.is_moving.store(is_moving, Ordering::Release);
     }
 
-    /// Another directory holds it from now on; the one before.
+    /// Changes the directory. Returns the one before.
     pub(super) fn move_to(&self, directory: &Arc<HostedDirectory>) -> Arc<HostedDirectory> {
         self.directory.swap(Arc::clone(directory))
     }
@@ -206,7 +205,7 @@ impl Replica {
         self.leadership.load_full()
     }
 
-    /// What may be seen now: one consistent reading.
+    /// The visible state: one consistent reading.
     pub fn published(&self) -> Arc<Published> {
         self.published.load_full()
     }
@@ -216,12 +215,12 @@ impl Replica {
         &self.waiters
     }
 
-    /// Has the lane do something with the log, after what was sent to it before.
+    /// Runs an operation on the log in its lane, after everything that was sent to it before.
     pub(super) fn operate(&self, operation: impl FnOnce(&mut Hosted) + Send + 'static) {
         self.route.operate(operation);
     }
 
-    /// Has the lane let the log go for good, after what was sent to it before.
+    /// Removes the log from its lane for good, after everything that was sent to it before.
     pub(super) fn release(&self, then: impl FnOnce(Option<Hosted>) + Send + 'static) {
         self.route.release(then);
     }
@@ -245,15 +244,15 @@ impl Replica {
         } else if leadership.leader != self.node {
             Err(EpochMismatch::NotLeader)
         } else if is_sent && client != self.published.load().led_in {
-            // The lane has not come to it yet: where the epoch begins is not known.
+            // The lane has not reached the change yet: the start of the epoch is not known.
             Err(EpochMismatch::Unknown)
         } else {
             Ok(())
         }
     }
 
-    /// Hands an append over: to the partition's writer, or to be prepared for it where that costs much. When this
-    /// returns, its place behind what its source has appended to the partition is fixed; await the result for the
+    /// Hands an append over: to the partition's writer, or first to preparation if that is expensive. When this
+    /// returns, its place behind the earlier appends of its source is fixed; await the result for the
     /// acknowledgement.
     #[must_use = "the acknowledgement is in the result"]
     pub fn append(self: &Arc<Self>, options: AppendOptions) -> PendingAppend {
@@ -280,7 +279,7 @@ impl Replica {
         async move { drop(answer.await) }
     }
 
-    /// A number that no other replica has had since the start.
+    /// A number that is unique among all replicas since the start.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
@@ -294,16 +293,16 @@ impl Replica {
         self.route.append(task);
     }
 
-    /// Answers when all that was sent to the lane is settled.
+    /// Completes when everything that was sent to the lane is settled.
     pub(super) fn settle_lane(&self, settled: oneshot::Sender<()>) {
         self.route.settle(settled);
     }
 
-    /// Turns away what can be seen to be refused, before anything is prepared for it. The lane decides, when it
-    /// comes to the append; until then the leadership may be another one.
+    /// Refuses appends early where that is possible, before they are prepared. The lane decides when it reaches the
+    /// append; until then the leadership may change.
     fn admit(&self, options: &AppendOptions) -> Result<LeaderEpoch, AppendFailure> {
         let directory = self.directory.load();
-        // First: with its directory the partition has lost its leader, but that is not the reason.
+        // First: the partition has lost its leader with its directory, but that is not the reason.
         if directory.is_offline() {
             return Err(AppendFailure::Storage);
         }
@@ -315,7 +314,7 @@ impl Replica {
         {
             return Err(AppendFailure::NotLeader);
         }
-        // Commits and group metadata go on: they are small, and without them consumers stop.
+        // Commits and group metadata are still accepted: they are small, and without them consumers stop.
         if options.origin == AppendOrigin::Client && directory.state().is_nearly_full() {
             return Err(AppendFailure::DiskNearlyFull);
         }
@@ -331,8 +330,8 @@ impl Replica {
         Ok(leadership.epoch)
     }
 
-    /// Has the lane become what the image says, in its order. Appends are admitted by what the image says from now
-    /// on: they come to the lane later than the change.
+    /// Applies a leadership from the image, in the lane's order. From now on appends are admitted by the new
+    /// leadership: they reach the lane after the change.
     pub(super) fn follow(&self, leadership: Leadership, now: Timestamp) {
         let leadership = Arc::new(leadership);
         if **self.leadership.load() != *leadership {
@@ -342,7 +341,7 @@ impl Replica {
         self.show(leadership);
     }
 
-    /// Nobody leads the partition here any more: it is deleted.
+    /// The partition is deleted: nobody leads it here any more.
     pub(super) fn lead_no_more(&self) {
         self.show(Arc::new(Leadership {
             leader: NodeId::NONE,
@@ -362,7 +361,7 @@ impl Replica {
     pub(super) fn publish(&self, published: Published) {
         let published = Arc::new(published);
         let before = self.published.swap(Arc::clone(&published));
-        // after the fact: whoever gathers checkpoints now and misses it looks again
+        // after the fact: a thread that gathers checkpoints now and misses the change gathers them again
         self.directory.load().note_moved(&before, &published);
         if let Some(news) = published.news_since(&before) {
             self.waiters.tell(news);

@@ -5,11 +5,11 @@
 //!      ^                   |
 //!      +-- attach to a ----+---- attach to b --> Lane(b): first the log, then what has waited
 //! ```
-//! The old lane has done everything that was sent before when it lets the log go, and the new one gets the log
-//! before any task for it; a task has one place in one order all the time. Neither lane waits for the other or
-//! for the other's disk.
+//! The old lane has done everything that was sent before when it releases the log, and the new one gets the log
+//! before any task for it. At any time a task has one place in one order. Neither lane waits for the other or for the
+//! other's disk.
 //!
-//! The lock is held while a task is put into a queue and no longer; nothing else is locked under it.
+//! The lock is held only while a task is put into a queue; nothing else is locked under it.
 
 use std::sync::{Mutex, MutexGuard, mpsc};
 
@@ -20,7 +20,7 @@ use crate::base::lock;
 use super::directory::HostedDirectory;
 use super::lane::{AppendTask, Hosted, LaneHandle, LogTask, Slot};
 
-/// Where the tasks of one replica go.
+/// Where the tasks of one replica are sent.
 #[derive(Debug)]
 pub(super) struct Route {
     slot: Slot,
@@ -72,13 +72,13 @@ impl Route {
         self.send(LogTask::Release(Box::new(then)));
     }
 
-    /// Answers when everything sent to the log so far has been settled, or its lane has stopped.
+    /// Completes when everything sent to the log so far has been settled, or its lane has stopped.
     pub(super) fn settle(&self, settled: oneshot::Sender<()>) {
         self.send(LogTask::Settle(settled));
     }
 
-    /// Has the lane let the log go when it has done all that was sent before, and waits for that. `None` when the
-    /// log is not in its lane: it was deleted, the broker stops, or somebody else has it.
+    /// Takes the log out of its lane after everything that was sent before, and waits for that. `None` when the log
+    /// is not in its lane: it was deleted, the broker stops, or somebody else has it.
     pub(super) fn detach(&self) -> Option<Detached<'_>> {
         let (given, taken) = mpsc::channel();
         let from = {
@@ -99,7 +99,7 @@ impl Route {
         detached.hosted.is_some().then_some(detached)
     }
 
-    /// Sends what has waited, and everything from now on, to `lane`.
+    /// Sends the waiting tasks, and everything from now on, to `lane`.
     fn attach(&self, lane: &LaneHandle, hosted: Option<Hosted>) {
         let mut way = self.way();
         if let Some(hosted) = hosted {
@@ -113,7 +113,7 @@ impl Route {
     }
 }
 
-/// A log between two lanes. Dropping it gives it back to the one that it comes from.
+/// A log between two lanes. Dropping it returns the log to its old lane.
 pub(super) struct Detached<'a> {
     route: &'a Route,
     to: LaneHandle,
@@ -121,7 +121,7 @@ pub(super) struct Detached<'a> {
 }
 
 impl Detached<'_> {
-    /// The log. It is there.
+    /// The log. It is always there.
     pub(super) const fn hosted(&mut self) -> Option<&mut Hosted> {
         self.hosted.as_mut()
     }

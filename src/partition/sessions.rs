@@ -1,5 +1,5 @@
-//! Fetch sessions (KIP-227): the broker remembers what a consumer fetches, so that requests carry only what has
-//! changed and answers only what is new.
+//! Fetch sessions (KIP-227): the broker remembers the partitions that a consumer fetches, so requests carry only
+//! changes and answers only news.
 //!
 //! ```text
 //!   epoch 0, id 0      full fetch: everything is named; a session is made if there is room
@@ -8,23 +8,23 @@
 //! ```
 //!
 //! A session is an optimisation that either side may drop: an unknown id or an unexpected epoch is answered with an
-//! error, upon which the client begins again with a full fetch. So sessions are bounded in all directions, and what
-//! has no room costs its client a longer request ([`table`]). What a fetch costs with and without a session, says
-//! [`super::fetch`].
+//! error, and the client begins again with a full fetch. So sessions are bounded in all respects; if there is no
+//! room, the client has to send longer requests ([`table`]). [`super::fetch`] describes the cost of a fetch with and
+//! without a session.
 //!
-//! A session belongs to the connection that made it, and ends with it. A client that has lost its connection does
-//! not know which of its requests were seen, so it begins with a full fetch: Kafka's closes its old session with
-//! that, others leave theirs behind. One that would go on with it from another connection is told that there is no
-//! such session, which is the other way to begin anew. Kafka lets such sessions stand for two minutes, in which
-//! nobody else has their place.
+//! A session belongs to the connection that created it, and ends with it. A client that has lost its connection does
+//! not know which of its requests arrived, so it begins with a full fetch. Kafka's clients close their old session
+//! with that fetch, others leave it behind. A client that continues the session on another connection gets the error
+//! for an unknown session, and then begins anew too. Kafka keeps such sessions for two minutes, and nobody else can
+//! use their place meanwhile.
 //!
-//! A connection has few sessions, since a client has one at a time; one more takes the place of the oldest.
+//! A connection has few sessions, since a client uses one at a time; one more replaces the oldest.
 //!
 //! # Locks
 //!
-//! What a connection has made, then the table of all sessions, each for a moment. A session has a lock of its own, held
-//! for as long as a request of it is worked on, its wait included: the table may be locked under it, and it is not
-//! waited for under the table. Waiters, then watch ([`super::waiters`]), under the session.
+//! The sessions of a connection, then the table of all sessions, each for a moment. A session has its own lock, held
+//! while a request of it is processed, including its wait. The table may be locked under it; nobody waits for it
+//! while holding the table. Under the session: waiters, then watch ([`super::waiters`]).
 
 mod table;
 #[cfg(test)]
@@ -44,36 +44,36 @@ use super::fetch::run::{self, FetchLimits, FetchedRow};
 use super::fetch::{Finder, PartitionKey, Reported, RowId, WantedPartition};
 use table::{Gone, Holder, SessionTable};
 
-/// A session has no more partitions than this: what is remembered for a client is bounded.
+/// The maximum number of partitions of a session: the memory for a client is bounded.
 const MOST_PARTITIONS: usize = 20_000;
 
-/// A connection has no more sessions than this.
+/// The maximum number of sessions of a connection.
 const MOST_OF_A_CONNECTION: usize = 4;
 
-/// What all sessions together may take.
+/// The bounds of all sessions together.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// So many sessions.
+    /// The maximum number of sessions.
     pub slots: usize,
-    /// So much memory, about.
+    /// The maximum memory, approximately.
     pub bytes: usize,
 }
 
 /// Why a session cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// No session of this id.
+    /// There is no session with this id.
     #[error("no such fetch session")]
     NotFound,
-    /// The epoch is not the one that follows.
+    /// The epoch is not the expected one.
     #[error("unexpected fetch session epoch")]
     InvalidEpoch,
-    /// The session's requests name topics the other way.
+    /// The session's requests identify topics the other way (by name or by id).
     #[error("a fetch session cannot change between topic names and ids")]
     TopicKeyChanged,
 }
 
-/// What a request says of its session.
+/// The session fields of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionRequest {
     /// Session id, 0 for none.
@@ -84,19 +84,19 @@ pub struct SessionRequest {
     pub by_topic_id: bool,
 }
 
-/// What a request changes, or all that it wants if there is no session yet.
+/// The changes in a request, or its full list if there is no session yet.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Partitions that are new or wanted differently. Of one that is named twice the last word counts.
+    /// Partitions that are new or changed. If one is named twice, the last entry counts.
     pub wanted: Vec<(PartitionKey, WantedPartition)>,
-    /// Partitions that are not wanted any more.
+    /// Partitions to remove from the session.
     pub forgotten: Vec<PartitionKey>,
 }
 
 /// One session.
 #[derive(Debug)]
 struct Session {
-    /// The epoch that the next request must have.
+    /// The expected epoch of the next request.
     next_epoch: i32,
     by_topic_id: bool,
     interest: Interest,
@@ -117,12 +117,12 @@ pub struct ConnectionSessions {
     made: Mutex<VecDeque<i32>>,
 }
 
-/// A fetch that is being worked on. Other requests of its session wait until it is dropped.
+/// A fetch in progress. Other requests of its session wait until it is dropped.
 #[derive(Debug)]
 pub struct Fetch {
     id: i32,
     session: Used,
-    /// Whether partitions without news stay out of the answer.
+    /// Whether unchanged partitions are left out of the answer.
     is_incremental: bool,
 }
 
@@ -133,14 +133,14 @@ enum Used {
 }
 
 impl FetchSessions {
-    /// None yet.
+    /// No sessions yet.
     pub fn new(limits: SessionLimits) -> Self {
         Self {
             table: Arc::new(Mutex::new(SessionTable::new(limits))),
         }
     }
 
-    /// A new connection, from this address.
+    /// A new connection from this address.
     pub fn connection(&self, address: IpAddr) -> ConnectionSessions {
         ConnectionSessions {
             table: Arc::clone(&self.table),
@@ -151,17 +151,17 @@ impl FetchSessions {
 }
 
 impl ConnectionSessions {
-    /// Works out what a request asks for. It waits while another request of the same session is worked on.
+    /// Applies a request to its session. It waits while another request of the same session is processed.
     ///
     /// # Errors
-    /// When the request refers to a session that is not as it believes; the client then starts anew.
+    /// When the request refers to an unknown session, or does not match it; the client then starts anew.
     pub async fn begin(
         &self,
         request: SessionRequest,
         changes: Changes,
         now: Timestamp,
     ) -> Result<Fetch, SessionError> {
-        // 0 begins a session and -1 does without: every other epoch goes on with one.
+        // 0 begins a session and -1 goes without one: every other epoch continues one.
         if !matches!(request.epoch, 0 | -1) {
             return self.go_on(request, changes, now).await;
         }
@@ -205,7 +205,7 @@ impl ConnectionSessions {
         }
         let count = session.interest.len();
         if count == 0 {
-            // A session of nothing has nothing to remember.
+            // A session without partitions is useless.
             self.end(id);
             return Ok(Fetch::alone(Session::new(request.by_topic_id, 0)));
         }
@@ -224,7 +224,7 @@ impl ConnectionSessions {
         })
     }
 
-    /// Makes a session, if there is room for it.
+    /// Creates a session, if there is room for it.
     async fn make(&self, session: Session, now: Timestamp) -> Fetch {
         let bytes = session.interest.bytes();
         let session = Arc::new(tokio::sync::Mutex::new(session));
@@ -264,7 +264,7 @@ impl Drop for ConnectionSessions {
 }
 
 impl Session {
-    /// Without partitions; room for so many.
+    /// Without partitions, with room for this many.
     fn new(by_topic_id: bool, count: usize) -> Self {
         Self {
             next_epoch: 1,
@@ -284,13 +284,12 @@ impl Fetch {
         }
     }
 
-    /// The id to answer with: 0 for no session.
+    /// The session id for the answer: 0 for no session.
     pub const fn session_id(&self) -> i32 {
         self.id
     }
 
-    /// Waits as the limits say and reads what may have news, in order. `read_committed`: only what consumers of
-    /// committed records may see.
+    /// Waits as the limits say and reads the due partitions, in order. `read_committed`: the isolation level.
     pub async fn run(
         &mut self,
         finder: &impl Finder,
@@ -302,7 +301,7 @@ impl Fetch {
         run::run(interest, finder, limits).await
     }
 
-    /// Whether a row of the answer is to be sent, which remembers what it says.
+    /// Whether a row must be sent. Records its contents as sent.
     pub fn tell(&mut self, row: RowId, reported: &Reported) -> bool {
         let is_incremental = self.is_incremental;
         let is_changed = self.interest().tell(row.0, reported);

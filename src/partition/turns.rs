@@ -1,21 +1,21 @@
-//! In which order a lane takes what was sent to it: logs in turn, each log in its own order.
+//! The order in which a lane takes its tasks: logs in turn, each log's tasks in their own order.
 //!
 //! ```text
 //!   sent:     a1 a2 a3 a4 a5 | b1 | (all) | a6 c1
 //!   queues:   a: a1 a2 a3 a4 a5 a6     b: b1     c: c1
 //!   taken:    a1 a2   b1   c1   a3 a4   a5 (all) a6           a quantum holds two of these
 //! ```
-//! A turn ends when a quantum of bytes was taken, or there is no more. So whoever has little to write waits for one
-//! quantum of each other log that has something to write, however much that is. What was taken beyond a
-//! quantum (tasks are not divided) shortens the next turn.
+//! A turn ends when a quantum of bytes was taken, or the log has no more tasks. So a log with little to write waits
+//! for at most one quantum of each other busy log. If a turn has exceeded the quantum (tasks are not divided), the
+//! log's next turn is shorter.
 //!
-//! What concerns all logs comes when everything sent before it was taken. What was sent after it may come
-//! first: else it would bring back the order of arrival.
+//! A task that concerns all logs comes when everything sent before it was taken. Tasks sent after it may come first:
+//! otherwise it would restore the order of arrival.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// How many empty queues are kept for the next logs, so that one is not allocated for each append.
+/// How many empty queues are kept for later logs, so that not every append allocates one.
 const MOST_SPARE: usize = 64;
 
 /// The queues of a lane: tasks `T` of logs with keys `K`, and tasks `C` that concern all of them.
@@ -23,21 +23,21 @@ const MOST_SPARE: usize = 64;
 pub(super) struct Turns<K, T, C> {
     quantum: i64,
     queues: HashMap<K, Queue<T>>,
-    /// Logs with tasks, in the order of their turns. The log whose turn it is is not among them.
+    /// Logs with tasks, in the order of their turns. The log that has its turn now is not among them.
     order: VecDeque<K>,
     spare: Vec<VecDeque<Queued<T>>>,
     common: VecDeque<C>,
-    /// How many tasks are left that were sent before the first of `common`, between it and the second, and so on;
-    /// one more than there are of those.
+    /// How many of the remaining tasks were sent before the first of `common`, how many between the first and the
+    /// second, and so on; one entry more than `common` has.
     left: VecDeque<usize>,
-    /// How many of `common` were taken so far: what `left` begins with.
+    /// How many of `common` were taken so far: the index of the first entry of `left`.
     taken: u64,
 }
 
 #[derive(Debug)]
 struct Queue<T> {
     tasks: VecDeque<Queued<T>>,
-    /// What the log may take before its turn ends; below 0 where it has taken more than that.
+    /// What the log may still take before its turn ends; negative if it has taken more than allowed.
     credit: i64,
 }
 
@@ -50,7 +50,7 @@ struct Queued<T> {
 }
 
 impl<K: Copy + Eq + Hash, T, C> Turns<K, T, C> {
-    /// No tasks. A turn takes `quantum` (of whatever tasks cost).
+    /// No tasks. A turn takes `quantum` (in the unit of the tasks' cost).
     pub(super) fn new(quantum: usize) -> Self {
         Self {
             quantum: i64::try_from(quantum).unwrap_or(i64::MAX),
@@ -127,7 +127,7 @@ impl<K: Copy + Eq + Hash, T, C> Turns<K, T, C> {
             return None;
         }
         let Some(Queued { task, cost, after }) = queue.tasks.pop_front() else {
-            // Without tasks nothing is owed or saved up.
+            // An empty log neither owes nor saves anything.
             if let Some(queue) = self.queues.remove(&key)
                 && self.spare.len() < MOST_SPARE
             {

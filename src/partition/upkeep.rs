@@ -1,8 +1,8 @@
-//! Upkeep: what is done for logs in the background while nobody asks for it.
+//! Upkeep: the background work on logs.
 //!
-//! Beside each lane a [`syncer`] syncs what no acknowledgement waits for. Each directory has a housekeeper
-//! ([`housekeeping`]), which makes [`rounds`]. A [`cleaner`] rewrites the closed segments of compacted topics, and one [`scrubber`] reads,
-//! slowly, what nobody has asked for in a long time. What they may read and write is bounded by a [`rate`].
+//! Beside each lane, a [`syncer`] syncs data that no acknowledgement waits for. Each directory has a housekeeper
+//! ([`housekeeping`]), which makes [`rounds`]. A [`cleaner`] rewrites the closed segments of compacted topics. A
+//! [`scrubber`] slowly reads data that nobody has read for a long time. A [`rate`] limits what they read and write.
 //! All are [`workers`].
 
 pub(super) mod cleaner;

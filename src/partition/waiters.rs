@@ -1,8 +1,8 @@
-//! Who waits for a partition, and what they hear of it.
+//! The fetches that wait for a partition, and how they are notified.
 //!
 //! A [`Watch`] is one fetch, or one session of fetches: it is registered with each of its partitions under a number
-//! of its own, the slot. A publication marks the slot and adds up how much there may be to read; it wakes a fetch
-//! only when that may be enough. The fetch then looks at what was marked, and at nothing else.
+//! of its own, the slot. A publication marks the slot and adds up how much there may be to read. It wakes a fetch
+//! only when that may be enough. The fetch then reads the marked partitions, and no others.
 //!
 //! ```text
 //!   publish ----> Waiters of the partition ----> Watch: marked slots, bytes, "look at once"
@@ -10,9 +10,9 @@
 //!                                                  +--> wakes the fetch when it is enough
 //! ```
 //!
-//! A publication costs one short lock for each watch on that partition, however many partitions they watch.
-//! Nothing that is published is missed: a mark stays until it is taken, whether anybody waits or not.
-//! Lock order: waiters, then watch.
+//! A publication costs one short lock for each watch on that partition, however many partitions they watch. No
+//! publication is missed: a mark stays until it is taken, whether anybody waits or not. Lock order: waiters, then
+//! watch.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,16 +21,16 @@ use crate::base::lock;
 
 use tokio::sync::Notify;
 
-/// What has become of a partition.
+/// A change of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// There may be so many bytes more to read.
+    /// There may be this many more bytes to read.
     Grown(u64),
-    /// Something else: whoever waits for it must look.
+    /// Something else: every waiting fetch must check.
     Changed,
 }
 
-/// What one fetch, or one session of fetches, has heard of its partitions.
+/// The news that one fetch, or one session of fetches, has of its partitions.
 #[derive(Debug, Default)]
 pub struct Watch {
     heard: Mutex<Heard>,
@@ -39,14 +39,14 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Heard {
-    /// Slots of partitions that have news, each once.
+    /// The slots of partitions with news, each once.
     marked: Vec<u32>,
     is_marked: Vec<bool>,
-    /// Bytes by which all of them may have grown.
+    /// The bytes by which all of them may have grown.
     grown: u64,
     must_look: bool,
     has_ended: bool,
-    /// With how many bytes a fetch is to be woken; none waits when there is no number.
+    /// The number of bytes at which a fetch is woken; `None` when no fetch waits.
     missing: Option<u64>,
 }
 
@@ -58,8 +58,8 @@ impl Heard {
 }
 
 impl Watch {
-    /// Ends when there may be `missing` bytes more than when the marks were taken last, or something must be
-    /// looked at.
+    /// Completes when there may be `missing` more bytes than when the marks were taken last, or something must be
+    /// checked.
     pub async fn news(&self, missing: u64) {
         loop {
             {
@@ -69,13 +69,13 @@ impl Watch {
                     return;
                 }
             }
-            // What comes after the look leaves a permit that lets this return at once.
+            // News after the check leaves a permit that lets this return at once.
             self.enough.notified().await;
         }
     }
 
-    /// The slots that were marked since they were taken last. Whoever looks at their partitions afterwards sees
-    /// what they were marked for.
+    /// The slots that were marked since the last call. A caller that reads their partitions afterwards sees
+    /// everything that they were marked for.
     pub fn take_marked(&self) -> Vec<u32> {
         let mut heard = self.lock();
         let marked = std::mem::take(&mut heard.marked);
@@ -90,7 +90,7 @@ impl Watch {
         marked
     }
 
-    /// Whether all waiting has been ended.
+    /// Whether all waits were ended.
     pub fn has_ended(&self) -> bool {
         self.lock().has_ended
     }
@@ -141,7 +141,7 @@ struct Registered {
 }
 
 impl Waiters {
-    /// Has `watch` hear of this partition as `slot` until the registration is dropped.
+    /// Notifies `watch` of this partition as `slot` until the registration is dropped.
     pub fn register(self: &Arc<Self>, watch: &Arc<Watch>, slot: u32) -> Registration {
         let mut registered = self.lock();
         let id = registered.next;
@@ -156,7 +156,7 @@ impl Waiters {
         }
     }
 
-    /// Ends all waiting, now and later: whoever waits looks a last time and goes.
+    /// Ends all waits, now and later: every waiting fetch checks one last time and returns.
     pub fn close(&self) {
         let mut registered = self.lock();
         registered.is_closed = true;
@@ -165,7 +165,7 @@ impl Waiters {
         }
     }
 
-    /// Tells all watches.
+    /// Notifies all watches.
     pub fn tell(&self, news: News) {
         for (watch, slot) in self.lock().watches.values() {
             watch.hear(*slot, news);
@@ -177,7 +177,7 @@ impl Waiters {
     }
 }
 
-/// Keeps a watch registered; dropping it ends that, so that idle partitions gather no dead watches.
+/// Keeps a watch registered; dropping it removes the watch, so idle partitions collect no dead watches.
 #[derive(Debug)]
 pub struct Registration {
     waiters: Arc<Waiters>,
@@ -185,7 +185,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Whether it is with these waiters.
+    /// Whether it is registered with these waiters.
     pub fn is_with(&self, waiters: &Arc<Waiters>) -> bool {
         Arc::ptr_eq(&self.waiters, waiters)
     }

@@ -8,7 +8,7 @@ use super::replica::Replica;
 use super::waiters::Watch;
 
 impl Replica {
-    /// Ends when the high watermark has reached `end`; never when the partition is closed before.
+    /// Completes when the high watermark has reached `end`; never when the partition is closed before.
     pub async fn watermark_reaches(&self, end: Offset) {
         let watch = Arc::new(Watch::default());
         let _registration = self.waiters().register(&watch, 0);
@@ -17,7 +17,7 @@ impl Replica {
                 return std::future::pending().await;
             }
             watch.news(1).await;
-            // Looked at again afterwards, so that no publication is missed.
+            // Checked again afterwards, so that no publication is missed.
             drop(watch.take_marked());
         }
     }

@@ -1,28 +1,28 @@
-//! What waits for a directory's disk on behalf of a request: on the runtime's blocking threads, and only so many of
-//! them. There is one pool of these for all; a directory that hangs must not hold all of it, or nobody could
-//! read from another one.
+//! Requests that wait for a directory's disk. They wait on the runtime's blocking threads, and the number of these
+//! threads is limited for each directory. All directories share one pool; a directory that hangs must not use up all
+//! of it, or nobody could read from the other directories.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// How many threads of the pool all directories together may hold; the runtime has 512.
+/// How many threads of the pool all directories together may use; the runtime has 512.
 const FOR_ALL: usize = 384;
 
-/// How many a directory may hold. A disk answers so many reads at a time, and not more by being asked for more.
+/// How many threads one directory may use. A disk serves only so many reads at a time; more requests do not help.
 const MOST: usize = 64;
 
-/// A directory's part of the blocking threads.
+/// The blocking threads of one directory.
 #[derive(Debug)]
 pub(in crate::partition) struct BlockingThreads {
     free: Arc<Semaphore>,
-    /// The one of them that may be busy rather than wait.
+    /// The one of them that may compute instead of waiting.
     busy: Arc<Semaphore>,
 }
 
 impl BlockingThreads {
-    /// The part of one of so many directories.
+    /// The share of one directory among the given number of directories.
     pub(in crate::partition) fn of_one_in(directories: usize) -> Self {
         let part = (FOR_ALL / directories.max(1)).clamp(1, MOST);
         Self {
@@ -31,8 +31,8 @@ impl BlockingThreads {
         }
     }
 
-    /// Runs work as [`Self::run`] does that keeps a processor busy for longer than a read: one at a time. Many would
-    /// leave those who serve sockets a small share of the processors.
+    /// Like [`Self::run`], for work that uses a processor for longer than a read does: one such job at a time. Many
+    /// of them would leave too little processor time to the threads that serve sockets.
     ///
     /// # Errors
     /// When the broker ends.
@@ -50,7 +50,7 @@ impl BlockingThreads {
         .await
     }
 
-    /// Runs `work`, which may wait for the disk, when there is a thread for it. Work that has begun is done though
+    /// Runs `work`, which may wait for the disk, when a thread is free. Work that has begun is finished even if
     /// nobody waits for it any more.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl BlockingThreads {
         let permit = free.acquire_owned().await.map_err(io::Error::other)?;
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
-            // not before: whoever has given up waiting does not free a thread that still waits
+            // not before: a caller that stops waiting does not free a thread that still waits
             drop(permit);
             result
         });

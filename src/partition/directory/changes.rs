@@ -1,9 +1,8 @@
-//! The thread of a log directory that makes and removes replicas there, in the order in which the image asks for
-//! it.
+//! The thread of a log directory that creates and removes replicas there, in the order of the metadata image.
 //!
-//! Whoever follows the image (the controller's thread) only decides what is to be done and hands it over; so a
-//! directory that hangs delays what is to be made there and nothing else. In one directory a topic's removal
-//! has come to its end before another topic of the same name is made.
+//! The controller's thread follows the image. It only decides what to do and hands the work over, so a directory that
+//! hangs delays only its own replicas. Within one directory, the removal of a topic ends before another topic of the
+//! same name is created.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,10 +10,10 @@ use std::thread::JoinHandle;
 
 use crate::base::lock;
 
-/// Something to do in the directory; it may wait for the disk and for the directory's lanes.
+/// A job in the directory; it may wait for the disk and for the directory's lanes.
 type Change = Box<dyn FnOnce() + Send>;
 
-/// The way to the thread.
+/// The sending side of the thread's queue.
 #[derive(Debug)]
 pub(in crate::partition) struct Changes {
     queue: Mutex<Option<Sender<Change>>>,
@@ -33,7 +32,7 @@ impl Changes {
         Ok((changes, thread))
     }
 
-    /// Has something done after all that was sent before. After the end it is dropped.
+    /// Queues a job behind all earlier jobs. After the end the job is dropped.
     pub(in crate::partition) fn send(&self, change: impl FnOnce() + Send + 'static) {
         let queue = lock(&self.queue);
         if let Some(queue) = &*queue {
@@ -41,7 +40,7 @@ impl Changes {
         }
     }
 
-    /// Ends the thread after what was sent so far.
+    /// Ends the thread after the jobs that are queued now.
     pub(in crate::partition) fn end(&self) {
         *lock(&self.queue) = None;
     }

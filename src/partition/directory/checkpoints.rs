@@ -1,6 +1,6 @@
-//! A directory's checkpoints: what the files say, and whether there is news for them. Most partitions are idle
-//! most of the time, and gathering what all of them have to say costs what exists; so whoever publishes a
-//! partition says what has moved.
+//! A directory's checkpoints: the contents of the files, and whether they are out of date. Most partitions are idle
+//! most of the time, and gathering the offsets of all partitions is expensive. So whoever publishes a partition
+//! reports what has moved.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,7 +11,7 @@ use crate::base::lock;
 use crate::log::{Checkpoint, LogDirectory, PartitionOffsets};
 use crate::partition::replica::Published;
 
-/// The recovery points of a directory are written soon after so many bytes were appended: about what recovery
+/// The recovery points of a directory are written soon after this many bytes were appended: about as much as recovery
 /// reads in 50 milliseconds.
 const BUSY_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -24,7 +24,7 @@ const ALL: [Checkpoint; 3] = [
 /// The checkpoint files of one directory.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
-    /// What they say, so that they are written only when that changes.
+    /// Their contents, so that they are written only when these change.
     written: Mutex<HashMap<Checkpoint, PartitionOffsets>>,
     recovery_points: AtomicBool,
     log_starts: AtomicBool,
@@ -42,7 +42,7 @@ impl Checkpoints {
         }
     }
 
-    /// A partition has been published anew.
+    /// A partition was published again.
     pub(super) fn note_moved(&self, before: &Published, after: &Published) {
         for which in ALL {
             if before.checkpointed(which) != after.checkpointed(which) {
@@ -51,7 +51,7 @@ impl Checkpoints {
         }
     }
 
-    /// A partition has come or gone.
+    /// A partition was added or removed.
     pub(super) fn note_all(&self) {
         for which in ALL {
             self.news(which).store(true, Ordering::Release);
@@ -70,8 +70,8 @@ impl Checkpoints {
         self.appended.load(Ordering::Relaxed) >= BUSY_BYTES
     }
 
-    /// Replaces a checkpoint, unless the file says the same already. Nobody else writes it between the
-    /// moment in which `offsets` are gathered and that in which they are on the disk.
+    /// Replaces a checkpoint, unless the file has the same contents already. Nobody else writes it between gathering
+    /// `offsets` and the end of the write.
     pub(super) fn write(
         &self,
         directory: &LogDirectory,
@@ -79,7 +79,7 @@ impl Checkpoints {
         offsets: impl FnOnce() -> PartitionOffsets,
     ) -> io::Result<()> {
         let mut written = lock(&self.written);
-        // before they are gathered: what moves meanwhile is news again
+        // before they are gathered: an offset that moves meanwhile marks the file as out of date again
         self.news(which).store(false, Ordering::Release);
         if which == Checkpoint::RecoveryPoint {
             self.appended.store(0, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How a log directory fares: online until a write fails, and with or without room for produced records.
+//! The state of a log directory: online until a write fails, and with or without space for produced records.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::log::{Disk, LogDirectory};
 
-/// How many appended bytes may pass between two looks at the free space. Small against any sensible
-/// reserve, large against the price of the system call.
+/// How many bytes may be appended between two checks of the free space. This is small against any sensible reserve,
+/// and large against the cost of the system call.
 const BYTES_BETWEEN_SPACE_CHECKS: u64 = 8 * 1024 * 1024;
 
 /// State of one log directory, shared by everyone who writes to it.
@@ -54,7 +54,7 @@ impl DirectoryState {
         self.disk.is_offline()
     }
 
-    /// Tells when the directory goes offline.
+    /// Notifies when the directory goes offline.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.subscribe()
     }
@@ -64,7 +64,7 @@ impl DirectoryState {
         self.nearly_full.load(Ordering::Relaxed)
     }
 
-    /// Counts appended bytes, and looks at the free space once in a while.
+    /// Counts appended bytes, and checks the free space from time to time.
     pub fn note_appended(&self, bytes: u64) {
         if self
             .appended_since_check
@@ -76,12 +76,13 @@ impl DirectoryState {
         }
     }
 
-    /// Looks at the free space now.
+    /// Checks the free space now.
     pub fn check_space(&self) {
         self.appended_since_check.store(0, Ordering::Relaxed);
         let free = match rustix::fs::statvfs(&self.path) {
             Ok(space) => space.f_bavail.saturating_mul(space.f_frsize),
-            // A directory whose space cannot be read is not refused for that: its writes will tell.
+            // If the free space cannot be read, produce requests are not refused: a failing write will show the
+            // fault.
             Err(_) => return,
         };
         let nearly_full = free < self.reserve_bytes;

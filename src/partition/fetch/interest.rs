@@ -1,4 +1,4 @@
-//! The partitions that a client is interested in, what it was told of each, and which of them need a look.
+//! The partitions that a client wants, what was sent for each of them, and which of them are due.
 //!
 //! ```text
 //!                 added, changed by a request, marked by its watch,
@@ -7,9 +7,9 @@
 //!        ^                                                              |
 //!        +---------------  read, and nothing was left to read  <--------+
 //! ```
-//! A quiet partition has nothing that the client does not have, and nothing has become of it since it was told its
-//! positions. So it has no part in an answer but by news, which the watch hears of. A partition is registered with
-//! the watch before it is read: what is published in between marks it again.
+//! For a quiet partition the client has all records, and nothing has changed since its positions were sent. Such a
+//! partition enters an answer only after news, which the watch receives. A partition is registered with the watch
+//! before it is read, so a publication in between marks it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -20,19 +20,19 @@ use crate::partition::waiters::{Registration, Watch};
 use super::read::FetchPart;
 use super::{Finder, PartitionKey, ReadFailure, Reported, TopicKey, WantedPartition};
 
-/// What a partition costs here and with its waiters, in bytes, beside its topic's name.
+/// The cost of a partition here and in its waiters, in bytes, besides its topic's name.
 const PARTITION_BYTES: usize = 320;
 
-/// Partitions of one fetch, or of a session of fetches.
+/// The partitions of one fetch, or of a session of fetches.
 #[derive(Debug, Default)]
 pub(in crate::partition) struct Interest {
     entries: Vec<Option<Entry>>,
-    /// Empty places of `entries`.
+    /// Unused slots of `entries`.
     free: Vec<u32>,
     slots: HashMap<PartitionKey, u32>,
-    /// All that are due, each at least once; some may not be any more.
+    /// All due partitions, each at least once; some may not be due any more.
     due: Vec<u32>,
-    /// How many were found when they were looked for last.
+    /// How many partitions were found at the last lookup.
     found: usize,
     next_place: u64,
     /// Counts the requests.
@@ -48,34 +48,34 @@ struct Entry {
     wanted: WantedPartition,
     /// Answers name partitions in the order of their places.
     place: u64,
-    /// High watermark and log start, as they were told last.
+    /// The high watermark and the log start that were sent last.
     told: Option<(i64, i64)>,
-    /// Whether an answer could speak of the topic.
+    /// Whether the topic was known when an answer named it.
     was_known: bool,
     is_due: bool,
-    /// In which request the partition was looked at last, and where in its list it is.
+    /// The request in which the partition was visited last, and its index in that request's list.
     looked: (u64, usize),
     found: Option<Found>,
 }
 
-/// The replica, which the topic's deletion may end at any time, and the registration with its waiters.
+/// The replica, which can end at any time when the topic is deleted, and the registration with its waiters.
 #[derive(Debug)]
 struct Found {
     replica: Weak<Replica>,
     _registration: Registration,
 }
 
-/// A partition that is looked at for an answer.
+/// A partition that is visited for an answer.
 pub(super) struct Looked {
     pub(super) slot: u32,
     pub(super) place: u64,
     pub(super) part: Result<FetchPart, ReadFailure>,
-    /// Bytes that there were to read at the last look.
+    /// The readable bytes at the last visit.
     pub(super) available: u64,
 }
 
 impl Interest {
-    /// None yet; room for so many.
+    /// Empty, with room for this many partitions.
     pub(in crate::partition) fn with_capacity(count: usize) -> Self {
         Self {
             entries: Vec::with_capacity(count),
@@ -89,12 +89,12 @@ impl Interest {
         &self.watch
     }
 
-    /// How many partitions.
+    /// The number of partitions.
     pub(in crate::partition) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Bytes of memory that this takes, about.
+    /// The approximate memory use in bytes.
     pub(in crate::partition) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -104,12 +104,12 @@ impl Interest {
         self.found > 0
     }
 
-    /// No partition will be added or forgotten: to find them by name takes room.
+    /// No partition will be added or forgotten any more: frees the index by key, which takes memory.
     pub(in crate::partition) fn close(&mut self) {
         self.slots = HashMap::new();
     }
 
-    /// Wants a partition, in the last place if it is a new one.
+    /// Adds or changes a partition. A new one goes to the last place.
     pub(in crate::partition) fn want(&mut self, key: PartitionKey, wanted: WantedPartition) {
         if let Some(slot) = self.slots.get(&key).copied() {
             if let Some(entry) = self.entry_mut(slot) {
@@ -139,7 +139,7 @@ impl Interest {
             }
             None => {
                 self.entries.push(Some(entry));
-                // As many partitions as fit a frame.
+                // As many partitions as fit in a frame.
                 (self.entries.len() - 1) as u32
             }
         };
@@ -147,7 +147,7 @@ impl Interest {
         self.slots.insert(key, slot);
     }
 
-    /// Wants a partition no more.
+    /// Removes a partition.
     pub(in crate::partition) fn forget(&mut self, key: &PartitionKey) {
         let Some(slot) = self.slots.remove(key) else {
             return;
@@ -160,7 +160,7 @@ impl Interest {
         self.bytes = self.bytes.saturating_sub(cost(key));
     }
 
-    /// What may be seen of each partition depends on this; when it changes, all are due.
+    /// The isolation level. It changes what is visible of each partition, so after a change all partitions are due.
     pub(in crate::partition) fn read_committed(&mut self, read_committed: bool) {
         if std::mem::replace(&mut self.read_committed, read_committed) != read_committed {
             for slot in 0..self.entries.len() {
@@ -169,8 +169,8 @@ impl Interest {
         }
     }
 
-    /// Begins a request: the partitions that are due, in the order of their places. They stay so until they are
-    /// [`Self::settle`]d.
+    /// Begins a request. Returns the due partitions, in the order of their places. They stay due until
+    /// [`Self::settle`] is called for them.
     pub(super) fn due(&mut self) -> Vec<u32> {
         self.request += 1;
         for slot in self.watch.take_marked() {
@@ -186,7 +186,7 @@ impl Interest {
         self.due.clone()
     }
 
-    /// Looks for a partition and registers it, so that its next news are heard.
+    /// Looks up a partition and registers it with the watch.
     pub(super) fn look_for(&mut self, slot: u32, finder: &impl Finder, looked: &mut Vec<Looked>) {
         let Some(entry) = self.entry_mut(slot) else {
             return;
@@ -207,7 +207,8 @@ impl Interest {
         }
     }
 
-    /// Takes the partitions that have had news since the last look: where they are in the list, now if not before.
+    /// Collects the partitions with news since the last visit. Returns their indices in the list; those not in it yet
+    /// are appended.
     pub(super) fn look_at_marked(
         &mut self,
         finder: &impl Finder,
@@ -225,7 +226,7 @@ impl Interest {
                 continue;
             }
             places.push(looked.len());
-            // It was there when this request began: what has become of it is found when it is read.
+            // It was there when this request began. Its read will show what has happened to it.
             let found = entry.found.as_ref();
             match found.and_then(|found| found.replica.upgrade()) {
                 Some(replica) => self.look_at(slot, replica, looked),
@@ -235,21 +236,21 @@ impl Interest {
         places
     }
 
-    /// The partition has been read, or could not be; whether it need not be looked at again before it has news.
+    /// The partition was read, or the read failed. `is_settled`: it is not due before its next news.
     pub(super) fn settle(&mut self, slot: u32, is_settled: bool) {
         if let Some(entry) = self.entry_mut(slot) {
             entry.is_due = !is_settled;
         }
     }
 
-    /// What a partition is called.
+    /// The partition's topic and number.
     pub(super) fn key(&self, slot: u32) -> Option<PartitionKey> {
         let entry = self.entries.get(slot as usize)?.as_ref()?;
         Some(entry.key.clone())
     }
 
-    /// Takes note of what is told of a partition; whether that is different from what was told before. One with
-    /// news goes to the last place, so that the next answer, if it has not room for all, begins with others.
+    /// Records what is sent for a partition, and returns whether it differs from what was sent before. A partition
+    /// with news goes to the last place: if the next answer is too small for all, it begins with others.
     pub(in crate::partition) fn tell(&mut self, slot: u32, reported: &Reported) -> bool {
         let place = if reported.is_news {
             Some(self.new_place())
@@ -324,11 +325,11 @@ impl Interest {
     }
 }
 
-/// What a partition costs.
+/// The memory cost of a partition.
 fn cost((topic, _): &PartitionKey) -> usize {
     let name = match topic {
         TopicKey::Id(_) => 0,
-        // Partitions of a topic share it, but who knows of how many topics a stranger speaks.
+        // Partitions of a topic share the name, but a client may name any number of topics.
         TopicKey::Name(name) => name.len(),
     };
     PARTITION_BYTES + name

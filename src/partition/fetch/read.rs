@@ -1,4 +1,4 @@
-//! Reading one partition for an answer: may it be read, and where do its records lie.
+//! Reading one partition for an answer: whether it may be read, and where its records are.
 
 use std::io;
 use std::sync::Arc;
@@ -30,24 +30,23 @@ pub struct FetchedPart {
     pub positions: Positions,
     /// Whole batches, the first of which contains the wanted offset.
     pub records: FetchedRecords,
-    /// Transactions of which there may be records here, and which were aborted: for who reads committed
-    /// records only.
+    /// Aborted transactions that may have records in this range. Only for `read_committed` readers.
     pub aborted: Vec<AbortedTransaction>,
-    /// The client's log is another one from here on: the last common epoch and its end.
+    /// Set when the client's log diverges from this one: the last common epoch and its end.
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
 
-/// Slices up to this size are read into memory while there is room for them. Over loopback, a slice of somewhat more
-/// than this costs the same whether it is copied or sent by the kernel.
+/// Slices up to this size are read into memory while there is room for them. Over loopback, a slice slightly larger
+/// than this costs the same whether the broker copies it or the kernel sends it.
 const SMALL: usize = 32 * 1024;
 
-/// How much of an answer's records is in memory.
+/// How many bytes of records one answer may hold in memory.
 pub const MOST_IN_MEMORY: usize = 128 * 1024;
 
-/// How many ranges of files an answer refers to.
+/// How many ranges of files one answer may refer to.
 const MOST_RANGES: usize = 256;
 
-/// Record bytes, or where they are.
+/// Record bytes, or their location.
 #[derive(Clone, Debug)]
 pub enum FetchedRecords {
     /// The bytes.
@@ -60,7 +59,7 @@ impl FetchedRecords {
     /// No records.
     pub const NONE: Self = Self::InMemory(Bytes::new());
 
-    /// How many bytes.
+    /// The number of bytes.
     pub const fn len(&self) -> usize {
         match self {
             Self::InMemory(bytes) => bytes.len(),
@@ -68,19 +67,19 @@ impl FetchedRecords {
         }
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What there still is room for in an answer.
+/// The room that is left in an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     bytes: usize,
     in_memory: usize,
     ranges: usize,
-    /// Whether nothing has been read yet: then a first batch has room in any case.
+    /// Whether nothing has been read yet: then a first batch is returned whatever its size.
     is_untouched: bool,
 }
 
@@ -118,7 +117,7 @@ impl Room {
 /// Why a partition could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFailure {
-    /// There is nothing of this name here; what there is instead, as the one who looked for it said.
+    /// There is no such partition here. The error is the finder's.
     #[error("not found: {0:?}")]
     NotFound(ErrorCode),
     /// The client's view of the leadership is not the broker's.
@@ -127,15 +126,15 @@ pub enum ReadFailure {
     /// The offset is not in the log.
     #[error("offset {wanted} is outside {positions:?}")]
     OutOfRange {
-        /// What was asked for.
+        /// The offset that was asked for.
         wanted: Offset,
-        /// Where the log stood.
+        /// The positions of the log at that time.
         positions: Positions,
     },
-    /// What is on the disk there is not what was written.
+    /// The data on the disk differs from what was written.
     #[error("{0}")]
     Damaged(String),
-    /// A record is larger than its topic allows by now, and so it is not unpacked.
+    /// A record is larger than its topic allows by now, so it is not decompressed.
     #[error("{0}")]
     RecordTooLarge(String),
     /// The log directory is offline, or reading failed.
@@ -144,7 +143,7 @@ pub enum ReadFailure {
 }
 
 impl FetchPart {
-    /// The state to read from, and where the client's log departs from this one, if it does.
+    /// The state to read from, and the point where the client's log diverges from this one, if it does.
     fn admit(&self) -> Result<Admitted, ReadFailure> {
         if self.replica.is_offline() {
             let reason = "the log directory is offline".to_owned();
@@ -157,7 +156,7 @@ impl FetchPart {
             wanted: from,
             positions,
         };
-        // First, since a client that has other records may well be beyond the end of these.
+        // First, since a client whose log has diverged may well be beyond the end of this log.
         let diverging = self.divergence(&published).ok_or_else(out_of_range)?;
         if diverging.is_none() && (from < positions.log_start || from > positions.log_end) {
             return Err(out_of_range());
@@ -168,8 +167,8 @@ impl FetchPart {
         })
     }
 
-    /// Whether the client has records that were never in this log, or are not any more: the last common
-    /// epoch and its end. The outer `None`: this log knows nothing as old as what the client has.
+    /// Whether the client has records that were never in this log, or are no longer in it: the last common epoch and
+    /// its end. The outer `None`: the client's records are older than anything this log knows.
     fn divergence(&self, published: &Published) -> Option<Option<(LeaderEpoch, Offset)>> {
         if !self.wanted.last_fetched_epoch.is_some() {
             return Some(None);
@@ -189,14 +188,13 @@ impl FetchPart {
         }
     }
 
-    /// Whether there was nothing more to read than what the client has. Then the partition need not be looked at
-    /// before it has news.
+    /// Whether the client has everything that could be read. Then the partition is not due before it has news.
     pub(super) fn is_caught_up(&self, fetched: &FetchedPart) -> bool {
         fetched.diverging.is_none() && self.wanted.from >= self.upper(&fetched.positions)
     }
 
-    /// How many bytes there are to read, at most `enough` of which matter. `None`: the client must be answered
-    /// now, since the partition cannot be read, or since its log is another one.
+    /// The number of readable bytes; more than `enough` is not counted exactly. `None`: the client must be answered
+    /// now, since the partition cannot be read, or since the client's log diverges.
     pub(super) async fn available(&self, enough: u64) -> Option<u64> {
         let Ok(Admitted {
             published,
@@ -228,12 +226,12 @@ impl FetchPart {
         Some(at_most(bytes))
     }
 
-    /// Reads what there is room for.
+    /// Reads as much as there is room for.
     pub(super) async fn read(&self, room: Room) -> Result<FetchedPart, ReadFailure> {
         let admitted = self.admit()?;
         let published = Arc::clone(&admitted.published);
         let read = read_admitted(self, admitted, room).await;
-        // Another replica has taken the place of the one that was to be read: its files have other names.
+        // Another replica has replaced the one to be read, so its files were renamed.
         if matches!(read, Err(ReadFailure::Storage(_) | ReadFailure::Damaged(_)))
             && !Arc::ptr_eq(&published, &self.replica.published())
         {
@@ -243,7 +241,7 @@ impl FetchPart {
     }
 }
 
-/// What a fetch may read from.
+/// The range that a fetch may read.
 struct Admitted {
     published: Arc<Published>,
     diverging: Option<(LeaderEpoch, Offset)>,
@@ -276,8 +274,8 @@ async fn read_admitted(
         read_committed: part.read_committed,
         room,
     };
-    // Most of what is read was written a moment ago, or was read by somebody else, and is in memory: then
-    // another thread would cost more than the read itself.
+    // Most of the data was written or read a moment ago, and is in the page cache. Then another thread would cost
+    // more than the read itself.
     let read = match wanted.read(&published.view, Access::Memory) {
         Err(error) if error.would_block() => {
             let view = Arc::clone(&published.view);
@@ -325,7 +323,7 @@ fn tell(partition: &TopicPartition, loss: &Loss) {
     );
 }
 
-/// A read that may be carried to another thread.
+/// A read that can be moved to another thread.
 #[derive(Clone, Copy)]
 struct LogRead {
     from: Offset,
@@ -336,7 +334,7 @@ struct LogRead {
 }
 
 impl LogRead {
-    /// The records, and the aborted transactions that they may be of.
+    /// The records, and the aborted transactions that they may belong to.
     fn read(
         self,
         view: &LogView,

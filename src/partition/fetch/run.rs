@@ -1,4 +1,4 @@
-//! One fetch: look, wait until there is enough, read once.
+//! One fetch: check what is available, wait until it is enough, read once.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use super::{Finder, PartitionKey};
 /// Limits over the whole fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchLimits {
-    /// Wait until so many bytes are there.
+    /// Wait until this many bytes are available.
     pub min_bytes: u64,
-    /// Return no more than this, but for a first batch that is larger.
+    /// Return at most this many bytes. A larger first batch is still returned.
     pub max_bytes: usize,
-    /// Wait no longer than until then.
+    /// Wait until this time at most.
     pub deadline: Instant,
 }
 
-/// Which row of a fetch.
+/// Identifies a row of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct RowId(pub(in crate::partition) u32);
 
@@ -29,13 +29,13 @@ pub struct RowId(pub(in crate::partition) u32);
 pub struct FetchedRow {
     /// For [`crate::partition::sessions::Fetch::tell`].
     pub id: RowId,
-    /// Which one.
+    /// Identifies the row.
     pub key: PartitionKey,
-    /// What was read, or why not.
+    /// The result of the read.
     pub result: Result<FetchedPart, ReadFailure>,
 }
 
-/// Waits as the limits say and reads the partitions that are due, in the order of their places.
+/// Waits as the limits say and reads the due partitions, in the order of their places.
 pub(in crate::partition) async fn run(
     interest: &mut Interest,
     finder: &impl Finder,
@@ -47,7 +47,7 @@ pub(in crate::partition) async fn run(
         consume_budget().await;
     }
     wait_until_worth_reading(interest, &mut looked, finder, limits).await;
-    // What has come meanwhile belongs to the answer, also when nobody was woken for it.
+    // News that arrived meanwhile belongs in the answer, even if it did not wake the fetch.
     interest.look_at_marked(finder, &mut looked);
     looked.sort_unstable_by_key(|one| one.place);
     read(interest, looked, limits.max_bytes).await
@@ -60,7 +60,7 @@ async fn wait_until_worth_reading(
     limits: FetchLimits,
 ) {
     let min_bytes = limits.min_bytes;
-    // Of nothing there will never be enough: what could not be found is told now.
+    // With no partitions there will never be enough. Partitions that were not found are reported now.
     if min_bytes == 0 || !interest.has_found_any() {
         return;
     }

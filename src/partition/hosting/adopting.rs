@@ -1,4 +1,4 @@
-//! Giving logs that were opened to the lanes that will write them, and partitions the places where they are found.
+//! Hands opened logs to the lanes that will write them, and enters their partitions into the places.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,18 +14,18 @@ use crate::partition::replica::{Replica, ReplicaParts};
 /// Why logs were opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Adopting {
-    /// The broker starts: nothing has a place yet.
+    /// The broker starts: no partition has a place yet.
     AtStart,
-    /// They are new, and have places as [`Opening`].
+    /// The partitions are new, and have places as [`Opening`].
     Created,
-    /// They could not be opened before, and have places as [`Unreadable`].
+    /// The partitions could not be opened before, and have places as [`Unreadable`].
     Again,
 }
 
 impl Partitions {
     pub(super) fn adopt(&self, opened: Vec<Result<Opened, Box<Unreadable>>>, adopting: Adopting) {
         for opened in opened {
-            // Whoever follows the image finds either the old place or the new one.
+            // The thread that follows the image finds either the old place or the new one.
             let mut hosted = self.places().hosted_mut();
             let wanted = match &opened {
                 Ok(opened) => &opened.wanted,
@@ -44,7 +44,8 @@ impl Partitions {
                     };
                     put(&mut hosted, &now, Place::Unreadable(Box::new(unreadable)));
                 }
-                // What was deleted meanwhile has no place any more. If it had been there before, its deletion comes next.
+                // A partition that was deleted meanwhile has no place any more. If it existed before, its deletion
+                // comes next.
                 (None, Ok(opened)) if adopting == Adopting::Created => {
                     drop(hosted);
                     self.remove_unwanted(opened);
@@ -94,7 +95,7 @@ impl Partitions {
     }
 }
 
-/// What the image wants of a partition that has waited for its log; `None` when it was deleted.
+/// The desired state of a partition that has waited for its log; `None` when it was deleted.
 fn wanted_now(hosted: &HostedTopics, wanted: &ToOpen) -> Option<ToOpen> {
     let places = hosted.get(&wanted.topic_id)?;
     match places.get(&wanted.topic_partition.partition)? {

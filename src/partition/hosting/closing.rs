@@ -1,5 +1,5 @@
-//! The end of hosting: logs are closed, then each directory gets its checkpoints and the marker of a clean
-//! stop, if that is what it was.
+//! The end of hosting: the logs are closed, then each directory gets its checkpoints and, after a clean stop, the
+//! clean-shutdown marker.
 //!
 //! ```text
 //!   cleaner, scrubber, movers end           those that hang in a directory are left behind
@@ -7,13 +7,12 @@
 //!     housekeeper, changes end -> lanes give their logs to closers -> checkpoints -> marker
 //!                                                  every closed log is progress
 //! ```
-//! A log that nobody has written to is closed without a look at the disk. Of the others many are synced at a
-//! time, since a file system takes the syncs that wait for it together.
+//! A log without new writes is closed without access to the disk. Of the other logs, many are synced at a time, since
+//! a file system handles concurrent syncs together.
 //!
-//! A directory in which nothing goes on for a while is given up, with a line that says so: the next start checks
-//! its logs. The others are closed as they should be. And a stop has a time: what is not synced when it is up
-//! stays as it is. Without the marker the next start checks what lies above the recovery points, which is what was
-//! written lately.
+//! A directory that makes no progress for a while is abandoned, with a log line: the next start checks its logs. The
+//! others are closed normally. A stop also has a deadline: what is not synced by then stays unsynced. Without the
+//! marker, the next start checks everything above the recovery points, which is what was written lately.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -32,23 +31,23 @@ use super::running::{DirectoryThreads, Hosting};
 /// How long the threads that work in all directories may take to end.
 const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(3);
 
-/// How long it may take until something goes on in a directory: longer than a disk takes to sync what a log has
-/// not synced yet, and together with what comes before within the half minute that Kubernetes gives.
+/// How long a directory may make no progress. This is longer than a disk takes to sync what a log has not synced yet.
+/// Together with the earlier steps it fits into the half minute that Kubernetes gives.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// After so long without anything going on it is said what is waited for.
+/// After this time without progress, a log line says what is waited for.
 const TOLD_AFTER: Duration = Duration::from_secs(4);
 
 /// Ends something and waits for its threads.
 type Ender = Box<dyn FnOnce() + Send>;
 
-/// Between two lines about how far a stop is that takes its time.
+/// The interval between two lines about the progress of a slow stop.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The part of the time that is kept for checkpoints.
+/// The share of the time that is reserved for checkpoints.
 const SHARE_FOR_CHECKPOINTS: u32 = 10;
 
-/// Most logs of a directory that are closed at a time, and how many are worth one thread more.
+/// The maximum number of logs of a directory that are closed at a time, and how many logs justify one more thread.
 const MOST_CLOSERS: usize = 32;
 const LOGS_PER_CLOSER: usize = 4;
 
@@ -58,7 +57,7 @@ struct Closed {
     synced: Offset,
 }
 
-/// What goes on.
+/// A sign of progress.
 enum Progress {
     /// A log of the directory was closed.
     In(Arc<HostedDirectory>),
@@ -71,7 +70,7 @@ struct Open {
     directory: Arc<HostedDirectory>,
     total: usize,
     closed: usize,
-    /// When something went on the last time.
+    /// When the last progress was made.
     since: Instant,
     is_told: bool,
 }
@@ -104,12 +103,12 @@ impl Open {
         }
     }
 
-    /// When it is to be looked at.
+    /// When its progress is to be checked.
     fn due(&self) -> Instant {
         self.since + if self.is_told { PATIENCE } else { TOLD_AFTER }
     }
 
-    /// Whether it is waited for any longer; says what an operator wants to know.
+    /// Whether to wait for it any longer. Writes the log lines for the operator.
     fn has_patience(&mut self) -> bool {
         let directory = self.directory.path().display();
         if self.since.elapsed() >= PATIENCE {
@@ -125,11 +124,11 @@ impl Open {
 }
 
 impl Hosting {
-    /// Ends hosting until `deadline`: everything appended so far is written, synced and closed, then the
-    /// checkpoints and the clean-shutdown marker are written. Without errors the next start scans nothing. A
-    /// directory that hangs does not keep this from its end; what is not synced by then is left to the next start.
+    /// Ends hosting until `deadline`: everything appended so far is written, synced and closed, then the checkpoints
+    /// and the clean-shutdown marker are written. Without errors the next start scans nothing. A directory that hangs
+    /// does not block the stop; what is not synced by then is left to the next start.
     pub fn stop_by(mut self, broker_epoch: i64, deadline: Instant) {
-        // Whoever waits for an answer to an assignment that was never sent goes.
+        // Callers that wait for the answer to an assignment that was never sent are released.
         drop(self.take_assignments());
         self.end_shared_threads(deadline);
         self.preparation.stop();
@@ -163,7 +162,7 @@ impl Hosting {
         partitions.wait_for_directories(open.collect(), &going_on, deadline);
     }
 
-    /// Ends what works in all directories, as far as no directory holds it up.
+    /// Ends the threads that work in all directories, unless a directory that hangs holds one up.
     fn end_shared_threads(&mut self, deadline: Instant) {
         let (ended, endings) = channel::<()>();
         let scrubber = self.scrubber.take();
@@ -199,7 +198,7 @@ impl Hosting {
 }
 
 impl Partitions {
-    /// Waits until all directories are closed, or nothing goes on in those that are not, or the time is up.
+    /// Waits until all directories are closed, or the remaining ones make no progress, or the time is up.
     fn wait_for_directories(
         &self,
         mut open: Vec<Open>,
@@ -226,7 +225,7 @@ impl Partitions {
                 }
                 Ok(Progress::EndOf(directory)) => open.retain(|open| !open.is_in(&directory)),
                 Err(RecvTimeoutError::Timeout) => open.retain_mut(|open| open.has_patience()),
-                // all that could be closed are
+                // all directories are closed that could be closed
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -241,7 +240,7 @@ impl Partitions {
         );
     }
 
-    /// Writes a directory's checkpoints and its marker of a clean stop.
+    /// Writes a directory's checkpoints and its clean-shutdown marker.
     fn conclude(
         &self,
         directory: &Arc<HostedDirectory>,
@@ -250,7 +249,7 @@ impl Partitions {
     ) -> std::io::Result<()> {
         let synced = closed.logs.iter();
         let synced = synced.map(|closed| (closed.partition.clone(), closed.synced));
-        // of what could not be opened, what was known before
+        // for partitions that could not be opened, the offsets that were known before
         let unopened = self.places().unreadable().into_iter();
         let unopened = unopened
             .filter(|unreadable| Arc::ptr_eq(&unreadable.directory, directory))
@@ -270,7 +269,7 @@ impl Partitions {
         }
         let mut unreadable = self.places().unreadable().into_iter();
         if unreadable.any(|unreadable| Arc::ptr_eq(&unreadable.directory, directory)) {
-            // The marker says that every log ends as it should. Of these nobody knows.
+            // The marker says that every log ends properly. That is not known for these.
             tracing::warn!(directory = %directory.path().display(), "logs could not be opened: the next start will check all of this directory");
             return Ok(());
         }
@@ -278,7 +277,7 @@ impl Partitions {
     }
 }
 
-/// The time is up for a directory.
+/// The time for a directory is up.
 fn tell_unfinished(open: &Open) {
     let so_far = open.so_far();
     tracing::error!(
@@ -287,11 +286,11 @@ fn tell_unfinished(open: &Open) {
     );
 }
 
-/// What became of a directory's logs.
+/// The result of closing a directory's logs.
 #[derive(Default)]
 struct Outcome {
     logs: Vec<Closed>,
-    /// How many of them have something that is not synced.
+    /// How many of them have unsynced records.
     left: usize,
 }
 
@@ -303,7 +302,7 @@ struct Closing {
     closers: usize,
     /// After this time no log is synced any more.
     until: Instant,
-    /// Is told of each log that was closed, and of the end.
+    /// Receives each closed log, and the end.
     progress: Sender<Progress>,
 }
 
@@ -320,7 +319,7 @@ impl Closing {
         let closed = self.close_logs();
         for lane in lanes {
             if lane.join().is_err() {
-                // Which of its logs are closed is not known.
+                // It is not known which of its logs are closed.
                 self.directory.fail(&"a storage lane has panicked");
             }
         }
@@ -334,7 +333,7 @@ impl Closing {
         drop(self.progress.send(Progress::EndOf(Arc::clone(directory))));
     }
 
-    /// Has the lanes give every log away, and closes them; where each of them ended.
+    /// Takes every log out of its lane and closes it. Returns where each of them ended.
     fn close_logs(&self) -> Outcome {
         let (logs, queue) = channel();
         for lane in self.directory.lanes() {
@@ -383,7 +382,7 @@ impl Closing {
         outcome
     }
 
-    /// Closes a log, or leaves it as it is where there is no time to sync it; how far it is synced.
+    /// Closes a log, or leaves it as it is if there is no time to sync it. Returns how far it is synced.
     fn close(&self, mut hosted: Hosted, left: &mut usize) -> Result<Offset, LogError> {
         if Instant::now() >= self.until && hosted.log.needs_closing() {
             *left += 1;

@@ -1,5 +1,5 @@
-//! What is in the log directories when the broker starts, before anybody knows what of it belongs here. To read that
-//! takes a while where there are many partitions, and needs no metadata: so it is done while those are loaded.
+//! What the log directories hold when the broker starts, before it is known what of it belongs here. Reading this
+//! takes a while where there are many partitions, and needs no metadata. So it is done while the metadata is loaded.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use crate::log::{
 
 type Read = Result<Vec<Identified>, DirectoryError>;
 
-/// The contents of the directories in use, which threads are reading.
+/// The contents of the used directories, while threads read them.
 #[derive(Debug)]
 pub struct Contents(Vec<(PathBuf, io::Result<JoinHandle<Read>>)>);
 
 impl Contents {
-    /// Begins to read. Until the partitions are started nothing in the directories may change but the metadata log.
+    /// Starts reading. Until the partitions are started, only the metadata log may change in the directories.
     pub fn read(directories: &LogDirectories) -> Self {
         let read = |directory: &LogDirectory| {
             let path = directory.path().to_owned();
@@ -32,17 +32,17 @@ impl Contents {
         Self(directories.online.iter().map(read).collect())
     }
 
-    /// What is in the directory at `path`, when it has been read.
+    /// The contents of the directory at `path`, when they have been read.
     ///
     /// # Errors
-    /// When it cannot be read, or something is in it that is not ours.
+    /// When it cannot be read, or something in it does not belong to Zurau.
     pub(in crate::partition) fn of(&mut self, path: &Path) -> Read {
         let place = self.0.iter().position(|(of, _)| of == path);
         match place.map(|place| self.0.swap_remove(place).1) {
             Some(Ok(reading)) => reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // there was no thread for it
+            // no thread could be started for it
             Some(Err(_)) | None => read(path),
         }
     }
@@ -52,8 +52,8 @@ fn read(path: &Path) -> Read {
     find_replicas(path).map(with_topic_ids)
 }
 
-/// A replica that was found, and the topic id in it. One that cannot be read is not somebody else's: opening the
-/// log will say what is wrong.
+/// A replica that was found, and its topic id. A replica whose id cannot be read still counts as this broker's:
+/// opening the log will report what is wrong.
 #[derive(Debug)]
 pub(in crate::partition) struct Identified {
     pub(in crate::partition) replica: FoundReplica,
@@ -61,7 +61,7 @@ pub(in crate::partition) struct Identified {
 }
 
 impl Identified {
-    /// Whether it has a use as long as there is its partition.
+    /// Whether it is needed as long as its partition exists.
     pub(in crate::partition) const fn is_of_a_partition(&self) -> bool {
         matches!(
             self.replica.state,
@@ -70,7 +70,7 @@ impl Identified {
     }
 }
 
-/// Reads the topic ids of all of them, on as many threads as there are processors.
+/// Reads the topic ids of all of them, with as many threads as there are processors.
 fn with_topic_ids(found: Vec<FoundReplica>) -> Vec<Identified> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = found.len().div_ceil(threads).max(1);

@@ -1,5 +1,5 @@
-//! Deleting topics: their directories get other names before the deletion is answered; their files go
-//! later, with the housekeeper's rounds.
+//! Deleting topics: their directories are renamed before the deletion is answered; the housekeeper removes their
+//! files later.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,10 +17,9 @@ use super::opening::Opened;
 use super::places::{Place, Unreadable};
 
 impl Partitions {
-    /// Deletes topics. When all clones of `done` are gone their directories have other names, so that topics of the
-    /// same names can be created, and the checkpoints do not speak of them any more: what they said must
-    /// not be taken for something about a later topic. In one directory that has come to its end before a later
-    /// creation begins.
+    /// Deletes topics. When all clones of `done` are dropped, the directories are renamed, so topics of the same
+    /// names can be created. The checkpoints do not contain the deleted topics any more: their entries must not be
+    /// taken for those of a later topic. Within one directory, this ends before a later creation begins.
     pub(super) fn delete_all(&self, topics: &[Arc<TopicImage>], done: &Completion) {
         let mut deletions = Deletions::new();
         for topic in topics {
@@ -36,7 +35,7 @@ impl Partitions {
         }
     }
 
-    /// Waits until what is deleted has other names, and has the checkpoints follow.
+    /// Waits until the deleted directories are renamed, and updates the checkpoints.
     fn finish_deletion(&self, directory: &Arc<HostedDirectory>, deletion: Deletion) {
         let Deletion {
             unreadable,
@@ -58,7 +57,7 @@ impl Partitions {
             self.note_deleted(directory, deleted, renamed.map_err(LogError::Io));
         }
         drop(renaming);
-        // Ends when the last lane has let go of its end, whatever became of the rename.
+        // Ends when the last lane has dropped its end, whether the rename succeeded or not.
         while renamed.recv().is_ok() {}
         for which in [
             Checkpoint::RecoveryPoint,
@@ -76,7 +75,7 @@ impl Partitions {
             return;
         };
         for (partition, place) in places {
-            // Its future replica goes as well, when its mover has let go of it.
+            // Its future replica is removed as well, when its mover has released it.
             let moved = self.moves().cancel(topic.id, partition);
             match place {
                 Place::Open(replica) => {
@@ -88,7 +87,7 @@ impl Partitions {
                         moved.map(|moved| deletion_in(deletions, &moved.target).renaming.clone());
                     self.delete_open(&replica, (renaming, there));
                 }
-                // Whoever makes it finds that it is not wanted.
+                // The thread that creates it finds that it is not wanted any more.
                 Place::Opening(opening) => {
                     deletion_in(deletions, &opening.directory);
                 }
@@ -98,14 +97,14 @@ impl Partitions {
                         .unreadable
                         .push(*unreadable);
                 }
-                // Its directory's next start finds that nobody knows it.
+                // The next start with this directory finds that the partition is unknown.
                 Place::Offline => {}
             }
         }
     }
 
     fn delete_open(&self, replica: &Replica, renaming: impl Send + 'static) {
-        // Whoever waits for the partition looks again and finds that nobody leads it.
+        // Requests that wait for the partition look again and find that it has no leader.
         replica.lead_no_more();
         let partitions = self.clone();
         let delay_ms = replica.config().file_delete_delay_ms;
@@ -122,7 +121,7 @@ impl Partitions {
         });
     }
 
-    /// Takes away a replica that was made and is not wanted any more.
+    /// Removes a replica that was created and is not wanted any more.
     pub(super) fn remove_unwanted(&self, opened: Opened) {
         let Opened {
             wanted,
@@ -138,7 +137,7 @@ impl Partitions {
         self.note_deleted(&directory, deleted, log.mark_deleted());
     }
 
-    /// Takes note of a deleted replica, whose directory was to be renamed; its files go later.
+    /// Records a deleted replica whose directory was to be renamed; its files are removed later.
     fn note_deleted(
         &self,
         directory: &HostedDirectory,
@@ -168,7 +167,7 @@ impl Partitions {
     }
 }
 
-/// What is deleted together, by directory.
+/// Replicas that are deleted together, by directory.
 type Deletions = HashMap<DirectoryId, (Arc<HostedDirectory>, Deletion)>;
 
 fn deletion_in<'a>(
@@ -180,11 +179,11 @@ fn deletion_in<'a>(
     &mut known.or_insert_with(new).1
 }
 
-/// What is deleted in one directory.
+/// Replicas that are deleted in one directory.
 struct Deletion {
-    /// What has no lane.
+    /// Those that have no lane.
     unreadable: Vec<Unreadable>,
-    /// Held by lanes until the replica's directory has its other name.
+    /// Held by the lanes until the replica's directory is renamed.
     renaming: mpsc::Sender<()>,
     renamed: mpsc::Receiver<()>,
 }
@@ -204,6 +203,6 @@ impl Deletion {
 struct Deleted<'a> {
     partition: &'a TopicPartition,
     topic_id: TopicId,
-    /// How long its files stay.
+    /// How long its files are kept.
     delay_ms: i64,
 }

@@ -1,4 +1,4 @@
-//! What an operator sees of the log directories: space, replicas, sizes, how far moves are.
+//! What an operator sees of the log directories: space, replicas, sizes, the progress of moves.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::manager::Partitions;
 pub struct DescribedDirectory {
     /// Its absolute path.
     pub path: PathBuf,
-    /// What is in it; `None` when it is offline.
+    /// Its contents; `None` when it is offline.
     pub content: Option<DirectoryContent>,
 }
 
-/// What an online directory holds.
+/// The contents of an online directory.
 #[derive(Clone, Debug, Default)]
 pub struct DirectoryContent {
-    /// The space of its file system, where the system tells.
+    /// The space of its file system, if the system call succeeds.
     pub space: Option<Space>,
     /// Its replicas, ordered by name.
     pub replicas: Vec<DescribedReplica>,
@@ -36,12 +36,12 @@ pub struct DescribedReplica {
     pub size: u64,
     /// How many records a future replica lacks.
     pub offset_lag: i64,
-    /// Whether it is a copy that will take the place of the replica in another directory.
+    /// Whether it is a future replica, which will replace the replica in another directory.
     pub is_future: bool,
 }
 
 impl Partitions {
-    /// Describes all configured log directories. Asks the disk.
+    /// Describes all configured log directories. Reads from the disk.
     pub async fn describe_directories(&self) -> Vec<DescribedDirectory> {
         let mut described = Vec::new();
         for directory in self.directories() {

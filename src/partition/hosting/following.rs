@@ -1,5 +1,5 @@
-//! Following the image: what is created is opened, what is deleted goes, leaderships and settings are
-//! handed on to the partitions that are here.
+//! Following the image: opens created partitions, removes deleted ones, and passes leaderships and settings to the
+//! hosted partitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::opening::ToOpen;
 use super::places::Place;
 
 impl Partitions {
-    /// Follows a change of the image: creates, deletes, leads and configures. Waits for no disk: when all clones
-    /// of `done` are gone, created partitions take appends, and the directories of deleted ones have other names.
+    /// Applies a change of the image: creates, deletes, leads and configures. Waits for no disk: when all clones of
+    /// `done` are dropped, created partitions take appends, and the directories of deleted ones are renamed.
     pub fn follow(&self, image: &Image, delta: &Delta, done: &Completion) {
         let _changing = self.changing();
         self.delete_all(&delta.deleted_topics, done);
@@ -38,7 +38,7 @@ impl Partitions {
         }
     }
 
-    /// Lets those know of new settings who do not ask for them whenever they use one.
+    /// Notifies those that do not read the settings at each use.
     fn follow_settings(&self, now: &BrokerConfig) {
         let environment = &self.shared.environment;
         let expiration = environment.producer_expiration();
@@ -47,8 +47,8 @@ impl Partitions {
         self.shared.cleaner.follow_settings(&now.cleaner());
     }
 
-    /// Updates the leadership of this topic's partitions that are hosted; lists those that should be
-    /// and are not.
+    /// Updates the leadership of this topic's hosted partitions. Returns the partitions that should be hosted and are
+    /// not.
     pub(super) fn lead_or_list(
         &self,
         image: &Image,
@@ -79,7 +79,7 @@ impl Partitions {
         missing
     }
 
-    /// Updates the leadership of a partition that has a place here. Gives it back where there is none.
+    /// Updates the leadership of a partition that has a place here. Returns the leadership if there is none.
     fn lead_if_known(
         &self,
         topic: TopicId,
@@ -97,7 +97,7 @@ impl Partitions {
             Some(Place::Open(replica)) => {
                 replica.follow(leadership, self.shared.environment.now());
             }
-            // For when it is open. What cannot be opened the housekeeper tries again, not every change.
+            // Used when it is open. Failed opens are retried by the housekeeper, not at every change.
             Some(Place::Opening(opening)) => opening.wanted.leadership = leadership,
             Some(Place::Unreadable(unreadable)) => unreadable.wanted.leadership = leadership,
             // Waits for the next start.

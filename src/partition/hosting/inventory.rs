@@ -1,12 +1,12 @@
-//! What is in the log directories when the broker starts, and what of it belongs here.
+//! What the log directories hold when the broker starts, and what of it belongs here.
 //!
-//! | found | the image | what becomes of it |
+//! | found | the image | action |
 //! | --- | --- | --- |
 //! | `<topic>-<partition>` | places it here | it is opened |
-//! | the same in two directories | places it here | the one that the image names is opened, the other is set aside |
-//! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because metadata does not know it. Many of them end the start ([`super::strays`]) |
-//! | `-future` | places it here | its move goes on ([`crate::partition::moves::moving`]) |
-//! | `-future`, and no replica anywhere | names its directory | it takes the replica's place, unless a directory is offline |
+//! | the same in two directories | places it here | the one in the image's directory is opened, the other set aside |
+//! | `<topic>-<partition>` | does not know it | it is set aside (`-stray`): nothing is deleted because the metadata does not know it. If there are many, the start is refused ([`super::strays`]) |
+//! | `-future` | places it here | its move continues ([`crate::partition::moves::moving`]) |
+//! | `-future`, and no replica anywhere | names its directory | it becomes the replica, unless a directory is offline |
 //! | `-future` | does not know it | it is set aside |
 //! | `-delete` | | it is removed |
 
@@ -22,7 +22,7 @@ use crate::partition::directory::{HostedDirectory, remove_directory};
 use super::contents::Identified;
 use super::strays::Known;
 
-/// Where the replicas are that belong here.
+/// The directories of the replicas that belong here.
 #[derive(Default)]
 pub(in crate::partition) struct Inventory {
     live: HashMap<TopicPartition, LiveReplica>,
@@ -33,7 +33,7 @@ pub(in crate::partition) struct Inventory {
 #[derive(Clone)]
 pub(in crate::partition) struct LiveReplica {
     pub(in crate::partition) directory: Arc<HostedDirectory>,
-    /// Whether its topic id was read, and is the right one.
+    /// Whether its topic id was read and matches.
     pub(in crate::partition) has_this_id: bool,
 }
 
@@ -47,7 +47,7 @@ pub(in crate::partition) struct FutureReplica {
     is_named: bool,
 }
 
-/// Why a directory could not be put in order.
+/// Why a directory could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::partition) enum DisorderError {
     #[error(transparent)]
@@ -57,7 +57,7 @@ pub(in crate::partition) enum DisorderError {
 }
 
 impl DisorderError {
-    /// Whether it is the disk that fails, and not a person who has to say what is meant.
+    /// Whether the disk fails. Otherwise an operator has to decide.
     pub(in crate::partition) const fn is_of_the_disk(&self) -> bool {
         matches!(
             self,
@@ -75,7 +75,7 @@ impl Inventory {
         self.live.get(partition)
     }
 
-    /// How many replicas are in each directory.
+    /// The number of replicas in each directory.
     pub(in crate::partition) fn counts(&self) -> HashMap<DirectoryId, usize> {
         let mut counts = HashMap::new();
         for replica in self.live.values() {
@@ -84,8 +84,7 @@ impl Inventory {
         counts
     }
 
-    /// Puts a directory in order: takes note of what belongs here, sets aside what does not, removes what
-    /// was deleted.
+    /// Prepares a directory: records what belongs here, sets aside what does not, removes what was deleted.
     pub(in crate::partition) fn add(
         &mut self,
         survey: Survey,
@@ -104,8 +103,8 @@ impl Inventory {
         Ok(())
     }
 
-    /// Has future replicas that the image names take the place of replicas that are gone. Only for when no
-    /// directory is offline: else they may not be gone.
+    /// Turns future replicas that the image names into replicas, where the replica is gone. Only allowed when no
+    /// directory is offline: the replica may be in that directory.
     pub(in crate::partition) fn put_futures_in_place(
         &mut self,
     ) -> Result<(), (Arc<HostedDirectory>, std::io::Error)> {
@@ -168,7 +167,7 @@ impl Inventory {
             return set_stray_aside(directory, &found, known);
         };
         if let Some(other) = self.live.get(partition) {
-            // A move that was broken off between its two renames: metadata said before where it ends.
+            // A move that was interrupted between its two renames: the metadata had recorded its target before.
             if placed.directory_of(node) != Some(directory.id()) {
                 return set_aside(directory, partition, "another directory has this replica");
             }
@@ -197,7 +196,7 @@ fn set_aside(
     Ok(())
 }
 
-/// Sets a replica aside of which the metadata knows nothing.
+/// Sets aside a replica that the metadata does not know.
 fn set_stray_aside(
     directory: &HostedDirectory,
     found: &Identified,
@@ -217,7 +216,7 @@ fn set_stray_aside(
     Ok(())
 }
 
-/// What is in a directory.
+/// The contents of a directory.
 pub(in crate::partition) struct Survey {
     pub(in crate::partition) directory: Arc<HostedDirectory>,
     pub(in crate::partition) found: Vec<Identified>,

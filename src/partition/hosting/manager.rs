@@ -1,6 +1,7 @@
-//! Which partitions this broker hosts: opened at the start, changed as the image changes
-//! ([`following`](crate::partition::hosting::following)), closed at the end. This file decides who does it; the doing is in
-//! [`starting`](super::starting), in [`opening`], in the lanes, and in the housekeeper's [`rounds`](crate::partition::upkeep::rounds).
+//! The partitions that this broker hosts: opened at the start, changed with the image
+//! ([`following`](crate::partition::hosting::following)), closed at the end. This file holds the handle. The work is
+//! done in [`starting`](super::starting), in [`opening`], in the lanes, and in the housekeeper's
+//! [`rounds`](crate::partition::upkeep::rounds).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(super) struct Shared {
     pub(super) recovery_watch: Arc<dyn RecoveryWatch>,
     pub(super) preparation: Arc<Pool>,
     pub(super) next_slot: AtomicU64,
-    /// Held by whoever follows an image, while it decides what is hosted.
+    /// Held while a change of the image is applied.
     changing: Mutex<()>,
     /// For the controller.
     pub(super) assignments: Assignments,
@@ -86,7 +87,7 @@ impl Partitions {
         }
     }
 
-    /// Where the partitions are.
+    /// The places of the partitions.
     pub(in crate::partition) fn places(&self) -> &Arc<Places> {
         &self.shared.places
     }
@@ -111,8 +112,8 @@ impl Partitions {
         &self.shared.scrubbed
     }
 
-    /// Has replicas move to other directories of this broker; the answer does not wait for that. Asking for the
-    /// directory that a replica is in ends its move to another one.
+    /// Moves replicas to other directories of this broker; the answer does not wait for the move. A request for the
+    /// directory that already holds the replica cancels its move to another one.
     pub async fn alter_directories(
         &self,
         wanted: Vec<WantedDirectory>,
@@ -138,12 +139,12 @@ impl Partitions {
         self.places().directories()
     }
 
-    /// The log directories that could not.
+    /// The log directories that could not be used at the start.
     pub fn unusable_directories(&self) -> &[PathBuf] {
         self.places().unusable_directories()
     }
 
-    /// Wakes whoever waits for records of a directory: it has failed.
+    /// Wakes all fetches that wait for records in a directory, since it has failed.
     pub fn wake_waiters_of(&self, directory: DirectoryId) {
         for replica in self.all() {
             if replica.directory().id() == directory {
@@ -152,16 +153,15 @@ impl Partitions {
         }
     }
 
-    /// Ends all waiting for records: fetches answer with what there is. To be called before the
-    /// connections are closed.
+    /// Ends all waits for records: fetches answer with what there is. Call this before the connections are closed.
     pub fn end_waits(&self) {
         for replica in self.all() {
             replica.waiters().close();
         }
     }
 
-    /// Opens what could not be opened in a directory for want of descriptors, now that there may be some. Returns
-    /// when that is done.
+    /// Opens the logs of a directory that could not be opened because there were no file descriptors. Returns when
+    /// that is done.
     pub(in crate::partition) fn open_again(&self, directory: &Arc<HostedDirectory>) {
         let mut again = self.places().unreadable();
         again.retain(|unreadable| {
@@ -197,7 +197,7 @@ impl Partitions {
         let _: Result<(), _> = is_done.recv();
     }
 
-    /// Has each directory's thread open what is to be opened there.
+    /// Passes the partitions to each directory's thread, which opens them.
     fn open_there(&self, batches: Batches, adopting: Adopting, done: &Completion) {
         for batch in batches.0 {
             let (partitions, done) = (self.clone(), done.clone());
@@ -209,7 +209,7 @@ impl Partitions {
         }
     }
 
-    /// Has partitions created that have never been here.
+    /// Creates partitions that have never been here.
     pub(super) fn create(&self, wanted: Vec<ToOpen>, done: &Completion) {
         if wanted.is_empty() {
             return;

@@ -1,11 +1,11 @@
 //! Opening many logs at once.
 //!
-//! Each directory has threads of its own: recovering a log is a scan that its disk can overlap with the
-//! next one, and disks do not wait for each other. A log that cannot be opened is reported with its
-//! reason; the others are not held up.
+//! Each directory has threads of its own. Recovering a log is a scan, which its disk can overlap with the next one,
+//! and disks do not wait for each other. A log that cannot be opened is reported with its reason; the others are not
+//! delayed.
 //!
-//! Most logs are as they were left, so opening one reads what cannot be known otherwise (its directory's listing,
-//! the sizes of its files, its leader epochs, the tail of its last segment) and writes nothing.
+//! Most logs are unchanged, so opening one reads only what is not recorded elsewhere (its directory's listing, the
+//! sizes of its files, its leader epochs, the tail of its last segment) and writes nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ use super::manager::Shared;
 use super::places::Unreadable;
 use super::progress::{RecoveryProgress, RecoveryWatch, Unwatched};
 
-/// From so many logs on, one sync of the whole file system is cheaper than one of each.
+/// From this many logs on, one sync of the whole file system is cheaper than one sync of each log.
 const MANY_LOGS: usize = 256;
 
 /// How many new logs are created at a time.
@@ -36,9 +36,9 @@ pub(in crate::partition) struct ToOpen {
     pub(in crate::partition) topic_id: TopicId,
     pub(in crate::partition) leadership: Leadership,
     pub(in crate::partition) config: Arc<TopicConfig>,
-    /// Where it is by what the image says; one of Kafka's reserved ids where it does not say.
+    /// Its directory in the image, or one of Kafka's reserved ids.
     pub(in crate::partition) assigned: DirectoryId,
-    /// Whether its directory is known to be of this topic id.
+    /// Whether its directory is known to have this topic id.
     pub(in crate::partition) has_this_id: bool,
 }
 
@@ -47,20 +47,20 @@ pub(super) struct Opened {
     pub(super) wanted: ToOpen,
     pub(super) directory: Arc<HostedDirectory>,
     pub(super) log: PartitionLog,
-    /// As its checkpoint says.
+    /// From its checkpoint.
     pub(super) high_watermark: Offset,
 }
 
-/// What opening in one directory needs to know besides the partition.
+/// The parameters for opening logs in one directory.
 pub(super) struct Context {
     pub(super) directory: Arc<HostedDirectory>,
     pub(super) clean_shutdown: bool,
     pub(super) recovery_points: PartitionOffsets,
     pub(super) log_starts: PartitionOffsets,
     pub(super) high_watermarks: PartitionOffsets,
-    /// Threads that recover logs.
+    /// The number of recovery threads.
     recovery_threads: usize,
-    /// Whether there may be something to recover.
+    /// Whether recovery may be needed.
     may_recover: bool,
     watch: Arc<dyn RecoveryWatch>,
     pub(super) producer_expiration: ProducerExpiration,
@@ -70,12 +70,12 @@ pub(super) struct Context {
 /// The partitions to be opened in one directory.
 pub(super) type Batch = (Context, Vec<ToOpen>);
 
-/// What is to be opened, by directory.
+/// The partitions to be opened, by directory.
 #[derive(Default)]
 pub(super) struct Batches(pub(super) Vec<Batch>);
 
 impl Batches {
-    /// What is to be opened in `directory`.
+    /// The partitions to be opened in `directory`.
     pub(super) fn of(&mut self, hosting: &Shared, directory: &Arc<HostedDirectory>) -> &mut Batch {
         let known = self
             .0
@@ -90,7 +90,7 @@ impl Batches {
 }
 
 impl Context {
-    /// For partitions that have never been here: there is nothing to recover.
+    /// For partitions that have never been here: nothing needs recovery.
     fn new(hosting: &Shared, directory: &Arc<HostedDirectory>) -> Self {
         let environment = &hosting.environment;
         let config = environment.settings();
@@ -109,9 +109,9 @@ impl Context {
         }
     }
 
-    /// How many logs are opened at a time. The setting says how many are recovered. Where there is nothing to
-    /// recover, opening keeps processors busy; and a new log only waits for the disk to sync some small files,
-    /// and disks sync many in the time of one.
+    /// How many logs are opened at a time. The setting is for logs that are recovered. Without recovery, opening uses
+    /// the processors. A new log only waits until the disk has synced some small files, and disks sync many in the
+    /// time of one.
     fn threads(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         match (self.may_recover, self.clean_shutdown) {
@@ -121,7 +121,7 @@ impl Context {
         }
     }
 
-    /// For the start: what the last stop has left.
+    /// For the start, with the offsets that the last run has left.
     pub(super) fn read_checkpoints(&mut self) -> Result<(), DirectoryError> {
         let directory = self.directory.log_directory();
         self.may_recover = true;
@@ -165,8 +165,8 @@ pub(super) fn open_all(batches: Vec<Batch>) -> Vec<Result<Opened, Box<Unreadable
     })
 }
 
-/// Has what an unclean stop has left in a directory be synced, all of it at once and beside everything else:
-/// where there are many logs, the next stop would sync them one by one, though nobody had written to them.
+/// Syncs everything that an unclean stop has left in a directory, all at once and in the background. Otherwise, with
+/// many logs, the next stop would sync them one by one, although nobody had written to them.
 pub(super) fn sync_found(directory: &Arc<HostedDirectory>, logs: Option<usize>) {
     if logs.unwrap_or(0) < MANY_LOGS {
         return;
@@ -217,13 +217,13 @@ fn open_in_one((context, wanted): Batch) -> Vec<Result<Opened, Box<Unreadable>>>
     opened
 }
 
-/// What several threads that do the same return together.
+/// The combined result of several threads that do the same work.
 fn in_parallel<T: Send>(threads: usize, run: impl Fn() -> Vec<T> + Copy + Send + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
         workers
             .into_iter()
-            // A worker that panics takes the start with it: what it had opened is not known.
+            // A panic of a worker is passed on to the start: it is not known what the worker had opened.
             .flat_map(|worker| {
                 worker
                     .join()

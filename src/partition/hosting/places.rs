@@ -1,4 +1,4 @@
-//! Where each partition that belongs here is found: what everybody else knows of hosting.
+//! Where each partition that belongs here is: the part of hosting that everybody else sees.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,22 +18,22 @@ pub(super) type HostedTopics = HashMap<TopicId, HashMap<i32, Place>>;
 #[derive(Clone)]
 pub(super) enum Place {
     Open(Arc<Replica>),
-    /// It is being made.
+    /// It is being created.
     Opening(Opening),
     /// Its log could not be opened.
     Unreadable(Box<Unreadable>),
-    /// It may be in a directory that is offline.
+    /// It may be in an offline directory.
     Offline,
 }
 
-/// A partition that is being made, as the image wants it now.
+/// A partition that is being created, with its newest state in the image.
 #[derive(Clone)]
 pub(super) struct Opening {
     pub(super) wanted: ToOpen,
     pub(super) directory: Arc<HostedDirectory>,
 }
 
-/// A partition whose log could not be opened, with what the checkpoints said of it: for another attempt.
+/// A partition whose log could not be opened, with its checkpoint entries, for another attempt.
 #[derive(Clone)]
 pub(in crate::partition) struct Unreadable {
     pub(in crate::partition) wanted: ToOpen,
@@ -41,7 +41,7 @@ pub(in crate::partition) struct Unreadable {
     pub(super) recovery_point: Offset,
     pub(super) log_start: Offset,
     pub(super) high_watermark: Offset,
-    /// Whether it may go better later, without a restart.
+    /// Whether a later attempt may succeed without a restart.
     pub(super) may_pass: bool,
 }
 
@@ -135,17 +135,17 @@ impl Places {
         self.directories.iter()
     }
 
-    /// The log directories that could not.
+    /// The log directories that could not be used at the start.
     pub(in crate::partition) fn unusable_directories(&self) -> &[PathBuf] {
         &self.unusable
     }
 
-    /// Whether a configured directory cannot be used at present.
+    /// Whether a configured directory is unusable at present.
     pub(in crate::partition) fn has_offline_directories(&self) -> bool {
         !self.unusable.is_empty() || self.directories().any(|directory| directory.is_offline())
     }
 
-    /// Writes a checkpoint of what is published in one of them; whether it is there now.
+    /// Writes a checkpoint of the published positions in one directory. Returns whether it was written.
     pub(in crate::partition) fn write_checkpoint(
         &self,
         directory: &Arc<HostedDirectory>,
@@ -162,7 +162,7 @@ impl Places {
         written.is_ok()
     }
 
-    /// What a checkpoint of `directory` is to say of all open partitions there.
+    /// The checkpoint entries of all open partitions in `directory`.
     pub(in crate::partition) fn published_offsets(
         &self,
         directory: &Arc<HostedDirectory>,
@@ -177,7 +177,7 @@ impl Places {
                 offsets.insert(replica.topic_partition().clone(), offset);
             }
         }
-        // Of what could not be opened nothing new is known.
+        // For partitions that could not be opened there is no newer state.
         for unreadable in self.unreadable() {
             let offset = match which {
                 Checkpoint::RecoveryPoint => unreadable.recovery_point,

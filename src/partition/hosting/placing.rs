@@ -1,10 +1,10 @@
-//! Which log directory a new replica goes to.
+//! Chooses the log directory of a new replica.
 //!
-//! The one that somebody has asked for with AlterReplicaLogDirs before the partition was there; else the
-//! one that the image names; else the one with the fewest replicas, counting moves under way.
+//! The first of these that applies: the directory that AlterReplicaLogDirs has asked for before the partition
+//! existed; the directory in the image; the directory with the fewest replicas, counting moves in progress.
 //!
-//! A partition that the image places in a directory which is not online may be there. While any directory is
-//! offline it is not created anew: when its directory comes back there would be two.
+//! If the image places a partition in a directory that is not online, the partition may be there. While any directory
+//! is offline, such a partition is not created anew: when its directory comes back there would be two.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::partition::directory::HostedDirectory;
 use super::manager::Shared;
 use super::opening::ToOpen;
 
-/// Chooses directories for a number of new replicas, each choice in view of those before.
+/// Chooses directories for a number of new replicas. Each choice counts the earlier ones.
 pub(super) struct Placing<'a> {
     hosting: &'a Shared,
     found: HashMap<DirectoryId, usize>,
-    /// Replicas by directory, counted when they first matter.
+    /// Replicas by directory, counted when first needed.
     counts: Option<HashMap<DirectoryId, usize>>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Placing<'a> {
             }
             counts
         });
-        // The first of several that are equal: the order of the configuration.
+        // The first of several equal ones: the order of the configuration.
         online
             .iter()
             .min_by_key(|directory| counts.get(&directory.id()).copied().unwrap_or(0))

@@ -1,5 +1,5 @@
-//! How far the logs of a directory are opened: a line a second in the log, and the same for whoever watches a
-//! start, or a stop, that takes its time ([`RecoveryWatch`]).
+//! The progress of opening the logs of a directory: a log line each second, and callbacks for a slow start or stop
+//! ([`RecoveryWatch`]).
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,38 +8,38 @@ use std::time::{Duration, Instant};
 use crate::base::{TopicPartition, lock};
 use crate::log::RecoveryReport;
 
-/// Between two lines about one directory.
+/// The interval between two lines about one directory.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Losses of one log that are told one by one.
+/// How many losses of one log are reported individually.
 const MOST_TOLD: usize = 16;
 
-/// How far a directory is.
+/// The progress of a directory's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenedLogs<'a> {
     /// The directory.
     pub directory: &'a Path,
     /// Logs that are open.
     pub opened: usize,
-    /// Logs that are to be opened.
+    /// The total number of logs to open.
     pub total: usize,
     /// Bytes that recovery has read.
     pub bytes_read: u64,
 }
 
-/// How far a directory is in a stop.
+/// The progress of a directory's stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedLogs<'a> {
     /// The directory.
     pub directory: &'a Path,
-    /// Logs that are closed.
+    /// The number of closed logs.
     pub closed: usize,
-    /// Logs that are to be closed.
+    /// The total number of logs to close.
     pub total: usize,
 }
 
-/// Is told how far a start is: when it begins, at most once a second, and at its end. And how far a stop is that
-/// takes longer than a second.
+/// Receives the progress of a start: at its begin, at most once a second, and at its end. It also receives the
+/// progress of a stop that takes longer than a second.
 pub trait RecoveryWatch: Send + Sync + std::fmt::Debug {
     /// Called from the threads that open logs; must not wait.
     fn logs_opened(&self, so_far: OpenedLogs<'_>);
@@ -107,7 +107,7 @@ impl<'a> RecoveryProgress<'a> {
         });
     }
 
-    /// A log is open. What was lost is told at once, the rest in sum.
+    /// A log is open. Some losses are reported at once, the rest as a sum.
     pub(in crate::partition) fn note_opened(
         &self,
         partition: &TopicPartition,
@@ -143,7 +143,7 @@ impl<'a> RecoveryProgress<'a> {
         }
     }
 
-    /// All that can be opened is open.
+    /// All logs are open that could be opened.
     pub(in crate::partition) fn end(&self) {
         let state = lock(&self.state);
         self.tell_watch(state.opened, state.bytes_read);

@@ -1,4 +1,4 @@
-//! What runs for the hosted partitions, apart from the handle that everybody has.
+//! The threads for the hosted partitions, apart from the handle that everybody has.
 
 use std::sync::Arc;
 use std::thread::{JoinHandle, available_parallelism};
@@ -33,7 +33,7 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("cannot start a storage thread: {0}")]
     Thread(#[from] std::io::Error),
-    /// The log directory could not be read or put in order.
+    /// The log directory could not be read or prepared.
     #[error("log directory {directory}: {reason}")]
     Directory {
         /// Which one.
@@ -41,7 +41,7 @@ pub enum StartError {
         /// What failed.
         reason: String,
     },
-    /// What is there and what the metadata knows do not fit together.
+    /// The directories and the metadata do not fit together.
     #[error(transparent)]
     ManyStrays(#[from] ManyStrays),
 }
@@ -72,7 +72,8 @@ impl std::fmt::Debug for Hosting {
 }
 
 impl Hosting {
-    /// Where replicas are that the image places elsewhere. To be asked for once, by whoever tells the controller.
+    /// Replicas that are in another directory than the image says. Taken once, by the task that informs the
+    /// controller.
     pub const fn take_assignments(&mut self) -> Option<mpsc::UnboundedReceiver<Assignment>> {
         self.assignments.take()
     }
@@ -82,9 +83,9 @@ impl Hosting {
 /// closed cleanly, and starts the lanes and the work in the background.
 ///
 /// # Errors
-/// When no directory can be used, what is in one makes no sense, or the metadata does not know many of the
-/// partitions that are there. A single partition that cannot be opened is answered for with errors, so that
-/// the rest of the broker serves.
+/// When no directory can be used, when the contents of one make no sense, or when the metadata does not know many of
+/// the partitions found. A single partition that cannot be opened is answered with errors, so that the rest of the
+/// broker serves.
 pub fn start<'a>(
     config: CurrentConfig,
     directories: LogDirectories,

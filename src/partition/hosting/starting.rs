@@ -1,5 +1,5 @@
-//! The begin of hosting. What the directories hold is looked at, then whether that can be right, and only then is
-//! anything changed in them.
+//! The start of hosting. It reads what the directories hold, then decides whether that can be right. Only then does
+//! it change anything in them.
 //!
 //! ```text
 //!   checkpoints, replicas and their topic ids read
@@ -41,7 +41,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Reads what the directories' checkpoints say, and which replicas are there.
+    /// Reads the directories' checkpoints and lists their replicas.
     fn look_around(
         &self,
         batches: &mut Batches,
@@ -62,7 +62,7 @@ impl Partitions {
         Ok(surveys)
     }
 
-    /// Puts the directories in order.
+    /// Prepares the directories.
     fn take_over(&self, surveys: Vec<Survey>, known: &Known<'_>) -> Result<Inventory, StartError> {
         let mut inventory = Inventory::default();
         for survey in surveys {
@@ -81,7 +81,7 @@ impl Partitions {
         Ok(inventory)
     }
 
-    /// Goes on without a directory whose disk fails, if there is another.
+    /// Continues without a directory whose disk fails, if there is another one.
     fn do_without(
         &self,
         directory: &Arc<HostedDirectory>,
@@ -96,7 +96,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Opens what was found, and creates what was not.
+    /// Opens the replicas that were found, and creates those that were not.
     fn open_first(&self, wanted: Vec<ToOpen>, mut batches: Batches, inventory: &Inventory) {
         let mut placing = Placing::new(&self.shared, inventory.counts());
         for wanted in wanted {

@@ -1,9 +1,10 @@
-//! Replicas of which the metadata knows nothing.
+//! Stray replicas, which the metadata does not know.
 //!
-//! Kafka renames each to `-stray` and goes on. For a few that is right: somebody has put a directory here, say. Where
-//! there are many, or where they are all that is here, the metadata is more likely to be the wrong one: an old copy, or
-//! that of another directory. So then nothing is changed and the start ends, until an operator says that so many are
-//! expected (`zurau.stray.partitions.max`). What the metadata log says was deleted does not count.
+//! Kafka renames each of them to `-stray` and continues. For a few that is right: for example, somebody has copied a
+//! directory here. If there are many, or if they are all that is here, the metadata is more likely to be wrong: an
+//! old copy, or that of another directory. In this case nothing is changed and the start is refused, until an
+//! operator says how many are expected (`zurau.stray.partitions.max`). Topics that the metadata log has deleted do
+//! not count.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -15,18 +16,18 @@ use crate::metadata::Image;
 use super::contents::Identified;
 use super::inventory::{Survey, placed_here};
 
-/// So many are set aside unasked, where the metadata knows at least others.
+/// This many are set aside without asking, if the metadata knows at least other replicas.
 const A_FEW: usize = 3;
 
-/// How many are named in the one line that tells of all.
+/// How many of them the log line names.
 const NAMED: usize = 5;
 
-/// What the metadata says when hosting begins.
+/// The state of the metadata when hosting begins.
 #[derive(Debug)]
 pub struct Known<'a> {
     /// The image.
     pub image: &'a Image,
-    /// Topics whose deletion is in the log: what is left of them is no sign of a wrong log.
+    /// Topics whose deletion is in the log: their remains do not suggest a wrong log.
     pub deleted: HashSet<TopicId>,
 }
 
@@ -39,7 +40,7 @@ impl<'a> From<&'a Image> for Known<'a> {
     }
 }
 
-/// There are more replicas of which the metadata knows nothing than a start may set aside.
+/// There are more stray replicas than a start may set aside.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the log directories hold {count} partitions of which the metadata log in {metadata:?} knows nothing, such as \
@@ -48,11 +49,11 @@ impl<'a> From<&'a Image> for Known<'a> {
      zurau.stray.partitions.max={count}"
 )]
 pub struct ManyStrays {
-    /// How many there are.
+    /// Their number.
     count: usize,
     /// Some of them.
     some: String,
-    /// Where the metadata log is.
+    /// The path of the metadata log.
     metadata: PathBuf,
 }
 

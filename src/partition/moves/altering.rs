@@ -1,4 +1,4 @@
-//! Asking for the log directory of a replica.
+//! Requests for the log directory of a replica.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use crate::partition::replica::Replica;
 
 use super::moving::Moves;
 
-/// Names of partitions that are remembered before they are there. Kafka has no bound.
+/// How many partitions are remembered before they exist. Kafka has no bound.
 const MOST_PREFERRED: usize = 10_000;
 
-/// The longest name of a directory.
+/// The maximum length of a directory name.
 const LONGEST_NAME: usize = 255;
 
-/// Why a replica does not go where it was asked to go.
+/// Why a replica cannot move to the requested directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AlterDirectoryError {
-    /// The name of its future replica could not be stored.
+    /// The path of its future replica is too long.
     #[error("the topic's name is too long")]
     NameTooLong,
-    /// No such path is in `log.dirs`.
+    /// The path is not in `log.dirs`.
     #[error("no such log directory is configured")]
     NoSuchDirectory,
-    /// A directory that it takes is offline.
+    /// A directory that is needed is offline.
     #[error("a log directory is offline")]
     Offline,
-    /// The partition is not on this broker. Should it be created here, it will be in that directory.
+    /// The partition is not on this broker. If it is created here later, it will be in that directory.
     #[error("no such partition on this broker")]
     NotHosted,
 }
@@ -40,20 +40,20 @@ impl From<LogError> for AlterDirectoryError {
     }
 }
 
-/// A replica and the directory that it shall be in.
+/// A replica and its requested directory.
 #[derive(Clone, Debug)]
 pub struct WantedDirectory {
     /// The partition.
     pub topic_partition: TopicPartition,
-    /// Its topic's id, where there is such a topic.
+    /// Its topic's id, if the topic exists.
     pub topic_id: Option<TopicId>,
     /// An absolute path of `log.dirs`.
     pub path: Arc<str>,
 }
 
 impl Moves {
-    /// Has replicas move to other directories of this broker; the answer does not wait for that. Asking for the
-    /// directory that a replica is in ends its move to another one.
+    /// Moves replicas to other directories of this broker; the answer does not wait for the move. A request for the
+    /// directory that already holds the replica cancels its move to another one.
     pub(in crate::partition) async fn alter(
         self: &Arc<Self>,
         wanted: Vec<WantedDirectory>,
@@ -105,18 +105,18 @@ impl Moves {
                 cancelled.wait_for_end();
             }
         }
-        // After the wait: the move may have come to its end before it could be cancelled.
+        // After the wait: the move may have ended before it could be cancelled.
         if Arc::ptr_eq(&replica.directory(), &target) {
             return Ok(());
         }
         if self.places.has_offline_directories() {
-            // A future replica of it may be in one of those.
+            // One of those may have a future replica of it.
             return Err(AlterDirectoryError::Offline);
         }
         self.create_future(&replica, &target, &target.path().join(name))
     }
 
-    /// Makes the future replica, so that the next start knows of the move, and begins to copy.
+    /// Creates the future replica, so that the next start knows of the move, and queues the copying.
     fn create_future(
         self: &Arc<Self>,
         replica: &Arc<Replica>,
@@ -125,7 +125,7 @@ impl Moves {
     ) -> Result<(), AlterDirectoryError> {
         let log_start = replica.published().positions.log_start;
         let options = self.future_options(replica, target, log_start);
-        // The mover opens it when its turn comes: until then nothing stays open.
+        // The mover opens it when its turn comes: until then no file stays open.
         drop(PartitionLog::open(
             path,
             replica.topic_partition().clone(),
@@ -135,7 +135,7 @@ impl Moves {
         Ok(begun.map_err(LogError::Io)?)
     }
 
-    /// How a future replica is opened, which begins at `log_start`.
+    /// The options to open a future replica that begins at `log_start`.
     pub(super) fn future_options(
         &self,
         replica: &Replica,
@@ -178,7 +178,7 @@ impl Moves {
         Ok(Arc::clone(directory))
     }
 
-    /// Remembers where a partition shall be once it is created here.
+    /// Remembers the directory for a partition that is not created here yet.
     fn prefer(&self, partition: &TopicPartition, target: &HostedDirectory) {
         let mut preferred = lock(&self.preferred);
         if preferred.len() < MOST_PREFERRED || preferred.contains_key(partition) {

@@ -1,5 +1,5 @@
-//! What the controller is to be told: which directory holds a replica. The image says so too, but the broker
-//! chooses, finds and moves.
+//! What the controller must learn: which directory holds a replica. The image records it too, but the broker chooses,
+//! finds and moves replicas.
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -7,10 +7,10 @@ use crate::base::{DirectoryId, TopicId};
 use crate::partition::hosting::opening::ToOpen;
 use crate::partition::replica::Replica;
 
-/// Called when the controller has taken an assignment down, or never will.
+/// Called when the controller has recorded an assignment, or never will.
 type Answer = Box<dyn FnOnce(bool) + Send>;
 
-/// The way to whoever tells the controller.
+/// The sending side to the task that informs the controller.
 #[derive(Clone)]
 pub(in crate::partition) struct Assignments(UnboundedSender<Assignment>);
 
@@ -19,7 +19,7 @@ impl Assignments {
         Self(way)
     }
 
-    /// Has the controller be told, if anybody does that.
+    /// Sends an assignment to the controller, if there is a task for that.
     pub(in crate::partition) fn send(&self, assignment: Assignment) {
         drop(self.0.send(assignment));
     }
@@ -63,7 +63,7 @@ impl Assignment {
         self
     }
 
-    /// The controller has written the assignment down, or has refused it.
+    /// The controller has recorded the assignment, or has refused it.
     pub fn answered(mut self, is_taken: bool) {
         if let Some(answer) = self.answer.take() {
             answer(is_taken);

@@ -1,5 +1,5 @@
-//! One move from its first batch to the change of places, all on the mover's thread: for the last step it
-//! takes the log out of its lane, so that neither lane waits for the other directory's disk.
+//! One move from its first batch to the swap, all on the mover's thread. For the last step it takes the log out of
+//! its lane, so that neither lane waits for the other directory's disk.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
@@ -23,31 +23,31 @@ use super::moving::{Move, Moves};
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// How much is copied between two syncs: so the last step has little left to sync.
+/// How much is copied between two syncs, so that the last step has little left to sync.
 const SYNC_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What may be copied in the last step, while appends wait; more with every attempt, so that a
-/// partition which is written faster than it is copied still gets there.
+/// How much may be copied in the last step, while appends wait. It grows with every attempt, so the move of a
+/// partition that is written faster than it is copied still ends.
 const LAST_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How long a mover waits before it tries again what there was no descriptor for.
+/// How long a mover waits for a file descriptor before the next attempt.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a mover that has copied too much waits before it looks again: a directory that fails wakes nobody.
+/// How long a mover that exceeded the rate waits before it checks again: a directory that fails wakes nobody.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a move does not go on.
+/// Why a move stops.
 #[derive(Debug)]
 enum Broken {
-    /// Somebody wants it to end, or the partition is gone: the future replica goes.
+    /// The move was cancelled, or the partition is gone: the future replica is removed.
     Cancelled,
-    /// The broker stops or a directory has failed: the next start goes on.
+    /// The broker stops or a directory has failed: the next start continues the move.
     Suspended,
-    /// It cannot be done: the future replica goes.
+    /// It cannot be done: the future replica is removed.
     Failed(String),
-    /// The replica has let go what a copy would have to begin with: it begins anew.
+    /// The replica has deleted the records that the copy would begin with: the copy starts again.
     Overtaken,
-    /// There is no descriptor left at present.
+    /// There is no file descriptor at present.
     OutOfDescriptors,
 }
 
@@ -85,16 +85,16 @@ impl From<std::io::Error> for Broken {
 pub(in crate::partition) struct Mover<'a> {
     moves: &'a Moves,
     moving: &'a Arc<Move>,
-    /// The controller has written down that the replica is in the target.
+    /// The controller has recorded that the replica is in the target.
     is_assigned: bool,
 }
 
-/// What came of an attempt to change places.
+/// The result of an attempt to swap.
 enum Change {
     Done,
-    /// The target failed as the replica was put in place: nobody knows which one the next start will find.
+    /// The target failed while the replica was put in place: it is not known which one the next start will find.
     InDoubt,
-    /// There is too much left to copy while appends wait.
+    /// Too much is left to copy while appends wait.
     NotYet(Box<PartitionLog>),
     Broken(Broken),
 }
@@ -162,7 +162,7 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Whether there is still a point in it.
+    /// Whether the move should continue.
     fn check(&self) -> Result<(), Broken> {
         let Move {
             replica, target, ..
@@ -184,8 +184,8 @@ impl<'a> Mover<'a> {
         self.moves.environment.now()
     }
 
-    /// Opens the future replica, or makes it. What is there is checked whole: nobody has said how far it is
-    /// synced.
+    /// Opens the future replica, or creates it. An existing one is checked as a whole: it is not recorded how far it
+    /// is synced.
     fn open(&self) -> Result<PartitionLog, Broken> {
         let Move {
             replica,
@@ -200,7 +200,7 @@ impl<'a> Mover<'a> {
         };
         let (mut log, _) = open()?;
         if log.log_start() > first {
-            // Something has taken away its beginning.
+            // Its first records were removed.
             drop(log);
             let partition = replica.topic_partition();
             let renamed = target.rename(path, partition, ReplicaState::Deleted)?;
@@ -233,7 +233,7 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Holds the copies of all movers to `replica.alter.log.dirs.io.max.bytes.per.second`.
+    /// Limits the copies of all movers to `replica.alter.log.dirs.io.max.bytes.per.second`.
     fn keep_pace(&self, copied: u64) -> Result<(), Broken> {
         let mut bytes = usize::try_from(copied).unwrap_or(usize::MAX);
         loop {
@@ -253,8 +253,8 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Has the image say where the replica will be, before it is there: if the target is offline at the next
-    /// start, nobody may take the partition for one that was never made.
+    /// Records the new directory in the image before the replica is there. Otherwise, if the target is offline at the
+    /// next start, the partition might be taken for one that was never created.
     fn tell_controller(&mut self) -> Result<(), Broken> {
         if self.is_assigned {
             return Ok(());
@@ -276,9 +276,8 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Syncs what there is and has the target's checkpoints say so: after a crash behind the change of places
-    /// nothing of it must be taken for unsynced, and nothing that was deleted must come back. Returns the log start
-    /// that they name.
+    /// Syncs the copy and writes the target's checkpoints. After a crash behind the swap, none of its data must be
+    /// taken for unsynced, and no deleted records must come back. Returns the log start in the checkpoints.
     fn announce(&self, log: &mut PartitionLog) -> Result<Offset, Broken> {
         let target = &self.moving.target;
         let recovery_point = log.sync_whole()?;
@@ -299,8 +298,7 @@ impl<'a> Mover<'a> {
         Ok(log_start)
     }
 
-    /// The last step, with the log taken out of its lane. It goes on in the lane of the directory that it is in
-    /// then.
+    /// The last step, with the log taken out of its lane. The log then continues in the lane of its directory.
     fn change_places(&self, log: PartitionLog, log_start: Offset, most: u64) -> Change {
         let mut detached = self.moving.replica.detach();
         let Some(hosted) = detached.as_mut().and_then(Detached::hosted) else {
@@ -310,7 +308,7 @@ impl<'a> Mover<'a> {
                 false => Broken::Cancelled,
             });
         };
-        // Records that were deleted since the checkpoint was written: it must say so first.
+        // Records that were deleted since the checkpoint was written: the checkpoint must be written again first.
         if hosted.log.log_start() > log_start {
             return Change::NotYet(Box::new(log));
         }
@@ -321,7 +319,7 @@ impl<'a> Mover<'a> {
         change
     }
 
-    /// Leaves a move as it is, for the next start, unless the image would then say something wrong meanwhile.
+    /// Leaves a move as it is, for the next start, unless the image would then be wrong meanwhile.
     fn let_go(&self) {
         if self.signal().has_ended() {
             return;
@@ -336,7 +334,7 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Undoes what a move has done that will not come to its end.
+    /// Undoes the steps of a move that will not be completed.
     pub(in crate::partition) fn take_back(&self) {
         self.let_go();
         let Move {
@@ -351,7 +349,7 @@ impl<'a> Mover<'a> {
         let partition = replica.topic_partition();
         match target.rename(path, partition, ReplicaState::Deleted) {
             Ok(renamed) => target.delete_later(renamed, self.now()),
-            // The next start finds it and goes on with the move, or somebody cancels it again.
+            // The next start finds it and continues the move, or the move is cancelled again.
             Err(error) => target.note_failure("cancelling a move", &error),
         }
     }
@@ -374,12 +372,12 @@ fn copy_once(
         return Ok(ControlFlow::Break(()));
     };
     log.append_as_follower(&slice.read()?, now)?;
-    // What is committed the log that is copied knows.
+    // The log that is copied knows what is committed.
     log.committed(log.log_end());
     Ok(ControlFlow::Continue(()))
 }
 
-/// Where a copy of the log begins: with the batch that holds the log start.
+/// Where a copy of the log begins: at the batch that contains the log start.
 fn first_offset(view: &LogView) -> Result<Offset, Broken> {
     let start = view.log_start();
     let first = view
@@ -429,8 +427,8 @@ fn change_places(
     let old_recovery_point = hosted.log.recovery_point();
     let (source, replaced) = hosted.replace_log(future, target);
     if let Err(error) = in_place {
-        // Whatever the next start finds, nothing may be acknowledged that is only in one of the two: with its
-        // new directory the partition is offline. The old replica keeps its place in the checkpoints.
+        // Whatever the next start finds, nothing may be acknowledged that is only in one of the two replicas: the
+        // partition goes offline with its new directory. The old replica keeps its place in the checkpoints.
         target.fail(&format_args!("{partition} after its move: {error}"));
         source.expect(&partition, old_recovery_point, replaced.log_start());
         return Change::InDoubt;
@@ -440,7 +438,7 @@ fn change_places(
     Change::Done
 }
 
-/// Makes the future replica the same as the replica.
+/// Makes the future replica equal to the replica.
 fn complete(
     hosted: &Hosted,
     view: &LogView,
@@ -453,7 +451,7 @@ fn complete(
     Ok(())
 }
 
-/// Removes the replica that another has replaced; who reads it reads on.
+/// Removes the replica that was replaced; readers that hold its files can continue.
 fn remove(source: &HostedDirectory, replaced: PartitionLog, replica: &Replica, now: Timestamp) {
     let partition = replica.topic_partition();
     let due = now.plus_millis(replica.config().file_delete_delay_ms);

@@ -9,17 +9,20 @@
 //!   a/orders-0                               b/orders-0                  the second rename of two is still to come
 //!   a/orders-0.<hex>-delete                  b/orders-0                  serves
 //! ```
-//! Appends wait (in their [`Route`](crate::partition::route)) only for the last step, which copies little: what has come since
-//! the mover was abreast. They go on in a lane of the other directory. Nothing is acknowledged from one replica that is not in the other when they change places.
+//! Appends wait (in their [`Route`](crate::partition::route)) only for the last step, which copies little: what was
+//! appended since the mover had caught up. They continue in a lane of the other directory. Nothing is acknowledged
+//! from one replica that is not in the other when they are swapped.
 //!
 //! A crash leaves
-//! - the replica in `a` and a future one in `b`: the move goes on, whatever the image says. Kafka, which
-//!   puts the future replica in place when the image names its directory, loses what it had not copied;
-//! - both: the future one was complete and synced, and the image names `b` ([`crate::partition::hosting::inventory`]).
-//! - only the future replica, since `a` is gone from the configuration: it takes the plain name if the image
-//!   names its directory; while any directory is offline it waits.
+//! - the replica in `a` and a future one in `b`: the move continues, whatever the image says. Kafka puts the future
+//!   replica in place when the image names its directory, and loses what was not copied yet;
+//! - both: the future one was complete and synced, and the image names `b`
+//!   ([`crate::partition::hosting::inventory`]);
+//! - only the future replica, since `a` was removed from the configuration: it gets the plain name if the image names
+//!   its directory; while any directory is offline it waits.
 //!
-//! One mover for each target directory, started with its first move, takes one move after another.
+//! There is one mover for each target directory, started with the directory's first move. It carries out one move
+//! after another.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -40,7 +43,7 @@ use crate::partition::upkeep::workers::{Signal, Workers};
 use super::assignment::Assignments;
 use super::copying::Mover;
 
-/// A move under way, or waiting for its mover.
+/// A move in progress, or waiting for its mover.
 pub(in crate::partition) struct Move {
     pub(in crate::partition) replica: Arc<Replica>,
     pub(in crate::partition) target: Arc<HostedDirectory>,
@@ -52,10 +55,10 @@ pub(in crate::partition) struct Move {
     end: Condvar,
 }
 
-/// Who may touch a future replica.
+/// Who may access a future replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nobody yet: its mover is at other moves.
+    /// Nobody yet: its mover is busy with other moves.
     Queued,
     /// Its mover.
     Running,
@@ -63,7 +66,7 @@ enum Stage {
     Ended,
 }
 
-/// How far a future replica is.
+/// The progress of a future replica.
 #[derive(Debug, Default)]
 pub(in crate::partition) struct Copied {
     bytes: AtomicU64,
@@ -97,7 +100,7 @@ impl Move {
         )
     }
 
-    /// Goes from one stage to the next, unless somebody else has.
+    /// Changes the stage, unless somebody else has changed it before.
     fn pass(&self, from: Stage, to: Stage) -> bool {
         let mut stage = lock(&self.stage);
         let passes = *stage == from;
@@ -120,7 +123,7 @@ impl Move {
 
 type Key = (TopicId, i32);
 
-/// All moves of this broker and the threads that carry them out.
+/// All moves of this broker, and the threads that carry them out.
 pub(in crate::partition) struct Moves {
     pub(super) environment: Environment,
     pub(super) places: Arc<Places>,
@@ -130,9 +133,9 @@ pub(in crate::partition) struct Moves {
     workers: Workers,
     /// What was copied, for `replica.alter.log.dirs.io.max.bytes.per.second`.
     pub(super) rate: Rate,
-    /// Held by whoever decides about moves, from the look at what there is to the change.
+    /// Held while a decision about moves is made, from the check to the change.
     pub(super) deciding: Mutex<()>,
-    /// Directories that were asked for before the partition was there.
+    /// Directories that were requested before the partition existed.
     pub(super) preferred: Mutex<HashMap<TopicPartition, DirectoryId>>,
 }
 
@@ -155,7 +158,7 @@ impl Moves {
         }
     }
 
-    /// The directory that somebody has asked for before the partition was there. It is asked for once.
+    /// Takes the directory that was requested before the partition existed.
     pub(in crate::partition) fn take_preferred(
         &self,
         partition: &TopicPartition,
@@ -163,7 +166,7 @@ impl Moves {
         lock(&self.preferred).remove(partition)
     }
 
-    /// Tells the movers that they end, or have to look again: at a move that is cancelled, at the rate.
+    /// Wakes the movers, to end, or to check for a cancelled move or a new rate.
     pub(in crate::partition) const fn signal(&self) -> &Arc<Signal> {
         self.workers.signal()
     }
@@ -177,7 +180,7 @@ impl Moves {
         lock(&self.under_way).get(&key).cloned()
     }
 
-    /// Ends all movers where they stand; the next start goes on.
+    /// Stops all movers where they are; the next start continues their moves.
     pub(in crate::partition) fn stop(&self) {
         self.signal().end();
         // A mover may wait for its next move.
@@ -202,7 +205,7 @@ impl Moves {
 }
 
 impl Moves {
-    /// Begins, or goes on with, a move to the future replica at `path` in `target`.
+    /// Starts, or continues, a move to the future replica at `path` in `target`.
     pub(in crate::partition) fn begin(
         self: &Arc<Self>,
         replica: &Arc<Replica>,
@@ -227,7 +230,7 @@ impl Moves {
         Ok(())
     }
 
-    /// Cancels a move, if there is one, and does not wait for its mover. The future replica goes.
+    /// Cancels a move, if there is one, and does not wait for its mover. The future replica is removed.
     pub(in crate::partition) fn cancel(
         self: &Arc<Self>,
         topic: TopicId,
@@ -237,7 +240,7 @@ impl Moves {
         cancelled.is_cancelled.store(true, Ordering::Release);
         self.signal().look_again();
         if cancelled.pass(Stage::Queued, Stage::Running) {
-            // Its mover has not come to it, and will pass it over.
+            // Its mover has not started it, and will skip it.
             let (moves, ended) = (Arc::clone(self), Arc::clone(&cancelled));
             cancelled.target.changes().send(move || {
                 Mover::new(&moves, &ended).take_back();
@@ -247,7 +250,7 @@ impl Moves {
         Some(cancelled)
     }
 
-    /// Goes on with the moves that the last stop has broken off.
+    /// Continues the moves that the last stop has interrupted.
     pub(in crate::partition) fn resume(self: &Arc<Self>, futures: Vec<FutureReplica>) {
         for FutureReplica {
             topic_partition,
@@ -258,7 +261,7 @@ impl Moves {
         } in futures
         {
             let Ok(replica) = self.places.find(topic_id, topic_partition.partition) else {
-                // Its replica is in a directory that is offline, or cannot be read: another start may tell.
+                // Its replica is in a directory that is offline, or cannot be read: a later start may find it.
                 continue;
             };
             let is_there_already = Arc::ptr_eq(&replica.directory(), &directory);
@@ -304,7 +307,7 @@ impl Moves {
     }
 }
 
-/// A mover's life: one move after another until the broker stops.
+/// The loop of a mover: one move after another until the broker stops.
 fn carry_out_all(moves: &Moves, queue: &Receiver<Arc<Move>>) {
     for moving in queue {
         if moving.pass(Stage::Queued, Stage::Running) {

@@ -1,4 +1,4 @@
-//! What waits to be prepared, and in which order it is taken. Knows no threads and no clock.
+//! The appends that wait for preparation, and the order in which they are taken. Has no threads and no clock.
 //!
 //! ```text
 //!   line (partition 7, connection a):  recompress, pass, check          one after another
@@ -8,12 +8,12 @@
 //!   checks:                       address -> connection -> lines whose first step is a check
 //!   recompressions:  directory -> address -> connection -> lines whose first step is a recompression
 //! ```
-//! Of each kind of work the next step belongs to the address that was served least lately, of its connections to
-//! the one that was served least, and of its lines to the one that has waited longest ([`Shares`]). A line whose
-//! step has been taken waits until that has been handed on.
+//! For each kind of work, the next step belongs to the address that was served least lately. Of its connections, it
+//! belongs to the one that was served least, and of that one's lines to the one that has waited longest ([`Shares`]).
+//! A line whose step was taken waits until that step has been handed on.
 //!
-//! What a recompression makes needs memory until its lane has written it. Each directory has so much [`ROOM`] for that:
-//! where there is none, the next step waits for it, and steps of other directories do not.
+//! The result of a recompression needs memory until its lane has written it. Each directory has [`ROOM`] for this: if
+//! there is not enough, the next step waits for it, and steps of other directories do not.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::base::DirectoryId;
 use super::shares::Shares;
 use super::source::{Address, Source};
 
-/// Bytes that the results waiting for the lanes of one directory may have; one result may be larger.
+/// The maximum number of bytes of results that wait for the lanes of one directory; a single result may be larger.
 pub(super) const ROOM: usize = 16 * 1024 * 1024;
 
 /// The appends of one source to one partition, which keep their order.
@@ -33,24 +33,24 @@ pub(super) struct LineId {
     pub(super) source: Source,
 }
 
-/// Which workers do it.
+/// The kind of workers that does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Check,
     Recompress,
 }
 
-/// Memory for what a step makes.
+/// Memory for the result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) directory: DirectoryId,
     pub(super) bytes: usize,
 }
 
-/// What is to be done with a step.
+/// The kind of work of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Nothing: it only has its place.
+    /// None: it only keeps its place.
     Pass,
     Check,
     Recompress(Need),
@@ -78,18 +78,18 @@ impl Work {
 pub(super) struct Taken<T> {
     pub(super) line: LineId,
     pub(super) step: T,
-    /// What was set aside for it; to be given back.
+    /// The memory that was reserved for it; to be given back.
     pub(super) need: Option<Need>,
 }
 
-/// What becomes of a line whose step has been handed on.
+/// What a line does after its step has been handed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<T> {
-    /// These are to be handed on as they are; then the line is asked again.
+    /// These are to be handed on as they are; then call this again.
     Pass(Vec<T>),
     /// It waits for a worker of this kind.
     Waits(Kind),
-    /// There is nothing more.
+    /// The line is empty.
     Ends,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Lines<T> {
     lines: BTreeMap<LineId, VecDeque<(Work, T)>>,
     checks: Waiting,
     recompressions: BTreeMap<DirectoryId, Directory>,
-    /// How many recompressions have begun.
+    /// How many recompressions were started.
     begun: u64,
 }
 
@@ -107,10 +107,10 @@ pub(super) struct Lines<T> {
 #[derive(Debug, Default)]
 struct Directory {
     waiting: Waiting,
-    /// Memory that their results have or will have.
+    /// The memory that their results have or will have.
     needed: usize,
     under_way: usize,
-    /// The number of the one that began last.
+    /// The number of the one that was started last.
     last: u64,
 }
 
@@ -148,7 +148,7 @@ impl<T> Lines<T> {
             .collect()
     }
 
-    /// Adds a step at the end of a line. A step that only passes needs a line that is there.
+    /// Adds a step at the end of a line. For a step that only passes, the line must exist.
     pub(super) fn push(&mut self, line: LineId, work: Work, step: T) {
         if let Some(steps) = self.lines.get_mut(&line) {
             steps.push_back((work, step));
@@ -194,8 +194,8 @@ impl<T> Lines<T> {
         Some(taken)
     }
 
-    /// Takes out what waits behind the step that was taken of this line: nobody wants it any more. The line goes on with
-    /// what comes later, after [`Self::end`] and [`Self::go_on`].
+    /// Removes the steps behind the one that was taken from this line: nobody wants them any more. The line continues
+    /// with later steps, after [`Self::end`] and [`Self::go_on`].
     pub(super) fn abandon(&mut self, line: LineId) -> Vec<T> {
         let steps = self.lines.get_mut(&line).map(std::mem::take);
         let steps = steps.into_iter().flatten();
@@ -208,7 +208,7 @@ impl<T> Lines<T> {
         Some(Taken { line, step, need })
     }
 
-    /// The step that was taken, of this line and with this need, has cost so much.
+    /// Reports the cost of the step that was taken from this line, with this need.
     pub(super) fn end(&mut self, line: LineId, need: Option<Need>, spent: Duration) {
         let Some(need) = need else {
             return self.checks.end(line.source, spent);
@@ -218,7 +218,7 @@ impl<T> Lines<T> {
         directory.waiting.end(line.source, spent);
     }
 
-    /// The steps that were taken have been handed on: what comes next.
+    /// The steps that were taken have been handed on. Returns what the line does next.
     pub(super) fn go_on(&mut self, line: LineId) -> Next<T> {
         let Some(steps) = self.lines.get_mut(&line) else {
             return Next::Ends;
@@ -241,14 +241,14 @@ impl<T> Lines<T> {
         Next::Waits(kind)
     }
 
-    /// Memory that was set aside and is needed no more; whether a line may have waited for it.
+    /// Gives back reserved memory. Returns whether a line may have waited for it.
     pub(super) fn give_back(&mut self, need: Need) -> bool {
         let directory = self.recompressions.entry(need.directory).or_default();
         directory.needed = directory.needed.saturating_sub(need.bytes);
         directory.waiting.first().is_some()
     }
 
-    /// Everything that no worker has taken.
+    /// Takes everything that no worker has taken.
     pub(super) fn take_all(&mut self) -> Vec<T> {
         let lines = std::mem::take(&mut self.lines);
         self.checks = Waiting::default();

@@ -1,22 +1,22 @@
-//! Who is served next among those who wait: whoever is being served least, and has been served least lately.
+//! Chooses who is served next among those who wait: the party that is served least now, and was served least lately.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Duration;
 
-/// How many parties are remembered that wait for nothing.
+/// How many idle parties are remembered.
 const MOST_REMEMBERED: usize = 4096;
 
-/// Parties, and what each of them has had.
+/// The parties, and the time that each of them has had.
 ///
-/// What a party has had is remembered for as long as somebody waits who has had less. Who was away comes back
-/// with as much as the one served last: idle time is not saved up.
+/// A party's time is remembered as long as another one waits that has had less. A party that comes back counts as
+/// having had as much as the one served last: idle time is not saved up.
 #[derive(Debug)]
 pub(super) struct Shares<K> {
     parties: HashMap<K, Party>,
-    /// Jobs under way, time had, and whose: in this order they are served.
+    /// Running jobs, time had, and party: parties are served in this order.
     waiting: BTreeSet<(usize, Duration, K)>,
-    /// What the one had that was served last.
+    /// The time that the party served last has had.
     floor: Duration,
 }
 
@@ -38,12 +38,12 @@ impl<K> Default for Shares<K> {
 }
 
 impl<K: Copy + Ord + Hash> Shares<K> {
-    /// Whether nobody waits, is served or is remembered.
+    /// Whether no party waits, is served or is remembered.
     pub(super) fn is_empty(&self) -> bool {
         self.parties.is_empty()
     }
 
-    /// `key` waits, if it does not yet.
+    /// `key` waits, if it does not wait yet.
     pub(super) fn wait(&mut self, key: K) {
         let floor = self.floor;
         self.change(key, |party| {
@@ -54,7 +54,7 @@ impl<K: Copy + Ord + Hash> Shares<K> {
         });
     }
 
-    /// `key` waits for nothing more.
+    /// `key` does not wait any more.
     pub(super) fn leave(&mut self, key: K) {
         self.change(key, |party| party.waits = false);
         self.forget(key);
@@ -74,7 +74,7 @@ impl<K: Copy + Ord + Hash> Shares<K> {
         self.floor = self.floor.max(had);
     }
 
-    /// A job of `key` has taken so long.
+    /// A job of `key` ends after this time.
     pub(super) fn end(&mut self, key: K, spent: Duration) {
         self.change(key, |party| {
             party.under_way = party.under_way.saturating_sub(1);
@@ -95,7 +95,7 @@ impl<K: Copy + Ord + Hash> Shares<K> {
         result
     }
 
-    /// Lets go of what no longer makes a difference.
+    /// Forgets parties that no longer make a difference.
     fn forget(&mut self, key: K) {
         let floor = self.floor;
         let is_idle = |party: &Party| !party.waits && party.under_way == 0;

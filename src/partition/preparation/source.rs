@@ -1,8 +1,8 @@
-//! From where an append comes, for turns among those who have none to give each other.
+//! The origin of an append, used for fair turns between clients.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// From where an append comes: what comes from the same source keeps its order, and shares one turn.
+/// The origin of an append: appends of the same source keep their order, and share one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// This broker itself.
@@ -11,7 +11,7 @@ pub enum Source {
     Connection(SocketAddr),
 }
 
-/// One party, however many connections it has.
+/// One client address, however many connections it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Address {
     Broker,
@@ -22,13 +22,12 @@ impl Source {
     /// The first in order.
     pub(super) const LEAST: Self = Self::Broker;
 
-    /// Whether nobody may be left to hear of what it has appended, so that it need not be done. What the broker
-    /// appends itself, it means.
+    /// Whether the append may be dropped when nobody waits for its result. The broker's own appends are always made.
     pub(super) const fn may_leave(self) -> bool {
         matches!(self, Self::Connection(_))
     }
 
-    /// Whose connection it is. Of an IPv6 address the network counts, since one party has all the addresses of it.
+    /// The address of the connection. For IPv6 this is the network, since one client has all its addresses.
     pub(super) const fn address(self) -> Address {
         match self {
             Self::Broker => Address::Broker,

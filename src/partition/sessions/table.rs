@@ -1,15 +1,14 @@
-//! The sessions that there are, and which of them gives way to another one.
+//! All sessions, and which of them is evicted for a new one.
 //!
-//! Bounded are the number of sessions and the bytes that all of them take. When there is no room for one more:
+//! The number of sessions and their total bytes are bounded. When there is no room for another one:
 //!
-//! 1. A session that was not used for two minutes gives way, as with Kafka; the one first that was not used for
-//!    longest.
-//! 2. Else, one of the address that has most, if that has more than the address that asks will have: whatever one
-//!    address does, the others get their share. Kafka prefers followers and large sessions here; a stranger can be
-//!    both.
-//! 3. Else, there is no session: the client names everything each time.
+//! 1. A session that was not used for two minutes is evicted, as in Kafka; the least recently used one first.
+//! 2. Otherwise, a session of the address with the largest share is evicted, if that share is larger than the new
+//!    share of the requesting address: whatever one address does, the others get their share. Kafka prefers followers
+//!    and large sessions here; any client can claim to be both.
+//! 3. Otherwise, there is no session: the client names everything each time.
 //!
-//! A session that gives way is not found any more; its client starts anew.
+//! An evicted session is not found any more; its client starts anew.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,14 +20,14 @@ use crate::base::Timestamp;
 
 use super::{Session, SessionLimits};
 
-/// A session that was not used for so long may give its place to a new one.
+/// A session that was not used for this time may be replaced by a new one.
 pub(super) const REPLACEABLE_AFTER_MS: i64 = 120_000;
 
-/// What a session costs beside its partitions, in bytes.
+/// The memory of a session besides its partitions, in bytes.
 const SESSION_BYTES: usize = 1024;
 
-/// Who has a share in the sessions: an IPv4 address, or the network of an IPv6 address, of which everybody has
-/// more addresses than can be counted.
+/// The owner of a share of the sessions: an IPv4 address, or an IPv6 network, since everybody has any number of
+/// addresses in theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Holder(IpAddr);
 
@@ -60,13 +59,13 @@ struct Kept {
 }
 
 impl Kept {
-    /// Whether a request of it is being worked on.
+    /// Whether one of its requests is being processed.
     fn is_in_use(&self) -> bool {
         Arc::strong_count(&self.session) > 1
     }
 }
 
-/// What was taken out of the table. To be dropped when the table is not locked: it may have many partitions.
+/// Sessions removed from the table. Drop them when the table is not locked: they may have many partitions.
 pub(super) type Gone = Vec<Arc<Mutex<Session>>>;
 
 /// All sessions.
@@ -88,13 +87,13 @@ impl SessionTable {
         }
     }
 
-    /// The session of this id.
+    /// The session with this id.
     pub(super) fn get(&self, id: i32) -> Option<Arc<Mutex<Session>>> {
         let kept = self.sessions.get(&id)?;
         Some(Arc::clone(&kept.session))
     }
 
-    /// Adds a session of these bytes if there is room, with its id.
+    /// Adds a session with this many bytes if there is room. Returns its id.
     pub(super) fn insert(
         &mut self,
         session: Arc<Mutex<Session>>,
@@ -125,8 +124,8 @@ impl SessionTable {
         Some(id)
     }
 
-    /// Takes note that the session is used and has these bytes now. False when it is not there any more, or has to
-    /// go since there is no room for what it has become.
+    /// Records that the session was used and has this many bytes now. False when it was evicted before, or is evicted
+    /// now because there is no room for its growth.
     pub(super) fn note_used(
         &mut self,
         id: i32,
@@ -156,14 +155,14 @@ impl SessionTable {
         true
     }
 
-    /// Takes a session out.
+    /// Removes a session.
     pub(super) fn remove(&mut self, id: i32) -> Option<Arc<Mutex<Session>>> {
         let kept = self.sessions.remove(&id)?;
         self.take_from_share(kept.holder, 1, kept.bytes);
         Some(kept.session)
     }
 
-    /// Has others give way until there is room for `more`. `but` stays.
+    /// Evicts sessions until there is room for `more`. `but` is never evicted.
     fn make_room(
         &mut self,
         more: Share,
@@ -202,7 +201,7 @@ impl SessionTable {
         }
     }
 
-    /// Of these sessions the one that was not used for longest.
+    /// The least recently used one of these sessions.
     fn least_used(&self, but: Option<i32>, may_go: impl Fn(&Kept) -> bool) -> Option<i32> {
         self.sessions
             .iter()
@@ -211,7 +210,7 @@ impl SessionTable {
             .map(|(id, _)| *id)
     }
 
-    /// Who has most, and more than `holder` would have with `more`.
+    /// The owner with the largest share, if it is larger than the share of `holder` would be with `more`.
     fn greediest(
         &self,
         measure: impl Fn(Share) -> usize,

@@ -1,4 +1,4 @@
-//! What compacts logs in the background: a few threads that take the filthiest log in turn.
+//! Compacts logs in the background: a few threads, each of which takes the dirtiest log next.
 //!
 //! ```text
 //!   cleaner:  choose ----- ask -------> map, then per group: ask ----> rewrite ----> ask ---> checkpoint
@@ -6,18 +6,17 @@
 //!             what is    the lane makes                  the lane makes          the lane exchanges
 //!             published  the job                         the files               the segments
 //! ```
-//! A log is looked at by what is published of it, so that looking costs its lane nothing. The job's reading
-//! and writing is done here, at the rate that is allowed; names are changed by the lane that owns the log
-//! (see [`crate::log::compact`]).
+//! A log is chosen by its published state, so the choice costs its lane nothing. The job's reading and writing is
+//! done here, at the configured rate; the lane that owns the log renames the files (see [`crate::log::compact`]).
 //!
-//! As Kafka has it: of the logs that are dirty enough, or overdue, the one with the largest dirty part comes
-//! first; a log that cannot be cleaned is set aside until the next start; when there is nothing to do the
-//! thread waits for `log.cleaner.backoff.ms`. A thread takes memory for its map only while it cleans.
-//! Settings are those in force when a log's turn comes; the rate is the one in force at any time, and ends a
-//! wait when it changes. A thread that is one too many ends with the log that it is at.
+//! As in Kafka: of the logs that are dirty enough, or overdue, the one with the largest dirty ratio comes first. A
+//! log that cannot be cleaned is set aside until the next start. When there is nothing to do the thread waits for
+//! `log.cleaner.backoff.ms`. A thread takes memory for its map only while it cleans. The settings are read when a
+//! log's turn comes. The rate may change at any time, which ends a wait. If there are too many threads, a thread ends
+//! after its present log.
 //!
-//! Before anything is compacted, the recovery point that covers it is on disk: recovery would take the gaps
-//! of compaction above it for losses.
+//! Before anything is compacted, the recovery point that covers it is on disk: above the recovery point, recovery
+//! would take the gaps of compaction for losses.
 
 mod checkpoints;
 mod clean;
@@ -42,7 +41,7 @@ use super::workers::{Signal, Woken, Workers};
 use checkpoints::CleanPoints;
 use pace::may_be_cleaned;
 
-/// A partition for as long as its topic lives.
+/// Identifies a partition as long as its topic exists.
 type PartitionKey = (TopicId, i32);
 
 fn key_of(replica: &Replica) -> PartitionKey {
@@ -61,12 +60,13 @@ struct Shared {
     places: Arc<Places>,
     signal: Arc<Signal>,
     rate: Rate,
-    /// How many threads have not decided to end. Not in the state, which is held while a checkpoint is written.
+    /// How many threads have not decided to end. Not part of the state, which is locked while a checkpoint is
+    /// written.
     running: Mutex<Running>,
     state: Mutex<State>,
 }
 
-/// How many threads there are.
+/// The wanted number of threads.
 #[derive(Default)]
 struct Running {
     /// Whether there may be any: from the start on, unless the cleaner is turned off.
@@ -80,11 +80,12 @@ struct Running {
 struct State {
     clean: CleanPoints,
     in_progress: HashSet<PartitionKey>,
-    /// Not to be tried again before the next start; those with a size, once larger records are allowed.
+    /// Logs not to be tried before the next start. An entry with a size is tried again once larger records are
+    /// allowed.
     uncleanable: HashMap<PartitionKey, Option<i32>>,
 }
 
-/// A log whose turn has come.
+/// A log that was chosen.
 struct Chosen {
     replica: Arc<Replica>,
     cleanable: CleanableLog,
@@ -108,7 +109,7 @@ impl Cleaner {
         }
     }
 
-    /// Starts the threads, where logs are to be cleaned at all. To be called when the logs are open.
+    /// Starts the threads, if the cleaner is enabled. Call this when the logs are open.
     pub(in crate::partition) fn start(&self) -> std::io::Result<()> {
         let config = self.shared.environment.settings().cleaner();
         if !config.is_enabled {
@@ -124,8 +125,8 @@ impl Cleaner {
         self.workers.stop();
     }
 
-    /// Starts threads that are missing, ends those that are too many with the log they are at, and has all look at
-    /// the settings again.
+    /// Starts missing threads, lets surplus threads end after their present log, and makes all of them read the
+    /// settings again.
     pub(in crate::partition) fn follow_settings(&self, config: &CleanerConfig) {
         if let Err(error) = self.start_missing(config) {
             tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
@@ -143,14 +144,14 @@ impl Cleaner {
         Ok(())
     }
 
-    /// How many threads there are, but for those that are about to end.
+    /// The number of threads, without those that are about to end.
     #[cfg(test)]
     fn running(&self) -> usize {
         self.shared.running().count
     }
 }
 
-/// What one of the threads may take.
+/// The limits of one thread.
 const fn limits(config: &CleanerConfig) -> CompactionLimits {
     CompactionLimits {
         map_bytes: config.map_bytes,
@@ -179,7 +180,7 @@ impl Shared {
         }
     }
 
-    /// Counts one thread more, if fewer are running than wanted; its number.
+    /// Counts one more thread, if fewer are running than wanted. Returns its number.
     fn one_more(&self, wanted: usize) -> Option<usize> {
         let mut running = self.running();
         if !running.has_begun || running.count >= wanted {
@@ -206,7 +207,7 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Cleans the filthiest log. False when there was none, or it came no further.
+    /// Cleans the dirtiest log. False when there was none, or it made no progress.
     fn round(&self, config: &CleanerConfig) -> bool {
         let Some(chosen) = self.choose() else {
             return false;
@@ -301,7 +302,7 @@ impl Shared {
         }
     }
 
-    /// Sees to it that the recovery point on disk covers what will be compacted.
+    /// Makes sure that the recovery point on disk covers what will be compacted.
     fn is_covered(&self, chosen: &Chosen) -> bool {
         let directory = chosen.replica.directory();
         self.places

@@ -1,6 +1,6 @@
-//! What keeps logs within their bounds while nobody asks for anything: retention, due syncs,
-//! checkpoints, silent producers, free space. One thread of each directory keeps the times, so that one which
-//! hangs keeps no other waiting; the work on a log is done by the lane that owns it, in turn with its appends.
+//! Periodic work that keeps logs within their bounds: retention, due syncs, checkpoints, producer expiration, free
+//! space. Each directory has one thread for the schedule, so a directory that hangs delays no other one. The lane
+//! that owns a log does the work on it, in turn with its appends.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use super::rounds::DirectoryRounds;
 use super::rounds_at_once::MOST_PASSED_OVER;
 use super::workers::{Signal, Workers};
 
-/// How often due syncs (`flush.ms`), free space and recovery points of busy directories are looked at. All cost
-/// what was written since.
+/// How often due syncs (`flush.ms`), free space and the recovery points of busy directories are checked. The cost
+/// depends on what was written since the last check.
 const SHORT_ROUND: Duration = Duration::from_secs(1);
 
-/// How often logs that could not be opened for want of descriptors are tried again. Each that fails again is
-/// a line in the log.
+/// How often logs that could not be opened for lack of file descriptors are tried again. Each failure is a line in
+/// the log.
 const SECOND_ATTEMPTS: Duration = Duration::from_secs(10);
 
 /// Starts the housekeeper of directory number `number`.

@@ -1,17 +1,17 @@
-//! So many bytes a second, for all together who move some, where the number may change at any time.
+//! A limit in bytes a second, shared by several threads. The rate may change at any time.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::base::lock;
 
-/// Shorter waits are saved up.
+/// Shorter waits are accumulated.
 pub(in crate::partition) const LEAST_WAIT: Duration = Duration::from_millis(20);
 
-/// Longer than anything is waited for; also what no rate at all comes to.
+/// The longest wait; also used for a rate of zero.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What was moved beyond the rate.
+/// The bytes that were moved beyond the rate.
 #[derive(Debug)]
 pub(in crate::partition) struct Rate(Mutex<Owed>);
 
@@ -31,7 +31,7 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// How long whoever has moved `bytes` at `now` has to wait; with no bytes, how long is left of a wait.
+    /// How long a caller that has moved `bytes` at `now` has to wait; with 0 bytes, the rest of a wait.
     pub(in crate::partition) fn wait_for(
         &self,
         bytes: usize,
@@ -63,7 +63,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(rate.wait_for(500, 1000.0, now), Duration::from_millis(500));
         assert_eq!(rate.wait_for(250, 1000.0, now), Duration::from_millis(750));
-        // what was not used is not saved up
+        // unused bytes are not saved up
         let later = now + Duration::from_secs(10);
         assert_eq!(
             rate.wait_for(100, 1000.0, later),

@@ -1,21 +1,21 @@
-//! `background.threads`: in how many directories at a time the housekeeping goes on.
+//! `background.threads`: the maximum number of directories whose housekeeping runs at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So many rounds in a row go by before one is made in any case: what hangs elsewhere must not hold up a directory
-/// for ever.
+/// After this many skipped rounds in a row, a round is made in any case: a directory that hangs must not block
+/// another one for ever.
 pub(in crate::partition) const MOST_PASSED_OVER: u32 = 10;
 
-/// The rounds that are under way.
+/// The running rounds.
 #[derive(Debug, Default)]
 pub(in crate::partition) struct RoundsAtOnce(AtomicUsize);
 
-/// A round that is under way until this is dropped.
+/// A running round, until this is dropped.
 #[derive(Debug)]
 pub(in crate::partition) struct Turn<'a>(&'a AtomicUsize);
 
 impl RoundsAtOnce {
-    /// A turn, if fewer than `most` are under way.
+    /// Permission for a round, if fewer than `most` are running.
     pub(in crate::partition) fn take(&self, most: usize) -> Option<Turn<'_>> {
         let one_more = |under_way: usize| (under_way < most).then_some(under_way + 1);
         let order = Ordering::Relaxed;

@@ -1,18 +1,18 @@
-//! The thread that reads, now and then and slowly, what nobody else reads: all segments of all
-//! partitions, to find what has changed on disk since it was written ([`ViewedSegment::scrub`]).
+//! A thread that slowly reads all segments of all partitions from time to time, to find data that has changed on disk
+//! since it was written ([`ViewedSegment::scrub`]).
 //!
 //! ```text
 //!   start --delay--> round ......... | rest until an interval after its begin | round ...
 //!                    segment by segment, so many bytes a second
 //! ```
-//! A round takes what is there when it comes to a partition. What was deleted, truncated or compacted while it
-//! was read is no finding: a finding counts only if the partition still has that very segment.
+//! A round reads the segments that exist when it reaches a partition. Data that was deleted, truncated or compacted
+//! during the read is no finding: a finding counts only if the partition still has that very segment.
 //!
-//! When what was scrubbed is kept in memory only: the first round begins soon after the start.
+//! The state of scrubbing is kept in memory only: the first round begins soon after the start.
 //!
-//! What is found is told once, as long as it stays, and the partition goes on serving: consumers check the
-//! checksum of what they get, as with Kafka, and every other batch is good. The thread sleeps between rounds and
-//! between reads; an end of hosting wakes it.
+//! A finding is reported once, as long as it stays, and the partition continues to serve: consumers check the
+//! checksum of what they get, as in Kafka, and all other batches are good. The thread sleeps between rounds and
+//! between reads; the end of hosting wakes it.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -34,17 +34,17 @@ use super::workers::{Signal, Workers};
 /// What was scrubbed since the start.
 #[derive(Debug, Default)]
 pub(in crate::partition) struct ScrubCounts {
-    /// Rounds that came to their end.
+    /// Completed rounds.
     pub(in crate::partition) rounds: AtomicU64,
-    /// Segments that were read to their end.
+    /// Completely read segments.
     pub(in crate::partition) segments: AtomicU64,
     /// Bytes that were read.
     pub(in crate::partition) bytes: AtomicU64,
-    /// Places where something was wrong, each counted once.
+    /// Damaged places, each counted once.
     pub(in crate::partition) findings: AtomicU64,
 }
 
-/// Starts the scrubber, where one is wanted.
+/// Starts the scrubber, if it is enabled.
 pub(in crate::partition) fn start(
     environment: &Environment,
     places: &Arc<Places>,
@@ -68,7 +68,7 @@ pub(in crate::partition) fn start(
     scrubber.map(Some)
 }
 
-/// One thing that was found, for telling it once.
+/// Identifies a finding, so that it is reported once.
 type Known = (TopicId, PathBuf, u64);
 
 struct Rounds<'a> {
@@ -76,7 +76,7 @@ struct Rounds<'a> {
     places: Arc<Places>,
     counts: Arc<ScrubCounts>,
     pace: Pace<'a>,
-    /// What the last round found, or this one.
+    /// Findings of the last round, and of this one.
     known: HashSet<Known>,
 }
 
@@ -97,10 +97,10 @@ impl Rounds<'_> {
         let bytes_before = self.counts.bytes.load(Ordering::Relaxed);
         let mut replicas = self.places.all();
         replicas.sort_unstable_by(|one, other| one.topic_partition().cmp(other.topic_partition()));
-        // who is stopped often gets to all of them, since not every round begins with the same
+        // with frequent restarts all partitions are still reached, since rounds begin at different ones
         let first = self.environment.now().0.unsigned_abs() % replicas.len().max(1) as u64;
         replicas.rotate_left(usize::try_from(first).unwrap_or(0));
-        // a round may take days: it does not keep what is deleted meanwhile
+        // a round may take days: it does not keep deleted partitions in memory
         let replicas: Vec<Weak<Replica>> = replicas.iter().map(Arc::downgrade).collect();
         let mut found = HashSet::new();
         for replica in replicas {
@@ -177,11 +177,11 @@ impl Rounds<'_> {
     }
 }
 
-/// So many bytes a second, and an end at once.
+/// The read rate, which also stops the reads at the end.
 struct Pace<'a> {
     bytes_per_second: u64,
     signal: &'a Signal,
-    /// When what was read so far may have been read.
+    /// The earliest time at which the bytes read so far may have been read.
     due: Cell<Instant>,
 }
 

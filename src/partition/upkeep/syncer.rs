@@ -1,6 +1,6 @@
 //! The thread beside a lane that waits for the disk in its place.
 //!
-//! A closed segment may take seconds to sync; the lane that closed it goes on with appends. It hands the
+//! A closed segment may take seconds to sync; meanwhile the lane that closed it continues with appends. It hands the
 //! work over and gets the result back as a task of its own, so the log still has one owner.
 //!
 //! There is one syncer per lane: it starts and ends with it, and a lane's logs share a disk already. The
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::workers::{Signal, Workers};
 
-/// Something that waits for the disk, and tells whom it concerns.
+/// A job that waits for the disk, and reports its result.
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The running thread; dropping it ends it.
@@ -34,17 +34,17 @@ impl Syncer {
         })
     }
 
-    /// Queues a piece of work. After the end it is dropped: whoever closes the logs syncs them.
+    /// Queues a job. After the end it is dropped: the log is synced when it is closed.
     pub(in crate::partition) fn send(&self, work: impl FnOnce() + Send + 'static) {
         if let Some(queue) = &self.work {
             drop(queue.send(Box::new(work)));
         }
     }
 
-    /// Lets the piece of work under way come to its end and drops the others.
+    /// Finishes the running job and drops the others.
     pub(in crate::partition) fn stop(&mut self) {
         self.worker.signal().end();
-        // The thread may wait for work.
+        // The thread may be waiting for work.
         self.work = None;
         self.worker.stop();
     }
@@ -63,8 +63,8 @@ fn run(queue: &Receiver<Work>, signal: &Signal) {
         }
         let begun = Instant::now();
         work();
-        // A rest as long as the work: at least half of the time the disk belongs to the syncs that
-        // somebody waits for. It ends at once with the lane.
+        // Rests as long as the job took: at least half of the disk's time belongs to the syncs that somebody waits
+        // for. The rest ends at once with the lane.
         if signal.rest(begun.elapsed()).is_break() {
             return;
         }
@@ -86,7 +86,7 @@ mod tests {
             syncer.send(move || {
                 if number == 2 {
                     under_way.wait();
-                    // goes on only when the end has been called for
+                    // continues only when the end has been called
                     under_way.wait();
                 }
                 done.send(number).expect("the test waits");

@@ -1,4 +1,4 @@
-//! Background threads: one way to start them, to have them wait, and to end them. The cleaner, the scrubber, the
+//! Background threads: one way to start them, to let them wait, and to end them. The cleaner, the scrubber, the
 //! housekeepers, the syncers and the movers are all such workers.
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //!                           |                                    stop: the end, and the threads have returned
 //!                           +-- look_again() cuts it short
 //! ```
-//! A worker that has begun something finishes it, or asks [`Signal::has_ended`] in between.
+//! A worker that has begun a job finishes it, or checks [`Signal::has_ended`] in between.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::base::lock;
 
-/// An end that comes once, and calls to look again; whoever waits notices both at once.
+/// A signal to end, given once, and signals to check again; a waiting thread notices both at once.
 #[derive(Debug, Default)]
 pub(in crate::partition) struct Signal {
     state: Mutex<State>,
@@ -38,7 +38,7 @@ pub(in crate::partition) enum Woken {
 }
 
 impl Signal {
-    /// Calls the end.
+    /// Signals the end.
     pub(in crate::partition) fn end(&self) {
         self.state().has_ended = true;
         self.changed.notify_all();
@@ -56,13 +56,13 @@ impl Signal {
         self.state().has_ended
     }
 
-    /// How many calls to look again there were. To be asked for before the look at what a wait would be for, so that
-    /// no call between that look and the wait is missed.
+    /// The number of `look_again` calls so far. Read it before checking the condition to wait for, so that no call
+    /// between the check and the wait is missed.
     pub(in crate::partition) fn calls(&self) -> u64 {
         self.state().calls
     }
 
-    /// Waits for the end, or another number of calls than this one, but no longer than `most`.
+    /// Waits for the end, or until the number of calls differs from this one, but no longer than `most`.
     pub(in crate::partition) fn wait(&self, most: Duration, calls: u64) -> Woken {
         let state = self.wait_while(most, |state| state.calls == calls);
         if state.has_ended {
@@ -74,7 +74,7 @@ impl Signal {
         }
     }
 
-    /// Waits for so long, whoever calls. Breaks at the end.
+    /// Waits for this time, ignoring calls. Breaks at the end.
     pub(in crate::partition) fn rest(&self, time: Duration) -> ControlFlow<()> {
         if self.wait_while(time, |_| true).has_ended {
             ControlFlow::Break(())
@@ -106,7 +106,7 @@ pub(in crate::partition) struct Workers {
 }
 
 impl Workers {
-    /// One thread of this name.
+    /// One thread with this name.
     pub(in crate::partition) fn start_one(
         name: String,
         work: impl FnOnce(&Signal) + Send + 'static,
@@ -116,7 +116,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Starts one thread more, unless the end has come.
+    /// Starts one more thread, unless the end was signalled.
     pub(in crate::partition) fn start(
         &self,
         name: String,
@@ -140,7 +140,7 @@ impl Workers {
         &self.signal
     }
 
-    /// Calls the end, and waits until all threads have returned.
+    /// Signals the end, and waits until all threads have returned.
     pub(in crate::partition) fn stop(&self) {
         self.signal.end();
         let threads = std::mem::take(&mut *self.threads());

@@ -16,18 +16,18 @@ use super::{PartitionKey, key_of};
 
 /// The first offset that is not clean, for every partition that has been cleaned.
 ///
-/// The file knows topics by their names. A topic that is deleted and made again under its name is another
-/// one, so here they are known by their ids.
+/// The file identifies topics by name. A topic that was deleted and created again under its name is another one, so
+/// here they are identified by id.
 #[derive(Debug, Default)]
 pub(super) struct CleanPoints {
     points: HashMap<PartitionKey, Offset>,
-    /// What the files say.
+    /// The contents of the files.
     written: HashMap<PathBuf, PartitionOffsets>,
 }
 
 impl CleanPoints {
-    /// Reads the checkpoints of all directories. One that makes no sense counts as empty: everything is then
-    /// cleaned from the start.
+    /// Reads the checkpoints of all directories. An invalid one counts as empty: everything is then cleaned from the
+    /// start.
     pub(super) fn load(&mut self, places: &Places) {
         for directory in places.directories() {
             let path = directory.path().join(CHECKPOINT);
@@ -74,14 +74,14 @@ impl CleanPoints {
         self.points.is_empty()
     }
 
-    /// Forgets all others. Whether there were any.
+    /// Removes all other partitions. Returns whether there were any.
     pub(super) fn retain(&mut self, known: &HashSet<PartitionKey>) -> bool {
         let before = self.points.len();
         self.points.retain(|key, _| known.contains(key));
         self.points.len() < before
     }
 
-    /// Writes the checkpoints that say something else.
+    /// Writes the checkpoints that have changed.
     pub(super) fn store(&mut self, places: &Places) {
         for directory in places.directories() {
             if directory.is_offline() {
@@ -117,7 +117,7 @@ impl CleanPoints {
                 let offset = self.get(key_of(replica))?;
                 Some((replica.topic_partition().clone(), offset))
             });
-        // of what could not be opened the file keeps what it has
+        // for partitions that could not be opened, the file keeps its entries
         let written = self.written.get(path);
         let unreadable = places.unreadable().into_iter().filter_map(|it| {
             let partition = it.wanted.topic_partition;

@@ -1,4 +1,4 @@
-//! One log's turn.
+//! Cleaning one log.
 
 use std::sync::mpsc;
 use std::time::Instant;
@@ -15,11 +15,11 @@ use crate::record::RecordError;
 use super::pace::{CleanerPace, may_be_cleaned};
 use super::{Chosen, Shared, key_of};
 
-/// Why a log's turn has ended before its end.
+/// Why cleaning a log ended early.
 enum Ended {
-    /// It may go better the next time, and there is nothing to say.
+    /// The next attempt may succeed; nothing is logged.
     Quietly,
-    /// The owner of the log has failed to do its part, and knows what that means.
+    /// The owner of the log has failed to do its part, and has handled the failure.
     AtTheOwner,
     /// While the job ran.
     InTheJob(CompactionError),
@@ -34,7 +34,7 @@ impl From<CompactionError> for Ended {
     }
 }
 
-/// Lets the owner of a log do something with it. `None`: it is not hosted any more.
+/// Runs an operation in the lane of a log. `None`: it is not hosted any more.
 fn ask<T: Send + 'static>(
     replica: &Replica,
     what: impl FnOnce(&mut Hosted) -> T + Send + 'static,
@@ -46,7 +46,7 @@ fn ask<T: Send + 'static>(
     answered.recv().ok()
 }
 
-/// The same for changes of the log: what their failure means is decided where the log is.
+/// The same for changes of the log: the lane handles their failures.
 fn ask_for_change<T: Send + 'static>(
     replica: &Replica,
     change: impl FnOnce(&mut Hosted) -> Result<T, LogError> + Send + 'static,
@@ -58,7 +58,7 @@ fn ask_for_change<T: Send + 'static>(
 }
 
 impl Shared {
-    /// Cleans a log as far as it goes. Whether it came any further.
+    /// Cleans a log as far as possible. Returns whether there was progress.
     pub(super) fn clean(&self, chosen: &Chosen, limits: CompactionLimits) -> bool {
         let replica = &*chosen.replica;
         let began = Instant::now();
@@ -111,7 +111,8 @@ impl Shared {
         Ok(Some((job.cleaned_to(), job.stats())))
     }
 
-    /// What Kafka's cleaner does besides: lets go what lies below the log start, and what is to be deleted.
+    /// Does what Kafka's cleaner does besides: removes segments below the log start, and applies deletion by
+    /// retention.
     fn tidy(&self, replica: &Replica) {
         let now = self.environment.now();
         replica.operate(move |hosted| {
@@ -135,13 +136,13 @@ impl Shared {
             CompactionError::Io(error) if replica.directory().is_offline() => replica
                 .directory()
                 .fail(&format_args!("compaction of {partition}: {error}")),
-            // what cannot be read, or makes no sense: nothing of it has been changed
+            // the data cannot be read, or is invalid: nothing of it has been changed
             error => self.state().set_aside(replica, &error),
         }
     }
 }
 
-/// False when the log has changed, so that nothing was.
+/// False when the log has changed, so nothing was exchanged.
 fn clean_group(
     replica: &Replica,
     job: &mut CompactionJob,
@@ -155,7 +156,8 @@ fn clean_group(
     };
     match job.clean(files, pace) {
         Ok(cleaned) => ask_for_change(replica, move |hosted| {
-            // asked where a move is settled as well: it may have begun since the last piece was written
+            // checked in the lane, where a move is settled as well: it may have begun since the last piece was
+            // written
             if may_be_cleaned(&hosted.replica) {
                 return hosted.log.compacted(cleaned);
             }

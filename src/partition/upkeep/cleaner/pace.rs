@@ -1,4 +1,4 @@
-//! How fast a cleaner works, and what ends its work on a log.
+//! The pace of a cleaner, and what stops its work on a log.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::partition::replica::Replica;
 use crate::partition::upkeep::rate::{LEAST_WAIT, Rate};
 use crate::partition::upkeep::workers::{Signal, Woken};
 
-/// Holds the cleaning of one partition to the rate of all, and ends it.
+/// Limits the cleaning of one partition to the common rate, and stops it.
 pub(super) struct CleanerPace<'a> {
     pub(super) signal: &'a Signal,
     pub(super) rate: &'a Rate,
@@ -35,8 +35,8 @@ impl Pace for CleanerPace<'_> {
     }
 }
 
-/// Whether the partition is to be compacted at present. Not while it moves to another directory: the copy may
-/// have the record already that a tombstone is about, and would keep it when the tombstone is gone.
+/// Whether the partition may be compacted at present. Not while it moves to another directory: the copy may already
+/// have the record that a tombstone deletes, and would keep it when the tombstone is removed.
 pub(super) fn may_be_cleaned(replica: &Replica) -> bool {
     replica.config().cleanup_policy.compact
         && !replica.directory().is_offline()
