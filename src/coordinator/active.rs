@@ -1,5 +1,5 @@
-//! A loaded machine at work: what it decides is replayed into it and appended, in order; replies leave
-//! when what they depend on is committed.
+//! A loaded machine that serves requests: its decisions are replayed into it and appended, in order. Replies are sent
+//! when everything that they depend on is committed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,47 +27,47 @@ use super::machine::{Decision, Machine, Subject};
 use super::markers::{Marker, MarkerAnswer, Marking};
 use super::timers::Timers;
 
-/// Why a machine is not at work any more.
+/// Why a machine has stopped serving.
 pub(super) enum End {
-    /// It was told to stop, or nobody can ask any more.
+    /// It was told to stop, or all senders are gone.
     Stopped,
-    /// It is ahead of its log.
+    /// Its state is ahead of its log.
     AppendFailed,
 }
 
-/// A loaded machine at work.
+/// A loaded machine that serves requests.
 pub(super) struct Active<M: Machine> {
     machine: M,
     replica: Arc<Replica>,
     epoch: LeaderEpoch,
     clock: Arc<dyn Clock>,
     codec: Codec,
-    /// What the machine holds in memory, as all machines are counted.
+    /// The machine's share of the memory that is counted over all machines.
     held: Share,
     timers: Timers<M::TimerKey>,
-    /// Who waits for the machine, by the number of the request.
+    /// The pending requests, by their number.
     waiting: HashMap<u64, Box<dyn Waiting>>,
-    /// Who has asked for the decision that is carried out: most are answered by it.
+    /// The requester of the present decision: most decisions answer it.
     asking: Option<(u64, Box<dyn Waiting>)>,
     next_number: u64,
-    /// The place of the next record in the order of the log.
+    /// The next record's place in the order of the log.
     next_place: Offset,
-    /// Writes under way, oldest first, and how many there have been.
+    /// Writes in progress, oldest first, and how many there have been.
     writes: VecDeque<Write>,
     appended: u64,
     committed: u64,
-    /// What is held back until so many writes are committed.
+    /// Replies and effects, held back until this many writes are committed.
     parked: Pending<u64, Parked<M::Effect>>,
-    /// Has others carry out an effect.
+    /// Passes an effect on to those who carry it out.
     have: Arc<dyn Fn(M::Effect) + Send + Sync>,
 }
 
-/// A write under way.
+/// A write in progress.
 struct Write {
-    /// What it is about.
+    /// The subject of the write.
     subject: Subject,
     append: PendingAppend,
-    /// Where it is a marker.
+    /// Set for a marker.
     marking: Option<Marking>,
 }
 
@@ -100,7 +100,7 @@ impl<M: Machine> Active<M> {
         active
     }
 
-    /// Works until it is told to stop or an append has failed.
+    /// Serves until it is told to stop or an append has failed.
     pub(super) async fn run(mut self, mailbox: &mut Mailbox<M>) -> End {
         loop {
             let next_timer = self.timers.next_due();
@@ -109,7 +109,7 @@ impl<M: Machine> Active<M> {
                 biased;
                 Some(result) = oldest(&mut self.writes) => {
                     if !self.settle(result) {
-                        // What was appended behind it may yet be written, and is then to be loaded.
+                        // Records that were appended behind it may still be written, and must then be loaded.
                         while oldest(&mut self.writes).await.is_some() {
                             self.writes.pop_front();
                         }
@@ -125,7 +125,7 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Takes note of what became of the oldest write; whether all is well.
+    /// Handles the result of the oldest write. Returns whether the machine can go on.
     fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
         let Some(Write {
             subject, marking, ..
@@ -144,7 +144,7 @@ impl<M: Machine> Active<M> {
                 self.release();
                 true
             }
-            // Nothing was written, and the machine has not heard of it.
+            // Nothing was written, and the machine has not been told.
             (Err(failure), Some(marking)) if Marking::is_refused(&failure) => {
                 self.committed += 1;
                 marking.fail(failure);
@@ -163,7 +163,7 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Sees through what is under way, then tells those who wait for others that nothing will come.
+    /// Waits for the writes in progress, then fails the requests that wait for other members.
     async fn finish(mut self) -> End {
         while let Some(result) = oldest(&mut self.writes).await {
             if !self.settle(result) {
@@ -212,7 +212,7 @@ impl<M: Machine> Active<M> {
         self.decide(subject, |machine, now| machine.hear(news, now));
     }
 
-    /// Has the machine decide on something that nobody has asked for.
+    /// Lets the machine make a decision that nobody has requested.
     fn decide(&mut self, subject: Subject, decide: impl FnOnce(&mut M, Timestamp) -> Decision<M>) {
         self.machine.within(self.bounds());
         let decision = decide(&mut self.machine, self.clock.now());
@@ -220,7 +220,7 @@ impl<M: Machine> Active<M> {
         self.held.set(self.machine.held());
     }
 
-    /// Writes a marker. The machine hears of it when it is in the log, since the log may refuse it.
+    /// Writes a marker. The machine is told when it is in the log, since the log may refuse it.
     fn mark(&mut self, marker: &Marker, answer: MarkerAnswer) {
         let end = marker.at(self.take_place());
         let batch = marker.batch(self.clock.now());
@@ -270,7 +270,7 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Who waits for the answer to the request of this number.
+    /// The pending request with this number.
     fn take_waiting(&mut self, number: u64) -> Option<Box<dyn Waiting>> {
         match self.asking.take_if(|(asking, _)| *asking == number) {
             Some((_, waiting)) => Some(waiting),
@@ -280,7 +280,7 @@ impl<M: Machine> Active<M> {
 
     fn bounds(&self) -> Bounds {
         Bounds {
-            // What a batch comes to when it is compressed is not known before it is made.
+            // The compressed size of a batch is not known before it is made.
             largest_batch: match self.codec {
                 Codec::None => self.largest_batch(),
                 _ => usize::MAX,
@@ -290,7 +290,7 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// The largest record batch that the log takes.
+    /// The largest record batch that the log accepts.
     fn largest_batch(&self) -> usize {
         let config = self.replica.config();
         usize::try_from(config.max_message_bytes.min(config.segment_bytes)).unwrap_or(0)
@@ -305,7 +305,7 @@ impl<M: Machine> Active<M> {
                 place: self.take_place(),
             };
             if let Err(error) = self.machine.replay(&record, now) {
-                // Its own record, encoded a moment ago: a fault of the machine, not of the disk.
+                // Its own record, encoded a moment ago: this is a bug of the machine, not a disk failure.
                 crate::base::limited!(
                     error,
                     "a coordinator cannot read its own record",
@@ -322,9 +322,9 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// Drops a decision that the log would not take, and has the machine decide on what follows.
+    /// Drops a decision that the log would not accept, and lets the machine decide what follows.
     fn refuse(&mut self, subject: Subject, outcome: Decision<M>) {
-        // What is not logged has been decided on already.
+        // Changes that are not logged have been made already.
         self.change_timers(outcome.timers);
         let next = self.machine.not_written(self.clock.now());
         for reply in outcome.replies {
@@ -362,7 +362,7 @@ impl<M: Machine> Active<M> {
         }
     }
 
-    /// An append failed: the machine is ahead of the log. Everyone who waits is told.
+    /// An append failed: the machine is ahead of the log. All pending requests fail.
     fn give_up(&mut self, error: CoordinatorError) {
         for parked in self.parked.abandon() {
             parked.fail(error);
@@ -370,7 +370,7 @@ impl<M: Machine> Active<M> {
         self.unload(error);
     }
 
-    /// Tells the machine that it is given up, and those who still wait why.
+    /// Tells the machine that it is dropped, and fails all pending requests.
     fn unload(&mut self, error: CoordinatorError) {
         let last = self.machine.unloaded();
         for reply in last.replies {
@@ -385,7 +385,7 @@ impl<M: Machine> Active<M> {
     }
 }
 
-/// The result of the oldest write; `None` (which switches the branch off) when there is none.
+/// The result of the oldest write; `None` (which disables the branch) when there is none.
 async fn oldest(writes: &mut VecDeque<Write>) -> Option<Result<Appended, AppendFailure>> {
     match writes.front_mut() {
         Some(write) => Some((&mut write.append).await),

@@ -1,5 +1,4 @@
-//! Questions on their way to a machine, and those who wait for the answers. Each knows the type of its reply, and the
-//! host does not.
+//! Requests to a machine, and their reply channels. A request knows the type of its reply, the host does not.
 
 use std::marker::PhantomData;
 
@@ -10,15 +9,15 @@ use crate::base::{Ask, SealedReply, Timestamp, Token};
 use super::error::CoordinatorError;
 use super::machine::{Decides, Decision, Machine, Subject};
 
-/// How a reply reaches the one who asked.
+/// How a reply reaches the requester.
 type Answer<R> = oneshot::Sender<Result<R, CoordinatorError>>;
 
-/// Something that is asked of a machine of this kind.
+/// A request to a machine of this kind.
 pub(super) trait Question<M: Machine>: Send {
-    /// What it is about.
+    /// The subject of the request.
     fn subject(&self) -> Subject;
 
-    /// Has the machine decide; returns who waits for the answer.
+    /// Lets the machine decide; returns the waiting requester.
     fn put(
         self: Box<Self>,
         number: u64,
@@ -26,23 +25,23 @@ pub(super) trait Question<M: Machine>: Send {
         now: Timestamp,
     ) -> (Decision<M>, Box<dyn Waiting>);
 
-    /// Tells the one who asks that the machine does not decide.
+    /// Fails the request because the machine does not decide.
     fn refuse(self: Box<Self>, error: CoordinatorError);
 }
 
-/// Somebody who waits for an answer.
+/// A waiting requester.
 pub(super) trait Waiting: Send {
-    /// Gives it.
+    /// Sends the reply.
     fn answer(self: Box<Self>, reply: SealedReply);
 
-    /// Says that none will come.
+    /// Fails the request.
     fn fail(self: Box<Self>, error: CoordinatorError);
 
-    /// Says that the decision was larger than a batch of the log may be.
+    /// Fails the request because the decision was larger than a batch of the log may be.
     fn too_large(self: Box<Self>);
 }
 
-/// A question, and the way to an answer of its type.
+/// A request, and the channel for an answer of its type.
 pub(super) fn question<M: Decides<A>, A: Ask>(
     ask: A,
     answer: Answer<A::Reply>,
@@ -84,7 +83,7 @@ impl<M: Decides<A>, A: Ask> Question<M> for Asked<M, A> {
     }
 
     fn refuse(self: Box<Self>, error: CoordinatorError) {
-        // Nobody may wait any more.
+        // The requester may be gone.
         drop(self.answer.send(Err(error)));
     }
 }
@@ -112,23 +111,23 @@ impl<M: Decides<A>, A: Ask> Waiting for Asker<M, A> {
     }
 }
 
-/// What is held back until what it depends on is committed.
+/// Something held back until everything that it depends on is committed.
 pub(super) enum Parked<E> {
-    /// The machine's.
+    /// A reply of the machine.
     Reply(Box<dyn Waiting>, SealedReply),
-    /// The host's: the log does not take the decision.
+    /// An error from the host: the log does not accept the decision.
     Refusal(Box<dyn Waiting>),
-    /// What somebody has seen.
+    /// The result of a read.
     Seen(Release),
-    /// What others carry out.
+    /// An effect for others to carry out.
     Effects(Vec<E>),
 }
 
-/// Gives an answer that was held back, or the error that took its place.
+/// A held-back reply, or the error that replaces it.
 pub(super) type Release = Box<dyn FnOnce(Result<(), CoordinatorError>) + Send>;
 
 impl<E> Parked<E> {
-    /// Lets it go. `have` has others carry out an effect.
+    /// Releases it. `have` carries out an effect.
     pub(super) fn release(self, have: &dyn Fn(E)) {
         match self {
             Self::Reply(waiting, reply) => waiting.answer(reply),

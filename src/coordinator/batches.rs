@@ -8,9 +8,9 @@ use crate::record::{BatchBuilder, BatchOptions, Codec};
 /// More than a batch's header, and more than what a record has around its key.
 const OVERHEAD: usize = 64;
 
-/// The records of a decision as they go into batches: all into one, so that they are written whole or
-/// not at all. Only tombstones, of which the end of a group or of a topic can bring any number and
-/// which do not need each other, are spread over as many batches of at most `limit` bytes as it takes.
+/// The records of a decision as batches. All go into one batch, so that they are written entirely or not at all. The
+/// exception are tombstones: the end of a group or of a topic can bring any number of them, and they do not need each
+/// other. They are spread over as many batches of at most `limit` bytes as needed.
 pub(super) fn batches(
     records: &[KeyValue],
     limit: usize,

@@ -1,4 +1,4 @@
-//! Why a coordinator does not answer.
+//! Errors of a coordinator.
 
 /// Why a coordinator did not decide, or its decision is not known to be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,10 +9,10 @@ pub enum CoordinatorError {
     /// The state is being read from the log.
     #[error("the coordinator is loading")]
     Loading,
-    /// There is no log yet, it cannot be written now, or it takes too long.
+    /// There is no log yet, or it cannot be written now, or that takes too long.
     #[error("the coordinator cannot write its log now")]
     NotAvailable,
-    /// The log does not take what was decided, and would not take it later: it is larger than a batch may be.
+    /// The log does not accept the decision, now or later: it is larger than a batch may be.
     #[error("the coordinator's log does not take the decision")]
     Refused,
 }

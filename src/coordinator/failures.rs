@@ -1,16 +1,16 @@
-//! Decisions that could not be written: what those who wait for them hear, and the one line of the log that says which
-//! operation on which key it was, why, and the cure.
+//! Decisions that could not be written: the errors for the requests, and the log line with the operation, its key,
+//! the reason and the cure.
 //!
-//! | the write | who waits hears, as with Kafka | the machine |
+//! | the write | the request gets, as with Kafka | the machine |
 //! | --- | --- | --- |
-//! | larger than a batch may be | `Refused`: it would not pass later either | goes on: [`not_written`](super::machine::Machine::not_written) |
-//! | log directory offline | `NotCoordinator`: clients look for the coordinator | is not served until a start with the directory |
-//! | not led here any more, topic deleted, broker stops | `NotCoordinator` | is somebody else's |
+//! | larger than a batch may be | `Refused`: it would not succeed later either | continues: [`not_written`](super::machine::Machine::not_written) |
+//! | log directory offline | `NotCoordinator`: clients look for the coordinator | does not serve until a start with the directory |
+//! | not led here any more, topic deleted, broker stops | `NotCoordinator` | belongs to another broker |
 //! | too few replicas in sync | `NotAvailable` | is loaded again |
-//! | not done within `offsets.commit.timeout.ms` | `NotAvailable` | may have it yet |
+//! | not done within `offsets.commit.timeout.ms` | `NotAvailable` | the write may still succeed |
 //!
-//! A disk that is nearly full is no such failure: below `zurau.disk.reserve.bytes` coordinators still write, which is
-//! what the reserve is for.
+//! A disk that is nearly full is no such failure: below `zurau.disk.reserve.bytes` coordinators can still write. The
+//! reserve exists for that.
 
 use crate::base::{TopicPartition, limited};
 use crate::log::AppendError;
@@ -19,7 +19,7 @@ use crate::partition::{AfterAppend, AppendFailure};
 use super::error::CoordinatorError;
 use super::machine::Subject;
 
-/// What those hear who wait for an append that has failed.
+/// The error for requests that wait for a failed append.
 pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
     match failure {
         AppendFailure::NotLeader
@@ -37,7 +37,7 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
     }
 }
 
-/// Says that an append has failed.
+/// Logs that an append has failed.
 pub(super) fn tell(
     partition: &TopicPartition,
     subject: &Subject,
@@ -65,7 +65,7 @@ pub(super) fn tell(
     );
 }
 
-/// Says that a decision was larger than a batch may be.
+/// Logs that a decision was larger than a batch may be.
 pub(super) fn tell_too_large(
     partition: &TopicPartition,
     subject: &Subject,

@@ -1,4 +1,4 @@
-//! The front door of the group coordinators, whose machines live on `__consumer_offsets`.
+//! The public interface of the group coordinators, whose machines use `__consumer_offsets` as their log.
 
 mod machine;
 mod topic;
@@ -32,7 +32,7 @@ pub struct Groups {
     expiry: Arc<Expiry>,
 }
 
-/// The task that has offsets expire; it ends with the last of the coordinators' handles.
+/// The task that removes expired offsets; it ends with the last of the coordinators' handles.
 struct Expiry(AbortHandle);
 
 impl Drop for Expiry {
@@ -50,11 +50,11 @@ impl std::fmt::Debug for Groups {
 }
 
 impl Groups {
-    /// Starts to host what the image of the moment says that this broker leads. Does not wait for
-    /// anything to be loaded: until it is, groups are answered "loading".
+    /// Starts the hosts for the partitions that this broker leads in the current image. Does not wait until anything
+    /// is loaded: until then, requests are answered "loading".
     ///
-    /// For later images the caller has the cluster [listened to](Cluster::listen), after
-    /// `partitions` has been: a partition must be open before it can be hosted.
+    /// For later images the caller lets the cluster [listen](Cluster::listen), after `partitions` has followed: a
+    /// partition must be open before it can be hosted.
     pub fn start(
         partitions: Partitions,
         cluster: Cluster,
@@ -86,7 +86,7 @@ impl Groups {
         }
     }
 
-    /// Ends all hosts: what is parked is answered "not the coordinator", and so is everything later.
+    /// Ends all hosts: pending and later requests are answered "not the coordinator".
     pub fn stop(&self) {
         self.expiry.0.abort();
         self.hosts.stop();
@@ -100,7 +100,7 @@ impl Groups {
         self.hosts.coordinator_partition(group)
     }
 
-    /// The same without looking for hosts that could be started.
+    /// The same, without starting new hosts.
     ///
     /// # Errors
     /// When the topic does not exist, or the partition is not hosted here.
@@ -108,7 +108,7 @@ impl Groups {
         self.hosts.hosted_partition(group)
     }
 
-    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions are there.
+    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions exist.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
@@ -116,10 +116,10 @@ impl Groups {
         self.hosts.ensure_topic().await
     }
 
-    /// Asks the coordinator of the group to decide. The place in its order is fixed when this returns.
+    /// Sends a request to the group's coordinator. The place in its order is fixed when this returns.
     ///
-    /// What is not durable within `offsets.commit.timeout.ms` may still become so; who joins waits for other members,
-    /// and no time is set.
+    /// A write that is not durable within `offsets.commit.timeout.ms` may still become durable. A join waits for
+    /// other members, without a timeout.
     pub fn ask<A: GroupAsk>(
         &self,
         ask: A,
@@ -136,10 +136,10 @@ impl Groups {
         }
     }
 
-    /// Reads about many groups: what `look` sees of each, which is told its place in `groups`. Answered in their order
-    /// when everything that was decided before is durable.
+    /// Reads many groups: `look` is called for each group, with its index in `groups`. The answers come in the same
+    /// order, when everything that was decided before is durable.
     ///
-    /// A coordinator is asked about a few groups at a time and does other things in between.
+    /// A coordinator reads a few groups at a time and serves other requests in between.
     pub async fn read_all<T, L>(
         &self,
         groups: &[Arc<str>],
@@ -152,8 +152,7 @@ impl Groups {
         self.hosts.read_all(groups, look).await
     }
 
-    /// Reads what each coordinator here knows, in the order of their partitions. One that cannot
-    /// answer does not keep the others from it.
+    /// Reads from each coordinator here, in the order of their partitions. If one cannot answer, the others still do.
     pub fn read_each<T: Send + 'static, L: Fn(&Registry) -> T + Clone + Send + 'static>(
         &self,
         look: L,
@@ -168,7 +167,7 @@ impl ImageListener for Groups {
     }
 }
 
-/// Has offsets that nobody needs any more forgotten, again and again, until the coordinators are gone.
+/// Removes expired offsets periodically, until the coordinators are gone.
 async fn expire_offsets(hosts: WeakHosts<Registry>, period: Duration) {
     let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! What the machines of this broker hold in memory together.
+//! The memory that all machines of this broker hold together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ impl Held {
     }
 }
 
-/// What one machine holds of the sum, which is given back when the machine is gone.
+/// One machine's part of the sum, which is given back when the machine is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     all: Held,
@@ -32,8 +32,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// What the other machines hold. While they decide at the same time each may add what one command
-    /// brings, so that a limit can be exceeded by as much for each thread.
+    /// What the other machines hold. While they decide at the same time, each may add the size of one command, so the
+    /// limit can be exceeded by that much for each thread.
     pub(super) fn others(&self) -> usize {
         self.all
             .0
@@ -42,12 +42,12 @@ impl Share {
             .saturating_sub(self.bytes)
     }
 
-    /// How many machines there are.
+    /// The number of machines.
     pub(super) fn machines(&self) -> usize {
         self.all.0.machines.load(Ordering::Relaxed)
     }
 
-    /// The machine holds so much from now on.
+    /// Sets what the machine holds.
     pub(super) fn set(&mut self, bytes: usize) {
         if bytes >= self.bytes {
             self.all

@@ -1,8 +1,8 @@
 //! Runs one machine on one partition of an internal topic.
 //!
-//! States: *loading* (questions are refused as "load in progress") -> [`active`](super::active) -> (an
-//! append failed, or the machine panicked) -> *loading* again, or, where the log cannot be read or written
-//! any more, *refusing*. The task ends when it is told to, or when the last handle to its mailbox is gone.
+//! States: *loading* (requests are refused as "load in progress") -> [`active`](super::active) -> (an append failed,
+//! or the machine panicked) -> *loading* again. If the log cannot be read or written any more, the state is
+//! *refusing*. The task ends when it is told to, or when the last sender of its mailbox is dropped.
 
 use std::future::Future;
 use std::pin::pin;
@@ -25,17 +25,17 @@ use super::markers::{Marker, MarkerAnswer, MarkerError};
 
 pub(super) enum Message<M: Machine> {
     Ask(Box<dyn Question<M>>),
-    /// What has changed of the cluster's metadata.
+    /// A change of the cluster's metadata.
     News(M::News),
     /// Ends a transaction.
     Marker(Marker, MarkerAnswer),
-    /// Looks at the machine; what it returns gives the answer, once that may leave.
+    /// Reads the machine; the returned closure sends the answer, when that is allowed.
     Read(Look<M>),
-    /// Ends the host after everything before this.
+    /// Ends the host after all earlier messages.
     Stop,
 }
 
-/// Looks at a machine, or hears why it cannot.
+/// Reads a machine, or gets the error.
 pub(super) type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Release + Send>;
 
 /// How a machine's log is written and read.
@@ -43,11 +43,11 @@ pub(super) type Look<M> = Box<dyn FnOnce(Result<&M, CoordinatorError>) -> Releas
 pub(super) struct LogOptions {
     /// How record batches are compressed.
     pub(super) codec: Codec,
-    /// Bytes that are read at a time when loading.
+    /// How many bytes are read at a time when loading.
     pub(super) load_bytes: usize,
 }
 
-/// The way to one hosted machine.
+/// The sending side of a hosted machine's mailbox.
 pub(super) struct Handle<M: Machine> {
     mailbox: mpsc::UnboundedSender<Message<M>>,
 }
@@ -83,7 +83,7 @@ impl<M: Machine> Handle<M> {
         Self { mailbox: sender }
     }
 
-    /// Asks the machine to decide. The place in the machine's order is fixed when this returns.
+    /// Sends a request to the machine. Its place in the machine's order is fixed when this returns.
     pub(super) fn ask<A: Ask>(
         &self,
         ask: A,
@@ -92,7 +92,7 @@ impl<M: Machine> Handle<M> {
         M: Decides<A>,
     {
         let (answer, reply) = oneshot::channel();
-        // A mailbox whose host has ended drops the message and with it the answer.
+        // If the host has ended, the mailbox drops the message and with it the reply channel.
         drop(self.mailbox.send(Message::Ask(question(ask, answer))));
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
@@ -111,12 +111,12 @@ impl<M: Machine> Handle<M> {
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
 
-    /// Tells the machine what has changed, now or when it is loaded.
+    /// Passes a metadata change to the machine, now or when it is loaded.
     pub(super) fn tell(&self, news: M::News) {
         drop(self.mailbox.send(Message::News(news)));
     }
 
-    /// Writes a marker; answered when the machine has heard of it.
+    /// Writes a marker; answered when the machine has been told.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "for WriteTxnMarkers, with transactions")
@@ -131,8 +131,8 @@ impl<M: Machine> Handle<M> {
         async move { told.await.unwrap_or(Err(gone)) }
     }
 
-    /// Ends the host. What was asked before is answered when it is durable; who waits for others to
-    /// join, and everyone who comes later, is told that this is not the coordinator.
+    /// Ends the host. Earlier requests are answered when they are durable; requests that wait for other members, and
+    /// all later ones, are answered "not the coordinator".
     pub(super) fn stop(&self) {
         drop(self.mailbox.send(Message::Stop));
     }
@@ -144,11 +144,11 @@ pub(super) struct HostParts<M: Machine> {
     pub(super) epoch: LeaderEpoch,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: LogOptions,
-    /// What all machines of the kind hold.
+    /// What all machines of this kind hold.
     pub(super) held: Held,
-    /// Gives an empty machine to load into.
+    /// Creates an empty machine to load into.
     pub(super) make: Box<dyn Fn() -> M + Send + Sync>,
-    /// Has others carry out an effect. Called on the host's task, in the order of the decisions: must not block.
+    /// Carries out an effect. Called on the host's task, in the order of the decisions: must not block.
     pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
 }
 
@@ -160,18 +160,18 @@ pub(super) struct Host<M: Machine> {
     pub(super) held: Held,
     pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
     make: Box<dyn Fn() -> M + Send + Sync>,
-    /// Held by the one task that runs the host; it outlives a run that panics.
+    /// Held by the one task that runs the host; it survives a run that panics.
     mailbox: Mutex<Mailbox<M>>,
 }
 
-/// What was sent to the host, and what of it no machine has heard yet.
+/// Messages to the host, and metadata changes that no machine has received yet.
 pub(super) struct Mailbox<M: Machine> {
     pub(super) messages: mpsc::UnboundedReceiver<Message<M>>,
     unheard: Vec<M::News>,
 }
 
 impl<M: Machine> Mailbox<M> {
-    /// Refuses the next message, or keeps it where it is news; `false` when the host is to end.
+    /// Refuses the next message, or keeps it if it is a metadata change; `false` when the host ends.
     async fn refuse_next(&mut self, error: CoordinatorError) -> bool {
         match self.messages.recv().await {
             None | Some(Message::Stop) => return false,
@@ -182,9 +182,9 @@ impl<M: Machine> Mailbox<M> {
     }
 }
 
-/// A panic is a fault in the machine's code: who asked hears nothing good, and everyone else goes on with
-/// what the log says. It is read again when somebody asks next, so that a machine which panics as soon as it
-/// is loaded takes no core and does not fill our own log.
+/// A panic is a bug in the machine's code: pending requests fail, and everyone else continues with the state in the
+/// log. The log is loaded again at the next request, so a machine that panics whenever it is loaded uses no processor
+/// time and does not fill our own log.
 async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
     while let Err(stopped) = tokio::spawn(Arc::clone(&host).run()).await {
         if !stopped.is_panic() {
@@ -199,7 +199,7 @@ async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
         loop {
             match mailbox.messages.recv().await {
                 None | Some(Message::Stop) => return,
-                // For this alone no machine is needed.
+                // This needs no machine.
                 Some(Message::News(news)) => mailbox.unheard.push(news),
                 Some(message) => {
                     refuse(message, CoordinatorError::Loading);
@@ -217,7 +217,7 @@ impl<M: Machine> Host<M> {
             let loaded = match self.load(&mut mailbox).await {
                 Loading::Done(loaded) => loaded,
                 Loading::Stopped => return,
-                // Not as one that is somewhere else: then a list of groups would leave these out without a word.
+                // Not as if it were somewhere else: then a list of groups would omit these groups silently.
                 Loading::Failed => {
                     return refuse_for_good(&mut mailbox, CoordinatorError::NotAvailable).await;
                 }
@@ -234,16 +234,16 @@ impl<M: Machine> Host<M> {
         }
     }
 
-    /// Loads the machine up to the end of the log, and waits until all of that is committed: what a former leader has
-    /// written may still be on its way to the replicas. Refuses what arrives meanwhile.
+    /// Loads the machine up to the end of the log, and waits until all of that is committed: the records of a former
+    /// leader may still be on their way to the replicas. Refuses requests meanwhile.
     async fn load(&self, mailbox: &mut Mailbox<M>) -> Loading<M> {
         let machine = (self.make)();
-        // An earlier host, or this one before it panicked, may have left appends on their way.
+        // An earlier host, or this one before it panicked, may have left appends in progress.
         self.replica.settled().await;
         let positions = self.replica.published().positions;
         let end = positions.log_end;
         if positions.log_start >= end {
-            // Nothing to read: who has just had the topic created is answered at the first attempt.
+            // Nothing to read: after the topic was created, the first attempt is answered.
             return Loading::Done(Loaded { machine, end });
         }
         let replica = Arc::clone(&self.replica);
@@ -273,7 +273,7 @@ impl<M: Machine> Host<M> {
         }
     }
 
-    /// The machine, if it could be loaded.
+    /// The machine, if it was loaded.
     fn judge(&self, loaded: Result<Result<M, LoadError>, JoinError>) -> Option<M> {
         let error = match loaded {
             Ok(Ok(machine)) => return Some(machine),
@@ -290,22 +290,21 @@ impl<M: Machine> Host<M> {
     }
 }
 
-/// A machine that has replayed its log up to this end.
+/// A machine that has replayed its log up to this offset.
 pub(super) struct Loaded<M> {
     pub(super) machine: M,
     pub(super) end: Offset,
 }
 
-/// What became of loading.
+/// The result of loading.
 enum Loading<M> {
     Done(Loaded<M>),
-    /// Told to stop, or nobody can ask any more.
+    /// Told to stop, or all senders are gone.
     Stopped,
     Failed,
 }
 
-/// The log cannot be read, or its directory is offline, and that stays so until the broker is started
-/// again.
+/// The log cannot be read, or its directory is offline, until the broker is started again.
 async fn refuse_for_good<M: Machine>(mailbox: &mut Mailbox<M>, error: CoordinatorError) {
     while let Some(message) = mailbox.messages.recv().await {
         if matches!(message, Message::Stop) {

@@ -1,5 +1,5 @@
-//! All hosts of one kind of machine: which partitions of its internal topic are hosted here, and the way from a key
-//! to the machine that knows it.
+//! All hosts of one kind of machine: which partitions of its internal topic are hosted here, and how to find the
+//! machine for a key.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,10 +21,10 @@ use super::host::{Handle, HostParts, LogOptions};
 use super::internal_topic::{InternalTopic, partition_of};
 use super::machine::{Decides, Machine};
 
-/// About how many keys a machine is asked at once: what it knows of some may be very much.
+/// About how many keys are read from a machine at once: the data of some keys may be very large.
 const READ_AT_ONCE: usize = 32;
 
-/// What machines of every kind are hosted with.
+/// What hosts of every kind need.
 #[derive(Clone)]
 pub(super) struct Surroundings {
     /// The partitions of this broker.
@@ -35,17 +35,17 @@ pub(super) struct Surroundings {
     pub(super) config: Arc<BrokerConfig>,
     /// The time.
     pub(super) clock: Arc<dyn Clock>,
-    /// The image changes on a thread that is not tokio's, and hosts are tasks.
+    /// The tokio runtime: the image changes on a thread outside it, and hosts are tasks.
     pub(super) runtime: runtime::Handle,
 }
 
-/// A kind of machine: where its logs are, and how one begins.
+/// A kind of machine: its topic, and how to create one.
 pub(super) struct Kind<M: Machine> {
     pub(super) topic: InternalTopic,
     pub(super) log: LogOptions,
-    /// A machine that has not replayed anything.
+    /// A machine with an empty state.
     pub(super) make: fn(&BrokerConfig) -> M,
-    /// Has others carry out an effect. Must not block.
+    /// Carries out an effect. Must not block.
     pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
 }
 
@@ -60,13 +60,13 @@ struct Inner<M: Machine> {
     kind: Kind<M>,
     /// What all machines of the kind hold in memory here.
     held: Held,
-    /// Held only to look up or to replace, never while anything is waited for.
+    /// Held only for a lookup or a replacement, never while waiting.
     hosted: RwLock<Hosted<M>>,
 }
 
 /// What is hosted.
 struct Hosted<M: Machine> {
-    /// Which life of the topic this is, and how many partitions it has; nothing before there is one.
+    /// The topic's id and number of partitions; `None` before it exists.
     topic: Option<(TopicId, i32)>,
     by_partition: BTreeMap<i32, (LeaderEpoch, Handle<M>)>,
     is_stopped: bool,
@@ -92,7 +92,7 @@ impl<M: Machine> Hosted<M> {
         }
     }
 
-    /// Ends the hosts of all partitions that `stays` does not name.
+    /// Ends the hosts of all partitions that are not in `stays`.
     fn retain(&mut self, stays: impl Fn(i32, LeaderEpoch) -> bool) {
         self.by_partition.retain(|partition, (epoch, handle)| {
             let stays = stays(*partition, *epoch);
@@ -112,7 +112,7 @@ impl<M: Machine> Clone for Hosts<M> {
     }
 }
 
-/// The hosts, as long as somebody else has them.
+/// The hosts, unless they are dropped.
 pub(super) struct WeakHosts<M: Machine>(Weak<Inner<M>>);
 
 impl<M: Machine> WeakHosts<M> {
@@ -122,12 +122,12 @@ impl<M: Machine> WeakHosts<M> {
 }
 
 impl<M: Machine> Hosts<M> {
-    /// Starts to host what the image of the moment says that this broker leads. Does not wait for
-    /// anything to be loaded: until it is, questions are answered "loading".
+    /// Starts the hosts for the partitions that this broker leads in the current image. Does not wait until anything
+    /// is loaded: until then, requests are answered "loading".
     ///
-    /// For later images the caller sees to it that [`Self::image_published`] is called after the partitions have
-    /// followed: a partition must be open before it can be hosted. Each image is compared whole, so one that is
-    /// missed in between is made up for by the next.
+    /// For later images the caller calls [`Self::image_published`] after the partitions have followed: a partition
+    /// must be open before it can be hosted. Each image is compared as a whole, so if one is missed, the next one
+    /// makes up for it.
     pub(super) fn start(surroundings: Surroundings, kind: Kind<M>) -> Self {
         let hosts = Self {
             inner: Arc::new(Inner {
@@ -142,24 +142,24 @@ impl<M: Machine> Hosts<M> {
         hosts
     }
 
-    /// The same without keeping them.
+    /// The same, without keeping the hosts alive.
     pub(super) fn downgrade(&self) -> WeakHosts<M> {
         WeakHosts(Arc::downgrade(&self.inner))
     }
 
-    /// Ends all hosts: what is parked is answered "not the coordinator", and so is everything later.
+    /// Ends all hosts: pending and later requests are answered "not the coordinator".
     pub(super) fn stop(&self) {
         let mut hosted = self.hosted_mut();
         hosted.retain(|_, _| false);
         hosted.is_stopped = true;
     }
 
-    /// How many machines are hosted.
+    /// The number of hosted machines.
     pub(super) fn count(&self) -> usize {
         self.hosted().by_partition.len()
     }
 
-    /// The partition that holds `key`, if it is hosted here. Starts hosts that can be started by now.
+    /// The partition that holds `key`, if it is hosted here. Starts hosts that can be started now.
     ///
     /// # Errors
     /// When the topic does not exist, or another broker leads the partition.
@@ -167,7 +167,7 @@ impl<M: Machine> Hosts<M> {
         self.with_host_of(key, |partition, _| partition)
     }
 
-    /// The same without looking for hosts that could be started.
+    /// The same, without starting new hosts.
     ///
     /// # Errors
     /// When the topic does not exist, or the partition is not hosted here.
@@ -187,14 +187,14 @@ impl<M: Machine> Hosts<M> {
                 found => return found.map(|(partition, handle)| then(partition, handle)),
             }
         }
-        // Its log may be there since, at the first attempt or another one: no image speaks of that.
+        // Its log may have been opened since then, at the first or a later attempt: no image reports that.
         self.host_what_is_led();
         let hosted = self.hosted();
         let (partition, handle) = hosted.find(key)?;
         Ok(then(partition, handle))
     }
 
-    /// Creates the internal topic unless it exists. When this returns, its partitions are there.
+    /// Creates the internal topic unless it exists. When this returns, its partitions exist.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
@@ -213,7 +213,7 @@ impl<M: Machine> Hosts<M> {
         let decided = surroundings.cluster.submit(command).await;
         let results = decided.map_err(|_| CoordinatorError::NotAvailable)?;
         match results.into_iter().find_map(|(_, result)| result.err()) {
-            // Someone else was faster, and that is as good.
+            // Someone else has created it before: that is fine.
             Some(refusal) if refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS => {
                 crate::base::limited!(
                     warn,
@@ -227,7 +227,7 @@ impl<M: Machine> Hosts<M> {
         }
     }
 
-    /// Asks the machine that knows `key`. The place in its order is fixed when this returns.
+    /// Sends a request to the machine for `key`. Its place in the order is fixed when this returns.
     pub(super) fn ask<A: Ask>(
         &self,
         key: &str,
@@ -240,7 +240,7 @@ impl<M: Machine> Hosts<M> {
         async move { asked?.await }
     }
 
-    /// Asks every machine here. Nobody waits for the answers.
+    /// Sends a request to every machine here. Nobody waits for the answers.
     pub(super) fn ask_each<A: Ask + Clone>(&self, ask: &A)
     where
         M: Decides<A>,
@@ -250,10 +250,10 @@ impl<M: Machine> Hosts<M> {
         }
     }
 
-    /// Reads what the machines know about many keys: what `look` sees of each, which is told its place in `keys`.
-    /// Answered in their order.
+    /// Reads the state of many keys: `look` is called for each key, with its index in `keys`. The answers come in the
+    /// same order.
     ///
-    /// A machine is asked about a few keys at a time and does other things in between.
+    /// A machine reads a few keys at a time and serves other requests in between.
     pub(super) async fn read_all<T, L>(
         &self,
         keys: &[Arc<str>],
@@ -265,7 +265,7 @@ impl<M: Machine> Hosts<M> {
     {
         let has_host = |key: &Arc<str>| self.hosted_partition(key).is_ok();
         if !keys.iter().all(has_host) {
-            // Its log may be there since: once is enough for all of them.
+            // Its log may have been opened since then: one check is enough for all of them.
             self.host_what_is_led();
         }
         let mut answers = Vec::with_capacity(keys.len());
@@ -276,7 +276,7 @@ impl<M: Machine> Hosts<M> {
         answers
     }
 
-    /// Reads about the keys of one batch, of which the first has the place `first`.
+    /// Reads the keys of one batch; the first key has the index `first`.
     async fn read_batch<T, L>(
         &self,
         first: usize,
@@ -331,8 +331,7 @@ impl<M: Machine> Hosts<M> {
         answers
     }
 
-    /// Reads what each machine here knows, in the order of their partitions. One that cannot
-    /// answer does not keep the others from it.
+    /// Reads from each machine here, in the order of their partitions. If one cannot answer, the others still do.
     pub(super) fn read_each<T: Send + 'static, L: Fn(&M) -> T + Clone + Send + 'static>(
         &self,
         look: L,
@@ -362,14 +361,14 @@ impl<M: Machine> Hosts<M> {
         }
     }
 
-    /// Starts and stops hosts until they are those of the partitions that the image has this broker
-    /// lead, each of them in its present leader epoch.
+    /// Starts and stops hosts until they match the partitions that this broker leads in the image, each in its
+    /// present leader epoch.
     fn host_what_is_led(&self) {
         let mut hosted = self.hosted_mut();
         if hosted.is_stopped {
             return;
         }
-        // Taken while nobody else can change the hosts, so that an older image never follows a newer one.
+        // Read while nobody else can change the hosts, so an older image never follows a newer one.
         let image = self.inner.surroundings.cluster.image();
         let topic = image.topic(self.inner.kind.topic.name);
         let known = topic.map(|topic| {

@@ -1,10 +1,10 @@
-//! Internal topics: how one is described, and which of its partitions a key belongs to.
+//! Internal topics: their settings, and the partition of a key.
 
 use crate::config::BrokerConfig;
 use crate::controller::NewTopic;
 use crate::metadata::Image;
 
-/// The smallest `segment.bytes` of a topic, whatever the broker's configuration says of an internal one.
+/// The minimum `segment.bytes` of a topic, which also applies to the broker's settings for an internal topic.
 const SMALLEST_SEGMENT: i32 = 1 << 20;
 
 /// An internal topic whose partitions are the logs of machines.
@@ -12,7 +12,7 @@ const SMALLEST_SEGMENT: i32 = 1 << 20;
 pub(super) struct InternalTopic {
     /// Its name.
     pub(super) name: &'static str,
-    /// The topic as it is made when it is first needed.
+    /// The topic with the settings for its creation.
     pub(super) create: fn(&BrokerConfig, &Image) -> NewTopic,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn compacted(
     let segment_bytes = segment_bytes.max(SMALLEST_SEGMENT);
     NewTopic {
         partitions,
-        // Kafka waits without a word until there are as many brokers as are asked for.
+        // Kafka waits silently until there are enough brokers.
         replication_factor: replication_factor.min(active_brokers(image)),
         configs: vec![
             set("cleanup.policy", "compact".to_owned()),
@@ -40,18 +40,18 @@ pub(super) fn compacted(
     }
 }
 
-/// How many replicas a partition could have now; at least one, since the answer to none is the
-/// controller's.
+/// How many replicas a partition could have now; at least one, since the controller answers when there are no
+/// brokers.
 fn active_brokers(image: &Image) -> i16 {
     let count = image.brokers().filter(|broker| broker.is_active()).count();
     i16::try_from(count).unwrap_or(i16::MAX).max(1)
 }
 
-/// The partition of an internal topic that holds `key` (a group's id, a transactional id), if there are `count` of
-/// them (at least one). It is Kafka's choice, so that each finds its own in a topic that the other has written.
+/// The partition of an internal topic that holds `key` (a group id, a transactional id), if there are `count` of them
+/// (at least one). It is Kafka's choice, so Zurau finds the keys in a topic that Kafka has written, and vice versa.
 pub(super) fn partition_of(key: &str, count: i32) -> i32 {
-    // The one number without a counterpart becomes 0. This is not the clearing of the sign bit by
-    // which producers choose partitions.
+    // The one number without a positive counterpart becomes 0. Producers choose partitions differently: they clear
+    // the sign bit.
     let hash = match java_hash(key) {
         i32::MIN => 0,
         hash => hash.abs(),
@@ -59,7 +59,7 @@ pub(super) fn partition_of(key: &str, count: i32) -> i32 {
     if count > 0 { hash % count } else { 0 }
 }
 
-/// `String.hashCode` of Java, which goes over UTF-16.
+/// Java's `String.hashCode`, which works on UTF-16.
 fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))

@@ -1,5 +1,5 @@
-//! Loading a machine: every record of its partition, from the first to the end of the log, replayed
-//! in order. The same replay as in normal operation, so there is one way for state to change.
+//! Loading a machine: every record of its partition is replayed in order, from the first to the end of the log. It is
+//! the same replay as in normal operation, so state changes in only one way.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::record::{Batch, BatchError, Batches, Record, RecordError, Records};
 
 use super::machine::Machine;
 
-/// A decompressed batch of an internal topic is never near this; more is taken for corrupt.
+/// A decompressed batch of an internal topic is never near this size; a larger one is considered corrupt.
 const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why a partition could not be loaded.
@@ -121,8 +121,7 @@ fn end_transaction<M: Machine>(
     }
 }
 
-/// One record that cannot be understood is reported and passed over: refusing to serve everything in
-/// the partition for it would lose more than it keeps.
+/// A record that cannot be parsed is logged and skipped: refusing to serve the whole partition would lose more.
 fn replay_record<M: Machine>(
     machine: &mut M,
     record: &Record<'_>,

@@ -1,5 +1,5 @@
-//! Markers that end transactions on an internal partition. They pass through its host: written first, and told to the
-//! machine when they are in the log.
+//! Markers that end transactions on an internal partition. The host writes them first, and tells the machine when
+//! they are in the log.
 
 use tokio::sync::oneshot;
 
@@ -14,16 +14,16 @@ use super::failures;
 /// A marker to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    /// Whose transaction ends.
+    /// The producer whose transaction ends.
     pub(super) producer: ProducerId,
     /// The producer's epoch.
     pub(super) epoch: ProducerEpoch,
-    /// How, and who says so.
+    /// The kind of marker, and its coordinator's epoch.
     pub(super) end: EndTransactionMarker,
 }
 
 impl Marker {
-    /// The batch to be written. The log finds its place.
+    /// The batch to be written. The log assigns its offset.
     pub(super) fn batch(&self, now: Timestamp) -> bytes::Bytes {
         let place = ControlPlace {
             base_offset: Offset::ZERO,
@@ -33,7 +33,7 @@ impl Marker {
         self.end.batch(place, self.producer, self.epoch)
     }
 
-    /// What the machine hears when it is at this place of the log.
+    /// What the machine is told at this place of the log.
     pub(super) const fn at(&self, place: Offset) -> TransactionEnd {
         TransactionEnd {
             producer: self.producer,
@@ -46,31 +46,31 @@ impl Marker {
 /// Why a marker was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MarkerError {
-    /// The host does not take it now.
+    /// The host does not accept it now.
     #[error(transparent)]
     Coordinator(CoordinatorError),
-    /// The log does not take it: its coordinator or its producer's epoch is an old one, say.
+    /// The log does not accept it, for example because the epoch of its coordinator or producer is old.
     #[error(transparent)]
     Refused(AppendError),
 }
 
-/// How the one who brought a marker hears of it.
+/// The reply channel for the sender of a marker.
 pub(super) type MarkerAnswer = oneshot::Sender<Result<(), MarkerError>>;
 
-/// A marker on its way into the log.
+/// A marker that is being written.
 pub(super) struct Marking {
     pub(super) end: TransactionEnd,
     pub(super) answer: MarkerAnswer,
 }
 
 impl Marking {
-    /// Whether only the marker is wrong, so that the machine can go on.
+    /// Whether only the marker is wrong, so that the machine can continue.
     pub(super) fn is_refused(failure: &AppendFailure) -> bool {
         matches!(failure, AppendFailure::Refused(_))
             && failures::of_append(failure) == CoordinatorError::Refused
     }
 
-    /// Tells why it was not written.
+    /// Reports why it was not written.
     pub(super) fn fail(self, failure: AppendFailure) {
         let error = match failure {
             AppendFailure::Refused(error)

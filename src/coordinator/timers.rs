@@ -1,4 +1,4 @@
-//! The timers of one machine, by key: setting a key again replaces what it was set to.
+//! The timers of one machine, by key: setting a key again replaces its time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::base::TimerChange;
 
-/// What the table of keys may keep, whether or not it is used.
+/// The capacity that the table of keys may keep, used or not.
 const SMALL: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Timers<K> {
-    /// The number breaks ties between timers that are due at one instant.
+    /// The number breaks ties between timers that are due at the same time.
     due: BTreeMap<(Instant, u64), K>,
     positions: HashMap<K, (Instant, u64)>,
     next: u64,
@@ -49,7 +49,7 @@ impl<K: Clone + Eq + Hash> Timers<K> {
         }
     }
 
-    /// Gives back most of a table that was much larger once. It has doubled its use before it grows again.
+    /// Frees most of a table that was much larger before. Its use must double before it grows again.
     fn let_go(&mut self) {
         let (used, room) = (self.positions.len(), self.positions.capacity());
         if room > SMALL && used < room / 8 {

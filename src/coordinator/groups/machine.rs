@@ -1,4 +1,4 @@
-//! Groups as a machine that is hosted, and what the configuration says about it and its log.
+//! The group registry as a hosted machine, and the settings for it and its log.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl<A: GroupAsk> Decides<A> for Registry {
 impl Machine for Registry {
     type TimerKey = TimerKey;
     type Effect = Infallible;
-    /// The topics that are gone.
+    /// The deleted topics.
     type News = Arc<[DeletedTopic]>;
     type ReplayError = ReplayError;
 
@@ -90,7 +90,7 @@ pub(super) fn no_effect(effect: Infallible) {
     match effect {}
 }
 
-/// What the configuration says about their log.
+/// The settings for their log.
 pub(super) fn log_options(config: &BrokerConfig) -> LogOptions {
     let config = config.groups();
     LogOptions {
@@ -99,7 +99,7 @@ pub(super) fn log_options(config: &BrokerConfig) -> LogOptions {
     }
 }
 
-/// What the configuration says about groups, for the machine.
+/// The settings for groups, for the machine.
 pub(super) fn settings(config: &BrokerConfig) -> Settings {
     let config = config.groups();
     Settings {

@@ -1,4 +1,4 @@
-//! `__consumer_offsets`, as it is made when it is first needed.
+//! `__consumer_offsets`, with the settings for its creation on first use.
 
 use crate::config::BrokerConfig;
 use crate::controller::NewTopic;
@@ -11,7 +11,7 @@ pub(super) const CONSUMER_OFFSETS_TOPIC: InternalTopic = InternalTopic {
     create: offsets_topic,
 };
 
-/// The topic as it is made when it is first needed.
+/// The topic, with the settings for its creation.
 pub fn offsets_topic(config: &BrokerConfig, image: &Image) -> NewTopic {
     let config = config.groups();
     compacted(
