@@ -1,9 +1,9 @@
-//! Who is refused because no record could hold what it says, or because there is no memory for it.
+//! Refuses members whose metadata fits no record, or for whom there is no memory.
 //!
-//! Members that ask for no more than they have are never refused. For the others the sum over all
-//! partitions counts, and once half of it is used up, also whose it is: what the members of one client
-//! address hold in a partition is then bounded by an even share of the other half. So a stranger who joins
-//! as often as it can is refused before others are, as long as it does not have many addresses.
+//! Members that ask for no more than they have are never refused. For other requests the sum over all partitions
+//! counts. Once half of it is used up, the client address counts too: its members in a partition may then hold an
+//! even share of the other half. So a client that joins as often as it can is refused before others are, unless it
+//! has many addresses.
 
 use super::asks::{Join, Sync};
 use super::classic::Group;
@@ -12,12 +12,12 @@ use super::records::group_tombstone;
 use super::registry::{Registry, Turn};
 use crate::base::{ErrorCode, limited};
 
-/// Groups without members and offsets that are removed for one join, and the bytes of their names: it is
-/// somebody's join that pays for it, and its batch that has their tombstones.
+/// The maximum number of tombstones (for groups without members and offsets), and the bytes of their names, that one
+/// join may write: the join pays for them, and its batch contains them.
 const REMOVED_AT_ONCE: (usize, usize) = (100, 64 << 10);
 
 impl Registry {
-    /// Refuses a member that no record could hold, or for whom there is no memory.
+    /// Refuses a member that fits no record, or for whom there is no memory.
     pub(super) fn make_room_for(&self, join: &Join, turn: &mut Turn<'_>) -> Result<(), ErrorCode> {
         let group = self.groups.get(&join.group);
         self.check_record(join, group)?;
@@ -67,7 +67,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Refuses for good a member that would be beyond the share of its address if there were no other.
+    /// Refuses permanently a member that would exceed the share of its address even if it were the only one.
     fn check_alone(&self, join: &Join) -> Result<(), ErrorCode> {
         let alone = join.held_bytes() + GROUP_BYTES;
         if alone <= self.settings.members_max_bytes / 2 {
@@ -108,7 +108,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether groups that nobody needs should go before offsets expire.
+    /// Whether unused groups should be removed before offsets expire.
     pub(super) const fn has_many_idle(&self) -> bool {
         let partitions = if self.bounds.machines == 0 {
             1
@@ -119,7 +119,7 @@ impl Registry {
         self.groups.has_many_idle(may_hold)
     }
 
-    /// Whether so much more would be more than all groups may hold.
+    /// Whether this many more bytes would exceed the limit of all groups.
     const fn is_full(&self, more: usize) -> bool {
         self.held_with(more) > self.settings.members_max_bytes
     }
@@ -129,7 +129,7 @@ impl Registry {
         held.saturating_add(self.groups.held())
     }
 
-    /// Whether so much more would be more than the share of one address, now that it counts.
+    /// Whether this many more bytes would exceed the share of one address, when that counts.
     fn is_beyond_share(&self, address: &str, more: usize, freed: usize) -> bool {
         let half = self.settings.members_max_bytes / 2;
         if self.held_with(more.saturating_sub(freed)) <= half {
@@ -151,8 +151,8 @@ impl Registry {
         ErrorCode::COORDINATOR_NOT_AVAILABLE
     }
 
-    /// Ends groups that are empty and have no offsets, which is done without hurry otherwise; but not the
-    /// one that is joined. How much memory that gives back.
+    /// Ends groups that are empty and have no offsets, which otherwise happens later; but not the group that is
+    /// joined. Returns how much memory that frees.
     pub(super) fn remove_idle(&self, joined: &str, turn: &mut Turn<'_>) -> usize {
         let (count, bytes) = REMOVED_AT_ONCE;
         let mut names = bytes.min(self.bounds.largest_batch / 4);

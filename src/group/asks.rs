@@ -1,7 +1,7 @@
-//! What may be asked of the machine, and what it answers: domain values, free of API versions.
+//! The requests to the machine and its replies: domain values, independent of API versions.
 //!
-//! Where versions of an API differ in what they ask for, a field says so; where they differ only in
-//! how an answer is told, the handler sees to it, and the field's text says how.
+//! If versions of an API differ in the request, a field says so. If they differ only in the form of the reply, the
+//! handler deals with it, and the field's comment describes it.
 
 use std::sync::Arc;
 
@@ -23,29 +23,29 @@ pub struct Protocol {
 pub struct Join {
     /// The group's id.
     pub group: Arc<str>,
-    /// The id that the member got earlier; empty before it has one.
+    /// The id that the member got earlier; empty before that.
     pub member: Arc<str>,
     /// The name under which a static member keeps its place over restarts.
     pub instance: Option<Arc<str>>,
-    /// The name that the client gave itself; empty for none.
+    /// The client id; empty for none.
     pub client_id: Arc<str>,
-    /// Where the client connected from, as Kafka writes it ("/127.0.0.1").
+    /// The client's host, as Kafka writes it ("/127.0.0.1").
     pub client_host: Arc<str>,
-    /// How long the member may be silent.
+    /// The session timeout.
     pub session_timeout_ms: i32,
-    /// How long the member may take to join again; the session timeout in version 0.
+    /// The rebalance timeout; the session timeout in version 0.
     pub rebalance_timeout_ms: i32,
-    /// What kind of group the member believes it is in.
+    /// The protocol type that the member expects.
     pub protocol_type: Arc<str>,
     /// The protocols that the member supports, in order of preference.
     pub protocols: Vec<Protocol>,
-    /// 128 random bits, for the member's id if one has to be made.
+    /// 128 random bits, for a new member id.
     pub member_id_seed: u128,
-    /// Whether a member without an id is first given one, to come back with (version 4 and later).
+    /// Whether a member without an id first gets one and must join again with it (version 4 and later).
     pub needs_known_member_id: bool,
-    /// Whether a leader can be told to keep the assignment as it is (version 9 and later).
+    /// Whether a leader can be told to keep the assignment (version 9 and later).
     pub can_skip_assignment: bool,
-    /// Why the client says it joins, for the log.
+    /// The client's reason for joining, for the log.
     pub reason: Option<Arc<str>>,
 }
 
@@ -56,26 +56,26 @@ impl Ask for Join {
 /// The answer to [`Join`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinReply {
-    /// Why not, if not.
+    /// The error, if any.
     pub error: ErrorCode,
     /// The generation; -1 with an error.
     pub generation: i32,
-    /// The kind of the group; none with an error.
+    /// The protocol type; `None` with an error.
     pub protocol_type: Option<Arc<str>>,
-    /// The protocol that was chosen; none with an error (versions below 7 say "" then).
+    /// The chosen protocol; `None` with an error (versions below 7 send "" then).
     pub protocol: Option<Arc<str>>,
     /// The leader's member id; empty with an error.
     pub leader: Arc<str>,
-    /// Whether the leader shall not make a new assignment.
+    /// Whether the leader must not make a new assignment.
     pub skip_assignment: bool,
     /// The member's own id.
     pub member: Arc<str>,
-    /// Everybody, for the leader; nobody, for the others.
+    /// All members, for the leader; empty for the others.
     pub members: Vec<JoinedMember>,
 }
 
 impl JoinReply {
-    /// A refusal.
+    /// A reply with an error.
     pub fn refused(member: impl Into<Arc<str>>, error: ErrorCode) -> Self {
         Self {
             error,
@@ -90,14 +90,14 @@ impl JoinReply {
     }
 }
 
-/// A member, as the leader sees it.
+/// A member, as sent to the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedMember {
     /// The member's id.
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// What the member says under the chosen protocol.
+    /// The member's metadata for the chosen protocol.
     pub metadata: Bytes,
 }
 
@@ -112,11 +112,11 @@ pub struct Sync {
     pub instance: Option<Arc<str>>,
     /// The generation that the member joined.
     pub generation: i32,
-    /// The kind of group that the member believes it is in (version 5 and later).
+    /// The protocol type that the member expects (version 5 and later).
     pub protocol_type: Option<Arc<str>>,
-    /// The protocol that the member believes was chosen (version 5 and later).
+    /// The protocol that the member expects (version 5 and later).
     pub protocol: Option<Arc<str>>,
-    /// From the leader: member ids and what they shall have.
+    /// From the leader: member ids and their assignments.
     pub assignments: Vec<(Arc<str>, Bytes)>,
 }
 
@@ -127,18 +127,18 @@ impl Ask for Sync {
 /// The answer to [`Sync`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncReply {
-    /// Why not, if not.
+    /// The error, if any.
     pub error: ErrorCode,
-    /// The kind of the group; none with an error.
+    /// The protocol type; `None` with an error.
     pub protocol_type: Option<Arc<str>>,
-    /// The protocol that was chosen; none with an error.
+    /// The chosen protocol; `None` with an error.
     pub protocol: Option<Arc<str>>,
-    /// What the leader gave to this member.
+    /// The member's assignment.
     pub assignment: Bytes,
 }
 
 impl SyncReply {
-    /// A refusal.
+    /// A reply with an error.
     pub const fn refused(error: ErrorCode) -> Self {
         Self {
             error,
@@ -158,7 +158,7 @@ pub struct Heartbeat {
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// The generation that the member is in.
+    /// The member's generation.
     pub generation: i32,
 }
 
@@ -171,7 +171,7 @@ impl Ask for Heartbeat {
 pub struct Leave {
     /// The group's id.
     pub group: Arc<str>,
-    /// Who goes.
+    /// The leaving members.
     pub members: Vec<Leaver>,
 }
 
@@ -179,24 +179,23 @@ impl Ask for Leave {
     type Reply = LeaveReply;
 }
 
-/// Somebody who goes, named by member id, or by instance alone (then the id is empty).
+/// A leaving member, identified by member id, or by instance id alone (then the member id is empty).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaver {
-    /// The member's id, or nothing.
+    /// The member's id, or empty.
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// Why the client says it goes, for the log.
+    /// The client's reason for leaving, for the log.
     pub reason: Option<Arc<str>>,
 }
 
 /// The answer to [`Leave`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaveReply {
-    /// Why the request as a whole was refused. Versions below 3, which name one member, put that
-    /// member's error here.
+    /// The error for the whole request. Versions below 3, which name one member, send that member's error here.
     pub error: ErrorCode,
-    /// What became of each, in the order of the request; nobody with an error.
+    /// The result for each member, in the order of the request; empty with an error.
     pub members: Vec<(Leaver, ErrorCode)>,
 }
 
@@ -205,13 +204,13 @@ pub struct LeaveReply {
 pub struct CommitOffsets {
     /// The group's id.
     pub group: Arc<str>,
-    /// The member's id; empty for a consumer that manages its partitions itself.
+    /// The member's id; empty for a consumer that assigns its partitions itself.
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// The member's generation; -1 for a consumer that manages its partitions itself.
+    /// The member's generation; -1 for a consumer that assigns its partitions itself.
     pub generation: i32,
-    /// A retention that the client asks for (versions 2 to 4, and only when it is not -1).
+    /// The retention that the client asks for (versions 2 to 4, and only when it is not -1).
     pub retention_ms: Option<i64>,
     /// The offsets.
     pub offsets: Vec<OffsetToCommit>,
@@ -224,23 +223,23 @@ impl Ask for CommitOffsets {
 /// One of the offsets of [`CommitOffsets`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetToCommit {
-    /// Where it is an offset of.
+    /// The partition.
     pub at: TopicPartition,
-    /// The life of the topic, or zero.
+    /// The topic id, or zero.
     pub topic_id: TopicId,
     /// The next offset to consume.
     pub offset: Offset,
     /// The leader epoch of the record before it, where known.
     pub leader_epoch: LeaderEpoch,
-    /// Whatever shall be kept with it.
+    /// The client's metadata.
     pub metadata: Option<Arc<str>>,
 }
 
 /// The answer to [`CommitOffsets`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitOffsetsReply {
-    /// What became of each, in the order of the request. A group that does not exist is
-    /// GROUP_ID_NOT_FOUND here, which versions below 9 call ILLEGAL_GENERATION.
+    /// The result for each offset, in the order of the request. A group that does not exist is GROUP_ID_NOT_FOUND
+    /// here; versions below 9 send ILLEGAL_GENERATION.
     pub partitions: Vec<(TopicPartition, ErrorCode)>,
 }
 
@@ -249,7 +248,7 @@ pub struct CommitOffsetsReply {
 pub struct DeleteOffsets {
     /// The group's id.
     pub group: Arc<str>,
-    /// Where the group's offsets shall be forgotten.
+    /// The partitions whose offsets are to be deleted.
     pub partitions: Vec<TopicPartition>,
 }
 
@@ -260,13 +259,13 @@ impl Ask for DeleteOffsets {
 /// The answer to [`DeleteOffsets`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteOffsetsReply {
-    /// Why nothing could be deleted.
+    /// The error for the whole request.
     pub error: ErrorCode,
-    /// What became of each, in the order of the request; none with an error.
+    /// The result for each partition, in the order of the request; empty with an error.
     pub partitions: Vec<(TopicPartition, ErrorCode)>,
 }
 
-/// DeleteGroups, one group of it.
+/// DeleteGroups, for one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteGroup {
     /// The group's id.
@@ -277,16 +276,16 @@ impl Ask for DeleteGroup {
     type Reply = ErrorCode;
 }
 
-/// A topic that is gone.
+/// A deleted topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTopic {
     /// The topic's name.
     pub name: Arc<str>,
-    /// Which life of the topic ended: offsets of a later one stay. Zero for any.
+    /// The id of the deleted topic: offsets of a later topic of this name stay. Zero for any.
     pub id: TopicId,
 }
 
-/// It is time to remove offsets that nobody will ask for, and groups that are over.
+/// Time to remove expired offsets and groups that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpireOffsets;
 

@@ -1,4 +1,4 @@
-//! Who decides on what: a question is given to the operation that answers it. An operation has a file of its own.
+//! Dispatches a request to its operation. Each operation has a file of its own.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use super::asks::{
 use super::registry::{Outcome, Registry, Turn};
 use crate::base::{Ask, Timestamp, Token};
 
-/// A question to the group coordinator.
+/// A request to the group coordinator.
 pub trait GroupAsk: Ask {
-    /// What is asked, by Kafka's name of the API where there is one.
+    /// The operation, with Kafka's API name where there is one.
     const NAME: &'static str;
 
     /// Whether the answer may have to wait for other members.
     const WAITS_FOR_MEMBERS: bool = false;
 
-    /// The group that it is about; empty for all.
+    /// The group id; empty for a request about all groups.
     fn group(&self) -> Arc<str>;
 
-    /// Has `registry` decide.
+    /// Lets `registry` decide.
     fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>);
 }
 
 impl Registry {
-    /// Decides on a question, which `token` names when it is answered, now or later.
+    /// Decides on a request, which `token` identifies in the reply, now or later.
     pub fn decide<A: GroupAsk>(
         &mut self,
         token: Token<A::Reply>,

@@ -1,4 +1,4 @@
-//! What a group is like, for administrators.
+//! The details of a group, for administrators.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use bytes::Bytes;
 use super::classic::{Member, StateName};
 use super::registry::Registry;
 
-/// Why there is nothing to tell of a group.
+/// Why a group cannot be described.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotDescribed {
-    /// There is none of this id.
+    /// There is no group with this id.
     Unknown,
-    /// It is of a type that is not served.
+    /// Its type is not served.
     NotClassic,
 }
 
@@ -21,7 +21,7 @@ pub enum NotDescribed {
 pub struct Description {
     /// The group's state.
     pub state: StateName,
-    /// "consumer", "connect", or whatever its members said; empty if there never were any.
+    /// The protocol type, such as "consumer" or "connect"; empty if there were never members.
     pub protocol_type: Arc<str>,
     /// The chosen protocol; empty unless the group is stable.
     pub protocol: Arc<str>,
@@ -36,13 +36,13 @@ pub struct DescribedMember {
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// The name that the client gave itself.
+    /// The client id.
     pub client_id: Arc<str>,
-    /// Where the client connected from.
+    /// The client's host.
     pub client_host: Arc<str>,
-    /// What the member says under the chosen protocol; empty unless the group is stable.
+    /// The member's metadata for the chosen protocol; empty unless the group is stable.
     pub metadata: Bytes,
-    /// What the leader gave to the member.
+    /// The member's assignment.
     pub assignment: Bytes,
 }
 
@@ -50,8 +50,8 @@ impl Registry {
     /// A group in detail.
     ///
     /// # Errors
-    /// When there is no classic group of this id, which DescribeGroups calls GROUP_ID_NOT_FOUND from
-    /// version 6 on, and a group in state Dead before.
+    /// When there is no classic group with this id. DescribeGroups sends GROUP_ID_NOT_FOUND for that from version 6
+    /// on, and a group in state Dead before.
     pub fn describe(&self, id: &str) -> Result<Description, NotDescribed> {
         let Some(group) = self.groups.get(id) else {
             let is_unserved = self.unserved(id).is_some();

@@ -1,8 +1,8 @@
-//! Which groups there are, for administrators.
+//! The list of groups, for administrators.
 //!
-//! A list is asked for by a request of a few bytes, and its answer lasts as long as the client takes to read it. So
-//! answers share one [`Listing`]: it is made when somebody asks, does not change, and is handed out again until a group
-//! changes. Nothing but answers keeps it: the registry only remembers where it is. The first of them pays for it.
+//! A request for a list has a few bytes, and the answer stays in memory until the client has read it. So answers
+//! share one [`Listing`]: it is created on request, does not change, and is used again until a group changes. Only
+//! answers keep it alive: the registry has a weak reference. The first answer is charged for its memory.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -12,9 +12,9 @@ use super::registry::Registry;
 use super::unserved::UnservedType;
 use crate::base::SharedCost;
 
-/// The kind of the groups that are served, as ListGroups names it.
+/// The type of the served groups, as in ListGroups.
 pub const GROUP_TYPE: &str = "classic";
-/// All kinds.
+/// All types.
 const TYPES: [&str; 4] = [
     GROUP_TYPE,
     UnservedType::Consumer.as_str(),
@@ -22,20 +22,20 @@ const TYPES: [&str; 4] = [
     UnservedType::Streams.as_str(),
 ];
 
-/// What a text costs beside its bytes. The listing may be the last to have a group's id.
+/// The cost of a string besides its bytes. The listing may be the last owner of a group's id.
 const TEXT: usize = 32;
 
-/// Which groups to list. As small as what it can tell apart, whatever it was made from: every group is looked at.
+/// Which groups to list. It is small however long the request was, since it is checked for every group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFilter {
-    /// The states that are wanted; all where there is nothing.
+    /// The wanted states; all if empty.
     states: Option<Vec<StateName>>,
-    /// The kinds that are wanted; all where there is nothing.
+    /// The wanted types; all if empty.
     types: Option<Vec<&'static str>>,
 }
 
 impl ListFilter {
-    /// Lets through what is named, in any case; everything where nothing is. A name that is none lets nothing through.
+    /// A filter for these names, ignoring case; no names select everything. Unknown names select nothing.
     pub fn new<'a>(
         states: impl IntoIterator<Item = &'a str>,
         types: impl IntoIterator<Item = &'a str>,
@@ -55,7 +55,7 @@ impl ListFilter {
     }
 }
 
-/// Those of `known` that `names` has, or nothing where there are no names.
+/// The entries of `known` that are in `names`, or nothing if there are no names.
 fn named<'a, T: Copy>(
     names: impl IntoIterator<Item = &'a str>,
     known: &[T],
@@ -81,25 +81,25 @@ fn named<'a, T: Copy>(
 pub struct ListedGroup {
     /// The group's id.
     pub group: Arc<str>,
-    /// "consumer", "connect", or whatever its members said; empty if there never were any.
+    /// The protocol type, such as "consumer" or "connect"; empty if there were never members.
     pub protocol_type: Arc<str>,
     /// The group's state.
     pub state: StateName,
-    /// Its kind: [`GROUP_TYPE`], or that of a group that is only kept.
+    /// Its type: [`GROUP_TYPE`], or that of a group that is not served.
     pub group_type: &'static str,
 }
 
-/// The groups of a partition as they were at a time.
+/// The groups of a partition at one moment.
 #[derive(Debug)]
 pub struct Listing {
-    /// By id, those of kinds that are not served behind the others.
+    /// Ordered by id; groups of types that are not served come last.
     pub groups: Box<[ListedGroup]>,
-    /// What the listing costs in memory.
+    /// The memory of the listing.
     pub cost: Arc<SharedCost>,
 }
 
 impl Listing {
-    /// These groups, for which nobody has paid.
+    /// These groups; the memory is not charged to an answer yet.
     pub fn new(groups: Box<[ListedGroup]>) -> Self {
         let texts = groups.iter().map(|group| group.group.len() + TEXT);
         let bytes = texts.sum::<usize>() + size_of_val(&*groups);
@@ -110,12 +110,12 @@ impl Listing {
     }
 }
 
-/// Where the listing is that was made last, and how many changes had been made by then.
+/// A weak reference to the last listing, and the number of changes at that time.
 #[derive(Debug, Default)]
 pub(super) struct LastListing(RefCell<(u64, Weak<Listing>)>);
 
 impl Registry {
-    /// All groups, by id. The same list as before if somebody still has it and no group has changed.
+    /// All groups, by id. Returns the same listing as before if it is still in use and no group has changed.
     pub fn listing(&self) -> Arc<Listing> {
         let changes = self.groups.changes() + self.unserved.changes();
         let mut last = self.last_listing.0.borrow_mut();

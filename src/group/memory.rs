@@ -1,17 +1,17 @@
-//! What groups hold in memory, and how much of it they may.
+//! The memory of groups, and its limit.
 //!
-//! Whoever may talk to the broker may join groups, and what a member says is kept as long as the member.
-//! So it is counted: every member with its names, metadata and assignment, every id that was given out,
-//! and every group that has a member or nothing at all. Groups without members that have offsets are not
-//! counted; they are as many as have been committed for.
+//! Anyone who can connect to the broker may join groups, and the metadata of a member is kept as long as the member.
+//! So the memory is counted: every member with its names, metadata and assignment, every member id that was given
+//! out, and every group that has a member or is completely empty. Groups without members that have offsets are not
+//! counted; their number is that of the committed groups.
 //!
-//! A join or an assignment that would grow beyond `zurau.group.members.max.bytes`, in all partitions
-//! together, is refused (`admission.rs`). Before a join is, groups that are empty and have no offsets are
-//! removed; without that they go when offsets expire, and where there are many of them ([`Groups::has_many_idle`])
-//! with the next thing that happens to a group.
+//! A join or an assignment that would exceed `zurau.group.members.max.bytes`, in all partitions together, is refused
+//! (`admission.rs`). Before a join is refused, groups that are empty and have no offsets are removed. Otherwise these
+//! are removed when offsets expire or, if there are many of them ([`Groups::has_many_idle`]), with the next event of
+//! any group.
 //!
-//! [`Groups`] is where the count is kept right: a group can only be changed through it. What other
-//! partitions hold, and what the log takes, the machine is told as [`Bounds`](crate::base::Bounds) before it decides: with the
+//! [`Groups`] keeps the count correct: a group can only be changed through it. Before each decision the machine gets
+//! the memory of the other partitions and the batch limit of the log as [`Bounds`](crate::base::Bounds): with the
 //! same commands and bounds it decides the same.
 
 use std::collections::BTreeSet;
@@ -22,30 +22,30 @@ use std::sync::Arc;
 use super::asks::{Join, Protocol};
 use super::classic::Group;
 
-/// What a group costs beside its texts and members: itself, its timers, its place in the map.
+/// The cost of a group besides its strings and members: itself, its timers, its entry in the map.
 pub(super) const GROUP_BYTES: usize = 512;
-/// What a member costs beside its texts and metadata, also as the only one of its group.
+/// The cost of a member besides its strings and metadata, even as the only one of its group.
 const MEMBER_BYTES: usize = 832;
-/// What an id that was given out costs beside its text, which its timer shares.
+/// The cost of a given-out member id besides its string, which its timer shares.
 pub(super) const PENDING_BYTES: usize = 256;
-/// What a protocol of a member, or a topic that a group reads, costs beside its bytes.
+/// The cost of a member's protocol, or of a topic that a group reads, besides its bytes.
 pub(super) const ENTRY_BYTES: usize = 64;
-/// The part of what all groups may hold that is for those without members and offsets.
+/// The share of the limit that groups without members and offsets may use.
 const IDLE_PART: usize = 16;
-/// More than the header of a batch and of its one record.
+/// Larger than the header of a batch and of its one record.
 const BATCH_OVERHEAD: usize = 128;
-/// More than the lengths and numbers of a group or of a member in a record.
+/// Larger than the lengths and numbers of a group or of a member in a record.
 const RECORD_OVERHEAD: usize = 48;
-/// A dash and 128 bits in a new member's id, behind its name.
+/// A dash and 128 bits in a new member id, behind the client id.
 const ID_SUFFIX: usize = 37;
 
-/// Groups by id, and what they hold.
+/// Groups by id, and their memory.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// Boxed: a node of the tree that is half full would take as much again for each.
+    /// Boxed: otherwise a half-full tree node would take as much memory again for each group.
     by_id: BTreeMap<Arc<str>, Box<Counted>>,
     held: usize,
-    /// Those that have neither members nor offsets, and what they hold of that.
+    /// The groups that have neither members nor offsets, and their memory.
     idle: BTreeSet<Arc<str>>,
     idle_held: usize,
     changes: u64,
@@ -70,7 +70,7 @@ impl Groups {
         self.by_id.iter().map(|(id, counted)| (id, &counted.group))
     }
 
-    /// From this one on, in the order of their ids.
+    /// The groups from this id on, in the order of their ids.
     pub(super) fn from(
         &self,
         first: &Bound<Arc<str>>,
@@ -79,39 +79,39 @@ impl Groups {
         from.map(|(id, counted)| (id, &counted.group))
     }
 
-    /// What all of them hold in memory, in bytes.
+    /// The memory of all groups, in bytes.
     pub(super) const fn held(&self) -> usize {
         self.held
     }
 
-    /// How often a group may have come, gone or become another since there are these.
+    /// An upper bound of how often a group was added, removed or changed.
     pub(super) const fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Those that have neither members nor offsets.
+    /// The groups that have neither members nor offsets.
     pub(super) fn idle(&self) -> impl Iterator<Item = &Arc<str>> {
         self.idle.iter()
     }
 
-    /// What those hold of it.
+    /// The memory of those.
     #[cfg(test)]
     pub(super) const fn idle_held(&self) -> usize {
         self.idle_held
     }
 
-    /// Whether those hold more than they should of what all groups may hold: whoever joins a group that nobody has
-    /// heard of leaves one behind.
+    /// Whether those use more than their share of the limit: each join of a group that does not exist yet leaves one
+    /// behind.
     pub(super) const fn has_many_idle(&self, may_hold: usize) -> bool {
         self.idle_held > may_hold / IDLE_PART
     }
 
-    /// What one of them holds.
+    /// The memory of one of them.
     pub(super) fn held_by(&self, id: &str) -> usize {
         self.by_id.get(id).map_or(0, |counted| counted.bytes)
     }
 
-    /// Puts a group in, in place of one of the same id.
+    /// Inserts a group, replacing one with the same id.
     pub(super) fn insert(&mut self, group: Group) {
         let id = Arc::clone(group.id());
         match self.by_id.entry(Arc::clone(&id)) {
@@ -171,7 +171,7 @@ impl Groups {
     }
 }
 
-/// Of a member, or of one that joins, what counts.
+/// The sizes of a member, or of a joining member.
 pub(super) struct Said<'a> {
     /// The length of its id.
     pub(super) id: usize,
@@ -182,7 +182,7 @@ pub(super) struct Said<'a> {
 }
 
 impl Said<'_> {
-    /// What it takes in memory as long as it is a member, without an assignment.
+    /// Its memory as a member, without an assignment.
     pub(super) fn held_bytes(&self) -> usize {
         let protocols = self.protocols.iter();
         let protocols: usize = protocols
@@ -191,7 +191,7 @@ impl Said<'_> {
         MEMBER_BYTES + self.names_bytes() + protocols
     }
 
-    /// What it takes in the record of a generation at the most, whichever protocol is chosen.
+    /// Its maximum size in the record of a generation, for any chosen protocol.
     pub(super) fn record_bytes(&self) -> usize {
         RECORD_OVERHEAD + self.names_bytes() + self.largest_metadata()
     }
@@ -221,14 +221,14 @@ impl Join {
         }
     }
 
-    /// What a member that joins so will hold in memory: itself, and its metadata once more in the
-    /// generation that is written.
+    /// The memory of a member that joins this way: itself, and its metadata once more in the generation that is
+    /// written.
     pub(super) fn held_bytes(&self) -> usize {
         let said = self.said();
         said.held_bytes() + said.largest_metadata()
     }
 
-    /// What a batch takes that has a generation of this member alone.
+    /// The size of a batch with a generation of this member alone.
     pub(super) fn batch_bytes(&self) -> usize {
         let protocol = self.protocols.iter().map(|protocol| protocol.name.len());
         BATCH_OVERHEAD
@@ -240,7 +240,7 @@ impl Join {
             + self.said().record_bytes()
     }
 
-    /// The length of the id that the member has or will have.
+    /// The length of the member id that it has or will get.
     fn id_bytes(&self) -> usize {
         if self.member.is_empty() {
             let name = self.instance.as_ref().unwrap_or(&self.client_id);

@@ -1,9 +1,9 @@
 //! The records of `__consumer_offsets` that this room writes and reads, in Kafka's own schemas.
 //!
-//! A key is a type (16 bits) and the key's fields; a value is a version (16 bits) and the value's
-//! fields; no value is a tombstone. Kafka 4.3 writes group metadata in version 3, and offsets in
-//! version 4, or in version 1 when the client asked for a retention of its own, since only that
-//! version can say when an offset expires. Every version from 0 to 4 is read.
+//! A key is a type (16 bits) and the key's fields; a value is a version (16 bits) and the value's fields; no value is
+//! a tombstone. Kafka 4.3 writes group metadata in version 3. It writes offsets in version 4, or in version 1 when
+//! the client asked for a retention of its own, since only that version has an expiry time. All versions from 0 to 4
+//! are read.
 //!
 //! ```text
 //! key 0, 1   group, topic, partition                              an offset (1 is what is written)
@@ -40,7 +40,7 @@ pub(crate) enum Key {
     Offset {
         /// The group that committed it.
         group: Arc<str>,
-        /// Where it is an offset of.
+        /// The partition.
         at: TopicPartition,
     },
     /// A classic group.
@@ -48,40 +48,40 @@ pub(crate) enum Key {
         /// The group's id.
         group: Arc<str>,
     },
-    /// Something of a group of another kind.
+    /// A record of a group of another type.
     Unserved {
-        /// The group's kind.
+        /// The group's type.
         kind: UnservedType,
         /// The key's type.
         key_type: i16,
         /// The group's id.
         group: Arc<str>,
     },
-    /// A key that cannot be read, of a type that is not served or not known to Kafka 4.3.
+    /// A key that cannot be read, since its type is not served or not known to Kafka 4.3.
     Other(i16),
 }
 
-/// A committed offset, as the log has it.
+/// A committed offset, as in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommittedOffset {
     /// The next offset to consume.
     pub(crate) offset: Offset,
-    /// The leader epoch of the record before it, where the client knew it.
+    /// The leader epoch of the record before it, if the client knew it.
     pub(crate) leader_epoch: LeaderEpoch,
-    /// Whatever the client wanted to have kept with it.
+    /// The client's metadata.
     pub(crate) metadata: Arc<str>,
     /// When it was committed.
     pub(crate) committed: Timestamp,
-    /// When it expires, where the client asked for a retention of its own.
+    /// When it expires, if the client asked for a retention of its own.
     pub(crate) expires: Option<Timestamp>,
-    /// The life of the topic it belongs to; zero where that was not known.
+    /// The topic id; zero if it was not known.
     pub(crate) topic_id: TopicId,
 }
 
-/// A generation of a classic group, as the log has it. Without members the group is empty.
+/// A generation of a classic group, as in the log. Without members the group is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
-    /// What kind of group it is ("consumer", "connect"); empty where no member ever said.
+    /// The protocol type ("consumer", "connect"); empty if there were never members.
     pub(crate) protocol_type: Arc<str>,
     /// The number of the generation.
     pub(crate) generation: i32,
@@ -89,7 +89,7 @@ pub(crate) struct Generation {
     pub(crate) protocol: Option<Arc<str>>,
     /// The member that made the assignment.
     pub(crate) leader: Option<Arc<str>>,
-    /// When the group came into its state; [`Timestamp::NONE`] where the record does not say.
+    /// When the group entered its state; [`Timestamp::NONE`] if the record does not say.
     pub(crate) since: Timestamp,
     /// The members.
     pub(crate) members: Vec<GenerationMember>,
@@ -100,19 +100,19 @@ pub(crate) struct Generation {
 pub(crate) struct GenerationMember {
     /// The member's id.
     pub(crate) member: Arc<str>,
-    /// The name that a static member keeps over restarts.
+    /// The static member's instance id.
     pub(crate) instance: Option<Arc<str>>,
-    /// The name that the client gave itself.
+    /// The client id.
     pub(crate) client_id: Arc<str>,
-    /// Where the client connected from.
+    /// The client's host.
     pub(crate) client_host: Arc<str>,
-    /// How long the member may take to join again; -1 where the record does not say.
+    /// The rebalance timeout; -1 if the record does not say.
     pub(crate) rebalance_timeout_ms: i32,
-    /// How long the member may be silent.
+    /// The session timeout.
     pub(crate) session_timeout_ms: i32,
     /// The member's metadata for the chosen protocol.
     pub(crate) subscription: Bytes,
-    /// What the leader gave to the member.
+    /// The member's assignment.
     pub(crate) assignment: Bytes,
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
         GROUP_KEY => Ok(Key::Group {
             group: reader.string()?,
         }),
-        // What is not ours to read is not ours to refuse.
+        // Keys that cannot be read here are not refused.
         other => Ok(match (UnservedType::of_key(other), reader.string()) {
             (Some(kind), Ok(group)) => Key::Unserved {
                 kind,
@@ -294,7 +294,7 @@ fn encode_generation(value: &Generation) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// The record that `group` committed `value` for `at`.
+/// The record that `group` committed `value` for the partition `at`.
 pub(crate) fn offset_record(group: &str, at: &TopicPartition, value: &CommittedOffset) -> KeyValue {
     KeyValue {
         key: offset_key(group, at),
@@ -302,7 +302,7 @@ pub(crate) fn offset_record(group: &str, at: &TopicPartition, value: &CommittedO
     }
 }
 
-/// The record that `group` has no offset for `at` any more.
+/// The record that `group` has no offset for the partition `at` any more.
 pub(crate) fn offset_tombstone(group: &str, at: &TopicPartition) -> KeyValue {
     KeyValue {
         key: offset_key(group, at),
@@ -318,7 +318,7 @@ pub(crate) fn group_record(group: &str, value: &Generation) -> KeyValue {
     }
 }
 
-/// The record that `group` is no more.
+/// The record that `group` is deleted.
 pub(crate) fn group_tombstone(group: &str) -> KeyValue {
     KeyValue {
         key: group_key(group),

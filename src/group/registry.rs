@@ -1,4 +1,4 @@
-//! Which groups there are, and what may come to them. Only dispatch: an operation has a file of its own.
+//! The groups, and the entry points of the machine. Only dispatch: each operation has a file of its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::schema::MAX_STRING;
 /// What the machine decides.
 pub type Outcome = base::Outcome<TimerKey>;
 
-/// What the broker's configuration says about groups.
+/// The broker's settings for groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The shortest session that a member may ask for (`group.min.session.timeout.ms`).
+    /// The minimum session timeout (`group.min.session.timeout.ms`).
     pub min_session_timeout_ms: i32,
-    /// The longest session that a member may ask for (`group.max.session.timeout.ms`).
+    /// The maximum session timeout (`group.max.session.timeout.ms`).
     pub max_session_timeout_ms: i32,
     /// How long an empty group waits for more members (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay_ms: i32,
-    /// How many members a group may have (`group.max.size`).
+    /// The maximum number of members of a group (`group.max.size`).
     pub max_size: i32,
-    /// How long the metadata of a committed offset may be (`offset.metadata.max.bytes`).
+    /// The maximum length of an offset's metadata (`offset.metadata.max.bytes`).
     pub offset_metadata_max_bytes: i32,
-    /// How long offsets are kept that nobody uses (`offsets.retention.minutes`).
+    /// How long unused offsets are kept (`offsets.retention.minutes`).
     pub offsets_retention_ms: i64,
-    /// What groups may hold in memory for their members, in bytes (`zurau.group.members.max.bytes`).
+    /// The memory limit for the members of groups, in bytes (`zurau.group.members.max.bytes`).
     pub members_max_bytes: usize,
 }
 
@@ -53,29 +53,29 @@ impl Default for Settings {
 /// Names a timer of the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerKey {
-    /// A member's silence, or the time until an id that was given out is used.
+    /// The session timeout of a member, or the time limit for using a new member id.
     Session {
         /// The group's id.
         group: Arc<str>,
         /// The member's id.
         member: Arc<str>,
     },
-    /// The time for members to join.
+    /// The time limit for members to join.
     Join {
         /// The group's id.
         group: Arc<str>,
     },
-    /// The time for members to ask for their assignment.
+    /// The time limit for members to send SyncGroup.
     Sync {
         /// The group's id.
         group: Arc<str>,
     },
-    /// The pause between two steps that remove what nobody needs.
+    /// The pause between two steps that remove unused groups and offsets.
     Sweep,
 }
 
 impl TimerKey {
-    /// What is over when it fires.
+    /// What ends when the timer fires.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Session { .. } => "end of a session",
@@ -85,7 +85,7 @@ impl TimerKey {
         }
     }
 
-    /// The group that it is about; empty for all.
+    /// The group id; empty for a timer of all groups.
     pub fn group(&self) -> Arc<str> {
         match self {
             Self::Session { group, .. } | Self::Join { group } | Self::Sync { group } => {
@@ -96,13 +96,13 @@ impl TimerKey {
     }
 }
 
-/// One decision in the making: what it may know, and what came of it so far.
+/// A decision in progress: its inputs, and its results so far.
 #[derive(Debug)]
 pub struct Turn<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) now: Timestamp,
     outcome: Outcome,
-    /// What a group has changed in advance of a record.
+    /// A change that a group has made before its record is written.
     provisional: Option<(Arc<str>, Provisional)>,
 }
 
@@ -124,7 +124,7 @@ impl<'a> Turn<'a> {
         self.outcome.records.push(record);
     }
 
-    /// Writes a record of a group that has changed in advance of it.
+    /// Writes the record of a change that a group has made before.
     pub(crate) fn write_for(&mut self, group: &Arc<str>, record: KeyValue, change: Provisional) {
         self.write(record);
         self.provisional = Some((Arc::clone(group), change));
@@ -149,18 +149,18 @@ pub struct Registry {
     pub(super) settings: Settings,
     pub(super) bounds: Bounds,
     pub(super) groups: Groups,
-    /// Groups of kinds that are not served.
+    /// Groups of types that are not served.
     pub(super) unserved: UnservedGroups,
     pub(super) offsets: Offsets,
     pub(super) last_listing: LastListing,
-    /// What is being removed because nobody needs it; the first is on its way.
+    /// The sweeps that remove unused groups and offsets; the first one is in progress.
     pub(super) sweeps: VecDeque<Sweep>,
-    /// What a group has changed in advance of the records of the last decision.
+    /// The changes that groups have made before the records of the last decision.
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
     /// Records of transactions that have not ended.
     pub(super) undecided: Undecided,
-    /// Whether the log is still being read. Then a record says what a group is; afterwards it
-    /// confirms what the group decided.
+    /// Whether the log is still being read. During that time a record defines a group; afterwards it confirms the
+    /// group's decision.
     pub(super) is_loading: bool,
 }
 
@@ -181,17 +181,17 @@ impl Registry {
         }
     }
 
-    /// What holds for the next decisions.
+    /// Sets the bounds for the next decisions.
     pub const fn within(&mut self, bounds: Bounds) {
         self.bounds = bounds;
     }
 
-    /// What the groups hold in memory for their members, in bytes.
+    /// The memory of the members of all groups, in bytes.
     pub const fn held(&self) -> usize {
         self.groups.held()
     }
 
-    /// The log has been read. Members of restored groups have their sessions begin now.
+    /// The log has been read. The sessions of restored members begin now.
     pub fn loaded(&mut self, now: Timestamp) -> Vec<TimerChange<TimerKey>> {
         self.is_loading = false;
         let mut turn = Turn::new(&self.settings, now);
@@ -199,8 +199,7 @@ impl Registry {
         turn.outcome.timers
     }
 
-    /// Decides on what follows from a timer that fired. A timer of a group or member that is gone
-    /// does nothing.
+    /// Decides what follows when a timer fires. A timer of a group or member that is gone has no effect.
     pub fn timer_fired(&mut self, key: TimerKey, now: Timestamp) -> Outcome {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
@@ -234,7 +233,7 @@ impl Registry {
         self.end(turn)
     }
 
-    /// These topics are gone, and with them the meaning of offsets in them: begins to remove those.
+    /// These topics were deleted, so their offsets are meaningless: begins to remove these offsets.
     pub fn topics_deleted(&mut self, topics: Arc<[DeletedTopic]>, now: Timestamp) -> Outcome {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
@@ -242,8 +241,8 @@ impl Registry {
         self.end(turn)
     }
 
-    /// The log does not take the records of the last decision, and none of them has been replayed: decides on what
-    /// follows. Requests that the decision has answered are the host's to refuse, but for those that this answers.
+    /// The log does not accept the records of the last decision, and none of them has been replayed: decides what
+    /// follows. The host refuses the requests that the decision has answered, except those that this answers.
     pub fn not_written(&mut self, now: Timestamp) -> Outcome {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
@@ -298,7 +297,7 @@ impl Registry {
         }
     }
 
-    /// The group of this id, if it is of a kind that is not served.
+    /// The group with this id, if its type is not served.
     pub(super) fn unserved(&self, group: &str) -> Option<&UnservedGroup> {
         let unserved = self.unserved.get(group);
         unserved.filter(|_| !self.groups.contains(group))
@@ -359,10 +358,10 @@ impl Registry {
     }
 }
 
-/// Clients know two or three. Each is compared with those of all other members.
+/// Clients support two or three protocols. Each is compared with those of all other members.
 const MAX_PROTOCOLS: usize = 64;
 
-/// Refuses what no group would take, whatever its state.
+/// Refuses a request that no group would accept, whatever its state.
 fn check_join(join: &Join, settings: &Settings) -> Result<(), ErrorCode> {
     let allowed = settings.min_session_timeout_ms..=settings.max_session_timeout_ms;
     if join.group.is_empty() || join.group.len() > MAX_STRING {
@@ -374,8 +373,8 @@ fn check_join(join: &Join, settings: &Settings) -> Result<(), ErrorCode> {
     if join.protocols.len() > MAX_PROTOCOLS {
         return Err(ErrorCode::INVALID_REQUEST);
     }
-    // Flexible versions can carry texts that do not fit into a record. Room is left in the client's
-    // and the instance's name for the rest of a member id.
+    // Flexible versions can carry strings that do not fit in a record. The client id and the instance id must leave
+    // room for the rest of a member id.
     let long = MAX_STRING / 2;
     let instance = join.instance.as_ref().map_or(0, |instance| instance.len());
     let is_long = join.client_id.len() > long

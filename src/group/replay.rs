@@ -1,5 +1,4 @@
-//! Replay: the one place where what the log says becomes what the registry holds, while loading and
-//! afterwards alike.
+//! Replay: the one place where records of the log change the registry, while loading and afterwards.
 
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ pub enum ReplayError {
     /// A version that is not known here.
     #[error("{record} version {version} is not known")]
     UnknownVersion {
-        /// What the record is.
+        /// The kind of record.
         record: &'static str,
         /// Its version.
         version: i16,
@@ -27,8 +26,8 @@ pub enum ReplayError {
 }
 
 impl Registry {
-    /// Takes over what a record says; one of an open transaction counts when that is committed. A record that cannot be
-    /// read changes nothing; what it says of a group of another kind is only noted.
+    /// Applies a record; one of an open transaction counts when that is committed. A record that cannot be read
+    /// changes nothing. For a record of a group of another type, only its key is kept.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -43,7 +42,7 @@ impl Registry {
         }
     }
 
-    /// Takes over what a transaction has written, if it is committed and nothing newer says otherwise.
+    /// Applies the records of a transaction, if it is committed and there is nothing newer.
     pub fn transaction_ended(&mut self, end: &TransactionEnd, now: Timestamp) {
         for held in self.undecided.end(end) {
             if let Err(error) = self.apply(&held.key, held.value.as_deref(), now) {
@@ -76,7 +75,7 @@ impl Registry {
             }
             (Key::Group { group }, None) => {
                 self.groups.remove(&group);
-                // A classic group can end and leave its offsets to a group of another kind.
+                // A classic group can end and leave its offsets to a group of another type.
                 if self.offsets.has_any(&group) {
                     self.group_of_offsets(&group, now);
                 }
@@ -101,8 +100,8 @@ impl Registry {
         Ok(())
     }
 
-    /// A group that so far only its offsets made is of the kind that a record says, and the other way
-    /// round: one whose records are gone may still have its offsets.
+    /// A group that exists only through its offsets gets its type from a record, and vice versa: a group whose
+    /// records are gone may still have its offsets.
     fn replay_unserved(
         &mut self,
         kind: UnservedType,
@@ -128,7 +127,7 @@ impl Registry {
         self.note_offsets(group);
     }
 
-    /// The group has its first offsets, or no more.
+    /// The group has its first offsets, or has none any more.
     fn note_offsets(&mut self, id: &str) {
         let has_offsets = self.offsets.has_any(id);
         let group = self.groups.get(id);
@@ -138,7 +137,7 @@ impl Registry {
         }
     }
 
-    /// A group that only its offsets made goes with the last of them.
+    /// A group that exists only through its offsets ends with the last of them.
     fn replay_offset_gone(&mut self, group: &Arc<str>, at: &TopicPartition) {
         self.offsets.remove(group, at);
         if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(is_only_offsets) {
@@ -164,7 +163,7 @@ impl Registry {
     }
 }
 
-/// Whether nothing is known of the group but that it has offsets.
+/// Whether nothing but the offsets is known of the group.
 fn is_only_offsets(group: &Group) -> bool {
     group.written().is_none() && group.is_deserted()
 }

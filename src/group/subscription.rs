@@ -1,12 +1,12 @@
-//! The beginning of what a consumer says to its leader (`ConsumerProtocolSubscription`): enough to
-//! know which topics a group reads.
+//! The beginning of a consumer's metadata for its leader (`ConsumerProtocolSubscription`): enough to know which
+//! topics a group reads.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::schema::Reader;
 
-/// Adds the topics that `metadata` subscribes to. Nothing when it is not a subscription.
+/// Adds the topics that `metadata` subscribes to. Adds nothing if it is not a subscription.
 ///
 /// Later versions only append fields, so the fields of version 0 are read whatever the version.
 pub(crate) fn add_topics(metadata: &[u8], topics: &mut BTreeSet<Arc<str>>) -> Option<()> {

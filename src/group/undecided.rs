@@ -1,6 +1,6 @@
-//! Records that stand in transactions: they count when the transaction's commit is read, and never when
-//! it is aborted. Kafka's producers commit offsets so; transactions are not served here yet, but what
-//! Kafka has left is read as it was meant.
+//! Records of open transactions: they count when the transaction's commit marker is read, and never when it is
+//! aborted. Kafka's transactional producers commit offsets in this way. Transactions are not served here yet, but the
+//! records that Kafka has left are read correctly.
 //!
 //! ```text
 //!   log:     [a=1 of p] [a=2] [b=5 of p] [commit p] [c=3 of q]
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::base::{Offset, ProducerId, Replayed, TransactionEnd};
 
-/// A record that waits for its transaction to end.
+/// A record of an open transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) place: Offset,
@@ -19,16 +19,16 @@ pub(super) struct Held {
     pub(super) value: Option<Vec<u8>>,
 }
 
-/// The records of transactions that have not ended.
+/// The records of open transactions.
 #[derive(Debug, Default)]
 pub(super) struct Undecided {
     by_producer: HashMap<ProducerId, Vec<Held>>,
-    /// Where a key was written last, while anything is held that could be older.
+    /// Where a key was written last, while there are pending records that could be older.
     written: HashMap<Vec<u8>, Offset>,
 }
 
 impl Undecided {
-    /// Takes a record of a producer's open transaction.
+    /// Adds a record of a producer's open transaction.
     pub(super) fn hold(&mut self, producer: ProducerId, record: &Replayed<'_>) {
         self.by_producer.entry(producer).or_default().push(Held {
             place: record.place,
@@ -37,15 +37,15 @@ impl Undecided {
         });
     }
 
-    /// Takes note of a record outside of transactions.
+    /// Registers a record outside of transactions.
     pub(super) fn note(&mut self, record: &Replayed<'_>) {
         if !self.by_producer.is_empty() {
             self.written.insert(record.key.to_vec(), record.place);
         }
     }
 
-    /// Ends a producer's transaction: the records that count from now on. What the producer has written behind the
-    /// marker is of its next transaction, and still waits.
+    /// Ends a producer's transaction and returns the records that count from now on. Records of the producer behind
+    /// the marker belong to its next transaction, and still wait.
     pub(super) fn end(&mut self, end: &TransactionEnd) -> Vec<Held> {
         let mut held = self.by_producer.remove(&end.producer).unwrap_or_default();
         let next = held.split_off(held.partition_point(|record| record.place < end.place));
@@ -65,7 +65,7 @@ impl Undecided {
         held
     }
 
-    /// How many records wait.
+    /// The number of waiting records.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.by_producer.values().map(Vec::len).sum()
@@ -137,7 +137,7 @@ mod tests {
     fn a_marker_ends_what_was_before_it() {
         let mut undecided = Undecided::default();
         undecided.hold(ONE, &record(1, b"a"));
-        // Its marker is on its way to the log, and the next transaction has begun.
+        // Its marker is being written to the log, and the next transaction has begun.
         undecided.hold(ONE, &record(3, b"b"));
         assert_eq!(keys(&undecided.end(&end(2, ONE, true))), [b"a"]);
         assert_eq!(undecided.end(&end(4, ONE, false)), []);

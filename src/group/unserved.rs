@@ -1,14 +1,14 @@
 //! Groups of types that are not served here: consumer groups (KIP-848), share groups, streams groups.
 //!
 //! Kafka may have written them to the log, and may read them again later. Their records are not interpreted. Only the
-//! keys of each group are kept, which also say whether it has members. That is enough to answer a classic client as
+//! keys of each group are kept, which also show whether it has members. This is enough to answer a classic client as
 //! Kafka does, and never to overwrite such a group:
 //!
-//! | asked | consumer or streams, without members | with members | share |
+//! | request | consumer or streams, without members | with members | share |
 //! | --- | --- | --- | --- |
 //! | join | its records are removed, it is a classic group from now on | `INCONSISTENT_GROUP_PROTOCOL` | the same |
 //! | heartbeat, sync, leave | `UNKNOWN_MEMBER_ID` | the same | the same |
-//! | commit from outside | taken | `UNKNOWN_MEMBER_ID` | `GROUP_ID_NOT_FOUND` |
+//! | commit from outside | accepted | `UNKNOWN_MEMBER_ID` | `GROUP_ID_NOT_FOUND` |
 //! | commit of a member | `UNKNOWN_MEMBER_ID` | the same | `GROUP_ID_NOT_FOUND` |
 //! | delete offsets | done | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //! | delete the group | done, all of its records | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
@@ -35,8 +35,7 @@ pub(crate) enum UnservedType {
 }
 
 impl UnservedType {
-    /// The type of group that keys of this type belong to. Types that are not listed are not known to
-    /// Kafka 4.3 either.
+    /// The type of group for a key type. Key types that are not listed are not known to Kafka 4.3 either.
     pub(super) const fn of_key(key_type: i16) -> Option<Self> {
         match key_type {
             3..=8 | 16 => Some(Self::Consumer),
@@ -46,7 +45,7 @@ impl UnservedType {
         }
     }
 
-    /// The type as ListGroups names it, which is also its protocol type.
+    /// The type name in ListGroups, which is also its protocol type.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
@@ -56,12 +55,12 @@ impl UnservedType {
     }
 }
 
-/// Whether there is a member behind a key of this type.
+/// Whether a key of this type belongs to a member.
 const fn is_member(key_type: i16) -> bool {
     matches!(key_type, 5 | 10 | 19)
 }
 
-/// A group of a type that is not served here, as far as it is known.
+/// A group of a type that is not served here, as far as known.
 #[derive(Debug)]
 pub(crate) struct UnservedGroup {
     kind: UnservedType,
@@ -78,7 +77,7 @@ impl UnservedGroup {
         self.keys.iter().any(|(key_type, _)| is_member(*key_type))
     }
 
-    /// Empty or not is all that can be said of its state.
+    /// Only whether it is empty is known of its state.
     pub(crate) fn state(&self) -> StateName {
         if self.has_members() {
             StateName::Stable
@@ -87,7 +86,7 @@ impl UnservedGroup {
         }
     }
 
-    /// Whether a classic group may take its place.
+    /// Whether a classic group may replace it.
     pub(crate) fn may_become_classic(&self) -> bool {
         self.kind != UnservedType::Share && !self.has_members()
     }
@@ -114,7 +113,7 @@ impl UnservedGroup {
         }
     }
 
-    /// The records that end it.
+    /// The tombstones for all its records.
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = KeyValue> {
         self.keys.iter().map(|(_, key)| KeyValue {
             key: key.clone(),
@@ -139,12 +138,12 @@ impl UnservedGroups {
         self.by_id.iter()
     }
 
-    /// How many records they have taken note of.
+    /// How many records were registered.
     pub(crate) const fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Takes note of a record about a group, or of the end of one.
+    /// Registers a record of a group, or a tombstone.
     pub(crate) fn note(&mut self, kind: UnservedType, id: &Arc<str>, key: &UnservedKey<'_>) {
         self.changes += 1;
         let entry = (key.key_type, key.bytes.to_vec());
@@ -167,11 +166,11 @@ impl UnservedGroups {
     }
 }
 
-/// The key of a record about such a group.
+/// The key of a record of such a group.
 #[derive(Debug)]
 pub(crate) struct UnservedKey<'a> {
     pub(crate) key_type: i16,
     pub(crate) bytes: &'a [u8],
-    /// Whether the record has a value, and so is no end.
+    /// Whether the record has a value, and so is no tombstone.
     pub(crate) is_there: bool,
 }

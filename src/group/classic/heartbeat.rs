@@ -1,4 +1,4 @@
-//! Heartbeat: a member is alive, and learns whether it must join again.
+//! Heartbeat: keeps a member alive, and tells it whether it must join again.
 
 use super::{Group, StateName};
 use crate::base::ErrorCode;
@@ -6,7 +6,7 @@ use crate::group::asks::Heartbeat;
 use crate::group::registry::Turn;
 
 impl Group {
-    /// A member is alive.
+    /// A heartbeat of a member.
     pub(crate) fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
         if let Err(error) = self.validate(&heartbeat.member, heartbeat.instance.as_ref()) {
             return error;

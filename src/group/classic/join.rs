@@ -1,4 +1,4 @@
-//! JoinGroup: somebody wants to be in the next generation.
+//! JoinGroup: a client wants to be a member of the next generation.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::base::{ErrorCode, Token};
 use crate::group::asks::{Join, JoinReply, JoinedMember};
 use crate::group::registry::Turn;
 
-/// How long a new member may wait for its first generation. Its client cannot send heartbeats
-/// meanwhile, and without a limit a crowd of clients that gave up would never be noticed.
+/// How long a new member may wait for its first generation. Its client cannot send heartbeats meanwhile; without a
+/// limit, clients that gave up would stay in the group for ever.
 const NEW_MEMBER_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 
 impl Group {
-    /// A member, known or not, wants to join.
+    /// A known or new member wants to join.
     pub(crate) fn join(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         let reason = join.reason.as_deref().unwrap_or("not provided");
         debug!(group = %self.id(), member = %join.member, reason, "member joins");
@@ -37,8 +37,8 @@ impl Group {
         }
     }
 
-    /// While a generation is being formed the first `max_size` to join are in, whether they were members before or
-    /// not; at other times members stay.
+    /// While a generation is being formed, the first `max_size` members to join are accepted, whether they were
+    /// members before or not; at other times members stay.
     fn has_room_for(&self, member: &str, max_size: i32) -> bool {
         let max_size = usize::try_from(max_size).unwrap_or(0);
         let known = self.members.get(member);
@@ -75,7 +75,7 @@ impl Group {
     }
 
     fn join_again(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
-        // Ids are only given out beforehand to members without an instance name.
+        // A member id is only given out beforehand to a member without an instance id.
         if self.pending.contains_key(&join.member) && join.instance.is_none() {
             let id = Arc::clone(&join.member);
             return self.admit(token, id, join, turn);
@@ -89,9 +89,10 @@ impl Group {
             .is_some_and(|m| m.protocols == join.protocols);
         match self.state() {
             StateName::PreparingRebalance => self.take_part(token, join, turn),
-            // The client did not see the answer to its join.
+            // The client did not get the answer to its join.
             StateName::CompletingRebalance if same => self.join_reply(token, &join.member, turn),
-            // A leader joins again when it saw topics change: only a rebalance gives it a say.
+            // A leader joins again when it has noticed topic changes: it can only make a new assignment in a
+            // rebalance.
             StateName::Stable if same && !self.is_leader(&join.member) => {
                 self.join_reply(token, &join.member, turn);
             }
@@ -129,7 +130,7 @@ impl Group {
         self.rebalance(turn);
     }
 
-    /// A member that takes part in the next generation, too.
+    /// A known member joins the next generation.
     fn take_part(&mut self, token: Token<JoinReply>, join: Join, turn: &mut Turn<'_>) {
         if let Some(member) = self.members.get_mut(&join.member) {
             member.park_join(token, turn);
@@ -138,7 +139,7 @@ impl Group {
         self.rebalance(turn);
     }
 
-    /// Tells `member` of the generation as it is.
+    /// Sends the present generation to `member`.
     pub(super) fn join_reply(
         &self,
         token: Token<JoinReply>,
@@ -179,7 +180,7 @@ fn refusal(member: impl Into<Arc<str>>, error: ErrorCode) -> JoinReply {
     JoinReply::refused(member, error)
 }
 
-/// A member id as Kafka makes them, so that whoever reads it knows whose it is.
+/// A member id in Kafka's format: the client id and a random part.
 fn new_member_id(join: &Join) -> Arc<str> {
     let name = join.instance.as_ref().unwrap_or(&join.client_id);
     let random = Builder::from_random_bytes(join.member_id_seed.to_be_bytes()).into_uuid();

@@ -1,4 +1,4 @@
-//! LeaveGroup: members go of their own will, or an administrator sends them.
+//! LeaveGroup: members leave, or an administrator removes them.
 
 use tracing::debug;
 
@@ -8,7 +8,7 @@ use crate::group::asks::Leaver;
 use crate::group::registry::Turn;
 
 impl Group {
-    /// Takes out those of `leavers` that are here; one rebalance serves for all.
+    /// Removes the `leavers` that are members; one rebalance is enough for all.
     pub(crate) fn leave(
         &mut self,
         leavers: Vec<Leaver>,
@@ -26,7 +26,7 @@ impl Group {
         if self.members.len() < before {
             self.rebalance(turn);
         } else {
-            // Somebody on the way may have been all that the others waited for.
+            // The group may have waited only for a client that was still expected.
             self.maybe_complete_join(turn);
         }
         results

@@ -9,7 +9,7 @@ use crate::group::asks::{Join, JoinReply, Protocol, SyncReply};
 use crate::group::records::GenerationMember;
 use crate::group::registry::Turn;
 
-/// A member: who it is, what it can do, and which of its requests wait.
+/// A member: its identity, its protocols, and its waiting requests.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) id: Arc<str>,
@@ -18,11 +18,11 @@ pub(crate) struct Member {
     pub(crate) client_host: Arc<str>,
     pub(crate) session_timeout_ms: i32,
     pub(crate) rebalance_timeout_ms: i32,
-    /// The protocols that it supports, in order of preference. After a load only the one that was chosen.
+    /// The protocols that it supports, in order of preference. After a load only the chosen one.
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) assignment: Bytes,
-    /// Whether no generation was ever formed with it. Such a member is removed when its time is up
-    /// even while its join waits, since nobody knows whether it is still there.
+    /// Whether it has never been in a formed generation. Such a member is removed at its timeout even while its join
+    /// waits, since it is not known whether the client is still there.
     pub(crate) is_new: bool,
     /// The join that waits for the generation to be formed.
     pub(crate) joining: Option<Token<JoinReply>>,
@@ -48,7 +48,7 @@ impl Member {
         }
     }
 
-    /// A member as the log has it.
+    /// A member from the log.
     pub(crate) fn restored(member: &GenerationMember, protocol: Option<&Arc<str>>) -> Self {
         let metadata = member.subscription.clone();
         let rebalance_timeout_ms = match member.rebalance_timeout_ms {
@@ -76,7 +76,7 @@ impl Member {
         }
     }
 
-    /// The member as the log shall have it.
+    /// The member for the log.
     pub(crate) fn to_record(
         &self,
         protocol: Option<&Arc<str>>,
@@ -94,7 +94,7 @@ impl Member {
         }
     }
 
-    /// Takes over what a repeated join says. Who the client is stays.
+    /// Updates the member from a repeated join. Its client id and host stay.
     pub(crate) fn renew(&mut self, join: Join) {
         self.session_timeout_ms = join.session_timeout_ms;
         self.rebalance_timeout_ms = join.rebalance_timeout_ms;
@@ -109,7 +109,7 @@ impl Member {
         self.joining.is_some()
     }
 
-    /// Whether silence is excused: a member whose request waits here cannot send heartbeats.
+    /// Whether a missing heartbeat is excused: a member whose request waits here cannot send heartbeats.
     pub(crate) const fn is_excused(&self) -> bool {
         !self.is_new && (self.joining.is_some() || self.syncing.is_some())
     }
@@ -118,7 +118,7 @@ impl Member {
         self.protocols.iter().any(|known| &*known.name == protocol)
     }
 
-    /// What the member says under `protocol`; nothing where it does not know it.
+    /// The member's metadata for `protocol`; empty if it does not support it.
     pub(crate) fn metadata(&self, protocol: Option<&Arc<str>>) -> Bytes {
         let known = self
             .protocols
@@ -129,8 +129,8 @@ impl Member {
             .unwrap_or_default()
     }
 
-    /// Lets a join wait, in place of an earlier one of the same member. The earlier one is told to
-    /// come again, which it will not if, as is likely, nobody waits for it any more.
+    /// Stores a waiting join, replacing an earlier one of the same member. The earlier one gets an error to join
+    /// again; its client has probably stopped waiting for it.
     pub(crate) fn park_join(&mut self, token: Token<JoinReply>, turn: &mut Turn<'_>) {
         if let Some(earlier) = self.joining.replace(token) {
             let error = ErrorCode::REBALANCE_IN_PROGRESS;
@@ -138,7 +138,7 @@ impl Member {
         }
     }
 
-    /// Lets a sync wait, in place of an earlier one of the same member.
+    /// Stores a waiting sync, replacing an earlier one of the same member.
     pub(crate) fn park_sync(&mut self, token: Token<SyncReply>, turn: &mut Turn<'_>) {
         if let Some(earlier) = self.syncing.replace(token) {
             let refusal = SyncReply::refused(ErrorCode::REBALANCE_IN_PROGRESS);
@@ -146,7 +146,7 @@ impl Member {
         }
     }
 
-    /// Answers whatever waits with `error`: the member is no longer one.
+    /// Fails the waiting requests with `error`: the member is removed.
     pub(crate) fn dismiss(&mut self, told_id: &str, error: ErrorCode, turn: &mut Turn<'_>) {
         if let Some(token) = self.joining.take() {
             turn.reply(token, JoinReply::refused(told_id, error));

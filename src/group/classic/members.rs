@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Member;
 
-/// Members in the order of their ids. Most groups have one or two, and strangers can make many groups. So a member is
-/// boxed, since a node of the tree has room for eleven; and the last one takes the node along, which the tree would keep.
+/// Members in the order of their ids. Most groups have one or two members, and any client can create many groups. So
+/// a member is boxed, since a tree node has room for eleven. When the last member is removed the tree is dropped too;
+/// otherwise it would keep a node.
 #[derive(Debug)]
 pub(crate) struct Members {
     by_id: BTreeMap<Arc<str>, Box<Member>>,
@@ -51,7 +52,7 @@ impl Members {
         self.by_id.values_mut().map(|member| &mut **member)
     }
 
-    /// Puts a member in, in place of one of the same id.
+    /// Inserts a member, replacing one with the same id.
     pub(super) fn insert(&mut self, member: Member) {
         self.by_id.insert(Arc::clone(&member.id), Box::new(member));
     }

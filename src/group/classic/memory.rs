@@ -1,4 +1,4 @@
-//! What a group holds in memory, and what its record would take.
+//! The memory of a group, and the size of its record.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,18 @@ use crate::group::memory::{ENTRY_BYTES, GROUP_BYTES, PENDING_BYTES, Said};
 use crate::group::records::Generation;
 
 impl Group {
-    /// Whether the group has neither members, nor somebody on the way, nor offsets.
+    /// Whether the group has no members, no expected members and no offsets.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_deserted() && !self.has_offsets
     }
 
-    /// Gives back what the maps of ids keep when they are empty: a tree that was not empty once keeps a node with room
-    /// for eleven.
+    /// Frees the memory of empty maps of ids: a tree that was not empty once keeps a node with room for eleven.
     pub(crate) fn let_go_of_empty_maps(&mut self) {
         release_if_empty(&mut self.instances);
         release_if_empty(&mut self.pending);
     }
 
-    /// Bytes of memory that count for the group. Nothing while it has offsets and no member.
+    /// The bytes of memory that are counted for the group. Zero while it has offsets and no member.
     pub(crate) fn held_bytes(&self) -> usize {
         if self.is_deserted() && self.has_offsets {
             return 0;
@@ -33,22 +32,22 @@ impl Group {
         GROUP_BYTES + self.id.len() + members + pending + written + topics
     }
 
-    /// What the member that joins holds now, or the one whose place it takes.
+    /// The present memory of the member that joins, or of the member that it replaces.
     pub(crate) fn held_by_former(&self, join: &Join) -> usize {
         if self.pending.contains_key(&join.member) {
             return pending_bytes(&join.member);
         }
         self.former(join).map_or(0, |member| {
-            // Its metadata is once more in the generation that is written, or will be.
+            // Its metadata is also in the generation that is written, or will be.
             member.held_bytes() - member.assignment.len() + member.largest_metadata()
         })
     }
 
-    /// What the members of one client address hold, and those of whom they may yet be.
+    /// The memory of the members of one client address, and of the member ids given out to it.
     pub(crate) fn held_by_address(&self, address: &str) -> usize {
         let members = self.members.iter();
         let members = members.filter(|member| *member.client_host == *address);
-        // What is not theirs is the group's, and their doing.
+        // The rest belongs to the group, and is caused by its members.
         let held = |member: &Member| member.held_bytes() + member.largest_metadata() + GROUP_BYTES;
         let pending = self.pending.iter();
         let pending = pending.filter(|(_, pending)| ***pending == *address);
@@ -56,7 +55,7 @@ impl Group {
         members.map(held).sum::<usize>() + ids.sum::<usize>()
     }
 
-    /// What a batch would take that has a generation with the member that joins, at the most.
+    /// The maximum size of a batch with a generation that includes the joining member.
     pub(crate) fn batch_bytes_with(&self, join: &Join) -> usize {
         let former = self.former(join).map(|member| &member.id);
         let others = self.members.iter().filter(|one| Some(&one.id) != former);
@@ -64,7 +63,7 @@ impl Group {
         others + join.batch_bytes()
     }
 
-    /// By how much the assignments that the leader brings are larger than those that there are.
+    /// By how many bytes the leader's new assignments are larger than the present ones.
     pub(crate) fn grows_by(&self, sync: &Sync) -> usize {
         let known = sync.assignments.iter();
         let known = known.filter(|(member, _)| self.members.contains(member));
@@ -73,7 +72,7 @@ impl Group {
         brought.saturating_sub(there.sum())
     }
 
-    /// The member itself, if it is one, or its former self.
+    /// The member itself if it exists, or the static member that it replaces.
     fn former(&self, join: &Join) -> Option<&Member> {
         let by_name = || self.instances.get(join.instance.as_ref()?);
         let id = if join.member.is_empty() {
@@ -96,8 +95,7 @@ impl Member {
         }
     }
 
-    /// Bytes of memory that the member holds. What of it is also in the generation that is written is
-    /// counted there.
+    /// The bytes of memory of the member. Parts that are also in the written generation are counted there.
     fn held_bytes(&self) -> usize {
         self.said().held_bytes() + self.assignment.len()
     }
@@ -121,7 +119,7 @@ fn pending_bytes(id: &str) -> usize {
     id.len() + PENDING_BYTES
 }
 
-/// What the generation that is written holds beside what its members share with it.
+/// The memory of the written generation, without what its members share with it.
 fn written_bytes(written: &Generation) -> usize {
     let members = written.members.iter();
     members.map(|member| member.subscription.len()).sum()

@@ -1,8 +1,8 @@
-//! A classic group: its members choose a leader among them by joining, the leader shares out the
-//! work, the coordinator hands it on. One operation per file.
+//! A classic group: its members elect a leader by joining, the leader makes the assignment, the coordinator
+//! distributes it. One operation per file.
 //!
-//! Everything in [`Group`] is soft, that is, may change while deciding, except `written`, the last
-//! generation that is in the log. After the replay of a record the two agree (`persist.rs`).
+//! Everything in [`Group`] is soft, that is, may change while deciding, except `written`, the last generation in the
+//! log. After the replay of a record the two agree (`persist.rs`).
 
 mod heartbeat;
 mod join;
@@ -37,30 +37,29 @@ use crate::base::{ErrorCode, Timestamp};
 pub(crate) struct Group {
     id: Arc<str>,
     state: State,
-    /// When the group came into its state, where that is known.
+    /// When the group entered its state, if known.
     since: Option<Timestamp>,
     generation: i32,
-    /// What kind of group it is; none before the first member, and for groups that only commit.
+    /// The protocol type; `None` before the first member, and for groups that only commit.
     protocol_type: Option<Arc<str>>,
     /// The protocol of the generation.
     protocol: Option<Arc<str>>,
     leader: Option<Arc<str>>,
     members: Members,
-    /// Static members: instance name to member id.
+    /// Static members: instance id to member id.
     instances: BTreeMap<Arc<str>, Arc<str>>,
-    /// Ids that were given out, and whose owners have not come back with them yet, with the addresses of
-    /// these.
+    /// Member ids that were given out and not used yet, with the addresses of their clients.
     pending: BTreeMap<Arc<str>, Arc<str>>,
-    /// The topics that the members of the generation read, where that is known.
+    /// The topics that the members of the generation read, if known.
     subscribed: Option<BTreeSet<Arc<str>>>,
-    /// The generation that the log has.
+    /// The generation in the log.
     written: Option<Generation>,
     /// Whether offsets are committed for it.
     pub(crate) has_offsets: bool,
 }
 
 impl Group {
-    /// A group without members, of which the log knows nothing.
+    /// A group without members and without a record.
     pub(crate) const fn new(id: Arc<str>, now: Timestamp) -> Self {
         Self {
             id,
@@ -111,7 +110,7 @@ impl Group {
         self.written.as_ref()
     }
 
-    /// Whether nobody is in the group and nobody is on the way.
+    /// Whether the group has no members and no expected members.
     pub(crate) fn is_deserted(&self) -> bool {
         self.state() == StateName::Empty && self.members.is_empty() && self.pending.is_empty()
     }
@@ -124,7 +123,7 @@ impl Group {
         self.pending.is_empty() && self.members.iter().all(Member::is_joining)
     }
 
-    /// The longest that any member asks for.
+    /// The longest rebalance timeout of all members.
     fn rebalance_timeout_ms(&self) -> i32 {
         self.members
             .iter()
@@ -154,7 +153,7 @@ impl Group {
         self.since = Some(now);
     }
 
-    /// Whether `member` (and `instance`, for a static member) is who it says.
+    /// Checks `member` (and `instance`, for a static member) against the group.
     pub(crate) fn validate(
         &self,
         member: &str,
@@ -193,14 +192,14 @@ impl Group {
         }
     }
 
-    /// Gives `member` its full session timeout from now.
+    /// Restarts the session timeout of `member`.
     pub(crate) fn renew_session(&self, member: &str, turn: &mut Turn<'_>) {
         if let Some(member) = self.members.get(member) {
             turn.set(self.session_key(&member.id), member.session_timeout_ms);
         }
     }
 
-    /// Takes a member out and answers what waits of it. The caller sees to the rebalance.
+    /// Removes a member and answers its waiting requests. The caller starts the rebalance.
     fn remove(&mut self, member: &Arc<str>, turn: &mut Turn<'_>) {
         turn.cancel(self.session_key(member));
         self.pending.remove(member);

@@ -1,4 +1,4 @@
-//! A group and its record: what is written, and what a replayed record does.
+//! A group and its record: its contents, and the effect of its replay.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::base::{KeyValue, Timestamp};
 use crate::group::records::{Generation, group_record};
 
 impl Group {
-    /// The record of the generation, with assignments by `assignment`.
+    /// The record of the generation, with the given assignments.
     pub(super) fn generation_record(
         &self,
         since: Option<Timestamp>,
@@ -30,8 +30,8 @@ impl Group {
         group_record(&self.id, &generation)
     }
 
-    /// The record that the last member is gone. It is a generation of its own, so that no former
-    /// member can commit as if it were still in.
+    /// The record that the last member has left. It has a generation of its own, so that no former member can commit
+    /// as if it were still in the group.
     pub(super) fn empty_record(&self, now: Timestamp) -> KeyValue {
         let generation = Generation {
             protocol_type: self.protocol_type.clone().unwrap_or_else(|| "".into()),
@@ -44,7 +44,7 @@ impl Group {
         group_record(&self.id, &generation)
     }
 
-    /// The record that a group exists whose first generation is still to come.
+    /// The record that a group exists whose first generation is not formed yet.
     pub(crate) fn birth_record(&self, now: Timestamp) -> KeyValue {
         let generation = Generation {
             protocol_type: "".into(),
@@ -57,7 +57,7 @@ impl Group {
         group_record(&self.id, &generation)
     }
 
-    /// The group as the log has it.
+    /// The group from a record in the log.
     pub(crate) fn restored(id: Arc<str>, written: Generation) -> Self {
         let mut group = Self::new(id, Timestamp::NONE);
         group.since = Some(written.since).filter(|since| *since != Timestamp::NONE);
@@ -86,8 +86,8 @@ impl Group {
         group
     }
 
-    /// A record that this group decided on is in the log. Gives the record back if it does not fit
-    /// to the group, and so was not decided here.
+    /// A record that this group decided on is in the log. Returns the record if it does not fit the group, and so was
+    /// not decided here.
     pub(crate) fn adopt(&mut self, written: Generation) -> Result<(), Generation> {
         if written.members.is_empty() {
             self.adopt_empty(written)
@@ -110,7 +110,7 @@ impl Group {
         Ok(())
     }
 
-    /// The last member is gone.
+    /// The last member has left.
     pub(super) fn become_empty(&mut self, generation: i32, since: Timestamp) {
         self.generation = generation;
         self.protocol = None;

@@ -1,4 +1,4 @@
-//! Which protocols a group can use, which it chooses, and which topics it reads.
+//! The protocols that a group can use, the one that it chooses, and the topics that it reads.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,13 +10,13 @@ use crate::group::subscription;
 
 /// The protocol type of consumers, the only one whose metadata we understand.
 const CONSUMER: &str = "consumer";
-/// Of a group that reads more topics it is not remembered which: short names take much more memory apart
-/// than they do in the metadata.
+/// For a group with more topics, the topics are not kept: many short names take much more memory as separate strings
+/// than in the metadata.
 const MAX_TOPICS: usize = 16_384;
 
 impl Group {
-    /// Whether somebody with these protocols could be a member: of the same kind as the others, and
-    /// with at least one protocol that all others know.
+    /// Whether a client with these protocols could be a member: it has the group's protocol type, and at least one
+    /// protocol that all members support.
     pub(super) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
         if self.members.is_empty() {
             return !protocol_type.is_empty() && !protocols.is_empty();
@@ -31,8 +31,8 @@ impl Group {
         self.members.iter().all(|member| member.knows(protocol))
     }
 
-    /// The protocol with most votes, where each member votes for the first in its list that all
-    /// members support; of equals, the one that comes first in the leader's list.
+    /// The protocol with most votes, where each member votes for the first in its list that all members support. If
+    /// several have equal votes, the first in the leader's list.
     pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
         let leader = self
             .leader
@@ -65,13 +65,13 @@ impl Group {
         self.protocol_type.as_deref() == Some(CONSUMER)
     }
 
-    /// Whether the topics that the group reads are known.
+    /// Whether the topics of the group are known.
     pub(crate) const fn knows_subscription(&self) -> bool {
         self.subscribed.is_some()
     }
 
-    /// Whether the group reads `topic`. A consumer group whose subscription cannot be read is taken
-    /// to read everything.
+    /// Whether the group reads `topic`. If the subscription of a consumer group cannot be parsed, it is assumed to
+    /// read everything.
     pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
         match &self.subscribed {
             Some(topics) => topics.contains(topic),
@@ -79,7 +79,7 @@ impl Group {
         }
     }
 
-    /// The topics that the members read under the chosen protocol, where that can be known.
+    /// The topics that the members read with the chosen protocol, if they can be known.
     pub(super) fn read_subscription(&self) -> Option<BTreeSet<Arc<str>>> {
         if !self.is_consumer_group() {
             return None;

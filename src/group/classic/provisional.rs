@@ -1,15 +1,15 @@
-//! What a group has changed while deciding, in advance of its record, and what becomes of it when the log does not
-//! take the record: it is larger than a batch may be.
+//! Changes that a group has made before their record is written, and what happens if the log does not accept the
+//! record because it is larger than a batch may be.
 //!
-//! Nothing has been replayed then, and whom the decision answered is told by the host, if not here. The group goes on, as Kafka's
-//! do, so that nobody waits for what will not come:
+//! In that case nothing has been replayed, and the host fails the requests that the decision answered, unless this
+//! file answers them. The group continues, as in Kafka, so that no client waits for ever:
 //!
-//! | in advance of its record | what follows |
+//! | change before its record | what follows |
 //! | --- | --- |
-//! | a group is born | there is no such group, and who joined is told so |
-//! | the leader has brought the assignment | nobody has one: all join again |
-//! | a static member has come back under a new id | its former self has its place again |
-//! | the last member has gone | the group is empty; a coordinator that is loaded sees the last generation again, which then ends by silence |
+//! | a group is created | the group does not exist, and its joining members get an error |
+//! | the leader has sent the assignment | it is dropped: all members join again |
+//! | a static member has come back with a new id | the old member is restored |
+//! | the last member has left | the group is empty; a coordinator that loads it sees the last generation, until its timeout |
 //! | the group ends | it stays |
 
 use std::sync::Arc;
@@ -19,36 +19,36 @@ use crate::base::{ErrorCode, Token};
 use crate::group::asks::JoinReply;
 use crate::group::registry::Turn;
 
-/// A change in advance of its record.
+/// A change before its record.
 #[derive(Debug)]
 pub(crate) enum Provisional {
-    /// The group is born.
+    /// The group is created.
     Birth,
-    /// The leader has brought the assignment.
+    /// The leader has sent the assignment.
     Assignment,
-    /// A static member has come back under a new id.
+    /// A static member has come back with a new id.
     Replacement(Box<Replacement>),
-    /// The last member has gone.
+    /// The last member has left.
     LastGone,
     /// The group ends.
     End,
 }
 
-/// A static member that has come back under a new id.
+/// A static member that has come back with a new id.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// Its former self.
+    /// The member before.
     pub(super) former: Member,
     /// The leader before.
     pub(super) leader: Option<Arc<str>>,
     /// The new id.
     pub(super) replaced_by: Arc<str>,
-    /// The join that brought it.
+    /// The join with the new id.
     pub(super) token: Token<JoinReply>,
 }
 
 impl Group {
-    /// The log does not take the record.
+    /// The log does not accept the record.
     pub(crate) fn not_written(&mut self, change: Provisional, turn: &mut Turn<'_>) {
         match change {
             Provisional::Birth => self.dissolve(turn),
@@ -65,7 +65,7 @@ impl Group {
         }
     }
 
-    /// Tells all who wait that there is no group, and stops its timers.
+    /// Fails all waiting requests, since the group does not exist, and stops its timers.
     fn dissolve(&mut self, turn: &mut Turn<'_>) {
         turn.cancel(self.join_key());
         self.forget_pending(turn);

@@ -1,5 +1,4 @@
-//! From one generation to the next: gathering the members, and forming the generation of those who
-//! came.
+//! From one generation to the next: waits for the members, and forms the generation of those that have joined.
 
 use std::sync::Arc;
 
@@ -12,8 +11,7 @@ use crate::group::asks::SyncReply;
 use crate::group::registry::Turn;
 
 impl Group {
-    /// The membership changed: begins a rebalance, or ends the one that goes on if nobody is
-    /// missing any more.
+    /// The membership has changed: begins a rebalance, or completes the present one if nobody is missing any more.
     pub(super) fn rebalance(&mut self, turn: &mut Turn<'_>) {
         if StateName::PreparingRebalance.may_follow(self.state()) {
             self.prepare_rebalance(turn);
@@ -37,8 +35,8 @@ impl Group {
         }
     }
 
-    /// The first member of a group is seldom alone: waits a little for the others, since every one
-    /// that came later would cost the whole group a rebalance.
+    /// The first member of a group is rarely the only one: waits a little for others, since every later member would
+    /// cost the whole group a rebalance.
     fn prepare_first_generation(&mut self, turn: &mut Turn<'_>) {
         let delay_ms = turn.settings.initial_rebalance_delay_ms;
         let remaining_ms = self.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
@@ -50,7 +48,7 @@ impl Group {
         turn.set(self.join_key(), delay_ms);
     }
 
-    /// The time to join is up, or the first wait of a new group is over.
+    /// The join timeout has passed, or the initial delay of a new group.
     pub(crate) fn join_timeout(&mut self, turn: &mut Turn<'_>) {
         let State::PreparingRebalance { initial } = &mut self.state else {
             return;
@@ -70,8 +68,8 @@ impl Group {
         self.complete_join(turn);
     }
 
-    /// Forms the generation if everybody has come, unless it is a group's first, which takes its
-    /// time in case there are more.
+    /// Forms the generation if everybody has joined. The first generation of a group waits for its initial delay, in
+    /// case there are more members.
     pub(super) fn maybe_complete_join(&mut self, turn: &mut Turn<'_>) {
         if matches!(self.state, State::PreparingRebalance { initial: None })
             && self.has_all_joined()
@@ -80,7 +78,7 @@ impl Group {
         }
     }
 
-    /// Forms the generation of those who came.
+    /// Forms the generation of those that have joined.
     fn complete_join(&mut self, turn: &mut Turn<'_>) {
         turn.cancel(self.join_key());
         self.remove_absent(turn);
@@ -89,12 +87,12 @@ impl Group {
         } else if self.elect_joined_leader() {
             self.next_generation(turn);
         } else {
-            // Only static members are left, and none has come; their sessions decide.
+            // Only static members are left, and none has joined; their session timeouts decide.
             turn.set(self.join_key(), self.rebalance_timeout_ms());
         }
     }
 
-    /// Static members keep their place until their session ends, others lose it by not coming.
+    /// Static members stay until their session ends; dynamic members that have not joined are removed.
     fn remove_absent(&mut self, turn: &mut Turn<'_>) {
         let is_absent = |member: &&Member| !member.is_joining() && !member.is_static();
         let absent = self.members.iter().filter(is_absent);
@@ -104,7 +102,7 @@ impl Group {
         }
     }
 
-    /// Makes sure that the leader is one of those who came.
+    /// Makes sure that the leader has joined.
     fn elect_joined_leader(&mut self) -> bool {
         let leader = self
             .leader
@@ -141,12 +139,12 @@ impl Group {
         turn.set(self.sync_key(), self.rebalance_timeout_ms());
     }
 
-    /// Generations count up from 1, and begin again in the unlikely case that they run out.
+    /// Generations count up from 1, and start again if they ever overflow.
     pub(super) fn following_generation(&self) -> i32 {
         self.generation.checked_add(1).unwrap_or(1)
     }
 
-    /// There will be no assignment for this generation: its members shall join the next.
+    /// There will be no assignment for this generation: its members must join the next one.
     fn send_syncs_back(&mut self, turn: &mut Turn<'_>) {
         let mut waited = Vec::new();
         for member in self.members.iter_mut() {

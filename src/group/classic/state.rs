@@ -15,12 +15,12 @@ pub enum StateName {
     CompletingRebalance,
     /// Every member can have its assignment.
     Stable,
-    /// There is no such group. No group is ever kept in this state: it is what others are told.
+    /// The group does not exist. No group is ever in this state: it is only reported.
     Dead,
 }
 
 impl StateName {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 5] = [
         Self::Empty,
         Self::PreparingRebalance,
@@ -40,8 +40,7 @@ impl StateName {
         }
     }
 
-    /// Whether a group may move from `previous` to this state: the drawing in the room's contract
-    /// as a table.
+    /// Whether a group may move from `previous` to this state: the diagram of the module page as a table.
     pub const fn may_follow(self, previous: Self) -> bool {
         use StateName::{CompletingRebalance, Dead, Empty, PreparingRebalance, Stable};
         match self {
@@ -59,34 +58,34 @@ impl fmt::Display for StateName {
     }
 }
 
-/// The state of a group, with what is known only in that state.
+/// The state of a group, with the data of that state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// No members.
     Empty,
     /// Members join.
     PreparingRebalance {
-        /// Present while a group that was empty gives further members time to come.
+        /// Present while a group that was empty waits for further members.
         initial: Option<InitialDelay>,
     },
-    /// The leader makes the assignment.
+    /// The leader computes the assignment.
     CompletingRebalance {
-        /// Members that have not yet asked for their assignment, and are removed if they never do.
+        /// Members that have not sent a SyncGroup yet; at the timeout they are removed.
         awaited: BTreeSet<Arc<str>>,
     },
     /// The assignment is written.
     Stable {
-        /// Those who still have not asked for it.
+        /// The members that have not sent a SyncGroup yet.
         awaited: BTreeSet<Arc<str>>,
     },
 }
 
-/// How a group that was empty waits for its first members.
+/// The initial delay of a group that was empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InitialDelay {
-    /// How much longer the waiting may be prolonged.
+    /// How much longer the delay may be extended.
     pub(crate) remaining_ms: i32,
-    /// Whether somebody came since the timer was set, so that prolonging it is worth it.
+    /// Whether a member has joined since the timer was set: then the delay is extended.
     pub(crate) somebody_came: bool,
 }
 
@@ -100,7 +99,7 @@ impl State {
         }
     }
 
-    /// The members that have not asked for their assignment.
+    /// The members that have not sent a SyncGroup.
     pub(crate) const fn awaited(&mut self) -> Option<&mut BTreeSet<Arc<str>>> {
         match self {
             Self::CompletingRebalance { awaited } | Self::Stable { awaited } => Some(awaited),

@@ -1,4 +1,4 @@
-//! A static member came back without its id: it takes the place of its former self.
+//! A static member has come back without its member id: it replaces its old self.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::group::asks::{Join, JoinReply};
 use crate::group::registry::Turn;
 
 impl Group {
-    /// Puts `new_id` in the place of `old_id`, which is fenced from now on.
+    /// Replaces `old_id` with `new_id`; `old_id` is fenced from now on.
     ///
-    /// In a stable group nobody else notices, as long as the choice of protocol stays the same:
-    /// that is what static members are for. The new id is written at once, since a coordinator that
-    /// is loaded later must know it.
+    /// In a stable group the other members are not affected, as long as the chosen protocol stays the same: this is
+    /// the purpose of static membership. The new id is written at once, since a coordinator that loads the group
+    /// later must know it.
     pub(super) fn replace_static(
         &mut self,
         token: Token<JoinReply>,
@@ -67,11 +67,11 @@ impl Group {
         self.renew_session(new_id, turn);
     }
 
-    /// Answers with the generation as it is.
+    /// Answers with the present generation.
     ///
-    /// A leader must not share out the work anew, or it would do so from what it alone knows. One
-    /// that can be told so is told; one that cannot is told the former id of the leader, so that it
-    /// does not recognise itself.
+    /// A leader must not make a new assignment, since it would only see its own metadata. If its version can be told
+    /// to skip the assignment, it is told so. Otherwise it gets the leader's former id, so that it does not recognise
+    /// itself as the leader.
     fn rejoin_unnoticed(
         &mut self,
         replacement: Replacement,

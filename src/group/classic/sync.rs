@@ -1,4 +1,4 @@
-//! SyncGroup: the leader brings the assignment, everybody fetches their part.
+//! SyncGroup: the leader sends the assignment, every member gets its part.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::group::asks::{Sync, SyncReply};
 use crate::group::registry::Turn;
 
 impl Group {
-    /// A member wants its assignment.
+    /// A member requests its assignment.
     pub(crate) fn sync(&mut self, token: Token<SyncReply>, sync: Sync, turn: &mut Turn<'_>) {
         if let Err(error) = self.validate_sync(&sync) {
             return turn.reply(token, SyncReply::refused(error));
@@ -39,7 +39,7 @@ impl Group {
         }
     }
 
-    /// There can never be memory for the assignment: all join again, as when the log does not take it.
+    /// There can never be memory for the assignment: all members join again, as if the log did not accept it.
     pub(crate) fn refuse_assignment(&mut self, sync: &Sync, turn: &mut Turn<'_>) {
         if self.state() == StateName::CompletingRebalance
             && self.is_leader(&sync.member)
@@ -75,8 +75,8 @@ impl Group {
         }
     }
 
-    /// The assignment is there: writes it, and answers all who wait for it. The group is stable
-    /// once the record is replayed.
+    /// The assignment has arrived: writes it, and answers all waiting members. The group is stable once the record is
+    /// replayed.
     fn assign(&mut self, assignments: Vec<(Arc<str>, Bytes)>, turn: &mut Turn<'_>) {
         let assignments: HashMap<_, _> = assignments.into_iter().collect();
         let assignment = |id: &Arc<str>| assignments.get(id).cloned().unwrap_or_default();

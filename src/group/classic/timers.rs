@@ -1,4 +1,4 @@
-//! What happens to a group when time is up.
+//! The timeouts of a group.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::Group;
 use crate::group::registry::Turn;
 
 impl Group {
-    /// A member was silent for too long, or somebody did not come back with the id it was given.
+    /// A member has sent no heartbeat in time, or a client has not used its new member id.
     pub(crate) fn session_timeout(&mut self, member: &Arc<str>, turn: &mut Turn<'_>) {
         if self.pending.remove(member).is_some() {
             return self.maybe_complete_join(turn);
@@ -14,14 +14,14 @@ impl Group {
         let Some(silent) = self.members.get(member) else {
             return;
         };
-        // Its session begins anew with the answer that it waits for.
+        // Its session starts again with the answer that it waits for.
         if !silent.is_excused() {
             self.remove(member, turn);
             self.rebalance(turn);
         }
     }
 
-    /// Members took part in forming the generation and never asked for their assignment.
+    /// Members that joined the generation have not sent a SyncGroup in time.
     pub(crate) fn sync_timeout(&mut self, turn: &mut Turn<'_>) {
         let Some(awaited) = self.state.awaited().map(std::mem::take) else {
             return;
@@ -35,16 +35,16 @@ impl Group {
         self.prepare_rebalance(turn);
     }
 
-    /// The group is removed while somebody is on the way: stops waiting for them. Nothing changes but
-    /// timers, since the group itself goes with the replay.
+    /// The group is removed while clients are expected: stops their timers. Nothing else changes, since the replay
+    /// removes the group itself.
     pub(crate) fn forget_pending(&self, turn: &mut Turn<'_>) {
         for member in self.pending.keys() {
             turn.cancel(self.session_key(member));
         }
     }
 
-    /// After a load: whoever was a member has its session begin anew. A group that grew larger than
-    /// is allowed now is rebalanced, which lets only so many back in.
+    /// After a load: the session of each member starts again. A group that is larger than allowed now is rebalanced,
+    /// which accepts only as many as allowed.
     pub(crate) fn resume(&mut self, turn: &mut Turn<'_>) {
         for member in self.members.ids() {
             self.renew_session(member, turn);

@@ -36,9 +36,8 @@ impl Registry {
         CommitOffsetsReply { partitions }
     }
 
-    /// Who may commit: a member of the generation, unless an assignment is on its way (what it
-    /// commits could be somebody else's by then), and anybody outside of a group's management as
-    /// long as the group has no members.
+    /// Who may commit: a member of the generation, unless an assignment is being made (its partitions could belong to
+    /// another member by then). A client outside of group management may commit as long as the group has no members.
     fn validate_commit(&self, commit: &CommitOffsets) -> Result<(), ErrorCode> {
         if commit.group.len() > MAX_STRING {
             return Err(ErrorCode::INVALID_GROUP_ID);
@@ -89,7 +88,7 @@ fn commit_one(
     if commit.at.topic.len() > MAX_STRING {
         return (commit.at, ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    // Kafka counts in the unit of its strings, and so clients know the limit.
+    // Kafka counts in UTF-16 units, and clients know the limit in this unit.
     let length = metadata.encode_utf16().count();
     let allowed = usize::try_from(turn.settings.offset_metadata_max_bytes).unwrap_or(0);
     if length > allowed || metadata.len() > MAX_STRING {

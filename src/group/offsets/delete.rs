@@ -1,4 +1,4 @@
-//! Offsets that go because an administrator says so, and groups that go with their offsets.
+//! Offsets that an administrator deletes, and groups that are deleted with their offsets.
 
 use super::GroupOffsets;
 use crate::base::{ErrorCode, TopicPartition};
@@ -46,7 +46,7 @@ impl Registry {
             let unserved = self.unserved(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
             return unserved.allow_deletion();
         };
-        // Only of consumers is it known what they read, and so what can go while they run.
+        // Only for consumer groups is it known what they read, and so which offsets can be deleted while they run.
         if group.state() != StateName::Empty && !group.is_consumer_group() {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }

@@ -1,4 +1,4 @@
-//! Committed offsets: where they are kept, and reading them.
+//! Committed offsets: their storage, and reading them.
 
 mod commit;
 mod delete;
@@ -45,7 +45,7 @@ impl Offsets {
         self.by_group.get(group)
     }
 
-    /// From this group on, in the order of their ids.
+    /// The groups from this id on, in the order of their ids.
     pub(crate) fn from(
         &self,
         first: &Bound<Arc<str>>,
@@ -54,28 +54,27 @@ impl Offsets {
     }
 }
 
-/// An offset as OffsetFetch tells it.
+/// An offset, as in the OffsetFetch response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedOffset {
-    /// Where it is an offset of.
+    /// The partition.
     pub at: TopicPartition,
-    /// The life of the topic that was asked for, or the one that was committed; zero if unknown.
+    /// The topic id of the request, or the committed one; zero if unknown.
     pub topic_id: TopicId,
-    /// The offset, or [`Offset::NONE`] where nothing is committed, which is no error.
+    /// The offset, or [`Offset::NONE`] if nothing is committed, which is no error.
     pub offset: Offset,
-    /// The leader epoch that was committed with it.
+    /// The committed leader epoch.
     pub leader_epoch: LeaderEpoch,
-    /// The metadata that was committed with it.
+    /// The committed metadata.
     pub metadata: Arc<str>,
 }
 
 impl Registry {
-    /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order;
-    /// without `partitions` all that there are. An offset of another life of the topic counts as
-    /// none.
+    /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order. Without
+    /// `partitions`, all offsets of the group. An offset that was committed for another topic id counts as none.
     ///
-    /// Every offset here is stable: while transactions do not commit offsets through this room, a
-    /// reader that asks for stable offsets need not wait for anything.
+    /// Every offset here is stable: transactions cannot commit offsets yet, so a reader that asks for stable offsets
+    /// need not wait.
     pub fn fetch_offsets(
         &self,
         group: &str,
@@ -116,7 +115,7 @@ fn found(at: &TopicPartition, topic_id: TopicId, committed: &CommittedOffset) ->
     }
 }
 
-/// Whether two ids can be those of one life of a topic, where zero is not known.
+/// Whether two topic ids can be equal, where zero means unknown.
 fn is_same_life(one: TopicId, other: TopicId) -> bool {
     one.is_zero() || other.is_zero() || one == other
 }

@@ -1,8 +1,8 @@
-//! Offsets that go because their topic is gone, or because nobody has used them for long; and groups that go with them.
+//! Removes offsets of deleted topics, expired offsets, and the groups that end with them.
 //!
-//! That can be any number, so all groups are gone over in steps, each a decision of its own with some tombstones, and
-//! what clients ask comes in between. Between two steps [`TimerKey::Sweep`] is set; a sweep that a restart ends
-//! is made up for by the next, and offsets of a topic that is gone are not shown meanwhile.
+//! There can be any number of them. So all groups are visited in steps: each step is a decision of its own with some
+//! tombstones, and client requests are served in between. Between two steps [`TimerKey::Sweep`] is set. If a restart
+//! ends a sweep, the next sweep makes up for it; meanwhile offsets of a deleted topic are not returned.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::group::classic::{Group, StateName};
 use crate::group::records::{CommittedOffset, group_tombstone, offset_tombstone};
 use crate::group::registry::{Registry, TimerKey, Turn};
 
-/// How many tombstones a step writes at most, and how many groups it looks at.
+/// The maximum number of tombstones of a step, and of groups that it visits.
 const TOMBSTONES: usize = 1_000;
 const GROUPS: usize = 10_000;
-/// Not nothing: what has been asked meanwhile goes first.
+/// Not zero: pending requests go first.
 const PAUSE_MS: i32 = 1;
 
-/// A sweep on its way.
+/// A sweep in progress.
 #[derive(Debug)]
 pub(crate) struct Sweep {
     purpose: Purpose,
@@ -30,15 +30,15 @@ pub(crate) struct Sweep {
 
 #[derive(Debug)]
 enum Purpose {
-    /// Removes offsets whose time is up, and empty groups that have none left.
+    /// Removes expired offsets, and empty groups that have none left.
     Expiry,
-    /// Removes offsets in topics that are gone: they mean nothing, and would be taken for offsets in a topic that is made
-    /// anew under the same name.
+    /// Removes offsets of deleted topics: they are meaningless, and would be taken for offsets of a new topic with
+    /// the same name.
     Topics(Arc<[DeletedTopic]>),
 }
 
 impl Registry {
-    /// Begins to remove what nobody needs any more, unless that is on its way.
+    /// Begins to remove expired offsets, unless that is in progress.
     pub(crate) fn expire_offsets(&mut self, turn: &mut Turn<'_>) {
         let is_expiry = |sweep: &Sweep| matches!(sweep.purpose, Purpose::Expiry);
         if !self.sweeps.iter().any(is_expiry) {
@@ -46,7 +46,7 @@ impl Registry {
         }
     }
 
-    /// Begins to remove offsets in topics that are gone.
+    /// Begins to remove offsets of deleted topics.
     pub(crate) fn forget_topics(&mut self, topics: Arc<[DeletedTopic]>, turn: &mut Turn<'_>) {
         self.begin(Purpose::Topics(topics), turn);
     }
@@ -79,7 +79,8 @@ impl Registry {
         }
     }
 
-    /// The log does not take a step: the group in which it ended is passed over, since it would be the next again.
+    /// The log does not accept a step: the group at which it ended is skipped, since otherwise it would be next
+    /// again.
     pub(crate) fn pass_over(&mut self) {
         if let Some(sweep) = self.sweeps.front_mut()
             && let Bound::Included(id) = &sweep.from
@@ -88,7 +89,7 @@ impl Registry {
         }
     }
 
-    /// Returns where to go on, if there is more.
+    /// Returns where to continue, if there is more.
     fn expire_some(&self, from: &Bound<Arc<str>>, turn: &mut Turn<'_>) -> Option<Bound<Arc<str>>> {
         let mut step = Step::default();
         for (id, group) in self.groups.from(from) {
@@ -114,7 +115,7 @@ impl Registry {
         None
     }
 
-    /// Returns where to go on, if there is more.
+    /// Returns where to continue, if there is more.
     fn forget_some(
         &self,
         topics: &[DeletedTopic],
@@ -143,7 +144,7 @@ impl Registry {
     }
 }
 
-/// What a step has done so far.
+/// The progress of a step.
 #[derive(Default)]
 struct Step {
     groups: usize,
@@ -151,7 +152,7 @@ struct Step {
 }
 
 impl Step {
-    /// Comes to a group: where the next step begins if this one has done enough.
+    /// Visits a group. If this step has done enough, the next step begins here.
     fn enter(&mut self, id: &Arc<str>) -> Option<Bound<Arc<str>>> {
         if self.groups == GROUPS || self.is_full() {
             return Some(Bound::Included(Arc::clone(id)));
@@ -175,12 +176,11 @@ fn is_expired(group: &Group, offset: &CommittedOffset, turn: &Turn<'_>) -> bool 
     }
 }
 
-/// Since when an offset that the group does not subscribe to counts as unused; nothing while it may
-/// be in use.
+/// The time since which an offset without a subscription counts as unused; `None` while it may be in use.
 ///
-/// A group that had members uses all of its offsets until the last one is gone. While it has some,
-/// only a consumer group that is not between two generations tells what it does not read. A group
-/// that only commits has nothing but its commits to go by.
+/// A group that had members uses all of its offsets until the last member has left. While it has members, only a
+/// consumer group that is not rebalancing shows what it does not read. For a group that only commits, the commit time
+/// counts.
 fn unused_since(group: &Group, offset: &CommittedOffset) -> Option<Timestamp> {
     let committed = Some(offset.committed);
     if group.protocol_type().is_none() {
