@@ -159,6 +159,7 @@ impl Standalone {
                     self.decide(submitted);
                     self.maybe_snapshot();
                 }
+                // Through here, so that it comes after everything that was submitted before.
                 Task::Listen(listening) => self.publisher.listen(listening),
                 Task::Stop => break,
             }

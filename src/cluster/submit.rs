@@ -59,8 +59,8 @@ impl Answer {
         (self.reply)(Err(error));
     }
 
-    /// The decision is written, and `publish` puts it into the image. It counts as followed when nobody holds any
-    /// more what that is given.
+    /// The decision is written, and `publish` puts it into the image. The listeners have
+    /// followed when the last clone of the [`Completion`] that `publish` gets is dropped.
     pub(super) fn written(self, publish: impl FnOnce(Completion)) {
         let Self { reply, followed } = self;
         publish(Completion::new(move || drop(followed)));

@@ -1,4 +1,5 @@
-//! What the controller can be asked. What it answers to each stands in `machine`.
+//! What the controller can be asked; elections, reassignments and feature updates are in files of their own. What it
+//! answers to each is in `machine`.
 
 use std::collections::BTreeMap;
 

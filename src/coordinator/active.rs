@@ -346,7 +346,7 @@ impl<M: Machine> Active<M> {
             origin: AppendOrigin::Coordinator,
             acks: RequiredAcks::All,
             source: Source::Broker,
-            is_one_of_few: false,
+            may_check_here: false,
             expected_epoch: Some(self.epoch),
         });
         self.writes.push_back(Write {

@@ -7,7 +7,7 @@
 //! | log directory offline | `NotCoordinator`: clients look for the coordinator | does not serve until a start with the directory |
 //! | not led here any more, topic deleted, broker stops | `NotCoordinator` | belongs to another broker |
 //! | too few replicas in sync | `NotAvailable` | is loaded again |
-//! | not done within `offsets.commit.timeout.ms` | `NotAvailable` | the write may still succeed |
+//! | not done within `offsets.commit.timeout.ms` (decided in `groups.rs`) | `NotAvailable` | the write may still succeed |
 //!
 //! A disk that is nearly full is no such failure: below `zurau.disk.reserve.bytes` coordinators can still write. The
 //! reserve exists for that.

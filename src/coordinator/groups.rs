@@ -53,8 +53,8 @@ impl Groups {
     /// Starts the hosts for the partitions that this broker leads in the current image. Does not wait until anything
     /// is loaded: until then, requests are answered "loading".
     ///
-    /// For later images the caller lets the cluster [listen](Cluster::listen), after `partitions` has followed: a
-    /// partition must be open before it can be hosted.
+    /// For later images the caller lets the cluster [listen](Cluster::listen), after `partitions` has heard of them.
+    /// A partition that is still being opened gets its host with the first request that concerns it.
     pub fn start(
         partitions: Partitions,
         cluster: Cluster,
@@ -108,7 +108,8 @@ impl Groups {
         self.hosts.hosted_partition(group)
     }
 
-    /// Creates `__consumer_offsets` unless it exists. When this returns, its partitions exist.
+    /// Creates `__consumer_offsets` unless it exists. When this returns it is in the image, and its partitions are there
+    /// unless a disk hangs.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.

@@ -125,8 +125,8 @@ impl<M: Machine> Hosts<M> {
     /// Starts the hosts for the partitions that this broker leads in the current image. Does not wait until anything
     /// is loaded: until then, requests are answered "loading".
     ///
-    /// For later images the caller calls [`Self::image_published`] after the partitions have followed: a partition
-    /// must be open before it can be hosted. Each image is compared as a whole, so if one is missed, the next one
+    /// For later images the caller calls [`Self::image_published`] after the partitions have heard of them. A partition
+    /// that is still being opened gets its host with the first question that concerns it. Each image is compared as a whole, so if one is missed, the next one
     /// makes up for it.
     pub(super) fn start(surroundings: Surroundings, kind: Kind<M>) -> Self {
         let hosts = Self {
@@ -187,14 +187,15 @@ impl<M: Machine> Hosts<M> {
                 found => return found.map(|(partition, handle)| then(partition, handle)),
             }
         }
-        // Its log may have been opened since then, at the first or a later attempt: no image reports that.
+        // Its log may have been opened after the last image, by a thread of its directory: no image reports that.
         self.host_what_is_led();
         let hosted = self.hosted();
         let (partition, handle) = hosted.find(key)?;
         Ok(then(partition, handle))
     }
 
-    /// Creates the internal topic unless it exists. When this returns, its partitions exist.
+    /// Creates the internal topic unless it exists. When this returns it is in the image, and its partitions are there
+    /// unless a disk hangs.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
@@ -351,7 +352,7 @@ impl<M: Machine> Hosts<M> {
         }
     }
 
-    /// The cluster's metadata has changed, and the partitions have followed.
+    /// The cluster's metadata has changed, and the partitions have heard of it.
     pub(super) fn image_published(&self, image: &Arc<Image>, delta: &Delta) {
         self.host_what_is_led();
         if let Some(news) = M::news_of(image, delta) {

@@ -16,7 +16,9 @@
 //!         marker ----------------------------------------------> append -> ... committed -> tell the machine
 //! ```
 //!
-//! A kind of machine implements [`machine`] and names its topic; everything else here is the same for all kinds.
+//! A kind of machine implements [`machine`] and names its topic; everything else here is the same for all kinds. `hosts`
+//! finds the machine of a key, `host` is its mailbox, `active` is a loaded machine at work, `asking` a question on its way.
+//! [`Groups`] is the front door of the only kind so far, and `groups/machine.rs` makes [`crate::group::Registry`] a machine.
 //! [`failures`] describes the errors when a decision cannot be written.
 //!
 //! Invariants

@@ -70,11 +70,10 @@
 //! | `Join` | when a rebalance begins | the generation is formed of those that have joined |
 //! | `Join` | when a group's first member joins | waits longer if others have joined, else the same |
 //! | `Sync` | when a generation is formed | members that have not sent a SyncGroup are removed |
-//! | `Join` | when the first member joins | waits longer if others have joined, else the same |
 //!
 //! # Reading order
 //!
-//! `command.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`, `classic/sync.rs`,
+//! `asks.rs`, `decide.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`, `classic/sync.rs`,
 //! `replay.rs`, `offsets/`; `records.rs` for the bytes, `memory.rs` and `admission.rs` for the limits.
 
 mod admission;

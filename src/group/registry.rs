@@ -1,4 +1,5 @@
-//! The groups, and the entry points of the machine. Only dispatch: each operation has a file of its own.
+//! The groups, and the entry points of the machine: whether a group exists, and requests that no group accepts. What a
+//! group does is in `classic`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

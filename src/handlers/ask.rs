@@ -1,7 +1,7 @@
 //! The one way from a client's request to the controller, for no longer than the client waits.
 //!
-//! The controller decides in this process. A broker whose controller is elsewhere sends the request on from here: that is
-//! what a [`Call`] keeps the client's frame and principal for. What a broker asks for itself goes through
+//! The controller decides in this process. A broker whose controller is elsewhere will send the request on from here:
+//! that is what a [`Call`] keeps the client's frame and principal for. What a broker asks for itself goes through
 //! [`crate::cluster`] (producer ids, the topics of coordinators, its own registration).
 
 use std::future::Future;

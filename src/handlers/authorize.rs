@@ -1,7 +1,8 @@
 //! Whether the client may do what it asks for.
 //!
-//! Each handler asks where Kafka asks, for what `checks.rs` lists, and answers a denial as Kafka does. There are no
-//! ACLs yet, so the answer is yes; the bits of KIP-430 say so too, exactly as those of a Kafka without an authorizer.
+//! Each handler asks where Kafka asks, and answers a denial as Kafka does. There are no
+//! ACLs yet, so the answer is yes; the bits of KIP-430 say so too, exactly as those of a Kafka without an authorizer. The table
+//! of what each API asks for is `checks.rs`; it is built for tests only, which hold the handlers to it.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -272,7 +272,7 @@ mod tests {
                 origin: AppendOrigin::Client,
                 acks: RequiredAcks::Leader,
                 source: Source::Broker,
-                is_one_of_few: false,
+                may_check_here: false,
                 expected_epoch: None,
             });
             serving.block_on(appended).expect("an append");

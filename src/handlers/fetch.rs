@@ -278,7 +278,7 @@ impl Finder for TopicFinder<'_> {
             self.permit(&topic.name)?;
         }
         if self.is_follower {
-            // No partition has another replica than this broker's.
+            // Followers cannot fetch here yet.
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
         let partitions = &self.call.broker.partitions;

@@ -1,5 +1,5 @@
-//! Produce: the records of every partition are handed to that partition's writer before the next request of the
-//! connection is started. The acknowledgements come later.
+//! Produce: the records of every partition have their place there before the next request of the connection is started:
+//! with the partition's writer, or in preparation before it. The acknowledgements come later.
 
 mod beside_records;
 
@@ -64,7 +64,7 @@ impl Handler for Produce {
         let terms = Terms {
             acks,
             refused,
-            is_small: partitions <= SMALL_REQUEST,
+            may_check_here: partitions <= SMALL_REQUEST,
             timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
         };
         let topics: Vec<TopicAppends> = request
@@ -100,8 +100,8 @@ struct Terms {
     acks: Option<RequiredAcks>,
     /// Why all of them are refused.
     refused: Option<ErrorCode>,
-    /// Whether there are few of them.
-    is_small: bool,
+    /// Whether they are so few that their small batches can be checked here.
+    may_check_here: bool,
     /// How long other replicas may take.
     timeout: Duration,
 }
@@ -176,7 +176,7 @@ fn start_partition(
         origin: AppendOrigin::Client,
         acks,
         source: Source::Connection(call.peer.address),
-        is_one_of_few: terms.is_small,
+        may_check_here: terms.may_check_here,
         expected_epoch: None,
     });
     Ok(Started::Append(replica, append.within(terms.timeout)))

@@ -49,7 +49,7 @@ pub struct AppendOptions {
     /// Where the append comes from. Appends of one source keep their order.
     pub source: Source,
     /// Whether the caller appends so little at a time that it can spend some 50 microseconds on each append.
-    pub is_one_of_few: bool,
+    pub may_check_here: bool,
     /// Refuse when the partition is led in another epoch: a coordinator that was replaced must not write.
     pub expected_epoch: Option<LeaderEpoch>,
 }

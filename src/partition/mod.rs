@@ -30,8 +30,9 @@
 //! | [`preparation`] | the expensive part of an append, before it is queued |
 //! | [`fetch`], [`sessions`] | what consumers read, and their sessions |
 //!
-//! The other files follow the path of the records: an [`append`], its [`route`], the [`lane`] and what it owns, the
-//! [`Replica`] that everybody else sees, its [`waiters`]. The thread of a directory carries out changes of the image
+//! The other files follow the path of the records: an [`append`], its [`route`], the [`lane`], the log that it owns
+//! (`hosted`) with its role (`leader`), the [`Replica`] that everybody else sees, its [`waiters`]. `lookup`, `producers`,
+//! `delete_records` and `watermark` are what is asked beside produce and fetch. The thread of a directory carries out changes of the image
 //! there ([`directory::changes`]). `broker` reports a failed directory to the controller.
 //!
 //! Invariants

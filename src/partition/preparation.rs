@@ -242,7 +242,7 @@ impl Pool {
         &self,
         replica: &Arc<Replica>,
         source: Source,
-        may_check: bool,
+        may_check_here: bool,
         (set, reply): (RecordSet, AppendReply),
     ) {
         let config = replica.config();
@@ -260,7 +260,7 @@ impl Pool {
         }
         if work == Work::Check
             && is_first
-            && may_check
+            && may_check_here
             && let Some(prepared) =
                 set.prepare_small(replica.topic_partition(), &config, self.clock.now())
         {
@@ -300,6 +300,7 @@ impl Pool {
             settled: Some(settled),
         });
         if replica.in_preparation().0.load(Ordering::Acquire) == 0 {
+            // Dropping `settling` asks the lane.
             return;
         }
         let mut state = self.state();

@@ -266,7 +266,7 @@ impl Replica {
                     epoch,
                 };
                 let pool = &self.preparation;
-                pool.append(self, options.source, options.is_one_of_few, (set, reply));
+                pool.append(self, options.source, options.may_check_here, (set, reply));
                 pending
             }
         }

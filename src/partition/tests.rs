@@ -45,7 +45,7 @@ fn options(text: &[u8]) -> AppendOptions {
         origin: AppendOrigin::Client,
         acks: RequiredAcks::Leader,
         source: Source::Broker,
-        is_one_of_few: false,
+        may_check_here: false,
         expected_epoch: None,
     }
 }

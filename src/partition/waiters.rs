@@ -184,13 +184,6 @@ pub struct Registration {
     id: u64,
 }
 
-impl Registration {
-    /// Whether it is registered with these waiters.
-    pub fn is_with(&self, waiters: &Arc<Waiters>) -> bool {
-        Arc::ptr_eq(&self.waiters, waiters)
-    }
-}
-
 impl Drop for Registration {
     fn drop(&mut self) {
         let gone = self.waiters.lock().watches.remove(&self.id);

@@ -13,7 +13,7 @@
 //!   controller ------- answered --> Leader ----> the new ISR, or the old one, or the same AlterPartition again
 //!   image ------------ followed --> Leader ----> the ISR that the controller has recorded
 //! ```
-//! With one replica only `appended` and `followed` are called. The others are called when followers can fetch.
+//! With one replica only `appended`, `followed` and `require` (another `min.insync.replicas`) are called. The others are called when followers can fetch.
 
 mod leader;
 

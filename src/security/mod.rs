@@ -3,7 +3,7 @@
 //! Owns: principals, Kafka's resource types and operations, and the [`Authorizer`] that handlers ask. [`AllowAll`] is the
 //! only one so far. How a client proves who it is, and ACLs, belong here too.
 //!
-//! Must not: do I/O, use tokio, or know Kafka's messages and APIs. Which API asks for which right is a table of
+//! Must not: do I/O, use tokio, or know Kafka's messages and APIs. Which API asks for which right is the business of
 //! [`crate::handlers`].
 
 mod authorizer;

@@ -13,14 +13,15 @@
 //!
 //! - **Frames.** One growing buffer per connection; a complete frame is one shared
 //!   [`Bytes`](bytes::Bytes), which owns what it costs. The buffer grows with what has arrived, never
-//!   by what a size field claims; very large frames have memory of their own ([`frame`]). Small frames of one read share an allocation, so whoever
-//!   keeps a few bytes for longer than the request (a group's member metadata, say) copies them.
+//!   by what a size field claims; very large frames have memory of their own ([`frame`]). Small frames of
+//!   one read share an allocation, so whoever keeps a few bytes for longer than the request (a group's member metadata, say) copies them.
 //! - **Start.** [`Service::start`] is called in order of arrival and fixes the request's place (a
-//!   produce is handed to its storage lane). It is called for request 4 and 5 while 3 still waits:
+//!   produce is in its storage lane, or in preparation before it). It is called for request 4 and 5 while 3 still waits:
 //!   that is what lets an idempotent producer keep five produces in flight.
 //! - **Place.** A request whose place depends on something that is waited for ([`Started::Placing`]) takes
 //!   it when that is known. Until then nothing further of the connection is started; earlier requests
-//!   are answered meanwhile. What comes behind sees what it has done to the session.
+//!   are answered meanwhile. What comes behind sees what it has done to the session. (No handler needs this
+//!   yet: it is for SASL and for transactions.)
 //! - **Reply.** Only the head's future is polled, so whatever a handler leaves to the future
 //!   happens strictly in request order, one at a time, as on Kafka's muted connections. Replies
 //!   that are ready together leave together in one vectored write.
@@ -56,7 +57,9 @@
 //!   leaves the rest in the kernel, and TCP slows the peer.
 //! - While the last request waits for its place, and while a connection is muted, it has no room either.
 //!   [`Reply::Muting`] mutes it, as Kafka does with a client above its quota: the answer is sent, what was
-//!   started is answered, and nothing further is started for that time.
+//!   started is answered, and nothing further is started for that time. (There are no quotas yet.)
+//! - [`admission`] bounds how many connections there are, [`serving`] how many are served at a time, and
+//!   [`patience`] how long each state of a connection may last.
 //! - A peer that does not take its replies is slowed in the same way: the head is not polled while
 //!   the output is full.
 //! - **Requests that wait do not stop others.** A connection's first 128 KiB are granted at once, and its

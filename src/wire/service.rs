@@ -115,7 +115,7 @@ pub trait Service: Send + Sync + 'static {
     fn open(&self, peer: Peer) -> Self::Session;
 
     /// Takes a request. Synchronous and quick: when it returns [`Started::Reply`], the request's place in
-    /// any order is fixed (a produce has been handed to its storage lane). The returned future is the
+    /// any order is fixed (a produce is in its storage lane, or in preparation before it). The returned future is the
     /// reply; it is polled only when all earlier requests of this connection have been answered, so
     /// what is not order-fixed here happens strictly in request order, as on Kafka's muted connections.
     ///

@@ -73,8 +73,8 @@ impl Registry {
     /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order. Without
     /// `partitions`, all offsets of the group. An offset that was committed for another topic id counts as none.
     ///
-    /// Every offset here is stable: transactions cannot commit offsets yet, so a reader that asks for stable offsets
-    /// need not wait.
+    /// Every offset here is committed. Offsets of transactions that Kafka has left open (`undecided.rs`) are not shown
+    /// before their marker, and a reader that asks for stable offsets does not wait for them yet.
     pub fn fetch_offsets(
         &self,
         group: &str,

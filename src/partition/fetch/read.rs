@@ -231,7 +231,7 @@ impl FetchPart {
         let admitted = self.admit()?;
         let published = Arc::clone(&admitted.published);
         let read = read_admitted(self, admitted, room).await;
-        // Another replica has replaced the one to be read, so its files were renamed.
+        // The replica has moved to another directory meanwhile, and its files with it.
         if matches!(read, Err(ReadFailure::Storage(_) | ReadFailure::Damaged(_)))
             && !Arc::ptr_eq(&published, &self.replica.published())
         {

@@ -150,7 +150,7 @@ async fn append(replica: &Arc<Replica>) -> usize {
         origin: AppendOrigin::Client,
         acks: RequiredAcks::Leader,
         source: Source::Broker,
-        is_one_of_few: false,
+        may_check_here: false,
         expected_epoch: None,
     });
     appended.await.expect("an append");

@@ -100,7 +100,7 @@ fn sent(codec: Codec, sequence: i32, padding: usize) -> Bytes {
 fn of(source: u16, records: Bytes) -> AppendOptions {
     AppendOptions {
         records,
-        is_one_of_few: false,
+        may_check_here: false,
         source: Source::Connection(SocketAddr::from((Ipv4Addr::LOCALHOST, source))),
         ..options(b"")
     }
@@ -126,13 +126,13 @@ async fn what_is_cheap_waits_for_its_own_source_and_for_no_other() {
 async fn a_small_batch_is_checked_in_passing_unless_something_is_before_it() {
     let gated = Gated::start();
     let small = |source| AppendOptions {
-        is_one_of_few: true,
+        may_check_here: true,
         ..of(source, sent(Codec::Zstd, -1, 1000))
     };
     let appended = gated.replica.append(small(1));
     assert_eq!(offset(appended).await, Offset(0));
     let unpacks_to_much = AppendOptions {
-        is_one_of_few: true,
+        may_check_here: true,
         ..of(1, sent(Codec::Zstd, -1, 1 << 20))
     };
     let pending = [unpacks_to_much, small(1)].map(|options| gated.replica.append(options));
@@ -294,12 +294,12 @@ fn batches() -> impl Strategy<Value = Vec<(u16, AppendOptions)>> {
     let padding = prop_oneof![Just(1_usize), Just(3_000), Just(400_000)];
     let batch = (1..4_u16, codec, padding, any::<bool>());
     vec(
-        batch.prop_map(|(source, codec, padding, is_one_of_few)| {
+        batch.prop_map(|(source, codec, padding, may_check_here)| {
             let records = sent(codec, -1, padding);
             (
                 source,
                 AppendOptions {
-                    is_one_of_few,
+                    may_check_here,
                     ..of(source, records)
                 },
             )

@@ -34,7 +34,7 @@ async fn append(replica: &Arc<Replica>, count: u8) {
             acks: RequiredAcks::Leader,
             origin: AppendOrigin::Client,
             source: Source::Broker,
-            is_one_of_few: false,
+            may_check_here: false,
             expected_epoch: None,
         });
         pending.await.expect("an append");

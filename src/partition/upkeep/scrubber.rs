@@ -245,7 +245,7 @@ mod tests {
                 origin: AppendOrigin::Client,
                 acks: RequiredAcks::Leader,
                 source: Source::Broker,
-                is_one_of_few: false,
+                may_check_here: false,
                 expected_epoch: Some(LeaderEpoch(4)),
             };
             broker.replica().append(options).await.expect("an append");

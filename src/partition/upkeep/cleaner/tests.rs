@@ -47,7 +47,7 @@ fn append_values(broker: &Broker, count: u8, value: impl Fn(u8) -> Vec<u8>) {
             records: builder.finish(),
             acks: RequiredAcks::Leader,
             source: Source::Broker,
-            is_one_of_few: false,
+            may_check_here: false,
             origin: AppendOrigin::Client,
             expected_epoch: None,
         });
