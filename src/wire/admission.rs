@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address, and how many may come in a second.
+//! Limits the number of connections, in total and per address, and the rate of new connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Admission {
     began: Instant,
-    /// Held for a few instructions, but for a change of the limits, which looks at all connections.
+    /// Held for a few instructions. A change of the limits holds it longer, since it visits all connections.
     books: Mutex<Books>,
 }
 
@@ -27,13 +27,13 @@ struct Books {
     limits: ConnectionLimits,
     by_ip: HashMap<IpAddr, usize>,
     connections: HashMap<u64, Arc<Slot>>,
-    /// How many were let in so far.
+    /// The number of accepted connections so far.
     let_in: u64,
-    /// When all that have come would have come at the rate that is allowed.
+    /// The time at which all connections so far would have come at the allowed rate.
     paced_to: Instant,
 }
 
-/// What is known of a connection that was let in.
+/// The state of an accepted connection.
 #[derive(Debug)]
 pub(super) struct Slot {
     began: Instant,
@@ -44,19 +44,19 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Notes that a request is started.
+    /// Records that a request is started.
     pub(super) fn note_use(&self) {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.used.store(now, Ordering::Relaxed);
     }
 
-    /// Returns when there are to be fewer connections, and this is one of those to go.
+    /// Returns when the limit was lowered and this connection must be closed.
     pub(super) async fn must_leave(&self) {
         self.leave.notified().await;
     }
 }
 
-/// Why a connection was not let in.
+/// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     /// `max.connections`
@@ -67,7 +67,7 @@ pub(super) enum Refused {
     PerIp(usize),
 }
 
-/// A connection that has been let in; it is counted until this is dropped.
+/// An accepted connection; it is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
@@ -97,7 +97,7 @@ impl Admission {
         }
     }
 
-    /// Lets a connection from `ip` in, or says which limit it would pass.
+    /// Accepts a connection from `ip`, or returns the limit that it would exceed.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admitted, Refused> {
         let slot = Arc::new(Slot {
             began: self.began,
@@ -129,8 +129,8 @@ impl Admission {
         })
     }
 
-    /// How long a connection that has come at `now` is to wait before it is let in. A second's worth may come at
-    /// once.
+    /// How long a connection that has come at `now` must wait before it is accepted. A second's worth of connections
+    /// may come at once.
     pub(super) fn pace(&self, now: Instant) -> Duration {
         let mut books = self.books();
         let rate = u32::try_from(books.limits.creation_rate).unwrap_or(u32::MAX);
@@ -143,12 +143,11 @@ impl Admission {
         ahead.saturating_sub(SECOND.saturating_sub(every))
     }
 
-    /// From now on these are the limits. Where there are more connections than allowed, those have to go that were
-    /// used the longest time ago.
+    /// Sets the limits. If there are more connections than allowed, the least recently used ones are closed.
     pub(super) fn limit(&self, limits: ConnectionLimits) {
         let mut books = self.books();
         books.limits = limits.canonical();
-        // A rate that was lower holds nobody up any longer.
+        // A lower rate from before delays nobody any longer.
         books.paced_to = Instant::now();
         let excess = books.connections.len().saturating_sub(books.limits.max);
         let mut leaving: Vec<_> = if excess == 0 {
@@ -167,7 +166,7 @@ impl Admission {
         }
     }
 
-    /// Connections now.
+    /// The number of connections now.
     pub(super) fn connections(&self) -> usize {
         self.books().connections.len()
     }
@@ -245,7 +244,7 @@ mod tests {
         assert_eq!(leaving(), [false; 4]);
         admission.limit(at_most(3));
         assert_eq!(leaving(), [false, true, false, false]);
-        // one that is about to leave is counted, though it may still be used
+        // a connection that is about to close is counted, though it may still be used
         admitted[1].slot.used.store(90, Ordering::Relaxed);
         admission.limit(at_most(2));
         assert_eq!(leaving(), [false, true, true, false]);

@@ -1,5 +1,4 @@
-//! The loop of one connection: read, start, collect replies in order, write. The drawing is in
-//! [`super`].
+//! The loop of one connection: read, start, collect replies in order, write. See the diagram in [`super`].
 
 mod reading;
 #[cfg(test)]
@@ -31,26 +30,26 @@ use super::service::{Peer, Service};
 use super::settings::Settings;
 use super::stream::{EndWatch, Stream};
 
-/// How long saying goodbye may take.
+/// The time limit for closing a stream.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// What is read of a peer beyond the requests that there is room for, so that its end is seen; less
-/// when memory is short.
+/// How much is read ahead beyond the requests that there is room for, so that the peer's close is noticed; less when
+/// memory is short.
 const READ_AHEAD: usize = LARGE_CHUNK;
-/// What is read of a connection at once while memory is short and nothing is known of its frame.
+/// How much is read at once from a connection while memory is short and the size of its frame is unknown.
 const TRIFLE: usize = 4 * 1024;
-/// What a connection holds below this is not worth closing it for.
+/// A connection that holds less than this is not closed for it.
 const WORTH_CLOSING: usize = 16 * 1024;
-/// After writing so much, a connection lets others have the thread.
+/// After writing this much, a connection yields the thread.
 const TURN: usize = 1024 * 1024;
-/// How long a connection may stand still while its peer's end could not be seen, for so much is
-/// unread before it. Clients wait for a reply for 30 s to a few minutes.
+/// How long a connection may make no progress while its peer's close could not be noticed, since too much is unread.
+/// Clients wait for a reply for 30 s to a few minutes.
 const BLIND_LIMIT: Duration = Duration::from_secs(600);
 
-/// Why a connection is closed that a lower `max.connections` has no room for.
+/// Why a connection is closed after `max.connections` was lowered.
 const CROWDED_OUT: &str =
     "max.connections was lowered, and this connection has been idle for longer than the others";
 
-/// What all connections of a server have in common.
+/// The shared state of all connections of a server.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -70,14 +69,14 @@ impl Shared {
     }
 }
 
-/// How far the server is on its way down.
+/// The progress of a server's stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It serves.
     Serving,
     /// It answers what was started, and starts nothing.
     Draining,
-    /// It has run out of patience.
+    /// The deadline has passed.
     Cut,
 }
 
@@ -86,9 +85,9 @@ pub(super) enum Stage {
 pub(super) enum Ending {
     /// The peer closed, or the socket failed.
     PeerClosed,
-    /// Nothing came of the peer for too long, or it could not be seen whether there still is one.
+    /// The peer was silent for too long, or it could not be seen whether it is still there.
     Idle,
-    /// The peer asked for something that ends the connection.
+    /// The peer sent something that ends the connection.
     Refused(Cow<'static, str>),
     /// The server stops.
     Stopped,
@@ -106,39 +105,39 @@ enum Phase {
 pub(super) struct Connection<S, V: Service> {
     stream: S,
     peer: Peer,
-    /// Notes when it is used, and says when it has to go.
+    /// Records when it is used, and tells when it must be closed.
     slot: Option<Arc<Slot>>,
     service: Arc<V>,
     shared: Arc<Shared>,
     phase: Phase,
     frames: FrameReader,
-    /// What the connection has of the broker's memory.
+    /// The connection's share of the broker's memory.
     account: Account,
-    /// Of that, what pays for the bytes in `frames`.
+    /// The part of it for the bytes in `frames`.
     arrival: Charge,
-    /// Declared, and so dropped, before the session that its futures may look at.
+    /// Declared, and so dropped, before the session that its futures may use.
     pipeline: Pipeline<V::Session>,
     output: Output,
     session: V::Session,
-    /// Whether nothing further is taken for now, as a reply has said.
+    /// Whether the connection is muted, as a reply has requested.
     mute: Mute,
-    /// With the peer: restarted when it completes a request, takes bytes of a reply, or is given one.
+    /// For an idle peer: restarted when it completes a request, takes bytes of a reply, or gets a new reply.
     idle: Patience,
-    /// With the frame at the front, from its first byte to its last; paused while it is not read.
+    /// For the frame at the front, from its first byte to its last; paused while it is not read.
     arriving: Patience,
-    /// With a peer that neither sends nor takes anything while the connection holds memory.
+    /// For a peer that neither sends nor takes anything while the connection holds memory.
     stalled: Patience,
-    /// Whether it is the peer's bytes that the frame at the front waits for.
+    /// Whether the frame at the front waits for bytes of the peer.
     reading: bool,
-    /// With a connection that is `blind`: restarted by whatever moves.
+    /// For a connection that is `blind`: restarted by any progress.
     standstill: Patience,
-    /// Whether the peer's end could not be seen: it has sent more than is read.
+    /// Whether the peer's close could not be noticed: it has sent more than is read.
     blind: bool,
-    /// Watches for that end meanwhile, where the stream can have it watched.
+    /// Watches for that close meanwhile, if the stream supports it.
     end: Option<EndWatch>,
     /// Whether nothing more will be read: the peer has closed, or the socket has failed.
     ended: bool,
-    /// Set once the peer is gone, or was refused: when to give up what was started for it.
+    /// Set once the peer is gone, or was refused: the deadline for its started requests.
     give_up: Option<Pin<Box<Sleep>>>,
     /// Whether the socket has failed. Replies are then collected and thrown away.
     deaf: bool,
@@ -178,13 +177,13 @@ where
         }
     }
 
-    /// The same as one of those that are counted.
+    /// The peer as counted by the admission.
     pub(super) fn at(mut self, slot: Arc<Slot>) -> Self {
         self.slot = Some(slot);
         self
     }
 
-    /// Serves the connection to its end. When the sender of `stage` is gone, so is the server.
+    /// Serves the connection to its end. When the sender of `stage` is dropped, the server is gone.
     pub(super) async fn run(mut self, mut stage: watch::Receiver<Stage>) -> Ending {
         let slot = self.slot.clone();
         let mut leave = pin!(async move {
@@ -216,12 +215,12 @@ where
         ending
     }
 
-    /// Goes on until the connection ends or everything waits.
+    /// Makes progress until the connection ends or everything waits.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         let mut written = 0usize;
         loop {
-            // Everything that has arrived is started before the first reply is looked for, and all
-            // replies that are ready are collected before the first is written: one read, one write.
+            // Everything that has arrived is started before the first reply is polled, and all ready replies are
+            // collected before the first is written: one read, one write.
             let mut moved = self.mute.has_ended(context);
             moved |= self.start_requests(context);
             moved |= self.collect_replies(context);
@@ -244,7 +243,7 @@ where
         }
     }
 
-    /// Takes the replies that are ready, in order, while there is room for them.
+    /// Collects the ready replies, in order, while there is room for them.
     fn collect_replies(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         while !self.output.is_full()
@@ -269,7 +268,7 @@ where
         moved
     }
 
-    /// Has an answer written. What it holds in memory is counted, also where nobody foresaw it.
+    /// Queues an answer for writing. Its memory is counted, even if that was not reserved before.
     fn send(&mut self, mut parts: Parts) {
         if self.deaf {
             return;
@@ -284,18 +283,18 @@ where
         }
     }
 
-    /// Takes nothing further for `time`. A peer that goes, or is told to, is not muted: what it has sent is carried
-    /// through in the time that it has.
+    /// Mutes the connection for `time`. A peer that closes, or is being closed, is not muted: its requests are
+    /// finished within its deadline.
     fn mute(&mut self, time: Duration) {
         if self.give_up.is_none() && matches!(self.phase, Phase::Open) {
             self.mute.extend(time);
-            // What the next request waited for is others' meanwhile.
+            // Others may use the memory that the next request waited for.
             self.pipeline.give_up_next();
             self.account.end_claim();
         }
     }
 
-    /// Writes what is ready, until the socket takes no more, or others should have the thread.
+    /// Writes what is ready, until the socket takes no more, or the connection should yield.
     fn write(&mut self, context: &mut Context<'_>, written: &mut usize) -> bool {
         let mut moved = false;
         while !self.output.is_empty() && *written < TURN {
@@ -317,7 +316,7 @@ where
         moved
     }
 
-    /// Called when nothing moves: sees whether it has been so for too long.
+    /// Called when there is no progress: checks whether this has lasted too long.
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         if let Some(give_up) = &mut self.give_up
             && give_up.as_mut().poll(context).is_ready()
@@ -329,7 +328,7 @@ where
         }
         let muted = self.mute.is_on();
         let waiting = self.pipeline.is_waiting() || self.account.is_waiting() || muted;
-        // It is the peer's move when it has a reply to take, or nothing that it is waiting for.
+        // The peer must act if it has a reply to take, or if it waits for nothing.
         let to_take = !self.output.is_empty() && !self.output.is_reading();
         let on_peer = to_take || (self.pipeline.is_empty() && self.output.is_empty() && !waiting);
         if self.idle.poll(context, on_peer).is_ready()
@@ -346,7 +345,7 @@ where
         Poll::Pending
     }
 
-    /// Why the peer is too slow for what it holds of the broker, if it is.
+    /// The reason to close the peer, if it is too slow for the memory that it holds.
     fn too_slow(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
         let partial = self.frames.arrived() > 0 && self.next_whole().is_none();
         if !partial {
@@ -372,15 +371,15 @@ where
         None
     }
 
-    /// The peer sends nothing more. It may still read: what has arrived is carried through, for a
-    /// while.
+    /// The peer sends nothing more. It may still read: the requests that have arrived are finished, for a limited
+    /// time.
     fn peer_closed(&mut self) {
         self.ended = true;
         self.give_up_later();
     }
 
-    /// The socket has failed: as [`Self::peer_closed`], and nobody reads either. A reset (without
-    /// a close before it) is a peer that has died or thrown away its replies: nothing is waited for.
+    /// The socket has failed: as [`Self::peer_closed`], and nobody reads either. After a reset (without a close
+    /// before it) the peer has died or has dropped its replies: nothing is waited for.
     fn lose_peer(&mut self, error: &io::Error) {
         debug!(peer = %self.peer.address, %error, "connection lost");
         self.deaf = true;
@@ -392,7 +391,7 @@ where
         }
     }
 
-    /// From now on, what was started for the peer has only so much time.
+    /// Sets the deadline for the peer's started requests.
     fn give_up_later(&mut self) {
         self.mute.lift();
         let time = self.shared.settings.finish_after_close;
@@ -408,21 +407,21 @@ where
         }
     }
 
-    /// As [`Self::close_after_replies`], and the replies have no longer than those of a peer that
-    /// has closed: this one has nothing to expect any more, and may be gone already.
+    /// As [`Self::close_after_replies`], with the deadline of a peer that has closed: this one can expect nothing any
+    /// more, and may be gone already.
     fn refuse(&mut self, reason: Cow<'static, str>) {
         self.close_after_replies(Ending::Refused(reason));
         self.give_up_later();
     }
 
-    /// Ends once the replies that were collected have been written.
+    /// Ends once the collected replies have been written.
     fn close_at_once(&mut self, reason: Cow<'static, str>) {
         self.pipeline.clear();
         self.phase = Phase::Closing(Ending::Refused(reason));
         self.give_up_later();
     }
 
-    /// Says why, and goodbye.
+    /// Logs the reason and closes the stream.
     async fn finish(&mut self, ending: &Ending) {
         let peer = self.peer.address;
         let listener = &*self.peer.listener;
@@ -433,7 +432,7 @@ where
             ending => debug!(%peer, listener, ?ending, "closing connection"),
         }
         if matches!(ending, Ending::Refused(_) | Ending::Stopped) && !self.deaf {
-            // An error or a lapse here changes nothing: the connection ends in any case.
+            // An error or a timeout here changes nothing: the connection ends in any case.
             let _ = timeout(GOODBYE, self.stream.shutdown()).await;
         }
     }

@@ -1,8 +1,8 @@
-//! Bytes of files that are not in the page cache are brought there by threads that may wait for a
-//! disk: a runtime thread must not.
+//! Reads bytes of files that are not in the page cache, on threads that may wait for a disk: a runtime thread must
+//! not.
 //!
-//! Each device has so many reads at a time ([`PER_DEVICE`]), so that one that hangs uses up neither
-//! the threads nor another's turn.
+//! The number of concurrent reads on a device is limited ([`PER_DEVICE`]), so a device that hangs uses up neither the
+//! threads nor the turns of other devices.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,22 +18,22 @@ use crate::base::lock;
 
 use super::reply::FileRange;
 
-/// Reads at a time on one device.
+/// The maximum number of concurrent reads on one device.
 const PER_DEVICE: usize = 16;
-/// What is read at once, and held meanwhile.
+/// The size of one read, and of its buffer.
 const BLOCK: usize = 64 * 1024;
-/// How far apart the bytes are of which it is asked whether they are in the page cache. The system
-/// reads and drops more than a page at a time.
+/// The distance of the bytes that are probed in the page cache. The system reads and drops more than a page at a
+/// time.
 const STEP: usize = 64 * 1024;
 
 /// Whether bytes of a file are in the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Residency {
-    /// They are, as far as one can see.
+    /// They are, as far as the probes show.
     Cached,
     /// Some are not.
     Cold,
-    /// The file system does not say.
+    /// The file system cannot tell.
     Unknown,
 }
 
@@ -61,10 +61,10 @@ pub(super) fn residency(_: &File, _: u64, _: usize) -> Residency {
     Residency::Unknown
 }
 
-/// A read to come.
+/// A pending read.
 pub(super) type DiskRead = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
-/// Turns at the devices.
+/// The turns for the devices.
 #[derive(Debug, Default)]
 pub(super) struct Disks {
     /// Held for a few instructions.
@@ -72,7 +72,7 @@ pub(super) struct Disks {
 }
 
 impl Disks {
-    /// Brings `range` into the page cache. Gives no bytes.
+    /// Reads `range` into the page cache. Returns no bytes.
     pub(super) fn warm(&self, range: FileRange) -> DiskRead {
         self.run(range, |range| {
             let mut block = vec![0; BLOCK.min(range.length)];
@@ -90,14 +90,14 @@ impl Disks {
         })
     }
 
-    /// Reads the beginning of `range`, as much as is read at once.
+    /// Reads the beginning of `range`, up to the size of one read.
     pub(super) fn read(&self, mut range: FileRange) -> DiskRead {
         range.length = range.length.min(BLOCK);
         self.run(range, |range| range.read())
     }
 
-    /// Does `work` when its device has a turn for it. When nobody waits for it any more it is still
-    /// done, and has its turn until then.
+    /// Runs `work` when its device has a turn for it. If the caller stops waiting, the work is still finished, and
+    /// keeps its turn until then.
     fn run(
         &self,
         range: FileRange,

@@ -1,4 +1,4 @@
-//! Size-prefixed frames out of a byte stream.
+//! Extracts size-prefixed frames from a byte stream.
 //!
 //! ```text
 //!   ┌────────┬─────────────── size bytes ───────────────┐
@@ -6,23 +6,21 @@
 //!   └────────┴──────────────────────────────────────────┘
 //! ```
 //!
-//! The size is checked as soon as its four bytes are there. Memory is then used for what has arrived,
-//! not for what the size claims: a claim of 100 MB with ten bytes behind it costs one chunk.
-//! Who reads says how much may be read ([`FrameReader::wanted`] says how much is of use), and has it
-//! booked ([`super::memory`]).
+//! The size is checked as soon as its four bytes are there. Memory is then used for the bytes that have arrived, not
+//! for the claimed size: a claim of 100 MB with ten bytes behind it costs one chunk. The caller of a read says how
+//! much may be read ([`FrameReader::wanted`] returns how much is useful), and charges it ([`super::memory`]).
 //!
-//! - Small frames share the buffer that they were read into. The smallest are copied out of it, so
-//!   that a few bytes that somebody keeps do not keep 64 KiB.
-//! - A large frame is read to its end and no further. Its buffer is its own and leaves with it.
-//! - A connection that has already delivered a frame of some size may have that much at once for its
-//!   next one, so that a producer's megabyte frames are read without moving bytes from buffer to
-//!   buffer. From a megabyte on, room for the whole frame is reserved: as address space, since the
-//!   allocator touches nothing of it.
-//! - A frame above 2 MiB is read into a mapping of its own ([`MappedFrame`]). All of it is reserved at
-//!   once, and that is address space only: the system gives a page when bytes arrive in it. So it never
-//!   moves, and it is unmapped with its last slice. An allocator would keep what was freed for a while,
-//!   and buffers that grow by doubling would add up to far more than what is counted.
-//! - While a connection waits for bytes, its buffer is no larger than they are worth.
+//! - Small frames share the buffer that they were read into. The smallest are copied out of it, so that a few bytes
+//!   that are kept for longer do not keep 64 KiB in memory.
+//! - A large frame is read to its end and no further. It has a buffer of its own, which is handed on with it.
+//! - A connection that has already delivered a frame of some size may have that much at once for its next one, so a
+//!   producer's megabyte frames are read without copies between buffers. From a megabyte on, room for the whole frame
+//!   is reserved: as address space, since the allocator does not touch it.
+//! - A frame above 2 MiB is read into a mapping of its own ([`MappedFrame`]). All of it is reserved at once, but only
+//!   as address space: the system provides a page when bytes arrive in it. So it never moves, and it is unmapped with
+//!   its last slice. An allocator would keep freed memory for a while, and buffers that grow by doubling would add up
+//!   to far more than is counted.
+//! - While a connection waits for bytes, its buffer is no larger than needed for them.
 
 use std::io;
 use std::pin::pin;
@@ -35,42 +33,42 @@ use tokio::io::AsyncReadExt as _;
 use super::header::RequestPrefix;
 use super::stream::Stream;
 
-/// Bytes of the size field.
+/// The size of the size field.
 const SIZE_FIELD: usize = 4;
 /// Space for one read of a quiet connection.
 const SMALL_CHUNK: usize = 8 * 1024;
 /// Space for one read of a busy connection. A frame above it is large.
 pub(super) const LARGE_CHUNK: usize = 64 * 1024;
-/// Frames of up to this are copied out of the buffer.
+/// Frames up to this size are copied out of the buffer.
 const COPIED: usize = 2 * 1024;
-/// Up to here, a size that the peer has delivered before is believed.
+/// Up to here, memory is reserved for a size that the peer has delivered before.
 const PROVEN_LIMIT: usize = 4 * 1024 * 1024;
 /// A frame above this has a mapping of its own.
 const MAPPED: usize = 2 * 1024 * 1024;
-/// When this much of a frame has arrived, room for all of it is reserved, and it is read in steps of
-/// this size.
+/// When this many bytes of a frame have arrived, room for all of it is reserved, and it is read in steps of this
+/// size.
 const LARGEST_STEP: usize = 1024 * 1024;
 
-/// A size field that no request can have.
+/// A size field that is invalid for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     /// Larger than `socket.request.max.bytes`.
     #[error("a request of {size} bytes is larger than socket.request.max.bytes, which is {limit}{}", hint(*size))]
     TooLarge {
-        /// What the size field says.
+        /// The value of the size field.
         size: i32,
-        /// What is allowed.
+        /// The limit.
         limit: usize,
     },
     /// Negative, or too small for a request's prefix.
     #[error("{size} is not a valid request size{}", hint(*size))]
     TooSmall {
-        /// What the size field says.
+        /// The value of the size field.
         size: i32,
     },
 }
 
-/// The usual strangers by their first four bytes: it saves somebody an hour.
+/// Recognises other protocols by their first four bytes, as a hint for the operator.
 fn hint(size: i32) -> &'static str {
     match &size.to_be_bytes() {
         [0x16, 0x03, ..] => " (it looks like TLS)",
@@ -79,7 +77,7 @@ fn hint(size: i32) -> &'static str {
     }
 }
 
-/// A very large frame, with its size field, that is arriving or has arrived.
+/// A very large frame, including its size field, that is arriving or has arrived.
 #[derive(Debug)]
 struct MappedFrame {
     map: MmapMut,
@@ -87,13 +85,14 @@ struct MappedFrame {
 }
 
 impl MappedFrame {
-    /// Room for `length` bytes, which begin with `beginning`.
+    /// Room for `length` bytes, which start with `beginning`.
     fn new(length: usize, beginning: &[u8]) -> io::Result<Self> {
         let mut map = MmapOptions::new()
             .len(length)
             .no_reserve_swap()
             .map_anon()?;
-        // A huge page would be filled for its first byte. Where there are none, there is nothing to forbid.
+        // A huge page would be allocated for its first byte. Where there are no huge pages, there is nothing to
+        // disable.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::NoHugePage);
         let arrived = beginning.len();
@@ -104,7 +103,7 @@ impl MappedFrame {
         Ok(Self { map, arrived })
     }
 
-    /// Room for the next `most` bytes, or for what is missing.
+    /// Room for the next `most` bytes, or for the missing ones.
     fn room(&mut self, most: usize) -> &mut [u8] {
         let end = self.arrived.saturating_add(most).min(self.map.len());
         self.map.get_mut(self.arrived..end).unwrap_or_default()
@@ -117,18 +116,18 @@ impl AsRef<[u8]> for MappedFrame {
     }
 }
 
-/// Takes frames off one connection.
+/// Extracts the frames of one connection.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    /// The frame at the front, where it is very large. `buffer` is then empty.
+    /// The frame at the front, if it is very large. `buffer` is then empty.
     mapped: Option<MappedFrame>,
     buffer: BytesMut,
-    /// The size of the allocation that `buffer` is in, or more.
+    /// An upper bound for the size of the allocation that `buffer` is in.
     allocated: usize,
     limit: usize,
-    /// Space for the next read: it follows how full the last reads were.
+    /// Space for the next read: it depends on how full the last reads were.
     chunk: usize,
-    /// Size of the largest frame so far, up to a limit: reserved without waiting for the bytes.
+    /// The size of the largest frame so far, up to a limit: reserved without waiting for the bytes.
     proven: usize,
 }
 
@@ -161,7 +160,7 @@ impl FrameReader {
         }
     }
 
-    /// What has arrived and is not part of a frame that was taken.
+    /// The bytes that have arrived and do not belong to an extracted frame.
     fn front(&self) -> &[u8] {
         match &self.mapped {
             Some(mapped) => mapped.as_ref(),
@@ -169,7 +168,7 @@ impl FrameReader {
         }
     }
 
-    /// How many bytes have arrived and are not part of a frame that was taken.
+    /// The number of bytes that have arrived and do not belong to an extracted frame.
     pub(super) fn arrived(&self) -> usize {
         self.front().len()
     }
@@ -214,8 +213,7 @@ impl FrameReader {
         Some(frame)
     }
 
-    /// How many bytes the next read is for, if as many may be read. More when there is `plenty` of
-    /// memory.
+    /// The size of the next read, if that many bytes may be read. It is larger when there is `plenty` of memory.
     pub(super) fn wanted(&self, plenty: bool) -> usize {
         let missing = self.missing();
         if self.is_large() {
@@ -227,7 +225,7 @@ impl FrameReader {
         }
     }
 
-    /// What the frame at the front still lacks; 0 when nothing is known of it.
+    /// How many bytes of the frame at the front are missing; 0 when its size is unknown.
     pub(super) fn missing(&self) -> usize {
         match self.next_size() {
             Ok(Some(size)) => size
@@ -242,7 +240,7 @@ impl FrameReader {
         matches!(self.next_size(), Ok(Some(size)) if size > LARGE_CHUNK)
     }
 
-    /// Makes a place for the frame at the front, where it is very large. An error means that there is none.
+    /// Allocates the frame at the front, if it is very large. An error means that this has failed.
     pub(super) fn map_large(&mut self) -> io::Result<()> {
         if self.mapped.is_none()
             && let Ok(Some(size)) = self.next_size()
@@ -256,7 +254,7 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Reads once, up to `most` bytes (not 0). Zero bytes mean the end of the stream.
+    /// Reads once, up to `most` bytes (not 0). Returns zero at the end of the stream.
     pub(super) fn poll_fill<S>(
         &mut self,
         context: &mut Context<'_>,
@@ -281,7 +279,7 @@ impl FrameReader {
         self.make_room(most);
         let room = self.buffer.capacity().saturating_sub(self.buffer.len());
         let mut target = (&mut self.buffer).limit(room.min(most));
-        // The future has no state of its own, so it can be made anew for each poll.
+        // The future has no state of its own, so it can be created again for each poll.
         let Poll::Ready(count) = pin!(stream.read_buf(&mut target)).poll(context)? else {
             self.give_back();
             return Poll::Pending;
@@ -298,7 +296,7 @@ impl FrameReader {
     fn make_room(&mut self, most: usize) {
         let arrived = self.buffer.len();
         let room = self.buffer.capacity().saturating_sub(arrived);
-        // Half a chunk is enough for a read of small frames: they should not be moved too often.
+        // Half a chunk is enough for a read of small frames, so that they are not moved too often.
         let least = if self.is_large() {
             most
         } else {
@@ -315,8 +313,7 @@ impl FrameReader {
         }
     }
 
-    /// Gives back a buffer that is much larger than what it holds. A large frame that is arriving
-    /// keeps its own.
+    /// Frees a buffer that is much larger than its contents. A large frame that is arriving keeps its own buffer.
     fn give_back(&mut self) {
         let (held, allocated) = (self.buffer.len(), self.allocated);
         if held == 0 && allocated > 0 {
@@ -327,7 +324,7 @@ impl FrameReader {
         }
     }
 
-    /// Moves what has arrived to an allocation of its own.
+    /// Moves the arrived bytes to an allocation of their own.
     fn move_rest(&mut self) {
         self.buffer = BytesMut::from(&*self.buffer);
         self.allocated = self.buffer.capacity();

@@ -1,22 +1,21 @@
-//! The fixed beginnings of requests and responses, by hand: these eight bytes must be readable
-//! whatever follows them, since the reply to a request that nobody understands still needs its
-//! correlation id.
+//! The fixed beginnings of requests and responses, parsed by hand: these eight bytes must be readable whatever
+//! follows them, since the reply to an unknown request still needs its correlation id.
 
 use bytes::{Buf, BufMut};
 
 /// The first eight bytes of every request, in every header version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestPrefix {
-    /// Which API; not checked here.
+    /// The API key; not checked here.
     pub api_key: i16,
-    /// Which version of that API; not checked here.
+    /// The API version; not checked here.
     pub api_version: i16,
-    /// The client's number for this request, returned in the response.
+    /// The correlation id, returned in the response.
     pub correlation_id: i32,
 }
 
 impl RequestPrefix {
-    /// Bytes that the prefix takes.
+    /// The size of the prefix.
     pub const SIZE: usize = 8;
 
     /// Reads the prefix of a frame (without its size field). `None` when the frame is too short.
@@ -30,8 +29,8 @@ impl RequestPrefix {
     }
 }
 
-/// Size field, correlation id and, in flexible versions, an empty set of tagged fields: what stands
-/// before every response body. Kept inline, so that a reply needs no allocation for it.
+/// The beginning of every response: size field, correlation id and, in flexible versions, an empty set of tagged
+/// fields. Kept inline, so that a reply needs no allocation for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResponseHead {
     bytes: [u8; Self::CAPACITY],

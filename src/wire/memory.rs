@@ -1,9 +1,9 @@
-//! What connections may hold of the broker's memory, and who holds it.
+//! How much of the broker's memory connections may hold, and who holds it.
 //!
-//! # Who may have how much
+//! # Shares
 //!
-//! Every byte that a connection causes to be held is booked to it in one ledger: first in
-//! its *free* part, the rest in its *paid* part.
+//! Every byte that is held because of a connection is charged to it in one ledger: first in its *free* part, the rest
+//! in its *paid* part.
 //!
 //! ```text
 //!   total (queued.max.request.bytes)                                       beyond it
@@ -19,36 +19,35 @@
 //!   claim gets less of it, down to 4 KiB.
 //! - **Paid.** What is above that must fit into the total, the share of the connection and the share of
 //!   its address.
-//! - **Reserve.** A small connection may also use the reserve, so large requests never stop small ones. It
-//!   is small when it holds no more than 1 MiB, together with what its request still lacks. For a request
-//!   that has arrived whole it may use all of the reserve; for one that is still arriving half of it, so
-//!   half-sent requests do not stop whole ones; and three quarters where the connection is very small
-//!   (256 KiB), so many that are just small enough do not stop smaller ones. Half of what it may use of the
-//!   reserve may go beyond the share of its address.
-//! - **The token.** The connection that has waited longest, address by address, may go beyond all of this,
-//!   one connection at a time. So a request that is larger than a share gets in, and half-read frames
-//!   cannot wait for each other. The token is given back when the request has been started and what
-//!   went beyond the limits has been given back or fits, or when the connection holds no more than
-//!   128 KiB: a request that waits for long keeps little, and must not keep the token. Only the oldest
-//!   request of a connection may get it: another one may have to wait for the oldest, and would keep the
-//!   token meanwhile.
+//! - **Reserve.** A small connection may also use the reserve, so large requests never stop small ones. A connection
+//!   is small when it holds no more than 1 MiB, together with the missing bytes of its request. For a request that
+//!   has arrived completely it may use all of the reserve, for one that is still arriving half of it, so half-sent
+//!   requests do not stop complete ones. A very small connection (256 KiB) may use three quarters, so connections
+//!   that are just small enough do not stop smaller ones. Half of the usable reserve may exceed the share of its
+//!   address.
+//! - **The token.** The connection that has waited longest, address by address, may exceed all of these limits, one
+//!   connection at a time. So a request that is larger than a share gets in, and half-read frames cannot wait for
+//!   each other. The token is given back when the request has been started and the excess has been given back or
+//!   fits, or when the connection holds no more than 128 KiB: a request that waits for long keeps little, and must
+//!   not keep the token. Only the oldest request of a connection may get it: another request may have to wait for the
+//!   oldest, and would keep the token meanwhile.
 //!
-//! What must be held whether or not it fits is booked by [`Account::force`]: the books then show more
-//! than the limits allow, and new claims wait until they do not.
+//! Memory that must be held whether or not it fits is charged by [`Account::force`]: the ledger then exceeds the
+//! limits, and new claims wait until it does not.
 //!
 //! # Waiting
 //!
-//! Claims that do not fit wait in four lines, which are served in this order:
+//! Claims that do not fit wait in four queues, which are served in this order:
 //!
-//! 1. small connections, for requests that have arrived whole;
+//! 1. small connections, for requests that have arrived completely;
 //! 2. very small connections, for requests that are still arriving;
 //! 3. small connections, for requests that are still arriving;
 //! 4. large connections.
 //!
-//! In each line the addresses take turns. Nobody passes the one whose turn it is, except where that one
-//! waits for its own address only. A claim of a connection above its share waits for the token alone.
+//! In each queue the addresses take turns. Nobody passes the claim whose turn it is, unless that claim only waits for
+//! its own address. A claim of a connection above its share waits for the token alone.
 //!
-//! The books are behind one plain mutex, held for a few instructions; wakers are woken after it.
+//! The ledger is behind one plain mutex, held for a few instructions; wakers are woken after it.
 
 mod holder;
 mod ledger;
@@ -72,7 +71,7 @@ use limits::Limits;
 /// The most that a connection may hold without waiting for others.
 pub(super) const ALLOWANCE: usize = 128 * 1024;
 
-/// What all connections of a server may hold together.
+/// The memory of all connections of a server.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// Held for a few instructions.
@@ -80,7 +79,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// `total` bytes; `None` counts and limits nothing.
+    /// A budget of `total` bytes; `None` counts and limits nothing.
     pub(super) fn new(total: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             ledger: Mutex::new(Ledger::new(Limits::of(total.unwrap_or(usize::MAX)))),
@@ -99,7 +98,7 @@ impl Memory {
         }
     }
 
-    /// Bytes that are held now.
+    /// The number of bytes that are held now.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.ledger().held()
@@ -109,7 +108,7 @@ impl Memory {
         lock(&self.ledger)
     }
 
-    /// Changes the books, then wakes those whose claims could be granted.
+    /// Changes the ledger, then wakes the claims that were granted.
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
         let mut ledger = self.ledger();
         let result = change(&mut ledger);
@@ -120,22 +119,21 @@ impl Memory {
     }
 }
 
-/// What a claim is for.
+/// The purpose of a claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) bytes: usize,
-    /// What the request that they are for lacks in all, as far as that is known. One that will be large is
-    /// large from its first byte on.
+    /// The missing bytes of its request, as far as known. A request that will be large counts as large from its first
+    /// byte on.
     pub(super) lacks: usize,
-    /// Whether the request that they are for has not arrived whole. Of one that has, the end is
-    /// nearer, and it is let further into the reserve.
+    /// Whether its request is still arriving. A complete request ends sooner, and may use more of the reserve.
     pub(super) is_arriving: bool,
     /// Whether it is the oldest unanswered request of its connection. Only that one may get the
     /// token.
     pub(super) is_oldest: bool,
 }
 
-/// A line in the books.
+/// An entry in the ledger.
 #[derive(Debug)]
 struct Owner {
     memory: Arc<Memory>,
@@ -151,8 +149,8 @@ impl Owner {
     }
 }
 
-/// A connection's account: what it claims is booked here, and it waits here. One claim at a time.
-/// Charges may outlive it, and are then still counted with its address.
+/// A connection's account: its claims are charged here, and wait here. One claim at a time. Charges may outlive it,
+/// and then still count for its address.
 #[derive(Debug)]
 pub(super) struct Account {
     owner: Arc<Owner>,
@@ -161,8 +159,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Takes what is needed, or waits for it in turn. To be called for the same number of bytes until
-    /// it is ready; another number ends the wait for the first.
+    /// Charges the bytes, or waits for them in turn. Call it with the same number of bytes until it is ready; another
+    /// number cancels the wait for the first.
     pub(super) fn poll_claim(&mut self, context: &Context<'_>, need: Need) -> Poll<Charge> {
         if need.bytes == 0 {
             return Poll::Ready(Charge::default());
@@ -176,7 +174,7 @@ impl Account {
         }
     }
 
-    /// Takes `bytes` whether or not they fit.
+    /// Charges `bytes` whether or not they fit.
     pub(super) fn force(&self, bytes: usize) -> Charge {
         if bytes > 0 {
             let Owner { memory, holder } = &*self.owner;
@@ -185,14 +183,14 @@ impl Account {
         self.owner.charge(bytes)
     }
 
-    /// How much of `most` bytes of a request that arrives, and lacks so much, could be taken now, without waiting.
+    /// How many of `most` bytes could be charged now, without waiting, for a request that is arriving and lacks this
+    /// many.
     pub(super) fn room(&self, most: usize, lacks: usize) -> usize {
         let Owner { memory, holder } = &*self.owner;
         memory.ledger().room(holder, most, lacks)
     }
 
-    /// The request that was claimed for has been started, or will not be: ceases to wait, and to go
-    /// beyond the limits.
+    /// The claim's request was started, or will not be: ends the wait, and the right to exceed the limits.
     pub(super) fn end_claim(&mut self) {
         if std::mem::take(&mut self.in_line) {
             let Owner { memory, holder } = &*self.owner;
@@ -200,8 +198,7 @@ impl Account {
         }
     }
 
-    /// Ready once the connection holds no more than `bytes`, apart from what was granted and not
-    /// taken yet.
+    /// Ready once the connection holds no more than `bytes`, not counting granted claims that were not taken yet.
     pub(super) fn poll_below(&self, context: &Context<'_>, bytes: usize) -> Poll<()> {
         let Owner { memory, holder } = &*self.owner;
         if holder.held() <= bytes || memory.ledger().is_below(holder, bytes, context.waker()) {
@@ -211,7 +208,7 @@ impl Account {
         }
     }
 
-    /// Bytes that the connection holds.
+    /// The bytes that the connection holds.
     pub(super) fn held(&self) -> usize {
         self.owner.holder.held()
     }
@@ -222,13 +219,13 @@ impl Account {
         self.in_line && memory.ledger().is_waiting(holder)
     }
 
-    /// Whether others wait for what this connection holds.
+    /// Whether others wait for memory that this connection holds.
     pub(super) fn is_wanted(&self) -> bool {
         let Owner { memory, holder } = &*self.owner;
         memory.ledger().is_wanted(holder)
     }
 
-    /// Whether much is unused, so that nobody needs to be careful.
+    /// Whether so much is free that nobody needs to save memory.
     pub(super) fn is_plenty(&self) -> bool {
         let Owner { memory, holder } = &*self.owner;
         memory.ledger().is_plenty(holder)
@@ -242,8 +239,8 @@ impl Drop for Account {
     }
 }
 
-/// Bytes of the broker's memory that a request, an answer or a frame may use. They are given back when it is dropped,
-/// so it travels with what it was taken for.
+/// Charged bytes of the broker's memory for a request, an answer or a frame. They are given back when this is
+/// dropped, so it is kept with the memory that it pays for.
 #[derive(Default)]
 pub struct Charge {
     bytes: usize,
@@ -252,12 +249,12 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// How many bytes it is for.
+    /// The number of bytes.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives back what is above `bytes`.
+    /// Gives back the bytes above `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         drop(self.split(self.bytes.saturating_sub(bytes)));
     }
@@ -272,15 +269,14 @@ impl Charge {
                 if Arc::ptr_eq(own, its) {
                     other.bytes = 0;
                 } else {
-                    // Another connection's: they change hands.
+                    // The bytes of another connection: their owner changes.
                     own.memory.ledger().force(&own.holder, other.bytes);
                 }
             }
         }
     }
 
-    /// Has `bytes` own it: it is given back when the last slice of them is let go, by whoever has it
-    /// then.
+    /// Attaches this to `bytes`: it is given back when the last slice of them is dropped, wherever that is.
     pub(super) fn pay_for(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(PaidBytes {
             bytes,

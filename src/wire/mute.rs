@@ -1,4 +1,4 @@
-//! How long nothing further of a connection is taken.
+//! The muting of a connection: for some time, no further request is started.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// As good as for ever, and still a time that the clock can show.
+/// As good as for ever, and still a valid time for the clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Whether a connection is muted, and for how long.
@@ -32,7 +32,7 @@ impl Mute {
         }
     }
 
-    /// Ends before its time.
+    /// Ends the muting early.
     pub(super) fn lift(&mut self) {
         self.timer = None;
     }
@@ -41,7 +41,7 @@ impl Mute {
         self.timer.is_some()
     }
 
-    /// Whether it has ended just now.
+    /// Whether it has just ended.
     pub(super) fn has_ended(&mut self, context: &mut Context<'_>) -> bool {
         let ended = match &mut self.timer {
             Some(timer) => timer.as_mut().poll(context).is_ready(),

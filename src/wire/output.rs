@@ -1,8 +1,8 @@
-//! Answers on their way to the socket.
+//! The answers that are being sent.
 //!
-//! Bytes in memory leave in vectored writes. A range of a file is sent by the kernel where the
-//! stream can have that, and is otherwise read block by block. Pieces are made as the socket takes
-//! them. So an answer that nobody takes costs what of it is in memory, which its charge pays for.
+//! Bytes in memory are sent in vectored writes. The kernel sends a range of a file if the stream supports that;
+//! otherwise it is read block by block. Pieces are produced as the socket takes them. So an answer that the peer does
+//! not take only costs its parts in memory, which its charge pays for.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,33 +23,33 @@ use super::stream::Stream;
 
 /// Slices handed to one write. Linux takes 1024; this many already hide the cost of the call.
 const SLICES: usize = 64;
-/// With this much waiting in memory, no further reply is collected before some has been written.
+/// With this many bytes waiting in memory, no further reply is collected before some have been written.
 const FULL: usize = 256 * 1024;
-/// The same for bytes that are not in memory: so much is worth running ahead of the peer.
+/// The same for bytes that are not in memory: how far it is useful to run ahead of the peer.
 const FULL_UNSENT: usize = 1024 * 1024;
-/// Room for so many segments is kept when all have been written.
+/// The capacity in segments that is kept when all have been written.
 const KEPT: usize = 1024;
-/// What is looked for in the page cache, and then sent, at once. A socket takes little more.
+/// How much is probed in the page cache, and then sent, at once. A socket takes little more.
 const CHUNK: usize = 256 * 1024;
-/// How long what was found in the page cache is taken to be there still: memory that is in use just now is not taken
-/// away, and looking again at each pause of the peer costs more than the copy that is saved.
+/// How long bytes found in the page cache are assumed to be still there: recently used memory is not evicted, and
+/// probing again at each pause of the peer costs more than the copy that it saves.
 const REMEMBERED: Duration = Duration::from_secs(1);
-/// What is brought into the page cache at once.
+/// How much is read into the page cache at once.
 const COLD_CHUNK: usize = 512 * 1024;
 
 /// Why an answer could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OutputError {
-    /// The peer's side of it.
+    /// The peer or the socket failed.
     #[error("{0}")]
     Socket(#[from] io::Error),
-    /// Our side of it: the answer cannot be finished, so neither can the connection go on.
+    /// Our side failed: the answer cannot be finished, so the connection must be closed.
     #[error("{0}")]
     Broken(String),
 }
 
-/// The replies that are being written, in order. Parts are shared with whoever made them and are
-/// dropped as soon as the socket has taken them.
+/// The replies that are being written, in order. Parts are shared with their creators and are dropped as soon as the
+/// socket has taken them.
 pub(super) struct Output {
     segments: VecDeque<Segment>,
     /// Bytes of the segments that are in memory.
@@ -66,18 +66,18 @@ enum Segment {
     Bytes(Bytes),
     File(Sending),
     Pieces(Pieces),
-    /// The end of an answer, and what it held until here.
+    /// The end of an answer, and the charge that it held until here.
     End(#[expect(dead_code, reason = "it is held to be dropped")] Charge),
 }
 
 /// A range of a file that is being sent.
 struct Sending {
     range: FileRange,
-    /// How many of the bytes from here on were found in the page cache, or brought there.
+    /// How many of the bytes from here on were found in the page cache, or read into it.
     cached: usize,
-    /// When that was.
+    /// The time of that.
     looked: Instant,
-    /// Whether the file system says what is in the page cache.
+    /// Whether the file system can tell what is in the page cache.
     tells: bool,
     /// Whether the kernel sends it.
     by_kernel: bool,
@@ -102,12 +102,12 @@ impl Sending {
         self.cached = self.cached.saturating_sub(count);
     }
 
-    /// Whether others may have used the page cache meanwhile: the peer has taken its time.
+    /// Whether the page cache may have changed meanwhile, since the peer was slow.
     fn is_to_be_looked_for_again(&self) -> bool {
         self.tells && self.looked.elapsed() >= REMEMBERED
     }
 
-    /// The next bytes of it, up to `most`.
+    /// Its next bytes, up to `most`.
     fn next(&self, most: usize) -> FileRange {
         FileRange {
             length: self.range.length.min(most),
@@ -126,7 +126,7 @@ impl Sending {
 }
 
 impl Segment {
-    /// What of it is in memory.
+    /// Its bytes in memory.
     fn chunk(&self) -> &[u8] {
         match self {
             Self::Head(head) => head.chunk(),
@@ -144,7 +144,7 @@ impl Segment {
         }
     }
 
-    /// Whether nothing is left of it to be sent.
+    /// Whether all of it was sent.
     fn is_done(&self) -> bool {
         match self {
             Self::Head(_) | Self::Bytes(_) => self.chunk().is_empty(),
@@ -204,18 +204,17 @@ impl Output {
         self.memory >= FULL || self.unsent >= FULL_UNSENT
     }
 
-    /// Whether it is a disk that is waited for, and not the peer.
+    /// Whether it waits for a disk, and not for the peer.
     pub(super) fn is_reading(&self) -> bool {
         matches!(self.segments.front(), Some(Segment::File(sending)) if sending.read.is_some())
     }
 
-    /// Forgets what has not been written: nobody will read it.
+    /// Drops everything that has not been written: nobody will read it.
     pub(super) fn clear(&mut self) {
         *self = Self::new(Arc::clone(&self.disks));
     }
 
-    /// Writes once, as much as the stream takes, or makes the stream pass on what it has taken. How
-    /// many bytes it took.
+    /// Writes once, as much as the stream takes, or flushes the stream. Returns how many bytes it took.
     pub(super) fn poll_write<S: Stream>(
         &mut self,
         context: &mut Context<'_>,
@@ -236,7 +235,7 @@ impl Output {
         Poll::Ready(Ok(count))
     }
 
-    /// Makes pieces where they are next, as many as the socket may take at once.
+    /// Produces pieces where they are next, as many as the socket may take at once.
     fn make_pieces(&mut self) -> Result<(), OutputError> {
         let mut ahead = 0usize;
         let mut index = 0usize;
@@ -289,8 +288,8 @@ impl Output {
         Poll::Ready(Ok(count))
     }
 
-    /// Sends of the range of a file at the front. Nothing of it when a block has been read to memory,
-    /// which is then at the front.
+    /// Sends from the range of a file at the front. Sends nothing if a block was read into memory, which is then at
+    /// the front.
     fn poll_file<S: Stream>(
         &mut self,
         context: &mut Context<'_>,
@@ -370,7 +369,7 @@ impl Output {
     }
 }
 
-/// Makes the next of the pieces that are still to come.
+/// Produces the next piece.
 fn next_piece(pieces: &mut Pieces) -> Result<Bytes, OutputError> {
     let broken = |text: String| Err(OutputError::Broken(text));
     let left = pieces.length;
@@ -390,8 +389,8 @@ fn next_piece(pieces: &mut Pieces) -> Result<Bytes, OutputError> {
     Ok(piece)
 }
 
-/// Whether sending failed for the file's sake. It is then read instead: that may work, where the file
-/// system cannot send, and if not it says what is wrong.
+/// Whether sending failed because of the file. The file is then read instead: this works if its file system only
+/// cannot send; otherwise it returns the proper error.
 fn is_of_file(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     !matches!(

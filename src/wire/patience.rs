@@ -1,4 +1,4 @@
-//! How long something may last.
+//! Time limits that restart cheaply.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Runs out when something has lasted for a limit. Beginning anew is as cheap as an assignment: the
-/// timer is not moved then, but when it goes off.
+/// A timer that fires when something has lasted for a limit. A restart is as cheap as an assignment: the timer is not
+/// moved then, but only when it fires.
 #[derive(Debug)]
 pub(super) struct Patience {
     /// `None` is endless.
     limit: Option<Duration>,
-    /// How long it lasted before the last pause.
+    /// How long it had lasted before the last pause.
     spent: Duration,
-    /// Since when it lasts; noted at the first poll that finds it so.
+    /// Since when it lasts; set at the first poll that finds it lasting.
     since: Option<Instant>,
-    /// Goes off no later than the limit is reached.
+    /// Fires no later than the limit is reached.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,7 +31,7 @@ impl Patience {
         }
     }
 
-    /// Counts anew.
+    /// Restarts the time.
     pub(super) const fn restart(&mut self) {
         self.spent = Duration::ZERO;
         self.since = None;
@@ -44,8 +44,7 @@ impl Patience {
         }
     }
 
-    /// Ready once what is `lasting` now has been so for the limit, without a restart and at every
-    /// poll in between.
+    /// Ready once `lasting` was true for the limit, at every poll and without a restart.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, lasting: bool) -> Poll<()> {
         if !lasting {
             self.restart();

@@ -1,14 +1,13 @@
-//! Requests of one connection that have been started and not answered, and how many there may be.
+//! The started and unanswered requests of one connection, and their limits.
 //!
-//! One bound is the connection's own, one is shared by all connections: a request permit is for
-//! running *ahead*. The head of a connection's queue needs none, and gives back the one that it had
-//! when it became the head: requests that wait for other requests must not hold what those need, or
-//! 500 waiting joins would keep out the one that they wait for. When permits are short, connections
-//! fall back to one request at a time, as in Kafka.
+//! One limit is the connection's own, the other is shared by all connections: a request permit is for running
+//! *ahead*. The head of a connection's queue needs none, and gives back its permit when it becomes the head. Requests
+//! that wait for other requests must not hold what those need: otherwise 500 waiting joins would keep out the one
+//! that they wait for. When permits are short, connections fall back to one request at a time, as in Kafka.
 //!
-//! The last request may still wait for its place. It counts as the others do, and is their head when it is alone.
+//! The last request may still wait for its place. It counts like the others, and is the head when it is alone.
 //!
-//! What requests hold in memory is not counted here but where it is held ([`super::memory`]).
+//! The memory of requests is not counted here but where it is held ([`super::memory`]).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -64,7 +63,7 @@ impl Permit {
                 Self::Waiting(acquire) => match acquire.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(permit)) => *self = Self::Held(permit),
-                    // Nobody closes this semaphore; without one there is no bound to keep.
+                    // Nobody closes this semaphore; if it were closed, there would be no limit to enforce.
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                 },
             }
@@ -86,7 +85,7 @@ struct Placing<S> {
 /// The queue of one connection with session `S`.
 pub(super) struct Pipeline<S> {
     queue: VecDeque<InFlight>,
-    /// The request behind them, where it waits for its place. Nothing is let in behind it.
+    /// The last request, if it waits for its place. Nothing is accepted behind it.
     placing: Option<Placing<S>>,
     max_requests: usize,
     ahead: Arc<Ahead>,
@@ -124,7 +123,7 @@ impl<S> Pipeline<S> {
         matches!(self.next, Permit::Waiting(_))
     }
 
-    /// Whether a further request is let in. One always is, and none while one waits for its place.
+    /// Whether another request is allowed. One always is, and none while one waits for its place.
     pub(super) fn has_room(&self) -> bool {
         self.placing.is_none() && (self.queue.is_empty() || self.queue.len() < self.max_requests)
     }
@@ -145,8 +144,8 @@ impl<S> Pipeline<S> {
         self.free_head();
     }
 
-    /// Polls the place that is waited for. When it is there, its request has left the queue, and the permit is there for
-    /// whoever pushes what became of it. `None` when no place is waited for.
+    /// Polls the place that is waited for. When it is known, its request leaves the queue, and the permit is returned
+    /// for the next push. `None` when no place is waited for.
     pub(super) fn poll_place(&mut self, context: &mut Context<'_>) -> Option<Poll<FixPlace<S>>> {
         let poll = self.placing.as_mut()?.place.as_mut().poll(context);
         if poll.is_ready()
@@ -164,8 +163,8 @@ impl<S> Pipeline<S> {
         self.free_head();
     }
 
-    /// Polls the head, and only the head. When its reply is there, it leaves the queue. `None` when
-    /// the queue is empty.
+    /// Polls the head, and only the head. When its reply is ready, it leaves the queue. `None` when the queue is
+    /// empty.
     pub(super) fn poll_head(&mut self, context: &mut Context<'_>) -> Option<Poll<Reply>> {
         let poll = self.queue.front_mut()?.reply.as_mut().poll(context);
         if poll.is_ready() {
@@ -175,8 +174,7 @@ impl<S> Pipeline<S> {
         Some(poll)
     }
 
-    /// The head may wait for as long as it likes, so it must not keep a permit from others while it
-    /// does.
+    /// The head may wait as long as it likes, so it must not keep a permit from others meanwhile.
     fn free_head(&mut self) {
         if let Some(head) = self.queue.front_mut() {
             head.permit = Permit::NotNeeded;
@@ -190,7 +188,7 @@ impl<S> Pipeline<S> {
         self.next = Permit::NotNeeded;
     }
 
-    /// Drops all requests without an answer, and their room with them.
+    /// Drops all requests without an answer, and frees their permits.
     pub(super) fn clear(&mut self) {
         self.queue = VecDeque::new();
         self.placing = None;

@@ -1,4 +1,4 @@
-//! What is sent back: a list of parts that reach the socket without being copied together.
+//! Replies: lists of parts that reach the socket without being copied together.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,9 +14,9 @@ use super::header::ResponseHead;
 use super::memory::Charge;
 use crate::base::SharedCost;
 
-/// What a part costs beside its bytes.
+/// The cost of a part besides its bytes.
 const PART: usize = 64;
-/// What a piece is expected to have, and about as much is made ahead of the socket.
+/// The expected size of a piece; about this much is produced ahead of the socket.
 pub(super) const PIECE: usize = 64 * 1024;
 
 /// The answer to one request.
@@ -26,10 +26,10 @@ pub enum Reply {
     Send(Parts),
     /// Send nothing: a produce with `acks=0`.
     Nothing,
-    /// Send the answer, if there is one, and take nothing further of the connection for some time, as Kafka mutes a
-    /// client that is above its quota. What has been started is answered meanwhile.
+    /// Send the answer, if there is one, and mute the connection for some time, as Kafka mutes a client that is above
+    /// its quota. Started requests are answered meanwhile.
     Muting(Option<Parts>, Duration),
-    /// Close the connection after the replies to earlier requests; for the log, why.
+    /// Close the connection after the replies to earlier requests. The reason is for the log.
     Close(Cow<'static, str>),
 }
 
@@ -39,7 +39,7 @@ impl Reply {
         Self::Close(reason.into())
     }
 
-    /// The same, and the connection is muted for `time` from when this is its turn.
+    /// The same, and the connection is muted for `time` from its turn on.
     #[must_use]
     pub fn and_mute(self, time: Duration) -> Self {
         match self {
@@ -50,7 +50,7 @@ impl Reply {
         }
     }
 
-    /// What is sent, if anything is.
+    /// The response, if there is one.
     pub const fn parts_mut(&mut self) -> Option<&mut Parts> {
         match self {
             Self::Send(parts) | Self::Muting(Some(parts), _) => Some(parts),
@@ -71,20 +71,20 @@ impl From<Parts> for Reply {
 pub enum Part {
     /// Bytes in memory: an encoded message, or record bytes shared with the log.
     Bytes(Bytes),
-    /// Bytes of a file: an answer that nobody reads costs a reference to it.
+    /// A range of a file: an answer that nobody reads costs only a reference.
     File(FileRange),
-    /// Bytes that are made when the socket takes them.
+    /// Bytes that are produced when the socket takes them.
     Pieces(Pieces),
 }
 
-/// Bytes of a file that do not change any more.
+/// A range of a file that does not change any more.
 #[derive(Clone, Debug)]
 pub struct FileRange {
     /// The file.
     pub file: Arc<File>,
-    /// Where the bytes begin.
+    /// The position of the first byte.
     pub position: u64,
-    /// How many they are.
+    /// The number of bytes.
     pub length: usize,
 }
 
@@ -97,15 +97,15 @@ impl FileRange {
     }
 }
 
-/// Bytes whose number is known, and which are made piece by piece. Together the pieces must have that many:
-/// the size of the response has been sent by then, so a connection with another number is closed.
+/// A known number of bytes, produced piece by piece. The pieces must add up to that number: the size of the response
+/// has been sent by then, so with another number the connection is closed.
 pub struct Pieces {
     pub(super) length: usize,
     make: Box<dyn FnMut() -> Option<Bytes> + Send>,
 }
 
 impl Pieces {
-    /// `length` bytes, which `make` returns in order. Pieces of some 64 KiB are a good size.
+    /// `length` bytes, which `make` returns in order. Pieces of about 64 KiB are a good size.
     pub fn new(length: usize, make: impl FnMut() -> Option<Bytes> + Send + 'static) -> Self {
         Self {
             length,
@@ -128,7 +128,7 @@ impl fmt::Debug for Pieces {
 }
 
 impl Part {
-    /// Bytes that this part puts on the wire.
+    /// The number of bytes of this part on the wire.
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -137,7 +137,7 @@ impl Part {
         }
     }
 
-    /// Whether the part puts nothing on the wire.
+    /// Whether the part is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -167,17 +167,16 @@ impl From<Pieces> for Part {
     }
 }
 
-/// A response: its header, and the parts of its body in order. The connection puts the size in
-/// front.
+/// A response: its header, and the parts of its body in order. The connection adds the size in front.
 #[derive(Debug)]
 pub struct Parts {
     correlation_id: i32,
     flexible: bool,
     parts: Vec<Part>,
     body: usize,
-    /// What the response costs the broker until the socket has taken it.
+    /// The charge for the response until the socket has taken it.
     memory: Charge,
-    /// What it has in common with others.
+    /// What it shares with other responses.
     shared: Vec<Arc<SharedCost>>,
 }
 
@@ -207,8 +206,8 @@ impl Parts {
         }
     }
 
-    /// What the response holds in memory until the socket has taken it, beyond what is paid for:
-    /// bytes, the next piece, and a little for each part.
+    /// The uncharged memory of the response until the socket has taken it: bytes, the next piece, and a little for
+    /// each part.
     pub(super) fn unpaid(&self) -> usize {
         let of_part = |part: &Part| match part {
             Part::Bytes(bytes) => bytes.len(),
@@ -222,30 +221,30 @@ impl Parts {
         held.saturating_sub(self.memory.bytes())
     }
 
-    /// Has the response hold `memory` until the socket has taken it.
+    /// Lets the response hold `memory` until the socket has taken it.
     pub fn hold(&mut self, memory: Charge) {
         self.memory.merge(memory);
     }
 
-    /// Has the connection pay for something that the response has in common with others, unless one of them has. Part of
-    /// the response must keep what the cost is for.
+    /// Charges the connection for something that the response shares with others, unless one of them has paid for it.
+    /// A part of the response must keep the shared object alive.
     pub fn share(&mut self, cost: Arc<SharedCost>) {
         self.shared.push(cost);
     }
 
-    /// Has `charge` pay for what the response shares and nobody has paid for.
+    /// Lets `charge` pay for what the response shares and nobody has paid for.
     pub(super) fn pay_shared(&mut self, charge: impl Fn(usize) -> Charge) {
         for cost in self.shared.drain(..) {
             cost.pay(&charge);
         }
     }
 
-    /// The request that is answered.
+    /// The correlation id of the request.
     pub const fn correlation_id(&self) -> i32 {
         self.correlation_id
     }
 
-    /// Bytes of the response after its size field: what the size field says.
+    /// The value of the size field: the bytes after it.
     pub const fn size(&self) -> usize {
         self.body
             .saturating_add(ResponseHead::header_size(self.flexible))
@@ -256,7 +255,7 @@ impl Parts {
         &self.parts
     }
 
-    /// The body in one piece. It copies, and reads files: for tests and tools, not for the way to the socket.
+    /// The body in one piece. It copies, and reads files: for tests and tools, not for sending.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -276,7 +275,7 @@ impl Parts {
         Ok(whole.freeze())
     }
 
-    /// Takes the response apart for writing. Fails when its size does not fit Kafka's size field.
+    /// Takes the response apart for writing. Fails when its size does not fit in Kafka's size field.
     pub(super) fn split(self) -> Result<(ResponseHead, Vec<Part>, Charge), TooLarge> {
         let size = i32::try_from(self.size()).map_err(|_| TooLarge { size: self.size() })?;
         Ok((

@@ -21,10 +21,9 @@ use super::service::{Peer, Service};
 use super::serving::ServingThreads;
 use super::settings::{ConnectionLimits, Settings};
 
-/// First and last pause after an accept that failed for want of something (file descriptors,
-/// mostly).
+/// The first and the longest pause after an accept that failed for lack of a resource (mostly file descriptors).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
-/// How long connections may take to notice that they have been cut.
+/// How long connections may take to notice that they were closed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Where to listen.
@@ -34,7 +33,7 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// Host name or address; empty for all addresses of the machine.
     pub host: String,
-    /// Port; 0 for one that the system chooses.
+    /// Port; 0 for one chosen by the system.
     pub port: u16,
 }
 
@@ -52,9 +51,9 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {endpoint}: {source}")]
 pub struct BindError {
-    /// Where.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// Why not.
+    /// The reason.
     pub source: io::Error,
 }
 
@@ -81,13 +80,13 @@ impl ServerControl {
         }
     }
 
-    /// From now on these are the limits of connections. Where there are more than allowed, those are closed that
-    /// were used the longest time ago, once what they have asked for is answered.
+    /// Sets the limits of connections. If there are more than allowed, the least recently used ones are closed, once
+    /// their started requests are answered.
     pub fn limit_connections(&self, limits: ConnectionLimits) {
         self.admission.limit(limits);
     }
 
-    /// From now on so many threads serve connections at a time; `None` is as many as the runtime has.
+    /// Sets how many threads serve connections at a time; `None` means all threads of the runtime.
     pub fn limit_threads(&self, threads: Option<usize>) {
         self.serving.limit(threads);
     }
@@ -122,12 +121,12 @@ impl Listeners {
         })
     }
 
-    /// What changes the limits, from now on and when it serves.
+    /// The handle to change the limits, from now on and while it serves.
     pub fn control(&self) -> ServerControl {
         self.control.clone()
     }
 
-    /// Name and real address of each listener, in the order of the endpoints.
+    /// The name and actual address of each listener, in the order of the endpoints.
     pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
         self.bound
             .iter()
@@ -135,7 +134,7 @@ impl Listeners {
             .collect()
     }
 
-    /// Accepts and serves connections from now on, on tasks of the current runtime.
+    /// Accepts and serves connections from now on, with tasks of the current runtime.
     pub fn serve<V: Service>(self, service: Arc<V>) -> ServerHandle {
         let addresses = self.addresses();
         let (stage, _) = watch::channel(Stage::Serving);
@@ -167,7 +166,7 @@ impl Listeners {
 /// Opens one listener.
 async fn bind(settings: &Settings, endpoint: &Endpoint) -> io::Result<(TcpListener, SocketAddr)> {
     let candidates: Vec<SocketAddr> = if endpoint.host.is_empty() {
-        // IPv6 takes IPv4 too; a machine without IPv6 gets the second.
+        // IPv6 accepts IPv4 too; a machine without IPv6 gets the second.
         [
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -203,7 +202,7 @@ fn open(settings: &Settings, address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     if let Some(size) = settings.receive_buffer_bytes {
-        // On the listener: the window of a connection is agreed before it is accepted.
+        // On the listener: the window of a connection is negotiated before it is accepted.
         socket.set_recv_buffer_size(size)?;
     }
     socket.set_nonblocking(true)?;
@@ -239,7 +238,7 @@ impl<V: Service> Acceptor<V> {
                     self.keep_pace().await;
                     self.admit(stream, address);
                 }
-                // The peer was gone before we looked: its trouble, not ours.
+                // The peer was gone before we looked: this is not our error.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -262,7 +261,7 @@ impl<V: Service> Acceptor<V> {
         }
     }
 
-    /// Waits while more connections come than `max.connection.creation.rate`, and the server does not stop.
+    /// Waits while connections come faster than `max.connection.creation.rate`, unless the server stops.
     async fn keep_pace(&mut self) {
         let wait = self.control.admission.pace(Instant::now());
         if !wait.is_zero() {
@@ -307,7 +306,7 @@ impl<V: Service> Acceptor<V> {
         });
     }
 
-    /// Sets the options of an accepted socket; says which of our addresses it came to.
+    /// Sets the options of an accepted socket; returns the local address of the connection.
     fn prepare(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
         stream.set_nodelay(true)?;
         if let Some(size) = self.shared.settings.send_buffer_bytes {
@@ -317,12 +316,12 @@ impl<V: Service> Acceptor<V> {
     }
 }
 
-/// IPv4 as IPv4, also where it came through an IPv6 socket.
+/// An IPv4 address as IPv4, even if it came through an IPv6 socket.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// A server that runs. Dropping it cuts all connections; `stop` is kinder.
+/// A running server. Dropping it closes all connections at once; `stop` lets requests finish.
 #[derive(Debug)]
 pub struct ServerHandle {
     /// Every acceptor and every connection holds a receiver, so that the last of them to end is
@@ -333,18 +332,18 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Name and real address of each listener.
+    /// The name and actual address of each listener.
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         &self.addresses
     }
 
-    /// Connections now.
+    /// The number of connections now.
     pub fn connections(&self) -> usize {
         self.control.admission.connections()
     }
 
-    /// Stops accepting and starting requests, lets the requests that were started be answered for
-    /// up to `deadline`, then closes. Returns how many connections had to be cut.
+    /// Stops accepting connections and starting requests, waits until the started requests are answered, for up to
+    /// `deadline`, then closes. Returns how many connections were closed by force.
     pub async fn stop(self, deadline: Duration) -> usize {
         self.stage.send_replace(Stage::Draining);
         if timeout(deadline, self.stage.closed()).await.is_ok() {
@@ -352,7 +351,7 @@ impl ServerHandle {
         }
         let cut = self.connections();
         self.stage.send_replace(Stage::Cut);
-        // Only a task that is stuck in a handler can let this lapse; the runtime's end will have it.
+        // This can only time out for a task that is stuck in a handler; the end of the runtime ends it.
         let _ = timeout(LAST_WORDS, self.stage.closed()).await;
         cut
     }

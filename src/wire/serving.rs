@@ -1,5 +1,5 @@
-//! How many threads serve connections at a time. The runtime has one for each processor core and cannot have fewer
-//! or more while it runs; where fewer are wanted, a connection waits for a turn before it goes on.
+//! Limits how many threads serve connections at a time. The runtime has one thread for each processor core, and this
+//! number is fixed while it runs. If fewer are wanted, a connection waits for a turn before it continues.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,12 +17,12 @@ const MANY: usize = Semaphore::MAX_PERMITS / 2;
 /// The turns of a server's connections.
 #[derive(Debug)]
 pub(super) struct ServingThreads {
-    /// Whether there is a bound. Where there is none, as mostly, nobody takes a turn.
+    /// Whether there is a limit. Without one, which is usual, nobody takes a turn.
     is_bound: AtomicBool,
     turns: Semaphore,
-    /// Turns that are too many and have been taken: they go when they are over.
+    /// Surplus turns that are in use: they are removed when they end.
     too_many: AtomicUsize,
-    /// How many there are but for those; held by whoever changes it.
+    /// The number of turns without those; locked while it changes.
     count: Mutex<usize>,
 }
 
@@ -42,7 +42,7 @@ impl ServingThreads {
         serving
     }
 
-    /// From now on so many threads, which is at least one; `None` is all that there are.
+    /// Sets the number of threads, at least one; `None` means all of them.
     pub(super) fn limit(&self, threads: Option<usize>) {
         let wanted = threads.map_or(MANY, |threads| threads.clamp(1, MANY));
         let mut count = lock(&self.count);
@@ -58,7 +58,7 @@ impl ServingThreads {
         self.is_bound.store(threads.is_some(), Ordering::Relaxed);
     }
 
-    /// Does `work`, each step of it with a turn.
+    /// Runs `work`, each step of it with a turn.
     pub(super) async fn serve<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let mut waiting = None;
@@ -100,7 +100,7 @@ impl ServingThreads {
     }
 }
 
-/// Takes up to `most` away and says how much that was.
+/// Removes up to `most` turns and returns how many were removed.
 fn take(count: &AtomicUsize, most: usize) -> usize {
     if most == 0 || count.load(Ordering::Relaxed) == 0 {
         return 0;

@@ -13,9 +13,10 @@ pub struct Settings {
     pub max_request_bytes: usize,
     /// `connections.max.idle.ms`; `None` (Kafka: negative) keeps idle connections.
     pub max_idle: Option<Duration>,
-    /// How many connections there may be, until [`ServerControl`](super::ServerControl) is told otherwise.
+    /// The maximum number of connections, until [`ServerControl`](super::ServerControl) changes it.
     pub connections: ConnectionLimits,
-    /// How many threads serve connections at a time; `None` is as many as the runtime has. The same holds for it.
+    /// How many threads serve connections at a time, until it is changed in the same way; `None` means all threads of
+    /// the runtime.
     pub serving_threads: Option<usize>,
     /// `queued.max.requests`: requests of all connections that run ahead, started behind an
     /// unanswered one.
@@ -23,8 +24,8 @@ pub struct Settings {
     /// `queued.max.request.bytes`: memory that all connections may hold together, for requests and
     /// answers; [`super::memory`] says how it is shared. `None` (Kafka: -1) is no limit.
     pub queued_max_request_bytes: Option<usize>,
-    /// `zurau.request.arrival.timeout.ms`: how long a request may take from its first byte to its last.
-    /// `None` waits as long as there is any life in the connection.
+    /// `zurau.request.arrival.timeout.ms`: how long a request may take from its first byte to its last. `None` waits
+    /// as long as the connection is alive.
     pub arrival_timeout: Option<Duration>,
     /// `zurau.connection.stall.timeout.ms`: how long a peer may neither send nor take anything while
     /// others wait for memory that its connection holds. `None` lets them wait.
@@ -35,13 +36,14 @@ pub struct Settings {
     pub send_buffer_bytes: Option<usize>,
     /// `socket.receive.buffer.bytes`; `None` (Kafka: -1) leaves it to the system.
     pub receive_buffer_bytes: Option<usize>,
-    /// Unanswered requests of one connection at which it is read no further. Ours: Kafka has one.
+    /// How many unanswered requests a connection may have before it is read no further. Specific to Zurau: Kafka has
+    /// one.
     pub pipeline_max_requests: usize,
-    /// Bytes that one connection holds, for requests and answers, at which it is read no further; one
-    /// request may always be larger. Ours.
+    /// How many bytes one connection may hold, for requests and answers, before it is read no further. One request
+    /// may always be larger. Specific to Zurau.
     pub pipeline_max_bytes: usize,
-    /// How long requests that were started are carried through after their peer has closed. Ours:
-    /// Kafka has no limit, since nobody can see that the peer of a muted connection has gone.
+    /// How long started requests are processed after their peer has closed. Specific to Zurau: Kafka has no limit,
+    /// since it cannot see that the peer of a muted connection has gone.
     pub finish_after_close: Duration,
 }
 
@@ -66,7 +68,7 @@ impl Default for Settings {
     }
 }
 
-/// How many connections there may be, and how many may come. Changes while they are served.
+/// The limits for the number and the rate of connections. They change while the server runs.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
     /// `max.connections`. Kafka stops accepting at the limit, which leaves clients hanging in the
@@ -76,7 +78,7 @@ pub struct ConnectionLimits {
     pub max_per_ip: usize,
     /// `max.connections.per.ip.overrides`, resolved to addresses.
     pub max_per_ip_overrides: HashMap<IpAddr, usize>,
-    /// `max.connection.creation.rate`: connections that are let in within a second; the next ones wait.
+    /// `max.connection.creation.rate`: connections that are accepted within a second; further ones wait.
     pub creation_rate: usize,
 }
 
@@ -93,7 +95,7 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// The same with IPv4 addresses as such, also where they are given as IPv6 ones.
+    /// The same, with IPv4-mapped IPv6 addresses as IPv4 addresses.
     pub(super) fn canonical(mut self) -> Self {
         let overrides = std::mem::take(&mut self.max_per_ip_overrides);
         let canonical = |(ip, max): (IpAddr, usize)| (ip.to_canonical(), max);
@@ -101,7 +103,7 @@ impl ConnectionLimits {
         self
     }
 
-    /// How many connections this address may hold.
+    /// The maximum number of connections of this address.
     pub(super) fn of(&self, ip: IpAddr) -> usize {
         let own = self.max_per_ip_overrides.get(&ip);
         own.copied().unwrap_or(self.max_per_ip)

@@ -7,33 +7,33 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A stream of bytes in both directions. What a stream does not know about files, or about packets,
-/// it need not: bytes are then read and written.
+/// A stream of bytes in both directions. Support for files and packets is optional: without it, bytes are read and
+/// written.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Whether [`Self::poll_send_file`] works.
     const SENDS_FILES: bool = false;
 
-    /// Ready when a read may find something, or the end of the stream. It spares those who wait a
-    /// buffer to read into. A stream that cannot say is always ready.
+    /// Ready when a read may find something, or the end of the stream. A waiting connection then needs no read
+    /// buffer. A stream that cannot tell is always ready.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = context;
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when reads may find `least` bytes, or the end of the stream behind fewer. A stream that cannot say is
+    /// Ready when reads may find `least` bytes, or the end of the stream behind fewer. A stream that cannot tell is
     /// ready when it is readable.
     fn poll_arrived(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
         let _ = least;
         self.poll_readable(context)
     }
 
-    /// Something that sees the peer's end behind bytes that are not read yet, where a stream can have it.
+    /// A watch for the peer's close behind unread bytes, if the stream supports it.
     fn watch_end(&self) -> Option<EndWatch> {
         None
     }
 
-    /// Writes `slices`, or the beginning of them. With `more`, other bytes follow at once, so that
-    /// these need no packet of their own.
+    /// Writes `slices`, or the beginning of them. With `more`, other bytes follow at once, so these need no packet of
+    /// their own.
     fn poll_write_slices(
         &mut self,
         context: &mut Context<'_>,
@@ -44,8 +44,8 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
         Pin::new(self).poll_write_vectored(context, slices)
     }
 
-    /// Sends up to `length` bytes of `file` from `position` on, without a copy in our memory. It
-    /// blocks where they are not in the page cache. Zero bytes mean that the file ends there.
+    /// Sends up to `length` bytes of `file` from `position` on, without a copy in our memory. It blocks if they are
+    /// not in the page cache. Zero bytes mean that the file ends there.
     fn poll_send_file(
         &mut self,
         _: &mut Context<'_>,
@@ -61,7 +61,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
 #[cfg(target_os = "linux")]
 pub(super) use tcp::EndWatch;
 
-/// Nothing sees the peer's end here.
+/// This stream cannot watch for the peer's close.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(super) enum EndWatch {}
@@ -86,8 +86,9 @@ mod tcp {
     use tokio::io::Interest;
     use tokio::net::TcpStream;
 
-    /// Sees the end of a connection behind bytes that are not read yet. What is ready to be read is known of each
-    /// descriptor once: the connection's own may not forget that there are bytes, so this is one of its own.
+    /// Watches for the end of a connection behind unread bytes. Each descriptor reports its readiness only once, and
+    /// the connection's own descriptor must not lose the information that there are bytes. So this uses a descriptor
+    /// of its own.
     #[derive(Debug)]
     pub(in crate::wire) struct EndWatch(TcpStream);
 
@@ -97,8 +98,8 @@ mod tcp {
             Ok(Self(TcpStream::from_std(socket.into())?))
         }
 
-        /// Ready when the peer has closed, with how many bytes are left to be read, or with the error when it has reset
-        /// the connection.
+        /// Ready when the peer has closed, with the number of unread bytes, or with the error when it has reset the
+        /// connection.
         pub(in crate::wire) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
             ready!(self.0.poll_arrived(context, usize::MAX))?;
             if let Some(error) = self.0.take_error()? {
@@ -118,7 +119,7 @@ mod tcp {
         fn poll_arrived(&self, context: &mut Context<'_>, least: usize) -> Poll<io::Result<()>> {
             loop {
                 ready!(self.poll_read_ready(context))?;
-                // With too little, the socket counts as empty, so that it wakes us when more comes.
+                // With too few bytes, the socket is treated as empty, so that it wakes us when more come.
                 let enough = || {
                     if ioctl_fionread(self)? >= least as u64 || has_ended(self)? {
                         Ok(())
@@ -134,7 +135,7 @@ mod tcp {
         }
 
         fn watch_end(&self) -> Option<EndWatch> {
-            // Without a descriptor for it the end is seen later.
+            // Without a descriptor for it the close is noticed later.
             EndWatch::new(self).ok()
         }
 
@@ -175,7 +176,7 @@ mod tcp {
         Ok(poll(&mut socket, Some(&Timespec::default()))? > 0)
     }
 
-    /// Does `write` once the socket takes something.
+    /// Runs `write` once the socket takes something.
     fn poll_write_io(
         stream: &TcpStream,
         context: &mut Context<'_>,

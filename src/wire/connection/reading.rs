@@ -1,4 +1,4 @@
-//! From the socket to the service: what of a connection is read, and which requests are started.
+//! From the socket to the service: how much of a connection is read, and which requests are started.
 
 use std::task::{Context, Poll};
 
@@ -16,7 +16,7 @@ where
     S: Stream,
     V: Service,
 {
-    /// Starts the requests that have arrived whole and are within the bounds.
+    /// Starts the requests that have arrived completely and are within the limits.
     pub(super) fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = self.fix_place(context);
         while let Some(size) = self.next_whole()
@@ -42,20 +42,20 @@ where
             };
             let started = self.service.start(&mut self.session, request);
             self.take_in(started);
-            // It may be known already.
+            // The place may be known already.
             self.fix_place(context);
         }
         if moved {
             self.arrival.shrink_to(self.frames.arrived());
         }
-        // What had arrived whole before the peer closed is started in its turn, as room comes.
+        // Requests that had arrived completely before the peer closed are started in order, as room becomes free.
         if self.ended && self.next_whole().is_none() {
             self.close_after_replies(Ending::PeerClosed);
         }
         moved
     }
 
-    /// Lets the last request have its place, if it waits for one and that is there.
+    /// Gives the last request its place, if it waits for one and the place is known.
     fn fix_place(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         while let Some(Poll::Ready(fix)) = self.pipeline.poll_place(context) {
@@ -66,7 +66,7 @@ where
         moved
     }
 
-    /// Has a request answered in its turn.
+    /// Queues the reply of a request.
     fn take_in(&mut self, started: Started<V::Session>) {
         match started {
             Started::Reply(reply) => self.pipeline.push(reply),
@@ -78,14 +78,14 @@ where
         }
     }
 
-    /// What the request at the front may cost beside its frame.
+    /// The memory that the request at the front may need besides its frame.
     fn cost(&self, prefix: &RequestPrefix, size: usize) -> Option<usize> {
         let frame = self.frames.whole(size)?;
         Some(self.service.cost(prefix, frame))
     }
 
-    /// Whether the connection's own bounds let a further frame of `size` bytes in. One is always
-    /// let in, once the connection holds nothing else.
+    /// Whether the connection's own limits allow another frame of `size` bytes. One frame is always allowed if the
+    /// connection holds nothing else.
     fn has_room(&self, context: &Context<'_>, size: usize) -> bool {
         let most = self.shared.settings.pipeline_max_bytes.saturating_sub(size);
         let most = most.saturating_add(self.arrival.bytes());
@@ -94,8 +94,7 @@ where
             && self.account.poll_below(context, most).is_ready()
     }
 
-    /// The size of the next frame, while requests are taken at all. A size that no request can have
-    /// closes the connection.
+    /// The size of the next frame, while requests are accepted. An invalid size closes the connection.
     fn next_size(&mut self) -> Option<usize> {
         if !matches!(self.phase, Phase::Open) {
             return None;
@@ -106,14 +105,14 @@ where
         })
     }
 
-    /// As [`Self::next_size`], once that frame has arrived whole.
+    /// As [`Self::next_size`], once that frame has arrived completely.
     pub(super) fn next_whole(&mut self) -> Option<usize> {
         let size = self.next_size()?;
         self.frames.is_complete(size).then_some(size)
     }
 
-    /// Reads once, if anything may be read. Also while nothing can be started, since reading is how
-    /// one notices that the peer has gone.
+    /// Reads once, if reading is allowed. This includes times when nothing can be started, since only reading shows
+    /// that the peer has gone.
     pub(super) fn read(&mut self, context: &mut Context<'_>) -> bool {
         self.reading = false;
         let Some(most) = self.allowance(context) else {
@@ -138,7 +137,7 @@ where
         match self.frames.poll_fill(context, &mut self.stream, most) {
             Poll::Pending => {
                 if self.frames.arrived() == 0 {
-                    // Nothing is known to come, so nothing is kept for it.
+                    // No frame is known to come, so no memory is kept for it.
                     self.arrival.shrink_to(0);
                     self.account.end_claim();
                 }
@@ -157,8 +156,8 @@ where
         true
     }
 
-    /// Looks for the peer's end behind what it has sent and may not be read now. A frame that can never be whole is
-    /// not waited for.
+    /// Checks for the peer's close behind bytes that may not be read now. The connection does not wait for a frame
+    /// that can never be complete.
     fn look_for_end(&mut self, context: &mut Context<'_>) -> bool {
         if self.give_up.is_some() {
             return false;
@@ -184,9 +183,8 @@ where
         true
     }
 
-    /// How much may be read now: towards a frame that there is room for as much as is of use and as
-    /// there is memory for, else a little. `None` when the rest of a frame is to be left where it is
-    /// until it is all there.
+    /// How much may be read now. For a frame that there is room for: as much as is useful and as there is memory for;
+    /// otherwise a little. `None` when the rest of a frame stays in the socket until all of it is there.
     fn allowance(&mut self, context: &mut Context<'_>) -> Option<usize> {
         let arrived = self.frames.arrived();
         let next = self.next_size();
@@ -203,8 +201,8 @@ where
         Some(self.account.room(ahead, self.frames.missing()))
     }
 
-    /// How much may be read of the frame at the front, which there is room for. 0 when it must wait
-    /// for memory, `None` as for [`Self::allowance`].
+    /// How much may be read of the frame at the front, which there is room for. 0 when it must wait for memory,
+    /// `None` as for [`Self::allowance`].
     fn poll_towards_frame(&mut self, context: &mut Context<'_>, arrived: usize) -> Option<usize> {
         let covered = self.arrival.bytes().saturating_sub(arrived);
         if covered > 0 {
@@ -213,7 +211,7 @@ where
         let plenty = self.account.is_plenty();
         let missing = self.frames.missing();
         let (claim, is_arriving) = if self.frames.is_large() {
-            // Booked before it is read, since so much of a buffer is taken for it.
+            // Charged before it is read, since that much buffer is allocated for it.
             let wanted = self.frames.wanted(plenty);
             if self.account.room(wanted, missing) < wanted {
                 (wanted.min(LARGE_CHUNK), true)
@@ -221,7 +219,7 @@ where
                 (wanted, true)
             }
         } else if plenty || missing == 0 {
-            // What a small read brings is booked when it has come.
+            // A small read is charged after it.
             let wanted = self.frames.wanted(false);
             let most = if plenty { wanted } else { wanted.min(TRIFLE) };
             let room = self.account.room(most, missing);
@@ -230,8 +228,8 @@ where
             }
             (most.min(TRIFLE), true)
         } else {
-            // Where memory is short, a small frame is left in the socket until all of it is there:
-            // many half-sent ones would else keep out those that are whole.
+            // When memory is short, a small frame is left in the socket until it is complete: otherwise many
+            // half-sent frames would keep out the complete ones.
             match self.stream.poll_arrived(context, missing) {
                 Poll::Pending => return None,
                 Poll::Ready(Err(_)) => return Some(missing),

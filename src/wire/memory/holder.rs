@@ -1,10 +1,10 @@
-//! Those who hold memory, and the lines in which they wait for more.
+//! The holders of memory, and the queues in which they wait for more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number that only the ledger changes, under its lock, and anybody reads.
+/// A number that only the ledger changes, under its lock, and that anybody may read.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicUsize);
 
@@ -24,14 +24,14 @@ impl Count {
     }
 }
 
-/// An address, while a connection from there is open or anything is held for one.
+/// An address with an open connection, or with memory held for one.
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) number: u64,
     pub(super) paid: Count,
 }
 
-/// A connection's line in the books. It lives as long as anything is held for it.
+/// A connection's entry in the ledger. It exists as long as memory is held for it.
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) number: u64,
@@ -46,7 +46,7 @@ impl Holder {
     }
 }
 
-/// Those who wait: by address, and then by how long.
+/// Waiting claims, by address, and then by age.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) waiting: BTreeMap<(u64, u64), Arc<Holder>>,
@@ -55,7 +55,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The first of the address that follows `address`; the addresses form a ring.
+    /// The first claim of the address after `address`; the addresses form a ring.
     pub(super) fn next(&self, address: u64) -> Option<&Arc<Holder>> {
         self.waiting
             .range((address.saturating_add(1), 0)..)

@@ -1,4 +1,4 @@
-//! The books of [`super`]: who holds how much, and who waits.
+//! The ledger of [`super`]: who holds how much, and who waits.
 
 mod fit;
 mod lines;
@@ -14,12 +14,12 @@ use super::{ALLOWANCE, Need};
 use fit::Verdict;
 use lines::{Class, Lines};
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claimed {
     /// Granted without waiting.
     AtOnce,
-    /// Granted to one who waited, or who holds the token.
+    /// Granted after a wait, or to the holder of the token.
     InLine,
     Waits,
 }
@@ -32,13 +32,13 @@ struct Waiting {
     granted: bool,
 }
 
-/// The right to go beyond the limits.
+/// The right to exceed the limits.
 #[derive(Debug, Default)]
 struct Token {
     holder: Option<Arc<Holder>>,
-    /// Whether the holder still claims for the request that it took the token for.
+    /// Whether the holder still claims for the request for which it got the token.
     claiming: bool,
-    /// What the holder has that the limits would not have let it have.
+    /// The holder's bytes above the limits.
     beyond: usize,
 }
 
@@ -57,14 +57,14 @@ pub(super) struct Ledger {
     paid: usize,
     token: Token,
     lines: Lines,
-    /// Those who wait for the token.
+    /// The claims that wait for the token.
     for_token: Line,
-    /// Claims that wait or have been granted and not been taken, by the holder's number.
+    /// Claims that wait, or were granted and not taken yet, by the holder's number.
     waiting: HashMap<u64, Waiting>,
-    /// Who wants to know when it holds no more than so much, by the holder's number.
+    /// Wakers for holders that wait until they hold no more than a number of bytes, by the holder's number.
     watching: HashMap<u64, (usize, Waker)>,
     addresses: HashMap<IpAddr, Weak<Address>>,
-    /// When `addresses` has grown to this, those that are gone are removed.
+    /// When `addresses` has grown to this size, unused ones are removed.
     sweep_at: usize,
     /// The last number of a holder, an address or a ticket.
     numbers: u64,
@@ -122,7 +122,7 @@ impl Ledger {
         self.free.saturating_add(self.paid)
     }
 
-    /// What the token's holder holds.
+    /// The bytes of the token's holder.
     #[cfg(test)]
     pub(super) fn token_holds(&self) -> usize {
         self.token.holder.as_ref().map_or(0, |holder| holder.held())
@@ -140,14 +140,14 @@ impl Ledger {
             && self.lines.all().all(|line| line.waiting.is_empty())
     }
 
-    /// Those to wake once the lock has been given back.
+    /// The wakers to wake after the lock is released.
     pub(super) fn take_woken(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.woken)
     }
 
     // Bookings.
 
-    /// Books `bytes` to `holder` whether or not they fit.
+    /// Charges `bytes` to `holder` whether or not they fit.
     pub(super) fn book(&mut self, holder: &Holder, bytes: usize) {
         let paid = self.to_pay(holder, bytes);
         let free = bytes.saturating_sub(paid);
@@ -158,7 +158,7 @@ impl Ledger {
         self.paid = self.paid.saturating_add(paid);
     }
 
-    /// As [`Self::book`], for one who may be waiting for more, and may now have to wait elsewhere.
+    /// As [`Self::book`], for a holder that may be waiting for more, and may now belong in another queue.
     pub(super) fn force(&mut self, holder: &Arc<Holder>, bytes: usize) {
         self.book(holder, bytes);
         if !self.waiting.is_empty() {
@@ -190,7 +190,7 @@ impl Ledger {
 
     // Claims.
 
-    /// Books what `holder` needs, or has it wait and wakes `waker` when that is there.
+    /// Charges the claim of `holder`, or lets it wait and wakes `waker` when it is granted.
     pub(super) fn claim(&mut self, holder: &Arc<Holder>, need: Need, waker: &Waker) -> Claimed {
         match self.waiting.get_mut(&holder.number) {
             Some(waiting) if waiting.need.bytes == need.bytes => {
@@ -233,7 +233,7 @@ impl Ledger {
         Claimed::Waits
     }
 
-    /// Books what the token's holder claims, and notes what the limits would have refused.
+    /// Charges the claim of the token's holder, and records the bytes that the limits would have refused.
     fn go_beyond(&mut self, holder: &Holder, need: Need) {
         if self.verdict(holder, need) != Verdict::Fits {
             let paid = self.to_pay(holder, need.bytes);
@@ -242,7 +242,7 @@ impl Ledger {
         self.book(holder, need.bytes);
     }
 
-    /// Puts a claim that waits into the lines where it belongs now.
+    /// Puts a waiting claim into its present queue.
     fn line_up(&mut self, holder: &Arc<Holder>) {
         let Some(waiting) = self.waiting.get(&holder.number) else {
             return;
@@ -268,7 +268,7 @@ impl Ledger {
         self.for_token.waiting.remove(&place);
     }
 
-    /// Grants what can be granted, in turn.
+    /// Grants the claims that fit, in turn.
     fn serve(&mut self) {
         for class in lines::IN_TURN {
             while let Some(holder) = self.next_that_fits(class) {
@@ -286,7 +286,7 @@ impl Ledger {
         }
     }
 
-    /// Whose turn it is in a line, leaving out addresses that are full.
+    /// The next claim of a queue, without addresses that have used up their share.
     fn next_that_fits(&self, class: Class) -> Option<Arc<Holder>> {
         let line = self.lines.of(class);
         let first = line.next(line.served)?;
@@ -316,7 +316,7 @@ impl Ledger {
         book(self, need);
     }
 
-    /// Ends a claim of `holder` that waits, or was granted and not taken.
+    /// Ends a claim of `holder` that waits, or that was granted and not taken.
     fn cancel(&mut self, holder: &Arc<Holder>) {
         let Some(waiting) = self.waiting.remove(&holder.number) else {
             return;
@@ -329,7 +329,7 @@ impl Ledger {
         }
     }
 
-    /// `holder` ceases to claim for the request that it claimed for.
+    /// `holder` stops claiming for its request.
     pub(super) fn end_claim(&mut self, holder: &Arc<Holder>) {
         self.cancel(holder);
         if self.token.claiming && self.token.is_of(holder) {
@@ -339,14 +339,14 @@ impl Ledger {
         }
     }
 
-    /// `holder` will neither claim nor watch any more.
+    /// `holder` will make no more claims and no more waits.
     pub(super) fn close(&mut self, holder: &Arc<Holder>) {
         self.watching.remove(&holder.number);
         self.end_claim(holder);
     }
 
-    /// Takes the token back when nothing goes beyond the limits any more, or so little that its request may wait for
-    /// as long as it likes.
+    /// Takes the token back when nothing exceeds the limits any more, or when the holder has so little that its
+    /// request may wait as long as it likes.
     fn settle_token(&mut self) {
         let Some(holder) = &self.token.holder else {
             return;
@@ -354,7 +354,7 @@ impl Ledger {
         let class = self.class(holder, Need::default());
         self.token.beyond = match self.judge(holder, 0, class, 0) {
             Verdict::Fits => 0,
-            // What each connection could have for free in better times is not worth waiting for.
+            // The free part of each connection may be larger in better times; that is not waited for.
             _ if !self.token.claiming && holder.held() <= ALLOWANCE => 0,
             _ => self.token.beyond.min(holder.paid.get()),
         };
@@ -363,7 +363,7 @@ impl Ledger {
         }
     }
 
-    // What others want to know.
+    // Questions about the ledger.
 
     /// Whether `holder` holds no more than `bytes`; if not, `waker` is woken when it does.
     pub(super) fn is_below(&mut self, holder: &Holder, bytes: usize, waker: &Waker) -> bool {
@@ -375,7 +375,7 @@ impl Ledger {
         false
     }
 
-    /// What `holder` holds apart from what it was granted and has not taken.
+    /// The bytes of `holder`, without granted claims that it has not taken.
     fn outstanding(&self, holder: &Holder) -> usize {
         let granted = match self.waiting.get(&holder.number) {
             Some(waiting) if waiting.granted => waiting.need.bytes,
@@ -389,7 +389,7 @@ impl Ledger {
         self.waiting.get(&holder.number).is_some_and(waits)
     }
 
-    /// Whether anybody waits whom it would help if `holder` gave back what it holds.
+    /// Whether somebody waits who could go on if `holder` gave back its memory.
     pub(super) fn is_wanted(&self, holder: &Holder) -> bool {
         if self.token.is_of(holder) {
             return !self.for_token.waiting.is_empty();

@@ -1,30 +1,30 @@
-//! How much memory there is, and for whom.
+//! The amount of memory, and the shares.
 
 use super::ALLOWANCE;
 
-/// What every connection may hold without waiting, however many there are.
+/// The memory that every connection may hold without waiting, however many connections there are.
 const LEAST_ALLOWANCE: usize = 4 * 1024;
-/// The allowance is this part of what is left of the free part.
+/// The allowance is this fraction of the rest of the free part.
 const ALLOWANCE_PART: usize = 16;
-/// What the whole holding of a small connection may be.
+/// The limit for all memory of a small connection.
 const SMALL: usize = 1024 * 1024;
 
-/// How much there is, and for whom.
+/// The amount of memory, and the shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Of all free parts; each connection may have [`LEAST_ALLOWANCE`] in any case.
+    /// For all free parts; each connection may have [`LEAST_ALLOWANCE`] in any case.
     pub(super) free: usize,
-    /// Of all paid parts.
+    /// For all paid parts.
     pub(super) paid: usize,
     /// The part of `paid` that is only for small connections.
     pub(super) reserve: usize,
-    /// Of one connection's paid part.
+    /// For one connection's paid part.
     pub(super) connection: usize,
-    /// Of the paid parts of all connections from one address.
+    /// For the paid parts of all connections from one address.
     pub(super) address: usize,
-    /// Up to here, a connection is small.
+    /// The limit for a small connection.
     pub(super) small: usize,
-    /// Up to here, it is very small.
+    /// The limit for a very small connection.
     pub(super) slight: usize,
 }
 
@@ -43,7 +43,7 @@ impl Limits {
         }
     }
 
-    /// What a connection may hold in its free part while all of them hold `used` there.
+    /// How much a connection may hold in its free part while all of them hold `used` there.
     pub(super) fn allowance(&self, used: usize) -> usize {
         let left = self.free.saturating_sub(used);
         (left / ALLOWANCE_PART).clamp(LEAST_ALLOWANCE, ALLOWANCE)

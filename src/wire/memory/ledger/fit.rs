@@ -1,4 +1,4 @@
-//! What fits: how much more somebody may have while all others have what they have.
+//! Computes what fits: how much more a holder may have while all others keep their memory.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ pub(super) enum Verdict {
     Full,
     /// Its address holds too much.
     AddressFull,
-    /// It is more than the connection's share, so only the token helps.
+    /// It exceeds the connection's share, so only the token helps.
     AboveShare,
 }
 
 impl Ledger {
-    /// How many bytes more `holder` may have in its free part.
+    /// How many more bytes `holder` may have in its free part.
     fn free_room(&self, holder: &Holder) -> usize {
         self.limits
             .allowance(self.free)
             .saturating_sub(holder.free.get())
     }
 
-    /// How many of `bytes` would have to be paid.
+    /// How many of `bytes` go to the paid part.
     pub(super) fn to_pay(&self, holder: &Holder, bytes: usize) -> usize {
         bytes.saturating_sub(self.free_room(holder))
     }
@@ -45,7 +45,7 @@ impl Ledger {
         }
     }
 
-    /// Whether what `holder` needs can be booked now.
+    /// Whether the claim of `holder` can be charged now.
     pub(super) fn verdict(&self, holder: &Holder, need: Need) -> Verdict {
         let paid = self.to_pay(holder, need.bytes);
         if paid == 0 {
@@ -54,8 +54,8 @@ impl Ledger {
         self.judge(holder, paid, self.class(holder, need), self.token.beyond)
     }
 
-    /// Whether `more` paid bytes of `holder` are within the limits. `beyond` of those that the token's
-    /// holder has are not counted.
+    /// Whether `more` paid bytes of `holder` are within the limits. `beyond`: bytes of the token's holder that are
+    /// not counted.
     pub(super) fn judge(
         &self,
         holder: &Holder,
@@ -64,7 +64,7 @@ impl Ledger {
         beyond: usize,
     ) -> Verdict {
         let limits = &self.limits;
-        // How much of the reserve the class may use, of its address and of all.
+        // How much of the reserve the class may use, for its address and in total.
         let (of_address, of_all) = match class {
             Class::Whole => (limits.reserve / 2, limits.reserve),
             Class::Slight => {
@@ -97,8 +97,8 @@ impl Ledger {
         }
     }
 
-    /// How much of `most` bytes of a request that arrives, and lacks so much, could be taken now, without
-    /// waiting or passing others.
+    /// How many of `most` bytes could be charged now, without waiting or passing others, for a request that is
+    /// arriving and lacks this many.
     pub(in crate::wire::memory) fn room(
         &self,
         holder: &Holder,
@@ -124,7 +124,7 @@ impl Ledger {
         line.waiting.is_empty() && self.verdict(holder, need) == Verdict::Fits
     }
 
-    /// Whether less than half of everything that counts for `holder` is used and nobody waits.
+    /// Whether less than half of every limit that applies to `holder` is used and nobody waits.
     pub(in crate::wire::memory) fn is_plenty(&self, holder: &Holder) -> bool {
         self.waiting.is_empty()
             && self.paid <= self.limits.paid / 2

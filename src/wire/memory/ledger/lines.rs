@@ -1,23 +1,23 @@
-//! The lines in which claims wait that do not fit, one for each class of them.
+//! The queues of claims that do not fit, one for each class.
 
 use super::super::holder::Line;
 
-/// By what is claimed, and for whom.
+/// The class of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Of a small connection, for a request that is there whole.
+    /// A small connection, for a request that has arrived completely.
     Whole,
-    /// Of a very small connection, for one that is arriving.
+    /// A very small connection, for a request that is arriving.
     Slight,
-    /// Of a small connection, for one that is arriving.
+    /// A small connection, for a request that is arriving.
     Small,
     Large,
 }
 
-/// The sooner it is over with a claim, the earlier it is looked at.
+/// The sooner a claim will be over, the earlier its queue is served.
 pub(super) const IN_TURN: [Class; 4] = [Class::Whole, Class::Slight, Class::Small, Class::Large];
 
-/// Those who wait for room within the limits.
+/// The claims that wait for room within the limits.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     whole: Line,
@@ -49,7 +49,7 @@ impl Lines {
         IN_TURN.into_iter().map(|class| self.of(class))
     }
 
-    /// Takes a claim out of whichever line it is in.
+    /// Removes a claim from its queue.
     pub(super) fn leave(&mut self, place: (u64, u64)) {
         for class in IN_TURN {
             self.of_mut(class).waiting.remove(&place);
