@@ -1,4 +1,5 @@
-//! DescribeAcls, CreateAcls and DeleteAcls: without an authorizer there are no ACLs, and the answer says so, as Kafka's.
+//! DescribeAcls, CreateAcls and DeleteAcls: without an authorizer there are no ACLs, and the answer says so, as in
+//! Kafka.
 //!
 //! The contents of a request make no difference. (Kafka closes the connection when a type is 0, "unknown". kcl sends
 //! that when it is given no filter, and then reports a network error.)
@@ -18,16 +19,16 @@ use crate::wire::Reply;
 
 use super::route::{Call, Handler};
 
-/// What Kafka says to those who look at ACLs.
+/// Kafka's message for DescribeAcls.
 const NONE_TO_DESCRIBE: &str = "No Authorizer is configured on the broker";
-/// What Kafka says to those who change them.
+/// Kafka's message for changes of ACLs.
 const NONE_TO_CHANGE: &str = "No Authorizer is configured.";
 
 pub(super) struct DescribeAcls;
 pub(super) struct CreateAcls;
 pub(super) struct DeleteAcls;
 
-/// Why nothing can be done, with what there is to say to those who may know.
+/// The error of every answer, with its message for clients with the right to see it.
 fn refusal(call: &Call, operation: Operation, message: &'static str) -> Refusal {
     match call.permit_or_say(operation, Resource::CLUSTER) {
         Ok(()) => Refusal::new(ErrorCode::SECURITY_DISABLED, message),

@@ -16,15 +16,15 @@ pub(super) struct Address {
     pub(super) port: i32,
 }
 
-/// The address of this broker for clients that come from where `peer` comes from.
+/// The address of this broker for clients on the listener and network of `peer`.
 pub(super) fn own_address(config: &BrokerConfig, peer: &Peer) -> Address {
     let advertised = config.advertised_listeners.get(&*peer.listener);
     let host = advertised.and_then(|address| address.host.clone());
     let port = advertised.map_or(0, |address| address.port);
     Address {
-        // A client that came over IPv4 to an IPv6 socket knows nothing of the mapped address.
+        // A client that came over IPv4 to an IPv6 socket cannot use the mapped address.
         host: host.unwrap_or_else(|| peer.local.ip().to_canonical().to_string()),
-        // 0 in the configuration stands for the port that the system has chosen.
+        // 0 in the configuration means the port that the system has chosen.
         port: i32::from(if port == 0 { peer.local.port() } else { port }),
     }
 }

@@ -1,10 +1,10 @@
-//! All topics of an image, for answers whose rows are made when the socket takes them ([`super::streamed`]).
+//! All topics of an image, for answers whose rows are produced when the socket takes them ([`super::streamed`]).
 
 use std::sync::Arc;
 
 use crate::metadata::{Image, TopicImage};
 
-/// Goes through the topics by name, and can be gone through again.
+/// Iterates over the topics by name, and can start again.
 #[derive(Clone)]
 pub(super) struct AllTopics {
     image: Arc<Image>,

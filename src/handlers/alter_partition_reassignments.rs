@@ -103,7 +103,7 @@ fn response(
         .with_error_message(text)
 }
 
-/// For people; none where the code has said it all, as in Kafka.
+/// The error message; none where the code says everything, as in Kafka.
 fn words(failure: &Failure) -> Option<String> {
     match failure {
         Failure::NotInProgress => None,

@@ -1,4 +1,4 @@
-//! AlterReplicaLogDirs: moves replicas of this broker to other log directories of it.
+//! AlterReplicaLogDirs: moves replicas of this broker between its log directories.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ fn is_known(image: &Image, partition: &TopicPartition) -> bool {
     topic.is_some_and(|topic| topic.partition(partition.partition).is_some())
 }
 
-/// What is asked for. Of several directories for one partition the last counts.
+/// The requested moves. If a partition is named with several directories, the last one counts.
 fn wanted(request: &AlterReplicaLogDirsRequest, image: &Image) -> Vec<WantedDirectory> {
     let mut wanted: Vec<WantedDirectory> = Vec::new();
     let mut places = HashMap::new();
@@ -93,13 +93,13 @@ fn wanted(request: &AlterReplicaLogDirsRequest, image: &Image) -> Vec<WantedDire
     wanted
 }
 
-/// One row for each topic, in the order in which they were first named.
+/// One row for each topic, in the order of their first occurrence.
 fn response<'a>(
     results: impl Iterator<Item = (&'a TopicPartition, ErrorCode)>,
 ) -> AlterReplicaLogDirsResponse {
     let mut topics: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
     let mut places = HashMap::new();
-    // Partitions share the name of their topic, so that it is not looked at again for each of them.
+    // Partitions share the name of their topic, so that it is not looked up again for each of them.
     let mut known = HashMap::new();
     for (partition, code) in results {
         let place = *known.entry(partition.topic.as_ptr()).or_insert_with(|| {

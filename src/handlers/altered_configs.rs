@@ -1,5 +1,5 @@
-//! What AlterConfigs and IncrementalAlterConfigs have in common: which resources can be changed, and the
-//! way to the controller and back.
+//! The common part of AlterConfigs and IncrementalAlterConfigs: which resources can be changed, and the call of the
+//! controller.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ use super::route::Call;
 /// Kafka's number for the loggers of a broker.
 pub(super) const BROKER_LOGGER: i8 = 8;
 
-/// One resource of the request: what is to become of it, or what is wrong with that already.
+/// One resource of the request: its changes, or the error that was found already.
 pub(super) struct Asked {
     pub(super) resource_type: i8,
     pub(super) name: StrBytes,
     pub(super) change: Result<ConfigChange, Refusal>,
 }
 
-/// One resource of the answer. Without an error there is no text.
+/// One resource of the answer. Without an error there is no message.
 pub(super) struct Answered {
     pub(super) resource_type: i8,
     pub(super) name: StrBytes,
@@ -32,7 +32,7 @@ pub(super) struct Answered {
     pub(super) message: Option<StrBytes>,
 }
 
-/// Lets the controller decide about all resources that are named once and can be changed.
+/// Lets the controller decide on all resources that occur once and can be changed.
 pub(super) async fn alter(call: &Call, asked: Vec<Asked>, validate_only: bool) -> Vec<Answered> {
     let mut count = HashMap::<_, usize>::new();
     for resource in &asked {
@@ -116,7 +116,8 @@ fn altered(
         }
     }
     match resource_type {
-        // What only Kafka serves is kept as it is. To take a change that nothing here heeds would be a promise broken.
+        // Settings of resources that only Kafka serves are kept. Accepting a change that has no effect here would be
+        // misleading.
         ConfigResourceType::CLIENT_METRICS => {
             return Err(invalid(
                 "Client metrics are not served: their settings cannot be changed",
@@ -150,13 +151,13 @@ fn check_own_id(name: &str, own: i32) -> Result<(), Refusal> {
     }
 }
 
-/// A node's id as a resource is named by it.
+/// A node's id as the name of a resource.
 pub(super) fn node_id(name: &str) -> Result<i32, Refusal> {
     name.parse()
         .map_err(|_| invalid(format!("Node id must be an integer, but it is: {name}")))
 }
 
-/// Refuses keys that occur twice and the keys of `null`, which need a value and have none.
+/// Refuses keys that occur twice, and the `null` values of keys that need a value.
 pub(super) fn check_keys<'a>(
     keys: impl Iterator<Item = &'a str>,
     null: &[&str],

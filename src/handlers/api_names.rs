@@ -1,4 +1,4 @@
-//! Kafka's names of its APIs, for log lines: a number says little to an operator.
+//! Kafka's names of its APIs, for log lines: an API key means little to an operator.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use kafka_protocol::messages::ApiKey;
 
 use super::route::Route;
 
-/// Kafka's APIs that the protocol crate does not know: gone since Kafka 4.0, or newer than the crate.
+/// Kafka's APIs that the protocol crate does not know: they were removed in Kafka 4.0, or are newer than the crate.
 const OTHERS: &[(i16, &str)] = &[
     (4, "LeaderAndIsr"),
     (5, "StopReplica"),
@@ -31,7 +31,7 @@ fn known(key: i16) -> Option<Cow<'static, str>> {
     other.map(|(_, name)| Cow::Borrowed(*name))
 }
 
-/// Why a request of this API and version is not answered: which versions would be.
+/// Why a request of this API and version is not answered, with the served versions.
 pub(super) fn not_served(key: i16, version: i16) -> String {
     let api = name(key);
     match Route::find(key).filter(|route| route.is_advertised) {

@@ -1,4 +1,4 @@
-//! ApiVersions: what this broker serves, from the route table, and the features of the cluster.
+//! ApiVersions: the served APIs, from the route table, and the features of the cluster.
 
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
@@ -55,7 +55,7 @@ impl Handler for ApiVersions {
     }
 }
 
-/// Whether the client may go on here: it has a name, and means this node or does not say whom it means (KIP-1242).
+/// Whether the client may continue: it has a name, and it names this node or no node (KIP-1242).
 fn judged(call: &Call, request: &ApiVersionsRequest) -> Result<(), ErrorCode> {
     let client = &request.client;
     let names = [
@@ -75,13 +75,13 @@ fn judged(call: &Call, request: &ApiVersionsRequest) -> Result<(), ErrorCode> {
                 Err(ErrorCode::REBOOTSTRAP_REQUIRED)
             }
         }
-        // One without the other.
+        // Only one of the two fields was set.
         _ => Err(ErrorCode::INVALID_REQUEST),
     }
 }
 
-/// The answer to a version that is not served, in version 0: how this question itself may be asked. The
-/// client finds its way from there.
+/// The answer to an unsupported version, in version 0: it has the supported versions of ApiVersions. The client can
+/// then ask again.
 pub(super) fn unsupported() -> ApiVersionsResponse {
     let own = |version: &ApiVersion| version.api_key == ApiKey::ApiVersions as i16;
     ApiVersionsResponse::default()
@@ -94,8 +94,8 @@ fn served() -> Vec<ApiVersion> {
         .iter()
         .filter(|route| route.is_advertised)
         .map(|route| {
-            // Produce 0 to 2 are gone, but older librdkafka stops compressing when they are not
-            // listed (KAFKA-18659); Kafka lists them for that reason, too.
+            // Produce 0 to 2 were removed, but older librdkafka stops compressing when they are not listed
+            // (KAFKA-18659). Kafka lists them for this reason, too.
             let first = if route.key == 0 {
                 0
             } else {
@@ -109,7 +109,7 @@ fn served() -> Vec<ApiVersion> {
         .collect()
 }
 
-/// KIP-511: letters, digits, dots and dashes, beginning and ending with a letter or digit.
+/// KIP-511: letters, digits, dots and dashes, starting and ending with a letter or digit.
 fn is_software_name(name: &str) -> bool {
     let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -1,4 +1,4 @@
-//! The one way from a client's request to the controller, for no longer than the client waits.
+//! The only way from a client's request to the controller, limited by the client's timeout.
 //!
 //! The controller decides in this process. A broker whose controller is elsewhere will send the request on from here:
 //! that is what a [`Call`] keeps the client's frame and principal for. What a broker asks for itself goes through
@@ -13,13 +13,13 @@ use crate::controller::Command;
 use super::errors;
 use super::route::Call;
 
-/// Has the controller decide about `command`, for the client of `call`.
+/// Lets the controller decide on `command`, for the client of `call`.
 ///
-/// After `timeout_ms` the client hears that its time is up; the command is carried out all the same.
-/// Where there is no time at all, nothing is begun. Both are as with Kafka.
+/// After `timeout_ms` the client gets a timeout error; the command is carried out all the same. With a timeout of
+/// zero, nothing is begun. Both are as in Kafka.
 ///
 /// # Errors
-/// The code for everything that was to be decided.
+/// The code for every item of the request.
 pub(super) fn controller<C: Command>(
     call: &Call,
     command: C,

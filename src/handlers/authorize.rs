@@ -1,4 +1,4 @@
-//! Whether the client may do what it asks for.
+//! Whether the client may do what it has requested.
 //!
 //! Each handler asks where Kafka asks, and answers a denial as Kafka does. There are no
 //! ACLs yet, so the answer is yes; the bits of KIP-430 say so too, exactly as those of a Kafka without an authorizer. The table
@@ -14,7 +14,7 @@ use crate::security::{Authorizer, Operation, Principal, Requester, Resource, Res
 use super::errors;
 use super::route::Call;
 
-/// What is answered when the client did not ask for the bits.
+/// The value when the client did not ask for the bits.
 pub(super) const NOT_ASKED: i32 = i32::MIN;
 
 impl Call {
@@ -25,19 +25,19 @@ impl Call {
         }
     }
 
-    /// Whether the client may do this.
+    /// Whether the client may perform this operation.
     pub(super) fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
         let authorizer = &self.broker.authorizer;
         authorizer.allows(self.requester(), operation, resource)
     }
 
-    /// Whether the client may do this to any resource of the type, existing or not.
+    /// Whether the client may perform this operation on any resource of the type, existing or not.
     pub(super) fn may_to_any(&self, operation: Operation, kind: ResourceType) -> bool {
         let authorizer = &self.broker.authorizer;
         authorizer.allows_any(self.requester(), operation, kind)
     }
 
-    /// The same as [`Self::may`], for what is refused otherwise.
+    /// The same as [`Self::may`], with an error for a denial.
     ///
     /// # Errors
     /// The code for a denial.
@@ -49,10 +49,10 @@ impl Call {
         permitted(self.may(operation, resource), resource)
     }
 
-    /// The same with Kafka's words for a denial.
+    /// The same with Kafka's message for a denial.
     ///
     /// # Errors
-    /// The code and the words.
+    /// The code and the message.
     pub(super) fn permit_or_say(
         &self,
         operation: Operation,
@@ -62,7 +62,7 @@ impl Call {
         permit.map_err(|_| errors::denial(resource.kind))
     }
 
-    /// What the client may do, to be asked when the call has ended.
+    /// The client's rights, for checks after the end of the call.
     pub(super) fn rights(&self) -> Rights {
         Rights {
             authorizer: Arc::clone(&self.broker.authorizer),
@@ -72,7 +72,8 @@ impl Call {
     }
 }
 
-/// What a client may do: for rows that are made when the socket takes them. Asked twice, it says the same.
+/// The rights of a client, for rows that are produced when the socket takes them. Repeated checks have the same
+/// result.
 #[derive(Clone, Debug)]
 pub(super) struct Rights {
     authorizer: Arc<dyn Authorizer>,
@@ -81,7 +82,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    /// Whether the client may do this.
+    /// Whether the client may perform this operation.
     pub(super) fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
         let requester = Requester {
             principal: &self.principal,
@@ -90,7 +91,7 @@ impl Rights {
         self.authorizer.allows(requester, operation, resource)
     }
 
-    /// The same for what is refused otherwise.
+    /// The same, with an error for a denial.
     ///
     /// # Errors
     /// The code for a denial.
@@ -102,7 +103,7 @@ impl Rights {
         permitted(self.may(operation, resource), resource)
     }
 
-    /// The bits of all that the client may do to a resource (KIP-430).
+    /// The bits of all operations that the client may perform on a resource (KIP-430).
     pub(super) fn operations(&self, resource: Resource<'_>) -> i32 {
         let operations = resource.kind.operations().iter();
         operations
@@ -110,7 +111,7 @@ impl Rights {
             .fold(0, |bits, operation| bits | operation.bit())
     }
 
-    /// The bits of the cluster. None of them is told without the right to describe it.
+    /// The bits of the cluster. Without the right to describe it they are empty.
     pub(super) fn cluster_operations(&self) -> i32 {
         if self.may(Operation::Describe, Resource::CLUSTER) {
             self.operations(Resource::CLUSTER)
@@ -119,7 +120,7 @@ impl Rights {
         }
     }
 
-    /// Of somebody who may do everything.
+    /// The rights of a client that may do everything.
     #[cfg(test)]
     pub(super) fn all() -> Self {
         Self {

@@ -1,8 +1,8 @@
-//! Topics that are created because a client asks for them.
+//! Topics that are created because a client has requested them.
 //!
-//! Kafka answers such a request at once and creates the topic in the background, and clients ask again until it is
-//! there. Here the controller is in the same process: the request waits for its decision, and the client finds the topic
-//! at its first attempt.
+//! Kafka answers such a request at once and creates the topic in the background, and clients ask again until it
+//! exists. Here the controller is in the same process: the request waits for its decision, and the client finds the
+//! topic at the first attempt.
 
 use std::collections::HashMap;
 
@@ -15,15 +15,15 @@ use crate::metadata::Image;
 use super::ask;
 use super::route::Call;
 
-/// Whether a topic of this name comes into being by being asked for.
+/// Whether a topic of this name is created when it is requested.
 pub(super) fn is_creatable(name: &str) -> bool {
-    // The logs of coordinators that are not there would be made with the wrong number of partitions,
-    // which nobody can change later.
+    // If the logs of coordinators do not exist, they would be created with the wrong number of partitions, and nobody
+    // can change that later.
     names::validate(name).is_ok() && (name == names::CONSUMER_OFFSETS || !is_internal(name))
 }
 
-/// Creates those of the topics that do not exist. Returns the names that were refused and why; all
-/// others are in the image when this returns, whoever has created them.
+/// Creates the topics that do not exist. Returns the names that were refused, with the reasons; all other topics are
+/// in the image when this returns, whoever has created them.
 pub(super) async fn create(
     call: &Call,
     image: &Image,
@@ -45,17 +45,17 @@ pub(super) async fn create(
             .filter_map(|(name, result)| {
                 let refusal = result.err()?;
                 if refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS {
-                    // Another client was faster, and got what this one wants.
+                    // Another client has created it before: that is fine.
                     return None;
                 }
-                // Clients only hear that it is not there, and wait for it.
+                // Clients only learn that it does not exist, and wait for it.
                 limited!(
                     warn,
                     "a topic that a client asked for cannot be created: change the defaults for new topics, or create it by hand",
                     topic = %name,
                     error = %refusal
                 );
-                // The name itself was found to be good: there is just no such topic.
+                // The name itself is valid: the topic just does not exist.
                 let code = match refusal.code {
                     ErrorCode::INVALID_TOPIC_EXCEPTION => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                     code => code,
@@ -63,12 +63,12 @@ pub(super) async fn create(
                 Some((name, code))
             })
             .collect(),
-        // Whatever keeps the controller from deciding, clients are to come back.
+        // Whatever prevents the controller from deciding, clients must try again.
         Err(_) => asked.into_iter().map(|name| (name, ErrorCode::LEADER_NOT_AVAILABLE)).collect(),
     }
 }
 
-/// The topic of this name as it is made when nobody says how.
+/// The topic of this name with default settings.
 fn new_topic(name: &str, image: &Image, config: &BrokerConfig) -> NewTopic {
     if name == names::CONSUMER_OFFSETS {
         offsets_topic(config, image)

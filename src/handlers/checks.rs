@@ -1,43 +1,43 @@
-//! What each API asks of its client's rights, as Kafka does: an operation on a type of resource, when it is asked for,
-//! and what becomes of a denial.
+//! The rights that each API checks, as in Kafka: an operation on a type of resource, the condition of the check, and
+//! the effect of a denial.
 //!
-//! A denial leaves everything as it was. What is refused has the code of its resource's type
-//! ([`super::errors::of_denial`]) where the answer has a place for it: in the row of the topic, partition or group, or for
-//! the answer as a whole. A client that may not see a topic hears the same whether there is one or not.
+//! A denial changes nothing. The refused item gets the code of its resource's type ([`super::errors::of_denial`])
+//! where the answer has a field for it: in the row of the topic, partition or group, or for the answer as a whole. A
+//! client that may not describe a topic gets the same answer whether it exists or not.
 //!
-//! Two rights that stand for each other are two rows here: the condition of the second says so.
+//! If one of two rights is enough, they are two rows here: the condition of the second row says so.
 //!
-//! The table is for readers, and for the tests (`denial_tests`) that hold the handlers to it: they deny each row and
-//! look at the answer, and a handler that asks for what its row does not say fails them.
+//! The table is for readers, and for the tests (`denial_tests`): they deny each row and check the answer. A handler
+//! that checks a right that is not in its rows fails them.
 
 use kafka_protocol::messages::ApiKey;
 
 use crate::security::Operation::{self, *};
 use crate::security::ResourceType::{self, Cluster, Group, Topic, TransactionalId};
 
-/// One right that an API asks for.
+/// One right that an API checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Check {
-    /// What the client must be allowed to do,
+    /// The required operation.
     pub(super) operation: Operation,
-    /// and to what: to each that the request is about.
+    /// The resources: each one that the request is about.
     pub(super) resource: ResourceType,
-    /// When it is asked for; empty for always.
+    /// The condition of the check; empty for always.
     pub(super) when: &'static str,
-    /// What becomes of a denial.
+    /// The effect of a denial.
     pub(super) denied: Denied,
 }
 
-/// What becomes of a denial.
+/// The effect of a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// What needs the right has the code for this type of resource.
+    /// Everything that needs the right gets the code for this type of resource.
     Refused(ResourceType),
     /// The resource is not in the answer.
     LeftOut,
-    /// The answer has no bits of authorized operations: 0.
+    /// The answer has empty bits of authorized operations: 0.
     NoOperations,
-    /// The next row of the API is asked instead.
+    /// The next row of the API is checked instead.
     NextAsked,
 }
 
@@ -60,7 +60,7 @@ impl Check {
     }
 }
 
-/// The APIs of [`super::ROUTES`], each with what it asks for.
+/// The APIs of [`super::ROUTES`], each with the rights that it checks.
 pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
     (
         ApiKey::Produce,
@@ -138,7 +138,7 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
         &[
             check(Create, Cluster).denied(Denied::NextAsked),
             check(Create, Topic).when("topics may not be created in the cluster as a whole"),
-            // The settings of a new topic are not told, and the code stands beside where they would be.
+            // The settings of a new topic are omitted, and the code is in the field beside them.
             check(DescribeConfigs, Topic).when("the version tells settings"),
         ],
     ),
@@ -158,7 +158,7 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
             check(IdempotentWrite, Cluster)
                 .when("there is no transactional id")
                 .denied(Denied::NextAsked),
-            // To any topic: who may write to one may do so idempotently.
+            // For any topic: a client that may write to one topic may use idempotence.
             check(Write, Topic)
                 .when("idempotent writes are not allowed as such")
                 .denied(Denied::Refused(Cluster)),

@@ -1,5 +1,5 @@
-//! The cluster as the clients of one listener see it: each broker has its address on that listener, and a broker
-//! without that listener does not exist for them.
+//! The cluster as the clients of one listener see it: each broker has its address on that listener, and brokers
+//! without that listener are not visible.
 
 use kafka_protocol::messages::BrokerId;
 
@@ -10,7 +10,7 @@ use crate::wire::Peer;
 
 use super::advertised::{Address, own_address};
 
-/// An image, seen by the client of one connection.
+/// An image, as seen by the client of one connection.
 pub(super) struct ClusterView<'a> {
     image: &'a Image,
     listener: &'a str,
@@ -18,14 +18,14 @@ pub(super) struct ClusterView<'a> {
     own_address: Address,
 }
 
-/// Whom a client is told to be a partition's leader.
+/// The leader of a partition, as reported to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leader {
     /// This broker.
     Is(NodeId),
-    /// Nobody leads, or the leader is not there.
+    /// There is no leader, or the leader does not exist.
     Missing,
-    /// The leader has no listener of the client's name.
+    /// The leader has no listener with the client's listener name.
     HasNoListener,
 }
 
@@ -39,7 +39,7 @@ impl<'a> ClusterView<'a> {
         }
     }
 
-    /// Where the client finds this broker; `None` when it cannot.
+    /// The address of this broker for the client; `None` if there is none.
     pub(super) fn address(&self, broker: &BrokerImage) -> Option<Address> {
         if broker.id == self.own_id {
             return Some(self.own_address.clone());
@@ -51,20 +51,20 @@ impl<'a> ClusterView<'a> {
         })
     }
 
-    /// The brokers that the client can find, by id, fenced ones included.
+    /// The brokers that are visible to the client, by id, including fenced ones.
     pub(super) fn brokers(&self) -> impl Iterator<Item = (&'a BrokerImage, Address)> {
         self.image
             .brokers()
             .filter_map(|broker| Some((broker, self.address(broker)?)))
     }
 
-    /// The brokers that the client is to use, by id.
+    /// The brokers that the client should use, by id.
     pub(super) fn alive_brokers(&self) -> impl Iterator<Item = (&'a BrokerImage, Address)> {
         self.brokers().filter(|(broker, _)| !broker.fenced)
     }
 
-    /// Whom the client is to ask for changes. Controllers are not for clients: every broker passes
-    /// on what is for the controller, and this one is as good as any.
+    /// The broker that is reported as the controller. Clients do not talk to controllers: every broker forwards
+    /// requests for the controller, so any broker will do.
     pub(super) fn controller(&self) -> NodeId {
         if self.is_alive(self.own_id) {
             return self.own_id;
@@ -90,7 +90,7 @@ impl<'a> ClusterView<'a> {
         }
     }
 
-    /// The replicas that do not take part at present, as far as the client is concerned.
+    /// The offline replicas, as reported to the client.
     pub(super) fn offline_replicas(&self, partition: &PartitionImage) -> Vec<BrokerId> {
         let is_online = |(place, id): (usize, &NodeId)| {
             self.image.broker(*id).is_some_and(|broker| {
@@ -116,12 +116,12 @@ impl<'a> ClusterView<'a> {
     }
 }
 
-/// A broker's id as messages carry it.
+/// A broker's id, as in messages.
 pub(super) const fn wire_id(id: NodeId) -> BrokerId {
     BrokerId(id.0)
 }
 
-/// Brokers' ids as messages carry them.
+/// Brokers' ids, as in messages.
 pub(super) fn wire_ids(ids: &[NodeId]) -> Vec<BrokerId> {
     ids.iter().copied().map(wire_id).collect()
 }

@@ -1,4 +1,4 @@
-//! CreateTopics: creates topics, each independently of the others, or only says what it would create.
+//! CreateTopics: creates topics, each independently of the others, or only validates the request.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Handler for CreateTopics {
         let rights = call.rights();
         let may_create_any = rights.may(Operation::Create, Resource::CLUSTER);
         let permit = |name: &TopicName| {
-            // Nobody may create the controllers' own log, and everybody hears the same about it.
+            // Nobody may create the controllers' own log, so everybody gets the same answer about it.
             if may_create_any || name.as_str() == METADATA_TOPIC {
                 return Ok(());
             }
@@ -99,7 +99,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
     }
 }
 
-/// One row. What was made is told from version 5 on; the encoder leaves it out before.
+/// One row. The details of the created topic are sent from version 5 on; the encoder omits them before.
 fn row(
     name: TopicName,
     result: &Result<CreatedTopic, Refusal>,
@@ -108,7 +108,7 @@ fn row(
 ) -> CreatableTopicResult {
     let row = CreatableTopicResult::default().with_name(name);
     match result {
-        // As in Kafka nothing is told beside the code then, and the numbers are settings, too.
+        // As in Kafka only the code is sent then, since the numbers are settings, too.
         Ok(created) if !may_describe => row
             .with_error_message(None)
             .with_topic_id(created.topic_id.0)

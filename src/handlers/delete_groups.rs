@@ -15,14 +15,14 @@ use super::errors;
 use super::route::{Call, Handler};
 use super::text::domain_text;
 
-/// How many deletions may wait to be durable at a time.
+/// How many deletions may wait for durability at a time.
 const AT_ONCE: usize = 64;
 
 pub(super) struct DeleteGroups;
 
 impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
-    /// Version 3 brought a field of the response.
+    /// Version 3 added a field to the response.
     const NEWEST: i16 = 3;
 
     async fn handle(call: Call, request: DeleteGroupsRequest) -> Reply {
@@ -57,7 +57,7 @@ impl Handler for DeleteGroups {
     }
 }
 
-/// Each group once: a second deletion would only say that the group is gone.
+/// Each group once: a second deletion would only report that the group does not exist.
 fn distinct(groups: Vec<GroupId>) -> Vec<GroupId> {
     let mut seen = HashSet::new();
     groups

@@ -18,7 +18,7 @@ use super::errors;
 use super::route::{Call, Handler};
 use super::topic_ids::owned_name;
 
-/// Where there is no answer to where a partition begins.
+/// The log start offset of an answer with an error.
 const NO_LOW_WATERMARK: i64 = -1;
 
 pub(super) struct DeleteRecords;
@@ -27,7 +27,7 @@ impl Handler for DeleteRecords {
     type Request = DeleteRecordsRequest;
 
     async fn handle(call: Call, request: DeleteRecordsRequest) -> Reply {
-        // With one replica there is nobody to wait for: the request's timeout has nothing to bound.
+        // With one replica there are no followers to wait for, so the request's timeout is not needed.
         let mut topics = topics(request.topics);
         let (mut places, mut wanted) = (Vec::new(), Vec::new());
         let image = call.broker.cluster.image();
@@ -38,7 +38,7 @@ impl Handler for DeleteRecords {
                 let known = known.filter(|known| known.partition(answer.partition_index).is_some());
                 let known = known.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
                 let replica = permit.and(known).and_then(|known| {
-                    // What coordinators keep there is theirs.
+                    // The records there belong to coordinators.
                     if is_internal(&topic.name) {
                         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
                     }
@@ -76,19 +76,19 @@ fn tell(answer: &mut DeleteRecordsPartitionResult, deleted: Result<Offset, Delet
     }
 }
 
-/// What is to be answered about a topic, and what was asked: before which offset of each partition.
+/// The answer for a topic, and its requested offset for each partition.
 struct TopicRow {
     name: TopicName,
     partitions: Vec<(DeleteRecordsPartitionResult, Offset)>,
 }
 
-/// One row for each topic, and one for each of its partitions: what is said last about it counts.
+/// One row for each topic, and one for each of its partitions; the last entry for a partition counts.
 fn topics(requested: Vec<DeleteRecordsTopic>) -> Vec<TopicRow> {
     let mut rows = Vec::<TopicRow>::with_capacity(requested.len());
     let mut places = HashMap::new();
     let mut columns = HashMap::new();
     for topic in requested {
-        // A topic without partitions does not occur in the answer.
+        // A topic without partitions is not in the answer.
         if topic.partitions.is_empty() {
             continue;
         }

@@ -54,15 +54,15 @@ impl Handler for DeleteTopics {
     }
 }
 
-/// How a row of the request names its topic.
+/// How a row of the request identifies its topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     name: Option<TopicName>,
     id: Uuid,
 }
 
-/// Whether the client may delete this topic. Who may not even see it does not hear whether it exists; an id that no topic
-/// has is left to the controller, and so is a name.
+/// Whether the client may delete this topic. A client without the right to describe it does not learn whether it
+/// exists. Unknown ids and names are left to the controller.
 fn permit(call: &Call, image: &Image, key: &Key) -> Result<(), Refusal> {
     let known = match &key.name {
         Some(name) => image.topic(name),
@@ -84,7 +84,7 @@ fn permit(call: &Call, image: &Image, key: &Key) -> Result<(), Refusal> {
     permit.map_err(Refusal::bare)
 }
 
-/// The same, with the topic's name where an id stands for one that the client may see.
+/// The same, with the topic's name for an id if the client may describe the topic.
 fn named(call: &Call, image: &Image, key: Key) -> Key {
     let known = || image.topic_by_id(KafkaUuid(key.id));
     let may_see = |name: &str| call.may(Operation::Describe, Resource::topic(name));
@@ -131,7 +131,7 @@ const fn duplicate(key: &Key) -> &'static str {
 
 fn row(key: Key, result: Result<DeletedTopic, Refusal>, version: i16) -> DeletableTopicResult {
     let (name, id, refusal) = match result {
-        // The controller knows both sides of a topic that exists.
+        // The controller has both the name and the id of an existing topic.
         Ok(decided) => (
             decided.name.map(|name| wire_name(&name)),
             decided.topic_id.0,
@@ -142,7 +142,7 @@ fn row(key: Key, result: Result<DeletedTopic, Refusal>, version: i16) -> Deletab
         ),
         Err(refusal) => (key.name, key.id, refusal),
     };
-    // The code came with version 3.
+    // The code was added in version 3.
     let code = match refusal.code {
         ErrorCode::TOPIC_DELETION_DISABLED if version < 3 => ErrorCode::INVALID_REQUEST,
         code => code,

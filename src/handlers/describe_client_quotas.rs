@@ -1,4 +1,4 @@
-//! DescribeClientQuotas: the quotas that Kafka has left in a directory. None is enforced here, and none can be set.
+//! DescribeClientQuotas: the quotas in metadata that Kafka has written. None is enforced here, and none can be set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ fn response(entries: Vec<EntryData>) -> DescribeClientQuotasResponse {
     DescribeClientQuotasResponse::default().with_entries(Some(entries))
 }
 
-/// What the rows of the answer are made from.
+/// The data for the rows of the answer.
 struct Answer {
     told: Arc<Told>,
     filter: Filter,
@@ -80,27 +80,27 @@ impl Answer {
         quotas.filter(|quota| self.filter.lets(quota))
     }
 
-    /// The row of the quotas at `place`, if they are wanted.
+    /// The row of the quotas at `place`, if they are selected.
     fn row(&self, place: usize) -> Option<EntryData> {
         let quota = self.told.client_quotas.get(place)?;
         self.filter.lets(quota).then(|| entry(quota))
     }
 }
 
-/// What is asked of a type of entity.
+/// The filter for a type of entity.
 #[derive(Debug)]
 enum Wanted {
-    /// This name, or none for the default of the type.
+    /// This name, or `None` for the default of the type.
     Named(Option<StrBytes>),
-    /// Whatever its name.
+    /// Any name.
     Any,
 }
 
-/// Which quotas are wanted.
+/// The filter for quotas.
 #[derive(Debug)]
 struct Filter {
     types: BTreeMap<&'static str, Wanted>,
-    /// Entities have no other types than these.
+    /// Whether entities with other types are excluded.
     is_strict: bool,
 }
 

@@ -1,4 +1,4 @@
-//! DescribeCluster: the brokers, and the one to ask for changes.
+//! DescribeCluster: the brokers, and the broker for changes.
 
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
@@ -11,9 +11,9 @@ use super::authorize::{NOT_ASKED, Rights};
 use super::cluster_view::{ClusterView, wire_id};
 use super::route::{Call, Handler};
 
-/// The request wants to know about brokers.
+/// The request asks for brokers.
 const BROKERS: i8 = 1;
-/// The request wants to know about controllers, and is meant for one.
+/// The request asks for controllers, and is meant for one.
 const CONTROLLERS: i8 = 2;
 
 pub(super) struct DescribeCluster;
@@ -42,7 +42,7 @@ fn response(
     version: i16,
 ) -> DescribeClusterResponse {
     let refuse = |code: ErrorCode, message: String| {
-        // Version 0 has no endpoint types, so that it cannot have errors about them.
+        // Version 0 has no endpoint types, so there can be no errors about them.
         let code = if version == 0 {
             ErrorCode::INVALID_REQUEST
         } else {

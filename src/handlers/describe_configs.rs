@@ -27,7 +27,7 @@ use super::route::{Call, Handler};
 use super::streamed::{self, Chunk};
 use super::text;
 
-/// Kafka's number for the loggers of a broker. They have settings, but none that are stored.
+/// Kafka's number for the loggers of a broker. They have settings, but these are not stored.
 const BROKER_LOGGER: i8 = 8;
 
 pub(super) struct DescribeConfigs;
@@ -45,7 +45,7 @@ impl Handler for DescribeConfigs {
     }
 }
 
-/// The broker's configuration: what it was started with, under what was set since.
+/// The broker's configuration: the start configuration, overridden by later changes.
 pub(super) fn config_in_force(
     image: &Image,
     started_with: &Arc<BrokerConfig>,
@@ -56,7 +56,7 @@ pub(super) fn config_in_force(
     }
 }
 
-/// The resource on which there are rights to settings: topics and groups have their own, everything else is the cluster's.
+/// The resource for the rights to settings: topics and groups have their own, for everything else it is the cluster.
 pub(super) const fn config_resource(resource_type: i8, name: &str) -> Resource<'_> {
     match ConfigResourceType(resource_type) {
         ConfigResourceType::TOPIC => Resource::topic(name),
@@ -69,14 +69,14 @@ fn response(results: Vec<DescribeConfigsResult>) -> DescribeConfigsResponse {
     DescribeConfigsResponse::default().with_results(results)
 }
 
-/// What the rows of the answer are made from: a few bytes of a request may ask for all settings there are.
+/// The data for the rows of the answer: a request of a few bytes may ask for all settings.
 struct Answer {
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
     synonyms: bool,
     documentation: bool,
     resources: Vec<DescribeConfigsResource>,
-    /// A type of resource that nobody knows spoils the request as a whole, as it does in Kafka.
+    /// An unknown type of resource fails the whole request, as in Kafka.
     is_spoilt: bool,
     rights: Rights,
 }
@@ -92,8 +92,8 @@ impl Answer {
         let is_spoilt = resources
             .iter()
             .any(|resource| !is_known(resource.resource_type));
-        // A resource that is named twice is told once: the answer must not grow beyond what there is to
-        // tell by repeating a few bytes of the request.
+        // A resource that is named twice has one row: repeated names must not make the answer larger than its
+        // contents.
         let mut told = HashSet::new();
         resources.retain(|resource| {
             told.insert((resource.resource_type, resource.resource_name.clone()))
@@ -166,7 +166,7 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::INVALID_REQUEST, message)
 }
 
-/// Where settings are looked up, and how much of them is told.
+/// Where settings are looked up, and which details are returned.
 struct Source<'a> {
     image: &'a Image,
     config: &'a BrokerConfig,
@@ -240,7 +240,7 @@ impl Source<'_> {
             .collect())
     }
 
-    /// What was set for all brokers while they ran.
+    /// The settings for all brokers that were changed at run time.
     fn broker_defaults(&self) -> Vec<DescribeConfigsResourceResult> {
         let source = ConfigSource::DynamicDefaultBrokerConfig;
         let described = |(key, value): (&String, &String)| {
@@ -269,8 +269,7 @@ impl Source<'_> {
             .collect()
     }
 
-    /// The levels of loggers are set when the broker starts, by one expression for all of them: there
-    /// is none to tell.
+    /// The levels of loggers are set when the broker starts, by one expression for all of them, so none is returned.
     fn loggers(&self, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
         if name.is_empty() {
             return Err(invalid("Broker id must not be empty"));
@@ -284,7 +283,7 @@ impl Source<'_> {
         Ok(Vec::new())
     }
 
-    /// The settings of a resource of a kind that only Kafka serves, also those that a newer Kafka has set.
+    /// The settings of a resource that only Kafka serves, including those that a newer Kafka has set.
     fn kept(
         &self,
         known: &'static [Definition],

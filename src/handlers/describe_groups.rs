@@ -1,7 +1,7 @@
 //! DescribeGroups: groups in detail, with their members.
 //!
-//! As with Kafka, each name in the request has a row in the answer: a group that is named a thousand times has a
-//! thousand rows. It is looked up once, and its rows are made from one description when the socket takes them.
+//! As in Kafka, each name in the request has a row in the answer: a group that is named a thousand times has a
+//! thousand rows. It is looked up once, and its rows are produced from one description when the socket takes them.
 
 use std::collections::HashMap;
 use std::iter::once;
@@ -24,11 +24,11 @@ use super::route::{Call, Handler};
 use super::streamed::{self, Around, Chunk};
 use super::text::{domain_text, optional_wire_text, wire_group, wire_text};
 
-/// First version that knows of groups that do not exist (KIP-1043); before, they are dead.
+/// The first version with an error for groups that do not exist (KIP-1043); before, they are Dead.
 const WITH_NOT_FOUND: i16 = 6;
 /// First version with compact arrays.
 const FLEXIBLE: i16 = 5;
-/// A group whose members have more bytes than this is sent member by member.
+/// A group whose members are larger than this is sent member by member.
 const AT_ONCE: usize = 16 * 1024;
 
 pub(super) struct DescribeGroups;
@@ -70,14 +70,14 @@ impl Handler for DescribeGroups {
     }
 }
 
-/// Each name once, and for each row of the answer which of them it is about.
+/// Each name once, and for each row of the answer the index of its name.
 fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
     let mut places = HashMap::new();
     let mut names = Vec::new();
     let order = ids.into_iter().map(|id| {
         *places.entry(id).or_insert_with_key(|id| {
             names.push(id.clone());
-            // There are fewer than the route takes fields.
+            // The number is limited by the route's number of fields.
             u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
         })
     });
@@ -85,13 +85,13 @@ fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
     (names, order)
 }
 
-/// What became of looking for a group.
+/// The result of looking up a group.
 type Found = Result<Result<Description, NotDescribed>, ErrorCode>;
 
-/// What the rows of the answer are made from.
+/// The data for the rows of the answer.
 struct Answer {
     version: i16,
-    /// Where authorized operations are asked for.
+    /// Set if authorized operations are requested.
     rights: Option<Rights>,
     groups: Vec<(Arc<str>, Found)>,
 }
@@ -119,7 +119,7 @@ impl Answer {
                         let members = found.members.len();
                         (around.head(members), members, around.tail())
                     }
-                    // It cannot be encoded at all, which shows when it is tried.
+                    // It cannot be encoded at all, which shows when that is tried.
                     Err(_) => (Chunk::row(whole()), 0, Chunk::Bytes(Bytes::new())),
                 }
             }
@@ -138,7 +138,7 @@ impl Answer {
     }
 }
 
-/// The row of a member, whose metadata and assignment may be long: they are sent as they are, without a copy.
+/// The row of a member. Its metadata and assignment may be long: they are sent without a copy.
 fn member_chunks(version: i16, one: &DescribedMember) -> Vec<Chunk> {
     let is_flexible = version >= FLEXIBLE;
     let bare = member(one)
@@ -146,7 +146,7 @@ fn member_chunks(version: i16, one: &DescribedMember) -> Vec<Chunk> {
         .with_member_assignment(Bytes::new());
     let metadata = |bytes| bare.clone().with_member_metadata(bytes);
     let assignment = |bytes| bare.clone().with_member_assignment(bytes);
-    // The assignment follows immediately behind the metadata.
+    // The assignment follows directly behind the metadata.
     match (
         Around::bytes(version, is_flexible, metadata),
         Around::bytes(version, is_flexible, assignment),
@@ -162,7 +162,7 @@ fn member_chunks(version: i16, one: &DescribedMember) -> Vec<Chunk> {
     }
 }
 
-/// About how many bytes the members have.
+/// The approximate size of the members.
 fn weight(found: &Description) -> usize {
     let members = found.members.iter();
     members
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn told(version: i16, found: Found) -> DescribedGroup {
-        // Versions that cannot ask for the operations do not.
+        // Versions without a field to ask for the operations do not get them.
         let operations = if version >= 3 {
             operations()
         } else {

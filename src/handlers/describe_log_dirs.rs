@@ -50,7 +50,7 @@ fn response(results: Vec<DescribeLogDirsResult>) -> DescribeLogDirsResponse {
     DescribeLogDirsResponse::default().with_results(results)
 }
 
-/// What is told about a directory: its replicas that are asked for, and which of them are of one topic.
+/// The contents of a directory's row: its selected replicas, grouped by topic.
 struct Told {
     directory: DescribedDirectory,
     topics: Vec<Range<usize>>,
@@ -65,7 +65,7 @@ impl Told {
     }
 }
 
-/// The partitions that are asked for.
+/// The selected partitions.
 enum Asked<'a> {
     All,
     Some(Numbered<'a>, HashSet<(usize, i32)>),
@@ -104,7 +104,7 @@ fn told(request: &DescribeLogDirsRequest, directories: Vec<DescribedDirectory>) 
                 .replicas
                 .retain(|replica| asked.has(&replica.topic_partition));
             content.replicas.shrink_to_fit();
-            // They come ordered by name.
+            // They are ordered by name.
             let same = |one: &DescribedReplica, next: &DescribedReplica| {
                 one.topic_partition.topic == next.topic_partition.topic
             };
@@ -127,7 +127,7 @@ fn chunks(version: i16, told: &Arc<Told>) -> impl Iterator<Item = Chunk> + Clone
             told.topics.len(),
             around.tail(),
         ),
-        // It cannot be encoded at all, which shows when it is tried.
+        // It cannot be encoded at all, which shows when that is tried.
         Err(_) => (Chunk::row(row(Vec::new())), 0, Chunk::Bytes(Bytes::new())),
     };
     let told = Arc::clone(told);

@@ -1,7 +1,7 @@
-//! DescribeProducers: the producers that write to a partition, and where their open transactions begin.
+//! DescribeProducers: the producers of a partition, and the start of their open transactions.
 //!
-//! A partition may have a hundred thousand producers. An answer shares them with the log ([`ActiveProducers`]), and pays
-//! for the copies of those that the log changes meanwhile. Rows are made when the socket takes them.
+//! A partition may have a hundred thousand producers. An answer shares them with the log ([`ActiveProducers`]), and
+//! is charged for those that the log replaces meanwhile. Rows are produced when the socket takes them.
 
 use std::collections::HashMap;
 use std::iter::{once, successors};
@@ -31,7 +31,7 @@ use super::streamed::{self, Around, Chunk, Pace};
 /// A partition with more producers than this is sent producer by producer.
 const AT_ONCE: usize = 200;
 
-/// What Kafka says of a topic that it does not know.
+/// Kafka's message for an unknown topic.
 const UNKNOWN_TOPIC: &str = "This server does not host this topic-partition.";
 
 pub(super) struct DescribeProducers;
@@ -56,19 +56,19 @@ fn response(topics: Vec<TopicResponse>) -> DescribeProducersResponse {
     DescribeProducersResponse::default().with_topics(topics)
 }
 
-/// What the rows of the answer are made from.
+/// The data for the rows of the answer.
 struct Answer {
     topics: Vec<Topic>,
-    /// What became of looking at each partition; one that is named several times is looked at once.
+    /// The result for each partition; one that is named several times is looked up once.
     found: Vec<Result<Found, ErrorCode>>,
 }
 
 /// A row of the request.
 struct Topic {
     name: TopicName,
-    /// Why none of its partitions is told.
+    /// The error for all of its partitions.
     refusal: Option<Refusal>,
-    /// Numbers of partitions, and their places among what was found.
+    /// Partition numbers, with their indices in the results.
     partitions: Vec<(i32, usize)>,
 }
 
@@ -77,7 +77,7 @@ struct Found {
     cost: Arc<SharedCost>,
 }
 
-/// Asks all partitions before it waits for one of them.
+/// Queries all partitions before it waits for the first result.
 async fn look_up(call: &Call, request: DescribeProducersRequest) -> Answer {
     let image = call.broker.cluster.image();
     let mut names = Numbered::default();
@@ -122,8 +122,7 @@ async fn look_up(call: &Call, request: DescribeProducersRequest) -> Answer {
     Answer { topics, found }
 }
 
-/// Why nothing is told of a topic, if that is so. That there is none of its name Kafka says in words here, unlike
-/// elsewhere.
+/// The error for a topic, if there is one. For an unknown name Kafka sends a message here, unlike elsewhere.
 fn refusal(call: &Call, image: &Image, topic: &str) -> Option<Refusal> {
     let unknown = errors::unknown_topic(topic);
     if unknown.message.is_some() {
@@ -212,7 +211,7 @@ impl Answer {
     }
 }
 
-/// What stands around `count` rows, and how many of them are to be sent.
+/// The bytes around `count` rows, and how many of the rows are to be sent.
 fn around<M, T>(version: i16, count: usize, message: impl Fn(Vec<T>) -> M) -> (Chunk, usize, Chunk)
 where
     M: kafka_protocol::protocol::Encodable + Send + Sync + 'static,
@@ -220,7 +219,7 @@ where
 {
     match Around::new(version, true, &message) {
         Ok(around) => (around.head(count), count, around.tail()),
-        // It cannot be encoded at all, which shows when it is tried.
+        // It cannot be encoded at all, which shows when that is tried.
         Err(_) => (Chunk::row(message(Vec::new())), 0, nothing()),
     }
 }
@@ -253,7 +252,7 @@ mod tests {
     use crate::record::{BatchBuilder, BatchOptions};
     use kafka_protocol::messages::ApiKey;
 
-    /// Has these producers write two records each.
+    /// Lets these producers write two records each.
     fn write(serving: &Serving, producers: std::ops::Range<i64>) {
         let topic = serving.context.cluster.image().topic("t").unwrap().id;
         let replica = serving.context.partitions.find(topic, 0).unwrap();

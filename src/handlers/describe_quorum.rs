@@ -1,6 +1,6 @@
-//! DescribeQuorum: the voters of the metadata quorum, and how far each of them is.
+//! DescribeQuorum: the voters of the metadata quorum, and their positions.
 //!
-//! The quorum is this node. It has no controller listener, so the answer has no endpoints.
+//! This node is the quorum. It has no controller listener, so the answer has no endpoints.
 
 use kafka_protocol::messages::describe_quorum_request::TopicData as AskedTopic;
 use kafka_protocol::messages::describe_quorum_response::{
@@ -18,7 +18,7 @@ use super::cluster_view::wire_id;
 use super::route::{Call, Handler};
 use super::topic_ids::{owned_name, wire_name};
 
-/// The first version that knows of directories and endpoints.
+/// The first version with directories and endpoints.
 const WITH_DIRECTORIES: i16 = 2;
 
 pub(super) struct DescribeQuorum;
@@ -46,7 +46,7 @@ impl Handler for DescribeQuorum {
     }
 }
 
-/// There is one quorum, and it must be asked for by itself.
+/// There is one quorum, and it must be requested alone.
 fn is_about_the_quorum(topics: &[AskedTopic]) -> bool {
     match topics {
         [topic] if &*topic.topic_name.0 == METADATA_TOPIC => {
@@ -76,7 +76,7 @@ fn quorum(
     let partition = PartitionData::default()
         .with_leader_id(leader)
         .with_leader_epoch(leadership.epoch.0)
-        // What is appended is synced before it counts, and there is nobody to wait for.
+        // Appended records are synced before they count, and there are no other voters to wait for.
         .with_high_watermark(end.0)
         .with_current_voters(vec![voter]);
     let topic = TopicData::default()

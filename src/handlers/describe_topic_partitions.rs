@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions: topics in pages, for tools that look at clusters with many partitions.
 //!
-//! Topics come in the order of their names. A page ends after a number of partitions, and its cursor says where the next
-//! one begins.
+//! Topics are ordered by name. A page ends after a number of partitions, and its cursor says where the next page
+//! begins.
 
 use std::collections::BTreeSet;
 
@@ -104,7 +104,7 @@ fn response(
                 None => page.absent(name),
             }
         }
-        // Kafka tells them last.
+        // Kafka sends them last.
         page.response.topics.extend(denied);
     }
     page.response
@@ -114,7 +114,7 @@ fn may_see(rights: &Rights, topic: &str) -> bool {
     rights.may(Operation::Describe, Resource::topic(topic))
 }
 
-/// The answer to a cursor that is not one.
+/// The answer to an invalid cursor.
 fn refusal(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
     let rows = request
         .topics
@@ -131,14 +131,13 @@ fn row(name: TopicName) -> DescribeTopicPartitionsResponseTopic {
 struct Page<'a> {
     view: &'a ClusterView<'a>,
     rights: &'a Rights,
-    /// How many partitions still fit.
+    /// How many partitions still fit on the page.
     room: usize,
     response: DescribeTopicPartitionsResponse,
 }
 
 impl Page<'_> {
-    /// Whether the page has no room for the topic; the next one begins with it then, whether it
-    /// exists or not.
+    /// Whether the page has no room for the topic. The next page then begins with it, whether it exists or not.
     fn is_over_before(&mut self, name: &str) -> bool {
         let is_over = self.room == 0;
         if is_over {
@@ -147,7 +146,7 @@ impl Page<'_> {
         is_over
     }
 
-    /// Adds the topic from the partition `start` on; returns whether the page has ended within it.
+    /// Adds the topic from the partition `start` on; returns whether the page is full before its end.
     fn is_over_in(&mut self, topic: &TopicImage, start: usize) -> bool {
         let partitions: Vec<_> = topic
             .numbered_partitions()

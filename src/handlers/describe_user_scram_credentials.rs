@@ -1,5 +1,5 @@
-//! DescribeUserScramCredentials: the SCRAM users that Kafka has left in a directory. Nobody can authenticate as one of
-//! them here, and none can be added.
+//! DescribeUserScramCredentials: the SCRAM users in metadata that Kafka has written. They cannot authenticate here,
+//! and none can be added.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,10 +56,10 @@ fn response(
     DescribeUserScramCredentialsResponse::default().with_results(results)
 }
 
-/// What the rows of the answer are made from.
+/// The data for the rows of the answer.
 struct Answer {
     told: Arc<Told>,
-    /// The users of the request, and whether each is named more than once; nothing when all are wanted.
+    /// The users of the request, and whether each is named more than once; `None` for all users.
     named: Vec<(StrBytes, bool)>,
 }
 

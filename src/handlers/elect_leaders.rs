@@ -56,15 +56,15 @@ impl Handler for ElectLeaders {
     }
 }
 
-/// The first version whose answer as a whole has a code.
+/// The first version with an error code for the whole answer.
 const WITH_CODE: i16 = 1;
 
-/// What a request asks for.
+/// The contents of a request.
 struct Asked {
     version: i16,
-    /// The type of election, or the number that stands for none.
+    /// The type of election, or an unknown number.
     election: Result<Election, i8>,
-    /// Topics and partitions; none for all.
+    /// Topics and partitions; `None` for all.
     topics: Option<Vec<(TopicName, Vec<i32>)>>,
     timeout_ms: i32,
 }
@@ -104,7 +104,7 @@ impl Asked {
         Some(partitions)
     }
 
-    /// The answer when nothing was decided.
+    /// The answer when no election was held.
     fn failed(&self, code: ErrorCode, message: Option<StrBytes>) -> ElectLeadersResponse {
         let row = |number: &i32| {
             PartitionResult::default()
@@ -130,7 +130,7 @@ fn response(results: Vec<ReplicaElectionResult>) -> ElectLeadersResponse {
     ElectLeadersResponse::default().with_replica_election_results(results)
 }
 
-/// What was decided about the topics of a request.
+/// The results for the topics of a request.
 fn told(topics: Vec<(TopicName, Vec<i32>)>, decided: Decided) -> Vec<ReplicaElectionResult> {
     let mut decided = decided.into_iter();
     let row = |(name, numbers): (TopicName, Vec<i32>)| {
@@ -145,12 +145,12 @@ fn told(topics: Vec<(TopicName, Vec<i32>)>, decided: Decided) -> Vec<ReplicaElec
     topics.into_iter().map(row).collect()
 }
 
-/// Every topic has a row, though most of them have nothing to tell.
+/// Every topic has a row, even if most rows are empty.
 async fn tell_of_all(call: &Call, decided: Decided) -> Reply {
     let image = call.broker.cluster.image();
     let (count, decided) = (image.topic_count(), Arc::new(decided));
     let rows = AllTopics::of(image).map(move |topic| {
-        // They come ordered by name.
+        // They are ordered by name.
         let first = decided.partition_point(|(partition, _)| partition.topic < topic.name);
         let of_topic = decided[first..]
             .iter()

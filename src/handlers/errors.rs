@@ -1,16 +1,17 @@
-//! The one place where the errors of the floors below become Kafka's codes.
+//! Maps the errors of the floors below to Kafka's codes. This is the only place for that.
 //!
-//! Two rooms answer in Kafka's codes themselves: [`crate::controller`] and [`crate::group`] decide what Kafka's protocol
-//! says they decide, and each of their refusals is one of its codes. Every other room has errors of its own, and a
-//! function here for each. What only an old version of an API calls by another code is the business of its handler.
+//! Two rooms use Kafka's codes themselves: [`crate::controller`] and [`crate::group`] make decisions that Kafka's
+//! protocol defines, and each of their refusals is one of its codes. Every other room has errors of its own, with a
+//! function here for each. If only an old version of an API uses another code, its handler translates it.
 //!
 //! # Retriable or not
 //!
-//! Clients repeat a request that is answered with a retriable code, and report nothing until their time is up. So such a
-//! code is only for what passes without a change of the request: **a permanent lack never gets a retriable code.** A
-//! failed log directory counts as passing, as in Kafka: an operator repairs it, and clients should still be trying then.
+//! Clients repeat a request after a retriable code, and report nothing before their timeout. So such a code is only
+//! for conditions that end without a change of the request: **a permanent condition never gets a retriable code.** A
+//! failed log directory counts as temporary, as in Kafka: an operator repairs it, and clients should still be trying
+//! then.
 //!
-//! | what is lacking | passes | code |
+//! | the condition: missing | temporary | code |
 //! | --- | --- | --- |
 //! | leadership, a coordinator that loads or moves, a controller that stops | yes | `NOT_LEADER_OR_FOLLOWER`, `NOT_COORDINATOR`, `COORDINATOR_LOAD_IN_PROGRESS`, `NOT_CONTROLLER` |
 //! | a topic that was just made or deleted | yes | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID`, `LEADER_NOT_AVAILABLE` |
@@ -20,11 +21,11 @@
 //! | memory for a member that alone is too large | no | `MESSAGE_TOO_LARGE` |
 //! | room for a group's record in a batch | no | at the join `MESSAGE_TOO_LARGE`, `GROUP_MAX_SIZE_REACHED`; later `UNKNOWN_SERVER_ERROR`, as in Kafka |
 //! | brokers for so many replicas | no | `INVALID_REPLICATION_FACTOR` |
-//! | transactions (`no_transactions.rs`) | no | `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; for a batch in one `INVALID_PRODUCER_ID_MAPPING` |
+//! | transactions (`no_transactions.rs`) | no | `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; for a transactional batch `INVALID_PRODUCER_ID_MAPPING` |
 //! | coordinators of share groups | no | `INVALID_REQUEST` |
 //! | consumer, share and streams groups (`group/unserved.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
-//! | a timestamp of ListOffsets that means nothing here | no | `UNSUPPORTED_VERSION` |
-//! | a right (`checks.rs`) | no | `TOPIC_AUTHORIZATION_FAILED` and its like for other resources |
+//! | support for a special timestamp of ListOffsets | no | `UNSUPPORTED_VERSION` |
+//! | a right (`checks.rs`) | no | `TOPIC_AUTHORIZATION_FAILED`, and similar codes for other resources |
 //! | a whole API | no | it is not advertised |
 
 use crate::base::ErrorCode;
@@ -40,12 +41,12 @@ use crate::partition::{
 };
 use crate::security::ResourceType;
 
-/// The code for what the client may not do to a resource of this type.
+/// The code for a denied operation on a resource of this type.
 pub(super) const fn of_denial(kind: ResourceType) -> ErrorCode {
     match kind {
         ResourceType::Topic => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         ResourceType::Group => ErrorCode::GROUP_AUTHORIZATION_FAILED,
-        // Delegation tokens of other users are asked for as a right on the user.
+        // Access to delegation tokens of other users is a right on the user.
         ResourceType::DelegationToken | ResourceType::User => {
             ErrorCode::DELEGATION_TOKEN_AUTHORIZATION_FAILED
         }
@@ -54,7 +55,7 @@ pub(super) const fn of_denial(kind: ResourceType) -> ErrorCode {
     }
 }
 
-/// The same with Kafka's words for it.
+/// The same with Kafka's message.
 pub(super) fn denial(kind: ResourceType) -> Refusal {
     let resource = match kind {
         ResourceType::Topic => "Topic",
@@ -66,12 +67,12 @@ pub(super) fn denial(kind: ResourceType) -> Refusal {
     Refusal::new(of_denial(kind), format!("{resource} authorization failed."))
 }
 
-/// The code for an append that did not happen.
+/// The code for a failed append.
 pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
     match failure {
         AppendFailure::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         AppendFailure::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
-        // Both are storage errors that clients retry; the message tells them apart.
+        // Both are storage errors that clients retry; the message distinguishes them.
         AppendFailure::DiskNearlyFull | AppendFailure::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
         AppendFailure::Refused(refusal) => of_refused_append(refusal),
         AppendFailure::TimedOut(_) => ErrorCode::REQUEST_TIMED_OUT,
@@ -81,7 +82,7 @@ pub(super) fn of_append(failure: &AppendFailure) -> ErrorCode {
             AfterAppend::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             AfterAppend::Storage => ErrorCode::KAFKA_STORAGE_ERROR,
         },
-        // Deleted while the append was queued, or the broker stops: the client looks again.
+        // The partition was deleted while the append was queued, or the broker stops: the client looks again.
         AppendFailure::Gone => ErrorCode::NOT_LEADER_OR_FOLLOWER,
     }
 }
@@ -104,7 +105,7 @@ const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
     }
 }
 
-/// The code for a client's leader epoch that is not the broker's.
+/// The code for a client's leader epoch that differs from the broker's.
 pub(super) const fn of_epoch(mismatch: EpochMismatch) -> ErrorCode {
     match mismatch {
         EpochMismatch::Fenced => ErrorCode::FENCED_LEADER_EPOCH,
@@ -121,7 +122,7 @@ pub(super) const fn of_not_hosted(reason: NotHosted) -> ErrorCode {
     }
 }
 
-/// The code for a replica that does not go to another directory.
+/// The code for a replica that cannot move to another directory.
 pub(super) const fn of_alter_directory(
     error: AlterDirectoryError,
     partition_is_known: bool,
@@ -135,7 +136,7 @@ pub(super) const fn of_alter_directory(
     }
 }
 
-/// The code for a partition that could not be read.
+/// The code for a failed read.
 pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
     match failure {
         ReadFailure::NotFound(code) => *code,
@@ -147,7 +148,7 @@ pub(super) const fn of_read(failure: &ReadFailure) -> ErrorCode {
     }
 }
 
-/// The code for records that were not deleted.
+/// The code for a failed DeleteRecords.
 pub(super) const fn of_delete(failure: &DeleteFailure) -> ErrorCode {
     match failure {
         DeleteFailure::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -157,7 +158,7 @@ pub(super) const fn of_delete(failure: &DeleteFailure) -> ErrorCode {
     }
 }
 
-/// The code for a coordinator that did not decide.
+/// The code for an error of a coordinator.
 pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
     match error {
         CoordinatorError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
@@ -167,11 +168,11 @@ pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
     }
 }
 
-/// The same for a fetch of committed offsets.
+/// The same for OffsetFetch.
 pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
     match error {
-        // Consumers older than 3.9 give up on the code for this in the answer to OffsetFetch; on being
-        // told to look for the coordinator again they do the same as for it elsewhere.
+        // Consumers older than 3.9 fail on this code in an OffsetFetch response. If they get NOT_COORDINATOR, they
+        // look for the coordinator again, which is what this code means elsewhere.
         CoordinatorError::NotAvailable => ErrorCode::NOT_COORDINATOR,
         CoordinatorError::NotCoordinator
         | CoordinatorError::Loading
@@ -179,8 +180,8 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
     }
 }
 
-/// The same for a member's heartbeat. While its group is being loaded there is nothing that the member has to do: its
-/// session begins anew afterwards.
+/// The same for Heartbeat. While its group is loading the member need not do anything: its session starts again
+/// afterwards.
 pub(super) const fn of_heartbeat(error: CoordinatorError) -> ErrorCode {
     match error {
         CoordinatorError::Loading => ErrorCode::NONE,
@@ -190,7 +191,7 @@ pub(super) const fn of_heartbeat(error: CoordinatorError) -> ErrorCode {
     }
 }
 
-/// The code for a fetch session that cannot go on.
+/// The code for a fetch session that cannot continue.
 pub(super) const fn of_session(error: SessionError) -> ErrorCode {
     match error {
         SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
@@ -199,7 +200,7 @@ pub(super) const fn of_session(error: SessionError) -> ErrorCode {
     }
 }
 
-/// The code for a controller that did not decide.
+/// The code for an error of the controller.
 pub(super) const fn of_cluster(error: ClusterError) -> ErrorCode {
     match error {
         // Clients look for the controller again and repeat.
@@ -209,7 +210,7 @@ pub(super) const fn of_cluster(error: ClusterError) -> ErrorCode {
     }
 }
 
-/// A record of the metadata log that only Kafka acts on cannot be told.
+/// Metadata records that only Kafka uses cannot be described.
 pub(super) fn unreadable(error: &DecodeError) -> Refusal {
     Refusal::new(
         ErrorCode::UNKNOWN_SERVER_ERROR,
@@ -217,7 +218,7 @@ pub(super) fn unreadable(error: &DecodeError) -> Refusal {
     )
 }
 
-/// The code for a partition whose leader stays.
+/// The code for an election that has no effect.
 pub(super) const fn of_election(failure: ElectionFailure) -> ErrorCode {
     match failure {
         ElectionFailure::NoSuchTopic | ElectionFailure::NoSuchPartition => {
@@ -229,7 +230,7 @@ pub(super) const fn of_election(failure: ElectionFailure) -> ErrorCode {
     }
 }
 
-/// The code for a partition whose replicas stay.
+/// The code for a reassignment that is refused.
 pub(super) const fn of_reassignment(failure: &ReassignmentFailure) -> ErrorCode {
     match failure {
         ReassignmentFailure::NoSuchTopic | ReassignmentFailure::NoSuchPartition => {
@@ -243,11 +244,11 @@ pub(super) const fn of_reassignment(failure: &ReassignmentFailure) -> ErrorCode 
     }
 }
 
-/// There is no topic of this name; perhaps there can be none.
+/// The topic does not exist, or cannot exist.
 pub(super) fn unknown_topic(name: &str) -> Refusal {
     match names::validate(name) {
         Err(refusal) if refusal.code == ErrorCode::INVALID_TOPIC_EXCEPTION => refusal,
-        // Names that only the broker itself may use are unknown, not wrong.
+        // Names of the broker's own topics are unknown, not invalid.
         Err(_) | Ok(()) => Refusal::bare(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     }
 }

@@ -1,4 +1,4 @@
-//! Fetch: the answer has the records as they are in the log, and refers to their bytes instead of copying them.
+//! Fetch: the answer has the records as they are in the log, as references to their bytes instead of copies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +30,14 @@ use super::isolation::{READ_COMMITTED, is_isolation_level};
 use super::leader_hints::LeaderHints;
 use super::route::{Call, Handler};
 
-/// First version with an error for the whole fetch, and with sessions.
+/// The first version with an error for the whole fetch, and with sessions.
 const WITH_ERROR: i16 = 7;
-/// First version that names topics by their ids.
+/// The first version that identifies topics by id.
 const WITH_IDS: i16 = 13;
-/// First version whose answers name current leaders.
+/// The first version whose answers name current leaders.
 const WITH_LEADERS: i16 = 16;
 
-/// Codes for what is in no image.
+/// Codes for topics that are not in the image.
 const NOT_KNOWN: [ErrorCode; 2] = [
     ErrorCode::UNKNOWN_TOPIC_ID,
     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -62,7 +62,7 @@ impl Handler for Fetch {
             return refuse_whole(&call, &request, ErrorCode::UNKNOWN_SERVER_ERROR);
         }
         let asked = Asked::of(&call, &request);
-        // A poll may wait for long: its frame must not wait with it.
+        // A poll may wait for long: it must not keep its frame meanwhile.
         drop(request);
         let now = call.broker.clock.now();
         let begun = call.fetch_sessions.begin(asked.session, asked.changes, now);
@@ -88,9 +88,9 @@ impl Handler for Fetch {
             }
         }
         let session = fetch.session_id();
-        // The next request of the session may begin.
+        // The next request of the session may start.
         drop(fetch);
-        // As with Kafka, what nobody knows comes after what was looked into.
+        // As in Kafka, unknown topics come last.
         answers.sort_by_key(|answer| {
             let code = ErrorCode(answer.data.error_code);
             NOT_KNOWN.iter().position(|unknown| *unknown == code)
@@ -99,7 +99,7 @@ impl Handler for Fetch {
             WITH_LEADERS.. => tell_leaders(&call, &mut answers),
             _ => Vec::new(),
         };
-        // Followers hear from the controller where to find them.
+        // Followers learn from the controller where the leaders are.
         if asked.is_follower {
             leaders.clear();
         }
@@ -107,7 +107,7 @@ impl Handler for Fetch {
     }
 }
 
-/// What a request asks for, without the frame that it came in.
+/// The contents of a request, without its frame.
 struct Asked {
     session: SessionRequest,
     changes: Changes,
@@ -137,7 +137,7 @@ impl Asked {
     }
 }
 
-/// Tells clients that have an old idea of a leadership the new one, and where to find the leaders.
+/// Sends the current leadership to clients with an old one, and the addresses of the leaders.
 fn tell_leaders(call: &Call, answers: &mut [Answer]) -> Vec<NodeEndpoint> {
     let is_outdated = |answer: &&mut Answer| {
         let code = ErrorCode(answer.data.error_code);
@@ -176,7 +176,7 @@ fn refuse(call: &Call, error: SessionError) -> Reply {
     call.reply(&FetchResponse::default().with_error_code(code.0))
 }
 
-/// The same error for everything: told once, and to versions that name topics in each row as well.
+/// The same error for everything: once in the response, and in each row for versions that name topics.
 fn refuse_whole(call: &Call, request: &FetchRequest, code: ErrorCode) -> Reply {
     let row = |partition: &FetchPartition| {
         failed(code)
@@ -201,7 +201,7 @@ fn refuse_whole(call: &Call, request: &FetchRequest, code: ErrorCode) -> Reply {
     })
 }
 
-/// The name of a topic that exists is the image's: many sessions share it.
+/// For an existing topic the name is shared with the image: many sessions use it.
 fn topic_key(image: &Image, name: &str, id: uuid::Uuid, by_id: bool) -> TopicKey {
     if by_id {
         return TopicKey::Id(KafkaUuid(id));
@@ -243,14 +243,14 @@ fn forgotten(image: &Image, request: &FetchRequest, by_id: bool) -> Vec<Partitio
     all
 }
 
-/// Finds what the image knows and this broker hosts.
+/// Finds partitions that the image has and this broker hosts.
 struct TopicFinder<'a> {
     call: &'a Call,
     is_follower: bool,
 }
 
 impl TopicFinder<'_> {
-    /// Clients need a right for each topic. Whether it exists is not told without.
+    /// Clients need a right for each topic. Without it they do not learn whether the topic exists.
     fn permit(&self, topic: &str) -> Result<(), ErrorCode> {
         if self.is_follower {
             return Ok(());
@@ -270,7 +270,7 @@ impl Finder for TopicFinder<'_> {
         }
         let image = self.call.broker.cluster.image();
         let topic = topic_of(&image, topic).ok_or(match topic {
-            // A session remembers the name of a topic that has gone.
+            // A session remembers the name of a deleted topic.
             TopicKey::Id(_) if !was_known => ErrorCode::UNKNOWN_TOPIC_ID,
             TopicKey::Id(_) | TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         })?;
@@ -299,8 +299,8 @@ fn limits(call: &Call, request: &FetchRequest) -> FetchLimits {
     }
 }
 
-/// A row without records. As with Kafka, the list of aborted transactions is empty where nobody knows the
-/// partition and null where it could not be read.
+/// A row without records. As in Kafka, the list of aborted transactions is empty for an unknown partition and null if
+/// it could not be read.
 fn failed(code: ErrorCode) -> PartitionData {
     let is_unknown = NOT_KNOWN.contains(&code);
     PartitionData::default()
@@ -326,7 +326,7 @@ fn data(
         .with_high_watermark(positions.high_watermark.0)
         .with_last_stable_offset(positions.last_stable.0)
         .with_log_start_offset(positions.log_start.0)
-        // Only who asked for committed records is told of aborted ones.
+        // Aborted transactions are only sent to read_committed consumers.
         .with_aborted_transactions(is_committed.then(|| aborted.iter().map(told).collect()));
     if let Some((epoch, end)) = diverging {
         data = data.with_diverging_epoch(

@@ -1,10 +1,10 @@
-//! A fetch response as a list of parts: what the protocol crate encodes, and between it the records
-//! themselves: small ones from memory, the others as ranges of segment files. Record bytes are most of what a
-//! broker sends; copying them into an encode buffer would be most of what it does.
+//! A fetch response as a list of parts: between the parts that the protocol crate encodes are the records. Small
+//! records are sent from memory, others as ranges of segment files. Record bytes are most of what a broker sends;
+//! copying them into an encode buffer would be most of its work.
 //!
-//! In every version the records are the last field of a partition before its tagged fields, and a
-//! partition with records has no tagged field. So a partition is encoded without its records and
-//! what stands for "no records" at its end is replaced.
+//! In every version the records are the last field of a partition before its tagged fields, and a partition with
+//! records has no tagged fields. So a partition is encoded without its records, and the encoding of "no records" at
+//! its end is replaced.
 //!
 //! ```text
 //!   [header, topic, partition ... length][records][length of tags, next partition ...][records]...
@@ -28,13 +28,13 @@ const NODE_ENDPOINTS: u32 = 0;
 /// One partition of the answer.
 pub(super) struct Answer {
     pub(super) key: PartitionKey,
-    /// All but the records.
+    /// Everything except the records.
     pub(super) data: PartitionData,
     pub(super) records: FetchedRecords,
 }
 
-/// Encodes a successful response of these partitions; those of one topic that follow one another
-/// share that topic's entry. `leaders` are those that partitions refer to.
+/// Encodes a successful response with these partitions; consecutive partitions of one topic share that topic's entry.
+/// `leaders` are the leaders that partitions refer to.
 pub(super) fn encode(
     call: &Call,
     session: i32,
@@ -170,7 +170,7 @@ impl Writer {
         self.bytes.put_u8(value as u8);
     }
 
-    /// The end of the response with its one tagged field, the endpoints of leaders.
+    /// The end of the response with its only tagged field, the endpoints of leaders.
     fn leaders(&mut self, leaders: &[NodeEndpoint], version: i16) -> Result<(), EncodeError> {
         let mut field = Self {
             flexible: true,

@@ -1,8 +1,8 @@
-//! FindCoordinator: which broker coordinates a group; from version 4 on for any number of groups.
+//! FindCoordinator: the broker that coordinates a group; from version 4 on for any number of groups.
 //!
-//! A client that asks about a group is going to use it, so this creates the topic for groups' offsets. Other kinds of
-//! coordinators do not exist here, and a request for one is refused for good (`no_transactions.rs` has more about
-//! transactions).
+//! A client that asks about a group will use it, so this creates the topic for groups' offsets. Other types of
+//! coordinators do not exist here, and a request for one is refused with a permanent error (see `no_transactions.rs`
+//! for transactions).
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
 use super::text::MALFORMED_REQUEST;
 
-/// First version with a text for people.
+/// The first version with an error message.
 const WITH_MESSAGE: i16 = 1;
-/// First version that asks for any number of keys (KIP-699).
+/// The first version with any number of keys (KIP-699).
 const WITH_MANY_KEYS: i16 = 4;
-/// First version that knows of share groups (KIP-932).
+/// The first version with share groups (KIP-932).
 const WITH_SHARE_GROUPS: i16 = 6;
 
 const GROUP: i8 = 0;
@@ -48,7 +48,7 @@ impl Handler for FindCoordinator {
         let permit = |key: &StrBytes| permit(&call, key_type, key);
         let permits: Vec<Found> = keys.iter().map(permit).collect();
         let may_ask = match check(key_type, version) {
-            // Without the topic the look-ups below say so.
+            // Without the topic the look-ups below return the error.
             Ok(()) if permits.iter().any(Result::is_ok) => call
                 .broker
                 .groups
@@ -99,10 +99,10 @@ impl Handler for FindCoordinator {
     }
 }
 
-/// Looks for the hosts of groups.
+/// Looks up the hosts of groups.
 struct LookUp<'a> {
     groups: &'a Groups,
-    /// Whether hosts were looked for that no image speaks of: once is enough for a request.
+    /// Whether hosts that can be started now were looked for: once is enough for a request.
     has_searched: bool,
 }
 
@@ -114,8 +114,7 @@ impl<'a> LookUp<'a> {
         }
     }
 
-    /// Whether the group is hosted here. There is no other broker that could host it: whatever is wrong, asking again
-    /// is the cure.
+    /// Whether the group is hosted here. No other broker could host it: after any error the client should ask again.
     fn hosted(&mut self, group: &str) -> Found {
         let found = if self.has_searched {
             self.groups.hosted_partition(group)
@@ -127,16 +126,16 @@ impl<'a> LookUp<'a> {
     }
 }
 
-/// Whether there is a coordinator, or why there is none.
+/// Whether there is a coordinator, or the error.
 type Found = Result<(), &'static Refusal>;
 
-/// Why there is no coordinator to be named, in Kafka's words where Kafka would say the same.
+/// Why there is no coordinator, with Kafka's message where Kafka has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     code: ErrorCode,
-    /// What versions with one key are told.
+    /// The message for versions with one key.
     message: &'static str,
-    /// What versions with many keys are told.
+    /// The message for versions with many keys.
     message_of_many: &'static str,
 }
 
@@ -177,7 +176,7 @@ static NO_TRANSACTIONS: Refusal = Refusal::new(
     no_transactions::MESSAGE,
     no_transactions::MESSAGE,
 );
-/// Only brokers ask for these, and none of them would be told by a newer version what this one cannot do.
+/// Only brokers send these requests, and a newer version would not help them.
 static NO_SHARE_GROUPS: Refusal = Refusal::new(
     ErrorCode::INVALID_REQUEST,
     "",
@@ -191,7 +190,7 @@ static UNKNOWN_TYPE: Refusal = Refusal::new(
 );
 static NO_SHARE_KEY: Refusal = Refusal::new(ErrorCode::INVALID_REQUEST, MALFORMED_REQUEST, "");
 
-/// Whether the client may know who coordinates this. Coordinators of share groups are for brokers.
+/// Whether the client may see this coordinator. Coordinators of share groups are for brokers.
 fn permit(call: &Call, key_type: i8, key: &str) -> Found {
     let (operation, resource, refusal) = match key_type {
         GROUP => (
@@ -232,7 +231,7 @@ const fn may_be_share(version: i16) -> bool {
     version >= WITH_SHARE_GROUPS
 }
 
-/// Whether `key` names a partition of a share group: group, topic id and partition (KIP-932).
+/// Whether `key` is a partition of a share group: group, topic id and partition (KIP-932).
 fn is_share_key(key: &str) -> bool {
     let mut parts = key.rsplitn(3, ':');
     let partition = parts.next().map(str::parse::<i32>);
@@ -243,7 +242,7 @@ fn is_share_key(key: &str) -> bool {
     )
 }
 
-/// A broker, and where the client finds it.
+/// A broker, and its address for the client.
 #[derive(Clone)]
 struct Node {
     id: NodeId,

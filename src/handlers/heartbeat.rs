@@ -1,4 +1,4 @@
-//! Heartbeat: says that a member of a group is alive.
+//! Heartbeat: keeps a member of a group alive.
 
 use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 

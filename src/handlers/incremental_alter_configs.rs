@@ -41,7 +41,7 @@ impl Handler for IncrementalAlterConfigs {
     }
 }
 
-/// `permit` looks for the right to change loggers.
+/// `permit` checks the right to change loggers.
 fn change(
     resource: &AlterConfigsResource,
     own: i32,
@@ -80,7 +80,7 @@ fn change(
     Ok(ConfigChange::Alter(operations.collect::<Result<_, _>>()?))
 }
 
-/// Levels are set when the broker starts, by one expression for all loggers: there is no logger by name.
+/// Levels are set when the broker starts, by one expression for all loggers: loggers have no names here.
 fn no_logger(configs: &[AlterableConfig]) -> Refusal {
     let Some(first) = configs.first() else {
         return Refusal::bare(ErrorCode::NONE);

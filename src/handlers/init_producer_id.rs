@@ -45,7 +45,7 @@ fn refusal(code: ErrorCode) -> InitProducerIdResponse {
         .with_producer_epoch(-1)
 }
 
-/// Who may write to any topic may do so idempotently.
+/// A client that may write to any topic may use idempotence.
 fn permit(call: &Call, request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
     if let Some(id) = &request.transactional_id {
         return call.permit(Operation::Write, Resource::transactional_id(id));

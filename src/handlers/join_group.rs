@@ -1,4 +1,4 @@
-//! JoinGroup: a member asks to be in the next generation. The answer may take long.
+//! JoinGroup: a member joins the next generation. The answer may take long.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use super::text::{client_host, domain_text, optional_domain_text, optional_wire_
 
 /// First version with a rebalance timeout of its own.
 const WITH_REBALANCE_TIMEOUT: i16 = 1;
-/// First version in which a member is given its id before it joins (KIP-394).
+/// The first version in which a member gets its id before it joins (KIP-394).
 const WITH_KNOWN_MEMBER_ID: i16 = 4;
-/// First version in which there may be no protocol; before, it is empty.
+/// The first version with a nullable protocol; before, it is empty.
 const WITH_NO_PROTOCOL: i16 = 7;
-/// First version in which a leader can be told to keep the assignment (KIP-814).
+/// The first version in which a leader can be told to keep the assignment (KIP-814).
 const WITH_SKIPPED_ASSIGNMENT: i16 = 9;
 
 pub(super) struct JoinGroup;
@@ -65,11 +65,11 @@ impl Handler for JoinGroup {
             rand::random(),
         );
         let decided = call.broker.groups.ask(join);
-        // It may wait for others, and must not keep its frame meanwhile.
+        // It may wait for other members, and must not keep its frame meanwhile.
         drop(request);
         let decided = decided.await;
         let mut reply = reply(decided);
-        // The leader is told what all members say, which is shared with the group until it has been sent.
+        // The leader gets the metadata of all members, which is shared with the group until it has been sent.
         let members = Arc::new(std::mem::take(&mut reply.members));
         let bare = response(call.version, &reply);
         let with_members = |members| bare.clone().with_members(members);
@@ -113,7 +113,7 @@ fn join(
 fn protocol(protocol: &JoinGroupRequestProtocol) -> Protocol {
     Protocol {
         name: domain_text(&protocol.name),
-        // A copy: what is kept as long as the member would keep the whole frame with it.
+        // A copy: a slice would keep the whole frame as long as the member exists.
         metadata: Bytes::copy_from_slice(&protocol.metadata),
     }
 }
@@ -221,7 +221,7 @@ mod tests {
                 protocol_type: Some("consumer".into()),
                 protocol: Some("range".into()),
                 leader: "one".into(),
-                // The machine says so only to those who have said that they understand.
+                // The machine sets this only for clients that support it.
                 skip_assignment: version == 9,
                 member: "one".into(),
                 members: vec![JoinedMember {

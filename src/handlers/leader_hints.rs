@@ -1,5 +1,5 @@
-//! The current leaders beside errors that say that a client's idea of a leadership is old (KIP-951). The answer has each
-//! leader's address once, so the client need not ask for metadata.
+//! The current leaders beside errors for an outdated leadership (KIP-951). The answer has each leader's address once,
+//! so the client need not ask for metadata.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::metadata::{BrokerImage, PartitionImage};
 use super::advertised::Address;
 use super::cluster_view::{ClusterView, wire_id};
 
-/// Collects the leaders that an answer mentions.
+/// Collects the leaders for an answer.
 pub(super) struct LeaderHints<'a> {
     view: ClusterView<'a>,
     mentioned: BTreeMap<NodeId, (&'a BrokerImage, Address)>,
@@ -26,8 +26,8 @@ impl<'a> LeaderHints<'a> {
         }
     }
 
-    /// The leader of a partition and its epoch; from now on its address is part of the answer, if the
-    /// client can find it.
+    /// The leader of a partition and its epoch. Its address becomes part of the answer, if it is visible to the
+    /// client.
     pub(super) fn mention(&mut self, partition: &PartitionImage) -> (BrokerId, i32) {
         let leader = partition.leader;
         if !self.mentioned.contains_key(&leader) {
@@ -39,8 +39,7 @@ impl<'a> LeaderHints<'a> {
         (wire_id(leader), partition.leader_epoch.0)
     }
 
-    /// The addresses of those that were mentioned, by id; `make` gives the form that the API has for
-    /// them: id, host, port and rack.
+    /// The addresses of the collected leaders, by id; `make` builds the API's struct from id, host, port and rack.
     pub(super) fn endpoints<T>(
         self,
         make: fn(BrokerId, StrBytes, i32, Option<StrBytes>) -> T,

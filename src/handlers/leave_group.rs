@@ -60,7 +60,7 @@ fn reply(decided: Result<LeaveReply, CoordinatorError>, asked: Vec<Leaver>) -> L
         members: Vec::new(),
     };
     match decided {
-        // There is no such group: then each of its members is unknown.
+        // The group does not exist: each of its members is unknown.
         Ok(LeaveReply {
             error: ErrorCode::UNKNOWN_MEMBER_ID,
             ..

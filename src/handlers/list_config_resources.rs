@@ -1,7 +1,7 @@
-//! ListConfigResources: the names of the resources that have settings, or can have some.
+//! ListConfigResources: the names of the resources that have or can have settings.
 //!
-//! Version 0 was about client metrics only. Of groups and client metrics, the answer has those with a setting, whether
-//! this broker or Kafka has set it.
+//! Version 0 is about client metrics only. Groups and client metrics are in the answer if they have a setting,
+//! whether this broker or Kafka has set it.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn response(resources: Vec<ConfigResource>) -> ListConfigResourcesResponse {
     ListConfigResourcesResponse::default().with_config_resources(resources)
 }
 
-/// The kinds that are asked for, each once; none where one of them is not known.
+/// The requested types, each once; `None` if one of them is unknown.
 fn wanted(types: &[i8], version: i16) -> Option<Vec<Type>> {
     let known: &[Type] = if version == 0 {
         &[Type::CLIENT_METRICS]
@@ -76,7 +76,7 @@ fn wanted(types: &[i8], version: i16) -> Option<Vec<Type>> {
     Some(known.iter().copied().filter(is_wanted).collect())
 }
 
-/// The resources of a kind of which there are not many; topics are told one by one.
+/// The resources of a type that has few of them; topics are sent one by one.
 fn few(kind: Type, image: &Image, view: &ClusterView<'_>) -> Vec<ConfigResource> {
     match kind {
         Type::BROKER | LOGGER => view

@@ -1,7 +1,7 @@
 //! ListGroups: the groups that this broker coordinates.
 //!
-//! Answers share the coordinators' lists ([`Listing`]) until a group changes. An answer has one reference to each list,
-//! however many groups are in it, and the first answer that has a list pays for it.
+//! Answers share the coordinators' lists ([`Listing`]) until a group changes. An answer has one reference to each
+//! list, however many groups are in it, and the first answer with a list is charged for it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Handler for ListGroups {
 
     async fn handle(call: Call, request: ListGroupsRequest) -> Reply {
         let filter = filter(&request);
-        // Who may describe the cluster sees all groups.
+        // A client that may describe the cluster sees all groups.
         let may_see_all = call.may(Operation::Describe, Resource::CLUSTER);
         let rights = (!may_see_all).then(|| call.rights());
         let lists = call.broker.groups.read_each(group::Registry::listing).await;
@@ -51,11 +51,11 @@ impl Handler for ListGroups {
     }
 }
 
-/// What the rows of the answer are made from.
+/// The data for the rows of the answer.
 struct Answer {
     lists: Vec<Arc<Listing>>,
     filter: ListFilter,
-    /// Where each group needs a right of its own.
+    /// Set if each group needs a right of its own.
     rights: Option<Rights>,
 }
 
@@ -68,7 +68,7 @@ impl Answer {
         self.filter.lets(group) && self.rights.as_ref().is_none_or(may_see)
     }
 
-    /// How many groups are wanted.
+    /// How many groups are selected.
     async fn count(&self) -> usize {
         let mut count = 0;
         let mut pace = Pace::default();
@@ -102,8 +102,8 @@ fn filter(request: &ListGroupsRequest) -> ListFilter {
     )
 }
 
-/// A partition that has gone elsewhere has no groups here; any other failure makes the list incomplete, which the client
-/// must not take for the whole.
+/// A partition that has moved elsewhere has no groups here. Any other failure makes the list incomplete, and the
+/// client must not take it for complete.
 fn complete(
     lists: Vec<Result<Arc<Listing>, CoordinatorError>>,
 ) -> Result<Vec<Arc<Listing>>, ErrorCode> {

@@ -1,4 +1,4 @@
-//! ListOffsets: where a partition begins and ends, and its first offset at or after a time.
+//! ListOffsets: the log start and end of a partition, and its first offset at or after a time.
 
 use std::collections::HashMap;
 
@@ -20,9 +20,9 @@ use super::requested::Numbered;
 use super::route::{Call, Handler};
 use super::streamed::Pace;
 
-/// First version that has an isolation level.
+/// The first version with an isolation level.
 const WITH_ISOLATION: i16 = 2;
-/// First version that carries leader epochs.
+/// The first version with leader epochs.
 const WITH_EPOCHS: i16 = 4;
 
 pub(super) struct ListOffsets;
@@ -30,7 +30,7 @@ pub(super) struct ListOffsets;
 impl Handler for ListOffsets {
     type Request = ListOffsetsRequest;
 
-    /// Version 11 brought a kind of question, and no field.
+    /// Version 11 added a special timestamp, and no field.
     const NEWEST: i16 = 11;
 
     async fn handle(call: Call, request: ListOffsetsRequest) -> Reply {
@@ -39,7 +39,7 @@ impl Handler for ListOffsets {
         let numbers = request.topics.iter().map(|topic| names.number(&topic.name));
         let numbers: Vec<_> = numbers.collect();
         let mut named = named(&request, &numbers);
-        // A topic has one row, and none unless a partition of it was asked for.
+        // A topic has one row, and none unless one of its partitions was named.
         let mut topics = Vec::<ListOffsetsTopicResponse>::new();
         let mut places = HashMap::new();
         let mut pace = Pace::default();
@@ -81,7 +81,7 @@ enum Named {
     Answered,
 }
 
-/// How often the request names each partition, by the number of its topic.
+/// How often the request names each partition, by the index of its topic.
 fn named(request: &ListOffsetsRequest, numbers: &[usize]) -> HashMap<(usize, i32), Named> {
     let mut named = HashMap::new();
     for (topic, number) in request.topics.iter().zip(numbers) {
@@ -151,7 +151,7 @@ fn told(found: &FoundOffset, version: i16) -> ListOffsetsPartitionResponse {
     }
 }
 
-/// What a timestamp on the wire asks for; `None` for what can have no answer without tiered storage.
+/// The query for a timestamp on the wire; `None` if it cannot be answered without tiered storage.
 fn query(timestamp: i64, version: i16) -> Result<Option<OffsetQuery>, ErrorCode> {
     let (query, since) = match timestamp {
         -1 => (Some(OffsetQuery::Latest), 0),
@@ -161,9 +161,9 @@ fn query(timestamp: i64, version: i16) -> Result<Option<OffsetQuery>, ErrorCode>
         -4 => (Some(OffsetQuery::Earliest), 8),
         // The latest tiered offset: nothing is tiered.
         -5 => (None, 9),
-        // The earliest offset that waits for being tiered: nothing does.
+        // The earliest offset that waits for tiering: there is none.
         -6 => (None, 11),
-        // What a later version may mean by it must not be answered as if it were a time.
+        // Special timestamps of later versions must not be answered as if they were times.
         time if time < 0 => return Err(ErrorCode::UNSUPPORTED_VERSION),
         time => (Some(OffsetQuery::ByTime(Timestamp(time))), 0),
     };

@@ -45,7 +45,7 @@ fn response(topics: Vec<OngoingTopicReassignment>) -> ListPartitionReassignments
         .with_topics(topics)
 }
 
-/// The answer to who may not know. Kafka names what was named.
+/// The answer for a client without the right. As in Kafka it has rows for the named topics.
 fn refused(
     denial: Refusal,
     request: &ListPartitionReassignmentsRequest,
@@ -91,7 +91,7 @@ async fn tell_of_all(call: &Call, image: Arc<Image>) -> Reply {
     streamed::rows(call, response, count, rows).await
 }
 
-/// The row of a topic; none where nothing becomes of its partitions.
+/// The row of a topic; `None` if none of its partitions is reassigned.
 fn row<'a>(
     topic: &TopicImage,
     partitions: impl Iterator<Item = (i32, &'a PartitionImage)>,
@@ -123,7 +123,7 @@ mod tests {
     use crate::metadata::MetadataRecord;
     use crate::metadata::record::PartitionChange;
 
-    /// The first partition of `orders` goes from brokers 1 and 2 to 3 and 1.
+    /// The first partition of `orders` moves from brokers 1 and 2 to 3 and 1.
     fn image() -> Image {
         let nodes = |nodes: [i32; 1]| Some(nodes.map(NodeId).to_vec());
         let change = PartitionChange {

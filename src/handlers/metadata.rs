@@ -1,6 +1,7 @@
-//! Metadata: the brokers, and the leader of each partition. The first request of every client.
+//! Metadata: the brokers, and the leader of each partition. It is the first request of every client, apart from
+//! ApiVersions.
 //!
-//! A topic that does not exist is created if both sides want that: the client says so in its request, and the broker in
+//! A topic that does not exist is created if both sides want that: the client in its request, and the broker by
 //! `auto.create.topics.enable`.
 
 use std::collections::{HashMap, HashSet};
@@ -61,7 +62,7 @@ impl Handler for Metadata {
             let missing = missing(&wanted, &image, &rights);
             if !missing.is_empty() {
                 refused = create(&call, &image, missing).await;
-                // The image that has the new topics.
+                // The image with the new topics.
                 image = broker.cluster.image();
             }
         }
@@ -80,7 +81,7 @@ impl Handler for Metadata {
     }
 }
 
-/// Whether something is null that can only be so in later versions; the decoder does not mind.
+/// Whether a field is null that is only nullable in later versions; the decoder accepts it.
 fn has_misplaced_null(request: &MetadataRequest, version: i16) -> bool {
     match &request.topics {
         None => version == 0,
@@ -88,7 +89,7 @@ fn has_misplaced_null(request: &MetadataRequest, version: i16) -> bool {
     }
 }
 
-/// What a request is about.
+/// The topics of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     AllTopics,
@@ -100,19 +101,18 @@ enum Wanted {
 enum Topic {
     Named(TopicName),
     Identified(Uuid),
-    /// By neither name nor id.
+    /// Has neither a name nor an id.
     Nothing,
 }
 
-/// How the answer is to be.
+/// The options for the answer.
 struct Asked {
     version: i16,
     cluster_operations: bool,
     topic_operations: bool,
 }
 
-/// What the request names, everything once. Version 0 has no other way to ask for all topics than to
-/// name none.
+/// The topics that the request names, each once. In version 0 an empty list means all topics.
 fn wanted(
     topics: Option<Vec<MetadataRequestTopic>>,
     version: i16,
@@ -123,14 +123,14 @@ fn wanted(
     if version == 0 && topics.is_empty() {
         return Ok(Wanted::AllTopics);
     }
-    // Versions 10 and 11 have a place for ids, but brokers have looked at it from 12 on only.
+    // Versions 10 and 11 have a field for ids, but brokers use it only from version 12 on.
     let is_refused = |topic: &MetadataRequestTopic| {
         version < 12 && (topic.name.is_none() || !topic.topic_id.is_nil())
     };
     if topics.iter().any(is_refused) {
         return Err(refusal(&topics));
     }
-    // Where one topic is named by its id, all are expected to be.
+    // If one topic is identified by id, all must be.
     let by_id = topics.iter().any(|topic| !topic.topic_id.is_nil());
     let (mut names, mut ids) = (HashSet::new(), HashSet::new());
     let once = topics.into_iter().filter_map(|topic| match topic.name {
@@ -142,12 +142,12 @@ fn wanted(
     Ok(Wanted::Topics(once.collect()))
 }
 
-/// A copy of `value`, unless it has been seen.
+/// A copy of `value`, unless it occurred before.
 fn first<T: Clone + Eq + Hash>(seen: &mut HashSet<T>, value: &T) -> Option<T> {
     seen.insert(value.clone()).then(|| value.clone())
 }
 
-/// The answer to a request that cannot be read as one about topics.
+/// The answer to an invalid request.
 fn refusal(topics: &[MetadataRequestTopic]) -> MetadataResponse {
     let row = |topic: &MetadataRequestTopic| {
         MetadataResponseTopic::default()
@@ -158,7 +158,7 @@ fn refusal(topics: &[MetadataRequestTopic]) -> MetadataResponse {
     MetadataResponse::default().with_topics(topics.iter().map(row).collect())
 }
 
-/// The topics that could be created for this request, of those that the client may see.
+/// The missing topics that could be created for this request, as far as the client may see them.
 fn missing<'a>(wanted: &'a Wanted, image: &Image, rights: &Rights) -> Vec<&'a str> {
     let Wanted::Topics(topics) = wanted else {
         return Vec::new();
@@ -173,7 +173,7 @@ fn missing<'a>(wanted: &'a Wanted, image: &Image, rights: &Rights) -> Vec<&'a st
         .collect()
 }
 
-/// Creates the topics that the client may create. Returns the names that are refused and why.
+/// Creates the topics that the client may create. Returns the names that were refused, with the reasons.
 async fn create(call: &Call, image: &Image, names: Vec<&str>) -> HashMap<String, ErrorCode> {
     let may_create_any = call.may(Operation::Create, Resource::CLUSTER);
     let may_create =
@@ -185,7 +185,7 @@ async fn create(call: &Call, image: &Image, names: Vec<&str>) -> HashMap<String,
     refused
 }
 
-/// What the answer is made from.
+/// The data for the answer.
 struct Answer {
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
@@ -210,7 +210,7 @@ impl Answer {
                 .with_port(address.port)
                 .with_rack(broker.rack.clone().map(StrBytes::from_string))
         });
-        // From version 11 on DescribeCluster answers this question.
+        // From version 11 on DescribeCluster has this information.
         let cluster_operations =
             if self.asked.cluster_operations && (8..=10).contains(&self.asked.version) {
                 self.rights.cluster_operations()
@@ -225,7 +225,7 @@ impl Answer {
             .with_cluster_authorized_operations(cluster_operations)
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     async fn count(&self, wanted: &Wanted) -> usize {
         match wanted {
             Wanted::Topics(topics) => topics.len(),
@@ -245,8 +245,8 @@ impl Answer {
         self.rights.may(Operation::Describe, topic)
     }
 
-    /// The topic that is meant, or the row that says what is wrong with it. Whether there is a topic of a name is told
-    /// to those alone who may see it; the name that an id stands for, too.
+    /// The topic, or the row with its error. Only clients with the right to describe a topic learn whether it exists,
+    /// and which name belongs to an id.
     fn find(&self, wanted: &Topic) -> Result<&Arc<TopicImage>, MetadataResponseTopic> {
         let row = |code: ErrorCode, name| {
             MetadataResponseTopic::default()
@@ -283,7 +283,7 @@ impl Answer {
         row.with_topic_authorized_operations(self.topic_operations(name))
     }
 
-    /// The row of a topic, with these partitions.
+    /// The row of a topic with these partitions.
     fn topic(
         &self,
         topic: &TopicImage,
@@ -335,8 +335,7 @@ impl Answer {
             .with_offline_replicas(view.offline_replicas(partition))
     }
 
-    /// Version 0 has no word for replicas that are offline: they are left out and reported as an
-    /// error.
+    /// Version 0 has no field for offline replicas: they are omitted and reported as an error.
     fn shown(&self, view: &ClusterView<'_>, replicas: &[NodeId]) -> Vec<BrokerId> {
         if self.asked.version > 0 {
             return wire_ids(replicas);
@@ -358,14 +357,14 @@ impl Answer {
     }
 }
 
-/// The rows of an answer, one after another.
+/// Iterates over the rows of an answer.
 #[derive(Clone)]
 struct Rows {
     answer: Arc<Answer>,
     wanted: Arc<Wanted>,
-    /// How many of those that the request names have been told.
+    /// How many of the named topics have been returned.
     told: usize,
-    /// The rest, where all topics are told.
+    /// The remaining topics, if all are requested.
     all: AllTopics,
 }
 
@@ -395,7 +394,7 @@ impl Iterator for Rows {
     }
 }
 
-/// The row of one topic: whole, or where it has very many partitions one after another.
+/// The row of one topic, or, if it has very many partitions, the parts of the row one after another.
 #[derive(Clone)]
 struct Row {
     answer: Arc<Answer>,

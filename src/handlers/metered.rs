@@ -1,8 +1,8 @@
-//! What a request costs, known before it is paid.
+//! The memory cost of a request, known before the memory is used.
 //!
-//! A request of one megabyte can be a million entries, and an entry of one byte can become a hundred bytes of memory
-//! when it is decoded, worked on and answered. So each route says in the table ([`super::ROUTES`]) how many fields a
-//! request may have and what a field costs at most: its [`Bound`].
+//! A request of one megabyte can have a million entries, and an entry of one byte can take a hundred bytes of memory
+//! when it is decoded, processed and answered. So each route in the table ([`super::ROUTES`]) declares how many
+//! fields a request may have and the maximum cost of a field: its [`Bound`].
 //!
 //! ```text
 //!   frame of n bytes ──► Bound::most(n)        set aside before the request is started
@@ -14,40 +14,41 @@
 //! # What is counted
 //!
 //! The protocol crate reads a message value by value, so the buffer that it reads from can count. A *field* is one
-//! read of at least one byte: an integer, a length, the bytes of a text. There is no entry without one, and no field
-//! without a byte. One kind of field costs more than others: unknown tagged fields lie in a map, and a map that is not
-//! empty allocates [`MAP`] bytes for its first entry. The buffer does not see maps, only the reads that every first
-//! entry consists of: a count that is not zero, a tag, a size, the value. Whatever looks like that is charged for a map.
-//! Sometimes something else looks like that (a long text behind a byte). The request is then charged for more than it needs.
+//! read of at least one byte: an integer, a length, the bytes of a string. Every entry has at least one field, and
+//! every field has at least one byte. One kind of field costs more than others: unknown tagged fields are stored in a
+//! map, and the first entry of a map allocates [`MAP`] bytes. The buffer does not see maps, only the reads of a first
+//! entry: a count that is not zero, a tag, a size, the value. Every such sequence is charged for a map. Sometimes
+//! something else has the same pattern (a long string behind a byte). Then the request is charged for more than it
+//! needs.
 //!
-//! Beside fields there are bytes: a name is copied into a command, an answer and perhaps an error message. Records
-//! are neither copied nor made into fields, so they do not count (`produce/beside_records.rs`).
+//! Bytes are counted besides fields: a name is copied into a command, an answer and perhaps an error message. Records
+//! are neither copied nor turned into fields, so they do not count (`produce/beside_records.rs`).
 //!
-//! An array that claims more entries than there are costs nothing: the allocator reserves lazily, the decoder fails at
-//! the end of the frame, and no entry can be there without a field that was counted.
+//! An array that claims more entries than it has costs nothing: the allocator reserves lazily, the decoder fails at
+//! the end of the frame, and every real entry has a field that was counted.
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
 
-/// Bytes that the first entry of a map of unknown tagged fields allocates: a node of a B-tree, with what the allocator
-/// needs beside it.
+/// The memory for the first entry of a map of unknown tagged fields: a node of a B-tree, including the allocator's
+/// overhead.
 const MAP: usize = 448;
-/// The fewest bytes that such a map can have on the wire: count, tag and size.
+/// The minimum size of such a map on the wire: count, tag and size.
 const LEAST_MAP: usize = 3;
-/// Bytes of memory for any request: its future, its place in the queue of a coordinator, an answer without rows.
+/// The memory of any request: its future, its place in the queue of a coordinator, an answer without rows.
 const BASE: usize = 8 * 1024;
 
-/// How much requests of an API may have in them, and what that costs.
+/// How many fields requests of an API may have, and their cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bound {
-    /// The most fields. Some multiple of what anybody sends who means it.
+    /// The maximum number of fields: a multiple of what real clients send.
     fields: usize,
-    /// Bytes of memory for each field: decoded, worked on, answered.
+    /// Bytes of memory for each field: decoded, processed, answered.
     each: usize,
     /// Bytes of memory for any request.
     base: usize,
-    /// How often the bytes of the request are copied, at most: names into commands, answers and error messages.
+    /// How often the bytes of the request are copied at most: into commands, answers and error messages.
     copies: usize,
 }
 
@@ -62,7 +63,8 @@ impl Bound {
         }
     }
 
-    /// The same for an API whose answers depend on more than the request: as much of them as is in memory at a time.
+    /// The same for an API whose answers depend on more than the request: the part of an answer that is in memory at
+    /// a time.
     pub(super) const fn with_answer(self, bytes: usize) -> Self {
         Self {
             base: BASE + bytes,
@@ -70,17 +72,17 @@ impl Bound {
         }
     }
 
-    /// The most fields that are taken.
+    /// The maximum number of fields.
     pub(super) const fn fields(&self) -> usize {
         self.fields
     }
 
-    /// The most memory that a request can need beside its frame, of which `size` bytes count.
+    /// The maximum memory that a request can need besides its frame, of which `size` bytes count.
     pub(super) const fn most(&self, size: usize) -> usize {
         let densest = self.each + MAP / LEAST_MAP + 1;
         let by_size = size.saturating_mul(densest);
         let by_fields = self.fields.saturating_mul(self.each);
-        // The decoder ends behind the read that goes beyond the bound.
+        // The decoder stops behind the read that exceeds the bound.
         let decoded = if by_size < by_fields {
             by_size
         } else {
@@ -92,18 +94,18 @@ impl Bound {
     }
 }
 
-/// The body of a request, which counts what is read from it. When that is more than the bound allows, it seems to be at
-/// its end: the decoder fails.
+/// The body of a request, which counts the reads. When they exceed the bound, it pretends to be at its end: the
+/// decoder fails.
 #[derive(Debug)]
 pub(super) struct Metered {
     bytes: Bytes,
     bound: Bound,
     /// How many of the bytes may become entries or be copied.
     counted: usize,
-    /// What has been read costs so much, copies aside.
+    /// The cost of the reads so far, without copies.
     decoded: usize,
-    /// How many single bytes were read since anything else was, and whether one of those that are at least two back
-    /// was not zero.
+    /// How many single bytes were read since the last other read, and whether one of them, at least two back, was not
+    /// zero.
     run: usize,
     last: [u8; 2],
     run_has_count: bool,
@@ -123,23 +125,23 @@ impl Metered {
         }
     }
 
-    /// Reads a message; nothing when it cannot be read, or has more in it than the route takes.
+    /// Reads a message; `None` when it cannot be decoded, or has more fields than the route allows.
     pub(super) fn decode<M: Decodable>(&mut self, version: i16) -> Option<M> {
         let message = M::decode(self, version).ok()?;
         (!self.is_exceeded()).then_some(message)
     }
 
-    /// Whether there was more to read than the route takes.
+    /// Whether there were more fields than the route allows.
     pub(super) const fn is_exceeded(&self) -> bool {
         self.decoded > self.bound.fields.saturating_mul(self.bound.each)
     }
 
-    /// Of what was read, no more than so many bytes are copied: the rest of the frame is not looked at.
+    /// Sets the maximum number of copied bytes: the rest of the frame is not used.
     pub(super) fn copies_at_most(&mut self, bytes: usize) {
         self.counted = self.counted.min(bytes);
     }
 
-    /// Bytes of memory that what was read may need until it has been answered.
+    /// Bytes of memory that the decoded fields may need until the request has been answered.
     pub(super) const fn memory(&self) -> usize {
         self.bound
             .base
@@ -153,7 +155,7 @@ impl Metered {
         }
     }
 
-    /// A single byte was read: perhaps one of a count, a tag or a size.
+    /// A single byte was read: it may belong to a count, a tag or a size.
     const fn continue_run(&mut self, byte: u8) {
         self.run = self.run.saturating_add(1);
         self.run_has_count |= self.last[0] != 0;
@@ -258,12 +260,12 @@ mod tests {
         // The tag, the size, and the bytes of the value if there are any.
         assert_eq!(decode(&[1, 9, 0]), without + 2 + MAP);
         assert_eq!(decode(&[1, 9, 2, 5, 5]), without + 3 + MAP);
-        // Numbers may be longer than they need to be.
+        // Varints may be longer than necessary.
         assert_eq!(
             decode(&[0x81, 0x80, 0, 0x80, 0, 0x80, 0]),
             without + 6 + MAP
         );
-        // Several in one map allocate no more than their fields pay for.
+        // Several entries in one map allocate no more than their fields are charged for.
         assert_eq!(decode(&[2, 8, 0, 9, 0]), without + 4 + MAP);
     }
 

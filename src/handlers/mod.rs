@@ -1,16 +1,16 @@
-//! Floor 7: Kafka's APIs, one file each, or one for several that have one answer.
+//! Floor 7: Kafka's APIs, one file each, or one file for several APIs with a common answer.
 //!
-//! Owns: the route table, the session of a connection, the rights that each API asks for, and the translation between
-//! messages and the domain values of the rooms below. A handler makes domain values of its request, calls one floor
-//! down and translates the result. [`errors`] is the place where errors become Kafka's codes, and [`ask`] the only way to
-//! the controller.
+//! Owns: the route table, the session of a connection, the rights that each API checks, and the translation between
+//! messages and the domain values of the rooms below. A handler turns its request into domain values, calls one floor
+//! down and translates the result. [`errors`] is the place where errors become Kafka's codes, and [`ask`] is the only
+//! way to the controller.
 //!
 //! Must not: keep state, take locks, touch the disk, or start tasks.
 //!
 //! # What a client may do
 //!
-//! A handler asks whether the client has the rights that Kafka asks for, by [`authorize`], before it does anything with
-//! what the rights are about. `checks.rs` is the table of all of them, and `denial_tests` denies each.
+//! A handler checks the rights that Kafka checks, by [`authorize`], before it uses the resources. `checks.rs` has the
+//! table of all rights, and `denial_tests` denies each of them.
 //!
 //! # What a request may cost
 //!
@@ -28,8 +28,8 @@
 //!
 //! # Reading order
 //!
-//! [`ROUTES`] (what is served), [`router`] (how a request finds its handler), [`route`] (what every handler has), then any
-//! handler; [`produce`] and [`fetch`] are the two that are not plain request and answer.
+//! [`ROUTES`] (the served APIs), [`router`] (how a request finds its handler), [`route`] (what every handler has),
+//! then any handler; [`produce`] and [`fetch`] are the two that are more than plain request and answer.
 
 mod acls;
 mod advertised;
@@ -109,18 +109,19 @@ use metered::Bound;
 pub use route::{Call, Context, Route};
 pub use router::Router;
 
-/// What is in memory of an answer that is made when the socket takes it, and what is being made of it.
+/// The memory of an answer that is produced when the socket takes it: its next piece, and the rows that are being
+/// built.
 const PIECES: usize = 160 * 1024;
-/// A group and its first member, before they are counted as such.
+/// A group and its first member, besides their counted fields.
 const NEW_GROUP: usize = 8 * 1024;
 /// A list of APIs or of brokers.
 const LIST: usize = 16 * 1024;
 /// A page of DescribeTopicPartitions.
 const PAGE: usize = 1024 * 1024;
 
-/// Everything that is answered, with how many fields a request may have and the bytes of memory that each costs. Dispatch
-/// and the ApiVersions answer both read this table, so what is advertised is what is served; what can only be refused is
-/// not advertised.
+/// All answered APIs, with the maximum number of fields of a request and the memory that each field takes. Dispatch
+/// and the ApiVersions answer both use this table, so the advertised APIs are the served ones; APIs that are always
+/// refused are not advertised.
 pub static ROUTES: &[Route] = &[
     Route::to::<produce::Produce>(Bound::new(160_000, 160)),
     Route::to::<fetch::Fetch>(Bound::new(400_000, 130)),

@@ -1,9 +1,9 @@
-//! Transactions are not served yet, and a client that asks for one is told so at once.
+//! Transactions are not served yet, and clients that ask for one get an error at once.
 //!
-//! Only one of the codes that could say so ends every client's attempts. On `COORDINATOR_NOT_AVAILABLE` all of them ask
-//! again for as long as their user waits; on `UNSUPPORTED_VERSION` or `INVALID_REQUEST` some do (librdkafka looks for another
-//! coordinator). `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` is final for Java, librdkafka and franz-go. Its text is about
-//! permission, so a log line says what is meant.
+//! Only one of the possible codes ends the attempts of every client. On `COORDINATOR_NOT_AVAILABLE` all of them try
+//! again until their user's timeout; on `UNSUPPORTED_VERSION` or `INVALID_REQUEST` some do (librdkafka looks for
+//! another coordinator). `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` is final for Java, librdkafka and franz-go. Its text
+//! is about permission, so a log line has the real reason.
 
 use crate::base::{ErrorCode, limited};
 
@@ -11,10 +11,10 @@ use super::route::Call;
 
 /// The code for a transactional id.
 pub(super) const REFUSAL: ErrorCode = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-/// The text beside it, where there is a place for one.
+/// The error message, where there is a field for it.
 pub(super) const MESSAGE: &str = "This broker does not serve transactions.";
 
-/// Says in the log that somebody asked.
+/// Logs that a client asked for a transaction.
 pub(super) fn tell(call: &Call) {
     limited!(
         warn,

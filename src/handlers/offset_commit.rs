@@ -1,4 +1,4 @@
-//! OffsetCommit: stores a group's offsets. Topics are named in old versions, and identified by id in new ones.
+//! OffsetCommit: stores a group's offsets. Old versions name topics, new ones identify them by id.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use super::route::{Call, Handler};
 use super::text::{domain_text, optional_domain_text};
 use super::topic_ids;
 
-/// Last version in which the client says how long its offsets are to be kept.
+/// The last version with a retention time.
 const LAST_WITH_RETENTION: i16 = 4;
-/// First version that knows of groups that do not exist (KIP-848).
+/// The first version with an error for groups that do not exist (KIP-848).
 const WITH_GROUP_ID_NOT_FOUND: i16 = 9;
-/// First version that names topics by id (KIP-848). The protocol crate cannot read such requests yet.
+/// The first version that identifies topics by id (KIP-848). The protocol crate cannot read such requests yet.
 const WITH_TOPIC_IDS: i16 = 10;
 
 pub(super) struct OffsetCommit;
@@ -44,7 +44,7 @@ impl Handler for OffsetCommit {
                 (Vec::new(), vec![Some(code); partitions.sum()])
             }
         };
-        // The log may be slow, and nobody who waits for it is to keep its frame.
+        // The log may be slow, and requests that wait for it must not keep their frames.
         let asked = asked(&request);
         let commit = (!offsets.is_empty()).then(|| {
             let count = offsets.len();
@@ -67,7 +67,7 @@ struct Asked {
     partitions: Vec<i32>,
 }
 
-/// The topics of the request. Kafka's answer is made of partitions: a topic without any does not occur in it.
+/// The topics of the request. Kafka builds its answer from partitions: a topic without any is not in it.
 fn asked(request: &OffsetCommitRequest) -> Vec<Asked> {
     let topics = request.topics.iter();
     topics
@@ -84,8 +84,7 @@ fn asked(request: &OffsetCommitRequest) -> Vec<Asked> {
         .collect()
 }
 
-/// Finds the topics of the request: what is to be committed, and for each of the request's partitions
-/// why it is not, if it is not.
+/// Looks up the topics of the request. Returns the offsets to be committed, and the error for each refused partition.
 fn check(
     image: &Image,
     request: &OffsetCommitRequest,
@@ -143,7 +142,7 @@ fn commit(
     }
 }
 
-/// What became of each of the `count` offsets that were given to the coordinator.
+/// The result of each of the `count` offsets that were sent to the coordinator.
 fn codes(
     version: i16,
     decided: Result<CommitOffsetsReply, CoordinatorError>,
@@ -165,7 +164,7 @@ fn codes(
     }
 }
 
-/// The answer in the order of the request: a partition's refusal, or else the next of `codes`.
+/// The answer in the order of the request: a partition's error, or else the next of `codes`.
 fn response(
     version: i16,
     asked: Vec<Asked>,
@@ -217,7 +216,7 @@ mod tests {
         }
     }
 
-    /// Two partitions of `orders`, one that it does not have, and one of a topic that is not there.
+    /// Two partitions of `orders`, one that it does not have, and one of an unknown topic.
     fn request(version: i16) -> OffsetCommitRequest {
         let topic = |name: &'static str, indexes: &[i32]| {
             let partitions = indexes

@@ -34,7 +34,7 @@ impl Handler for OffsetDelete {
         }
         let permit = |topic: &str| call.permit(Operation::Read, Resource::topic(topic));
         let (partitions, refusals) = check(&call.broker.cluster.image(), &request, permit);
-        // Asked even when no partition is left: there may be something to say about the group.
+        // Called even when no partition is left: there may be an error for the group.
         let asked = call.broker.groups.ask(DeleteOffsets {
             group: domain_text(&request.group_id),
             partitions,
@@ -44,8 +44,7 @@ impl Handler for OffsetDelete {
     }
 }
 
-/// Finds the topics of the request: what is to be forgotten, and for each of the request's partitions
-/// why it is not, if it is not.
+/// Looks up the topics of the request. Returns the offsets to be deleted, and the error for each refused partition.
 fn check(
     image: &Image,
     request: &OffsetDeleteRequest,
@@ -80,7 +79,7 @@ fn reply(decided: Result<DeleteOffsetsReply, CoordinatorError>) -> DeleteOffsets
     })
 }
 
-/// The answer in the order of the request: a partition's refusal, or else the next of the reply.
+/// The answer in the order of the request: a partition's error, or else the next of the reply.
 fn response(
     request: &OffsetDeleteRequest,
     refusals: &[Option<ErrorCode>],
@@ -96,7 +95,7 @@ fn response(
         _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
     };
     let mut topics = Vec::with_capacity(request.topics.len());
-    // Kafka's answer is made of partitions: a topic without any does not occur in it.
+    // Kafka builds its answer from partitions: a topic without any is not in it.
     let with_partitions = |topic: &&OffsetDeleteRequestTopic| !topic.partitions.is_empty();
     for asked in request.topics.iter().filter(with_partitions) {
         let partition = |asked: &OffsetDeleteRequestPartition| {

@@ -1,12 +1,12 @@
-//! OffsetFetch: the committed offsets of a group, from version 8 on of several groups. Topics are named in old versions,
-//! and identified by id in new ones.
+//! OffsetFetch: the committed offsets of a group, from version 8 on of several groups. Old versions name topics, new
+//! ones identify them by id.
 //!
-//! It makes no difference whether a client asks for stable offsets: the coordinator answers when everything that it
-//! decided before is durable, and no transaction commits offsets. Member ids and epochs (version 9) belong to groups of
-//! a kind that is not served.
+//! A request for stable offsets makes no difference: the coordinator answers when all its earlier decisions are
+//! durable, and transactions cannot commit offsets yet. Member ids and epochs (version 9) belong to group types that
+//! are not served.
 //!
-//! A group may be named many times, and may have very many offsets: it is looked up once, and [`rows`] makes the rows of
-//! the answer when the socket takes them.
+//! A group may be named many times, and may have very many offsets: it is looked up once, and [`rows`] produces the
+//! rows of the answer when the socket takes them.
 
 mod rows;
 
@@ -38,11 +38,11 @@ use super::topic_ids;
 
 /// First version with an error for the whole group.
 const WITH_GROUP_ERROR: i16 = 2;
-/// First version that may ask for all topics; the decoder lets earlier ones do it, too.
+/// The first version that may ask for all topics; the decoder accepts this in earlier ones, too.
 const WITH_ALL_TOPICS: i16 = 2;
-/// First version that asks for any number of groups (KIP-709).
+/// The first version with any number of groups (KIP-709).
 const WITH_MANY_GROUPS: i16 = 8;
-/// First version that names topics by id (KIP-848). The protocol crate cannot read such requests yet.
+/// The first version that identifies topics by id (KIP-848). The protocol crate cannot read such requests yet.
 const WITH_TOPIC_IDS: i16 = 10;
 
 pub(super) struct OffsetFetch;
@@ -90,7 +90,7 @@ impl Handler for OffsetFetch {
     }
 }
 
-/// Sends what is told about each group, for each time that it was asked for.
+/// Sends the result of each group, once for each time that it is named.
 async fn reply(call: &Call, told: Vec<Arc<Answer>>, order: Vec<u32>) -> Reply {
     let version = call.version;
     if version >= WITH_MANY_GROUPS {
@@ -129,13 +129,13 @@ fn of_one_group(
     }
 }
 
-/// Each group whose topics are all asked for once, and which of the rest each row of the answer is about.
+/// Each group whose topics are all requested once, and for each row of the answer the index of its group.
 fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
     let mut places = HashMap::new();
     let mut once = Vec::<Wanted>::new();
     let mut order = Vec::with_capacity(wanted.len());
     for one in wanted {
-        // There are fewer than the route takes fields.
+        // The number is limited by the route's number of fields.
         let next = u32::try_from(once.len()).unwrap_or(u32::MAX);
         let place = if one.topics.is_none() {
             *places.entry(Arc::clone(&one.group)).or_insert(next)
@@ -150,7 +150,7 @@ fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
     (once, order)
 }
 
-/// A group, and the topics that are asked for; none given means all.
+/// A group, and the requested topics; `None` means all.
 struct Wanted {
     group: Arc<str>,
     topics: Option<Vec<OffsetFetchRequestTopics>>,
@@ -181,7 +181,7 @@ fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
 }
 
 impl Wanted {
-    /// What the coordinator is to be asked for.
+    /// The query for the coordinator.
     fn partitions(&self, topics: &Topics) -> Option<Vec<(TopicPartition, TopicId)>> {
         let mut partitions = Vec::new();
         for wanted in self.topics.as_ref()? {
@@ -197,7 +197,7 @@ impl Wanted {
     }
 }
 
-/// The topics, as a client of a version may see them.
+/// The requested topics, as far as the client may see them.
 struct Topics {
     image: Arc<Image>,
     version: i16,
@@ -210,8 +210,8 @@ impl Topics {
             .permit(Operation::Describe, Resource::topic(topic))
     }
 
-    /// The name and id of a topic of the request. A name that no topic has may have offsets from the time when there was
-    /// one; an id that no topic has cannot be asked for.
+    /// The name and id of a topic of the request. An unknown name may have offsets from an earlier topic of that
+    /// name; an unknown id cannot be looked up.
     fn find(&self, wanted: &OffsetFetchRequestTopics) -> Result<(Arc<str>, TopicId), ErrorCode> {
         let by_id = self.version >= WITH_TOPIC_IDS;
         let permit = |topic: &str| self.permit(topic);
@@ -224,21 +224,21 @@ impl Topics {
     }
 }
 
-/// What is told about a group.
+/// The result for a group.
 struct Answer {
     group: Arc<str>,
     code: ErrorCode,
     topics: Vec<Topic>,
 }
 
-/// What is told about a topic: by name in old versions, by id in new ones.
+/// The result for a topic: by name in old versions, by id in new ones.
 struct Topic {
     name: TopicName,
     id: Uuid,
     partitions: Vec<Partition>,
 }
 
-/// What is told about a partition.
+/// The result for a partition.
 struct Partition {
     number: i32,
     epoch: LeaderEpoch,
@@ -316,8 +316,8 @@ fn in_order_of_request(
     topics
 }
 
-/// All offsets of a group that the client may see, which come ordered by topic. What was committed in an earlier life of a
-/// topic says nothing about this one, and what no id can be told of is not told by id.
+/// All offsets of a group that the client may see, ordered by topic. Offsets of an earlier topic of the same name are
+/// omitted, and so are offsets without a topic id in versions that use ids.
 fn by_topic(known: &Topics, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
     let mut topics = Vec::new();
     let mut offsets = offsets.into_iter().peekable();
@@ -347,7 +347,7 @@ fn by_topic(known: &Topics, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
     topics
 }
 
-/// Where there is no error for the whole group, each partition has it.
+/// If there is no field for the group's error, each partition has it.
 fn refused(version: i16, wanted: Vec<OffsetFetchRequestTopics>, code: ErrorCode) -> Vec<Topic> {
     if version >= WITH_GROUP_ERROR {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! OffsetForLeaderEpoch: where the records of a leader epoch end. A client learns from it whether the records that it has
+//! OffsetForLeaderEpoch: the end offset of a leader epoch. A client learns from it whether the records that it has
 //! read are still in the log.
 
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;

@@ -36,12 +36,12 @@ use super::{errors, topic_ids};
 
 /// First version whose clients may compress with zstd.
 const WITH_ZSTD: i16 = 7;
-/// First version whose answers name current leaders.
+/// The first version whose answers name current leaders.
 const WITH_LEADERS: i16 = 10;
-/// First version that names topics by their ids.
+/// The first version that identifies topics by id.
 const WITH_IDS: i16 = 13;
 
-/// A request of at most so many partitions may take a moment for each of them.
+/// In a request with at most this many partitions, each of them may take a moment in the handler.
 const SMALL_REQUEST: usize = 8;
 
 pub(super) struct Produce;
@@ -77,7 +77,7 @@ impl Handler for Produce {
     }
 }
 
-/// Without an id there is nothing that could permit the transaction.
+/// Without a transactional id there is nothing to authorize the transaction with.
 fn permit_transaction(call: &Call, request: &ProduceRequest) -> Result<(), ErrorCode> {
     match &request.transactional_id {
         Some(id) => call.permit(Operation::Write, Resource::transactional_id(id)),
@@ -93,12 +93,12 @@ fn is_transactional(request: &ProduceRequest) -> bool {
         .any(|header| header.attributes.is_transactional())
 }
 
-/// What holds for all partitions of a request.
+/// The parameters of a request that apply to all its partitions.
 #[derive(Clone, Copy)]
 struct Terms {
-    /// `None` for a number that means nothing.
+    /// `None` for an invalid number.
     acks: Option<RequiredAcks>,
-    /// Why all of them are refused.
+    /// The error for all of them.
     refused: Option<ErrorCode>,
     /// Whether they are so few that their small batches can be checked here.
     may_check_here: bool,
@@ -106,13 +106,13 @@ struct Terms {
     timeout: Duration,
 }
 
-/// What was started for one topic of the request.
+/// The started appends of one topic of the request.
 struct TopicAppends {
     response: TopicProduceResponse,
     partitions: Vec<(i32, Started)>,
 }
 
-/// What was started for one partition.
+/// The started append of one partition.
 enum Started {
     Refused(ErrorCode),
     Append(Arc<Replica>, PendingAppend),
@@ -165,7 +165,7 @@ fn start_partition(
         .partitions
         .find(topic.id, data.index)
         .map_err(errors::of_not_hosted)?;
-    // Clients do not write coordinators' logs: what they wrote there would be replayed as state.
+    // Clients must not write to coordinators' logs: their records would be replayed as state.
     if is_internal(&topic.name) && call.client_id.as_deref() != Some("__admin_client") {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
@@ -182,17 +182,17 @@ fn start_partition(
     Ok(Started::Append(replica, append.within(terms.timeout)))
 }
 
-/// What the log could store, but this API must not take. A batch that is none is for the log to refuse.
+/// Batches that the log could store, but this API must refuse. Invalid batches are refused by the log.
 fn check_attributes(version: i16, records: &[u8]) -> Result<(), ErrorCode> {
     let Ok(header) = BatchHeader::parse(records) else {
         return Ok(());
     };
     if header.attributes.is_transactional() {
-        // Nobody could end the transaction, and read_committed consumers would wait for that for ever.
-        // Kafka, too, knows no such producer where none has been given its transaction.
+        // Nobody could end the transaction, and read_committed consumers would wait for that for ever. Kafka also
+        // knows no such producer id if none was assigned to a transactional id.
         return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     }
-    // Consumers that have not heard of zstd know it by the version (KIP-110).
+    // Consumers that do not support zstd are recognised by the version (KIP-110).
     if header.attributes.codec() == Ok(Codec::Zstd) && version < WITH_ZSTD {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
     }
@@ -221,7 +221,7 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
         rows.add(response, answers);
     }
     if acks == Some(RequiredAcks::None) {
-        // There is no answer to carry an error: closing is how such a producer learns of it.
+        // There is no answer to carry an error: the producer learns of it when the connection is closed.
         return if failed {
             Reply::close("a produce with acks=0 failed")
         } else {
@@ -238,11 +238,11 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
     call.reply(&response.with_node_endpoints(leaders))
 }
 
-/// The rows of the answer: a topic has one, however often the request names it.
+/// The rows of the answer: one for each topic, however often the request names it.
 #[derive(Default)]
 struct Rows {
     rows: Vec<TopicProduceResponse>,
-    /// Where each topic's row is, once there are two: a request may name very many, and most name one.
+    /// The index of each topic's row, once there are two: a request may name very many topics, but most name one.
     places: HashMap<(TopicName, Uuid), usize>,
 }
 
@@ -269,7 +269,7 @@ impl Rows {
     }
 }
 
-/// Tells producers that have come to the wrong broker who leads, and where to find the leaders.
+/// Sends the current leaders, and their addresses, to producers that have contacted the wrong broker.
 fn tell_leaders(call: &Call, responses: &mut [TopicProduceResponse]) -> Vec<NodeEndpoint> {
     let image = call.broker.cluster.image();
     let mut hints = LeaderHints::new(ClusterView::new(&image, &call.broker.config, &call.peer));
@@ -310,7 +310,7 @@ fn answer(
 ) -> PartitionProduceResponse {
     match result {
         Ok(appended) => appended_at(version, &appended),
-        // It is in the log all the same, and Kafka says where.
+        // It is in the log all the same, and Kafka sends its offset.
         Err(failure @ AppendFailure::AfterAppend(appended, _)) => {
             appended_at(version, &appended).with_error_code(errors::of_append(&failure).0)
         }
@@ -333,7 +333,7 @@ fn answer(
     }
 }
 
-/// Where an append is in the log.
+/// The offsets of an append in the log.
 fn appended_at(version: i16, Appended { info, .. }: &Appended) -> PartitionProduceResponse {
     let answer = PartitionProduceResponse::default()
         .with_base_offset(info.first_offset.0)
@@ -345,7 +345,7 @@ fn appended_at(version: i16, Appended { info, .. }: &Appended) -> PartitionProdu
     }
 }
 
-/// The text for a failure. What Kafka has one for is said in its words, without any of ours before them.
+/// The message for a failure. If Kafka has one, it is sent unchanged.
 fn text(failure: &AppendFailure) -> String {
     match failure {
         AppendFailure::Refused(AppendError::CorruptMessage(reason)) => reason.clone(),
@@ -353,8 +353,8 @@ fn text(failure: &AppendFailure) -> String {
     }
 }
 
-/// Whether the batch was held against what the log has: then Kafka says where the log begins, which is
-/// how a producer sees that what it is asked about has been deleted.
+/// Whether the batch was compared with the state of the log: then Kafka sends the log start offset, from which a
+/// producer sees that the records in question were deleted.
 const fn has_come_to_the_log(failure: &AppendFailure) -> bool {
     match failure {
         AppendFailure::NotEnoughReplicas { .. } => true,

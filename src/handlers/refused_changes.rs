@@ -1,8 +1,8 @@
-//! AlterClientQuotas and AlterUserScramCredentials: both are refused. A limit that is not enforced, or a user that cannot
-//! log in, would protect nobody.
+//! AlterClientQuotas and AlterUserScramCredentials: both are refused. A limit that is not enforced, or a user that
+//! cannot log in, would protect nobody.
 //!
 //! ApiVersions does not list these APIs. Some clients send them all the same (Sarama does not ask which APIs a broker
-//! has), and get the reason, where Kafka would close the connection.
+//! has). They get the reason, where Kafka would close the connection.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ const NO_USERS: &str =
 pub(super) struct AlterClientQuotas;
 pub(super) struct AlterUserScramCredentials;
 
-/// Why nothing is changed, with what there is to say to those who might.
+/// The error of every change, with its message for clients with the right to see it.
 fn refusal(call: &Call, operation: Operation, message: &'static str) -> Refusal {
     match call.permit_or_say(operation, Resource::CLUSTER) {
         Ok(()) => Refusal::new(ErrorCode::UNSUPPORTED_VERSION, message),

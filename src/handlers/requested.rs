@@ -1,8 +1,8 @@
 //! The rows of a request for changes, and the rows of its answer.
 //!
-//! Some rows are refused before the controller is asked: those that are wrong in themselves, those whose name occurs
-//! several times (in one row, as with Kafka), and those that the client has no right to. The controller decides about the
-//! others, and [`Rows::answer`] puts its decisions where they belong.
+//! Some rows are refused before the controller is called: invalid rows, rows whose name occurs several times (they
+//! become one row, as in Kafka), and rows that the client has no right to. The controller decides on the others, and
+//! [`Rows::answer`] inserts its decisions.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -10,12 +10,12 @@ use std::hash::Hash;
 use crate::base::ErrorCode;
 use crate::controller::Refusal;
 
-/// The rows of the answer, named by `K`, of which some are known to be refused.
+/// The rows of the answer, named by `K`; some of them are refused already.
 #[derive(Debug)]
 pub(super) struct Rows<K>(Vec<(K, Option<Refusal>)>);
 
-/// Sorts out what the controller is to decide about. `duplicate` is what is said about a key that several items have, and
-/// `permit` whether the client may ask for the others.
+/// Selects the items for the controller. `duplicate` is the error for a key that several items have, and `permit`
+/// checks the client's right to the others.
 pub(super) fn sort_out<K: Clone + Eq + Hash, T>(
     items: Vec<(K, Result<T, Refusal>)>,
     duplicate: fn(&K) -> &'static str,
@@ -49,12 +49,12 @@ pub(super) fn sort_out<K: Clone + Eq + Hash, T>(
 }
 
 impl<K> Rows<K> {
-    /// The rows with what was decided, in the order in which it was asked for.
+    /// The rows with the decisions, which are in the order of the items.
     pub(super) fn answer<D>(
         self,
         decided: Result<Vec<Result<D, Refusal>>, ErrorCode>,
     ) -> impl Iterator<Item = (K, Result<D, Refusal>)> {
-        // Where there is no decision, every row has the same code.
+        // If there is no decision, every row has the same code.
         let (decided, otherwise) = match decided {
             Ok(decided) => (decided, ErrorCode::UNKNOWN_SERVER_ERROR),
             Err(code) => (Vec::new(), code),
@@ -72,12 +72,12 @@ impl<K> Rows<K> {
     }
 }
 
-/// Numbers for names: a name may be long, so it is looked at once and not for each of its partitions.
+/// Numbers for names: a name may be long, so it is looked up once and not for each of its partitions.
 #[derive(Debug, Default)]
 pub(super) struct Numbered<'a>(HashMap<&'a str, usize>);
 
 impl<'a> Numbered<'a> {
-    /// The number of this name, from 0 on in the order of their first occurrence.
+    /// The number of this name. Numbers start at 0, in the order of first occurrence.
     pub(super) fn number(&mut self, name: &'a str) -> usize {
         let next = self.0.len();
         *self.0.entry(name).or_insert(next)

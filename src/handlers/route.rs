@@ -1,5 +1,5 @@
-//! What every API has: a request on its way ([`Call`]), who answers it ([`Handler`]), and its row of the table
-//! ([`Route`]), which answers for what [`super::metered`] explains.
+//! The common parts of all APIs: a request ([`Call`]), its handler ([`Handler`]), and its row of the table
+//! ([`Route`]), which declares the bounds of [`super::metered`].
 
 use std::fmt;
 use std::future::Future;
@@ -24,48 +24,48 @@ use super::api_names::name;
 use super::metered::{Bound, Metered};
 use super::router::Session;
 
-/// What handlers work on: the floors below, and the few things that live as long as the broker.
+/// The context of handlers: the floors below, and a few objects that live as long as the broker.
 pub struct Context {
     /// The broker's configuration.
     pub config: Arc<BrokerConfig>,
-    /// Metadata, and who decides on it.
+    /// The metadata and the controller.
     pub cluster: Cluster,
     /// Hosted partitions.
     pub partitions: Partitions,
     /// Group coordinators.
     pub groups: Groups,
-    /// Who may do what.
+    /// The authorizer.
     pub authorizer: Arc<dyn Authorizer>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What fetch sessions (KIP-227) remember.
+    /// The fetch sessions (KIP-227).
     pub fetch_sessions: FetchSessions,
 }
 
-/// One request on its way through its handler.
+/// A request that is being handled.
 pub struct Call {
     /// The broker.
     pub broker: Arc<Context>,
     /// The request's version of its API.
     pub version: i16,
-    /// What the client calls itself. A copy: a part of the frame would keep all of it, for as long as a request waits.
+    /// The client id. A copy: a slice would keep the whole frame as long as a request waits.
     pub client_id: Option<StrBytes>,
-    /// Who asks.
+    /// The client's principal.
     pub principal: Principal,
-    /// From where it is asked, and where that came in.
+    /// The client's address and listener.
     pub peer: Arc<Peer>,
     /// The fetch sessions of the connection.
     pub fetch_sessions: Arc<ConnectionSessions>,
-    /// The request as it came, header and body, where the active controller is to answer it: what a broker sends on is
-    /// the client's own bytes. Others have none, since whoever keeps a part of a frame keeps its memory.
+    /// The request's header and body as received, if the active controller must answer it: a broker forwards the
+    /// client's own bytes. Other requests have none, since a slice of a frame keeps all of its memory.
     pub frame: Option<Bytes>,
     correlation_id: i32,
-    /// The version as which the request is read, and an answer that leaves in pieces is written.
+    /// The version for decoding the request, and for encoding an answer that is sent in pieces.
     message_version: i16,
 }
 
 impl Call {
-    /// A request for `route` that begins with `prefix`. `frame` is all of it.
+    /// A request for `route` that starts with `prefix`. `frame` is all of it.
     pub(super) fn new(
         broker: &Arc<Context>,
         session: &Session,
@@ -107,7 +107,7 @@ impl Call {
         }
     }
 
-    /// There is no reply: a field that the version does not have was set, which is a fault of the handler.
+    /// There is no reply: a field that the version does not have was set, which is a bug of the handler.
     pub(super) fn unencodable<R>(&self, error: &dyn fmt::Display) -> Reply {
         crate::base::limited!(
             error,
@@ -119,12 +119,12 @@ impl Call {
         Reply::close("a response could not be encoded")
     }
 
-    /// The version as which an answer is written that leaves in pieces.
+    /// The version for encoding an answer that is sent in pieces.
     pub(super) const fn message_version(&self) -> i16 {
         self.message_version
     }
 
-    /// A reply that begins with these bytes; record bytes may be added without copying them.
+    /// A reply that starts with these bytes; record bytes may be added without copying them.
     pub(super) fn parts(&self, header_version: i16, first: impl Into<Part>) -> Parts {
         Parts::message(self.correlation_id, header_version, first)
     }
@@ -132,11 +132,11 @@ impl Call {
 
 /// One API.
 pub(super) trait Handler {
-    /// The request; it names the API, its versions and the response.
+    /// The request type; it defines the API, its versions and the response.
     type Request: Request + Send;
 
-    /// The newest version served. Beyond the versions of the request only where Kafka's definitions say that newer ones
-    /// have the same fields: they are read as the newest that there is, and so are answers written.
+    /// The newest served version. It exceeds the versions of the request type only if Kafka's definitions say that
+    /// newer versions have the same fields: they are decoded and encoded as the newest known version.
     const NEWEST: i16 = <Self::Request as Message>::VERSIONS.max;
 
     /// How many bytes of a frame may become entries of the request, or be copied.
@@ -145,34 +145,34 @@ pub(super) trait Handler {
         frame.len()
     }
 
-    /// How many bytes of a request are copied at most, where that is known better than by the size of its frame. To be
-    /// said by those that may wait for long: what is charged for copies would be held meanwhile.
+    /// How many bytes of a request are copied at most, if this is known better than from the size of its frame.
+    /// Requests that may wait for long should define it: the charge for copies would be held meanwhile.
     fn copied(request: &Self::Request) -> Option<usize> {
         let _ = request;
         None
     }
 
-    /// Answers one request. It is called for the requests of a connection in the order in which they came, whether or
-    /// not those before have been answered: what it does before it returns its future is done in that order, which is how
-    /// a produce gets its place in the log. The future is polled when all earlier requests of the connection have been
-    /// answered, and an `async fn` does all of its work there.
+    /// Answers one request. It is called for the requests of a connection in the order of arrival, whether or not the
+    /// earlier ones have been answered: its work before it returns its future is done in that order, which gives a
+    /// produce its place in the log. The future is polled when all earlier requests of the connection have been
+    /// answered; an `async fn` does all of its work there.
     fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
 }
 
-/// One API: its key, the versions served, what its requests may cost, and the way to its handler.
+/// One API: its key, the served versions, the cost of its requests, and its handler.
 #[derive(Clone, Copy)]
 pub struct Route {
-    /// Kafka's number of the API.
+    /// The API key.
     pub key: i16,
-    /// Versions that are served: all that the request can be read in, and those that are like its newest.
+    /// The served versions: all that the request type can decode, and later ones with the same fields.
     pub versions: VersionRange,
-    /// Whether clients are told that it is there.
+    /// Whether it is advertised to clients.
     pub(super) is_advertised: bool,
-    /// Whether it is the active controller that answers.
+    /// Whether the active controller answers it.
     is_of_controller: bool,
-    /// The newest that the request can be read in.
+    /// The newest version that the request type can decode.
     newest_message: i16,
-    /// How much a request may have in it.
+    /// The bound for requests.
     bound: Bound,
     /// How many bytes of a frame in a version may become entries, or be copied.
     counted: fn(i16, &[u8]) -> usize,
@@ -212,7 +212,7 @@ impl Route {
         }
     }
 
-    /// The same for an API that the active controller answers, whichever broker is asked.
+    /// The same for an API that the active controller answers, whichever broker gets the request.
     pub(super) const fn to_controller<H: Handler + 'static>(bound: Bound) -> Self {
         Self {
             is_of_controller: true,
@@ -220,7 +220,7 @@ impl Route {
         }
     }
 
-    /// The same for an API that is answered and not served: clients are not told of it.
+    /// The same for an API that is answered but not served: it is not advertised.
     pub(super) const fn unadvertised(self) -> Self {
         Self {
             is_advertised: false,
@@ -241,19 +241,19 @@ impl Route {
         self.versions.min <= version && version <= self.versions.max
     }
 
-    /// The most memory that a request may need beside its frame.
+    /// The maximum memory that a request may need besides its frame.
     pub(super) fn most(&self, prefix: &RequestPrefix, frame: &[u8]) -> usize {
         self.bound.most((self.counted)(prefix.api_version, frame))
     }
 
-    /// The frame of a request, to be read.
+    /// The frame of a request, ready for decoding.
     pub(super) fn metered(&self, prefix: &RequestPrefix, frame: Bytes) -> Metered {
         let counted = (self.counted)(prefix.api_version, &frame);
         Metered::new(frame, counted, self.bound)
     }
 
-    /// Reads the request and starts it, if it can be read. `memory` is what was set aside for it; what it does not need
-    /// is given back as soon as that is known.
+    /// Decodes the request and starts it, if it can be decoded. `memory` is the memory reserved for it; the unneeded
+    /// part is given back as soon as it is known.
     pub(super) fn start(
         &self,
         mut call: Call,
@@ -281,7 +281,7 @@ impl Route {
     }
 }
 
-/// The reply, which takes along of `memory` what it needs itself.
+/// The reply, which keeps the part of `memory` that it needs itself.
 async fn paid(reply: impl Future<Output = Reply>, mut memory: Charge) -> Reply {
     let mut reply = reply.await;
     if let Some(parts) = reply.parts_mut() {
@@ -291,7 +291,7 @@ async fn paid(reply: impl Future<Output = Reply>, mut memory: Charge) -> Reply {
     reply
 }
 
-/// The memory that an answer needs until it has been sent; nothing where it is still to be made.
+/// The memory that an answer needs until it has been sent; zero if it is produced later.
 fn unsent(parts: &Parts) -> Option<usize> {
     parts
         .body()

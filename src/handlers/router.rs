@@ -1,4 +1,4 @@
-//! How a frame finds its handler: [`Router`] serves the route table over connections.
+//! [`Router`] serves the route table over connections: it finds the handler for each frame.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::route::{Call, Context, Route};
 /// Serves the route table over connections.
 pub struct Router {
     broker: Arc<Context>,
-    /// Who everyone is until they say it.
+    /// The principal of every client before authentication.
     anonymous: Principal,
 }
 
@@ -29,12 +29,12 @@ impl Router {
     }
 }
 
-/// What is known about a connection.
+/// The state of a connection.
 #[derive(Debug)]
 pub struct Session {
-    /// Who sends its requests.
+    /// The client's principal.
     pub(super) principal: Principal,
-    /// From where, and where that came in.
+    /// The client's address and listener.
     pub(super) peer: Arc<Peer>,
     pub(super) fetch_sessions: Arc<ConnectionSessions>,
 }
@@ -64,8 +64,8 @@ impl Service for Router {
         };
         let call = Call::new(&self.broker, session, route, &prefix, &request.frame);
         if !route.serves(prefix.api_version) {
-            // Only ApiVersions may be asked in a version that we do not know: that is how a client
-            // learns which ones we do. Anything else ends the connection, as Kafka does.
+            // Only ApiVersions may be sent in an unknown version: this is how a client learns the supported ones.
+            // Anything else ends the connection, as in Kafka.
             return if prefix.api_key == ApiKey::ApiVersions as i16 {
                 Started::ready(
                     call.reply_in_version::<ApiVersionsResponse>(&api_versions::unsupported(), 0),

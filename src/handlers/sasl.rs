@@ -1,5 +1,5 @@
-//! SaslHandshake and SaslAuthenticate: on a listener without SASL nobody can authenticate, and a client that tries is
-//! told so at once. Its connection stays open, as with Kafka.
+//! SaslHandshake and SaslAuthenticate: on a listener without SASL nobody can authenticate, and a client that tries
+//! gets an error at once. Its connection stays open, as in Kafka.
 
 use kafka_protocol::messages::{
     SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
@@ -11,7 +11,7 @@ use crate::wire::Reply;
 
 use super::route::{Call, Handler};
 
-/// What Kafka says, though nobody has authenticated.
+/// Kafka's message, though nobody has authenticated.
 const TOO_LATE: &str = "SaslAuthenticate request received after successful authentication";
 
 pub(super) struct SaslHandshake;

@@ -1,17 +1,17 @@
-//! Answers whose rows are made when the socket takes them.
+//! Answers whose rows are produced when the socket takes them.
 //!
-//! A request of a few bytes may have an answer of megabytes: all topics, all groups, one group named a thousand times.
-//! Such an answer is not kept in memory. Its rows come from something that does not change (an image, descriptions
-//! that are shared) and are made twice: once to be measured, since the size comes first on the wire, and once to be
-//! sent, in pieces of some 64 KiB. What is no longer than one piece is encoded at once, as any other answer.
+//! A request of a few bytes may have an answer of megabytes: all topics, all groups, one group named a thousand
+//! times. Such an answer is not kept in memory. Its rows come from data that does not change (an image, shared
+//! descriptions) and are produced twice: once to compute the size, which comes first on the wire, and once for
+//! sending, in pieces of about 64 KiB. An answer that fits in one piece is encoded at once, like any other answer.
 //!
 //! ```text
 //!   response ──► [ head ][ length of the array ][ row ][ row ] ... [ tail ]
 //!                  \__ bytes of the response without rows __________/
 //! ```
 //!
-//! The bytes are those that the protocol crate would make of the whole response: rows are encoded by it, and
-//! [`Around`] takes what stands around them from its encoding of a response without rows.
+//! The bytes are the same as the protocol crate's encoding of the whole response: it encodes the rows, and [`Around`]
+//! takes the bytes around them from its encoding of a response without rows.
 
 use std::sync::Arc;
 
@@ -23,18 +23,18 @@ use crate::wire::{Part, Pieces, Reply};
 
 use super::route::Call;
 
-/// Bytes of a piece, or a little more; and of an answer that is made at once.
+/// The approximate size of a piece, and the maximum size of an answer that is encoded at once.
 const PIECE: usize = 64 * 1024;
-/// The largest answer that Kafka's size field can announce.
+/// The largest answer that fits in Kafka's size field.
 const LARGEST: usize = i32::MAX as usize - 64;
-/// Bytes that are not worth a copy.
+/// Byte strings up to this size are copied; longer ones are pieces of their own.
 const LONG: usize = 16 * 1024;
-/// After so many rows others have their turn.
+/// After this many rows the task yields.
 const ROWS_AT_ONCE: u32 = 64;
 
 /// Something that can be encoded.
 pub(super) trait Row: Send + Sync {
-    /// Bytes of its encoding.
+    /// The size of its encoding.
     fn size(&self, version: i16) -> Result<usize, Unencodable>;
     /// Appends its encoding.
     fn encode(&self, version: i16, into: &mut BytesMut) -> Result<(), Unencodable>;
@@ -51,12 +51,12 @@ impl<M: Encodable + Send + Sync> Row for M {
     }
 }
 
-/// A field that the version does not have was set: a fault of the handler.
+/// A field that the version does not have was set: this is a bug of the handler.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unencodable(String);
 
-/// What comes next in an answer.
+/// The next part of an answer.
 #[derive(Clone)]
 pub(super) enum Chunk {
     Bytes(Bytes),
@@ -93,8 +93,8 @@ pub(super) struct Around {
 }
 
 impl Around {
-    /// What stands around the rows in `message`, which is given rows and makes a message of them. No other array of it
-    /// may depend on the rows.
+    /// The bytes around the rows in `message`, a function that builds a message from rows. No other array of it may
+    /// depend on the rows.
     pub(super) fn new<M: Encodable, T: Default>(
         version: i16,
         is_flexible: bool,
@@ -108,7 +108,7 @@ impl Around {
         )
     }
 
-    /// What stands around the bytes of a field that is given to `message`.
+    /// The bytes around a field of bytes that is passed to `message`.
     pub(super) fn bytes<M: Encodable>(
         version: i16,
         is_flexible: bool,
@@ -118,7 +118,7 @@ impl Around {
         Self::between(version, is_flexible, &message(Bytes::new()), &message(one))
     }
 
-    /// Takes the parts from two messages that differ in that one has nothing and the other one thing in this place.
+    /// Takes the parts from two messages that differ in one place: one has nothing there, and the other one item.
     fn between<M: Encodable>(
         version: i16,
         is_flexible: bool,
@@ -159,7 +159,7 @@ impl Around {
         Chunk::Bytes(head.freeze())
     }
 
-    /// The length of `length` rows or bytes alone, for a field that follows immediately behind another.
+    /// Only the length of `length` rows or bytes, for a field that follows directly behind another.
     pub(super) fn length(&self, length: usize) -> Chunk {
         let mut bytes = BytesMut::new();
         self.put_length(length, &mut bytes);
@@ -186,7 +186,7 @@ impl Around {
     }
 }
 
-/// The reply that consists of `count` rows in `response`, which is given rows and makes a response of them.
+/// The reply with `count` rows in `response`, a function that builds a response from rows.
 pub(super) async fn rows<R, T>(
     call: &Call,
     response: impl Fn(Vec<T>) -> R,
@@ -228,7 +228,7 @@ pub(super) async fn chunks(
     }
 }
 
-/// Has the answer pay for what its rows are made from, if it keeps that because they are still to be made.
+/// Charges the answer for the data of its rows, if it keeps the data because rows are still to be produced.
 pub(super) fn pay(reply: &mut Reply, costs: impl IntoIterator<Item = Arc<SharedCost>>) {
     if let Some(parts) = reply.parts_mut()
         && parts
@@ -243,7 +243,7 @@ pub(super) fn pay(reply: &mut Reply, costs: impl IntoIterator<Item = Arc<SharedC
 enum Measured {
     /// The whole answer.
     Small(Bytes),
-    /// Its size, or at least more than may be sent.
+    /// Its size, or at least a number above the maximum.
     Large(usize),
 }
 
@@ -276,7 +276,7 @@ fn pieces(
     length: usize,
     mut chunks: impl Iterator<Item = Chunk> + Send + 'static,
 ) -> Pieces {
-    // Long bytes are not copied: they are a piece of their own.
+    // Long byte strings are not copied: they are pieces of their own.
     let mut long = None;
     Pieces::new(length, move || {
         if let Some(bytes) = long.take() {
@@ -295,14 +295,15 @@ fn pieces(
                 long = Some(bytes.clone());
                 break;
             }
-            // It could be encoded before, or at least measured. If not, the answer is too short and the connection ends.
+            // It was encoded before, or at least measured. If encoding fails now, the answer is too short and the
+            // connection ends.
             chunk.encode(version, &mut piece).ok()?;
         }
         (!piece.is_empty()).then(|| piece.freeze())
     })
 }
 
-/// Gives others their turn in a loop that may be long.
+/// Yields to other tasks in a loop that may be long.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     steps: u32,

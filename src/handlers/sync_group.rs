@@ -15,7 +15,7 @@ use super::route::{Call, Handler};
 use super::streamed::{self, Around, Chunk};
 use super::text::{domain_text, optional_domain_text, optional_wire_text};
 
-/// First version in which a member has to say which protocol it believes in (KIP-559).
+/// The first version in which a member sends the protocol that it expects (KIP-559).
 const WITH_PROTOCOL: i16 = 5;
 
 /// The longest assignment that is copied into the answer.
@@ -61,7 +61,7 @@ impl Handler for SyncGroup {
         if reply.assignment.len() <= AT_ONCE {
             return call.reply(&response(&reply));
         }
-        // A long one is shared with the group until it has been sent.
+        // A long assignment is shared with the group until it has been sent.
         let bare = response(&reply).with_assignment(Bytes::new());
         let with_assignment = |bytes| bare.clone().with_assignment(bytes);
         let (version, header_version) = (
@@ -93,7 +93,7 @@ fn sync(request: &SyncGroupRequest) -> Sync {
         protocol_type: optional_domain_text(request.protocol_type.as_ref()),
         protocol: optional_domain_text(request.protocol_name.as_ref()),
         assignments: assignments
-            // A copy: what is kept as long as the group would keep the whole frame with it.
+            // A copy: a slice would keep the whole frame as long as the group exists.
             .map(|one| {
                 (
                     domain_text(&one.member_id),

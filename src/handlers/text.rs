@@ -1,4 +1,4 @@
-//! Texts: shared bytes on the wire, shared `str` in the domain.
+//! Strings: shared bytes on the wire, shared `str` in the domain.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,42 +6,42 @@ use std::sync::Arc;
 use kafka_protocol::messages::GroupId;
 use kafka_protocol::protocol::StrBytes;
 
-/// What Kafka says about a request that makes no sense to it, where it has nothing better to say.
+/// Kafka's message for an invalid request, where it has nothing more specific.
 pub(super) const MALFORMED_REQUEST: &str = "This most likely occurs because of a request being malformed by the \
      client library or the message was sent to an incompatible broker. See the broker logs for more details.";
 
-/// A text of the domain as messages carry it.
+/// A domain string, for a message.
 pub(super) fn wire_text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// A text that is not part of a frame: who waits with one keeps only that.
+/// A string that is not part of a frame, so that a waiting request does not keep the frame.
 pub(super) fn owned(text: &StrBytes) -> StrBytes {
     wire_text(text)
 }
 
-/// The same where there need not be one.
+/// The same for a nullable string.
 pub(super) fn optional_wire_text(text: Option<&Arc<str>>) -> Option<StrBytes> {
     text.map(|text| wire_text(text))
 }
 
-/// A group's id as messages carry it.
+/// A group id, for a message.
 pub(super) fn wire_group(group: &str) -> GroupId {
     GroupId(wire_text(group))
 }
 
-/// A text of a message as the domain carries it.
+/// A message's string, for the domain.
 pub(super) fn domain_text(text: &str) -> Arc<str> {
     text.into()
 }
 
-/// The same where there need not be one.
+/// The same for a nullable string.
 pub(super) fn optional_domain_text(text: Option<&StrBytes>) -> Option<Arc<str>> {
     text.map(|text| domain_text(text))
 }
 
-/// A client's host as Java prints an address: after a slash, and IPv6 in full. It is written into
-/// group metadata and shown by tools.
+/// A client's host as Java prints an address: after a slash, and IPv6 without abbreviation. It is written into group
+/// metadata and shown by tools.
 pub(super) fn client_host(address: IpAddr) -> Arc<str> {
     match address.to_canonical() {
         IpAddr::V4(address) => format!("/{address}").into(),

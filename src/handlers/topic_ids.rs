@@ -1,4 +1,4 @@
-//! Topics by name in old versions and by id in new ones, with one look-up for both.
+//! Topics by name in old versions and by id in new ones, with one lookup for both.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use uuid::Uuid;
 use crate::base::{ErrorCode, KafkaUuid};
 use crate::metadata::{Image, TopicImage};
 
-/// Finds the topic that a request names: by id where the version has ids, else by name.
+/// Looks up the topic of a request: by id if the version has ids, else by name.
 ///
 /// # Errors
-/// The code with which each of the request's partitions is to be answered.
+/// The code for each of the request's partitions.
 pub(super) fn find<'a>(
     image: &'a Image,
     name: &str,
@@ -30,11 +30,11 @@ pub(super) fn find<'a>(
     }
 }
 
-/// The same for what needs a right, which `permit` looks for. Who has no right to a topic that they name does not hear
-/// whether there is one.
+/// The same with a check of a right by `permit`. A client without the right to a topic that it names does not learn
+/// whether the topic exists.
 ///
 /// # Errors
-/// The code with which each of the request's partitions is to be answered.
+/// The code for each of the request's partitions.
 pub(super) fn find_permitted<'a>(
     image: &'a Image,
     name: &str,
@@ -52,12 +52,12 @@ pub(super) fn find_permitted<'a>(
     }
 }
 
-/// A topic's name as messages carry it.
+/// A topic's name, for a message.
 pub(super) fn wire_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
-/// A topic's name that is not part of a frame: who waits with one keeps only that.
+/// A topic's name that is not part of a frame, so that a waiting request does not keep the frame.
 pub(super) fn owned_name(name: &TopicName) -> TopicName {
     wire_name(name)
 }

@@ -1,7 +1,7 @@
 //! ListTransactions and DescribeTransactions: there are no transactions here yet, and the answers say so.
 //!
-//! A directory that comes from Kafka may have some. They are kept and not read, so a request about them is refused: to
-//! answer that there are none would be wrong. Of all codes, only the one for a missing right makes every client give up at
+//! A directory from Kafka may have some. They are kept but not read, so a request about them is refused: an answer
+//! without transactions would be wrong. Of all codes, only the one for a missing right makes every client give up at
 //! once.
 
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ use crate::wire::Reply;
 
 use super::route::{Call, Handler};
 
-/// The states that a transaction of Kafka's can have.
+/// The states of Kafka's transactions.
 const STATES: &[&str] = &[
     "Ongoing",
     "PrepareCommit",
@@ -35,9 +35,9 @@ const STATES: &[&str] = &[
     "PrepareEpochFence",
 ];
 
-/// The longest pattern that is looked at. Transactional ids that anybody uses are shorter.
+/// The longest accepted pattern. Transactional ids in use are shorter.
 const LONGEST_PATTERN: usize = 4 * 1024;
-/// How often a part of a pattern may be repeated.
+/// The maximum repetition count in a pattern.
 const MOST_REPETITIONS: u32 = 1000;
 
 pub(super) struct ListTransactions;
@@ -85,7 +85,7 @@ impl Handler for DescribeTransactions {
     }
 }
 
-/// The names that no state has, each once.
+/// The names that are no state, each once.
 fn unknown(states: Vec<StrBytes>) -> Vec<StrBytes> {
     let mut seen = HashSet::new();
     let unknown = states
@@ -94,7 +94,7 @@ fn unknown(states: Vec<StrBytes>) -> Vec<StrBytes> {
     unknown.collect()
 }
 
-/// Whether this can be a pattern of transactional ids.
+/// Whether this is a valid pattern of transactional ids.
 fn is_pattern(pattern: Option<&str>) -> bool {
     let mut parser = ParserBuilder::new().octal(true).build();
     pattern.is_none_or(|text| {
@@ -105,7 +105,8 @@ fn is_pattern(pattern: Option<&str>) -> bool {
     })
 }
 
-/// Finds repetitions that Kafka's patterns (RE2's) do not have and Rust's do: of a repetition itself, and very many.
+/// Finds repetitions that Kafka's patterns (RE2) do not allow and Rust's do: a repetition of a repetition, and very
+/// large counts.
 struct Repetitions;
 
 impl ast::Visitor for Repetitions {
@@ -135,7 +136,7 @@ impl ast::Visitor for Repetitions {
     }
 }
 
-/// Whether Kafka has written down transactions in this directory.
+/// Whether Kafka has stored transactions in this directory.
 fn keeps_transactions(call: &Call) -> bool {
     let image = call.broker.cluster.image();
     let partitions = &call.broker.partitions;

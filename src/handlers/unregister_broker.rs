@@ -1,4 +1,4 @@
-//! UnregisterBroker: removes the registration of a broker that is gone for good.
+//! UnregisterBroker: removes the registration of a broker that was removed permanently.
 
 use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 

@@ -74,7 +74,7 @@ fn response(
                 UpdatableFeatureResult::default()
                     .with_feature(name)
                     .with_error_code(ErrorCode::NONE.0)
-                    // The code's name, where other answers of Kafka's have nothing.
+                    // The code's name, where other answers of Kafka have no message.
                     .with_error_message(Some(StrBytes::from_static_str("NONE")))
             };
             let names = names.into_iter().filter(|_| version <= LAST_WITH_ROWS);

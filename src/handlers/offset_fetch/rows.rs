@@ -1,4 +1,4 @@
-//! The rows of an answer, in the form that the version has for them.
+//! The rows of an answer, in the format of its version.
 
 use std::iter::once;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::{Answer, Partition, Topic, WITH_MANY_GROUPS, WITH_TOPIC_IDS};
 
 /// First version with compact arrays.
 const FLEXIBLE: i16 = 6;
-/// A topic whose offsets have more bytes than this is sent offset by offset.
+/// A topic whose offsets are larger than this is sent offset by offset.
 const AT_ONCE: usize = 16 * 1024;
 
-/// One group, in versions that ask for many.
+/// One group, in versions with several groups.
 pub(super) fn of_group(
     version: i16,
     told: &Arc<Answer>,
@@ -33,7 +33,7 @@ pub(super) fn of_group(
             told.topics.len(),
             around.tail(),
         ),
-        // It cannot be encoded at all, which shows when it is tried.
+        // It cannot be encoded at all, which shows when that is tried.
         Err(_) => (Chunk::row(group), 0, Chunk::Bytes(Bytes::new())),
     };
     let told = Arc::clone(told);
@@ -70,7 +70,7 @@ pub(super) fn of_topic(
     once(first).chain(partitions).chain(once(last))
 }
 
-/// About how many bytes the offsets have.
+/// The approximate size of the offsets.
 fn weight(topic: &Topic) -> usize {
     let partitions = topic.partitions.iter();
     partitions

@@ -1,21 +1,22 @@
-//! How many bytes of a request are not records.
+//! Counts the bytes of a request that are not records.
 //!
-//! Records are what makes a produce large, and they are neither decoded nor copied. What is beside them can become much
-//! memory, so it is counted before the request is decoded: by the bare lengths that stand in the frame. A producer's
-//! megabyte then costs a few kilobytes and not what a megabyte of entries would.
+//! Most of a large produce request are records, and these are neither decoded nor copied. The other bytes can become
+//! much memory, so they are counted before the request is decoded, by the lengths in the frame. A producer's megabyte
+//! then costs a few kilobytes, and not as much as a megabyte of entries.
 
 use bytes::{Buf, TryGetError};
 
 /// First version of the API with compact lengths and tagged fields.
 const FLEXIBLE: i16 = 9;
-/// First version that names topics by their ids.
+/// The first version that identifies topics by id.
 const WITH_IDS: i16 = super::WITH_IDS;
-/// Topics and partitions that are looked at. Beyond that, a request costs as much as one may.
+/// The maximum number of topics and partitions that are scanned. Beyond that, a request is charged the maximum.
 const MOST: u32 = 200_000;
-/// Bytes of a frame before the client's id: key, version and correlation id.
+/// Bytes of a frame before the client id: key, version and correlation id.
 const PREFIX: usize = 8;
 
-/// The bytes of `frame` that are not records. All of them, from where it cannot be read: there the decoder ends, too.
+/// The bytes of `frame` that are not records. If the frame becomes invalid, the rest counts as well: the decoder
+/// stops there, too.
 pub(super) fn beside_records(version: i16, frame: &[u8]) -> usize {
     let mut walk = Walk {
         rest: frame,
@@ -23,7 +24,7 @@ pub(super) fn beside_records(version: i16, frame: &[u8]) -> usize {
         records: 0,
         left: MOST,
     };
-    // What was found until it ended is as true as it is of the whole.
+    // Records found before the end of the scan are counted correctly.
     let _ended = walk.request(version);
     frame.len().saturating_sub(walk.records)
 }
@@ -35,7 +36,7 @@ struct Walk<'a> {
     left: u32,
 }
 
-/// The frame is at its end, or makes no sense, or has very much in it.
+/// The frame is at its end, or is invalid, or has too many entries.
 struct Ended;
 
 impl From<TryGetError> for Ended {
@@ -47,7 +48,7 @@ impl From<TryGetError> for Ended {
 impl Walk<'_> {
     fn request(&mut self, version: i16) -> Result<(), Ended> {
         self.skip(PREFIX)?;
-        // The client's id is a short text in every version of the header.
+        // The client id is a string with a short length in every version of the header.
         let client = self.rest.try_get_i16()?;
         self.skip(usize::try_from(client).unwrap_or(0))?;
         self.tagged_fields()?;
@@ -93,7 +94,7 @@ impl Walk<'_> {
         self.skip(length)
     }
 
-    /// The length of an array, or of bytes; nothing where there is none.
+    /// The length of an array, or of bytes; `None` for null.
     fn array(&mut self) -> Result<usize, Ended> {
         if self.is_flexible {
             Ok(self.varint()?.saturating_sub(1))
@@ -113,7 +114,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A number as the protocol crate reads it: of five bytes at most.
+    /// A varint as the protocol crate reads it: at most five bytes.
     fn varint(&mut self) -> Result<usize, Ended> {
         let mut value = 0_u32;
         for place in 0..5 {
