@@ -1,10 +1,11 @@
-//! A file of batches as the metadata log and its snapshots are: whole, one after another, in one unbroken order.
+//! Reads a file of batches, such as the metadata log and its snapshots: complete batches, one after another, without
+//! gaps.
 //!
-//! The checksum of a batch does not cover where the batch stands. In a log that is never compacted that needs no
-//! checksum: each batch begins where the one before it ends, and no leadership comes back. So a bit that has turned over
-//! is found wherever it is.
+//! The checksum of a batch does not cover its base offset and leader epoch. In a log that is never compacted that is
+//! no problem: each batch begins where the one before it ends, and leader epochs never decrease. So a flipped bit is
+//! found wherever it is.
 //!
-//! Holds one batch at a time, whatever the length of the file.
+//! Holds one batch at a time, however long the file is.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -19,42 +20,42 @@ use crate::record::{Batch, BatchHeader, HEADER_SIZE};
 
 use super::feed::LARGEST_BATCH;
 
-/// Positions in a segment are numbers of 31 bits.
+/// Positions in a segment are 31-bit numbers.
 const LONGEST_FILE: u64 = i32::MAX as u64;
 
-/// How much is searched at a time.
+/// How many bytes are searched at a time.
 const WINDOW: usize = 1024 * 1024;
 
-/// Byte of a batch's header that says its format.
+/// The byte of a batch's header with the magic number.
 const FORMAT_AT: usize = 16;
 
-/// Where the next batch must stand, and in which leadership.
+/// The expected offset and leader epochs of the next batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) offset: Offset,
-    /// No batch is of an older leadership.
+    /// No batch has an older leader epoch.
     pub(super) epoch: LeaderEpoch,
-    /// No batch is of a newer one.
+    /// No batch has a newer one.
     pub(super) last_epoch: LeaderEpoch,
 }
 
-/// What is wrong with a file, and where.
+/// A flaw of a file, and its position.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) position: u64,
     pub(super) reason: String,
-    /// Whether it may be what a crash has left of the last write.
+    /// Whether it may be the last write, torn by a crash.
     pub(super) may_be_torn: bool,
 }
 
-/// The next thing in the file.
+/// The next item of the file.
 pub(super) enum Step {
     Batch(Batch),
     End,
     Bad(Flaw),
 }
 
-/// The file while it is read.
+/// The file during reading.
 pub(super) struct BatchFile {
     file: BufReader<File>,
     length: u64,
@@ -63,7 +64,7 @@ pub(super) struct BatchFile {
 }
 
 impl BatchFile {
-    /// Reads the file from its begin, which must be at `place`.
+    /// Reads the file from its beginning, which must be at `place`.
     ///
     /// # Errors
     /// Of the kind [`io::ErrorKind::InvalidData`] when it is not a file, or longer than any segment.
@@ -83,17 +84,17 @@ impl BatchFile {
         })
     }
 
-    /// Where the next batch must stand.
+    /// The expected place of the next batch.
     pub(super) const fn place(&self) -> Place {
         self.place
     }
 
-    /// Where the next batch begins.
+    /// The position of the next batch.
     pub(super) const fn position(&self) -> u64 {
         self.position
     }
 
-    /// Goes on at `position`, where a batch begins that stands at the place that comes next.
+    /// Continues at `position`, where a batch with the next expected place begins.
     pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
         self.position = self.file.seek(SeekFrom::Start(position))?;
         Ok(())
@@ -149,7 +150,7 @@ impl BatchFile {
         Ok(Step::Batch(batch))
     }
 
-    /// Whether a whole batch lies anywhere behind a flaw: then it is no write that a crash has torn.
+    /// Whether there is a complete batch behind a flaw: then the flaw is no torn write.
     pub(super) fn has_batch_behind(&self, flaw: &Flaw) -> io::Result<bool> {
         let file = self.file.get_ref();
         let mut buffer = Vec::new();
@@ -159,7 +160,7 @@ impl BatchFile {
             buffer.resize(left.min(WINDOW), 0);
             file.read_exact_at(&mut buffer, start)?;
             for (at, bytes) in (start..).zip(buffer.windows(HEADER_SIZE)) {
-                // most places are no begin of a batch: one byte says so
+                // most positions are no beginning of a batch: one byte shows that
                 if bytes.get(FORMAT_AT) == Some(&2) && self.begins_batch(bytes, at)? {
                     return Ok(true);
                 }

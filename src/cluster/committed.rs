@@ -1,16 +1,16 @@
-//! `metadata-offset-checkpoint`: up to where the metadata log is on the disk for certain.
+//! `metadata-offset-checkpoint`: the offset up to which the metadata log is certainly on the disk.
 //!
-//! A log that has lost its end at the end of a batch looks whole, and so does one that is gone. So the log directory
-//! says how long the log is, in the form of Kafka's checkpoints, which Kafka passes over:
+//! A log that has lost its end at a batch boundary looks complete, and so does a log that is missing. So the log
+//! directory records the length of the log, in the format of Kafka's checkpoints, which Kafka ignores:
 //!
 //! ```text
 //! 0
 //! 1
 //! __cluster_metadata 0 00000000000000005310
 //! ```
-//! It is written after each write to the log, when that is synced, in place and without a sync of its own: that
-//! costs next to nothing. After a kill it says exactly what was answered; after a loss of power it may say less, and
-//! never more. Kafka, should it have the directory for a while, only adds to the log.
+//! It is written after each write to the log, when that is synced, in place and without a sync of its own: this costs
+//! almost nothing. After a kill it has exactly the confirmed offset; after a power loss it may have a lower one, but
+//! never a higher one. If Kafka uses the directory for a while, it only adds to the log.
 
 use std::fs::File;
 use std::io;
@@ -28,7 +28,7 @@ pub(super) const FILE: &str = "metadata-offset-checkpoint";
 
 const CURE: &str = "remove it if the metadata log is known to be whole";
 
-/// What the file says; `None` when there is none.
+/// The offset in the file; `None` when there is no file.
 pub(super) fn read(directory: &LogDirectory) -> Result<Option<Offset>, MetadataLogError> {
     let path = directory.path().join(FILE);
     let malformed = |error| MetadataLogError::of_file(&path, error, CURE);
@@ -48,7 +48,7 @@ pub(super) fn read(directory: &LogDirectory) -> Result<Option<Offset>, MetadataL
 pub(super) struct Committed {
     disk: Disk,
     path: PathBuf,
-    /// Open once something is known.
+    /// Open once an offset is known.
     file: Option<File>,
 }
 
@@ -68,14 +68,14 @@ impl Committed {
         if let Some(file) = &self.file {
             return self.disk.write_at(file, text.as_bytes(), 0);
         }
-        // made anew, since it may have another length
+        // created again, since it may have another length
         self.disk.replace(&self.path, text.as_bytes())?;
         self.file = Some(self.disk.open(&self.path)?);
         Ok(())
     }
 }
 
-/// Of the same length for every offset.
+/// The text has the same length for every offset.
 fn text(offset: Offset) -> String {
     format!("0\n1\n{TOPIC} 0 {:020}\n", offset.0)
 }

@@ -1,4 +1,4 @@
-//! Why a metadata log cannot be used. One line each, with what an operator can do.
+//! Errors of a metadata log. One line each, with what an operator can do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use super::committed;
 /// Why the metadata log cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataLogError {
-    /// The disk.
+    /// A disk error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The log as such.
+    /// An error of the log.
     #[error("{0}")]
     Log(#[from] LogError),
     /// An append was refused.
     #[error("{0}")]
     Append(#[from] AppendError),
-    /// What is in it makes no sense.
+    /// Its contents are invalid.
     #[error("{0}; restore the metadata log from a copy")]
     Load(#[from] LoadError),
-    /// A batch inside the log is not what was written.
+    /// A batch inside the log is damaged.
     #[error(
         "{path:?} is damaged at byte {position}: {reason}. Nothing was changed; restore the file from a copy, or \
          truncate it at that byte to go on without what follows"
@@ -32,7 +32,7 @@ pub enum MetadataLogError {
     Damaged {
         /// The segment's file.
         path: PathBuf,
-        /// Where the batch begins.
+        /// The position of the batch.
         position: u64,
         /// What is wrong with it.
         reason: String,
@@ -45,9 +45,9 @@ pub enum MetadataLogError {
     Gap {
         /// The segment after the gap.
         path: PathBuf,
-        /// Where the log before it ends.
+        /// The end offset of the log before it.
         from: Offset,
-        /// Where it begins.
+        /// Its first offset.
         to: Offset,
     },
     /// The log has lost its end.
@@ -57,9 +57,9 @@ pub enum MetadataLogError {
         file = committed::FILE
     )]
     Short {
-        /// Where it ends.
+        /// Its end offset.
         end: Offset,
-        /// Up to where it was synced.
+        /// The offset up to which it was synced.
         committed: Offset,
     },
     /// The log has lost its end.
@@ -70,10 +70,10 @@ pub enum MetadataLogError {
     BehindSnapshot {
         /// The snapshot.
         path: PathBuf,
-        /// Where the log ends.
+        /// The end offset of the log.
         end: Offset,
     },
-    /// The log is gone.
+    /// The log is missing.
     #[error(
         "it has no segment, although it is not new. Nothing was changed; restore it from a copy, or remove its \
          directory to start a cluster that has no topics"
@@ -85,44 +85,44 @@ pub enum MetadataLogError {
          restore a snapshot from a copy"
     )]
     NoSnapshot {
-        /// Where it begins.
+        /// Its first offset.
         first: Offset,
     },
-    /// A snapshot is not what was written. It is skipped.
+    /// A snapshot is damaged. It is skipped.
     #[error("it is damaged at byte {position}: {reason}")]
     DamagedSnapshot {
-        /// Where.
+        /// The position.
         position: u64,
         /// What is wrong with it.
         reason: String,
     },
-    /// A snapshot under the name of a later one.
+    /// A snapshot that is older than its name says.
     #[error("it holds an earlier state than its name says")]
     OldSnapshot,
-    /// Something else stands under the name of a file.
+    /// Something that is not a file has the name of a file.
     #[error("{path:?} is {kind} and not a file; put the file itself there")]
     NotAFile {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
-    /// A small file makes no sense.
+    /// A small file is invalid.
     #[error("{path:?} is malformed: {reason}; {cure}")]
     MalformedFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-        /// What a person can do.
+        /// What an operator can do.
         cure: &'static str,
     },
-    /// The cluster has controllers besides this one, and they must agree on what is written.
+    /// The cluster has other controllers, and they must agree on the metadata.
     #[error(
         "its quorum has the voters {0:?}, but this broker only serves clusters whose single controller it is"
     )]
     OtherVoters(Vec<i32>),
-    /// The metadata was written by a release that this one does not know.
+    /// The metadata was written by a release that is unknown to this one.
     #[error("its metadata cannot be read: {0}")]
     MetadataVersion(String),
     /// A batch or a record cannot be decoded.
@@ -131,7 +131,7 @@ pub enum MetadataLogError {
 }
 
 impl MetadataLogError {
-    /// What it means that a file cannot be read, or makes no sense.
+    /// The error for a file that cannot be read, or is invalid.
     pub(super) fn of_file(path: &Path, error: io::Error, cure: &'static str) -> Self {
         if error.kind() == io::ErrorKind::InvalidData {
             let (path, reason) = (path.to_owned(), error.to_string());

@@ -1,4 +1,4 @@
-//! Batches of metadata records into the image that follows from them.
+//! Feeds batches of metadata records to a loader.
 
 use crate::base::Offset;
 use crate::metadata::{Loader, MetadataRecord};
@@ -7,7 +7,7 @@ use crate::record::Batch;
 use super::error::MetadataLogError;
 use super::quorum::Quorum;
 
-/// No batch of metadata is near this, also when decompressed.
+/// No batch of metadata comes near this size, even decompressed.
 pub(super) const LARGEST_BATCH: usize = 256 * 1024 * 1024;
 
 /// Feeds the records of a batch at and after `from`; `note` sees each of them.

@@ -1,5 +1,4 @@
-//! What the rest of the broker sees of the cluster: the image of the moment, and a way to ask the controller for a
-//! change.
+//! The cluster as seen by the rest of the broker: the current image, and requests for changes by the controller.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use super::producer_ids::ProducerIds;
 use super::publish::{ImageListener, Listening, Published};
 use super::submit::{self, ClusterError, Submitted};
 
-/// What the controller's thread is asked to do.
+/// A message to the controller's thread.
 pub(super) enum Task {
     Decide(Box<dyn Submitted>),
     Listen(Listening),
@@ -50,36 +49,36 @@ impl Cluster {
         }
     }
 
-    /// The id that all nodes of the cluster share.
+    /// The cluster id.
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
 
-    /// Who leads the metadata log.
+    /// The leader of the metadata log.
     pub const fn leadership(&self) -> Leadership {
         self.leadership
     }
 
-    /// Where the metadata log ends.
+    /// The end offset of the metadata log.
     pub fn metadata_log_end(&self) -> Offset {
         let applied = self.published.offset().next();
         applied.max(self.leadership.began_at)
     }
 
-    /// The image of the moment. Take one at the start of a request and use it throughout.
+    /// The current image. Take one at the start of a request and use it throughout.
     ///
-    /// It may be ahead of what the listeners have been told.
+    /// It may be newer than the image that the listeners have received.
     pub fn image(&self) -> Arc<Image> {
         self.published.image()
     }
 
-    /// This broker's settings. They follow the image before its listeners hear of it.
+    /// This broker's settings. They follow the image before its listeners are called.
     pub fn config(&self) -> &CurrentConfig {
         self.published.config()
     }
 
-    /// Asks the controller for a change; answered when the change is durable and in the local image. The listeners
-    /// have followed it, too, where that does not take too long.
+    /// Submits a change to the controller; answered when the change is durable and in the local image. It also waits
+    /// for the listeners, unless that takes too long.
     pub fn submit<C: Command>(
         &self,
         command: C,
@@ -87,7 +86,7 @@ impl Cluster {
         self.send(submit::ask(command, None))
     }
 
-    /// The same for who waits for a limited time, and then hears that it is up.
+    /// The same with a timeout for the answer.
     pub fn submit_within<C: Command>(
         &self,
         command: C,
@@ -101,21 +100,21 @@ impl Cluster {
         reply
     }
 
-    /// A producer id that was never given out before.
+    /// A producer id that was never assigned before.
     ///
     /// # Errors
-    /// When a new block of ids is needed and the controller cannot give one.
+    /// When a new block of ids is needed and the controller cannot assign one.
     pub async fn next_producer_id(&self) -> Result<ProducerId, ClusterError> {
         self.producer_ids.next(self, self.leadership.leader).await
     }
 
-    /// Adds a listener that knows nothing: it is told first of all that there is, then of every change. Returns when
-    /// it has followed the first.
+    /// Adds a listener without an image: it first receives everything that exists, then every change. Returns when it
+    /// has followed the first call.
     pub async fn listen(&self, listener: Arc<dyn ImageListener>) {
         self.listen_from(Arc::default(), listener).await;
     }
 
-    /// The same for a listener that knows `known` already: it is told first what is different from that.
+    /// The same for a listener that has the image `known`: it first receives the difference from that.
     pub async fn listen_from(&self, known: Arc<Image>, listener: Arc<dyn ImageListener>) {
         let (told, followed) = oneshot::channel::<()>();
         let listening = Listening {
@@ -124,7 +123,7 @@ impl Cluster {
             followed: Completion::new(move || drop(told)),
         };
         drop(self.tasks.send(Task::Listen(listening)));
-        // Nothing is sent: it ends when nobody holds it.
+        // Nothing is sent: the wait ends when all clones are dropped.
         drop(followed.await);
     }
 

@@ -1,4 +1,4 @@
-//! The metadata log as a start finds it: checked as a whole before anything is changed, then loaded.
+//! Loads the metadata log at the start. The whole log is checked before anything is changed.
 //!
 //! ```text
 //!   snapshot of 4711          [.log 4000 ............][.log 5200 .........]
@@ -6,14 +6,15 @@
 //!   metadata-offset-checkpoint: 5310                                    ^ not below this
 //! ```
 //!
-//! What may be wrong is only the last write, which a crash has torn: it was never answered, since each write is synced
-//! before that. It is whole or it is cut, and what was known to be on the disk ([`super::committed`]) does not end before
-//! it. Everything else is damage. A start that took a damaged log for a shorter one would have topics and
-//! configurations be gone, and set their partitions aside; so it ends with a line that says what is wrong where.
+//! Only the last write may be flawed, torn by a crash. It was never answered, since each write is synced before that.
+//! It is complete or it is cut off, and the offset that is known to be on the disk ([`super::committed`]) is not
+//! above its beginning. Everything else is damage. If a start took a damaged log for a shorter one, topics and
+//! configurations would be lost, and their partitions would be set aside. So the start ends with a line that names
+//! the damage and its place.
 //!
-//! A snapshot that is damaged is passed over for an older one, or for the log from its first offset on, if that reaches
-//! far enough back. So is one that is older than its name says: the time of its last record is in its header, and in
-//! the log.
+//! A damaged snapshot is skipped for an older one, or for the log from its first offset on, if the log reaches back
+//! far enough. So is a snapshot that is older than its name says: the time of its last record is in its header, and
+//! in the log.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -36,29 +37,29 @@ use super::snapshots::{self, Loaded, SnapshotName};
 pub(super) struct History {
     pub(super) loader: Loader,
     pub(super) quorum: Quorum,
-    /// The newest leadership that has written something.
+    /// The newest leader epoch in the log.
     pub(super) epoch: LeaderEpoch,
-    /// Where it begins, or is to begin if there is none.
+    /// The first offset of the log, or of the log to be created.
     pub(super) start: Offset,
-    /// Where it ends.
+    /// The end offset.
     pub(super) end: Offset,
-    /// Bytes of the log behind what was loaded of a snapshot.
+    /// The bytes of the log behind the loaded snapshot.
     pub(super) bytes: usize,
-    /// Topics whose deletion has been replayed.
+    /// Topics whose deletion was replayed.
     pub(super) deleted: HashSet<TopicId>,
 }
 
-/// What is known of the log from elsewhere.
+/// What other files say about the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Expected {
     /// Everything below was synced.
     pub(super) committed: Option<Offset>,
-    /// The newest leadership.
+    /// The newest leader epoch.
     pub(super) epoch: Option<LeaderEpoch>,
 }
 
 impl History {
-    /// Checks and loads what is in `directory`; nothing is changed.
+    /// Checks and loads the contents of `directory`; nothing is changed.
     pub(super) fn read(directory: &Path, expected: Expected) -> Result<Self, MetadataLogError> {
         let files = Files::list(directory)?;
         let checked = files.check(expected)?;
@@ -80,11 +81,11 @@ impl History {
         Ok(history)
     }
 
-    /// Feeds what stands in a segment and is not known yet.
+    /// Feeds the part of a segment that is not loaded yet.
     fn replay(&mut self, path: &Path, from: Mark) -> Result<(), MetadataLogError> {
         let mut file = open(path, Place::beginning(from.offset, None))?;
         file.go_to(from.position)?;
-        // what is bad was looked at before: it is torn
+        // damage was checked for before: a flaw here is a torn write
         while let Step::Batch(batch) = file.step()? {
             if batch.header.next_offset() > self.end {
                 self.feed(&batch)?;
@@ -106,7 +107,7 @@ impl History {
 }
 
 impl Place {
-    /// The begin of a log, in whichever leadership, up to the newest one where that is known.
+    /// The beginning of a log, in any leader epoch, up to the newest one if that is known.
     fn beginning(offset: Offset, newest: Option<LeaderEpoch>) -> Self {
         Self {
             offset,
@@ -123,7 +124,7 @@ struct Files {
     segments: BTreeMap<Offset, PathBuf>,
     /// Oldest first.
     snapshots: Vec<SnapshotName>,
-    /// Whether there was a leadership.
+    /// Whether the log was led before.
     was_led: bool,
 }
 
@@ -131,7 +132,7 @@ struct Files {
 struct Checked {
     end: Offset,
     epoch: LeaderEpoch,
-    /// For ends of snapshots: the batch with the record before it.
+    /// For the ends of snapshots: finds the batch with the record before the end.
     marks: BTreeMap<Offset, Mark>,
 }
 
@@ -141,7 +142,7 @@ struct Mark {
     segment: Offset,
     position: u64,
     offset: Offset,
-    /// When its last record was written.
+    /// The timestamp of its last record.
     time: Timestamp,
 }
 
@@ -158,7 +159,7 @@ impl Mark {
 }
 
 impl Files {
-    /// The files in the directory. Those of our names must be files.
+    /// The files in the directory. Entries with names of the log's files must be files.
     fn list(directory: &Path) -> Result<Self, MetadataLogError> {
         let mut files = Self::default();
         if !directory.try_exists()? {
@@ -201,7 +202,7 @@ impl Files {
         Ok(files)
     }
 
-    /// Where the log begins.
+    /// The first offset of the log.
     fn first(&self) -> Option<Offset> {
         self.segments.keys().next().copied()
     }
@@ -265,8 +266,7 @@ impl Files {
         marks.extend(within.map(|end| (end, mark)));
     }
 
-    /// What the log goes on from: the newest snapshot that holds what its name says, or nothing, where the log is
-    /// there from its begin.
+    /// What the log continues: the newest valid snapshot, or nothing, if the log is complete from its first offset.
     fn load_snapshot(
         &self,
         directory: &Path,
@@ -297,7 +297,7 @@ impl Files {
         }
     }
 
-    /// A snapshot and no log, as Kafka's format tool leaves them, and as nobody else does.
+    /// A snapshot and no log. Only Kafka's format tool leaves that.
     fn without_log(&self, name: SnapshotName, loaded: Loaded) -> Result<History, MetadataLogError> {
         if name.end > Offset::ZERO {
             tracing::error!(snapshot = %name, "the metadata log has no segment: starting from its snapshot; later changes are lost");
@@ -309,7 +309,7 @@ impl Files {
 }
 
 impl History {
-    /// What a snapshot holds.
+    /// The contents of a snapshot.
     fn beginning(name: SnapshotName, loaded: Loaded) -> Self {
         Self {
             loader: Loader::new(loaded.image),
@@ -323,7 +323,7 @@ impl History {
     }
 }
 
-/// A snapshot that is not older than the log says.
+/// A snapshot that is as new as the log says.
 fn load(path: &Path, name: SnapshotName, checked: &Checked) -> Result<Loaded, MetadataLogError> {
     let loaded = snapshots::load(path, name)?;
     let written = checked.marks.get(&name.end).map(|mark| mark.time);

@@ -1,4 +1,4 @@
-//! Who leads the metadata log, and who votes: this node, from its start to its end.
+//! The leader and the voters of the metadata log: this node, from its start to its end.
 
 use crate::base::{DirectoryId, LeaderEpoch, NodeId, Offset};
 
@@ -7,10 +7,10 @@ use crate::base::{DirectoryId, LeaderEpoch, NodeId, Offset};
 pub struct Leadership {
     /// The leader, and only voter.
     pub leader: NodeId,
-    /// The number of its leadership.
+    /// Its leader epoch.
     pub epoch: LeaderEpoch,
-    /// The voter's directory as the log names it; the zero id where the configuration names the voters.
+    /// The voter's directory id in the log; the zero id if the configuration names the voters.
     pub directory: DirectoryId,
-    /// Where the log ended when the leadership began. What was appended since is in the image.
+    /// The end offset of the log when the leadership began. Later records are in the image.
     pub began_at: Offset,
 }

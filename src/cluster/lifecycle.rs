@@ -1,12 +1,12 @@
-//! The life of this broker in the cluster, from its registration to its end: what the controller must know of it.
+//! The lifecycle of this broker in the cluster, from its registration to its end: what it reports to the controller.
 //!
 //! ```text
 //!   register ──> fenced ──> unfence ──> active
 //!                  │                      │
 //!                  └── where replicas are, which directories have failed ──> AssignReplicas, FailDirectories
 //! ```
-//! No failure of a directory ends the broker. (Kafka ends when the last directory fails, or that of the metadata log.)
-//! Whoever asks for what is in it is told what is wrong, and all else is served.
+//! No directory failure ends the broker. (Kafka ends when the last directory fails, or that of the metadata log.)
+//! Requests for its contents get an error, and everything else is served.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use crate::metadata::record::Endpoint;
 use super::handle::Cluster;
 use super::submit::ClusterError;
 
-/// How many assignments are handed over at once; Kafka's limit.
+/// How many assignments are sent at once; Kafka's limit.
 const ASSIGNMENTS_AT_ONCE: usize = 2250;
 
-/// Why this broker cannot take part in the cluster.
+/// Why this broker cannot join the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
-    /// The controller does not accept it.
+    /// The controller refuses it.
     #[error("the controller refuses this broker: {0}")]
     Refused(Refusal),
     /// The controller ended or cannot write.
@@ -36,34 +36,34 @@ pub enum LifecycleError {
     Controller(#[from] ClusterError),
 }
 
-/// How a broker presents itself.
+/// The data of a registration.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// The broker.
     pub broker_id: NodeId,
     /// Its advertised listeners.
     pub endpoints: Vec<Endpoint>,
-    /// Where it stands.
+    /// Its rack.
     pub rack: Option<String>,
     /// Its online log directories.
     pub log_directories: Vec<DirectoryId>,
 }
 
-/// Where a replica is, as a room says that chooses its directory.
+/// The directory of a replica, as reported by the room that chooses it.
 pub trait PlacedReplica: Send + 'static {
     /// The replica and its directory.
     fn assignment(&self) -> ReplicaAssignment;
 
-    /// The controller has written it down, or has refused it.
+    /// Called when the controller has recorded it, or has refused it.
     fn answered(self, is_written: bool);
 }
 
-/// A log directory whose failure is watched for.
+/// A log directory that is watched for failure.
 #[derive(Clone, Debug)]
 pub struct WatchedDirectory {
     /// The directory.
     pub id: DirectoryId,
-    /// Why it is offline, once it is.
+    /// The reason for being offline, once it is.
     pub failure: watch::Receiver<Option<String>>,
 }
 
@@ -76,7 +76,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Registers this run of the broker's process; it is fenced at first.
+    /// Registers this incarnation of the broker; it is fenced at first.
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
@@ -101,7 +101,7 @@ impl Lifecycle {
         })
     }
 
-    /// The number of this registration.
+    /// The broker epoch.
     pub const fn broker_epoch(&self) -> i64 {
         self.broker_epoch
     }
@@ -119,8 +119,9 @@ impl Lifecycle {
         unfenced.map_err(LifecycleError::Refused)
     }
 
-    /// Tells the controller where replicas are. What has come up so far it knows when this returns: before the broker
-    /// leads, the image knows where its replicas are. The rest follows as it comes up, until nobody can send any more.
+    /// Reports the directories of replicas to the controller. The assignments that are queued now are recorded when
+    /// this returns: before the broker leads, the image has the directories of its replicas. Later ones are reported
+    /// as they arrive, until all senders are dropped.
     pub async fn report_assignments<R: PlacedReplica>(
         &self,
         mut replicas: mpsc::UnboundedReceiver<R>,
@@ -157,11 +158,11 @@ impl Lifecycle {
                 limited!(error, "the controller does not accept the directories of replicas", %refusal);
                 return;
             }
-            // The broker stops, or the metadata log has failed and has said so.
+            // The broker stops, or the metadata log has failed and has logged that.
             Err(_) => return,
         };
         for (replica, result) in batch.into_iter().zip(results) {
-            // A topic that is gone needs no directory.
+            // A deleted topic needs no directory.
             replica.answered(result.is_ok());
         }
     }
@@ -178,7 +179,7 @@ impl Lifecycle {
             let (lifecycle, all) = (self.clone(), Arc::clone(&all));
             let on_failure = Arc::clone(&on_failure);
             tokio::spawn(async move {
-                // An error says that nobody hosts it any more.
+                // An error means that nobody hosts it any more.
                 if directory.failure.wait_for(Option::is_some).await.is_ok() {
                     on_failure(directory.id);
                     lifecycle.fail(&all).await;
@@ -191,7 +192,8 @@ impl Lifecycle {
         let has_failed = |directory: &&WatchedDirectory| directory.failure.borrow().is_some();
         let directories: Vec<_> = all.iter().filter(has_failed).map(|it| it.id).collect();
         if directories.len() == all.len() {
-            // There is no other to lead from, and nowhere to write it down: clients hear of the storage.
+            // There is no other directory to lead from, and no log to record the failure in: clients get storage
+            // errors.
             return;
         }
         let command = FailDirectories {

@@ -1,4 +1,4 @@
-//! `__cluster_metadata-0` on disk: the log of metadata records, its snapshots, and who leads it.
+//! `__cluster_metadata-0` on disk: the log of metadata records, its snapshots, and its leader epochs.
 //!
 //! ```text
 //!   __cluster_metadata-0/
@@ -9,13 +9,13 @@
 //!   metadata-offset-checkpoint                        up to where the log is synced
 //! ```
 //!
-//! The directory may be one that Kafka wrote, in combined mode and as the only voter, and Kafka may come
-//! back to it. What the log says of the quorum is therefore kept beside the image ([`Quorum`]), and
-//! everything is written in the form in which it was found.
+//! The directory may be one that Kafka wrote, in combined mode and as the only voter, and Kafka may use it again
+//! later. So the log's records of the quorum are kept beside the image ([`Quorum`]), and everything is written in the
+//! format in which it was found.
 //!
-//! Before anything is changed the log is checked and loaded ([`super::history`]): the newest snapshot, and the log from
-//! its end offset on. Every start is a new leadership: one more than the highest epoch that was ever used, opened by a
-//! LEADER_CHANGE record. A record counts when it is synced; there are no other voters.
+//! Before anything is changed the log is checked and loaded ([`super::history`]): the newest snapshot, and the log
+//! from its end offset on. Every start is a new leadership: its epoch is the highest epoch so far plus one, and it
+//! begins with a LEADER_CHANGE record. A record counts when it is synced; there are no other voters.
 
 use std::collections::HashSet;
 use std::fs;
@@ -60,14 +60,14 @@ pub(super) struct MetadataLog {
     /// Topics whose deletion the start has replayed.
     deleted: HashSet<TopicId>,
     committed: Committed,
-    /// Bytes of the log since the last snapshot, those included that earlier starts have written.
+    /// Bytes of the log since the last snapshot, including those written by earlier runs.
     since_snapshot: usize,
     last_write: Timestamp,
     last_snapshot: Timestamp,
 }
 
 impl MetadataLog {
-    /// Opens the log in the log directory `parent`, loads it and takes its leadership.
+    /// Opens the log in the log directory `parent`, loads it and becomes its leader.
     pub(super) fn open(
         parent: &LogDirectory,
         config: &BrokerConfig,
@@ -137,7 +137,7 @@ impl MetadataLog {
         Ok(opened)
     }
 
-    /// A transaction that a controller before us has left open would swallow what we write.
+    /// A transaction that an earlier controller has left open would absorb our records.
     fn abort_transaction(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
         if self.loader.is_in_transaction() {
             tracing::warn!("the last controller left a metadata transaction open: it is aborted");
@@ -147,7 +147,7 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// A directory that Kafka's tool has formatted says how its cluster begins.
+    /// A directory formatted with Kafka's tool has the first records of its cluster.
     fn begin_as_formatted(&mut self, path: &Path, now: Timestamp) -> Result<(), MetadataLogError> {
         if !self.image().features().is_empty() {
             return Ok(());
@@ -161,15 +161,15 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// The image of everything that is in the log.
+    /// The image of all records of the log.
     pub(super) const fn image(&self) -> &Image {
         self.loader.published()
     }
 
-    /// The leadership that was taken, as others learn of it.
+    /// The new leadership, for others.
     ///
     /// # Errors
-    /// When what the log says of the voters is not what its schema says.
+    /// When the log's records of the voters are invalid.
     pub(super) fn leadership(&self) -> Result<Leadership, MetadataLogError> {
         let voters = self.quorum.voters().map_err(malformed_voters)?;
         let directory = voters.first().map(|voter| voter.directory);
@@ -181,12 +181,12 @@ impl MetadataLog {
         })
     }
 
-    /// Where the next record will stand.
+    /// The offset of the next record.
     pub(super) fn next_offset(&self) -> Offset {
         self.log.log_end()
     }
 
-    /// Writes records as one batch, syncs them, and applies them: what they make of the image.
+    /// Writes records as one batch, syncs them, and applies them. Returns the changed image.
     pub(super) fn append(
         &mut self,
         records: &[MetadataRecord],
@@ -245,8 +245,8 @@ impl MetadataLog {
         self.forget_before_previous_snapshot(now)
     }
 
-    /// Keeps the two newest snapshots and the log from the older of them on: if the newest cannot be
-    /// read, nothing is lost yet.
+    /// Keeps the two newest snapshots and the log from the older of them on: if the newest cannot be read, nothing is
+    /// lost.
     fn forget_before_previous_snapshot(&mut self, now: Timestamp) -> Result<(), MetadataLogError> {
         let mut names = snapshots::list(&self.directory)?;
         let Some(keep) = names.len().checked_sub(2) else {
@@ -264,12 +264,12 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// Topics whose deletion the start has replayed; they are handed over once.
+    /// Topics whose deletion the start has replayed; they are returned once.
     pub(super) fn take_deleted(&mut self) -> HashSet<TopicId> {
         std::mem::take(&mut self.deleted)
     }
 
-    /// Closes the log so that the next start finds it in order.
+    /// Closes the log cleanly.
     pub(super) fn close(self) -> Result<(), MetadataLogError> {
         self.log.close()?;
         Ok(())
@@ -282,7 +282,7 @@ impl MetadataLog {
     ) -> Result<(), MetadataLogError> {
         let known = known.unwrap_or(LeaderEpoch::NONE);
         let highest = self.epoch.max(known).max(self.loader.published().epoch());
-        // Kafka counts leaderships from 1: epoch 0 is a quorum that has not elected anybody.
+        // Kafka counts leader epochs from 1: epoch 0 is a quorum without an elected leader.
         self.epoch = LeaderEpoch(highest.0.max(0).saturating_add(1));
         let kraft_version = self.quorum.version().map_err(|error| {
             MetadataLogError::Malformed(Offset::ZERO, format!("kraft.version: {error}"))
@@ -302,7 +302,7 @@ impl MetadataLog {
     }
 }
 
-/// Before anything is written: a cluster that others control as well, or in words that we do not know.
+/// Checks before anything is written that the cluster has no other controllers, and no unknown metadata version.
 fn refuse_what_is_not_ours(
     history: &History,
     state: Option<&QuorumState>,

@@ -1,8 +1,8 @@
-//! Floor 5: the cluster's metadata at work. It hosts the controller, writes what it decides to
-//! `__cluster_metadata`, and publishes the image that follows from it.
+//! Floor 5: the service of the cluster's metadata. It hosts the controller, writes its decisions to
+//! `__cluster_metadata`, and publishes the resulting image.
 //!
-//! Owns: the metadata log with its snapshots, the order of decisions, the image and the settings of the moment, this
-//! broker's registration. Must not: decide (the `controller` machine does) or know wire messages.
+//! Owns: the metadata log with its snapshots, the order of decisions, the current image and settings, this broker's
+//! registration. Must not: decide (the `controller` machine does) or know wire messages.
 //!
 //! ```text
 //!   submit ──> decide ──> follow the log ──────────> publish ────────────> reply
@@ -11,16 +11,17 @@
 //!                                                     (their own thread)
 //! ```
 //!
-//! * [`Cluster`] is what all other rooms hold. `submit` is the way of a command to the controller and of its reply.
-//! * `standalone` is the controller of a cluster of one, which decides here. A broker that is a member of a larger
-//!   cluster will have another way to decide (it forwards) and to follow the log (it fetches), and the same images,
-//!   listeners and replies.
-//! * `publish`: everybody sees an image as soon as it is durable. Listeners hear of every change, in order, from nothing
-//!   on, on a thread of their own: neither a slow listener nor a slow disk of a partition holds up decisions or images.
+//! * [`Cluster`] is the handle of all other rooms. `submit` sends a command to the controller and returns its reply.
+//! * `standalone` is the controller of a cluster with one node, which decides here. A broker of a larger cluster will
+//! decide in another way (it forwards) and follow the log in another way (it fetches), with the same images,
+//! listeners and replies.
+//! * `publish`: everybody sees an image as soon as it is durable. Listeners receive every change, in order, from an
+//! empty image on, on a thread of their own: neither a slow listener nor the slow disk of a partition delays
+//! decisions or images.
 //! * `lifecycle`: registration, unfencing, failed log directories, directories of replicas.
 //!
-//! What the start finds is checked as a whole first ([`history`]): a log that is taken for a shorter one than it was is
-//! worse than no start.
+//! The start first checks the whole log ([`history`]): taking a damaged log for a shorter one would be worse than no
+//! start.
 
 mod batch_file;
 mod committed;

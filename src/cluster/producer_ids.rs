@@ -1,6 +1,6 @@
-//! Gives out producer ids from blocks that the controller has set aside for this broker, so that
-//! most producers start without a write to the metadata log. What is left of a block when the broker
-//! stops is never used: no two producers get one id.
+//! Assigns producer ids from blocks that the controller has reserved for this broker, so that most producers start
+//! without a write to the metadata log. The rest of a block at the broker's stop is never used: no two producers get
+//! the same id.
 
 use tokio::sync::Mutex;
 
@@ -10,10 +10,10 @@ use crate::controller::AllocateProducerIds;
 use super::handle::Cluster;
 use super::submit::ClusterError;
 
-/// What is left of the current block.
+/// The rest of the current block.
 #[derive(Debug, Default)]
 pub(super) struct ProducerIds {
-    /// Held while a new block is fetched: those who come meanwhile are served from it.
+    /// Held while a new block is fetched: requests meanwhile wait for it and use it.
     left: Mutex<std::ops::Range<i64>>,
 }
 

@@ -1,10 +1,10 @@
-//! Publishing images: to everybody who looks at the newest one, and to listeners, who act on every change.
+//! Publishes images: the newest one for everybody, and every change for the listeners.
 //!
 //! ```text
 //!   who follows the log ──> Published: the image and the settings of the moment      (at once)
 //!                      └──> queue ──> the publisher's thread ──> listener, listener   (in order, none left out)
 //! ```
-//! A listener that takes its time holds up those behind it, and neither the next decision nor the newest image.
+//! A slow listener delays those behind it, but neither the next decision nor the newest image.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,15 +15,15 @@ use crate::base::{Completion, NodeId, Offset};
 use crate::config::CurrentConfig;
 use crate::metadata::{Delta, Image};
 
-/// Someone who acts on changes of the image. Called in order, on a thread of the listeners' own.
+/// A consumer of image changes. Called in order, on a thread of the listeners' own.
 pub trait ImageListener: Send + Sync {
-    /// `image` has taken the place of the one before; `delta` says what is different. Should not wait for anything:
-    /// what takes its time is done elsewhere with a clone of `answer`. The change is answered when all clones are
-    /// gone, so that a topic can be used when a client learns that it exists.
+    /// `image` has replaced the one before; `delta` is the difference. This should not wait for anything: slow work
+    /// is done elsewhere with a clone of `answer`. The change is answered when all clones are dropped, so that a
+    /// topic can be used when a client learns that it exists.
     fn image_published(&self, image: &Arc<Image>, delta: &Delta, answer: &Completion);
 }
 
-/// What is in force at the moment.
+/// The current image and settings.
 pub(super) struct Published {
     node: NodeId,
     image: ArcSwap<Image>,
@@ -67,22 +67,23 @@ impl Published {
     }
 }
 
-/// A listener that joins.
+/// A new listener.
 pub(super) struct Listening {
     pub(super) listener: Arc<dyn ImageListener>,
     /// The image that it knows.
     pub(super) known: Arc<Image>,
-    /// Let go when it has followed up to the image of the moment.
+    /// Dropped when it has followed up to the current image.
     pub(super) followed: Completion,
 }
 
-/// What the publisher's thread is told.
+/// A message to the publisher's thread.
 enum News {
     Changed(Arc<Image>, Box<Delta>, Completion),
     Joins(Listening),
 }
 
-/// For who follows the log: publishes each image that it makes. The thread ends with it, after all that was published.
+/// The sending side: publishes each new image. The thread ends when this is dropped, after everything that was
+/// published.
 pub(super) struct Publisher {
     published: Arc<Published>,
     news: Sender<News>,
@@ -105,7 +106,7 @@ impl Publisher {
         Ok(Self { published, news })
     }
 
-    /// Publishes the next image. `followed` is let go when the listeners have done what follows from it.
+    /// Publishes the next image. `followed` is dropped when the listeners have followed it.
     pub(super) fn publish(&self, image: Image, delta: Delta, followed: Completion) {
         let image = Arc::new(image);
         self.published.replace(&image, &delta);
@@ -121,7 +122,7 @@ impl Publisher {
     }
 }
 
-/// The listeners, all of which have been told of `image`.
+/// The listeners, all of which have received `image`.
 struct Listeners {
     image: Arc<Image>,
     all: Vec<Arc<dyn ImageListener>>,

@@ -1,10 +1,10 @@
-//! Who votes in the metadata quorum, as far as the log says so.
+//! The voters of the metadata quorum, as recorded in the log.
 //!
-//! Kafka knows two kinds of quorum. With `kraft.version` 0 the voters stand in the configuration and in
-//! `quorum-state`, and the log holds nothing of them. With `kraft.version` 1 they stand in control
-//! records of the log: the version in one, the voters with their directories and endpoints in another.
-//! Neither is of use to a cluster of one, but Kafka has no voters without them. So the values of both
-//! are kept as they were written, and go into every snapshot, whose header they follow in one batch.
+//! Kafka knows two kinds of quorum. With `kraft.version` 0 the voters are in the configuration and in `quorum-state`,
+//! and the log does not name them. With `kraft.version` 1 they are in control records of the log: the version in one,
+//! the voters with their directories and endpoints in another. A cluster with one node needs neither, but Kafka has
+//! no voters without them. So the values of both are kept as they were written, and go into every snapshot, in one
+//! batch with its header.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::record::control::ControlType;
 use crate::record::{Batch, Record};
 use crate::schema::{DecodeError, Reader};
 
-/// What control records say of the quorum.
+/// The control records of the quorum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Quorum {
     /// The newest KRAFT_VERSION record's value.
@@ -23,7 +23,7 @@ pub(super) struct Quorum {
 }
 
 impl Quorum {
-    /// Takes note of the control records of a batch at and after `from`.
+    /// Stores the control records of a batch at and after `from`.
     pub(super) fn note(&mut self, batch: &Batch, bytes: &Bytes, from: Offset) {
         for record in batch.records(bytes).flatten() {
             if record.offset >= from {
@@ -41,7 +41,7 @@ impl Quorum {
         }
     }
 
-    /// The records as they follow a snapshot's header.
+    /// The records, as they follow a snapshot's header.
     pub(super) fn records(&self) -> impl Iterator<Item = (ControlType, &[u8])> {
         let version = self
             .version
@@ -57,7 +57,7 @@ impl Quorum {
     /// The finalized `kraft.version`.
     ///
     /// # Errors
-    /// When the record is not what its schema says.
+    /// When the record is invalid.
     pub(super) fn version(&self) -> Result<i16, DecodeError> {
         let Some(value) = &self.version else {
             return Ok(0);
@@ -67,10 +67,10 @@ impl Quorum {
         reader.int16()
     }
 
-    /// The voters that the log names; none with a quorum that the configuration names.
+    /// The voters named in the log; `None` if the configuration names them.
     ///
     /// # Errors
-    /// When the record is not what its schema says.
+    /// When the record is invalid.
     pub(super) fn voters(&self) -> Result<Vec<Voter>, DecodeError> {
         let Some(value) = &self.voters else {
             return Ok(Vec::new());
@@ -81,7 +81,7 @@ impl Quorum {
     }
 }
 
-/// A voter that the log names.
+/// A voter named in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Voter {
     pub(super) id: NodeId,

@@ -15,13 +15,13 @@ use super::error::MetadataLogError;
 
 pub(super) const FILE: &str = "quorum-state";
 
-/// The file has a few fields, and a number for each voter.
+/// The maximum size: the file has a few fields, and a number for each voter.
 const LONGEST: u64 = 1024 * 1024;
 
 const CURE: &str = "restore it from a copy, or remove it if this is the cluster's one controller: the metadata log \
                     knows the leaderships as well";
 
-/// The file's fields in either version. What a version does not have is left out.
+/// The file's fields in either version. Fields that a version does not have are omitted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QuorumState {
@@ -48,7 +48,7 @@ struct Voter {
 }
 
 impl QuorumState {
-    /// The state of a node that leads itself, in the form that goes with a `kraft.version`.
+    /// The state of a node that leads itself, in the format for a `kraft.version`.
     pub(super) fn of_leader(node: NodeId, epoch: LeaderEpoch, kraft_version: i16) -> Self {
         let in_configuration = kraft_version < 1;
         Self {
@@ -63,13 +63,13 @@ impl QuorumState {
         }
     }
 
-    /// The voters, where the file names them.
+    /// The voters, if the file names them.
     pub(super) fn voters(&self) -> Vec<NodeId> {
         let voters = self.current_voters.iter().flatten();
         voters.map(|voter| NodeId(voter.voter_id)).collect()
     }
 
-    /// The epoch of the last leadership that this node knew of.
+    /// The newest leader epoch that this node knew.
     pub(super) const fn epoch(&self) -> LeaderEpoch {
         LeaderEpoch(self.leader_epoch)
     }
@@ -83,7 +83,7 @@ impl QuorumState {
         };
         let state = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
         state.map(Some).map_err(|error: io::Error| {
-            // what the parser calls an unexpected end is one of the content
+            // an unexpected end for the parser is an error of the contents
             let error = io::Error::new(io::ErrorKind::InvalidData, error);
             MetadataLogError::of_file(&path, error, CURE)
         })

@@ -33,7 +33,7 @@ impl std::fmt::Display for SnapshotName {
 }
 
 impl SnapshotName {
-    /// The snapshot of a log that has not begun.
+    /// The snapshot of an empty log.
     pub(super) const FIRST: Self = Self {
         end: Offset::ZERO,
         epoch: LeaderEpoch(0),
@@ -58,17 +58,17 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<SnapshotName>> {
     Ok(names)
 }
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Loaded {
     pub(super) image: Image,
     pub(super) quorum: Quorum,
-    /// When the last record that it stands for was written.
+    /// The timestamp of the last record that it includes.
     pub(super) log_time: Option<Timestamp>,
 }
 
-/// The records of `bootstrap.checkpoint`, a snapshot that Kafka's format tool leaves beside the metadata
-/// log for whoever begins it; none when there is no such file.
+/// The records of `bootstrap.checkpoint`, a snapshot that Kafka's format tool leaves for the first start; empty when
+/// there is no such file.
 pub(super) fn bootstrap_records(path: &Path) -> Result<Vec<MetadataRecord>, MetadataLogError> {
     if !path.try_exists()? {
         return Ok(Vec::new());
@@ -80,7 +80,7 @@ pub(super) fn bootstrap_records(path: &Path) -> Result<Vec<MetadataRecord>, Meta
     Ok(snapshot::records(&loaded.image).collect())
 }
 
-/// Reads a snapshot. Its offsets are its own, and begin with 0; the leadership is that of its name.
+/// Reads a snapshot. Its offsets are its own, and begin with 0; the leader epoch is that of its name.
 pub(super) fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLogError> {
     let damaged =
         |position: u64, reason: String| MetadataLogError::DamagedSnapshot { position, reason };
@@ -118,7 +118,7 @@ pub(super) fn load(path: &Path, name: SnapshotName) -> Result<Loaded, MetadataLo
             format!("it is not complete: it ends behind record {end}"),
         ));
     }
-    // Offsets within a snapshot are its own; what it stands for ends where its name says.
+    // Offsets within a snapshot are its own; its end offset is in its name.
     loader.skip_to(Offset(name.end.0.saturating_sub(1)), name.epoch);
     Ok(Loaded {
         image: loader.publish()?.0,
@@ -134,9 +134,9 @@ fn invalid(error: MetadataLogError) -> io::Error {
     }
 }
 
-/// What a snapshot begins and ends with.
+/// The control records at the beginning and the end of a snapshot.
 enum Bound {
-    /// With the time of the last record that it stands for.
+    /// With the timestamp of the last record that it includes.
     Header(Timestamp),
     Footer,
 }
@@ -161,11 +161,11 @@ fn bound(batch: &Batch) -> Option<Bound> {
     }
 }
 
-/// A snapshot that is to be written.
+/// A snapshot to be written.
 pub(super) struct Snapshot<'a> {
     pub(super) image: &'a Image,
     pub(super) quorum: &'a Quorum,
-    /// When the last record was written that the image holds.
+    /// The timestamp of the last record in the image.
     pub(super) log_time: Timestamp,
 }
 
@@ -211,11 +211,11 @@ impl Snapshot<'_> {
         content
     }
 
-    /// Writes it. It has its name only when all of it is on the disk.
+    /// Writes it. It gets its name only when all of it is on the disk.
     pub(super) fn write(&self, directory: &Path, now: Timestamp) -> io::Result<()> {
         let path = directory.join(self.name().to_string());
         let part = path.with_extension("checkpoint.part");
-        // whatever a crash has left there
+        // a file that a crash has left there
         match fs::remove_file(&part) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

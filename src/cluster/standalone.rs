@@ -1,6 +1,5 @@
-//! The controller of a cluster of one, on a thread of its own: one command after another, each decided, written,
-//! synced and applied to the image before the next. The thread waits for no disk but that of the metadata log, and
-//! for no listener.
+//! The controller of a cluster with one node, on a thread of its own: it decides, writes, syncs and applies one
+//! command after another. The thread waits only for the disk of the metadata log, and for no listener.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -20,7 +19,7 @@ use super::metadata_log::MetadataLog;
 use super::publish::{Published, Publisher};
 use super::submit::{ClusterError, Submitted};
 
-/// Why the controller cannot begin.
+/// Why the controller cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The metadata log cannot be opened.
@@ -28,7 +27,7 @@ pub enum StartError {
     MetadataLog {
         /// The log directory.
         directory: PathBuf,
-        /// Why not.
+        /// The reason.
         source: MetadataLogError,
     },
     /// A thread could not be started.
@@ -40,27 +39,28 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Controller {
     cluster: Cluster,
-    /// Where the metadata log is.
+    /// The log directory of the metadata log.
     directory: PathBuf,
     /// Topics whose deletion the start has replayed.
     deleted: HashSet<TopicId>,
-    /// Let go by the deciding thread when it ends, with its log closed.
+    /// Dropped by the deciding thread when it ends, with its log closed.
     decider: mpsc::Receiver<()>,
-    /// The same for the publisher's, with all listeners told.
+    /// The same for the publisher's thread, after all listeners were called.
     publisher: mpsc::Receiver<()>,
 }
 
-/// How long each of the two may take to end.
+/// How long each of the two threads may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Controller {
-    /// Topics whose deletion is in what the start has read of the log: what is left of them on the disk is expected.
+    /// Topics whose deletion is in the part of the log that the start has read: their remains on the disk are
+    /// expected.
     pub fn deleted_topics(&self) -> &HashSet<TopicId> {
         &self.deleted
     }
 
-    /// Ends the controller after everything submitted so far, and closes its log. If its disk hangs, this goes on
-    /// without it. Afterwards no listener is called any more.
+    /// Ends the controller after everything submitted so far, and closes its log. If its disk hangs, this returns
+    /// without that. Afterwards no listener is called any more.
     pub fn stop(self) {
         self.cluster.stop();
         let hangs = |ended: &mpsc::Receiver<()>| {
@@ -76,7 +76,7 @@ impl Controller {
     }
 }
 
-/// Loads the metadata log in `directory` (or begins one) and starts the controller.
+/// Loads the metadata log in `directory` (or creates one) and starts the controller.
 ///
 /// # Errors
 /// When the log cannot be read or written, or the thread not be started.
@@ -128,7 +128,7 @@ pub fn start(
     Ok((cluster, controller))
 }
 
-/// Opens the metadata log, and begins it if it is empty.
+/// Opens the metadata log, and writes the first records if it is empty.
 fn open(
     config: &BrokerConfig,
     directory: &LogDirectory,
@@ -142,12 +142,12 @@ fn open(
 }
 
 struct Standalone {
-    /// What this node was started with: a decision lays over it what the image says then.
+    /// The start configuration: a decision applies the image's settings over it.
     config: Arc<BrokerConfig>,
     log: MetadataLog,
     clock: Arc<dyn Clock>,
     publisher: Publisher,
-    /// A write has failed: what the log holds is not known any more, so nothing is decided from it.
+    /// A write has failed: the contents of the log are not known any more, so nothing is decided from them.
     has_failed: bool,
 }
 
@@ -169,7 +169,7 @@ impl Standalone {
         }
     }
 
-    /// Decides, writes, and publishes what follows.
+    /// Decides, writes, and publishes the result.
     fn decide(&mut self, submitted: Box<dyn Submitted>) {
         if self.has_failed {
             return submitted.refuse(ClusterError::Storage);
@@ -201,7 +201,7 @@ impl Standalone {
 
     fn maybe_snapshot(&mut self) {
         if let Err(error) = self.log.maybe_snapshot(&self.config, self.clock.now()) {
-            // The log still holds everything; the next occasion tries again.
+            // The log still has everything; a later snapshot tries again.
             crate::base::limited!(error, "the metadata snapshot cannot be written", %error);
         }
     }

@@ -1,11 +1,11 @@
-//! The way of a command to the controller, and of its reply to whoever asked.
+//! Sends commands to the controller, and returns its replies to the callers.
 //!
 //! ```text
 //!   submit ──> decided, written, in the image ──> followed by the listeners ──> reply
 //! ```
-//! A reply waits until the local image shows the result and the listeners have done what follows from it, so that a
-//! topic can be used when a client learns that it exists. The second step is a courtesy: where a disk hangs, whoever
-//! asked hears after a while what was decided.
+//! A reply waits until the local image shows the result and the listeners have followed it, so that a topic can be
+//! used when a client learns that it exists. The second wait is limited: if a disk hangs, the caller gets the
+//! decision after a while.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::Completion;
 use crate::controller::{Command, Decision, Situation};
 
-/// How long a reply waits for listeners, at most.
+/// The maximum time that a reply waits for listeners.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the controller did not decide, or its decision is not known to be durable.
@@ -28,21 +28,21 @@ pub enum ClusterError {
     /// The metadata log cannot be written.
     #[error("the metadata log cannot be written")]
     Storage,
-    /// It takes longer than whoever asked would wait. The command is carried out all the same.
+    /// The caller's timeout has passed. The command is carried out all the same.
     #[error("the controller has not decided in time")]
     TimedOut,
 }
 
-/// A command on its way to the controller, of whichever type.
+/// A submitted command of any type.
 pub(super) trait Submitted: Send {
-    /// Decides about it. The decision's reply is the way to answer whoever asked.
+    /// Decides on it. The decision's reply is the channel to the caller.
     fn decide(self: Box<Self>, situation: &mut Situation<'_>) -> Decision<Answer>;
 
-    /// Answers without a decision.
+    /// Fails it without a decision.
     fn refuse(self: Box<Self>, error: ClusterError);
 }
 
-/// Answers whoever submitted a command, once the decision is written or not.
+/// Answers the caller of a command, once the decision is written or not.
 pub(super) struct Answer {
     reply: Box<dyn FnOnce(Result<(), ClusterError>) + Send>,
     followed: oneshot::Sender<()>,
@@ -68,7 +68,7 @@ impl Answer {
     }
 }
 
-/// A command, and who waits for its reply.
+/// A command, and the reply channel of its caller.
 struct Asked<C: Command> {
     command: C,
     reply: oneshot::Sender<Result<C::Reply, ClusterError>>,
@@ -83,7 +83,7 @@ impl<C: Command> Submitted for Asked<C> {
             followed,
         } = *self;
         command.decide(situation).map(|decided| Answer {
-            // Whoever asked may have gone; the decision stands.
+            // The caller may be gone; the decision stands.
             reply: Box::new(move |written| drop(reply.send(written.map(|()| decided)))),
             followed,
         })
@@ -94,7 +94,7 @@ impl<C: Command> Submitted for Asked<C> {
     }
 }
 
-/// Makes a command ready to be sent; the future is its reply. Whoever asks waits for `time`, or as long as it takes.
+/// Prepares a command for sending; the future is its reply. The caller waits for `time`, or without a limit.
 pub(super) fn ask<C: Command>(
     command: C,
     time: Option<Duration>,
@@ -117,16 +117,16 @@ pub(super) fn ask<C: Command>(
                 .await
                 .map_err(|_| ClusterError::TimedOut)?,
         };
-        // A controller that has ended drops the command, and with it the sender.
+        // If the controller has ended, it drops the command, and with it the sender.
         let decided = decided.unwrap_or(Err(ClusterError::Stopped))?;
-        // Nothing is sent: it ends when the last listener has let go of it, or is not waited for any more.
+        // Nothing is sent: this ends when the last listener has dropped its clone, or at the deadline.
         drop(timeout_at(followed_by(until), is_followed).await);
         Ok(decided)
     };
     (asked, answer)
 }
 
-/// Until when listeners are waited for. Whoever asked waits for a limited time, and must hear of the decision in it.
+/// The deadline for the listeners. A caller with a timeout must get the decision within it.
 fn followed_by(until: Option<Instant>) -> Instant {
     let now = Instant::now();
     let left = until.map(|until| until.saturating_duration_since(now) / 2);
