@@ -1,7 +1,7 @@
-//! Changing the configuration of what is there: topics, one broker, all brokers.
+//! Changes the configuration of existing topics, one broker, or all brokers.
 //!
-//! Every change is looked at with what it leaves in force, since settings hang together. What is written
-//! are the overrides that change, each with its new value or null.
+//! Every change is validated together with the settings that stay in force, since settings depend on each other. The
+//! records have the changed overrides, each with its new value or null.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,12 +16,12 @@ use super::command::{
 };
 use super::{Situation, names};
 
-/// The longest value: a record's text must fit.
+/// The maximum size of a value: it must fit in a record's string.
 const LONGEST_VALUE: usize = i16::MAX as usize;
 
 type Overrides = BTreeMap<String, String>;
 
-/// Decides about each resource by itself.
+/// Decides on each resource by itself.
 pub(super) fn alter(
     situation: &Situation<'_>,
     command: &AlterConfigs,
@@ -74,7 +74,7 @@ fn invalid_config(text: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::INVALID_CONFIG, text)
 }
 
-/// Finds the definition of a key whose list is to be changed, or says why it is none.
+/// Finds the definition of a key whose list is to be changed, or returns an error if it is no list.
 type FindList = fn(&str, &str) -> Result<&'static Definition, Refusal>;
 
 fn topic_list(name: &str, operation: &str) -> Result<&'static Definition, Refusal> {
@@ -100,7 +100,7 @@ const fn is_list(definition: &&'static Definition) -> bool {
     matches!(definition.kind, Kind::List)
 }
 
-/// The overrides that `change` leaves.
+/// The overrides after `change`.
 fn overrides_after(
     current: &Overrides,
     change: &ConfigChange,
@@ -161,8 +161,8 @@ fn too_long() -> Refusal {
     ))
 }
 
-/// The items that a client names: as Kafka splits them, without the empty ones at the end, but with one
-/// where there is nothing at all. What no value could hold, even if it names everything twice, is not taken apart.
+/// Splits the client's list as Kafka does: without the empty items at the end, but with one item for an empty string.
+/// A list that is longer than any value could be is not split.
 fn named(text: &str) -> Result<Vec<&str>, Refusal> {
     if text.len() > 4 * LONGEST_VALUE {
         return Err(too_long());
@@ -194,7 +194,7 @@ fn check_topic(situation: &Situation<'_>, name: &str, next: &Overrides) -> Resul
     Ok(())
 }
 
-/// Refuses to set what would have no effect here.
+/// Refuses settings that would have no effect here.
 fn check_broker_keys(change: &ConfigChange) -> Result<(), Refusal> {
     let set: Vec<&str> = match change {
         ConfigChange::Replace(overrides) => {
@@ -236,7 +236,7 @@ fn check_broker(situation: &Situation<'_>, name: &str, next: &Overrides) -> Resu
         .map_err(|error| invalid(error.to_string()))
 }
 
-/// What changes, ordered by key.
+/// The changed overrides, ordered by key.
 fn records(
     resource: &ConfigResource,
     current: &Overrides,

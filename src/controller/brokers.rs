@@ -1,4 +1,4 @@
-//! Brokers come and go.
+//! Registration, unfencing, fencing and unregistration of brokers.
 //!
 //! ```text
 //!              register (new incarnation)              unfence
@@ -8,13 +8,12 @@
 //!                         └────────── register (new incarnation) ────┘
 //! ```
 //!
-//! A broker that is fenced can be unregistered: it is unknown again, until its process starts once more. One that is
-//! active cannot, other than in Kafka, where its partitions then stay without a leader until it is started anew.
+//! A fenced broker can be unregistered: it is unknown again, until its process starts once more. An active broker
+//! cannot. In Kafka it can, and its partitions then stay without a leader until it is started again.
 //!
-//! A process registers when it starts and is unfenced when it is ready to serve. The epoch of a
-//! registration is the offset at which its decision's first record stands: no two can be equal. A
-//! new incarnation of a broker that was active takes away its leaderships in the same step, since
-//! the old process is gone; unfencing gives them back in new leader epochs.
+//! A process registers when it starts and is unfenced when it is ready to serve. The epoch of a registration is the
+//! offset of its first record, so epochs are unique. A new incarnation of an active broker removes its leaderships in
+//! the same step, since the old process is gone; unfencing gives them back in new leader epochs.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +27,7 @@ use super::command::{
 use super::leaders::{self, Move};
 use super::{Situation, features};
 
-/// Decides about a broker that has started.
+/// Decides on a broker that has started.
 pub(super) fn register(
     situation: &Situation<'_>,
     command: &RegisterBroker,
@@ -101,7 +100,7 @@ fn check_directories(image: &Image, command: &RegisterBroker) -> Result<(), Refu
     Ok(())
 }
 
-/// The broker in the registration that a request is about.
+/// The broker, if the request is from its present registration.
 pub(super) fn registered(
     image: &Image,
     broker: NodeId,
@@ -123,7 +122,7 @@ pub(super) fn registered(
     }
 }
 
-/// Decides about a broker that is ready to serve.
+/// Decides on a broker that is ready to serve.
 pub(super) fn unfence(
     situation: &Situation<'_>,
     command: &UnfenceBroker,
@@ -148,7 +147,7 @@ pub(super) fn unfence(
     }
 }
 
-/// Decides about a broker that serves no more.
+/// Decides on a broker that does not serve any more.
 pub(super) fn fence(
     situation: &Situation<'_>,
     command: &FenceBroker,
@@ -172,7 +171,7 @@ pub(super) fn fence(
     }
 }
 
-/// Decides about a broker that is to be forgotten.
+/// Decides on a broker that is to be unregistered.
 pub(super) fn unregister(
     situation: &Situation<'_>,
     command: &UnregisterBroker,

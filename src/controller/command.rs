@@ -9,13 +9,13 @@ use crate::metadata::record::{Endpoint, MetadataRecord, SupportedFeature};
 
 use super::Situation;
 
-/// A decision: the records to write as one batch, and the answer that may be given once they have
-/// been replayed. Without records the answer may be given at once.
+/// A decision: the records to write as one batch, and the reply, which is sent after they have been replayed. Without
+/// records the reply may be sent at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<R> {
     /// The records, in order.
     pub records: Vec<MetadataRecord>,
-    /// The answer.
+    /// The reply.
     pub reply: R,
 }
 
@@ -28,7 +28,7 @@ impl<R> Decision<R> {
         }
     }
 
-    /// The same decision with another answer.
+    /// The same decision with another reply.
     pub fn map<S>(self, into: impl FnOnce(R) -> S) -> Decision<S> {
         Decision {
             records: self.records,
@@ -37,18 +37,18 @@ impl<R> Decision<R> {
     }
 }
 
-/// A no, as the client will see it.
+/// A refusal, as sent to the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {}", .message.as_deref().unwrap_or("no message"))]
 pub struct Refusal {
     /// Kafka's code.
     pub code: ErrorCode,
-    /// For people; none where Kafka sends none.
+    /// The error message; `None` where Kafka sends none.
     pub message: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal with a text.
+    /// A refusal with a message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -56,7 +56,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal without a text.
+    /// A refusal without a message.
     pub const fn bare(code: ErrorCode) -> Self {
         Self {
             code,
@@ -65,18 +65,18 @@ impl Refusal {
     }
 }
 
-/// Something that the controller can be asked. What is answered belongs to what is asked.
+/// A command of the controller. Its type defines the type of the reply.
 pub trait Command: Ask {
-    /// Decides about it.
+    /// Decides on it.
     fn decide(&self, situation: &mut Situation<'_>) -> Decision<Self::Reply>;
 }
 
 /// Create topics; each succeeds or fails by itself.
 #[derive(Clone, Debug, Default)]
 pub struct CreateTopics {
-    /// The topics. The handler has answered for names that occur twice.
+    /// The topics. The handler has already refused names that occur twice.
     pub topics: Vec<NewTopic>,
-    /// Whether to decide, but not to do it.
+    /// Whether to validate only.
     pub validate_only: bool,
 }
 
@@ -85,9 +85,9 @@ pub struct CreateTopics {
 pub struct NewTopic {
     /// Its name.
     pub name: String,
-    /// How many partitions; -1 for the default.
+    /// The number of partitions; -1 for the default.
     pub partitions: i32,
-    /// How many replicas of each; -1 for the default.
+    /// The replication factor; -1 for the default.
     pub replication_factor: i16,
     /// Replicas by partition number; if there are any, the two numbers above must be -1.
     pub assignments: Vec<(i32, Vec<NodeId>)>,
@@ -96,7 +96,7 @@ pub struct NewTopic {
 }
 
 impl NewTopic {
-    /// A topic with everything by default.
+    /// A topic with default settings.
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -113,19 +113,19 @@ impl NewTopic {
 pub struct CreatedTopic {
     /// Its id.
     pub topic_id: TopicId,
-    /// How many partitions.
+    /// The number of partitions.
     pub partitions: i32,
-    /// How many replicas of the first partition.
+    /// The number of replicas of the first partition.
     pub replication_factor: i16,
-    /// What was set for it. The handler shows the whole configuration to those who may see it: thousands of topics
-    /// have a description each that is much larger than they are.
+    /// The topic's overrides. The handler describes the whole configuration to clients with the right to see it: for
+    /// thousands of topics the descriptions would be much larger.
     pub overrides: BTreeMap<String, String>,
 }
 
 /// Delete topics; each succeeds or fails by itself.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteTopics {
-    /// The topics. The handler has answered for those that are named twice in the same way.
+    /// The topics. The handler has already refused those that are named twice in the same way.
     pub topics: Vec<TopicReference>,
 }
 
@@ -138,23 +138,23 @@ pub enum TopicReference {
     Id(TopicId),
 }
 
-/// The answer about one topic that was to be deleted.
+/// The result for one topic that was to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTopic {
-    /// Its name, where known.
+    /// Its name, if known.
     pub name: Option<String>,
-    /// Its id; zero where not known.
+    /// Its id; zero if not known.
     pub topic_id: TopicId,
-    /// How it went.
+    /// The result.
     pub result: Result<(), Refusal>,
 }
 
-/// Give topics more partitions; each succeeds or fails by itself.
+/// Adds partitions to topics; each succeeds or fails by itself.
 #[derive(Clone, Debug, Default)]
 pub struct CreatePartitions {
-    /// The topics. The handler has answered for names that occur twice.
+    /// The topics. The handler has already refused names that occur twice.
     pub topics: Vec<NewPartitions>,
-    /// Whether to decide, but not to do it.
+    /// Whether to validate only.
     pub validate_only: bool,
 }
 
@@ -163,23 +163,23 @@ pub struct CreatePartitions {
 pub struct NewPartitions {
     /// The topic.
     pub name: String,
-    /// How many partitions it shall have in all.
+    /// The new total number of partitions.
     pub count: i32,
-    /// Replicas for each new partition, if the client wants to say.
+    /// Replicas for each new partition, if the client chooses them.
     pub assignments: Option<Vec<Vec<NodeId>>>,
 }
 
 /// Change the configuration of topics and brokers; each succeeds or fails by itself.
 #[derive(Clone, Debug, Default)]
 pub struct AlterConfigs {
-    /// What is to be changed. The handler has answered for resources that occur twice, and for those
-    /// whose configuration is not kept here.
+    /// The changes. The handler has already refused resources that occur twice, and those whose configuration is not
+    /// stored here.
     pub resources: Vec<AlteredResource>,
-    /// Whether to decide, but not to do it.
+    /// Whether to validate only.
     pub validate_only: bool,
 }
 
-/// What is to become of the configuration of one resource.
+/// The change of the configuration of one resource.
 #[derive(Clone, Debug)]
 pub struct AlteredResource {
     /// The resource.
@@ -191,22 +191,22 @@ pub struct AlteredResource {
 /// A change of a resource's overrides; no key occurs twice.
 #[derive(Clone, Debug)]
 pub enum ConfigChange {
-    /// These are all overrides from now on.
+    /// Replaces all overrides.
     Replace(Vec<(String, String)>),
-    /// These change, all others stay.
+    /// Changes these overrides and keeps all others.
     Alter(Vec<(String, ConfigOperation)>),
 }
 
-/// What is to become of one override.
+/// The change of one override.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigOperation {
-    /// It has this value.
+    /// Sets this value.
     Set(String),
-    /// It is gone.
+    /// Removes the override.
     Delete,
-    /// These values, separated by commas, are added to the list.
+    /// Adds these values, separated by commas, to the list.
     Append(String),
-    /// These values, separated by commas, are taken out of the list.
+    /// Removes these values, separated by commas, from the list.
     Subtract(String),
 }
 
@@ -215,40 +215,40 @@ pub enum ConfigOperation {
 pub struct RegisterBroker {
     /// The broker.
     pub broker_id: NodeId,
-    /// Names this run of its process.
+    /// The incarnation id of its process.
     pub incarnation_id: KafkaUuid,
     /// Its advertised listeners.
     pub endpoints: Vec<Endpoint>,
     /// The feature levels that it can serve.
     pub features: Vec<SupportedFeature>,
-    /// Where it stands.
+    /// Its rack.
     pub rack: Option<String>,
     /// Its online log directories.
     pub log_directories: Vec<DirectoryId>,
 }
 
-/// A broker that has gone for good is to be forgotten.
+/// Unregisters a broker that was removed permanently.
 #[derive(Clone, Copy, Debug)]
 pub struct UnregisterBroker {
     /// The broker.
     pub broker_id: NodeId,
 }
 
-/// A registered broker has caught up and is ready to serve.
+/// A registered broker is ready to serve.
 #[derive(Clone, Copy, Debug)]
 pub struct UnfenceBroker {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
 }
 
-/// A registered broker serves no more: it stops, or has not been heard of.
+/// A registered broker does not serve any more: it stops, or it is silent.
 #[derive(Clone, Copy, Debug)]
 pub struct FenceBroker {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
 }
 
@@ -257,20 +257,20 @@ pub struct FenceBroker {
 pub struct FailDirectories {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
-    /// All that have failed so far.
+    /// All directories that have failed so far.
     pub directories: Vec<DirectoryId>,
 }
 
-/// A registered broker says in which directories its replicas are.
+/// A registered broker reports the directories of its replicas.
 #[derive(Clone, Debug)]
 pub struct AssignReplicas {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
-    /// Which replica is where.
+    /// The replicas and their directories.
     pub assignments: Vec<ReplicaAssignment>,
 }
 
@@ -285,20 +285,20 @@ pub struct ReplicaAssignment {
     pub directory: DirectoryId,
 }
 
-/// A broker wants producer ids to give out.
+/// A broker requests a block of producer ids.
 #[derive(Clone, Copy, Debug)]
 pub struct AllocateProducerIds {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
 }
 
-/// Producer ids that nobody else will give out.
+/// Producer ids reserved for one broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerIdBlock {
-    /// The first.
+    /// The first id.
     pub first: ProducerId,
-    /// How many.
+    /// The number of ids.
     pub count: i32,
 }

@@ -10,7 +10,7 @@ use crate::metadata::record::{Config, MetadataRecord};
 
 use super::command::Refusal;
 
-/// The overrides that a client asks for, once every one is known to be valid, also together.
+/// The overrides that a client requests, after each of them, and all together, were validated.
 pub fn validate(
     configs: &[(String, Option<String>)],
     broker: &BrokerConfig,
@@ -39,7 +39,7 @@ pub fn validate(
     }
 }
 
-/// The records that give the topic `name` these overrides.
+/// The records that set these overrides for the topic `name`.
 pub fn records(
     name: &str,
     overrides: &BTreeMap<String, String>,
@@ -54,8 +54,8 @@ pub fn records(
     })
 }
 
-/// The whole configuration of a topic with these overrides, ordered by name. Here Kafka tells overrides as they
-/// were given, even where they mean the same as a plainer word.
+/// The whole configuration of a topic with these overrides, ordered by name. As in Kafka, this returns overrides as
+/// they were given, even if they have a simpler form.
 pub fn effective(
     overrides: &BTreeMap<String, String>,
     broker: &BrokerConfig,

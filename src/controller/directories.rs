@@ -1,5 +1,5 @@
-//! Where replicas are: a broker says so after the fact, since it chooses the directory of a new replica, and
-//! moves replicas when it is asked to. And what becomes of partitions when a directory fails.
+//! The directories of replicas: a broker reports them afterwards, since it chooses the directory of a new replica,
+//! and moves replicas on request. Also the effect of a failed directory on its partitions.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,7 @@ use super::brokers::registered;
 use super::command::{AssignReplicas, Decision, FailDirectories, Refusal, ReplicaAssignment};
 use super::leaders::{self, Move};
 
-/// Decides about directories that have failed: what they hold has no leader, and the registration names them
-/// no more.
+/// Decides on failed directories: their replicas do not lead any more, and they are removed from the registration.
 pub(super) fn fail(
     situation: &Situation<'_>,
     command: &FailDirectories,
@@ -44,7 +43,7 @@ pub(super) fn fail(
     }
 }
 
-/// Decides about replicas that are in other directories than the image says.
+/// Decides on replicas whose directories differ from the image.
 pub(super) fn assign(
     situation: &Situation<'_>,
     command: &AssignReplicas,
@@ -57,7 +56,7 @@ pub(super) fn assign(
     if let Err(refusal) = registered(situation.image, *broker_id, *broker_epoch) {
         return Decision::answer(Err(refusal));
     }
-    // Of several assignments of one replica the last counts: none of them is in the image yet.
+    // If one replica is assigned several times, the last one counts: none of them is in the image yet.
     let mut changes: HashMap<(TopicId, i32), PartitionChange> = HashMap::new();
     let mut reply = Vec::with_capacity(assignments.len());
     for assignment in assignments {
@@ -89,7 +88,7 @@ pub(super) fn assign(
     }
 }
 
-/// The partition, and which of its replicas is the broker's.
+/// The partition, and the index of the broker's replica.
 fn find<'a>(
     image: &'a Image,
     broker: NodeId,
@@ -116,8 +115,8 @@ fn unclean(situation: &Situation<'_>, topic: TopicId) -> bool {
     })
 }
 
-/// The change that puts the replica at `place` where it is. A partition without a leader gets one where the new
-/// directory makes that possible, and one in a directory that is not online loses it.
+/// The change that records the directory of the replica at `place`. If a partition without a leader can have one with
+/// the new directory, it gets one. If the directory of its leader is not online, the partition loses its leader.
 fn change(
     image: &Image,
     broker: NodeId,

@@ -1,7 +1,7 @@
-//! Elections that somebody asks for: the preferred leader, which is the first of the replicas, or any leader at all.
+//! Requested elections: of the preferred leader, which is the first replica, or of any leader.
 //!
-//! An unclean election may lose acknowledged records. Who asks for one says that a partition without a leader is worse;
-//! `unclean.leader.election.enable` is about elections that nobody asks for.
+//! An unclean election may lose acknowledged records. A client that requests one prefers that to a partition without
+//! a leader; `unclean.leader.election.enable` is for automatic elections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,40 +17,40 @@ use super::leaders::{self, Move};
 /// Elect leaders; each partition succeeds or fails by itself.
 #[derive(Clone, Debug)]
 pub struct ElectLeaders {
-    /// Which leader is wanted.
+    /// The type of election.
     pub election: Election,
-    /// The partitions; none stands for all there are.
+    /// The partitions; `None` for all.
     pub partitions: Option<Vec<TopicPartition>>,
 }
 
-/// Which leader is wanted.
+/// The type of election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Election {
     /// The first of the replicas, if it is in sync.
     Preferred,
-    /// Anybody, where nobody leads; if need be one who is not in sync.
+    /// Any replica, if there is no leader; if necessary one that is not in sync.
     Unclean,
 }
 
-/// Why nobody was elected.
+/// Why no leader was elected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.words())]
 pub enum ElectionFailure {
-    /// There is no such topic.
+    /// The topic does not exist.
     NoSuchTopic,
     /// The topic has no such partition.
     NoSuchPartition,
-    /// The leader is the one that is wanted.
+    /// The wanted leader leads already.
     NotNeeded,
-    /// The preferred leader is not in sync, or not there.
+    /// The preferred leader is not in sync, or not available.
     PreferredNotAvailable,
-    /// Nobody who has the partition is there.
+    /// No replica of the partition is available.
     NobodyEligible,
 }
 
 impl ElectionFailure {
-    /// The same in Kafka's words, but for names, which whoever asks has given: a short request can ask about one long
-    /// name a million times.
+    /// Kafka's message, without names: the client knows them, and a short request could name a long topic a million
+    /// times.
     pub const fn words(self) -> &'static str {
         match self {
             Self::NoSuchTopic => "No such topic",
@@ -62,7 +62,7 @@ impl ElectionFailure {
     }
 }
 
-/// Decides about new leaders.
+/// Decides on elections.
 pub(super) fn elect(
     situation: &Situation<'_>,
     command: &ElectLeaders,
@@ -119,7 +119,7 @@ fn find<'a>(
     Ok((topic.id, partition))
 }
 
-/// The change that an election makes.
+/// The change made by an election.
 fn elected(
     image: &Image,
     election: Election,
@@ -145,7 +145,7 @@ fn elected(
                     ..PartitionChange::none(topic_id, number)
                 });
             }
-            // Nobody leads, perhaps, and another one could.
+            // There may be no leader now, and another replica could lead.
             any(false).ok_or(ElectionFailure::PreferredNotAvailable)
         }
         Election::Unclean if partition.leader != NodeId::NONE => Err(ElectionFailure::NotNeeded),

@@ -1,7 +1,7 @@
-//! Other levels for features, all of a request or none.
+//! Updates finalized feature levels: all updates of a request are applied, or none.
 //!
-//! A level that is above what this release serves cannot be finalized ([`features`]); one that a cluster of Kafka's
-//! brought along can be taken back. What changes nothing is granted and writes nothing.
+//! A level above the maximum of this release cannot be finalized ([`features`]); one that was finalized by a Kafka
+//! cluster can be lowered. An update without a change succeeds and writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -14,40 +14,40 @@ use super::Situation;
 use super::command::{Decision, Refusal};
 use super::features;
 
-/// Finalize other levels of features.
+/// Updates finalized levels of features.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateFeatures {
-    /// The features. Of several levels for one feature the last counts.
+    /// The features. If a feature is named several times, the last level counts.
     pub updates: Vec<FeatureUpdate>,
-    /// Whether to decide, but not to do it.
+    /// Whether to validate only.
     pub validate_only: bool,
 }
 
-/// Another level for one feature.
+/// The new level of one feature.
 #[derive(Clone, Debug)]
 pub struct FeatureUpdate {
     /// The feature.
     pub name: String,
-    /// The level; 0 switches it off.
+    /// The level; 0 disables the feature.
     pub level: i16,
-    /// Which way it may go.
+    /// The allowed direction.
     pub direction: UpdateDirection,
 }
 
-/// Which way a level may go.
+/// The allowed direction of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateDirection {
     /// Up.
     Upgrade,
-    /// Down, if nothing is lost.
+    /// Down, if no metadata is lost.
     SafeDowngrade,
-    /// Down, whatever is lost.
+    /// Down, even if metadata is lost.
     UnsafeDowngrade,
-    /// None that anybody knows.
+    /// An unknown number.
     Unknown,
 }
 
-/// Decides about other levels.
+/// Decides on new levels.
 pub(super) fn update(
     situation: &Situation<'_>,
     command: &UpdateFeatures,
@@ -93,7 +93,7 @@ pub(super) fn update(
 
 /// Whether the update changes anything.
 ///
-/// # Errors
+/// Why it is not possible.
 /// Why it cannot be.
 fn check(
     situation: &Situation<'_>,
@@ -140,7 +140,7 @@ fn check(
     Ok(*level != current)
 }
 
-/// Which node cannot serve the level.
+/// The node that does not support the level.
 fn not_supported(
     situation: &Situation<'_>,
     name: &str,
@@ -170,7 +170,7 @@ fn not_supported(
     })
 }
 
-/// Records that only newer versions have cannot be told in an older one.
+/// Records that exist only in newer versions cannot be written in an older one.
 fn check_metadata_downgrade(
     level: i16,
     current: i16,

@@ -1,14 +1,13 @@
-//! Features: what a fresh cluster begins with, and what this broker can serve.
+//! Features: the levels of a new cluster, and the levels that this broker supports.
 //!
-//! A client that sees a finalized level uses what comes with it, so that nothing is finalized, and
-//! no range announced, that is not served: `transaction.version`, `group.version`,
-//! `eligible.leader.replicas.version`, `share.version` and `streams.version` stay off (level 0 is
-//! written as absence) until their issues raise the maximum here.
+//! A client that sees a finalized level uses its functions. So no level is finalized or announced that is not served:
+//! `transaction.version`, `group.version`, `eligible.leader.replicas.version`, `share.version` and `streams.version`
+//! stay off (level 0 is written as absence) until their issues raise the maximum here.
 //!
-//! A cluster that Apache Kafka formatted has levels above that. They stay in the metadata as they are,
-//! so that Kafka finds them when it comes back, and what was written under them is kept without being
-//! looked at; clients are told of [`served`] levels only. `metadata.version` is different: it says how
-//! the metadata is to be read, and one that is out of range cannot be opened.
+//! A cluster that Apache Kafka formatted has levels above that. They stay in the metadata unchanged, so that Kafka
+//! finds them later, and the metadata that depends on them is kept without being interpreted; clients only get the
+//! [`served`] levels. `metadata.version` is different: it defines how the metadata is read, and a cluster whose
+//! version is out of range cannot be opened.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +32,7 @@ pub fn supported() -> Vec<SupportedFeature> {
     }]
 }
 
-/// The first records of a fresh cluster: what Kafka's format tool writes to `bootstrap.checkpoint`.
+/// The first records of a new cluster, as Kafka's format tool writes them to `bootstrap.checkpoint`.
 pub fn bootstrap_records() -> Vec<MetadataRecord> {
     vec![MetadataRecord::FeatureLevel(FeatureLevel {
         name: METADATA_VERSION.to_owned(),
@@ -41,7 +40,7 @@ pub fn bootstrap_records() -> Vec<MetadataRecord> {
     })]
 }
 
-/// Features that may be finalized above what is served: their records are kept as they are.
+/// Features that may be finalized above the served level: their records are kept unchanged.
 const KEPT: [&str; 5] = [
     TRANSACTION_VERSION,
     GROUP_VERSION,
@@ -55,8 +54,7 @@ pub(super) fn is_known(name: &str) -> bool {
     [METADATA_VERSION, KRAFT_VERSION].contains(&name) || KEPT.contains(&name)
 }
 
-/// Whether a node with these features can serve at these finalized levels, leaving alone those that
-/// it need not know about.
+/// Whether a node with these features supports these finalized levels, apart from those that it need not know.
 pub(super) fn check_range(
     finalized: &BTreeMap<String, i16>,
     supported: &[SupportedFeature],
@@ -84,7 +82,7 @@ pub(super) fn range(supported: &[SupportedFeature], name: &str) -> (i16, i16) {
         .map_or((0, 0), |feature| (feature.minimum, feature.maximum))
 }
 
-/// The finalized levels as clients are to see them: none above what is served.
+/// The finalized levels for clients: none above the served level.
 pub fn served(image: &Image) -> Vec<(&str, i16)> {
     let supported = supported();
     let level = |(name, level): (&String, &i16)| (*level).min(range(&supported, name).1);
@@ -99,7 +97,7 @@ pub fn served(image: &Image) -> Vec<(&str, i16)> {
 /// Whether this release can read metadata of this image's `metadata.version`.
 ///
 /// # Errors
-/// With the range that it can read.
+/// The supported range.
 pub fn check_metadata_version(image: &Image) -> Result<(), Refusal> {
     let level = image
         .features()

@@ -1,21 +1,21 @@
-//! What becomes of partitions when a broker comes or goes.
+//! The effect on partitions when a broker comes or goes.
 //!
-//! A broker that goes leaves every in-sync set, except where it is the last member: that set keeps
-//! it, without a leader, because only this broker holds what was acknowledged. A partition that has
-//! lost its leader gets the first replica that is in sync and active; a partition without a leader
-//! gets one as soon as a broker comes that qualifies. Each change of leader, to nobody as well,
-//! raises the leader epoch, so that a broker that stops and starts again always leads in a new epoch.
+//! A broker that goes leaves every in-sync set, unless it is the last member: it then stays in the set, without a
+//! leader, because only this broker has all acknowledged records. A partition that has lost its leader gets the first
+//! replica that is in sync and active; a partition without a leader gets one as soon as a qualified broker comes.
+//! Each change of leader, including a change to no leader, raises the leader epoch. So a broker that stops and starts
+//! again always leads in a new epoch.
 //!
-//! A log directory that fails is the same for the partitions in it, and a replica whose directory is not
-//! online does not lead.
+//! A failed log directory has the same effect on its partitions, and a replica whose directory is not online does not
+//! lead.
 //!
-//! Kafka with eligible leader replicas empties the in-sync set of a partition whose last replica stops,
-//! and remembers it: as eligible when it holds all that was acknowledged, as last known when that is not
-//! sure. Such a partition, which only a directory of Kafka's can have here, gets its leader from there, and
-//! is an ordinary one again.
+//! With eligible leader replicas, Kafka empties the in-sync set of a partition whose last replica stops, and
+//! remembers that replica: as eligible when it has all acknowledged records, as last known when that is uncertain.
+//! Only a directory from Kafka can have such a partition here. It gets its leader from those replicas, and then is an
+//! ordinary partition again.
 //!
-//! A leader from outside the in-sync set may lose acknowledged records; it is chosen only where
-//! `unclean.leader.election.enable` says so for the topic, and then is marked as recovering.
+//! A leader from outside the in-sync set may lose acknowledged records; it is chosen only if
+//! `unclean.leader.election.enable` allows that for the topic, and is then marked as recovering.
 
 use crate::base::{DirectoryId, NodeId, TopicId};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -24,16 +24,16 @@ use crate::metadata::{Image, PartitionImage, TopicImage};
 
 use super::Situation;
 
-/// A broker's coming or going, or nothing of the kind.
+/// A broker that comes or goes, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move<'a> {
     /// The broker may lead from now on, whatever the image says.
     Comes(NodeId),
-    /// The broker leads no more and is no longer in sync.
+    /// The broker does not lead any more and is no longer in sync.
     Goes(NodeId),
-    /// The same for what the broker has in these directories.
+    /// The same for the broker's replicas in these directories.
     Loses(NodeId, &'a [DirectoryId]),
-    /// All brokers are as the image says: a leader is wanted for another reason.
+    /// All brokers are as in the image: a leader is needed for another reason.
     None,
 }
 
@@ -50,7 +50,7 @@ impl Move<'_> {
         }
     }
 
-    /// Whose replica is lost, if one is.
+    /// The broker whose replica is lost, if there is one.
     const fn lost(self) -> Option<NodeId> {
         match self {
             Self::Comes(_) | Self::None => None,
@@ -111,12 +111,12 @@ pub(super) fn allows_unclean_election(
     config: &BrokerConfig,
     topic: &TopicImage,
 ) -> bool {
-    // Overrides that do not resolve came from another controller; then loss is not risked.
+    // Invalid overrides were written by another controller; then a loss is not risked.
     TopicConfig::resolve(image.topic_configs(&topic.name), config)
         .is_ok_and(|config| config.unclean_leader_election_enable)
 }
 
-/// A leader for a partition of which nobody is in sync.
+/// A leader for a partition without in-sync replicas.
 struct Returned {
     leader: NodeId,
     may_lack_records: bool,
@@ -140,7 +140,7 @@ fn returned(partition: &PartitionImage, may_lead: impl Fn(NodeId) -> bool) -> Op
     })
 }
 
-/// What `change` makes of one partition, if anything.
+/// The effect of `change` on one partition, if there is one.
 pub(super) fn change_of(
     image: &Image,
     change: Move<'_>,

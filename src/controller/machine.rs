@@ -1,4 +1,4 @@
-//! Which function decides about which command, and what it answers.
+//! The function for each command, and the type of its reply.
 
 use crate::base::{Ask, ErrorCode, TopicPartition};
 

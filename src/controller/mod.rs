@@ -1,4 +1,4 @@
-//! Floor 4: the controller, which decides about the cluster's metadata.
+//! Floor 4: the controller, which decides on the cluster's metadata.
 //!
 //! ```text
 //!   Command ──> decide(situation) ──> Decision { records, reply }
@@ -9,17 +9,17 @@
 //!                        change it)
 //! ```
 //!
-//! A decision is a function of the [`Situation`] (the image, the broker's configuration, the offset
-//! at which the records will stand, a source of chance) and the command. There is no state besides
-//! the image, so one decision must be replayed before the next is made: the host takes commands
-//! one at a time. The records of a decision are written as one batch and count as a whole.
+//! A decision is a function of the [`Situation`] (the image, the broker's configuration, the offset of its records, a
+//! source of randomness) and the command. There is no state besides the image, so one decision must be replayed
+//! before the next is made: the host takes commands one at a time. The records of a decision are written as one batch
+//! and count as a whole.
 //!
-//! A [`Command`] is a type of its own and names the type of its reply, so that nobody who asks has to look
-//! for the answer among others.
+//! A [`Command`] is a type of its own and defines the type of its reply, so callers need not select the reply among
+//! others.
 //!
-//! Texts that Kafka's tools show to people are Kafka's own, since people search for them.
+//! Messages that Kafka's tools show are Kafka's own, since people search for them.
 //!
-//! * `command`: commands and refusals; `machine`: which function decides about which command, and what it replies.
+//! * `command`: commands and refusals; `machine`: the function for each command, and the type of its reply.
 //! * `topics`, `partitions`: creating and deleting; [`names`], [`configs`], `placement` are the
 //!   rules that they use.
 //! * `alter_configs`: changing the configuration of existing topics and brokers.
@@ -28,7 +28,7 @@
 //!   fail; `leaders`: what these do to partitions. `producer_ids`, [`features`] and `feature_updates`: as
 //!   they say.
 //!
-//! This room does no I/O and has no clock; chance comes in as an argument.
+//! This room does no I/O and has no clock; randomness is an argument.
 
 mod alter_configs;
 mod brokers;
@@ -67,7 +67,7 @@ pub use feature_updates::{FeatureUpdate, UpdateDirection, UpdateFeatures};
 pub use names::is_internal;
 pub use reassignments::{AlterReassignments, Reassignment, ReassignmentFailure};
 
-/// Where a decision takes what must not be decided by rule.
+/// The source of random values for decisions.
 pub trait Chance {
     /// An id that no topic has had.
     fn topic_id(&mut self) -> TopicId;
@@ -76,20 +76,20 @@ pub trait Chance {
     fn below(&mut self, bound: usize) -> usize;
 }
 
-/// What a decision is made from.
+/// The inputs of a decision.
 pub struct Situation<'a> {
     /// The metadata, with every earlier decision replayed.
     pub image: &'a Image,
-    /// The configuration that this node was started with.
+    /// The configuration with which this node was started.
     pub config: &'a BrokerConfig,
-    /// The offset at which the first record of this decision will stand.
+    /// The offset of the first record of this decision.
     pub next_offset: Offset,
-    /// Chance.
+    /// The source of randomness.
     pub chance: &'a mut dyn Chance,
 }
 
 impl<'a> Situation<'a> {
-    /// The configuration of this node with what was set since it was started: what topics inherit.
+    /// The configuration of this node with its later changes: topics inherit it.
     pub fn config_in_force(&self) -> Cow<'a, BrokerConfig> {
         self.image.config_in_force(self.config)
     }

@@ -1,7 +1,7 @@
-//! What a topic may be called.
+//! The rules for topic names.
 //!
-//! Metrics replace `.` by `_`, so that two topics whose names differ only in that would share their
-//! metrics: Kafka refuses the second.
+//! Metrics replace `.` by `_`, so two topics whose names differ only in that would share their metrics: Kafka refuses
+//! the second.
 
 use std::collections::HashMap;
 
@@ -10,19 +10,19 @@ use crate::metadata::Image;
 
 use super::command::Refusal;
 
-/// Where the group coordinator keeps its state.
+/// The topic with the state of the group coordinator.
 pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
-/// Where the transaction coordinator keeps its state.
+/// The topic with the state of the transaction coordinator.
 pub const TRANSACTION_STATE: &str = "__transaction_state";
-/// Where the share coordinator keeps its state.
+/// The topic with the state of the share coordinator.
 pub const SHARE_GROUP_STATE: &str = "__share_group_state";
 /// The metadata log. It is no topic of the image.
 pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 
-/// The longest name.
+/// The maximum length of a name.
 const MAXIMUM_LENGTH: usize = 249;
 
-/// Whether this is a topic of the broker's own, in which clients do not write.
+/// Whether this is an internal topic, which clients do not write to.
 pub fn is_internal(name: &str) -> bool {
     matches!(
         name,
@@ -30,7 +30,7 @@ pub fn is_internal(name: &str) -> bool {
     )
 }
 
-/// Whether a topic could have this name.
+/// Whether this is a valid topic name.
 pub fn validate(name: &str) -> Result<(), Refusal> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let reason = match name {
@@ -70,8 +70,8 @@ fn unified(name: &str) -> String {
 #[derive(Debug)]
 pub struct Collisions<'a> {
     image: &'a Image,
-    /// An existing name by its unified form. Gathered at the first need, since most names have
-    /// neither of the two characters.
+    /// Existing names by their unified form. Collected at the first use, since most names have neither of the two
+    /// characters.
     by_unified: Option<HashMap<String, &'a str>>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Collisions<'a> {
         }
     }
 
-    /// Whether `name`, which no topic has, is too much like one that a topic has.
+    /// Whether `name`, which no topic has, collides with the name of a topic.
     pub fn check(&mut self, name: &str) -> Result<(), Refusal> {
         if !may_collide(name) {
             return Ok(());

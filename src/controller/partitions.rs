@@ -1,4 +1,4 @@
-//! Giving topics more partitions.
+//! Adds partitions to topics.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::Situation;
 use super::command::{CreatePartitions, Decision, NewPartitions, Refusal};
 use super::topics::{MAXIMUM_PARTITIONS_PER_REQUEST, assign, place};
 
-/// Decides about new partitions.
+/// Decides on new partitions.
 pub(super) fn create(
     situation: &mut Situation<'_>,
     command: &CreatePartitions,

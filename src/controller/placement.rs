@@ -1,8 +1,7 @@
-//! Which brokers store a new partition.
+//! Chooses the brokers of a new partition.
 //!
-//! Leaders go round over the brokers that are not fenced, beginning anywhere, and the replicas of
-//! each partition follow the leader at a distance that grows with every round, so that the brokers
-//! behind one leader are not always the same:
+//! Leaders rotate over the brokers that are not fenced, from a random start. The replicas of each partition follow
+//! the leader at a distance that grows with every round, so the followers of one leader are not always the same:
 //!
 //! ```text
 //!   partition   0  1  2  | 3  4  5  | 6 ...        (three brokers, two replicas)
@@ -10,8 +9,7 @@
 //!   follower    b  c  a  | c  a  b  | b
 //! ```
 //!
-//! Fenced brokers come into it only when the others do not suffice, and never lead. Racks are not
-//! considered.
+//! Fenced brokers are used only when the others do not suffice, and never lead. Racks are not considered.
 
 use crate::base::{DirectoryId, ErrorCode, LeaderEpoch, NodeId};
 use crate::metadata::{Image, PartitionImage};
@@ -28,7 +26,7 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Placement over the brokers of `image`, beginning by chance.
+    /// Placement over the brokers of `image`, from a random start.
     pub(super) fn new(image: &Image, chance: &mut dyn Chance) -> Self {
         let ids = |fenced| {
             let brokers = image
@@ -49,7 +47,7 @@ impl Placement {
         }
     }
 
-    /// Whether there are brokers for so many replicas.
+    /// Whether there are enough brokers for this many replicas.
     pub(super) fn check(&self, replication_factor: i16) -> Result<usize, String> {
         let registered = self.unfenced.len().saturating_add(self.fenced.len());
         match usize::try_from(replication_factor) {
@@ -67,8 +65,7 @@ impl Placement {
         }
     }
 
-    /// The replicas of the partition with this number, the leader first: `count` of them, which
-    /// [`Self::check`] has found to be possible.
+    /// The replicas of the partition with this number, the leader first. [`Self::check`] has accepted `count`.
     pub(super) fn replicas(&self, partition: usize, count: usize) -> Vec<NodeId> {
         let brokers = self.unfenced.len();
         let Some(others) = brokers.checked_sub(1) else {
@@ -96,7 +93,7 @@ impl Placement {
     }
 }
 
-/// Whether a client may ask for these replicas. `expected` is how many the partitions before had.
+/// Whether a client may request these replicas. `expected` is the number for the partitions before.
 pub(super) fn validate(
     image: &Image,
     replicas: &[NodeId],
@@ -134,8 +131,8 @@ pub(super) fn validate(
     }
 }
 
-/// A new partition with these replicas: those that are active are in sync, and the first of them
-/// leads. `None` when none is active.
+/// A new partition with these replicas: the active ones are in sync, and the first of them leads. `None` when none is
+/// active.
 pub(super) fn new_partition(image: &Image, replicas: Vec<NodeId>) -> Option<PartitionImage> {
     let isr: Vec<NodeId> = replicas
         .iter()
@@ -161,7 +158,7 @@ pub(super) fn new_partition(image: &Image, replicas: Vec<NodeId>) -> Option<Part
     })
 }
 
-/// The directory of a new replica on `broker`: its only one, or else as the broker chooses.
+/// The directory of a new replica on `broker`: its only one, or else unassigned, for the broker to choose.
 pub(super) fn directory(image: &Image, broker: NodeId) -> DirectoryId {
     match image
         .broker(broker)

@@ -7,11 +7,11 @@ use super::Situation;
 use super::brokers::registered;
 use super::command::{AllocateProducerIds, Decision, ProducerIdBlock, Refusal};
 
-/// How many ids a block has. What a broker has not given out when it stops is lost, and does not
-/// matter: there are nine million million million.
+/// How many ids a block has. Unused ids are lost when a broker stops. That does not matter: there are nine million
+/// million million.
 const BLOCK_SIZE: i32 = 1_000;
 
-/// Decides about a block of producer ids.
+/// Decides on a block of producer ids.
 pub(super) fn allocate(
     situation: &Situation<'_>,
     command: &AllocateProducerIds,

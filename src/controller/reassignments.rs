@@ -1,4 +1,4 @@
-//! Reassignments: a partition gets other replicas.
+//! Reassignments: the replicas of a partition are changed.
 //!
 //! ```text
 //!                         alter: some replicas are not in sync yet
@@ -9,9 +9,9 @@
 //!                                                                                           replicas [2]
 //! ```
 //!
-//! What is added and removed is counted from the replicas that the partition had before any reassignment, so that a
-//! second one in place of the first can be cancelled, too. The directories of a broker are not chosen here: the broker
-//! chooses, and moves what it has (`AlterReplicaLogDirs`).
+//! Added and removed replicas are relative to the replicas before any reassignment, so that a second reassignment
+//! that replaces the first can be cancelled, too. The directories on a broker are not chosen here: the broker chooses
+//! them, and moves its replicas (`AlterReplicaLogDirs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,30 +28,30 @@ use super::placement;
 /// How many partitions one request may change.
 const MAXIMUM_CHANGES: usize = 10_000;
 
-/// Give partitions other replicas; each succeeds or fails by itself.
+/// Changes the replicas of partitions; each succeeds or fails by itself.
 #[derive(Clone, Debug, Default)]
 pub struct AlterReassignments {
-    /// The partitions. Of several wishes for one partition the last counts.
+    /// The partitions. If a partition is named several times, the last entry counts.
     pub partitions: Vec<Reassignment>,
-    /// Whether there may be more or fewer replicas than before.
+    /// Whether the number of replicas may change.
     pub allow_replication_factor_change: bool,
 }
 
-/// What is wanted for one partition.
+/// The request for one partition.
 #[derive(Clone, Debug)]
 pub struct Reassignment {
     /// Its topic.
     pub topic: Arc<str>,
     /// Its number.
     pub partition: i32,
-    /// Its replicas; none to have those back that it had before its reassignment.
+    /// Its replicas; `None` to cancel its reassignment.
     pub replicas: Option<Vec<NodeId>>,
 }
 
-/// Why a partition keeps its replicas, in Kafka's words.
+/// Why a partition keeps its replicas, with Kafka's message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReassignmentFailure {
-    /// There is no such topic.
+    /// The topic does not exist.
     #[error("Unable to find a topic of this name.")]
     NoSuchTopic,
     /// The topic has no such partition.
@@ -60,28 +60,28 @@ pub enum ReassignmentFailure {
     /// There is nothing to cancel.
     #[error("No partition reassignment is in progress.")]
     NotInProgress,
-    /// Nobody of those who would have the partition again is in sync.
+    /// None of the former replicas is in sync.
     #[error(
         "Unable to revert partition assignment because it would require an unclean leader election."
     )]
     NobodyInSync,
-    /// As many replicas as before are wanted.
+    /// The number of replicas must stay the same.
     #[error("The replication factor is changed from {from} to {to}")]
     ReplicationFactor {
-        /// How many there are.
+        /// The present number.
         from: usize,
-        /// How many are wanted.
+        /// The requested number.
         to: usize,
     },
     /// These brokers cannot be replicas.
     #[error("{0}")]
     Assignment(Refusal),
-    /// The request changes more than may be changed at once.
+    /// The request changes more than is allowed at once.
     #[error("Excessively large number of partitions per request.")]
     TooMany,
 }
 
-/// What a partition is to become.
+/// The new state of a partition.
 struct Target {
     replicas: Vec<NodeId>,
     isr: Vec<NodeId>,
@@ -89,7 +89,7 @@ struct Target {
     removing: Vec<NodeId>,
 }
 
-/// Decides about other replicas.
+/// Decides on reassignments.
 pub(super) fn alter(
     situation: &Situation<'_>,
     command: &AlterReassignments,
@@ -159,7 +159,7 @@ fn without(nodes: &[NodeId], others: &[NodeId]) -> Vec<NodeId> {
     nodes.iter().copied().filter(stays).collect()
 }
 
-/// The partition with these replicas: at once where all of them are in sync, else on the way there.
+/// The partition with these replicas: at once if all of them are in sync, else as a reassignment in progress.
 fn reassigned(
     situation: &Situation<'_>,
     partition: &PartitionImage,
@@ -169,7 +169,7 @@ fn reassigned(
     placement::validate(situation.image, wanted, None).map_err(ReassignmentFailure::Assignment)?;
     check_number(partition, wanted, any_number)?;
     let original = original(partition);
-    // Who was to join in a reassignment before this one goes at once, if there is somebody in sync without him.
+    // Replicas that an earlier reassignment was adding are removed at once, if another replica is in sync.
     let mut removing = without(&original, wanted);
     let mut isr = partition.isr.clone();
     isr.retain(|member| wanted.contains(member) || removing.contains(member));
@@ -201,7 +201,7 @@ fn check_number(
     wanted: &[NodeId],
     any_number: bool,
 ) -> Result<(), ReassignmentFailure> {
-    // While a reassignment is under way, its end is what counts.
+    // During a reassignment, its final state counts.
     let replicas = without(&partition.replicas, &partition.removing_replicas);
     let (from, to) = (replicas.len(), wanted.len());
     if any_number || from == to {
@@ -232,7 +232,7 @@ fn reverted(partition: &PartitionImage, unclean: bool) -> Result<Target, Reassig
     })
 }
 
-/// The change that makes `partition` into `target`; none where it is that.
+/// The change from `partition` to `target`; `None` if they are the same.
 fn change(
     situation: &Situation<'_>,
     topic_id: TopicId,
@@ -257,7 +257,7 @@ fn change(
     let elected = leaders::change_of(image, Move::None, topic_id, number, &moved, unclean);
     let mut change = elected.unwrap_or_else(|| PartitionChange::none(topic_id, number));
     if change.leader.is_none() && !without(&partition.replicas, &moved.replicas).is_empty() {
-        // Whoever has lost the partition must not take itself for one of it: the epoch is a new one.
+        // A broker that has lost the partition must not take itself for its replica: the epoch is a new one.
         change.leader = Some(partition.leader);
     }
     let differing = |new: Vec<NodeId>, old: &[NodeId]| (new != old).then_some(new);

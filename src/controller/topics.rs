@@ -15,9 +15,9 @@ use super::names::Collisions;
 use super::placement::Placement;
 use super::{Situation, configs, names, placement};
 
-/// How many partitions one request may create. The records of a request are one batch.
+/// The maximum number of partitions that one request may create. The records of a request are one batch.
 pub(super) const MAXIMUM_PARTITIONS_PER_REQUEST: i64 = 10_000;
-/// And how many records of all kinds it may make: one for each topic, partition and setting.
+/// The maximum number of records of all kinds: one for each topic, partition and setting.
 const MAXIMUM_RECORDS_PER_REQUEST: i64 = 10_000;
 
 fn too_many_partitions() -> Refusal {
@@ -27,7 +27,7 @@ fn too_many_partitions() -> Refusal {
     )
 }
 
-/// Decides about new topics.
+/// Decides on new topics.
 pub(super) fn create(
     situation: &mut Situation<'_>,
     command: &CreateTopics,
@@ -77,7 +77,7 @@ pub(super) fn create(
     Decision { records, reply }
 }
 
-/// How many partitions a topic asks for; 0 where the number is wrong and will be refused.
+/// How many partitions a topic needs; 0 for an invalid number, which will be refused.
 fn requested_partitions(situation: &Situation<'_>, topic: &NewTopic) -> i64 {
     let assigned = i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX);
     match topic.partitions {
@@ -227,7 +227,7 @@ fn assigned(situation: &Situation<'_>, topic: &NewTopic) -> Result<Vec<Partition
     Ok(partitions.into_values().collect())
 }
 
-/// The new partition `number` with the replicas that a client chose.
+/// The new partition `number` with the client's replicas.
 pub(super) fn assign(
     situation: &Situation<'_>,
     number: i32,
@@ -246,13 +246,13 @@ pub(super) fn assign(
     })
 }
 
-/// Decides about topics that are to go.
+/// Decides on topics that are to be deleted.
 pub(super) fn delete(
     situation: &Situation<'_>,
     command: &DeleteTopics,
 ) -> Decision<Vec<DeletedTopic>> {
     let mut records = Vec::new();
-    // A topic that is meant twice, by name and by id, is not deleted at all: somebody is mistaken.
+    // A topic that is named both by name and by id is not deleted at all: the request is probably a mistake.
     let mut times = HashMap::new();
     for topic in command
         .topics
