@@ -13,11 +13,11 @@
 //!
 //! * [`Cluster`] is the handle of all other rooms. `submit` sends a command to the controller and returns its reply.
 //! * `standalone` is the controller of a cluster with one node, which decides here. A broker of a larger cluster will
-//! decide in another way (it forwards) and follow the log in another way (it fetches), with the same images,
-//! listeners and replies.
+//!   decide in another way (it forwards) and follow the log in another way (it fetches), with the same images,
+//!   listeners and replies.
 //! * `publish`: everybody sees an image as soon as it is durable. Listeners receive every change, in order, from an
-//! empty image on, on a thread of their own: neither a slow listener nor the slow disk of a partition delays
-//! decisions or images.
+//!   empty image on, on a thread of their own: neither a slow listener nor the slow disk of a partition delays
+//!   decisions or images.
 //! * `lifecycle`: registration, unfencing, failed log directories, directories of replicas.
 //!
 //! The start first checks the whole log ([`history`]): taking a damaged log for a shorter one would be worse than no

@@ -11,25 +11,25 @@ pub use super::record::Endpoint as BrokerEndpoint;
 pub struct BrokerImage {
     /// The broker.
     pub id: NodeId,
-    /// Its registration: the offset at which it was written.
+    /// Its broker epoch: the offset of its registration.
     pub epoch: i64,
-    /// Names the run of the process that registered.
+    /// The incarnation id of the registered process.
     pub incarnation_id: KafkaUuid,
     /// Its advertised listeners.
     pub endpoints: Vec<BrokerEndpoint>,
-    /// The feature levels that it can serve.
+    /// The feature levels that it supports.
     pub features: Vec<SupportedFeature>,
-    /// Where it stands.
+    /// Its rack.
     pub rack: Option<String>,
-    /// Whether it is kept away from clients: it may not lead, and they do not see it.
+    /// Whether it is fenced: it may not lead, and clients do not see it.
     pub fenced: bool,
     /// Its online log directories.
     pub directories: Vec<DirectoryId>,
-    /// Its log directories that take no new replicas; none when it has not said.
+    /// Its cordoned log directories, which take no new replicas; `None` when it has not reported them.
     pub cordoned_directories: Option<Vec<DirectoryId>>,
-    /// Whether it is about to stop.
+    /// Whether it is in controlled shutdown.
     pub in_controlled_shutdown: bool,
-    /// Left from the migration from ZooKeeper; kept so that a snapshot says what the log said.
+    /// Left from the migration from ZooKeeper; kept so that a snapshot equals the log.
     pub is_migrating_zk_broker: bool,
 }
 
@@ -39,8 +39,8 @@ impl BrokerImage {
         !self.fenced && !self.in_controlled_shutdown
     }
 
-    /// Whether `directory` is one that the broker can use, or nobody has said that it is not. A broker that has
-    /// named none has not said anything about its directories.
+    /// Whether `directory` is one that the broker can use, or may be. A broker without directories in its
+    /// registration has not reported them.
     pub fn has_online(&self, directory: DirectoryId) -> bool {
         match directory {
             DirectoryId::ZERO | DirectoryId::UNASSIGNED_DIRECTORY => true,
@@ -49,7 +49,7 @@ impl BrokerImage {
         }
     }
 
-    /// The listener of this name.
+    /// The listener with this name.
     pub fn endpoint(&self, listener: &str) -> Option<&BrokerEndpoint> {
         self.endpoints
             .iter()

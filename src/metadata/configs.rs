@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::base::SharedMap;
 
-/// Kafka's number for a kind of resource that has configuration.
+/// Kafka's number for a type of resource with configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConfigResourceType(pub i8);
 
 impl ConfigResourceType {
     /// Topics, by name.
     pub const TOPIC: Self = Self(2);
-    /// Brokers, by number; the empty name stands for all of them.
+    /// Brokers, by id; the empty name means all of them.
     pub const BROKER: Self = Self(4);
     /// Client metrics subscriptions, by name.
     pub const CLIENT_METRICS: Self = Self(16);
@@ -21,17 +21,17 @@ impl ConfigResourceType {
     pub const GROUP: Self = Self(32);
 }
 
-/// Something that has configuration.
+/// A resource with configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigResource {
-    /// Its kind.
+    /// Its type.
     pub resource_type: ConfigResourceType,
     /// Its name.
     pub name: String,
 }
 
 impl ConfigResource {
-    /// What stands for all brokers where a broker is named.
+    /// The name that means all brokers.
     pub const ALL_BROKERS: &str = "";
 }
 
@@ -46,7 +46,7 @@ pub(super) type Overrides = BTreeMap<String, String>;
 
 static NO_OVERRIDES: Overrides = BTreeMap::new();
 
-/// All overrides, by kind and name of the resource. Resources without any are not listed.
+/// All overrides, by type and name of the resource. Resources without overrides are not listed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Configs {
     by_type: BTreeMap<ConfigResourceType, SharedMap<String, Arc<Overrides>>>,
@@ -96,7 +96,7 @@ impl Configs {
         }
     }
 
-    /// Removes all overrides of `resource`, and says whether there were any.
+    /// Removes all overrides of `resource`, and returns whether there were any.
     pub(super) fn remove(&mut self, resource: &ConfigResource) -> bool {
         let Some(resources) = self.by_type.get_mut(&resource.resource_type) else {
             return false;

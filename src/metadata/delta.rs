@@ -1,4 +1,4 @@
-//! What one publication changed.
+//! The changes of one publication.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use super::configs::{ConfigResource, ConfigResourceType};
 use super::image::Image;
 use super::topics::TopicImage;
 
-/// The difference between two successive images, for those who act on change. It says what to look
-/// at; how things now are is in the new image. Within one publication a topic may have been deleted
-/// and created again: then it stands in both lists, under two ids.
+/// The difference between two successive images, for code that acts on changes. It names the changed objects; their
+/// new state is in the new image. Within one publication a topic may have been deleted and created again: then it is
+/// in both lists, under two ids.
 #[derive(Clone, Debug, Default)]
 pub struct Delta {
-    /// Topics that are new, or of which a partition is new or different, ordered by id.
+    /// Topics that are new, or have new or changed partitions, ordered by id.
     pub created_or_changed_topics: Vec<Arc<TopicImage>>,
-    /// Topics that were in the old image and are gone, as they were.
+    /// Deleted topics, with their last state.
     pub deleted_topics: Vec<Arc<TopicImage>>,
-    /// Topics whose dynamic configuration was set, changed or removed, ordered by name. A deleted
-    /// topic that had any is among them.
+    /// Topics whose dynamic configuration was set, changed or removed, ordered by name. A deleted topic with
+    /// configuration is among them.
     pub changed_configs: Vec<String>,
-    /// The same for everything that is not a topic.
+    /// The same for all other resources.
     pub changed_other_configs: Vec<ConfigResource>,
-    /// Brokers that registered, changed or are gone.
+    /// Brokers that were registered, changed or unregistered.
     pub changed_brokers: Vec<NodeId>,
     /// Features whose finalized level was set.
     pub changed_features: Vec<String>,
 }
 
 impl Delta {
-    /// What is different in `new`, whatever came in between: for who has seen `old` and joins later.
+    /// The difference to `new`, whatever came in between: for a listener that has seen `old` and joins later.
     pub fn between(old: &Image, new: &Image) -> Self {
         let is_new = |topic: &&Arc<TopicImage>| {
             let before = old.topic_by_id(topic.id);
@@ -63,7 +63,7 @@ impl Delta {
         }
     }
 
-    /// Whether the settings of this broker may be different now.
+    /// Whether the settings of this broker may have changed.
     pub fn changes_settings_of(&self, broker: NodeId) -> bool {
         let own = broker.0.to_string();
         self.changed_other_configs.iter().any(|changed| {
@@ -72,7 +72,7 @@ impl Delta {
         })
     }
 
-    /// Whether nothing that anybody could act on has changed.
+    /// Whether there is no change to act on.
     pub fn is_empty(&self) -> bool {
         let Self {
             created_or_changed_topics,
@@ -91,7 +91,7 @@ impl Delta {
     }
 }
 
-/// The keys whose values are not the same in both.
+/// The keys whose values differ.
 fn changed_keys<K: Ord + Clone, V: PartialEq>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,

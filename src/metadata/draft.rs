@@ -1,8 +1,8 @@
 //! An image under construction: the only code that changes metadata.
 //!
-//! A draft begins as a clone of an image and takes records one by one. A topic that changes is
-//! opened once, changed in place as often as it takes, and put back when the draft is finished, so
-//! that a batch about one topic of a thousand partitions copies that topic once and no other.
+//! A draft begins as a clone of an image and applies records one by one. A topic that changes is opened once, changed
+//! in place as often as needed, and put back when the draft is finished. So a batch about one topic of a thousand
+//! partitions copies that topic once and no other.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,8 @@ use super::record::{
 };
 use super::topics::{PartitionImage, TopicImage};
 
-/// A record that contradicts the image it is applied to. The log is damaged or was written by rules
-/// that we do not know; going on would serve a state that nobody agreed on.
+/// A record that contradicts the image it is applied to. The log is damaged or was written by unknown rules; going on
+/// would serve a wrong state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// A topic is created whose name or id is taken.
@@ -46,7 +46,7 @@ pub enum ApplyError {
         /// The partition.
         partition: i32,
     },
-    /// A partition's directories are not as many as its replicas.
+    /// The number of a partition's directories differs from that of its replicas.
     #[error("partition {partition} of topic id {topic_id} has not one directory for each replica")]
     Directories {
         /// The topic.
@@ -72,15 +72,15 @@ pub enum ApplyError {
         /// The epoch in the record.
         found: i64,
     },
-    /// Producer ids are given out again.
+    /// Producer ids are assigned again.
     #[error("producer ids go back from {from} to {to}")]
     ProducerIdsGoBack {
-        /// The lowest id not yet given out.
+        /// The lowest id not assigned yet.
         from: i64,
-        /// What the record says instead.
+        /// The id in the record.
         to: i64,
     },
-    /// A transaction's beginning, end or abort reached the image.
+    /// The begin, end or abort of a transaction reached the image.
     #[error("a transaction marker is not a change of the image")]
     TransactionMarker,
 }
@@ -89,14 +89,14 @@ pub enum ApplyError {
 #[derive(Debug)]
 struct OpenTopic {
     name: Arc<str>,
-    /// A map while records arrive, since they come in any order and with any number.
+    /// A map while records arrive, since they come in any order.
     partitions: BTreeMap<i32, PartitionImage>,
 }
 
 /// An image under construction.
 #[derive(Debug)]
 pub struct Draft {
-    /// What is finished already. Topics that are open stand here as they were.
+    /// The finished part. Open topics are here in their old state.
     image: Image,
     /// Topics created or changed in this draft.
     open: BTreeMap<TopicId, OpenTopic>,
@@ -122,7 +122,7 @@ impl Draft {
         }
     }
 
-    /// Applies one record. After an error the draft is of no further use.
+    /// Applies one record. After an error the draft must not be used any more.
     pub fn apply(&mut self, record: &MetadataRecord) -> Result<(), ApplyError> {
         match record {
             MetadataRecord::RegisterBroker(record) => {
@@ -194,8 +194,8 @@ impl Draft {
         }
     }
 
-    /// The finished image, whose last record stands at `offset` in the epoch `epoch`, and what
-    /// differs from the image that the draft began as.
+    /// The finished image, whose last record has the offset `offset` and the epoch `epoch`, and the difference from
+    /// the image with which the draft began.
     pub fn finish(
         mut self,
         offset: Offset,
@@ -296,7 +296,7 @@ impl Draft {
         }
     }
 
-    /// The topic, ready to be changed.
+    /// The topic, opened for changes.
     fn open(&mut self, id: TopicId) -> Result<&mut OpenTopic, ApplyError> {
         match self.open.entry(id) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),

@@ -1,9 +1,9 @@
-//! The names of features and the levels at which something changes for us.
+//! The names of features, and the levels with an effect here.
 //!
 //! An image holds the finalized level of each feature that is on; a feature at level 0 is off and
 //! not listed.
 
-/// The feature that decides which metadata records and inter-broker versions may be used.
+/// The feature that defines the allowed metadata records and inter-broker versions.
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Classic and KIP-848 consumer groups: level 1 for the latter.
 pub const GROUP_VERSION: &str = "group.version";
@@ -23,10 +23,10 @@ pub const METADATA_VERSION_3_3_IV3: i16 = 7;
 /// `metadata.version` 4.4-IV2, the newest that is served, and with which a directory begins here.
 pub const METADATA_VERSION_4_4_IV2: i16 = 33;
 
-/// The levels of `metadata.version` that have brought records or fields which older levels have no words for.
+/// The levels of `metadata.version` with records or fields that older levels do not have.
 const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33];
 
-/// Whether metadata of the level `newer` may hold what cannot be said in the level `older`.
+/// Whether metadata of the level `newer` may contain what the level `older` does not support.
 pub fn has_new_records(older: i16, newer: i16) -> bool {
     METADATA_VERSIONS_WITH_NEW_RECORDS
         .iter()

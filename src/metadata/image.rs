@@ -16,8 +16,7 @@ use super::kept::{Kept, Told};
 use super::record::{DecodeError, MetadataRecord, RegisterController, Unmodelled};
 use super::topics::{TopicImage, Topics};
 
-/// Everything the cluster has agreed on, at one offset of the metadata log. Never changed once
-/// published; cheap to clone.
+/// All metadata of the cluster, at one offset of the metadata log. Never changed once published; cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     pub(super) offset: Offset,
@@ -28,7 +27,7 @@ pub struct Image {
     pub(super) topics: Topics,
     pub(super) configs: Configs,
     pub(super) next_producer_id: ProducerId,
-    /// What this release does not act on.
+    /// Records that this release does not act on.
     pub(super) kept: Arc<Kept>,
 }
 
@@ -50,9 +49,8 @@ impl Default for Image {
 }
 
 impl Image {
-    /// The image after `records`, of which the last stands at `offset` in the epoch `epoch`, and
-    /// what they changed. Transactions are the [`super::Loader`]'s business: their records are
-    /// refused here.
+    /// The image after `records`, of which the last has the offset `offset` and the epoch `epoch`, and their changes.
+    /// [`super::Loader`] handles transactions: their records are refused here.
     pub fn apply(
         &self,
         records: &[MetadataRecord],
@@ -76,12 +74,12 @@ impl Image {
         self.epoch
     }
 
-    /// The topic of this name.
+    /// The topic with this name.
     pub fn topic(&self, name: &str) -> Option<&Arc<TopicImage>> {
         self.topics.by_name(name)
     }
 
-    /// The topic of this id.
+    /// The topic with this id.
     pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<TopicImage>> {
         self.topics.by_id(id)
     }
@@ -91,12 +89,12 @@ impl Image {
         self.topics.iter()
     }
 
-    /// The first topic whose name comes after `name`, or the first of all: for who goes through them with breaks.
+    /// The first topic whose name comes after `name`, or the first of all: for loops with pauses.
     pub fn topic_after(&self, name: Option<&str>) -> Option<&Arc<TopicImage>> {
         self.topics.after(name)
     }
 
-    /// How many topics there are.
+    /// The number of topics.
     pub const fn topic_count(&self) -> usize {
         self.topics.len()
     }
@@ -115,13 +113,14 @@ impl Image {
         self.configs.of(resource_type, name)
     }
 
-    /// A broker's configuration: what it was started with, under what was set since, for it and for all.
+    /// A broker's configuration: the start configuration, overridden by the dynamic settings for all brokers and for
+    /// this one.
     pub fn config_in_force<'a>(&self, started_with: &'a BrokerConfig) -> Cow<'a, BrokerConfig> {
         let (all, own) = self.broker_changes(NodeId(started_with.node_id));
         started_with.in_force(all, own)
     }
 
-    /// What was set while brokers ran: for all of them, and for this one.
+    /// The dynamic settings: those for all brokers, and those for this one.
     pub fn broker_changes(
         &self,
         broker: NodeId,
@@ -130,19 +129,19 @@ impl Image {
         (of(ConfigResource::ALL_BROKERS), of(&broker.0.to_string()))
     }
 
-    /// Everything that has dynamic configuration, by kind and name.
+    /// All resources with dynamic configuration, by type and name.
     pub fn all_configs(
         &self,
     ) -> impl Iterator<Item = (ConfigResourceType, &str, &BTreeMap<String, String>)> {
         self.configs.iter()
     }
 
-    /// Registered brokers, ordered by id, fenced ones included.
+    /// Registered brokers, ordered by id, including fenced ones.
     pub fn brokers(&self) -> impl Iterator<Item = &BrokerImage> {
         self.brokers.values().map(|broker| &**broker)
     }
 
-    /// The broker of this id.
+    /// The broker with this id.
     pub fn broker(&self, id: NodeId) -> Option<&BrokerImage> {
         self.brokers.get(&id).map(|broker| &**broker)
     }
@@ -162,26 +161,26 @@ impl Image {
         &self.features
     }
 
-    /// The level of `metadata.version`, once the log has said it.
+    /// The level of `metadata.version`, once the log has set it.
     pub fn metadata_version(&self) -> Option<i16> {
         self.features.get(features::METADATA_VERSION).copied()
     }
 
-    /// The lowest producer id that has not been given out.
+    /// The lowest producer id that has not been assigned.
     pub const fn next_producer_id(&self) -> ProducerId {
         self.next_producer_id
     }
 
-    /// Records that this release keeps but does not act on, by place in a snapshot and then in
-    /// the order of the log.
+    /// Records that this release keeps but does not act on, ordered by their place in a snapshot and then by their
+    /// order in the log.
     pub fn unknown_records(&self) -> impl Iterator<Item = &Unmodelled> {
         self.kept.records()
     }
 
-    /// The quotas and credentials among these records.
+    /// The quotas and credentials in these records.
     ///
     /// # Errors
-    /// When one of them is not what Kafka 4.4 writes.
+    /// When one of them is not as Kafka 4.4 writes it.
     pub fn told(&self) -> Result<&Arc<Told>, DecodeError> {
         self.kept.told()
     }

@@ -1,8 +1,8 @@
-//! Records that only Kafka acts on: users, ACLs, quotas, delegation tokens, and what a newer release has added.
+//! Records that only Kafka uses: users, ACLs, quotas, delegation tokens, and the records of newer releases.
 //!
-//! A directory that comes from Kafka brings them, and they are there when Kafka comes back. They have no effect here.
-//! What an administrator may ask about, quotas and SCRAM users, is told as the records say it; it is read at the first
-//! question, and once for all images that hold the same records.
+//! A directory from Kafka brings them, and they are still there if Kafka uses it again. They have no effect here.
+//! Administrators can list quotas and SCRAM users. These records are parsed at the first request, and once for all
+//! images that share them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +12,8 @@ use super::record::{DecodeError, KeptRecord, Unmodelled};
 /// Records that are kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    /// By place in a snapshot, then in the order of the log: an image is the same whether it was read from the log
-    /// or from a snapshot.
+    /// Ordered by their place in a snapshot, then by their order in the log: an image is the same whether it was read
+    /// from the log or from a snapshot.
     records: Vec<Arc<Unmodelled>>,
     told: OnceLock<Result<Arc<Told>, DecodeError>>,
 }
@@ -50,30 +50,30 @@ impl Kept {
     }
 }
 
-/// What the records say of quotas and users.
+/// The quotas and users in the records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Told {
-    /// Every entity that has quotas.
+    /// Every entity with quotas.
     pub client_quotas: Vec<ClientQuota>,
-    /// Every user that has credentials, by name.
+    /// Every user with credentials, by name.
     pub scram_users: Vec<ScramUser>,
 }
 
 /// The quotas of an entity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientQuota {
-    /// Types with a name, or with none for the default of the type.
+    /// Types with a name, or with `None` for the default of the type.
     pub entity: BTreeMap<String, Option<String>>,
-    /// What is limited, and to what.
+    /// The quotas: key and limit.
     pub values: BTreeMap<String, f64>,
 }
 
-/// A user that can authenticate by SCRAM.
+/// A user with SCRAM credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScramUser {
     /// The user.
     pub name: String,
-    /// Kafka's number of each mechanism, with how often the password is hashed.
+    /// Kafka's number of each mechanism, with the number of iterations.
     pub mechanisms: BTreeMap<i8, i32>,
 }
 

@@ -1,15 +1,14 @@
-//! The records of `__cluster_metadata`: what each says, and its bytes.
+//! The records of `__cluster_metadata`: their contents, and their bytes.
 //!
 //! A record's value is `frame version (1) | type | version | message`, the first three as unsigned
 //! varints, the message in Kafka's flexible encoding; the key is null. Nothing may follow.
 //!
-//! The types that this release acts on have a struct of their own. Of all others ([`Unmodelled`]: ACLs,
-//! SCRAM credentials, quotas, delegation tokens, ZooKeeper migration, and whatever a relative of Kafka's
-//! may have added) the bytes are kept, so that a snapshot written by us still holds them. Nothing that we
-//! act on can hide there: that is what `metadata.version` is for, and one that is not known is refused. A
-//! version that is not in the schemas, of a type that we act on, is an error, as in Kafka: skipping it
-//! could mean ignoring a change that the rest of the log builds on. Tagged fields that are not in the
-//! schemas are skipped: that is what tags are for.
+//! Each record type that this release acts on has a struct. The bytes of all other types are kept ([`Unmodelled`]:
+//! ACLs, SCRAM credentials, quotas, delegation tokens, ZooKeeper migration, and types that a fork of Kafka may have
+//! added), so a snapshot written by us still has them. They cannot hide a change that matters here:
+//! `metadata.version` rules that out, and an unknown version is refused. If a type that we act on has a version that
+//! is not in the schemas, that is an error, as in Kafka: skipping the record could ignore a change that the rest of
+//! the log depends on. Unknown tagged fields are skipped: that is the purpose of tags.
 //!
 //! Records are read in all their versions and written in the version that Kafka writes at
 //! `metadata.version` 4.4-IV2 (level 33).
@@ -38,7 +37,7 @@ pub enum DecodeError {
     /// The bytes are not what the record's schema says.
     #[error(transparent)]
     Encoding(#[from] schema::DecodeError),
-    /// The frame around the record is of another version than 1.
+    /// The frame around the record has another version than 1.
     #[error("frame version {0}, expected 1")]
     FrameVersion(u32),
     /// A record version that Kafka 4.4 does not know.
@@ -54,13 +53,13 @@ pub enum DecodeError {
 /// One record of `__cluster_metadata`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetadataRecord {
-    /// A broker has registered.
+    /// A broker is registered.
     RegisterBroker(RegisterBroker),
-    /// A broker is gone for good.
+    /// A broker is unregistered.
     UnregisterBroker(UnregisterBroker),
-    /// A topic begins.
+    /// A topic is created.
     Topic(Topic),
-    /// A partition begins, or (in a snapshot) is as follows.
+    /// A partition is created, or (in a snapshot) has this state.
     Partition(Partition),
     /// Some fields of a partition change.
     PartitionChange(PartitionChange),
@@ -70,33 +69,33 @@ pub enum MetadataRecord {
     FenceBroker(FenceBroker),
     /// A broker is no longer fenced. Written only by releases before 3.3.
     UnfenceBroker(UnfenceBroker),
-    /// A topic ends, with its configuration.
+    /// A topic is deleted, with its configuration.
     RemoveTopic(RemoveTopic),
     /// The finalized level of a feature.
     FeatureLevel(FeatureLevel),
-    /// The producer ids below a number have been given out.
+    /// The producer ids below a number are assigned.
     ProducerIds(ProducerIds),
-    /// Fencing, shutdown or directories of a broker change.
+    /// The fencing, shutdown state or directories of a broker change.
     BrokerRegistrationChange(BrokerRegistrationChange),
-    /// Nothing; it moves the log on.
+    /// No change; it advances the log.
     NoOp,
-    /// What follows becomes visible together.
+    /// Begins a transaction: the following records become visible together.
     BeginTransaction(BeginTransaction),
-    /// What came since the beginning becomes visible.
+    /// Ends a transaction: its records become visible.
     EndTransaction,
-    /// What came since the beginning never happened.
+    /// Aborts a transaction: its records are dropped.
     AbortTransaction(AbortTransaction),
-    /// A controller has registered.
+    /// A controller is registered.
     RegisterController(RegisterController),
-    /// A controller is gone.
+    /// A controller is unregistered.
     UnregisterController(UnregisterController),
-    /// The eligible leader replicas of a topic, or of all, are forgotten.
+    /// The eligible leader replicas of one topic, or of all, are removed.
     ClearElr(ClearElr),
     /// A record that this release keeps but does not interpret.
     Unknown(Unmodelled),
 }
 
-/// A record of Kafka's that has no meaning here yet. Its bytes are what came after the version.
+/// A record of Kafka's that has no effect here yet. Its bytes are those after the version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unmodelled {
     /// The record's type (`apiKey` in Kafka's schemas).
@@ -114,11 +113,11 @@ impl Unmodelled {
     pub const CLIENT_QUOTA: u32 = 14;
     /// The type of the record of the migration from ZooKeeper.
     pub const ZK_MIGRATION_STATE: u32 = 21;
-    /// The type of records that take a user's SCRAM credential away.
+    /// The type of records that remove a user's SCRAM credential.
     pub const REMOVE_USER_SCRAM_CREDENTIAL: u32 = 22;
 
-    /// Where Kafka writes this kind in a snapshot, and so where an image keeps it: with the
-    /// features, before the producer ids, or at the end.
+    /// Where Kafka writes this type in a snapshot, and an image keeps it: with the features, before the producer ids,
+    /// or at the end.
     pub(super) const fn place(&self) -> UnmodelledPlace {
         match self.record_type {
             Self::ZK_MIGRATION_STATE => UnmodelledPlace::AfterFeatures,

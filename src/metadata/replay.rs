@@ -1,14 +1,14 @@
-//! Replaying the metadata log: batches in, images out, transactions whole.
+//! Replays the metadata log: the input is batches, the output is images. Transactions are applied as a whole.
 //!
 //! ```text
 //!   batch:      [a b] [begin c] [d] [end e]
 //!   visible:     a b             -   c d e      (begin and end are offsets, not changes)
 //! ```
 //!
-//! A loader gathers what it is fed and hands out an image when it is asked to. Loading a log feeds
-//! all of it and publishes once; serving publishes after each batch. While a transaction is open its
-//! records wait; what came before it can be published, but the image's offset then stays below the
-//! transaction, so that a snapshot of that image followed by the log from there loses nothing.
+//! A loader collects records and creates an image on request. Loading a log feeds all of it and publishes once; a
+//! running broker publishes after each batch. While a transaction is open its records wait. The records before it can
+//! be published, but the image's offset then stays below the transaction, so that a snapshot of that image followed
+//! by the log from there loses nothing.
 
 use crate::base::{LeaderEpoch, Offset};
 
@@ -23,9 +23,9 @@ pub enum LoadError {
     /// A record contradicts what came before it.
     #[error("metadata record at offset {offset}: {error}")]
     Apply {
-        /// Where the record stands.
+        /// The record's offset.
         offset: Offset,
-        /// What is wrong with it.
+        /// The error.
         error: ApplyError,
     },
     /// The records up to an offset leave the image incomplete.
@@ -39,7 +39,7 @@ pub enum LoadError {
     /// A transaction begins inside another.
     #[error("metadata record at offset {0}: a transaction begins inside another")]
     NestedTransaction(Offset),
-    /// A transaction ends or is aborted that has not begun.
+    /// A transaction ends or is aborted without a begin.
     #[error("metadata record at offset {0}: a transaction ends that has not begun")]
     NoTransaction(Offset),
 }
@@ -56,13 +56,13 @@ pub struct Loader {
     published: Image,
     draft: Draft,
     transaction: Option<Transaction>,
-    /// The last offset and epoch whose effects the draft holds.
+    /// The last offset and epoch in the draft.
     offset: Offset,
     epoch: LeaderEpoch,
 }
 
 impl Loader {
-    /// A loader that goes on from `image`: the empty one, or one that was read from a snapshot.
+    /// A loader that continues `image`: the empty one, or one that was read from a snapshot.
     pub fn new(image: Image) -> Self {
         Self {
             draft: Draft::new(&image),
@@ -73,8 +73,8 @@ impl Loader {
         }
     }
 
-    /// Takes one record of the log, at `offset` in the epoch `epoch`. After an error the loader is
-    /// of no further use.
+    /// Adds one record of the log, at `offset` in the epoch `epoch`. After an error the loader must not be used any
+    /// more.
     pub fn feed(
         &mut self,
         record: MetadataRecord,
@@ -109,8 +109,8 @@ impl Loader {
         Ok(())
     }
 
-    /// Takes note that the log goes on to `offset` in the epoch `epoch` without a metadata record:
-    /// with a control record, that is.
+    /// Records that the log has reached `offset` in the epoch `epoch` without a metadata record, that is, by a
+    /// control record.
     pub const fn skip_to(&mut self, offset: Offset, epoch: LeaderEpoch) {
         if self.transaction.is_none() {
             self.offset = offset;
@@ -118,12 +118,12 @@ impl Loader {
         }
     }
 
-    /// Whether a transaction has begun and neither ended nor been aborted.
+    /// Whether a transaction is open.
     pub const fn is_in_transaction(&self) -> bool {
         self.transaction.is_some()
     }
 
-    /// The image so far, and what changed since the last one was published.
+    /// The image so far, and the changes since the last one was published.
     pub fn publish(&mut self) -> Result<(Image, Delta), LoadError> {
         let draft = std::mem::replace(&mut self.draft, Draft::new(&Image::default()));
         let (image, delta) =
@@ -138,7 +138,7 @@ impl Loader {
         Ok((image, delta))
     }
 
-    /// The image that was published last.
+    /// The last published image.
     pub const fn published(&self) -> &Image {
         &self.published
     }

@@ -1,9 +1,9 @@
-//! An image as records: what a snapshot of the metadata log holds between its header and its footer,
-//! which the host adds.
+//! An image as records: the contents of a snapshot of the metadata log between its header and its footer, which the
+//! host adds.
 //!
-//! The order is Kafka's. Features come first, `metadata.version` before all others, because it may
-//! say how to read what follows; a topic stands before its partitions. Records that this release
-//! does not interpret are put where Kafka puts their kind, among themselves in the order of the log.
+//! The order is Kafka's. Features come first, `metadata.version` before all others, because it may define how the
+//! rest is read; a topic comes before its partitions. Records that this release does not interpret are placed where
+//! Kafka places their type, in the order of the log.
 
 use crate::base::NodeId;
 
@@ -13,7 +13,7 @@ use super::record::{
     Config, FeatureLevel, MetadataRecord, ProducerIds, RegisterBroker, Topic, UnmodelledPlace,
 };
 
-/// The records that bring about `image`, starting from nothing.
+/// The records that create `image`, starting from nothing.
 pub fn records(image: &Image) -> impl Iterator<Item = MetadataRecord> {
     features(image)
         .chain(unknown(image, UnmodelledPlace::AfterFeatures))
@@ -82,7 +82,7 @@ fn producer_ids(image: &Image) -> impl Iterator<Item = MetadataRecord> {
     let next_producer_id = image.next_producer_id();
     (next_producer_id.0 > 0)
         .then_some(MetadataRecord::ProducerIds(ProducerIds {
-            // Who got the last block is of no use to whoever loads this, and Kafka leaves it out.
+            // The broker with the last block is not needed for loading, and Kafka omits it.
             broker_id: NodeId::NONE,
             broker_epoch: -1,
             next_producer_id,

@@ -12,14 +12,14 @@ use crate::base::SharedMap;
 pub struct TopicImage {
     /// Its name.
     pub name: Arc<str>,
-    /// The id of this life of the topic.
+    /// The topic id.
     pub id: TopicId,
     /// Its partitions; the index is the partition's number.
     pub partitions: Vec<PartitionImage>,
 }
 
 impl TopicImage {
-    /// The partition of this number.
+    /// The partition with this number.
     pub fn partition(&self, partition: i32) -> Option<&PartitionImage> {
         self.partitions.get(usize::try_from(partition).ok()?)
     }
@@ -33,31 +33,31 @@ impl TopicImage {
 /// One partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionImage {
-    /// Who stores it, the preferred leader first.
+    /// The replicas, the preferred leader first.
     pub replicas: Vec<NodeId>,
-    /// Who is in sync.
+    /// The in-sync replicas.
     pub isr: Vec<NodeId>,
-    /// Who is leaving in a reassignment.
+    /// The replicas that a reassignment removes.
     pub removing_replicas: Vec<NodeId>,
-    /// Who is joining in a reassignment.
+    /// The replicas that a reassignment adds.
     pub adding_replicas: Vec<NodeId>,
-    /// Who leads; [`NodeId::NONE`] for nobody.
+    /// The leader; [`NodeId::NONE`] for none.
     pub leader: NodeId,
-    /// The number of the leadership.
+    /// The leader epoch.
     pub leader_epoch: LeaderEpoch,
-    /// The number of the state; it grows with every change.
+    /// The partition epoch; it grows with every change.
     pub partition_epoch: i32,
     /// 0 recovered, 1 recovering from an unclean election.
     pub leader_recovery_state: i8,
-    /// For each replica its directory; the zero id where nobody has said.
+    /// The directory of each replica; the zero id if it is unknown.
     pub directories: Vec<DirectoryId>,
-    /// Replicas outside the ISR that hold everything committed.
+    /// Replicas outside the ISR that have all committed records.
     pub eligible_leader_replicas: Vec<NodeId>,
     /// Replicas that once were eligible.
     pub last_known_elr: Vec<NodeId>,
 }
 
-/// One directory per replica: records older than 3.7 name none, and then none is known.
+/// One directory per replica: records older than 3.7 have none, and then the directories are unknown.
 fn one_for_each(replicas: &[NodeId], directories: &[DirectoryId]) -> Option<Vec<DirectoryId>> {
     if directories.is_empty() {
         Some(vec![DirectoryId::ZERO; replicas.len()])
@@ -67,7 +67,7 @@ fn one_for_each(replicas: &[NodeId], directories: &[DirectoryId]) -> Option<Vec<
 }
 
 impl PartitionImage {
-    /// The partition as `record` has it; `None` when its directories do not fit its replicas.
+    /// The partition from `record`; `None` when its directories do not match its replicas.
     pub(super) fn new(record: &Partition) -> Option<Self> {
         Some(Self {
             replicas: record.replicas.clone(),
@@ -84,7 +84,7 @@ impl PartitionImage {
         })
     }
 
-    /// The partition after `change`; `None` when its directories would not fit its replicas.
+    /// The partition after `change`; `None` when its directories would not match its replicas.
     pub(super) fn changed(&self, change: &PartitionChange) -> Option<Self> {
         let replicas = change.replicas.as_ref().unwrap_or(&self.replicas);
         let directories = match &change.directories {
@@ -127,12 +127,12 @@ impl PartitionImage {
         })
     }
 
-    /// Whether its replicas are becoming others.
+    /// Whether a reassignment is in progress.
     pub const fn is_reassigned(&self) -> bool {
         !(self.adding_replicas.is_empty() && self.removing_replicas.is_empty())
     }
 
-    /// In which of its directories `broker` stores the partition; `None` where it does not store it.
+    /// The directory in which `broker` stores the partition; `None` if it does not store it.
     pub fn directory_of(&self, broker: NodeId) -> Option<DirectoryId> {
         let place = self
             .replicas
@@ -141,7 +141,7 @@ impl PartitionImage {
         self.directories.get(place).copied()
     }
 
-    /// This partition as a record that brings it about.
+    /// This partition as a record that creates it.
     pub fn to_record(&self, topic_id: TopicId, partition: i32) -> Partition {
         Partition {
             partition,

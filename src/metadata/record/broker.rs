@@ -39,7 +39,7 @@ impl Endpoint {
     }
 }
 
-/// The levels of a feature that a node can serve.
+/// The levels of a feature that a node supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupportedFeature {
     /// The feature's name.
@@ -69,30 +69,30 @@ impl SupportedFeature {
     }
 }
 
-/// A broker has registered.
+/// A broker is registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterBroker {
     /// The broker.
     pub broker_id: NodeId,
     /// Left from the migration from ZooKeeper; false nowadays.
     pub is_migrating_zk_broker: bool,
-    /// Names this run of the broker's process.
+    /// The incarnation id of the broker's process.
     pub incarnation_id: KafkaUuid,
-    /// Names this registration: the offset at which it was written.
+    /// The broker epoch: the offset of the registration.
     pub broker_epoch: i64,
-    /// Where clients and brokers reach it.
+    /// Its listeners for clients and brokers.
     pub endpoints: Vec<Endpoint>,
-    /// What it can serve.
+    /// The features that it supports.
     pub features: Vec<SupportedFeature>,
-    /// Where it stands.
+    /// Its rack.
     pub rack: Option<String>,
-    /// Whether it is kept away from clients.
+    /// Whether it is fenced.
     pub fenced: bool,
-    /// Whether it is about to stop.
+    /// Whether it is in controlled shutdown.
     pub in_controlled_shutdown: bool,
     /// Its online log directories.
     pub log_directories: Vec<DirectoryId>,
-    /// Its log directories that take no new replicas; none when it cannot say.
+    /// Its cordoned log directories, which take no new replicas; `None` when it cannot report them.
     pub cordoned_log_directories: Option<Vec<DirectoryId>>,
 }
 
@@ -151,28 +151,28 @@ impl Message for RegisterBroker {
     }
 }
 
-/// What happens to a broker's fence.
+/// A change of a broker's fencing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Fencing {
-    /// It stays as it is.
+    /// No change.
     #[default]
     Unchanged,
-    /// It goes up.
+    /// The broker is fenced.
     Fence,
-    /// It comes down.
+    /// The broker is unfenced.
     Unfence,
 }
 
-/// Fencing, shutdown or directories of a broker change.
+/// The fencing, shutdown state or directories of a broker change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerRegistrationChange {
     /// The broker.
     pub broker_id: NodeId,
-    /// Its registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
-    /// Its fence.
+    /// The change of its fencing.
     pub fencing: Fencing,
-    /// Whether it now begins to stop. There is no way back but a new registration.
+    /// Whether its controlled shutdown begins. Only a new registration ends it.
     pub begins_controlled_shutdown: bool,
     /// Its online log directories, when they change: empty for "no change".
     pub log_directories: Vec<DirectoryId>,
@@ -181,7 +181,7 @@ pub struct BrokerRegistrationChange {
 }
 
 impl BrokerRegistrationChange {
-    /// A change of the fence only.
+    /// A change of the fencing only.
     pub const fn fence(broker_id: NodeId, broker_epoch: i64, fencing: Fencing) -> Self {
         Self {
             broker_id,
@@ -199,7 +199,7 @@ impl Message for BrokerRegistrationChange {
     const NAME: &'static str = "BrokerRegistrationChangeRecord";
     const HIGHEST_VERSION: u32 = 3;
 
-    /// Kafka writes the lowest version that can say it.
+    /// Kafka writes the lowest version that has the needed fields.
     fn version_to_write(&self) -> u32 {
         if self.cordoned_log_directories.is_some() {
             3
@@ -257,7 +257,7 @@ impl Message for BrokerRegistrationChange {
     }
 }
 
-/// Three records that say something of one registration of a broker and nothing else.
+/// Three records with only a broker and its epoch.
 macro_rules! registration_records {
     ($($(#[$doc:meta])* $record:ident = $record_type:literal, $name:literal;)*) => {$(
         $(#[$doc])*
@@ -265,7 +265,7 @@ macro_rules! registration_records {
         pub struct $record {
             /// The broker.
             pub broker_id: NodeId,
-            /// Its registration.
+            /// Its broker epoch.
             pub broker_epoch: i64,
         }
 
@@ -291,7 +291,7 @@ macro_rules! registration_records {
 }
 
 registration_records! {
-    /// A broker is gone for good.
+    /// A broker is unregistered.
     UnregisterBroker = 1, "UnregisterBrokerRecord";
     /// A broker is fenced.
     FenceBroker = 7, "FenceBrokerRecord";
@@ -299,18 +299,18 @@ registration_records! {
     UnfenceBroker = 8, "UnfenceBrokerRecord";
 }
 
-/// A controller has registered.
+/// A controller is registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterController {
     /// The controller.
     pub controller_id: NodeId,
-    /// Names this run of its process.
+    /// The incarnation id of its process.
     pub incarnation_id: KafkaUuid,
     /// Left from the migration from ZooKeeper.
     pub zk_migration_ready: bool,
-    /// Where it is reached.
+    /// Its listeners.
     pub endpoints: Vec<Endpoint>,
-    /// What it can serve.
+    /// The features that it supports.
     pub features: Vec<SupportedFeature>,
 }
 
@@ -341,7 +341,7 @@ impl Message for RegisterController {
     }
 }
 
-/// A controller is gone. Since `metadata.version` 4.4-IV2.
+/// A controller is unregistered. Since `metadata.version` 4.4-IV2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnregisterController {
     /// The controller.

@@ -9,7 +9,7 @@ use crate::schema::{DecodeError, Reader, Tags, Writer};
 pub struct Config {
     /// Kafka's number of the resource type: see [`crate::metadata::ConfigResourceType`].
     pub resource_type: i8,
-    /// The resource: a topic, a broker's number (empty for all brokers), a group.
+    /// The resource: a topic, a broker's id (empty for all brokers), a group.
     pub resource_name: String,
     /// The configuration's key.
     pub name: String,
@@ -47,7 +47,7 @@ impl Message for Config {
 pub struct FeatureLevel {
     /// The feature.
     pub name: String,
-    /// Its level; 0 switches it off.
+    /// Its level; 0 disables it.
     pub level: i16,
 }
 
@@ -72,14 +72,14 @@ impl Message for FeatureLevel {
     }
 }
 
-/// The producer ids below a number have been given out.
+/// The producer ids below a number are assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerIds {
-    /// Who got the last block.
+    /// The broker with the last block.
     pub broker_id: NodeId,
-    /// In which registration.
+    /// Its broker epoch.
     pub broker_epoch: i64,
-    /// Where the next block begins.
+    /// The first id of the next block.
     pub next_producer_id: ProducerId,
 }
 
@@ -106,13 +106,13 @@ impl Message for ProducerIds {
     }
 }
 
-/// Two records whose only field is a text that may be missing.
+/// Two records whose only field is a nullable string.
 macro_rules! transaction_records {
     ($($(#[$doc:meta])* $record:ident = $record_type:literal, $schema:literal, $field:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Default)]
         pub struct $record {
-            /// For people who read the log.
+            /// A note for people who read the log.
             pub $field: Option<String>,
         }
 
@@ -144,8 +144,8 @@ macro_rules! transaction_records {
 }
 
 transaction_records! {
-    /// What follows becomes visible together.
+    /// Begins a transaction: the following records become visible together.
     BeginTransaction = 23, "BeginTransactionRecord", name;
-    /// What came since the beginning never happened.
+    /// Aborts a transaction: its records are dropped.
     AbortTransaction = 25, "AbortTransactionRecord", reason;
 }

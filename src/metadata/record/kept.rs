@@ -1,4 +1,4 @@
-//! Records that only Kafka acts on, as far as they can be told to those who ask: they are read, and never written.
+//! Records that only Kafka uses, as far as they can be described to clients: they are read, and never written.
 
 use super::{DecodeError, Unmodelled};
 use crate::schema::{self, Reader};
@@ -6,34 +6,34 @@ use crate::schema::{self, Reader};
 /// The only version of each of these records.
 const VERSION: u32 = 0;
 
-/// What a record that is kept says.
+/// The contents of a kept record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeptRecord {
     /// One quota of an entity is set or removed.
     ClientQuota {
-        /// The entity, as types with a name, or with none for the default of the type.
+        /// The entity, as types with a name, or with `None` for the default of the type.
         entity: Vec<(String, Option<String>)>,
-        /// What is limited.
+        /// The quota's key.
         key: String,
         /// The limit; `None` removes it.
         value: Option<f64>,
     },
-    /// A user can authenticate by a mechanism, or not any more.
+    /// A credential of a user for one mechanism is set or removed.
     UserScramCredential {
         /// The user.
         user: String,
         /// Kafka's number of the mechanism.
         mechanism: i8,
-        /// How often the password is hashed; `None` removes the credential.
+        /// The number of iterations; `None` removes the credential.
         iterations: Option<i32>,
     },
 }
 
 impl KeptRecord {
-    /// Reads a record; `None` when it is none of these kinds.
+    /// Reads a record; `None` when it has none of these types.
     ///
     /// # Errors
-    /// When its bytes are not what the record's schema says.
+    /// When its bytes do not match the record's schema.
     pub fn read(record: &Unmodelled) -> Result<Option<Self>, DecodeError> {
         let (name, read): (_, fn(&mut Reader<'_>) -> _) = match record.record_type {
             Unmodelled::CLIENT_QUOTA => ("ClientQuotaRecord", client_quota),
@@ -74,7 +74,7 @@ fn client_quota(reader: &mut Reader<'_>) -> Result<KeptRecord, schema::DecodeErr
 
 fn user_scram_credential(reader: &mut Reader<'_>) -> Result<KeptRecord, schema::DecodeError> {
     let (user, mechanism) = (reader.string()?, reader.int8()?);
-    // Salt, stored key and server key are nobody's business.
+    // Salt, stored key and server key are not described.
     for _ in 0..3 {
         reader.bytes()?;
     }

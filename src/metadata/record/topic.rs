@@ -16,7 +16,7 @@ fn write_directories(writer: &mut Writer, directories: &[DirectoryId]) {
     writer.array(directories, |writer, id| writer.uuid(*id));
 }
 
-/// A topic begins.
+/// A topic is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// Its name.
@@ -46,7 +46,7 @@ impl Message for Topic {
     }
 }
 
-/// A topic ends, with its configuration.
+/// A topic is deleted, with its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoveTopic {
     /// The topic.
@@ -72,7 +72,7 @@ impl Message for RemoveTopic {
     }
 }
 
-/// The eligible leader replicas of a topic are forgotten.
+/// The eligible leader replicas of a topic are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClearElr {
     /// The topic; empty for all topics.
@@ -98,32 +98,32 @@ impl Message for ClearElr {
     }
 }
 
-/// A partition begins, or (in a snapshot) is as follows.
+/// A partition is created, or (in a snapshot) has this state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// Its number.
     pub partition: i32,
     /// Its topic.
     pub topic_id: TopicId,
-    /// Who stores it, the preferred leader first.
+    /// The replicas, the preferred leader first.
     pub replicas: Vec<NodeId>,
-    /// Who is in sync.
+    /// The in-sync replicas.
     pub isr: Vec<NodeId>,
-    /// Who is leaving in a reassignment.
+    /// The replicas that a reassignment removes.
     pub removing_replicas: Vec<NodeId>,
-    /// Who is joining in a reassignment.
+    /// The replicas that a reassignment adds.
     pub adding_replicas: Vec<NodeId>,
-    /// Who leads; [`NodeId::NONE`] for nobody.
+    /// The leader; [`NodeId::NONE`] for none.
     pub leader: NodeId,
     /// 0 recovered, 1 recovering from an unclean election.
     pub leader_recovery_state: i8,
-    /// The number of the leadership.
+    /// The leader epoch.
     pub leader_epoch: LeaderEpoch,
-    /// The number of the state.
+    /// The partition epoch.
     pub partition_epoch: i32,
-    /// For each replica its directory; empty in records older than 3.7.
+    /// The directory of each replica; empty in records older than 3.7.
     pub directories: Vec<DirectoryId>,
-    /// Replicas outside the ISR that hold everything committed.
+    /// Replicas outside the ISR that have all committed records.
     pub eligible_leader_replicas: Vec<NodeId>,
     /// Replicas that once were eligible.
     pub last_known_elr: Vec<NodeId>,
@@ -206,13 +206,13 @@ pub struct PartitionChange {
     pub topic_id: TopicId,
     /// The new ISR.
     pub isr: Option<Vec<NodeId>>,
-    /// The new leader; [`NodeId::NONE`] for nobody.
+    /// The new leader; [`NodeId::NONE`] for none.
     pub leader: Option<NodeId>,
     /// The new replicas.
     pub replicas: Option<Vec<NodeId>>,
-    /// The new leaving replicas.
+    /// The new list of replicas that are removed.
     pub removing_replicas: Option<Vec<NodeId>>,
-    /// The new joining replicas.
+    /// The new list of replicas that are added.
     pub adding_replicas: Option<Vec<NodeId>>,
     /// The new recovery state.
     pub leader_recovery_state: Option<i8>,
@@ -228,7 +228,7 @@ pub struct PartitionChange {
 const LEADER_UNCHANGED: i32 = -2;
 
 impl PartitionChange {
-    /// A change of nothing.
+    /// A change without effect.
     pub const fn none(topic_id: TopicId, partition: i32) -> Self {
         Self {
             partition,
