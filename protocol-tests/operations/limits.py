@@ -152,7 +152,7 @@ def memory_of_members(stage):
         same("somebody else's join", join(honest, "honest", bytes(100_000)), 0)
         same("a member that no batch could hold", join(honest, "large", bytes(1 << 21)), MESSAGE_TOO_LARGE)
         check(broker.logged(" WARN ", "refused until some have left", "127.0.0.1"), "the log does not tell who is refused")
-        check(broker.logged(" INFO ", "no batch of the log takes its metadata", "large"), "the log does not tell of large metadata")
+        check(broker.logged(" INFO ", "its metadata does not fit in a batch of the log", "large"), "the log does not tell of large metadata")
         # It is told, too, how often nothing was told.
         eventually("what was kept back is told", lambda: broker.logged("suppressed="), seconds=40)
     same("exit status", broker.stop(), 0)

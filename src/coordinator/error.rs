@@ -13,6 +13,6 @@ pub enum CoordinatorError {
     #[error("the coordinator cannot write its log now")]
     NotAvailable,
     /// The log does not accept the decision, now or later: it is larger than a batch may be.
-    #[error("the coordinator's log does not take the decision")]
+    #[error("the coordinator's log does not accept the decision")]
     Refused,
 }

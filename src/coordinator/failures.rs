@@ -60,7 +60,7 @@ pub(super) fn tell(
     }
     limited!(
         error,
-        "coordinator operation not written: its client is told, and the partition is loaded again",
+        "coordinator operation not written: the client gets an error, and the partition is loaded again",
         %key, operation, %partition, %failure, cure = cure(failure, too_large_cure)
     );
 }
@@ -83,7 +83,7 @@ pub(super) fn tell_too_large(
 const fn cure(failure: &AppendFailure, too_large: &'static str) -> &'static str {
     match of_append(failure) {
         CoordinatorError::Refused => too_large,
-        CoordinatorError::NotAvailable => "have enough replicas in sync, and processor time",
+        CoordinatorError::NotAvailable => "make sure that enough replicas are in sync, and that there is enough processor time",
         _ => {
             "repair the log directory, which has an error line of its own, and start the broker again"
         }

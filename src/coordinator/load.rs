@@ -113,7 +113,7 @@ fn end_transaction<M: Machine>(
         Err(error) => {
             crate::base::limited!(
                 warn,
-                "control record of an internal topic cannot be read: passed over",
+                "control record of an internal topic cannot be read: skipped",
                 offset = %record.offset,
                 %error
             );
@@ -142,7 +142,7 @@ fn replay_record<M: Machine>(
     if let Err(error) = machine.replay(&record, now) {
         crate::base::limited!(
             warn,
-            "record of an internal topic cannot be read: passed over",
+            "record of an internal topic cannot be read: skipped",
             %offset,
             %error
         );

@@ -39,7 +39,7 @@ impl Registry {
             let address = &*join.client_host;
             limited!(
                 warn,
-                "members of groups hold much memory, and those of one address more than its share: refused until some have left",
+                "members of groups use much memory, and this address more than its share: refused until some have left",
                 group = %join.group,
                 address
             );
@@ -55,7 +55,7 @@ impl Registry {
         if more > self.settings.members_max_bytes {
             limited!(
                 warn,
-                "assignment refused: it alone is more than what members of groups may hold (zurau.group.members.max.bytes)",
+                "assignment refused: it alone exceeds the memory limit for members of groups (zurau.group.members.max.bytes)",
                 group = %sync.group,
                 bytes = more
             );
@@ -75,7 +75,7 @@ impl Registry {
         }
         limited!(
             warn,
-            "member refused: it alone would hold more than half of what members of groups may (zurau.group.members.max.bytes)",
+            "member refused: it alone would exceed half of the memory limit for members of groups (zurau.group.members.max.bytes)",
             group = %join.group,
             client = %join.client_id,
             bytes = alone
@@ -88,7 +88,7 @@ impl Registry {
         if join.batch_bytes() > largest {
             limited!(
                 info,
-                "member refused: no batch of the log takes its metadata",
+                "member refused: its metadata does not fit in a batch of the log",
                 group = %join.group,
                 client = %join.client_id,
                 largest
@@ -98,7 +98,7 @@ impl Registry {
         if group.is_some_and(|group| group.batch_bytes_with(join) > largest) {
             limited!(
                 info,
-                "member refused: no batch of the log takes the metadata of all members",
+                "member refused: the metadata of all members does not fit in a batch of the log",
                 group = %join.group,
                 client = %join.client_id,
                 largest
@@ -143,7 +143,7 @@ impl Registry {
     fn refuse(&self, group: &str, more: usize) -> ErrorCode {
         limited!(
             warn,
-            "members of groups hold as much memory as they may (zurau.group.members.max.bytes): refused until some have left",
+            "members of groups have reached their memory limit (zurau.group.members.max.bytes): refused until some have left",
             group,
             more,
             limit = self.settings.members_max_bytes

@@ -48,7 +48,7 @@ impl Registry {
             if let Err(error) = self.apply(&held.key, held.value.as_deref(), now) {
                 limited!(
                     warn,
-                    "record of a transaction on an internal topic cannot be read: passed over",
+                    "record of a transaction on an internal topic cannot be read: skipped",
                     offset = %held.place,
                     %error
                 );

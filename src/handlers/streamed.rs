@@ -310,7 +310,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// To be waited for in each round of the loop.
+    /// Await this in each iteration of the loop.
     pub(super) async fn step(&mut self) {
         self.steps += 1;
         if self.steps == ROWS_AT_ONCE {
@@ -320,7 +320,7 @@ impl Pace {
     }
 }
 
-/// What a client of this version makes of the rows, sent as [`rows`] sends them.
+/// The rows as a client of this version decodes them, sent as [`rows`] sends them.
 #[cfg(test)]
 pub(super) fn received<R, T>(
     version: i16,
@@ -373,7 +373,7 @@ mod tests {
         bytes.freeze()
     }
 
-    /// Compares what is put together with what the protocol crate makes of the whole.
+    /// Compares the assembled bytes with the protocol crate's encoding of the whole message.
     fn compare<M: Encodable, T>(
         versions: std::ops::RangeInclusive<i16>,
         is_flexible: impl Fn(i16) -> bool,
@@ -524,7 +524,7 @@ mod tests {
     fn what_the_size_field_has_no_place_for_closes_the_connection() {
         let serving = Serving::start(&[]);
         let call = serving.call(ApiKey::DescribeGroups, 5);
-        // Shared bytes: nothing of this is ever in memory.
+        // Shared bytes: they are never all in memory.
         let large = Bytes::from(vec![0; 1 << 20]);
         let all = (0..3_000).map(move |_| Chunk::Bytes(large.clone()));
         let reply = serving.block_on(chunks(&call, 1, all));

@@ -33,10 +33,10 @@ pub enum ApplyError {
         id: TopicId,
     },
     /// A record is about a topic that does not exist.
-    #[error("a record is about topic id {0}, which does not exist")]
+    #[error("a record refers to topic id {0}, which does not exist")]
     NoSuchTopic(TopicId),
     /// A record clears the eligible leader replicas of a topic that does not exist.
-    #[error("a record is about topic {0}, which does not exist")]
+    #[error("a record refers to topic {0}, which does not exist")]
     NoSuchTopicName(String),
     /// A record changes a partition that does not exist.
     #[error("a record changes partition {partition} of topic id {topic_id}, which does not exist")]
@@ -47,7 +47,7 @@ pub enum ApplyError {
         partition: i32,
     },
     /// The number of a partition's directories differs from that of its replicas.
-    #[error("partition {partition} of topic id {topic_id} has not one directory for each replica")]
+    #[error("partition {partition} of topic id {topic_id} does not have one directory for each replica")]
     Directories {
         /// The topic.
         topic_id: TopicId,
@@ -58,11 +58,11 @@ pub enum ApplyError {
     #[error("topic {0} has a gap in its partition numbers")]
     PartitionGap(Arc<str>),
     /// A record is about a broker that is not registered.
-    #[error("a record is about broker {0}, which is not registered")]
+    #[error("a record refers to broker {0}, which is not registered")]
     NoSuchBroker(NodeId),
     /// A record is about an earlier or later registration of a broker.
     #[error(
-        "a record is about epoch {found} of broker {broker}, which is registered in epoch {registered}"
+        "a record refers to epoch {found} of broker {broker}, which is registered in epoch {registered}"
     )]
     BrokerEpoch {
         /// The broker.

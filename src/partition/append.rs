@@ -107,11 +107,11 @@ pub enum AppendFailure {
     #[error("the log directory is offline")]
     Storage,
     /// It is in the leader's log, and was not confirmed.
-    #[error("appended, and not confirmed: {1:?}")]
+    #[error("appended, but not confirmed: {1:?}")]
     AfterAppend(Appended, AfterAppend),
     /// It waited so long to be checked or compressed that its client has given up; nothing was stored.
     #[error(
-        "the batch waited {0} s to be checked or compressed, since this broker has more to do than it can: send less, or compress as the topic asks"
+        "the batch waited {0} s to be checked or compressed, since this broker is overloaded: send less, or compress with the topic's compression.type"
     )]
     TimedOut(i64),
     /// The partition was deleted or the broker stops.

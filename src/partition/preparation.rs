@@ -422,7 +422,7 @@ fn give_way_to_others() {
     {
         let this = rustix::thread::gettid();
         if let Err(error) = rustix::process::setpriority_process(Some(this), RECOMPRESSORS_NICE) {
-            tracing::warn!(%error, "recompression has the priority of everything else");
+            tracing::warn!(%error, "recompression cannot run with low priority");
         }
     }
 }

@@ -60,10 +60,10 @@ impl Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     /// `max.connections`
-    #[error("max.connections is {0}, and there are as many")]
+    #[error("max.connections is {0}, and this limit is reached")]
     All(usize),
     /// `max.connections.per.ip` or one of its overrides
-    #[error("max.connections.per.ip is {0}, and the address has as many")]
+    #[error("max.connections.per.ip is {0}, and the address has reached it")]
     PerIp(usize),
 }
 

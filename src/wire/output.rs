@@ -379,7 +379,7 @@ fn next_piece(pieces: &mut Pieces) -> Result<Bytes, OutputError> {
     if piece.is_empty() || piece.len() > left {
         let length = piece.len();
         return broken(format!(
-            "an answer went on with {length} bytes where {left} were announced"
+            "an answer continued with {length} bytes, but {left} were announced"
         ));
     }
     pieces.length = left.saturating_sub(piece.len());

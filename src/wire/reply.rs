@@ -288,7 +288,7 @@ impl Parts {
 
 /// A response of more than two gigabytes.
 #[derive(Debug, thiserror::Error)]
-#[error("a response of {size} bytes is larger than its size field can say")]
+#[error("a response of {size} bytes does not fit in its size field")]
 pub(super) struct TooLarge {
     size: usize,
 }

@@ -183,7 +183,7 @@ impl Hosting {
                 drop(ended);
             });
             if let Err(error) = started {
-                tracing::error!(%error, name, "no thread for the end");
+                tracing::error!(%error, name, "cannot start a thread for the stop");
             }
         }
         drop(ended);

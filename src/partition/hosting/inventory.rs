@@ -120,7 +120,7 @@ impl Inventory {
             if let Err(error) = directory.rename_to(&future.path, &plain) {
                 return Err((directory, error));
             }
-            tracing::warn!(partition = %future.topic_partition, directory = %plain.display(), "the replica that was moved is gone: its copy takes its place");
+            tracing::warn!(partition = %future.topic_partition, directory = %plain.display(), "the moved replica is gone: its copy replaces it");
             let replica = LiveReplica {
                 directory,
                 has_this_id: false,

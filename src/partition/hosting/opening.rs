@@ -277,7 +277,7 @@ fn open_one(
             let may_pass =
                 error.is_out_of_descriptors() || context.directory.waits_for_renaming(partition);
             let until = if may_pass {
-                "there are descriptors again; raise the limit of open files"
+                "file descriptors are free again; raise the limit of open files"
             } else {
                 "the broker is started again"
             };

@@ -129,7 +129,7 @@ impl Cleaner {
     /// settings again.
     pub(in crate::partition) fn follow_settings(&self, config: &CleanerConfig) {
         if let Err(error) = self.start_missing(config) {
-            tracing::error!(%error, "no thread for the log cleaner: there are fewer than log.cleaner.threads until it is set again");
+            tracing::error!(%error, "cannot start a log cleaner thread: fewer than log.cleaner.threads run until it is set again");
         }
         self.shared.signal.look_again();
     }

@@ -169,7 +169,7 @@ impl Rounds<'_> {
                     file = %finding.path.display(),
                     position = finding.position,
                     reason = finding.reason,
-                    "damaged on disk: this is not what was written; what else the partition holds is served as before"
+                    "damaged on disk: the data differs from what was written; the rest of the partition is still served"
                 );
             }
             found.insert(key);
