@@ -83,7 +83,9 @@ pub(super) fn tell_too_large(
 const fn cure(failure: &AppendFailure, too_large: &'static str) -> &'static str {
     match of_append(failure) {
         CoordinatorError::Refused => too_large,
-        CoordinatorError::NotAvailable => "make sure that enough replicas are in sync, and that there is enough processor time",
+        CoordinatorError::NotAvailable => {
+            "make sure that enough replicas are in sync, and that there is enough processor time"
+        }
         _ => {
             "repair the log directory, which has an error line of its own, and start the broker again"
         }

@@ -130,7 +130,7 @@ fn replay_record<M: Machine>(
 ) {
     let offset = record.offset;
     let Some(key) = record.key else {
-        crate::base::limited!(warn, "record without a key in an internal topic: passed over", %offset);
+        crate::base::limited!(warn, "record without a key in an internal topic: skipped", %offset);
         return;
     };
     let record = Replayed {

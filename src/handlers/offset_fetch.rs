@@ -317,7 +317,7 @@ fn in_order_of_request(
 }
 
 /// All offsets of a group that the client may see, ordered by topic. Offsets of an earlier topic of the same name are
-/// omitted, and so are offsets without a topic id in versions that use ids.
+/// omitted. Versions that use ids also omit topics whose id is not known.
 fn by_topic(known: &Topics, offsets: Vec<FetchedOffset>) -> Vec<Topic> {
     let mut topics = Vec::new();
     let mut offsets = offsets.into_iter().peekable();

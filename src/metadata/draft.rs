@@ -47,7 +47,9 @@ pub enum ApplyError {
         partition: i32,
     },
     /// The number of a partition's directories differs from that of its replicas.
-    #[error("partition {partition} of topic id {topic_id} does not have one directory for each replica")]
+    #[error(
+        "partition {partition} of topic id {topic_id} does not have one directory for each replica"
+    )]
     Directories {
         /// The topic.
         topic_id: TopicId,
