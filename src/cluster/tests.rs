@@ -1,4 +1,4 @@
-//! The controller over a real log: what was decided is there after a restart.
+//! The controller over a real log: decisions survive a restart.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -77,7 +77,7 @@ fn broker_setting(key: &str, value: &str) -> AlterConfigs {
     }
 }
 
-/// Remembers the names of topics that it was told of.
+/// Records the names of created topics.
 #[derive(Default)]
 struct Topics(Mutex<Vec<String>>);
 
@@ -173,7 +173,7 @@ async fn what_earlier_starts_have_written_counts_towards_the_next_snapshot() {
     controller.stop();
 }
 
-/// Holds up who calls it for a change, until it is let go.
+/// Blocks the listener's caller for a change, until it is released.
 struct Stalled {
     told: Mutex<Vec<Offset>>,
     until: Mutex<Receiver<()>>,
@@ -240,7 +240,7 @@ async fn a_listener_that_stalls_holds_up_no_decision_and_no_image() {
     assert_eq!(behind.topics(), topics_of(&cluster.image()));
 }
 
-/// Knows of topics only what deltas have said: the number of partitions.
+/// Knows topics only from deltas: the number of partitions.
 #[derive(Default)]
 struct Known(Mutex<BTreeMap<TopicId, usize>>);
 

@@ -24,7 +24,7 @@ fn directory(broker: i32) -> DirectoryId {
     id(10_000 + u128::try_from(broker).unwrap())
 }
 
-/// Chance without chance: ids count up, and whatever has a choice takes the first.
+/// Deterministic randomness: ids count up, and every choice takes the first.
 struct Counting(u128);
 
 impl Chance for Counting {

@@ -1,4 +1,4 @@
-//! What the tests of handlers share: a small cluster, and the way over the wire.
+//! The common part of the handlers' tests: a small cluster, and encoding and decoding.
 
 mod denying;
 mod serving;
@@ -105,7 +105,7 @@ pub(super) fn peer() -> Peer {
     }
 }
 
-/// What a client of this version makes of `message`.
+/// `message` as a client of this version decodes it.
 pub(super) fn over_the_wire<M: Encodable + Decodable>(message: &M, version: i16) -> M {
     let mut bytes = BytesMut::new();
     message

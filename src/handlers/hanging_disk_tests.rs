@@ -1,4 +1,4 @@
-//! A log directory whose disk hangs: clients change the cluster's metadata and see it all the same.
+//! A log directory whose disk hangs: clients can still change the cluster's metadata and see the changes.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::log::testing::HangingDisk;
 use crate::metadata::{ConfigResource, ConfigResourceType};
 use crate::wire::Reply;
 
-/// What a client is answered who asks for the metadata of all topics.
+/// The answer to a client that asks for the metadata of all topics.
 fn metadata(serving: &Serving) -> Vec<u8> {
     let mut frame = BytesMut::new();
     frame.put_i16(ApiKey::Metadata as i16);

@@ -487,7 +487,7 @@ proptest! {
 }
 
 proptest! {
-    /// Who compares two images finds what the records between them have changed.
+    /// The difference between two images has the changes of all records between them.
     #[test]
     fn the_difference_of_two_images_is_what_was_changed(records in vec(plausible(), 0..60)) {
         let mut image = Image::default();

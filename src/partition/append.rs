@@ -42,7 +42,7 @@ impl RequiredAcks {
 pub struct AppendOptions {
     /// The record set as it came: whole batches.
     pub records: Bytes,
-    /// Who appends.
+    /// The producer of the append.
     pub origin: AppendOrigin,
     /// Whose confirmation the append waits for.
     pub acks: RequiredAcks,

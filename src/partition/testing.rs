@@ -54,7 +54,7 @@ pub(crate) fn change(image: &Image, records: &[MetadataRecord]) -> (Image, Delta
 }
 
 impl Partitions {
-    /// Follows a change of the image to its end.
+    /// Follows a change of the image and waits until it is done.
     pub(crate) fn apply(&self, image: &Image, delta: &Delta) {
         let (done, is_done) = std::sync::mpsc::channel::<()>();
         let (all_brokers, this_broker) = image.broker_changes(NODE);
@@ -64,7 +64,7 @@ impl Partitions {
     }
 }
 
-/// Hosted partitions with what runs for them.
+/// Hosted partitions with their threads.
 #[derive(Debug)]
 pub(crate) struct Started {
     partitions: Partitions,
@@ -94,7 +94,7 @@ impl Started {
         hosting.as_mut()?.take_assignments()
     }
 
-    /// Stops, however long it takes. Once.
+    /// Stops without a deadline. To be called once.
     pub(crate) fn stop(&self, broker_epoch: i64) {
         const FAR: Duration = Duration::from_secs(24 * 60 * 60);
         self.stop_by(broker_epoch, Instant::now() + FAR);
@@ -133,7 +133,7 @@ impl Broker {
         Self::start_in_sync_with(path, id, overrides, clock, 1)
     }
 
-    /// With so many of the two replicas in sync.
+    /// With this many of the two replicas in sync.
     pub(crate) fn start_in_sync_with(
         path: &Path,
         id: TopicId,

@@ -50,7 +50,7 @@ fn options(text: &[u8]) -> AppendOptions {
     }
 }
 
-/// A partition and what is wanted of it.
+/// A partition and the fetch parameters for it.
 #[derive(Clone, Debug)]
 struct Part {
     replica: Arc<Replica>,
@@ -293,7 +293,7 @@ async fn too_few_replicas_in_sync_refuse_acks_of_all_only() {
         acks: RequiredAcks::All,
         ..options(b"no")
     };
-    // Three are wanted, but there are two replicas: two are needed.
+    // `min.insync.replicas` is three, but there are two replicas: two are enough.
     let refused = replica.append(all).await;
     assert!(
         matches!(

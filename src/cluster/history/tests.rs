@@ -1,4 +1,4 @@
-//! Whatever happens to the files of a metadata log, a start does not take it for a smaller one.
+//! Whatever is damaged in the files of a metadata log, a start does not take it for a shorter log.
 
 use std::fs::{self, File};
 
@@ -16,12 +16,12 @@ use crate::metadata::record::{Config, FeatureLevel, Topic};
 struct Home {
     root: tempfile::TempDir,
     config: BrokerConfig,
-    /// What its users were told.
+    /// The changes that its users have seen.
     image: Image,
 }
 
 impl Home {
-    /// So many topics, each in a batch of its own.
+    /// This many topics, each in a batch of its own.
     fn with_topics(topics: usize, settings: &[(&str, &str)], segment_bytes: i32) -> Self {
         let mut config = BrokerConfig::with(settings).expect("a configuration");
         config.metadata_log_segment_bytes = segment_bytes;
@@ -78,7 +78,7 @@ impl Home {
         paths
     }
 
-    /// What a start makes of the files.
+    /// The result of a start with these files.
     fn read(&self) -> Result<Image, MetadataLogError> {
         let directory = self.directory();
         let state = QuorumState::read(&self.log_path())?;
@@ -90,7 +90,7 @@ impl Home {
         Ok(history.loader.published().clone())
     }
 
-    /// That a start ends with a line, or has everything; which of the two.
+    /// Checks that a start ends with an error line, or has everything; returns which of the two.
     fn is_refused(&self, what: &str) -> bool {
         match self.read() {
             Ok(image) => {
@@ -124,7 +124,7 @@ fn topic(number: usize) -> [MetadataRecord; 2] {
     [MetadataRecord::Topic(topic), MetadataRecord::Config(config)]
 }
 
-/// What users would miss.
+/// The topics that users would miss.
 fn parts(image: &Image) -> Vec<(String, TopicId, String)> {
     let topics = image.topics().map(|topic| {
         let configs = format!("{:?}", image.topic_configs(&topic.name));

@@ -1,4 +1,4 @@
-//! Where replicas are, and what a directory takes with it that fails.
+//! The directories of replicas, and the effect of a failed directory.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Other replicas, other leaders, and brokers that have gone for good.
+//! Reassignments, elections, and unregistered brokers.
 
 use super::*;
 use crate::metadata::PartitionImage;
@@ -112,7 +112,7 @@ fn a_replica_that_is_not_in_sync_is_waited_for_and_can_be_cancelled() {
         (NodeId(1), &nodes(&[1]))
     );
 
-    // Another wish takes the place of the first.
+    // Another reassignment replaces the first.
     assert_eq!(alter(&mut world, Some(&[1, 3])), Ok(()));
     let under_way = partition(&world).clone();
     assert_eq!(under_way.replicas, nodes(&[1, 3]));

@@ -1,4 +1,4 @@
-//! A host with the simplest machine there is: it adds numbers up.
+//! A host with the simplest machine: it adds up numbers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,18 +24,18 @@ const OPTIONS: LogOptions = LogOptions {
     load_bytes: 100,
 };
 
-/// The total of all numbers that hold.
+/// The total of all committed numbers.
 #[derive(Default)]
 struct Sum {
     total: u64,
-    /// Numbers in open transactions, with their places.
+    /// Numbers in open transactions, with their offsets.
     undecided: Vec<(ProducerId, Offset, u64)>,
     waiting: Vec<Token<u64>>,
-    /// To be answered by the end of the machine.
+    /// Answered when the machine ends.
     staying: Vec<Token<u64>>,
 }
 
-/// What others hear of the machine.
+/// The effects of the machine.
 #[derive(Debug, PartialEq, Eq)]
 enum Effect {
     Loaded(u64),
@@ -47,11 +47,11 @@ enum Change {
     Add(u8),
     /// The same in an open transaction.
     AddUnder(Transaction, u8),
-    /// The same, and others hear of it.
+    /// The same, with an effect.
     AddAndTell(u8),
     /// Answered when the timer fires, or never.
     Wait(Option<Duration>),
-    /// Answered when the machine is given up.
+    /// Answered when the machine is dropped.
     Stay,
     /// Writes a record of this many bytes.
     Write(usize),
@@ -240,7 +240,7 @@ fn host(path: &Path, id: TopicId) -> (Broker, Handle<Sum>) {
     (hosted.broker, hosted.handle)
 }
 
-/// Asks until the machine is loaded.
+/// Sends requests until the machine is loaded.
 async fn total(handle: &Handle<Sum>) -> u64 {
     loop {
         match handle.read(|sum| sum.total).await {
@@ -255,7 +255,7 @@ async fn a_panic_loses_nothing_but_its_own_answer() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let (_broker, handle) = host(path.path(), KafkaUuid::random());
     assert_eq!(handle.ask(Change::Add(5)).await, Ok(5));
-    // Its append is on its way when the host panics.
+    // Its append is in progress when the host panics.
     let asked = handle.ask(Change::Add(3));
     let refused = handle.ask(Change::Panic);
     assert_eq!(refused.await, Err(CoordinatorError::NotCoordinator));
@@ -366,13 +366,13 @@ async fn what_a_transaction_writes_holds_when_its_marker_says_so() {
     assert_eq!(handle.ask(Change::AddUnder(under(0), 5)).await, Ok(0));
     assert_eq!(handle.ask(Change::Add(1)).await, Ok(1));
     assert_eq!(total(&handle).await, 1);
-    // The next transaction begins before anybody hears that the first has ended.
+    // The next transaction begins before the machine is told that the first has ended.
     let ended = handle.end_transaction(marker(0, true, 3));
     let next = handle.ask(Change::AddUnder(under(0), 20));
     assert!(ended.await.is_ok());
     assert!(next.await.is_ok());
     assert_eq!(total(&handle).await, 6);
-    // A coordinator of old has no say, and nothing is loaded again for it.
+    // A marker of an old coordinator is refused, and nothing is loaded again for it.
     let waiting = handle.ask(Change::Wait(None));
     let refused = handle.end_transaction(marker(0, true, 2)).await;
     assert!(

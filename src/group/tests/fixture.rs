@@ -1,4 +1,4 @@
-//! A host in miniature: applies what comes back, keeps the log, the timers and the replies.
+//! A minimal host: applies the outcomes, and keeps the log, the timers and the replies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) const GROUP: &str = "g";
 pub(super) const SESSION_MS: i32 = 10_000;
 pub(super) const REBALANCE_MS: i32 = 60_000;
 
-/// What a restart must bring back.
+/// The state that must survive a restart.
 #[derive(Debug, PartialEq)]
 pub(super) struct HardState<'a> {
     groups: BTreeMap<&'a str, &'a Generation>,
@@ -34,11 +34,11 @@ pub(super) struct Fixture {
     pub(super) now: Timestamp,
     pub(super) log: Vec<KeyValue>,
     pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
-    /// The numbers of requests that wait.
+    /// The tokens of waiting requests.
     pub(super) open: BTreeSet<u64>,
     /// Whether records are too large for the log.
     pub(super) is_log_full: bool,
-    /// Whom the host has refused for that.
+    /// The requests that the host has refused for that reason.
     pub(super) refused: BTreeSet<u64>,
     replies: BTreeMap<u64, SealedReply>,
     counter: u64,
@@ -72,7 +72,7 @@ impl Fixture {
         self.counter
     }
 
-    /// Asks, and leaves the answer for later.
+    /// Sends a request, and keeps the answer for later.
     pub(super) fn send<A: GroupAsk>(&mut self, ask: A) -> Token<A::Reply> {
         let token = Token::new(self.count());
         self.open.insert(token.number());
@@ -165,25 +165,25 @@ impl Fixture {
         self.apply(outcome);
     }
 
-    /// The answer, if there is one by now.
+    /// The answer, if there is one.
     pub(super) fn answer<R: 'static>(&mut self, token: Token<R>) -> Option<R> {
         let reply = self.replies.remove(&token.number())?;
         Some(reply.open(token).expect("the reply that was asked for"))
     }
 
-    /// The answer, which must be there.
+    /// The answer, which must exist.
     pub(super) fn answered<R: 'static>(&mut self, token: Token<R>) -> R {
         let answer = self.answer(token);
         answer.unwrap_or_else(|| panic!("{token:?} is not answered"))
     }
 
-    /// Asks for what is answered at once.
+    /// Sends a request that is answered at once.
     pub(super) fn ask<A: GroupAsk>(&mut self, ask: A) -> A::Reply {
         let token = self.send(ask);
         self.answered(token)
     }
 
-    /// A new process on the same log. Nobody will answer what is open.
+    /// A new process on the same log. Open requests will not be answered.
     pub(super) fn reload(&mut self) {
         self.registry = self.replayed();
         self.open.clear();
@@ -200,7 +200,7 @@ impl Fixture {
         registry
     }
 
-    /// What is counted as the groups change is what there is.
+    /// The counted memory equals the actual memory.
     fn check_held(&self) {
         let groups = self.registry.groups.iter();
         let held: usize = groups.map(|(_, group)| group.held_bytes()).sum();
@@ -314,7 +314,7 @@ impl Fixture {
         self.registry.fetch_offsets(GROUP, Some(&at))[0].offset
     }
 
-    /// A stable group of so many members in its first generation; the leader comes first.
+    /// A stable group with this many members in its first generation; the leader comes first.
     pub(super) fn stable_group(&mut self, members: usize) -> Vec<Arc<str>> {
         let joins: Vec<_> = (0..members)
             .map(|_| self.join_with_new_id(join()))
@@ -355,7 +355,7 @@ impl Drop for Fixture {
     }
 }
 
-/// A record outside of transactions. Its place does not matter.
+/// A record outside of transactions. Its offset does not matter.
 pub(super) fn replayed(record: &KeyValue) -> Replayed<'_> {
     Replayed {
         key: &record.key,
@@ -396,7 +396,7 @@ pub(super) fn protocols(names: &[&str], topics: &[&str]) -> Vec<Protocol> {
     names.iter().map(protocol).collect()
 }
 
-/// A new consumer of topic "t", as today's clients are.
+/// A new consumer of topic "t", like current clients.
 pub(super) fn join() -> Join {
     // Ids need only differ from each other.
     static SEED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

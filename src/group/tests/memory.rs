@@ -1,4 +1,4 @@
-//! What members may hold in memory, and what no record could hold.
+//! The memory limit of members, and metadata that does not fit in a record.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ fn a_group_takes_as_many_members_as_a_batch_could_hold() {
     assert_eq!(host.state(), StateName::Stable);
     let record = host.log.last().unwrap();
     assert!(record.value.as_ref().unwrap().len() + record.key.len() + 64 < largest_batch);
-    // Who is in joins again as before, and with a little less; not with more than there is room for.
+    // Members may join again as before, and with slightly less; not with more than there is room for.
     let again = |bytes| with_metadata(join_as(&ids[0]), &["range"], bytes);
     assert_eq!(
         host.join_error(again(4_000)),
@@ -132,7 +132,7 @@ fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
     let mut taken = 0;
     loop {
         let mut joins = stranger(taken);
-        // As if each came from somewhere else.
+        // As if each came from another address.
         joins.client_host = format!("/10.0.0.{taken}").into();
         let token = host.send(joins);
         match host.answer(token) {
@@ -198,7 +198,7 @@ fn members_of_other_partitions_count() {
     host.registry.within(elsewhere(50_000));
     let (id, _) = host.join_with_new_id(join());
     host.advance(10_000);
-    // Who is in stays in, however full it is, if it asks for no more.
+    // Members stay, however full it is, if they ask for no more.
     host.registry.within(elsewhere(1_000_000));
     let token = host.sync(&id, 1, &[(&id, "part")]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Members that keep their place under a name of their own.
+//! Static members.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
     let token = host.sync(&reply.member, 1, &[]);
     assert_eq!(host.answered(token).assignment, ids[follower].as_bytes());
 
-    // The former self is fenced in everything it does.
+    // All requests of the old member id are fenced.
     let (old, name) = (&*ids[follower], Some(NAMES[follower]));
     assert_eq!(
         host.heartbeat_as(old, name, 1),
@@ -185,7 +185,7 @@ fn a_static_member_that_does_not_join_in_time_keeps_its_place() {
     let follower = 1 - leader;
     let (_, new) = host.join_with_new_id(join());
     host.advance_alive(60_000, &[(&ids[0], 1), (&ids[1], 1)]);
-    // Nobody of old joined, but the new one did, and leads them now.
+    // None of the old members has joined, but the new one has, and is the leader now.
     let reply = host.answered(new);
     assert_eq!((reply.generation, reply.members.len()), (2, 3));
     assert_eq!(reply.leader, reply.member);

@@ -33,7 +33,7 @@ fn followers_wait_for_the_leader_and_latecomers_do_not() {
     assert_eq!(early.protocol.as_deref(), Some("range"));
     assert_eq!(host.state(), StateName::Stable);
     assert_eq!(host.written().members.len(), 3);
-    // Forgotten by the leader, so it has nothing.
+    // The leader has omitted it, so it has no assignment.
     let late = host.sync(&ids[2], 1, &[]);
     assert_eq!(host.answered(late).assignment, "".as_bytes());
 }
@@ -204,7 +204,7 @@ fn the_last_to_leave_makes_the_group_empty_in_a_generation_of_its_own() {
         ErrorCode::UNKNOWN_MEMBER_ID
     );
 
-    // The generation goes on from there.
+    // The generation continues.
     let (_, token) = host.join_with_new_id(join());
     host.advance(3_000);
     assert_eq!(host.answered(token).generation, 3);

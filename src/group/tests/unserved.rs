@@ -1,4 +1,4 @@
-//! Groups of kinds that Kafka serves and we do not.
+//! Groups of types that Kafka serves and Zurau does not.
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, replayed};
 use crate::base::{ErrorCode, KeyValue, Offset, TopicPartition};
@@ -17,7 +17,7 @@ fn key(key_type: u8) -> Vec<u8> {
     key
 }
 
-/// What Kafka has written before us.
+/// Records that Kafka has written before.
 fn found(host: &mut Fixture, key_type: u8, is_there: bool) {
     let record = KeyValue {
         key: key(key_type),
@@ -99,7 +99,7 @@ fn offsets_are_committed_as_kafka_allows() {
         assert_eq!(host.commit_as("m", 1, "t", 7), member);
         assert_eq!(listed(&host), before);
         assert_eq!(host.heartbeat("m", 1), ErrorCode::UNKNOWN_MEMBER_ID);
-        // Nothing of it goes by itself.
+        // None of it expires.
         host.advance(8 * 24 * 60 * 60 * 1_000);
         host.expire();
         assert_eq!(listed(&host), before);

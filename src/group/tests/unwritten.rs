@@ -1,4 +1,4 @@
-//! A log that does not take what is decided: nobody waits for what will not come, and the group goes on when it does.
+//! A log that does not accept a decision: no request waits for ever, and the group continues when the log accepts it.
 
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ fn the_last_member_goes_whether_it_is_written_or_not() {
         }
         assert_eq!(host.state(), StateName::Empty);
         host.is_log_full = false;
-        // Without a member anybody may commit, and the next generation is another.
+        // Without members anybody may commit, and the next generation is another one.
         assert_eq!(host.commit_as("", -1, "t", 3), ErrorCode::NONE);
         let (_, token) = host.join_with_new_id(join());
         host.advance(6_000);
@@ -159,7 +159,7 @@ fn offsets_and_groups_that_cannot_be_changed_stay() {
         [commit.number(), forget.number(), delete.number()].into()
     );
     assert_eq!(host.offset("t"), Offset(3));
-    // Who was on the way may still come, for a while.
+    // An expected client may still join, for a while.
     let key = TimerKey::Session {
         group: GROUP.into(),
         member: pending,

@@ -1,4 +1,4 @@
-//! What becomes of a request whose client lacks a right: every row of [`CHECKS`] is denied once.
+//! Requests of a client without a right: every row of [`CHECKS`] is denied once.
 //!
 //! A probe sends a request that needs the right, and says what it has seen of the answer. It is sent without the right,
 //! which must leave everything as it was, and then with it.
@@ -147,7 +147,7 @@ fn transactional_id(id: &str) -> TransactionalId {
     TransactionalId(text(id))
 }
 
-/// Denies one row of an API's checks, and looks at what becomes of it.
+/// Denies one row of an API's checks, and checks the effect.
 fn deny(guarded: &Guarded, api: ApiKey, row: &[Check], at: usize, probe: Probe) {
     let Check {
         operation,

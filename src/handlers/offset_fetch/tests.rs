@@ -73,7 +73,7 @@ fn fetched(topic: &str, partition: i32, id: Uuid, offset: i64) -> FetchedOffset 
     }
 }
 
-/// What a client of this version is told.
+/// The answer for a client of this version.
 fn received(version: i16, answer: Answer) -> OffsetFetchResponse {
     let answer = Arc::new(answer);
     if version >= 8 {

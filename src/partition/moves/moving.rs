@@ -55,7 +55,7 @@ pub(in crate::partition) struct Move {
     end: Condvar,
 }
 
-/// Who may access a future replica.
+/// Nobody yet: its mover is busy with other moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Nobody yet: its mover is busy with other moves.

@@ -34,7 +34,7 @@ fn directory_id(number: u128) -> DirectoryId {
     crate::base::KafkaUuid(uuid::Uuid::from_u128(number))
 }
 
-/// Does the next step of this kind; which one.
+/// Takes the next step of this kind; returns its number.
 fn serve<T>(lines: &mut Lines<T>, kind: Kind, spent: Duration) -> Option<(LineId, T)> {
     let Taken { line, step, need } = lines.take(kind)?;
     lines.end(line, need, spent);
@@ -166,7 +166,7 @@ enum Act {
     },
     Take(bool),
     HandOn(usize),
-    /// Nobody waits for a step in hand any more.
+    /// Drops the step in hand: nobody waits for it any more.
     Abandon(usize),
 }
 
@@ -185,7 +185,7 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What a run has sent on, and what it still has in hand.
+/// The steps that a run has sent on, and those that it still has in hand.
 #[derive(Debug, Default)]
 struct Run {
     lines: Lines<usize>,

@@ -1,4 +1,4 @@
-//! Sessions over partitions that are there and over such that are not.
+//! Sessions over partitions that exist and over partitions that do not.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ const ROOM: SessionLimits = SessionLimits {
     bytes: 1 << 20,
 };
 
-/// Knows no partition.
+/// Finds no partition.
 struct Nothing;
 
 impl Finder for Nothing {
@@ -33,7 +33,7 @@ impl Finder for Nothing {
     }
 }
 
-/// Takes one partition for all that are asked for but those that are gone, and notes who was asked for.
+/// Finds the same partition for all keys except the deleted ones, and records the keys.
 #[derive(Default)]
 struct Everywhere {
     replica: Option<Arc<Replica>>,
@@ -101,7 +101,7 @@ fn limits(min_bytes: u64, wait: Duration) -> FetchLimits {
 const AT_ONCE: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(60);
 
-/// What an answer would say of these rows: those that are sent, with the bytes of their records.
+/// The rows that are sent in an answer, with the bytes of their records.
 fn sent(fetch: &mut Fetch, rows: &[FetchedRow]) -> Vec<(i32, usize)> {
     let mut sent = Vec::new();
     for row in rows {
@@ -348,7 +348,7 @@ async fn what_is_quiet_is_not_looked_at() {
     let quiet = poll(Changes::default(), limits(1, AT_ONCE)).await;
     assert_eq!((quiet, everywhere.asked()), (vec![], vec![]));
 
-    // News are told of all, in the order of the session, though the client does not move on in 1.
+    // All news are sent, in the order of the session, although the client does not advance in partition 1.
     append(&replica).await;
     let news = poll(Changes::default(), limits(1, LONG)).await;
     assert_eq!(news, [(0, size), (1, size), (2, size)]);
@@ -358,13 +358,13 @@ async fn what_is_quiet_is_not_looked_at() {
     assert_eq!(moved, []);
     everywhere.asked();
 
-    // What comes while it waits wakes it and is told, also where it waits for more.
+    // News during the wait wake it and are sent, even if it waits for more.
     let more = poll(Changes::default(), limits(3 * size as u64, LONG));
     let (news, _) = tokio::join!(more, append(&replica));
     assert_eq!(news.iter().filter(|(_, bytes)| *bytes == size).count(), 3);
     assert!(everywhere.asked().is_empty(), "they were found before");
 
-    // What is deleted is looked for again.
+    // A deleted partition is looked up again.
     poll(wanted(&[(0, 3), (1, 3), (2, 3)]), limits(1, AT_ONCE)).await;
     let removed = MetadataRecord::RemoveTopic(RemoveTopic {
         topic_id: broker.id,
@@ -432,7 +432,7 @@ async fn a_poll_that_is_given_up_loses_nothing() {
     let mut given_up = Box::pin(given_up);
     assert!(is_pending(&mut given_up));
     append(&replica).await;
-    // woken, and given up while it waits for more
+    // woken, and cancelled while it waits for more
     assert!(is_pending(&mut given_up));
     drop(given_up);
     drop(fetch);
@@ -444,7 +444,7 @@ async fn a_poll_that_is_given_up_loses_nothing() {
     broker.partitions.stop(1);
 }
 
-/// Polls once; whether it is still pending.
+/// Polls once; returns whether it is still pending.
 fn is_pending<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> bool {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     future.as_mut().poll(&mut context).is_pending()

@@ -36,7 +36,7 @@ impl Home {
         LogDirectories::open(&paths, &paths[0], NODE, None).expect("log directories")
     }
 
-    /// The same with a probe at the disk of `b`.
+    /// The same with a test disk under `b`.
     pub(super) fn open_probed(&self, probe: Arc<dyn Probe>) -> LogDirectories {
         let identity = Identity {
             node_id: NODE,
@@ -125,7 +125,7 @@ pub(super) fn with_topic(
 
 pub(super) const ANY: DirectoryId = DirectoryId::UNASSIGNED_DIRECTORY;
 
-/// Which directory each partition is in, by what the directories say.
+/// The directory of each partition, read from the directories.
 pub(super) fn places(partitions: &Partitions) -> BTreeMap<String, PathBuf> {
     let all = partitions.all();
     let places = all.iter().map(|replica| {
@@ -154,12 +154,12 @@ fn a_new_replica_goes_where_there_are_fewest_and_the_controller_is_told() {
             (assignment.partition, assignment.directory == second)
         })
         .collect();
-    // new replicas are made several at a time
+    // new replicas are created several at a time
     told.sort_unstable();
     assert_eq!(told, [(0, false), (1, false), (2, true)]);
     partitions.stop(1);
     assert!(home.has_marker("a") && home.has_marker("b"));
-    // What is there stays there, whatever the image says.
+    // Existing replicas stay in their directory, whatever the image says.
     let partitions = home.start(&image);
     let found = places(&partitions);
     assert_eq!(found.len(), 5);
@@ -167,7 +167,7 @@ fn a_new_replica_goes_where_there_are_fewest_and_the_controller_is_told() {
     partitions.stop(2);
 }
 
-/// Lets everything happen until it is told to fail.
+/// Allows every change until it is told to fail.
 #[derive(Debug, Default)]
 struct Switch(AtomicBool);
 
@@ -203,7 +203,7 @@ async fn one_directory_fails_and_the_other_serves() {
     let (image, delta) = with_topic(&image, "later", later, &[ANY, ANY]);
     partitions.apply(&image, &delta);
     assert_eq!(home.replicas("a"), ["later-0", "later-1", "topic-0"]);
-    // Somebody says that it is in the failed directory: it is not made anew in the other.
+    // The image says that it is in the failed directory: it is not created in the other one.
     let lost = KafkaUuid::random();
     let (image, delta) = with_topic(&image, "lost", lost, &[bad.directory().id()]);
     partitions.apply(&image, &delta);
@@ -238,7 +238,7 @@ fn what_may_be_in_a_directory_that_is_missing_is_not_made_anew() {
         .collect();
     partitions.stop(1);
     drop(partitions);
-    // As the image would have it once the controller was told.
+    // The image after the controller has recorded it.
     let (image, _) = with_topic(&Image::default(), "topic", id, &ids);
 
     std::fs::rename(home.path("b"), home.path("away")).expect("moved away");
@@ -300,7 +300,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Has no descriptor left for renames, as long as it is told so.
+/// Has no file descriptor for renames while the flag is set.
 #[derive(Debug, Default)]
 struct NoDescriptors(AtomicBool);
 
@@ -332,7 +332,7 @@ fn a_deletion_without_descriptors_is_finished_later() {
             .directories()
             .all(|directory| !directory.is_offline())
     );
-    // A topic of the same name waits for that, and is then there.
+    // A topic of the same name waits for that, and is then created.
     let again = KafkaUuid::random();
     let (image, delta) = with_topic(&image, "topic", again, &[second]);
     partitions.apply(&image, &delta);

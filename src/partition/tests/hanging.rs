@@ -1,4 +1,4 @@
-//! A disk that hangs, and a partition with much to write: what others notice of it.
+//! A disk that hangs, and a partition with many writes: their effect on other partitions.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -19,7 +19,7 @@ use crate::partition::{Contents, Partitions, Unwatched};
 use super::directories::{ANY, Home, start, with_topic};
 use super::{fetch, limits, options, part};
 
-/// Has the change followed; the receiver is disconnected when that has come to its end.
+/// Follows the change; the receiver is disconnected when that is done.
 fn follow(partitions: &Partitions, (image, delta): &(Image, Delta)) -> Receiver<()> {
     let (done, is_done) = channel();
     partitions.follow(image, delta, &Completion::new(move || drop(done)));
@@ -67,7 +67,7 @@ async fn a_directory_that_hangs_delays_nothing_elsewhere() {
         latest.expect("an answer").map(|it| it.offset),
         Some(Offset(1))
     );
-    // what is made there waits, and what is made elsewhere does not wait for it
+    // creations in this directory wait, and creations elsewhere do not wait for them
     let there = KafkaUuid::random();
     let created = with_topic(&image, "there", there, &ids[1..]);
     let is_there = follow(&partitions, &created);
@@ -77,7 +77,7 @@ async fn a_directory_that_hangs_delays_nothing_elsewhere() {
     let new = partitions.find(here, 0).expect("hosted");
     new.append(options(b"served")).await.expect("an append");
     assert!(partitions.find(there, 0).is_err());
-    // the same for what is deleted
+    // the same for deletions
     let deleted = removal(&created.0, "gone");
     let is_gone = follow(&partitions, &deleted);
     assert!(partitions.find(gone, 0).is_err());
@@ -126,7 +126,7 @@ async fn a_stop_ends_in_its_time_without_a_directory_that_hangs() {
     partitions.stop_by(1, begun + TIME);
     let took = begun.elapsed();
     assert!(home.has_marker("a") && !home.has_marker("b"));
-    // Patience with a directory in which nothing goes on would have been longer.
+    // The patience with a directory without progress would have been longer.
     assert!((TIME..4 * TIME).contains(&took), "{took:?}");
     disk.set(false);
     stuck.await.expect("an append");
@@ -201,7 +201,7 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
     let first = written.iter().position(|length| *length >= LARGE);
     let of_appends = written.into_iter().skip(first.expect("a large one"));
     let before = of_appends.take_while(|length| *length >= LARGE).count();
-    // the one that was under way and the rest of its quantum
+    // the append that was running and the rest of its quantum
     assert!(
         before <= 4,
         "{before} large appends came before the small one"

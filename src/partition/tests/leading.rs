@@ -1,5 +1,5 @@
-//! Leading a partition: what a change of leadership does to appends, what acknowledgements wait for, and where the
-//! watermark stands.
+//! Leading a partition: the effect of a change of leadership on appends, the wait for acknowledgements, and the
+//! watermark.
 
 use std::future::{Future as _, poll_fn};
 use std::path::Path;
@@ -58,7 +58,7 @@ impl Led {
         });
     }
 
-    /// Has the lane wait with what is sent to it from now on until the sender is dropped.
+    /// Blocks the lane before its next tasks until the sender is dropped.
     fn hold_lane(&self) -> mpsc::Sender<()> {
         let (held, holding) = mpsc::channel::<()>();
         self.replica.operate(move |_| {
@@ -106,7 +106,7 @@ async fn an_append_that_was_queued_before_a_change_of_leadership_is_not_written_
 
     let held = led.hold_lane();
     led.elect(NODE);
-    // Queued in the epoch that the lane has not come to.
+    // Queued in an epoch that the lane has not reached yet.
     let next = led.append(RequiredAcks::Leader, b"next");
     drop(held);
     let next = next.await.expect("an append");
@@ -130,7 +130,7 @@ async fn an_append_that_comes_to_the_lane_after_the_leadership_is_refused() {
     let mut led = Led::start(path.path(), KafkaUuid::random(), 1);
     for leader in [OTHER, NODE] {
         let held = led.hold_lane();
-        // Admitted by a thread that has not heard of the change yet, and sent behind it.
+        // Admitted by a thread that does not know the change yet, and sent behind it.
         let admitted = led.replica.leadership().epoch;
         led.elect(leader);
         let (reply, pending) = AppendReply::channel(RequiredAcks::Leader);
@@ -196,7 +196,7 @@ async fn acks_of_all_wait_for_the_watermark_and_no_others_do() {
         (led.log_end().await, led.watermark()),
         (Offset(2), Offset(0))
     );
-    // What waits is not read.
+    // Records above the watermark are not read.
     let read = fetch(&[part(&led.replica, 0)], limits(Duration::ZERO)).await;
     assert!(
         read[0]

@@ -1,5 +1,4 @@
-//! Moving a replica to another log directory: under load, taken back, and with a crash at every change of
-//! the disk.
+//! Moving a replica to another log directory: under load, cancelled, and with a crash at every change of the disk.
 
 use std::collections::HashMap;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -26,11 +25,11 @@ use super::options;
 struct Fixture {
     home: Home,
     id: TopicId,
-    /// Where the controller has been told that the partition is.
+    /// The directory of the partition that was reported to the controller.
     assigned: Arc<Mutex<DirectoryId>>,
 }
 
-/// A run of it.
+/// One run of it.
 struct Run {
     partitions: Started,
     relay: JoinHandle<()>,
@@ -87,7 +86,7 @@ impl Fixture {
         Some(self.run(started.ok()?.into()))
     }
 
-    /// With somebody in the place of the controller.
+    /// With a thread that acts as the controller.
     fn run(&self, partitions: Started) -> Run {
         let mut told = partitions.assignments().expect("the first to ask");
         let assigned = Arc::clone(&self.assigned);
@@ -123,7 +122,7 @@ impl Fixture {
     }
 }
 
-/// Waits until no move is under way.
+/// Waits until no move is in progress.
 async fn all_moved(run: &Run) {
     let partitions = run.partitions.clone();
     let waited = tokio::task::spawn_blocking(move || {
@@ -134,7 +133,7 @@ async fn all_moved(run: &Run) {
     waited.await.expect("no panic");
 }
 
-/// The number that each record carries.
+/// The number of each record.
 fn numbers(view: &LogView) -> Vec<u64> {
     let mut numbers = Vec::new();
     let mut next = view.log_start();
@@ -215,7 +214,7 @@ async fn a_move_under_load_loses_nothing_and_readers_read_on() {
     run.stop();
 }
 
-/// Holds up large writes until it is opened.
+/// Blocks large writes until it is opened.
 #[derive(Debug, Default)]
 struct Gate {
     is_open: Mutex<bool>,
@@ -281,7 +280,7 @@ async fn what_cannot_be_is_refused() {
         fixture.alter(&run, "nowhere").await,
         Err(AlterDirectoryError::NoSuchDirectory)
     );
-    // A partition that is not there yet goes where it was asked to go.
+    // A partition that does not exist yet is created in the requested directory.
     let mut early = fixture.wanted("b");
     early.topic_partition = TopicPartition::new("later", 0);
     early.topic_id = None;
@@ -347,7 +346,7 @@ async fn a_deleted_topic_takes_its_future_replica_with_it() {
     run.stop();
 }
 
-/// Lets so many changes happen on all disks together, then none; remembers what was synced.
+/// Allows this many changes on all disks together, then none; remembers what was synced.
 #[derive(Debug)]
 struct Death {
     left: AtomicUsize,
@@ -378,7 +377,7 @@ impl Probe for Death {
 }
 
 impl Death {
-    /// Takes what was never synced from every segment's log, as a loss of power may.
+    /// Removes the unsynced data from every segment's log, as a power loss may.
     fn strike(&self, home: &Home) {
         let synced = self.synced.lock().expect("no panic");
         for directory in ["a", "b"] {
@@ -412,7 +411,7 @@ fn open_with(home: &Home, probe: &Arc<Death>) -> Option<LogDirectories> {
     Some(directories)
 }
 
-/// Appends and moves until something fails or all is done; what was acknowledged. Says whether all was done.
+/// Appends and moves until something fails or all is done. Returns what was acknowledged, and whether all was done.
 async fn workload(fixture: &Fixture, run: &Run, acknowledged: &mut Vec<u64>) -> bool {
     let replica = fixture.replica(run);
     let mut moved = false;
@@ -442,7 +441,7 @@ async fn a_move_that_dies_at_any_change_loses_nothing() {
         let mut changes = 0;
         while !whole {
             let fixture = Fixture::new();
-            // Directories that are there already: only the move is of interest.
+            // The directories exist already: only the move matters.
             fixture.start().stop();
             let probe = Arc::new(Death {
                 left: AtomicUsize::new(changes),
@@ -470,7 +469,7 @@ async fn a_move_that_dies_at_any_change_loses_nothing() {
     assert!(points > 150, "only {points} points");
 }
 
-/// Starts again, lets a move that was broken off come to its end, and starts once more.
+/// Starts again, lets an interrupted move finish, and starts once more.
 async fn check_twice(fixture: &Fixture, acknowledged: &[u64], what: &str) {
     let mut seen = None;
     for _ in 0..2 {

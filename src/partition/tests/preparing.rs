@@ -1,4 +1,4 @@
-//! Appends that are prepared before their lane sees them, among others that are not.
+//! Appends that are prepared before their lane sees them, among appends that are not.
 
 use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,10 +17,10 @@ use crate::partition::PendingAppend;
 use crate::partition::testing::NODE;
 use crate::record::Codec;
 
-/// A clock at which those who prepare appends stop until it is opened.
+/// A clock that blocks the threads that prepare appends until it is opened.
 #[derive(Debug, Default)]
 struct Gate {
-    /// Whether it is open, and whether anybody has come to it.
+    /// Whether it is open, and whether a thread waits for it.
     state: Mutex<(bool, bool)>,
     changed: Condvar,
     time: AtomicI64,
@@ -32,7 +32,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Returns when somebody stands before it.
+    /// Returns when a thread waits for it.
     fn somebody_waits(&self) {
         let state = self.state.lock().expect("no panic");
         let come = self.changed.wait_while(state, |(_, has_come)| !*has_come);
@@ -81,7 +81,7 @@ impl Gated {
     }
 }
 
-/// A batch of this codec, of producer 7 where there is a sequence.
+/// A batch with this codec, from producer 7 if there is a sequence number.
 fn sent(codec: Codec, sequence: i32, padding: usize) -> Bytes {
     let mut options = BatchOptions {
         codec,
@@ -149,7 +149,7 @@ async fn settled_means_what_was_in_preparation_too() {
     let gated = Gated::start();
     let pending = [1, 2].map(|source| gated.append(source, Codec::Zstd));
     let mut settled = pin!(gated.replica.settled());
-    // What was sent to the lane before this has been done when it is answered.
+    // Everything that was sent to the lane before is done when this is answered.
     offset(gated.append(3, Codec::None)).await;
     let early = poll_fn(|context| Poll::Ready(settled.as_mut().poll(context).is_ready())).await;
     assert!(!early, "two appends are in preparation");
@@ -282,7 +282,7 @@ async fn a_batch_that_is_refused_is_refused_in_its_turn() {
     gated.broker.partitions.stop(1);
 }
 
-/// What three sources send: slight, checked in passing or not, of whatever codec.
+/// The appends of three sources: cheap, checked by the caller or not, with any codec.
 fn batches() -> impl Strategy<Value = Vec<(u16, AppendOptions)>> {
     let codec = prop::sample::select(vec![
         Codec::None,

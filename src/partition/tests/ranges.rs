@@ -1,4 +1,4 @@
-//! Answers that refer to files, and what happens to those files before the answer has left.
+//! Answers that refer to files, and the changes of those files before the answer is sent.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::partition::testing::Broker;
 use crate::partition::{AppendOptions, Replica, RequiredAcks, Source};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
 
-/// Segments of 1 MiB, the least that a broker allows, whose files go at once when they go.
+/// Segments of 1 MiB, the minimum of a broker, whose files are removed at once on deletion.
 const SETTINGS: &[(&str, &str)] = &[
     ("log.segment.bytes", "1048576"),
     ("log.segment.delete.delay.ms", "0"),
@@ -41,7 +41,7 @@ async fn append(replica: &Arc<Replica>, count: u8) {
     }
 }
 
-/// What stands in the partition's segments.
+/// The contents of the partition's segments.
 fn on_disk(directory: &Path) -> Bytes {
     let entries = std::fs::read_dir(directory.join("orders-0")).expect("readable");
     let mut logs: Vec<_> = entries
@@ -56,7 +56,7 @@ fn on_disk(directory: &Path) -> Bytes {
     all.freeze()
 }
 
-/// Answers to fetches that follow one another from `from` to the end of the log, unread.
+/// Answers to consecutive fetches from `from` to the end of the log, unread.
 async fn answers(replica: &Arc<Replica>, from: i64) -> Vec<FetchedRecords> {
     let mut all = Vec::new();
     let mut next = Offset(from);
@@ -88,7 +88,7 @@ fn has_deleted_files(directory: &Path) -> bool {
     names.any(|name| name.to_string_lossy().ends_with(".deleted"))
 }
 
-/// Has retention come round, and waits for it.
+/// Runs retention, and waits for it.
 async fn retain(replica: &Arc<Replica>) {
     replica.operate(|hosted| {
         hosted.apply_retention(Timestamp(2_000));
@@ -113,7 +113,7 @@ async fn answers_stay_what_they_are_while_their_files_go() {
     assert!(whole.len() > 10, "{} answers", whole.len());
     let never_read = answers(&replica, 3).await;
 
-    // compaction puts other files in the place of these
+    // compaction replaces these files with others
     let policy = config(
         ConfigResourceType::TOPIC,
         "orders",
@@ -132,7 +132,7 @@ async fn answers_stay_what_they_are_while_their_files_go() {
     assert!(!has_deleted_files(directory.path()));
     assert_eq!(together(whole), before.slice(first_size..));
 
-    // retention lets files go
+    // retention removes files
     let compacted = on_disk(directory.path());
     let whole = answers(&replica, 3).await;
     let all_but_one = vec![(Arc::clone(&replica), Offset(69))];

@@ -1,4 +1,4 @@
-//! What a start and a stop cost: what has changed, however many partitions there are.
+//! The cost of a start and a stop depends on the changes, not on the number of partitions.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +19,7 @@ use super::options;
 
 const ID: TopicId = TopicId::METADATA_TOPIC;
 
-/// Notes every change, and lets it happen; syncs take no time.
+/// Records every change, and allows it; syncs take no time.
 #[derive(Debug, Default)]
 struct Notes(Mutex<Vec<String>>);
 
@@ -46,7 +46,7 @@ fn path_of(file: &std::fs::File) -> String {
     format!("{:?}", std::fs::read_link(link).unwrap())
 }
 
-/// A topic of so many partitions, each led by this broker in this epoch.
+/// A topic with this many partitions, all led by this broker in this epoch.
 fn image(partitions: i32, epoch: i32) -> Image {
     let topic = MetadataRecord::Topic(Topic {
         name: "orders".to_owned(),
@@ -95,7 +95,7 @@ fn open(path: &Path, notes: &Arc<Notes>) -> LogDirectories {
     directory.expect("a log directory").into()
 }
 
-/// Leads all partitions in the next epoch, as a broker does that is unfenced.
+/// Leads all partitions in the next epoch, like a broker that is unfenced.
 fn lead_anew(partitions: &Partitions, image: &Image, count: i32) {
     let led = |partition| {
         MetadataRecord::PartitionChange(PartitionChange {
@@ -108,8 +108,7 @@ fn lead_anew(partitions: &Partitions, image: &Image, count: i32) {
     partitions.apply(&image, &delta);
 }
 
-/// The changes that a start and a stop make which find so many untouched partitions, after a clean stop and after
-/// a kill.
+/// The changes that a start and a stop make with this many untouched partitions, after a clean stop and after a kill.
 fn changes_of(count: i32) -> [Vec<String>; 2] {
     let (root, notes) = (directory(), Arc::<Notes>::default());
     start(open(root.path(), &notes), &image(count, 0)).stop(1);
@@ -145,7 +144,7 @@ fn a_start_and_a_stop_write_nothing_for_partitions_that_nobody_has_touched() {
     }
 }
 
-/// Has every sync of a log wait for its end, and says when the directory has its marker.
+/// Blocks every sync of a log, and reports when the directory has its marker.
 #[derive(Debug)]
 struct Hanging {
     begun: Mutex<Sender<()>>,

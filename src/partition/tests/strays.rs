@@ -1,4 +1,4 @@
-//! Replicas of which the metadata knows nothing: a few are set aside, many end the start.
+//! Replicas that the metadata does not know: a few are set aside, many prevent the start.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn start(home: &Home, known: Known<'_>, settings: &[(&str, &str)]) -> Result<Sta
     crate::partition::start(config, directories, contents, clock, known, watch).map(Started::from)
 }
 
-/// A topic of so many partitions, in both directories, after a clean stop.
+/// A topic with this many partitions, in both directories, after a clean stop.
 fn with_partitions(count: usize) -> (Home, TopicId) {
     let home = Home::new();
     let id = KafkaUuid::random();

@@ -290,7 +290,7 @@ mod tests {
         assert!(rounds.round().is_continue() && rounds.round().is_continue());
         assert_eq!(told(&rounds), (6, 1), "it is told once");
 
-        // of a partition that was deleted while it was read nothing is told
+        // findings of a partition that was deleted during the read are not reported
         let replica = broker.replica();
         let segment = replica.published().view.segments().next().expect("one");
         assert!(rounds.is_current(&replica, &segment));

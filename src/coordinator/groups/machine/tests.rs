@@ -113,7 +113,7 @@ async fn joined(handle: &Handle<Registry>, member: &Arc<str>) -> (Arc<str>, i32)
     }
 }
 
-/// What was asked, and why it was not decided.
+/// The operation, and why it was not decided.
 async fn failure<A: GroupAsk>(
     handle: &Handle<Registry>,
     ask: A,
@@ -130,7 +130,7 @@ async fn what_is_too_large_is_refused_and_everything_goes_on() {
         handle.ask(sync(&member, generation, 5_000)).await,
         Err(CoordinatorError::Refused)
     );
-    // What only the machine knows is there still, so it was not loaded again.
+    // State that only the machine has is still there, so it was not loaded again.
     assert_eq!(
         handle.ask(heartbeat(&member, generation)).await,
         Ok(ErrorCode::REBALANCE_IN_PROGRESS)

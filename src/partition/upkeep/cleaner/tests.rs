@@ -15,7 +15,7 @@ use crate::record::{BatchBuilder, BatchOptions};
 
 const ID: TopicId = KafkaUuid(uuid::Uuid::from_u128(77));
 
-/// Segments of 1 MiB, the least that a broker allows.
+/// Segments of 1 MiB, the minimum of a broker.
 const COMPACTED: &[(&str, &str)] = &[
     ("log.cleanup.policy", "compact"),
     ("log.segment.bytes", "1048576"),
@@ -55,7 +55,7 @@ fn append_values(broker: &Broker, count: u8, value: impl Fn(u8) -> Vec<u8>) {
     }
 }
 
-/// Looks again and again, since nobody tells when a cleaner has come round.
+/// Checks repeatedly, since there is no signal for the end of a cleaning.
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     let (_kept, never) = std::sync::mpsc::channel::<()>();
@@ -85,7 +85,7 @@ fn a_log_is_compacted_and_its_checkpoint_written_and_removed_with_it() {
     });
     assert_eq!(replica.published().positions.log_end, Offset(32));
 
-    // what is known of it is kept over a restart
+    // the checkpoint survives a restart
     broker.partitions.stop(0);
     drop(broker);
     let broker = Broker::start(directory.path(), ID, COMPACTED);
@@ -194,7 +194,7 @@ fn a_log_with_records_that_are_too_large_by_now_is_compacted_once_they_are_allow
         COMPACTED,
         &[
             ("max.decompressed.message.bytes", "1000"),
-            // not compressed when they come, and so taken
+            // not compressed when they are appended, and so accepted
             ("compression.type", "lz4"),
         ],
     ]
