@@ -42,7 +42,7 @@ impl RequiredAcks {
 pub struct AppendOptions {
     /// The record set as it came: whole batches.
     pub records: Bytes,
-    /// The producer of the append.
+    /// Whether a client or the broker itself appends.
     pub origin: AppendOrigin,
     /// Whose confirmation the append waits for.
     pub acks: RequiredAcks,

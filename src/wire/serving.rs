@@ -160,7 +160,7 @@ mod tests {
         }
         assert_eq!(serving.turns.available_permits(), 1);
         assert_eq!(serving.too_many.load(Ordering::Relaxed), 0);
-        // Who waits for a turn gets on when there is no bound any more.
+        // A waiting connection continues when there is no limit any more.
         let taken = serving.turns.try_acquire().unwrap();
         let waits = start();
         let more = start();

@@ -1,4 +1,4 @@
-//! Forming generations: who is let in, who leads, what is agreed on.
+//! Forming generations: accepted members, the leader, the chosen protocol.
 
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ fn the_protocol_with_most_votes_among_those_that_all_know_is_chosen() {
         .collect();
     host.advance(6_000);
     for token in tokens {
-        // "a" is not known to all; "b" is the dearest of the rest for two of three.
+        // "a" is not supported by all; of the rest, "b" is preferred by two of three.
         assert_eq!(host.answered(token).protocol.as_deref(), Some("b"));
     }
 }
@@ -178,7 +178,7 @@ fn the_first_generation_waits_longer_while_members_come_but_not_for_ever() {
     let (_, third) = host.join_with_new_id(short());
     host.advance(2_499);
     assert_eq!(host.answer(first), None);
-    // 3 s, then 3 s more, then the 2 s that are left of the rebalance timeout.
+    // 3 s, then 3 s more, then the remaining 2 s of the rebalance timeout.
     host.advance(1);
     for token in [first, second, third] {
         assert_eq!(host.answered(token).generation, 1);

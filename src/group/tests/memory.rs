@@ -43,7 +43,7 @@ fn metadata_that_no_batch_could_hold_is_refused_before_anything_is_kept() {
     let large = with_metadata(join(), &["range"], 10_000);
     assert_eq!(host.join_error(large), ErrorCode::MESSAGE_TOO_LARGE);
     assert_eq!(host.state(), StateName::Dead);
-    // One protocol that does not fit is enough: it may be the one that is chosen.
+    // One protocol that does not fit is enough for the refusal: it may be the chosen one.
     let mut mixed = with_metadata(join(), &["range", "sticky"], 10);
     mixed.protocols[1].metadata = Bytes::from(vec![0; 10_000]);
     assert_eq!(host.join_error(mixed), ErrorCode::MESSAGE_TOO_LARGE);
@@ -145,7 +145,7 @@ fn what_members_hold_is_bounded_over_all_groups_and_given_back() {
     }
     assert!((4..10).contains(&taken), "{taken}");
     assert!(host.registry.held() <= 100_000);
-    // They never come back for an assignment.
+    // They never send a SyncGroup.
     host.advance(1_000_000);
     let (_, token) = host.join_with_new_id(with_metadata(join(), &["range"], 10_000));
     assert_eq!(host.answer(token), None);
@@ -217,7 +217,7 @@ fn a_large_assignment_is_counted_and_given_back() {
     let (id, token) = host.join_with_new_id(join());
     host.advance(10_000);
     assert_eq!(host.answered(token).error, ErrorCode::NONE);
-    // Beside what the member holds it does not fit; alone it would.
+    // It does not fit beside the member's other data; alone it would.
     let large = "x".repeat(99_900);
     let token = host.sync(&id, 1, &[(&id, &large)]);
     assert_eq!(
@@ -247,7 +247,7 @@ fn groups_that_are_nothing_but_a_name_make_room() {
     }
     let names = host.registry.groups.iter().count();
     assert!(names > 10, "{names}");
-    // The ids that were given out are forgotten, and of the groups a few are there until offsets expire.
+    // The given-out ids are forgotten, and some of the groups stay until offsets expire.
     host.advance(20_000);
     let left = host.registry.groups.iter().count();
     assert!((1..names).contains(&left), "{left} of {names}");
@@ -256,7 +256,7 @@ fn groups_that_are_nothing_but_a_name_make_room() {
         "{}",
         host.registry.held()
     );
-    // These give way where there is no room.
+    // These are removed when there is no room.
     let elsewhere = Bounds {
         held_elsewhere: limit - host.registry.held() - 10_000,
         ..Bounds::default()
@@ -313,7 +313,8 @@ fn more_protocols_than_any_client_knows_are_refused() {
     assert_eq!(host.answered(token).error, ErrorCode::MEMBER_ID_REQUIRED);
 }
 
-/// What is allocated for each of so many groups of one member, while it is in and when it is gone, and what is counted.
+/// The memory allocated for each of this many groups with one member, during its membership and after, and the
+/// counted memory.
 fn allocated_and_counted(is_empty: bool) -> (usize, usize) {
     let groups = 200;
     let mut kept = Registry::new(Settings::default());

@@ -1,4 +1,4 @@
-//! Committed offsets: who may commit, what is kept, and what goes when.
+//! Committed offsets: who may commit, what is kept, and what expires.
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, protocols};
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, TopicId, TopicPartition};
@@ -60,7 +60,7 @@ fn only_members_of_the_generation_commit() {
     );
     host.send(join_as(&ids[0]));
     assert_eq!(host.state(), StateName::PreparingRebalance);
-    // What was done before the rebalance may still be committed.
+    // Work from before the rebalance may still be committed.
     assert_eq!(host.commit_as(&ids[1], 1, "t", 2), ErrorCode::NONE);
     host.send(join_as(&ids[1]));
     assert_eq!(
@@ -261,7 +261,7 @@ fn while_members_run_only_what_they_no_longer_read_expires() {
     host.sync_all(std::slice::from_ref(&id), 1);
     host.commit_as(&id, 1, "t", 1);
     host.commit_as(&id, 1, "u", 1);
-    // Timers of a week of silence would end the session; only the clock moves here.
+    // Session timers would end the session during a week of silence; only the clock moves here.
     host.now = host.now.plus_millis(RETENTION_MS);
     host.expire();
     assert_eq!(
@@ -304,7 +304,7 @@ fn an_empty_group_without_offsets_goes_unless_somebody_is_on_the_way() {
     assert_eq!(host.state(), StateName::Dead);
 }
 
-/// A group that has committed so many offsets in one topic.
+/// A group that has committed this many offsets in one topic.
 fn commit_many(host: &mut Fixture, count: i32) {
     let mut commit = commit_of("", -1, "t", 5);
     let one = commit.offsets.remove(0);
@@ -332,7 +332,7 @@ fn very_many_offsets_are_removed_in_steps() {
     host.advance(host.settings.offsets_retention_ms);
     host.expire();
     assert_eq!(left(&host), 1_500);
-    // One that is on its way is not begun again.
+    // A sweep in progress is not started again.
     host.expire();
     assert_eq!(left(&host), 1_500);
     host.advance(10);

@@ -1,4 +1,4 @@
-//! Random clients against the machine, with what must hold whatever they do.
+//! Random clients against the machine, and the properties that must always hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::fixture::{Fixture, GROUP, commit_of, join, protocols, sync_of};
 use crate::base::{ErrorCode, Token};
 use crate::group::{DeleteGroup, Heartbeat, Join, JoinReply, Leave, Leaver, Settings, StateName};
 
-/// What happens next. Numbers choose one of few clients, so that they meet often.
+/// The next step. Numbers choose one of few clients, so that they often interact.
 #[derive(Clone, Debug)]
 enum Step {
     Join {
@@ -42,7 +42,7 @@ enum Step {
     Expire,
     Delete,
     Reload,
-    /// From now on the log takes records, or does not.
+    /// From now on the log accepts records, or does not.
     Full(bool),
 }
 
@@ -80,8 +80,8 @@ struct Client {
 struct Run {
     host: Fixture,
     clients: Vec<Client>,
-    /// Who was told to lead each generation since the last reload or deletion, after which
-    /// generations that were not written are counted again.
+    /// The leader of each generation since the last reload or deletion; after these, unwritten generation numbers are
+    /// used again.
     leaders: BTreeMap<i32, Arc<str>>,
     generation: i32,
 }
@@ -187,7 +187,7 @@ impl Run {
 
     fn join(&mut self, number: usize, taste: usize, modern: bool) {
         let client = &self.clients[number];
-        // Mostly the same, so that groups form; sometimes something else.
+        // Mostly the same, so that groups form; sometimes another.
         let tastes = [
             &["range"][..],
             &["range", "sticky"],
@@ -219,7 +219,7 @@ impl Run {
                     assert!(reply.generation > 0);
                     let leads = reply.leader == reply.member;
                     assert_eq!(leads, !reply.members.is_empty());
-                    // One that took its former self's place leads too, but shares out nothing.
+                    // A member that has replaced its old self is the leader too, but makes no assignment.
                     if leads && !reply.skip_assignment {
                         let leader = self.leaders.entry(reply.generation);
                         assert_eq!(
@@ -285,7 +285,7 @@ impl Run {
         assert_eq!(instances.len(), count, "two members of one name");
     }
 
-    /// Everybody falls silent.
+    /// All clients fall silent.
     fn finish(mut self) {
         for _ in 0..20 {
             self.host.advance(400_000);

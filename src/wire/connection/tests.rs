@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Connection, Ending, Shared, Stage};
 use crate::wire::{Part, Parts, Peer, Reply, Request, RequestPrefix, Service, Settings, Started};
 
-/// What the scripted service does, by api key.
+/// The behaviour of the scripted service, by API key.
 const ECHO: i16 = 0;
 const WHEN_TOLD: i16 = 1;
 const NOTHING: i16 = 2;
@@ -30,14 +30,14 @@ const REFUSE: i16 = 4;
 const NEVER: i16 = 5;
 /// Keeps the frame, as a storage lane does, and answers.
 const KEEP: i16 = 6;
-/// Lets go of frame and memory, and waits.
+/// Drops frame and memory, and waits.
 const LET_GO: i16 = 7;
-/// Answers with what the script has been given.
+/// Answers with the script's reply.
 const PREPARED: i16 = 8;
 
 #[derive(Default)]
 struct Script {
-    /// What each request costs beside its frame.
+    /// The cost of each request besides its frame.
     cost: AtomicUsize,
     kept: Mutex<Vec<Bytes>>,
     prepared: Mutex<Vec<Part>>,
@@ -169,7 +169,7 @@ fn frame(key: i16, id: i32, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Until nothing moves.
+/// Waits until nothing moves.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -200,14 +200,14 @@ impl Client {
         ids
     }
 
-    /// Reads to the end; how the connection ended.
+    /// Reads to the end; returns how the connection ended.
     async fn end(mut self) -> (Vec<u8>, Ending) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).await.unwrap();
         (rest, self.served.await.unwrap())
     }
 
-    /// Whether there is nothing to read, once everything waits.
+    /// Whether there is nothing to read once everything waits.
     async fn is_silent(&mut self) -> bool {
         timeout(Duration::from_millis(1), self.stream.read_u8())
             .await
@@ -392,7 +392,7 @@ async fn large_frames_take_turns_within_the_byte_budget() {
     let shared = Arc::new(Shared::new(settings));
     let mut first = connect_sharing(&shared);
     let mut second = connect_sharing(&shared);
-    // Larger than the whole budget: it takes all of it.
+    // Larger than the whole budget: it uses all of it.
     first
         .stream
         .write_all(&frame(WHEN_TOLD, 1, &vec![0; 1_200_000]))

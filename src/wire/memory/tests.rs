@@ -1,4 +1,4 @@
-//! Properties of the books, under any order of claims and releases.
+//! Properties of the ledger, under any order of claims and releases.
 
 use super::{ALLOWANCE, Account, Charge, Memory, Need};
 use crate::base::SharedCost;
@@ -31,14 +31,14 @@ impl Wake for Woken {
     }
 }
 
-/// A connection that claims step by step for a request, holds what it got, and gives it back.
+/// A connection that claims memory for a request step by step, holds it, and gives it back.
 struct Connection {
     account: Account,
     woken: Arc<Woken>,
     held: Charge,
-    /// What earlier requests hold.
+    /// The memory of earlier requests.
     done: Vec<Charge>,
-    /// What the request still has to claim.
+    /// The rest to claim for the request.
     wants: Option<Vec<usize>>,
 }
 
@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// Claims until it waits or has all. Whether it waits.
+    /// Claims until it waits or has everything. Returns whether it waits.
     fn go_on(&mut self) -> bool {
         let waker = Waker::from(Arc::clone(&self.woken));
         let context = Context::from_waker(&waker);
@@ -126,12 +126,12 @@ proptest! {
                 Act::Close => *connection = Connection::open(&memory, address(number)),
                 _ => { connection.go_on(); }
             }
-            // One request goes beyond, and each connection has its least allowance.
+            // One request exceeds the limits, and each connection has its minimum allowance.
             let beyond = memory.ledger().token_holds();
             let held = memory.held();
             prop_assert!(held <= total + beyond + 12 * LEAST, "{held} with {beyond} beyond");
         }
-        // Whoever has all gives it back, whoever waits is served in its turn.
+        // A connection that has everything gives it back, and a waiting one is served in its turn.
         for _ in 0..12 * 5 + 1 {
             for connection in &mut connections {
                 connection.go_on();
@@ -150,7 +150,7 @@ fn context(connection: &Connection) -> Waker {
     Waker::from(Arc::clone(&connection.woken))
 }
 
-/// Claims `bytes`; whether it got them.
+/// Claims `bytes`; returns whether the claim was granted.
 fn take(connection: &mut Connection, bytes: usize) -> bool {
     let waker = context(connection);
     match connection
@@ -172,7 +172,7 @@ fn whoever_is_granted_what_it_waits_for_is_woken_once() {
     assert!(take(&mut first, 15 * MIB));
     first.account.end_claim();
     assert!(take(&mut second, 15 * MIB));
-    // The paid part for large ones has 40 MiB: this one gets on beyond it.
+    // The paid part for large connections has 40 MiB: this one continues beyond it.
     assert!(take(&mut third, 15 * MIB));
     let mut fourth = Connection::open(&memory, 4);
     assert!(!take(&mut fourth, 15 * MIB));
@@ -260,7 +260,7 @@ fn a_charge_outlives_its_connection_and_counts_with_its_address() {
     assert_eq!(memory.held(), 15 * MIB);
     let mut others = [1, 1].map(|at| Connection::open(&memory, at));
     assert!(take(&mut others[0], 16 * MIB));
-    // The half of its address is full: only the token helps, and that once.
+    // Half of its address is used up: only the token helps, and only once.
     assert!(take(&mut others[1], 10 * MIB));
     let mut last = Connection::open(&memory, 1);
     assert!(!take(&mut last, 10 * MIB));
@@ -345,7 +345,7 @@ fn requests_that_wait_with_little_pass_the_token_on() {
         next.held.shrink_to(20_000);
         waiting.push(next);
     }
-    // One that keeps much keeps the token as well.
+    // A connection that keeps much keeps the token as well.
     let [mut large, mut last] = [1, 1].map(|at| Connection::open(&memory, at));
     assert!(take(&mut large, 30 * MIB));
     large.account.end_claim();

@@ -16,7 +16,7 @@ use crate::wire::{
     Settings, Started,
 };
 
-/// Answers with listener and local address, and with what was prepared; each reply for one permit.
+/// Answers with listener and local address, and with a prepared answer; one reply for each permit.
 struct Named {
     replies: Arc<Semaphore>,
     started: Arc<Notify>,
@@ -85,7 +85,7 @@ async fn serve(settings: Settings, hosts: &[&str]) -> Running {
 }
 
 impl Running {
-    /// How long it takes until no connection is left.
+    /// Waits until no connection is left; returns the time.
     async fn wait_until_empty(&self) -> Duration {
         let began = Instant::now();
         let emptied = async {
@@ -244,7 +244,7 @@ async fn a_port_in_use_is_an_error_with_the_endpoint() {
     );
 }
 
-/// What leaves a connection waiting without a place for another request.
+/// A connection in this state has no room for another request.
 fn stuck() -> [Vec<u8>; 3] {
     [
         REQUEST.to_vec(),
@@ -296,7 +296,7 @@ async fn requests_before_a_close_that_waits_for_no_reply_are_carried_through() {
     client.write_all(&REQUEST.repeat(200)).await.unwrap();
     server.started.notified().await;
     drop(client);
-    // Each reply after the first is written to a peer that has answered with a reset.
+    // Each reply after the first is written to a peer that has sent a reset.
     for left in (0..200).rev() {
         server.replies.add_permits(1);
         let taken = async {
@@ -311,7 +311,7 @@ async fn requests_before_a_close_that_waits_for_no_reply_are_carried_through() {
     server.wait_until_empty().await;
 }
 
-/// `length` bytes of which each says where it is.
+/// `length` bytes, each of which depends on its position.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
@@ -402,7 +402,7 @@ async fn a_crowd_of_half_sent_requests_does_not_stop_whole_ones() {
             .await
             .expect("a whole request waits behind half-sent ones");
     }
-    // Those that go on are served as well; those that go leave nothing behind.
+    // The remaining connections are served as well; the closed ones leave nothing behind.
     let rest = crowd.split_off(290);
     for mut half in rest {
         half.write_all(&request[50_000..]).await.unwrap();
@@ -424,7 +424,7 @@ async fn who_waits_for_memory_with_half_a_frame_is_seen_to_go() {
         };
         let server = serve(settings, &["127.0.0.1"]).await;
         let claim = [&[0, 0x30, 0, 0][..], &REQUEST[4..]].concat();
-        // These use up what there is, and stay.
+        // These use up the memory, and stay.
         let mut holders = Vec::new();
         for _ in 0..8 {
             let mut holder = server.connect(0).await;

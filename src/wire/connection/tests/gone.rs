@@ -1,4 +1,4 @@
-//! Peers that go while the connection can start nothing, and peers that only look as if they had.
+//! Peers that close while the connection can start nothing, and peers that only seem to have closed.
 
 use super::*;
 use crate::wire::connection::{BLIND_LIMIT, READ_AHEAD};
@@ -6,13 +6,13 @@ use crate::wire::connection::{BLIND_LIMIT, READ_AHEAD};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Long waits, and more of them than the pipeline takes.
+/// Long waits, and more of them than the pipeline allows.
 fn waits(count: i32) -> Vec<(i16, i32)> {
     (1..=count).map(|id| (NEVER, id)).collect()
 }
 
 impl Client {
-    /// Closes; how the connection ended, and how long that took.
+    /// Closes; returns how the connection ended, and how long that took.
     async fn close(self) -> (Ending, Duration) {
         let closed = Instant::now();
         drop(self.stream);
@@ -25,7 +25,7 @@ async fn a_refused_peer_is_not_waited_for() {
     let refusals = [
         frame(REFUSE, 2, b""),
         vec![0xff; 4],
-        // More of it than is read ahead.
+        // More bytes than are read ahead.
         vec![0xff; 10 * READ_AHEAD],
     ];
     for refusal in refusals {

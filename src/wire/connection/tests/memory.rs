@@ -1,4 +1,4 @@
-//! What connections hold of the broker's memory, and for how long.
+//! How much of the broker's memory connections hold, and for how long.
 
 use super::*;
 use crate::wire::{FileRange, Pieces};
@@ -50,7 +50,7 @@ async fn large_frames_that_have_arrived_but_for_a_byte_stop_no_small_ones() {
         for large in &mut large {
             let mut bytes = frame(ECHO, 1, &vec![0; 89_478_300]);
             bytes.pop();
-            // What there is no memory for stays unread.
+            // Bytes without memory for them stay unread.
             let _ = timeout(SECOND, large.stream.write_all(&bytes)).await;
         }
         let mut small = connect_sharing(&shared);
@@ -91,7 +91,7 @@ async fn half_frames_that_use_up_all_memory_all_arrive_in_the_end() {
                 let mut client = client;
                 let (mut reader, mut writer) = tokio::io::split(&mut client.stream);
                 let writing = async {
-                    // Each has sent most of it before any sends the rest.
+                    // Each has sent most of its request before any sends the rest.
                     let (most, rest) = bytes.split_at(2 * MIB);
                     writer.write_all(most).await.unwrap();
                     sleep(SECOND).await;
@@ -173,7 +173,7 @@ async fn a_request_waits_for_the_memory_that_it_may_cost() {
         client.send(&[(WHEN_TOLD, 1)]).await;
         settle().await;
     }
-    // More than a share: one at a time, whatever else there is.
+    // More than a share: one at a time, whatever else is waiting.
     assert_eq!(first.script.started(), [1]);
     assert!(second.script.started().is_empty());
     first.script.tell(1);
@@ -237,7 +237,7 @@ async fn who_holds_memory_and_does_nothing_is_closed_when_others_wait() {
         idle.iter().all(|half| !half.served.is_finished()),
         "nobody waits for them"
     );
-    // One gets on beyond the limit; the next has to wait for what the idle ones hold.
+    // One continues beyond the limit; the next has to wait for the memory of the idle ones.
     let [mut beyond, mut next] = ["10.1.0.1", "10.1.0.2"].map(|ip| connect_from(ip, &shared));
     beyond.script.cost.store(6 * MIB, Ordering::Relaxed);
     beyond.send(&[(WHEN_TOLD, 1)]).await;
@@ -310,7 +310,7 @@ async fn another_number_of_bytes_than_announced_closes_the_connection() {
     }
 }
 
-/// A file of `length` bytes of which each says where it is.
+/// A file of `length` bytes, each of which depends on its position.
 fn file(length: usize) -> Arc<std::fs::File> {
     let mut file = tempfile::tempfile().unwrap();
     let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
@@ -394,7 +394,7 @@ async fn what_a_crowd_holds_for_free_is_bounded() {
     settle().await;
     let held = shared.memory.held();
     assert!(held <= total + 1000 * 4096 + MIB, "{held} bytes");
-    // And yet somebody else is served.
+    // Another connection is still served.
     let mut client = connect_from("10.1.0.1", &shared);
     client.send(&[(ECHO, 1)]).await;
     assert_eq!(client.receive_ids(1).await, [1]);

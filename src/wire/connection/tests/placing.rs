@@ -8,13 +8,13 @@ use super::*;
 
 /// What a request asks of the service, by api key; its version says for how many milliseconds its reply mutes.
 const AT_ONCE: i16 = 0;
-/// Its place is fixed; its reply comes when it is told.
+/// Its place is fixed; its reply comes on a signal.
 const LATER: i16 = 1;
-/// Its place is fixed when it is told, its reply is there then.
+/// Its place is fixed on a signal, and its reply is ready then.
 const PLACED: i16 = 2;
-/// Its place is fixed when it is told, and its reply comes when it is told again.
+/// Its place is fixed on a signal, and its reply comes on a second signal.
 const PLACED_AND_LATER: i16 = 3;
-/// It is told that it has no place: the connection ends.
+/// It gets no place: the connection ends.
 const PLACED_NOWHERE: i16 = 4;
 
 /// What has happened, with the time.
@@ -29,7 +29,7 @@ enum Event {
 #[derive(Default)]
 struct Toy {
     events: Mutex<Vec<(Instant, Event)>>,
-    /// Whom to tell, in the order in which it is waited for.
+    /// The waiting requests, in the order in which they began to wait.
     told: Mutex<VecDeque<(i32, oneshot::Sender<()>)>>,
     /// Held by whatever waits.
     waits: Arc<()>,
@@ -63,7 +63,7 @@ impl Toy {
         })
     }
 
-    /// Tells the one in this place of those that wait. Whether there is any.
+    /// Signals the waiting request with this index. Returns whether there is one.
     fn tell(&self, place: usize) -> bool {
         let mut told = self.told.lock().unwrap();
         told.retain(|(_, told)| !told.is_closed());
@@ -97,7 +97,7 @@ impl Toy {
     }
 }
 
-/// The service; a session counts the places that were fixed.
+/// The service; a session counts the fixed places.
 struct ToyService(Arc<Toy>);
 
 impl Service for ToyService {
@@ -293,10 +293,10 @@ async fn a_peer_that_goes_is_not_muted() {
     assert_eq!(client.toy.started(), [0, 1, 2, 3], "it is carried through");
 }
 
-/// What a test does beside sending.
+/// A step of a test besides sending.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Tells one of those that wait.
+    /// Signals one of the waiting requests.
     Tell(usize),
     /// Lets time pass.
     Pass(u64),
@@ -319,7 +319,7 @@ fn requests() -> impl Strategy<Value = Vec<(i16, i16)>> {
     prop::collection::vec((key, mute), 1..40)
 }
 
-/// What holds for all that has happened to these requests. A peer that has gone is not muted.
+/// Properties of every history of these requests. A peer that has gone is not muted.
 fn check(toy: &Toy, requests: &[(i16, i16)], most: usize, gone: Instant) {
     let mut open: VecDeque<i32> = VecDeque::new();
     let mut placing = None;
@@ -353,7 +353,7 @@ fn check(toy: &Toy, requests: &[(i16, i16)], most: usize, gone: Instant) {
     }
 }
 
-/// Runs the steps; then the peer goes (`gone`), or everything is told until all is answered.
+/// Runs the steps; then the peer closes (`gone`), or everything is signalled until all requests are answered.
 async fn run(requests: &[(i16, i16)], steps: &[Step], most: usize, permits: usize, gone: bool) {
     let mut client = Toyed::connect(Settings {
         pipeline_max_requests: most,
