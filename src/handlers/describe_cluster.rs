@@ -1,4 +1,4 @@
-//! DescribeCluster: the brokers, and the broker for changes.
+//! DescribeCluster: the brokers, and the one that is reported as the controller.
 
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};

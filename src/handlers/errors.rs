@@ -11,7 +11,7 @@
 //! failed log directory counts as temporary, as in Kafka: an operator repairs it, and clients should still be trying
 //! then.
 //!
-//! | the condition: missing | temporary | code |
+//! | what is missing | temporary | code |
 //! | --- | --- | --- |
 //! | leadership, a coordinator that loads or moves, a controller that stops | yes | `NOT_LEADER_OR_FOLLOWER`, `NOT_COORDINATOR`, `COORDINATOR_LOAD_IN_PROGRESS`, `NOT_CONTROLLER` |
 //! | a topic that was just made or deleted | yes | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID`, `LEADER_NOT_AVAILABLE` |
