@@ -41,6 +41,9 @@ const TRIFLE: usize = 4 * 1024;
 const WORTH_CLOSING: usize = 16 * 1024;
 /// After writing this much, a connection yields the thread.
 const TURN: usize = 1024 * 1024;
+/// After starting so many requests, too. Each may take a moment of the thread (a small batch is checked on the way), and
+/// what one connection has sent ahead must not make all others wait for the whole of it.
+const REQUESTS_IN_A_TURN: usize = 8;
 /// How long a connection may make no progress while its peer's close could not be noticed, since too much is unread.
 /// Clients wait for a reply for 30 s to a few minutes.
 const BLIND_LIMIT: Duration = Duration::from_secs(600);
@@ -218,11 +221,12 @@ where
     /// Makes progress until the connection ends or everything waits.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         let mut written = 0usize;
+        let mut started = 0usize;
         loop {
-            // Everything that has arrived is started before the first reply is polled, and all ready replies are
+            // What has arrived is started before the first reply is polled, and all ready replies are
             // collected before the first is written: one read, one write.
             let mut moved = self.mute.has_ended(context);
-            moved |= self.start_requests(context);
+            moved |= self.start_requests(context, &mut started);
             moved |= self.collect_replies(context);
             moved |= self.write(context, &mut written);
             if let Phase::Closing(ending) = &self.phase
@@ -236,7 +240,7 @@ where
                 return self.poll_time(context);
             }
             self.standstill.restart();
-            if written >= TURN {
+            if written >= TURN || started >= REQUESTS_IN_A_TURN {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -28,7 +28,7 @@
 //! - **Output.** Bytes in memory are sent in vectored writes. The kernel sends a range of a file (`sendfile`) if the
 //!   stream supports it; bytes that are not in the page cache are read by threads that may wait for a disk
 //!   ([`disk`]), never by a runtime thread. Pieces are produced as the socket takes them ([`output`]). After a
-//!   megabyte, a connection yields the thread.
+//!   megabyte or 8 requests, a connection yields the thread.
 //!
 //! # Bounds
 //!

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::{Connection, Ending, Phase, READ_AHEAD, TRIFLE};
+use super::{Connection, Ending, Phase, READ_AHEAD, REQUESTS_IN_A_TURN, TRIFLE};
 use crate::wire::frame::LARGE_CHUNK;
 use crate::wire::header::RequestPrefix;
 use crate::wire::memory::{Charge, Need};
@@ -16,10 +16,12 @@ where
     S: Stream,
     V: Service,
 {
-    /// Starts the requests that have arrived completely and are within the limits.
-    pub(super) fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
+    /// Starts the requests that have arrived completely and are within the limits, as far as the turn allows: `count` were
+    /// started in it before.
+    pub(super) fn start_requests(&mut self, context: &mut Context<'_>, count: &mut usize) -> bool {
         let mut moved = self.fix_place(context);
-        while let Some(size) = self.next_whole()
+        while *count < REQUESTS_IN_A_TURN
+            && let Some(size) = self.next_whole()
             && let Some(prefix) = self.frames.prefix()
             && self.has_room(context, size)
             && self.pipeline.poll_permit(context).is_ready()
@@ -28,6 +30,7 @@ where
             && let Some(frame) = self.frames.take(size)
         {
             moved = true;
+            *count += 1;
             self.account.end_claim();
             self.idle.restart();
             self.arriving.restart();

@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Connection, Ending, Shared, Stage};
+use super::{Connection, Ending, REQUESTS_IN_A_TURN, Shared, Stage};
 use crate::wire::{Part, Parts, Peer, Reply, Request, RequestPrefix, Service, Settings, Started};
 
 /// The behaviour of the scripted service, by API key.
@@ -243,6 +243,24 @@ async fn start_order_is_arrival_order_across_many_small_frames() {
     let expected: Vec<_> = (0..2000).collect();
     assert_eq!(client.receive_ids(2000).await, expected);
     assert_eq!(client.script.started(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_have_the_thread_between_the_requests_of_a_long_pipeline() {
+    let mut client = connect(Settings::default());
+    settle().await;
+    let requests: Vec<_> = (0..500).map(|id| (ECHO, id)).collect();
+    client.send(&requests).await;
+    let mut turns = 0;
+    while client.script.started().len() < 500 {
+        let before = client.script.started().len();
+        tokio::task::yield_now().await;
+        let started = client.script.started().len() - before;
+        assert!(started <= REQUESTS_IN_A_TURN, "{started} in one turn");
+        turns += 1;
+    }
+    assert!(turns >= 500 / REQUESTS_IN_A_TURN);
+    client.receive_ids(500).await;
 }
 
 #[tokio::test(start_paused = true)]
