@@ -178,7 +178,7 @@ def wrong_values(stage):
             line = refused(f"{key}={value!r} {command}", ended, key, value)
             check(any(cure in line.lower() for cure in cures), f"{key}={value!r}: no cure in {line!r}")
     check(not os.path.exists(data["log.dirs"]), "a refused configuration has made a data directory")
-    port = refused("a port that is none", run("--override", "listeners=PLAINTEXT://127.0.0.1:99999"), "99999 is no port", "65535")
+    port = refused("a port that is none", run("--override", "listeners=PLAINTEXT://127.0.0.1:99999"), "99999 is not a port", "65535")
     check("NAME://" not in port, f"a wrong port is no wrong form: {port}")
     refused("listeners in the environment", run(environment={"KAFKA_LISTENERS": "9092"}), "KAFKA_LISTENERS", "NAME://host:port")
     missing = stage.path("missing.properties")
