@@ -30,7 +30,7 @@ where
             && let Some(frame) = self.frames.take(size)
         {
             moved = true;
-            *count += 1;
+            *count = count.saturating_add(1);
             self.account.end_claim();
             self.idle.restart();
             self.arriving.restart();
