@@ -108,7 +108,7 @@ impl MetaProperties {
     }
 }
 
-/// Appends a character, as `\uXXXX` if it is not printable ASCII.
+/// Appends a character; one that is not printable ASCII as a backslash, `u` and four hexadecimal digits.
 fn push_escaped(text: &mut String, character: char) {
     if (' '..='~').contains(&character) {
         text.push(character);
