@@ -1,5 +1,8 @@
 //! Deleting topics: their directories are renamed before the deletion is answered; the housekeeper removes their
 //! files later.
+//!
+//! A lane only gives up the logs. The thread for changes of their directory renames them: a topic of many partitions
+//! must not hold up the appends to others.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -39,8 +42,9 @@ impl Partitions {
     fn finish_deletion(&self, directory: &Arc<HostedDirectory>, deletion: Deletion) {
         let Deletion {
             unreadable,
-            renaming,
-            renamed,
+            release,
+            released,
+            ..
         } = deletion;
         for Unreadable { wanted, .. } in unreadable {
             let partition = &wanted.topic_partition;
@@ -56,9 +60,16 @@ impl Partitions {
             };
             self.note_deleted(directory, deleted, renamed.map_err(LogError::Io));
         }
-        drop(renaming);
-        // Ends when the last lane has dropped its end, whether the rename succeeded or not.
-        while renamed.recv().is_ok() {}
+        drop(release);
+        // Ends when the last lane has dropped its way to here.
+        for Hosted { log, replica, .. } in released {
+            let deleted = Deleted {
+                partition: replica.topic_partition(),
+                topic_id: replica.topic_id(),
+                delay_ms: replica.config().file_delete_delay_ms,
+            };
+            self.note_deleted(directory, deleted, log.mark_deleted());
+        }
         for which in [
             Checkpoint::RecoveryPoint,
             Checkpoint::LogStart,
@@ -79,13 +90,10 @@ impl Partitions {
             let moved = self.moves().cancel(topic.id, partition);
             match place {
                 Place::Open(replica) => {
-                    let renaming = deletion_in(deletions, &replica.directory())
-                        .renaming
-                        .clone();
+                    let here = deletion_in(deletions, &replica.directory()).to_here();
                     // It may be on its way to there.
-                    let there =
-                        moved.map(|moved| deletion_in(deletions, &moved.target).renaming.clone());
-                    self.delete_open(&replica, (renaming, there));
+                    let there = moved.map(|moved| deletion_in(deletions, &moved.target).to_here());
+                    delete_open(&replica, here, there);
                 }
                 // The thread that creates it finds that it is not wanted any more.
                 Place::Opening(opening) => {
@@ -101,24 +109,6 @@ impl Partitions {
                 Place::Offline => {}
             }
         }
-    }
-
-    fn delete_open(&self, replica: &Replica, renaming: impl Send + 'static) {
-        // Requests that wait for the partition look again and find that it has no leader.
-        replica.lead_no_more();
-        let partitions = self.clone();
-        let delay_ms = replica.config().file_delete_delay_ms;
-        replica.release(move |hosted| {
-            if let Some(Hosted { log, replica, .. }) = hosted {
-                let deleted = Deleted {
-                    partition: replica.topic_partition(),
-                    topic_id: replica.topic_id(),
-                    delay_ms,
-                };
-                partitions.note_deleted(&replica.directory(), deleted, log.mark_deleted());
-            }
-            drop(renaming);
-        });
     }
 
     /// Removes a replica that was created and is not wanted any more.
@@ -175,28 +165,57 @@ fn deletion_in<'a>(
     directory: &Arc<HostedDirectory>,
 ) -> &'a mut Deletion {
     let known = deletions.entry(directory.id());
-    let new = || (Arc::clone(directory), Deletion::new());
+    let new = || (Arc::clone(directory), Deletion::new(directory.id()));
     &mut known.or_insert_with(new).1
 }
 
 /// Replicas that are deleted in one directory.
 struct Deletion {
+    directory: DirectoryId,
     /// Those that have no lane.
     unreadable: Vec<Unreadable>,
-    /// Held by the lanes until the replica's directory is renamed.
-    renaming: mpsc::Sender<()>,
-    renamed: mpsc::Receiver<()>,
+    /// Held by the lanes until they have given up their logs.
+    release: mpsc::Sender<Hosted>,
+    /// The logs that the lanes have given up.
+    released: mpsc::Receiver<Hosted>,
 }
 
 impl Deletion {
-    fn new() -> Self {
-        let (renaming, renamed) = mpsc::channel();
+    fn new(directory: DirectoryId) -> Self {
+        let (release, released) = mpsc::channel();
         Self {
+            directory,
             unreadable: Vec::new(),
-            renaming,
-            renamed,
+            release,
+            released,
         }
     }
+
+    fn to_here(&self) -> Way {
+        Way {
+            directory: self.directory,
+            release: self.release.clone(),
+        }
+    }
+}
+
+/// The way of a log from its lane to the thread that renames its directory.
+struct Way {
+    directory: DirectoryId,
+    release: mpsc::Sender<Hosted>,
+}
+
+/// Lets the lane send the log to the deletion in the directory where it is by then. Both deletions wait for it.
+fn delete_open(replica: &Replica, here: Way, there: Option<Way>) {
+    // Requests that wait for the partition look again and find that it has no leader.
+    replica.lead_no_more();
+    replica.release(move |hosted| {
+        let Some(hosted) = hosted else { return };
+        let is_in = hosted.replica.directory().id();
+        let way = there.filter(|way| way.directory == is_in).unwrap_or(here);
+        // The deletion receives until the last way is dropped.
+        drop(way.release.send(hosted));
+    });
 }
 
 /// A replica that is deleted.
