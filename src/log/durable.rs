@@ -54,7 +54,7 @@ impl PartitionLog {
         }
         self.unsynced.segments.clear();
         if self.flushed < self.log_end {
-            self.disk.sync(&*self.active.segment.files.log()?)?;
+            self.active.segment.files.sync_log(&self.disk)?;
         }
         self.store_epochs_below_end()?;
         self.sync_names()?;

@@ -8,7 +8,9 @@
 //! ([`kept_files_are_many`]).
 //!
 //! A file with unsynced data is held ([`Hold::Unsynced`]): if such a write fails later, the system reports it to
-//! whoever has the file open. These files may exceed the limit, up to twice its value. Beyond that, or when the
+//! whoever has the file open. It does so once: of two syncs at the same time, one fails and the other succeeds. So a
+//! file is synced by one thread at a time ([`KeptFile::sync`]), and the next one finds the disk offline. These files
+//! may exceed the limit, up to twice its value. Beyond that, or when the
 //! system has no descriptor left, one of them is synced and then closed. Files that have lost their names
 //! ([`Hold::Retired`]) may also exceed the limit, and the search for a file to close is short.
 
@@ -63,6 +65,8 @@ struct Slot {
     file: ArcSwapOption<File>,
     is_used: AtomicBool,
     hold: Mutex<Option<Hold>>,
+    /// Held during a sync, until its failure is known to the disk.
+    syncing: Mutex<()>,
 }
 
 impl KeptFile {
@@ -108,6 +112,24 @@ impl KeptFile {
         self.slot.get()?.file.load_full()
     }
 
+    /// Makes the content of the file durable. Waits for a sync by another thread.
+    ///
+    /// # Errors
+    /// Also when an earlier sync has failed: the disk is offline then.
+    pub(crate) fn sync(
+        &self,
+        disk: &Disk,
+        open: impl FnOnce() -> io::Result<File>,
+    ) -> io::Result<()> {
+        let slot = self.slot.get_or_init(Arc::default);
+        let _turn = lock(&slot.syncing);
+        match slot.file.load_full() {
+            Some(file) => disk.sync(&file),
+            // opened for this only
+            None => disk.sync(&open()?),
+        }
+    }
+
     /// Keeps the file open from now on, if it is or once it is.
     pub(crate) fn hold(&self, hold: Hold) {
         *self.slot.get_or_init(Arc::default).hold() = Some(hold);
@@ -129,6 +151,7 @@ impl Slot {
     /// error is returned.
     fn sync_and_close(&self) {
         let hold = self.hold().clone();
+        let _turn = lock(&self.syncing);
         if let (Some(file), Some(Hold::Unsynced(disk))) = (self.file.load_full(), hold) {
             drop(disk.sync(&file));
         }
@@ -338,6 +361,42 @@ mod tests {
         open(&kept, &files[5]);
         assert_eq!(syncs.0.load(Ordering::SeqCst), 1, "another was idle");
         assert_eq!(are_open(&files).iter().filter(|open| **open).count(), 4);
+    }
+
+    /// Reports one failure, as Linux does, and succeeds from then on.
+    #[derive(Debug, Default)]
+    struct FailsOnce {
+        syncs: AtomicUsize,
+        has_failed: AtomicBool,
+    }
+
+    impl Probe for FailsOnce {
+        fn before(&self, _: &Operation<'_>) -> Verdict {
+            assert!(!self.has_failed.load(Ordering::SeqCst), "synced again");
+            if self.syncs.fetch_add(1, Ordering::SeqCst) < 20 {
+                return Verdict::Pretend;
+            }
+            self.has_failed.store(true, Ordering::SeqCst);
+            // The other thread comes here now if anything lets it.
+            std::thread::yield_now();
+            Verdict::Fail
+        }
+    }
+
+    #[test]
+    fn no_sync_succeeds_after_one_that_fails() {
+        for _ in 0..50 {
+            let disk = Disk::with_probe(Arc::new(FailsOnce::default()));
+            let file = KeptFile::new();
+            file.put(File::open("/dev/null").unwrap());
+            let sync = || file.sync(&disk, || File::open("/dev/null"));
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| while sync().is_ok() {});
+                }
+            });
+            assert!(disk.is_offline());
+        }
     }
 
     #[test]

@@ -272,13 +272,17 @@ impl SegmentFiles {
 
     /// Makes the content of the log durable.
     pub(crate) fn sync_log(&self, disk: &Disk) -> io::Result<()> {
-        disk.sync(&*self.once(&self.log, SegmentFile::Log)?)
+        self.sync_file(disk, &self.log, SegmentFile::Log)
     }
 
     /// Makes the content of the indexes durable.
     pub(crate) fn sync_indexes(&self, disk: &Disk) -> io::Result<()> {
-        disk.sync(&*self.once(&self.offset_index, SegmentFile::OffsetIndex)?)?;
-        disk.sync(&*self.once(&self.time_index, SegmentFile::TimeIndex)?)
+        self.sync_file(disk, &self.offset_index, SegmentFile::OffsetIndex)?;
+        self.sync_file(disk, &self.time_index, SegmentFile::TimeIndex)
+    }
+
+    fn sync_file(&self, disk: &Disk, kept: &KeptFile, kind: SegmentFile) -> io::Result<()> {
+        kept.sync(disk, || self.open(kind))
     }
 }
 

@@ -81,7 +81,7 @@ impl PartitionLog {
         txn_index::truncate(&self.disk, &segment.files, to)?;
         self.disk.set_length(&*segment.files.log()?, length)?;
         // flushing compares with the log end only, which is lower now
-        self.disk.sync(&*segment.files.log()?)?;
+        segment.files.sync_log(&self.disk)?;
 
         let files = SegmentFiles::new(Arc::clone(&self.directory), segment.base(), true);
         let tail = rebuild::load_tail(&self.disk, files, &self.config, self.latest_time)?;
