@@ -51,7 +51,7 @@
 //! A produce from socket to disk, in ten minutes: [`wire`] (its page shows a connection's queue), then
 //! `wire/connection/reading.rs`, `handlers/router.rs` and `handlers/produce.rs`, [`partition::Replica::append`],
 //! [`partition::preparation`] (where records are unpacked and compressed), `partition/lane.rs` (the drain),
-//! `partition/hosted.rs` (a log and its role), [`log::RecordSet::prepare`] and [`log::PartitionLog::append_prepared`],
+//! `partition/hosted.rs` (a log and its role), [`log::RecordSet::prepare`] and [`log::PartitionLog::append`],
 //! and back through `partition/leader.rs` and `partition/waiters.rs`.
 //!
 //! A fetch: `handlers/fetch.rs`, [`partition::sessions`], [`partition::fetch`] (its page says which partitions are

@@ -214,7 +214,8 @@ impl From<ProducerRefusal> for AppendError {
 }
 
 impl PartitionLog {
-    pub(super) fn append(
+    /// Assigns offsets and epoch, checks producers, rolls, writes. Nothing is synced (see [`Self::flush`]).
+    pub fn append(
         &mut self,
         mut prepared: PreparedAppend,
         now: Timestamp,

@@ -22,14 +22,15 @@ impl PartitionLog {
         }
     }
 
-    /// Makes everything durable, with the producer snapshots.
-    pub(super) fn sync_all(&mut self) -> Result<Offset, LogError> {
+    /// Syncs everything below the log end and returns the log end. The recovery point moves as far as index
+    /// entries are synced as well.
+    pub fn flush(&mut self) -> Result<Offset, LogError> {
         self.write_snapshots()?;
         for snapshot in &self.unsynced.snapshots {
             snapshot.sync(&self.disk, &self.directory)?;
         }
         self.unsynced.snapshots.clear();
-        self.sync_batches()
+        self.flush_batches()
     }
 
     /// Writes the pending producer snapshots; they are not synced.
@@ -44,9 +45,9 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Makes the batches durable. Snapshots, which may be large, are left to the next job, and the recovery point
-    /// waits for them.
-    pub(super) fn sync_batches(&mut self) -> Result<Offset, LogError> {
+    /// The same without producer snapshots, which may be large while the caller waits for the batches only. The
+    /// next job writes and syncs them, and the recovery point waits for that.
+    pub fn flush_batches(&mut self) -> Result<Offset, LogError> {
         // data that a job is syncing meanwhile is not known to be synced
         for files in &self.unsynced.segments {
             files.sync(&self.disk)?;
@@ -88,8 +89,9 @@ impl PartitionLog {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self) -> Result<Offset, LogError> {
-        if self.is_finished() {
+    /// Clean stop: flush, last time-index entry, producer snapshot at log end.
+    pub fn close(mut self) -> Result<Offset, LogError> {
+        if !self.needs_closing() {
             // idle since it was closed the last time
             return Ok(self.log_end);
         }
@@ -100,7 +102,7 @@ impl PartitionLog {
         // after a clean stop nothing is scanned, so this segment's indexes count as well
         self.active.segment.files.sync(&self.disk)?;
         self.unsynced.entries_synced();
-        self.sync_all()
+        self.flush()
     }
 
     /// Whether a clean stop writes a producer snapshot.
@@ -108,14 +110,15 @@ impl PartitionLog {
         self.log_end > self.first_segment_base() || self.producers.len() > 0
     }
 
-    /// Whether [`Self::finish`] has nothing to do.
-    pub(super) fn is_finished(&mut self) -> bool {
+    /// Whether [`Self::close`] would write or sync anything.
+    pub fn needs_closing(&mut self) -> bool {
         self.note_found_is_synced();
         let has_snapshot = !self.needs_snapshot() || self.snapshots.contains(&self.producers.end());
-        has_snapshot
+        let is_closed = has_snapshot
             && self.active.is_finished()
             && self.unsynced.is_nothing()
-            && self.unsynced.epochs_reach() >= self.log_end
+            && self.unsynced.epochs_reach() >= self.log_end;
+        !is_closed
     }
 
     /// Writes the leader epochs to their file, unless it only lacks one in which nothing was written.
@@ -126,7 +129,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    pub(super) fn rename_deleted(self) -> Result<PathBuf, LogError> {
+    /// Renames the directory to its `-delete` form; returns the new path.
+    pub fn mark_deleted(self) -> Result<PathBuf, LogError> {
         // a job that has yet to write one would not find the directory
         for snapshot in &self.unsynced.snapshots {
             snapshot.withdraw();
@@ -199,7 +203,9 @@ impl PartitionLog {
         Ok(())
     }
 
-    pub(super) fn unlink_deleted(&mut self, now: Timestamp) -> Result<(), LogError> {
+    /// Unlinks `.deleted` files older than `file.delete.delay.ms`.
+    pub fn delete_expired_files(&mut self, now: Timestamp) -> Result<(), LogError> {
+        self.latest_time = self.latest_time.max(now);
         while let Some(at) = self.deleted_files.iter().position(|(due, _)| *due <= now) {
             let (_, path) = self.deleted_files.swap_remove(at);
             self.disk.remove(&path)?;

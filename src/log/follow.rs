@@ -72,7 +72,7 @@ impl PartitionLog {
     pub fn sync_whole(&mut self) -> Result<Offset, LogError> {
         self.active.segment.files.sync(&self.disk)?;
         self.unsynced.entries_synced();
-        self.sync_all()?;
+        self.flush()?;
         Ok(self.recovery_point)
     }
 

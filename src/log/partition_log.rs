@@ -1,4 +1,4 @@
-//! The single writer of one partition. This file only holds the state and dispatches; the operations are in `append`,
+//! The single writer of one partition. This file holds the state and what is short; the larger operations are in `append`,
 //! `store`, `roll`, `durable`, `sync_job`, `truncate`, `retention` and `recover`.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use super::disk::{DirectoryOffline, Disk, is_out_of_descriptors};
 use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
 use super::loss::Loss;
-use super::prepare::{PreparedAppend, RecordSet};
+use super::prepare::RecordSet;
 use super::producer::{EndedTransactions, ProducerExpiration, ProducerPicture, ProducerTable};
 use super::reader::{LogView, RecentBatches};
 use super::recover;
@@ -213,27 +213,6 @@ impl PartitionLog {
         self.append(prepared, now)
     }
 
-    /// Assigns offsets and epoch, checks producers, rolls, writes. Nothing is synced (see [`Self::flush`]).
-    pub fn append_prepared(
-        &mut self,
-        prepared: PreparedAppend,
-        now: Timestamp,
-    ) -> Result<AppendInfo, AppendError> {
-        self.append(prepared, now)
-    }
-
-    /// Syncs everything below the log end and returns the log end. The recovery point moves as far as index
-    /// entries are synced as well.
-    pub fn flush(&mut self) -> Result<Offset, LogError> {
-        self.sync_all()
-    }
-
-    /// The same without producer snapshots, which may be large while the caller waits for the batches only. The recovery
-    /// point waits for the snapshots, which the next job writes and syncs.
-    pub fn flush_batches(&mut self) -> Result<Offset, LogError> {
-        self.sync_batches()
-    }
-
     /// An immutable view for readers. It is cheap, and does not show later appends.
     pub fn view(&self) -> Arc<LogView> {
         Arc::new(LogView {
@@ -323,23 +302,6 @@ impl PartitionLog {
         self.config = config;
     }
 
-    /// Retention by time, size and log start offset: renames the segments to delete to `.deleted` and returns
-    /// their number. [`Self::delete_expired_files`] unlinks them.
-    pub fn apply_retention(
-        &mut self,
-        high_watermark: Offset,
-        now: Timestamp,
-    ) -> Result<usize, LogError> {
-        self.latest_time = self.latest_time.max(now);
-        self.remove_expired_segments(high_watermark, now)
-    }
-
-    /// Unlinks `.deleted` files older than `file.delete.delay.ms`.
-    pub fn delete_expired_files(&mut self, now: Timestamp) -> Result<(), LogError> {
-        self.latest_time = self.latest_time.max(now);
-        self.unlink_deleted(now)
-    }
-
     /// Raises the log start offset (DeleteRecords). Segments below it go with the next retention.
     pub fn raise_log_start(&mut self, to: Offset, high_watermark: Offset) -> Result<(), LogError> {
         if to > high_watermark || to > self.log_end {
@@ -393,20 +355,5 @@ impl PartitionLog {
         unsynced > 0
             && (unsynced >= self.config.flush_messages
                 || now.millis_since(self.last_flush) >= self.config.flush_ms)
-    }
-
-    /// Whether [`Self::close`] would write or sync anything.
-    pub fn needs_closing(&mut self) -> bool {
-        !self.is_finished()
-    }
-
-    /// Clean stop: flush, last time-index entry, producer snapshot at log end.
-    pub fn close(mut self) -> Result<Offset, LogError> {
-        self.finish()
-    }
-
-    /// Renames the directory to its `-delete` form; returns the new path.
-    pub fn mark_deleted(self) -> Result<PathBuf, LogError> {
-        self.rename_deleted()
     }
 }

@@ -1,7 +1,7 @@
 //! The part of an append that needs no log: checking whether a record set may be stored, and in which form.
 //!
 //! ```text
-//!                prepare()                    append_prepared()
+//!                prepare()                    append()
 //!   RecordSet -------------> PreparedAppend ---------------------> AppendInfo
 //!   as it came   any thread   checked, in      the log's writer     offsets, time,
 //!                             the topic's codec                     bytes on disk

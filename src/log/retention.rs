@@ -82,11 +82,14 @@ fn removable(
 }
 
 impl PartitionLog {
-    pub(super) fn remove_expired_segments(
+    /// Retention by time, size and log start offset: renames the segments to delete to `.deleted` and returns
+    /// their number. [`Self::delete_expired_files`] unlinks them.
+    pub fn apply_retention(
         &mut self,
         high_watermark: Offset,
         now: Timestamp,
     ) -> Result<usize, LogError> {
+        self.latest_time = self.latest_time.max(now);
         let segments: Vec<&Segment> = self
             .sealed
             .iter()
@@ -119,7 +122,7 @@ impl PartitionLog {
             self.roll(self.log_end, now)?;
         }
         // the producers of deleted segments are preserved in later snapshots, which must be on disk first
-        self.sync_all()?;
+        self.flush()?;
         // steps that can fail for lack of a descriptor come before the segments are removed
         let next = self.sealed.get(count).unwrap_or(&self.active.segment);
         self.set_log_start(next.base());

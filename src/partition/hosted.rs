@@ -81,7 +81,7 @@ impl Hosted {
             Content::Prepared(_, prepared) => prepared,
         };
         let size = prepared.as_ref().map_or(0, PreparedAppend::size);
-        match prepared.and_then(|prepared| self.log.append_prepared(prepared, now)) {
+        match prepared.and_then(|prepared| self.log.append(prepared, now)) {
             Ok(info) => {
                 self.note_appended(size, &info);
                 Ok(Appended {

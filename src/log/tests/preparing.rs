@@ -115,7 +115,7 @@ fn what_was_prepared_is_stored_as_the_configuration_was_then() {
         ..config()
     };
     test.log.set_config(smaller.clone().into());
-    let info = test.log.append_prepared(prepared, test.now).unwrap();
+    let info = test.log.append(prepared, test.now).unwrap();
     assert_eq!(info.log_append_time, Timestamp::NONE);
     let refused = prepare(batch(Codec::None, &[1; 1000]), &smaller, 900_000);
     assert!(matches!(refused, Err(AppendError::MessageTooLarge { .. })));
@@ -133,7 +133,7 @@ fn the_time_of_the_broker_follows_the_order_of_the_log() {
         let first = prepare(batch(Codec::None, b"a"), &config, 1000).unwrap();
         let second = prepare(batch(Codec::None, b"b"), &config, 2000).unwrap();
         for (prepared, now) in [(second, 3000), (first, 3001)] {
-            let info = test.log.append_prepared(prepared, Timestamp(now)).unwrap();
+            let info = test.log.append(prepared, Timestamp(now)).unwrap();
             assert_eq!(info.log_append_time, Timestamp(now));
         }
         // Which also compares the checksums.
