@@ -1,7 +1,11 @@
 //! The file descriptors that segments keep open: those that are in use, up to a limit.
 //!
-//! Descriptors belong to the process, so there is one of these per process ([`limit_kept_files`]). A file that is
-//! kept open is found without a lock. When the limit is reached, the file that was opened first and not used since is
+//! `KEPT` is a static on purpose. The system counts descriptors by process, not by log directory or broker, so two
+//! owners with a limit each would together exceed the limit of the process, and neither could close the other's files when
+//! none is left. Whoever starts the process sets the limit once ([`limit_kept_files`]). The tests of this file make a
+//! [`KeptFiles`] of their own.
+//!
+//! A file that is kept open is found without a lock. When the limit is reached, the file that was opened first and not used since is
 //! closed (a second chance for those that were used, as in the clock algorithm for pages); its next use opens it
 //! again. A file that somebody else holds stays open: closing it here would free no descriptor. Answers that clients
 //! do not read hold files for long, so no more of them should be added when there are many already
