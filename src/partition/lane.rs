@@ -258,13 +258,14 @@ impl Drain {
     }
 }
 
-/// Whether there is anything left to do.
-enum Went {
-    On,
-    /// There is nothing to do.
-    Nowhere,
-    /// The lane ends.
-    Out(Farewell),
+/// What a lane does after a step.
+enum Step {
+    /// The next step.
+    More,
+    /// Nothing is left to do: it waits for new tasks.
+    Idle,
+    /// It ends.
+    Stop(Farewell),
 }
 
 impl Lane {
@@ -273,9 +274,9 @@ impl Lane {
             let mut drain = Drain::default();
             let farewell = loop {
                 match self.step(&mut drain) {
-                    Went::On if !drain.is_full() => {}
-                    Went::On | Went::Nowhere => break None,
-                    Went::Out(each) => break Some(each),
+                    Step::More if !drain.is_full() => {}
+                    Step::More | Step::Idle => break None,
+                    Step::Stop(each) => break Some(each),
                 }
             };
             for (slot, applied) in drain.waiting {
@@ -308,12 +309,12 @@ impl Lane {
     }
 
     /// Takes in new work, then does one step: work on all logs, some logs of a sweep, or one log's turn.
-    fn step(&mut self, drain: &mut Drain) -> Went {
+    fn step(&mut self, drain: &mut Drain) -> Step {
         while let Ok(task) = self.queue.try_recv() {
             self.line_up(task);
         }
         match self.turns.take_common() {
-            Some(LaneTask::Stop(each)) => return Went::Out(each),
+            Some(LaneTask::Stop(each)) => return Step::Stop(each),
             Some(LaneTask::Sweep {
                 every,
                 only_written,
@@ -326,9 +327,9 @@ impl Lane {
             self.serve(slot, drain);
         }
         if has_swept || turn.is_some() {
-            Went::On
+            Step::More
         } else {
-            Went::Nowhere
+            Step::Idle
         }
     }
 
