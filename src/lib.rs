@@ -74,21 +74,50 @@
 //! A record of an internal topic: `group/records.rs` or `metadata/record.rs` for its fields, [`schema`]
 //! for their bytes, [`record`] for the batch around it.
 
-pub mod base;
+// Private, so that the compiler sees what nobody uses: within a room `pub` is for other rooms, `pub(super)` for the room.
+mod base;
+mod cluster;
+mod config;
+mod controller;
+mod coordinator;
+mod group;
+mod handlers;
+mod log;
+mod messages;
+mod metadata;
+mod partition;
+mod record;
+mod schema;
+
+// For `main.rs`.
 pub mod broker;
 pub mod cli;
-pub mod cluster;
-pub mod config;
-pub mod controller;
-pub mod coordinator;
-pub mod group;
-pub mod handlers;
-pub mod log;
-pub mod messages;
-pub mod metadata;
-pub mod partition;
-pub mod record;
+
+// These have what only a cluster, rights and throttles will use.
 pub mod replication;
-pub mod schema;
 pub mod security;
 pub mod wire;
+
+/// What the fuzz targets reach.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzed {
+    pub mod base {
+        pub use crate::base::*;
+    }
+    pub mod config {
+        pub use crate::config::*;
+    }
+    pub mod group {
+        pub use crate::group::*;
+    }
+    pub mod log {
+        pub use crate::log::*;
+    }
+    pub mod metadata {
+        pub use crate::metadata::*;
+    }
+    pub mod record {
+        pub use crate::record::*;
+    }
+}

@@ -4,10 +4,9 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use zurau::broker;
+use zurau::broker::{self, BrokerConfig, Settings, Warning};
 use zurau::cli::logging::Log;
 use zurau::cli::{Arguments, Command, logging, show};
-use zurau::config::{BrokerConfig, Settings, Warning};
 
 /// Reserves memory lazily, so that a hostile array count costs address space and not memory. For the
 /// same reason it is built to have no transparent huge pages: they would make 2 MiB resident for

@@ -1,5 +1,6 @@
 //! Wall-clock time as an argument, so that decisions can be tested at any time.
 
+#[cfg(test)]
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,9 +43,11 @@ impl Clock for SystemClock {
 }
 
 /// A clock that only moves when a test moves it.
+#[cfg(test)]
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
+#[cfg(test)]
 impl ManualClock {
     /// A clock that shows `start`.
     pub const fn new(start: Timestamp) -> Self {
@@ -52,11 +55,13 @@ impl ManualClock {
     }
 
     /// Moves the clock forward by `milliseconds`.
+    #[allow(dead_code, reason = "a test of what happens later needs it")]
     pub fn advance(&self, milliseconds: i64) {
         self.0.fetch_add(milliseconds, Ordering::SeqCst);
     }
 }
 
+#[cfg(test)]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))

@@ -15,7 +15,9 @@ pub mod shared_cost;
 pub(crate) mod shared_map;
 
 pub use ask::Ask;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+#[cfg(test)]
+pub use clock::ManualClock;
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use code::ErrorCode;
 pub use completion::Completion;
 pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition};

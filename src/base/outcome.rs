@@ -28,6 +28,7 @@ impl<R> Token<R> {
     }
 
     /// The number of the request. No two requests to one machine have the same.
+    #[cfg(test)]
     pub const fn number(self) -> u64 {
         self.number
     }

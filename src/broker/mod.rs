@@ -29,8 +29,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::log_limit;
-use crate::config::{BrokerConfig, Warning};
 
+// What `main.rs` loads, prints and passes to `run`.
+pub use crate::config::{BrokerConfig, Settings, Warning};
 pub use startup::{Running, StartError};
 
 /// How often the broker logs how many lines were suppressed.

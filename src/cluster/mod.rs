@@ -42,7 +42,6 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-pub use error::MetadataLogError;
 pub use handle::Cluster;
 pub use leadership::Leadership;
 pub use lifecycle::{Lifecycle, LifecycleError, PlacedReplica, Registration, WatchedDirectory};

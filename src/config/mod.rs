@@ -48,15 +48,13 @@ pub use broker::BrokerConfig;
 pub use current::CurrentConfig;
 pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic};
 pub(crate) use identity::host_name;
-pub use listeners::{AdvertisedAddress, Listener, SecurityProtocol};
+pub use listeners::Listener;
 pub use parse::Sources;
 pub(crate) use properties::push_unicode_escape;
-pub use rooms::{
-    CleanerConfig, ConnectionConfig, GroupConfig, HousekeepingConfig, MemoryLimit, ScrubConfig,
-};
-pub use settings::{Origin, Setting, Settings};
-pub use topic::{CleanupPolicy, TimestampType, TopicConfig, validate_override};
-pub use warning::{Lack, Warning};
+pub use rooms::{CleanerConfig, ConnectionConfig, HousekeepingConfig, MemoryLimit, ScrubConfig};
+pub use settings::{Origin, Settings};
+pub use topic::TopicConfig;
+pub use warning::Warning;
 
 /// Why a configuration cannot be used, in one line that says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -148,6 +148,10 @@ pub(super) fn unfence(
 }
 
 /// Decides on a broker that does not serve any more.
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the heartbeats of a cluster will fence brokers")
+)]
 pub(super) fn fence(
     situation: &Situation<'_>,
     command: &FenceBroker,

@@ -59,9 +59,11 @@ use crate::metadata::Image;
 pub use command::{
     AllocateProducerIds, AlterConfigs, AlteredResource, AssignReplicas, Command, ConfigChange,
     ConfigOperation, CreatePartitions, CreateTopics, CreatedTopic, Decision, DeleteTopics,
-    DeletedTopic, FailDirectories, FenceBroker, NewPartitions, NewTopic, ProducerIdBlock, Refusal,
-    RegisterBroker, ReplicaAssignment, TopicReference, UnfenceBroker, UnregisterBroker,
+    DeletedTopic, FailDirectories, NewPartitions, NewTopic, Refusal, RegisterBroker,
+    ReplicaAssignment, TopicReference, UnfenceBroker, UnregisterBroker,
 };
+#[cfg(test)]
+pub use command::{FenceBroker, ProducerIdBlock};
 pub use elections::{ElectLeaders, Election, ElectionFailure};
 pub use feature_updates::{FeatureUpdate, UpdateDirection, UpdateFeatures};
 pub use names::is_internal;

@@ -101,7 +101,9 @@ pub use asks::{
 pub use classic::StateName;
 pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
-pub use listing::{GROUP_TYPE, ListFilter, ListedGroup, Listing};
+#[cfg(test)]
+pub use listing::GROUP_TYPE;
+pub use listing::{ListFilter, ListedGroup, Listing};
 pub use offsets::FetchedOffset;
 pub use registry::{Outcome, Registry, Settings, TimerKey};
 pub use replay::ReplayError;

@@ -24,7 +24,7 @@
 //! ([`streamed`]), and what a request names several times is looked up once. Long loops yield to other tasks. A request
 //! that waits for other clients, or for the log, copies the few names that it needs and keeps no part of its frame,
 //! because the memory of a frame is free only when nobody has a part of it. Only requests that the active controller
-//! answers keep their frame ([`Call::frame`]): a controller that is elsewhere will get them as they came.
+//! answers keep their frame ([`route::Call::frame`]): a controller that is elsewhere will get them as they came.
 //!
 //! # Reading order
 //!
@@ -106,7 +106,7 @@ mod unregister_broker;
 mod update_features;
 
 use metered::Bound;
-pub use route::{Call, Context, Route};
+pub use route::{Context, Route};
 pub use router::Router;
 
 /// The memory of an answer that is produced when the socket takes it: its next piece, and the rows that are being

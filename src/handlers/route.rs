@@ -58,6 +58,7 @@ pub struct Call {
     pub fetch_sessions: Arc<ConnectionSessions>,
     /// The request's header and body as received, if the active controller must answer it: a broker forwards the
     /// client's own bytes. Other requests have none, since a slice of a frame keeps all of its memory.
+    #[cfg_attr(not(test), expect(dead_code, reason = "one broker forwards nothing"))]
     pub frame: Option<Bytes>,
     correlation_id: i32,
     /// The version for decoding the request, and for encoding an answer that is sent in pieces.

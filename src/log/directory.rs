@@ -254,12 +254,6 @@ impl LogDirectory {
         checkpoint::write_offsets(&self.disk, &self.path.join(checkpoint.file_name()), offsets)
     }
 
-    /// Removes a replica directory that [`super::PartitionLog::mark_deleted`] renamed, with all that is in it.
-    pub fn remove_replica(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_directory(path)?;
-        self.disk.sync_directory(&self.path)
-    }
-
     /// The space of the file system under this directory.
     pub fn space(&self) -> io::Result<Space> {
         let system = rustix::fs::statvfs(&self.path)?;

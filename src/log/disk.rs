@@ -19,6 +19,10 @@ use std::sync::{Arc, OnceLock};
 /// A change that is about to be made.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "each is the call of its name")]
+#[allow(
+    dead_code,
+    reason = "only probes read the fields, and probes are for tests"
+)]
 pub enum Operation<'a> {
     CreateDirectory(&'a Path),
     Create(&'a Path),
@@ -44,6 +48,13 @@ pub enum Operation<'a> {
 
 /// What a probe does with a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(
+        dead_code,
+        reason = "only probes construct them, and probes are for tests"
+    )
+)]
 pub enum Verdict {
     /// The change itself.
     Go,
@@ -113,6 +124,7 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 impl Disk {
     /// A disk whose changes `probe` watches.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn with_probe(probe: Arc<dyn Probe>) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -332,16 +344,6 @@ impl Disk {
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         self.change(&Operation::Remove(path), || {
             match std::fs::remove_file(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => result,
-            }
-        })
-    }
-
-    /// Removes a directory and everything in it.
-    pub fn remove_directory(&self, path: &Path) -> io::Result<()> {
-        self.change(&Operation::Remove(path), || {
-            match std::fs::remove_dir_all(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 result => result,
             }

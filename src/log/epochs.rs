@@ -58,6 +58,7 @@ impl LeaderEpochs {
     }
 
     /// All entries, oldest first.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn entries(&self) -> &[EpochEntry] {
         &self.entries
     }

@@ -7,7 +7,7 @@
 //! nothing was written is forgotten when the process ends, and the next one has a higher number. So starting and
 //! stopping write nothing for a partition without new records.
 //!
-//! Two threads may write the file: the owner of the log, and a [`SyncJob`](super::SyncJob) that the owner has handed
+//! Two threads may write the file: the owner of the log, and a [`SyncJob`](super::sync_job::SyncJob) that the owner has handed
 //! out. The job may be late: the owner may have written a newer state, or the replica's directory may be about to be
 //! removed. Both are detected here, under one lock.
 

@@ -13,7 +13,8 @@ use crate::config::TopicConfig;
 
 use super::append::AppendOrigin;
 use super::{
-    MetaProperties, RecordSet, offset_index, partition_metadata, producer::snapshot, time_index,
+    RecordSet, meta::MetaProperties, offset_index, partition_metadata, producer::snapshot,
+    time_index,
 };
 
 /// A client's record set as the batch that would be stored.

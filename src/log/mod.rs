@@ -48,7 +48,7 @@
 //!   the next one begins, so a crash leaves no gap in the log. Incomplete batches are truncated; intact batches after the
 //!   end are set aside (`recover/aside.rs`), and their offsets are not used again. (So compaction touches only data below
 //!   the recovery point.) Everything else was synced with its index entries before the recovery point passed it
-//!   ([`PartitionLog::flush`] and [`SyncJob`] sync the content, then the names, then move the recovery point).
+//!   ([`PartitionLog::flush`] and [`sync_job::SyncJob`] sync the content, then the names, then move the recovery point).
 //! - The leader epoch file is right below the recovery point; above it, the epochs are found in the batches
 //!   (`epochs_file`). So a new leader epoch costs nothing until something is written in it.
 //! - Small files are replaced as a whole: written under another name, synced, renamed, directory synced.
@@ -154,14 +154,16 @@ mod trusted_part;
 mod txn_index;
 mod validate;
 
-pub use append::{AppendError, AppendInfo, AppendOrigin, RecordFailure};
+pub use append::{AppendError, AppendInfo, AppendOrigin};
 pub use checkpoint::{PartitionOffsets, is_in_the_place_of_log_starts};
 pub use directories::LogDirectories;
 pub use directory::{Checkpoint, DirectoryError, FoundReplica, LogDirectory, Space, find_replicas};
 pub use disk::{DirectoryOffline, Disk, is_out_of_descriptors};
+#[cfg(test)]
 pub use identity::Identity;
-pub use loss::{Loss, LossKind, SetAside};
-pub use meta::MetaProperties;
+pub use loss::Loss;
+#[cfg(test)]
+pub use loss::LossKind;
 pub use names::ReplicaState;
 pub use open_files::{kept_files_are_many, limit_kept_files};
 pub use page_cache::Access;
@@ -171,6 +173,7 @@ pub use prepare::{Effort, PreparedAppend, RecordSet};
 pub use producer::ProducerExpiration;
 pub(crate) use producer::ProducerPicture;
 pub use reader::{LogView, LookupError, ReadError, ReadSlice};
-pub use scrub::{Finding, Pace, Scrubbed, ViewedSegment};
+pub use scrub::{Finding, Scrubbed, ViewedSegment};
+#[cfg(test)]
 pub use sync_job::SyncJob;
 pub use txn_index::AbortedTransaction;

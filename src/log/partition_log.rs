@@ -251,19 +251,9 @@ impl PartitionLog {
         self.sealed_bytes.saturating_add(self.active.segment.length)
     }
 
-    /// How many segments there are.
-    pub fn segment_count(&self) -> usize {
-        self.sealed.len() + 1
-    }
-
     /// Base offset of the oldest segment. A log start offset above it belongs in the log start checkpoint.
     pub fn first_segment_base(&self) -> Offset {
         self.sealed.first().unwrap_or(&self.active.segment).base()
-    }
-
-    /// How many producers are remembered.
-    pub fn producer_count(&self) -> usize {
-        self.producers.len()
     }
 
     /// The producers that are remembered now.
@@ -271,24 +261,9 @@ impl PartitionLog {
         self.producers.picture()
     }
 
-    /// The partition.
-    pub const fn topic_partition(&self) -> &TopicPartition {
-        &self.topic_partition
-    }
-
-    /// The replica directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// The current configuration.
     pub const fn config(&self) -> &Arc<TopicConfig> {
         &self.config
-    }
-
-    /// The latest leader epoch that the log knows.
-    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        self.epochs.latest()
     }
 
     /// Notes a new leader epoch that starts at the log end. It is on disk before the recovery point passes its
@@ -314,31 +289,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Truncates everything at and above `to`. A batch that contains `to` is removed as a whole. Any failure is
-    /// final, whatever its cause, since it leaves the log between two states.
-    ///
-    /// The recovery point checkpoint must be lowered to `to` **before** this, and be written again before the next
-    /// append: it covers batches, names and index entries that are about to change, and a start after a crash in
-    /// between would trust it.
-    pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
-        self.truncate_to(to)
-            .inspect_err(|_| self.disk.take_offline())
-    }
-
-    /// Truncates everything; the log continues at `at`. As with [`Self::truncate`], a failure is final, and the
-    /// checkpoints come first: a recovery point that is not above `at`, and `at` as log start offset, so that
-    /// the log does not start at offset 0 again after a crash in between.
-    pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
-        self.restart_at(at)
-            .inspect_err(|_| self.disk.take_offline())
-    }
-
-    /// Forgets producers that have been silent for too long.
-    pub fn expire_producers(&mut self, now: Timestamp) {
-        self.producers.expire(now, self.producer_expiration.ms());
-    }
-
-    /// The same for some thousands of them, from the given one on. Returns where to continue, if there are more.
+    /// Forgets some thousands of the producers that have been silent for too long, from the given one on. Returns where to continue, if there are more.
     pub fn expire_some_producers(
         &mut self,
         now: Timestamp,
@@ -355,5 +306,29 @@ impl PartitionLog {
         unsynced > 0
             && (unsynced >= self.config.flush_messages
                 || now.millis_since(self.last_flush) >= self.config.flush_ms)
+    }
+}
+
+/// What only tests ask.
+#[cfg(test)]
+impl PartitionLog {
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.sealed.len() + 1
+    }
+
+    /// How many producers are remembered.
+    pub fn producer_count(&self) -> usize {
+        self.producers.len()
+    }
+
+    /// The replica directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Forgets producers that have been silent for too long.
+    pub fn expire_producers(&mut self, now: Timestamp) {
+        self.producers.expire(now, self.producer_expiration.ms());
     }
 }

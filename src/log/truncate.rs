@@ -10,7 +10,33 @@ use super::producer::{ProducerLoader, UnsyncedSnapshot};
 use super::segment::{Segment, SegmentFiles};
 use super::{offset_index, rebuild, time_index, txn_index};
 
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(
+        dead_code,
+        reason = "followers will truncate their logs; one broker has none"
+    )
+)]
 impl PartitionLog {
+    /// Truncates everything at and above `to`. A batch that contains `to` is removed as a whole. Any failure is
+    /// final, whatever its cause, since it leaves the log between two states.
+    ///
+    /// The recovery point checkpoint must be lowered to `to` **before** this, and be written again before the next
+    /// append: it covers batches, names and index entries that are about to change, and a start after a crash in
+    /// between would trust it.
+    pub fn truncate(&mut self, to: Offset) -> Result<(), LogError> {
+        self.truncate_to(to)
+            .inspect_err(|_| self.disk.take_offline())
+    }
+
+    /// Truncates everything; the log continues at `at`. As with [`Self::truncate`], a failure is final, and the
+    /// checkpoints come first: a recovery point that is not above `at`, and `at` as log start offset, so that
+    /// the log does not start at offset 0 again after a crash in between.
+    pub fn truncate_fully(&mut self, at: Offset) -> Result<(), LogError> {
+        self.restart_at(at)
+            .inspect_err(|_| self.disk.take_offline())
+    }
+
     pub(super) fn truncate_to(&mut self, to: Offset) -> Result<(), LogError> {
         if to >= self.log_end {
             // an epoch that began at the log end and wrote nothing may contradict the next one

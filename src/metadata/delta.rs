@@ -73,6 +73,7 @@ impl Delta {
     }
 
     /// Whether there is no change to act on.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         let Self {
             created_or_changed_topics,

@@ -9,11 +9,8 @@ use crate::config::BrokerConfig;
 
 use super::brokers::BrokerImage;
 use super::configs::{ConfigResource, ConfigResourceType, Configs};
-use super::delta::Delta;
-use super::draft::{ApplyError, Draft};
-use super::features;
 use super::kept::{Kept, Told};
-use super::record::{DecodeError, MetadataRecord, RegisterController, Unmodelled};
+use super::record::{DecodeError, RegisterController, Unmodelled};
 use super::topics::{TopicImage, Topics};
 
 /// All metadata of the cluster, at one offset of the metadata log. Never changed once published; cheap to clone.
@@ -49,21 +46,6 @@ impl Default for Image {
 }
 
 impl Image {
-    /// The image after `records`, of which the last has the offset `offset` and the epoch `epoch`, and their changes.
-    /// [`super::Loader`] handles transactions: their records are refused here.
-    pub fn apply(
-        &self,
-        records: &[MetadataRecord],
-        offset: Offset,
-        epoch: LeaderEpoch,
-    ) -> Result<(Self, Delta), ApplyError> {
-        let mut draft = Draft::new(self);
-        for record in records {
-            draft.apply(record)?;
-        }
-        draft.finish(offset, epoch)
-    }
-
     /// Offset of the last record applied; [`Offset::NONE`] before the first.
     pub const fn offset(&self) -> Offset {
         self.offset
@@ -161,11 +143,6 @@ impl Image {
         &self.features
     }
 
-    /// The level of `metadata.version`, once the log has set it.
-    pub fn metadata_version(&self) -> Option<i16> {
-        self.features.get(features::METADATA_VERSION).copied()
-    }
-
     /// The lowest producer id that has not been assigned.
     pub const fn next_producer_id(&self) -> ProducerId {
         self.next_producer_id
@@ -183,5 +160,31 @@ impl Image {
     /// When one of them is not as Kafka 4.4 writes it.
     pub fn told(&self) -> Result<&Arc<Told>, DecodeError> {
         self.kept.told()
+    }
+}
+
+/// What only tests ask.
+#[cfg(test)]
+impl Image {
+    /// The image after `records`, of which the last has the offset `offset` and the epoch `epoch`, and their changes.
+    /// [`super::Loader`] handles transactions: their records are refused here.
+    pub fn apply(
+        &self,
+        records: &[super::MetadataRecord],
+        offset: Offset,
+        epoch: LeaderEpoch,
+    ) -> Result<(Self, super::Delta), super::ApplyError> {
+        let mut draft = super::draft::Draft::new(self);
+        for record in records {
+            draft.apply(record)?;
+        }
+        draft.finish(offset, epoch)
+    }
+
+    /// The level of `metadata.version`, once the log has set it.
+    pub fn metadata_version(&self) -> Option<i16> {
+        self.features
+            .get(super::features::METADATA_VERSION)
+            .copied()
     }
 }

@@ -10,7 +10,7 @@
 //! * [`record`] is the codec of Kafka's metadata records, over the encoding of [`crate::schema`].
 //! * [`Image`] is the state at one offset of the metadata log. It is never changed after it was built, and cloning it
 //!   costs a few reference counts. It may be kept as long as needed: a request uses one image from beginning to end.
-//! * [`Draft`] is an image under construction: the only code that changes state. It shares with the old image every
+//! * [`draft::Draft`] is an image under construction: the only code that changes state. It shares with the old image every
 //!   topic, broker and configuration that does not change.
 //! * [`Delta`] has the changes of a publication, for code that acts on changes instead of looking up.
 //! * [`Loader`] replays a log: records between a transaction's beginning and end become visible
@@ -41,10 +41,11 @@ pub mod topics;
 #[cfg(test)]
 mod tests;
 
-pub use brokers::{BrokerEndpoint, BrokerImage};
+pub use brokers::BrokerImage;
 pub use configs::{ConfigResource, ConfigResourceType};
 pub use delta::Delta;
-pub use draft::{ApplyError, Draft};
+#[cfg(test)]
+pub use draft::ApplyError;
 pub use image::Image;
 pub use kept::{ClientQuota, ScramUser, Told};
 pub use record::MetadataRecord;

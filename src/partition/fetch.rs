@@ -24,7 +24,7 @@
 //!
 //! | bound of one answer | |
 //! | --- | --- |
-//! | bytes in memory | [`MOST_IN_MEMORY`]: 800 clients that do not read hold 100 MiB at most |
+//! | bytes in memory | [`read::MOST_IN_MEMORY`]: 800 clients that do not read hold 100 MiB at most |
 //! | ranges of files | 256, and a single one while many files are open |
 //! | bytes in all | the request's, and `fetch.max.bytes` |
 //!
@@ -42,7 +42,9 @@ use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId};
 
 use super::replica::Replica;
 
-pub use read::{FetchedPart, FetchedRecords, MOST_IN_MEMORY, ReadFailure};
+#[cfg(test)]
+pub use read::MOST_IN_MEMORY;
+pub use read::{FetchedPart, FetchedRecords, ReadFailure};
 pub use run::{FetchLimits, FetchedRow, RowId};
 
 /// How a session identifies topics. It depends on the version of its requests.

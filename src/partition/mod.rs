@@ -45,7 +45,7 @@
 //! - An append has its place in its partition as soon as [`Replica::append`] returns: behind everything that its
 //!   [`Source`] has appended to the partition. There is no order between two sources.
 //! - A lane does nothing that takes much processor time.
-//! - Readers see a [`Published`] state: a view of the log and its positions, replaced as a whole. A position is
+//! - Readers see a [`replica::Published`] state: a view of the log and its positions, replaced as a whole. A position is
 //!   published only after everything below it is in the log (and synced, where the policy requires it).
 //! - A failed write or sync is final for its log directory: every later append there is refused. Reads are refused
 //!   too, since the extent of the damage is not known. Other directories are not affected. A lack of file descriptors
@@ -101,18 +101,21 @@ pub use append::{
     AfterAppend, AppendFailure, AppendOptions, Appended, PendingAppend, RequiredAcks,
 };
 pub use delete_records::DeleteFailure;
-pub use directory::{DirectoryState, HostedDirectory};
 pub use fetch::ReadFailure;
 pub use hosting::contents::Contents;
-pub use hosting::describing::{DescribedDirectory, DescribedReplica, DirectoryContent};
+#[cfg(test)]
+pub use hosting::describing::DirectoryContent;
+pub use hosting::describing::{DescribedDirectory, DescribedReplica};
 pub use hosting::manager::Partitions;
 pub use hosting::places::NotHosted;
-pub use hosting::progress::{ClosedLogs, OpenedLogs, RecoveryWatch, Unwatched};
+#[cfg(test)]
+pub use hosting::progress::Unwatched;
+pub use hosting::progress::{ClosedLogs, OpenedLogs, RecoveryWatch};
 pub use hosting::running::{Hosting, StartError, start};
-pub use hosting::strays::{Known, ManyStrays};
+pub use hosting::strays::Known;
 pub use moves::altering::{AlterDirectoryError, WantedDirectory};
 pub use moves::assignment::Assignment;
 pub use preparation::source::Source;
 pub use producers::{ActiveProducer, ActiveProducers};
-pub use replica::{EpochMismatch, Published, Replica};
+pub use replica::{EpochMismatch, Replica};
 pub use sessions::{ConnectionSessions, FetchSessions};

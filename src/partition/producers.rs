@@ -37,11 +37,6 @@ impl ActiveProducers {
         self.0.len()
     }
 
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The first producer with an id greater than `id`, or the first of all.
     pub fn after(&self, id: Option<ProducerId>) -> Option<ActiveProducer> {
         let (id, entry) = self.0.after(id)?;

@@ -200,6 +200,7 @@ impl BatchHeader {
 
     /// Whether producer id and sequence are set. False for a transaction marker, which names its
     /// producer but takes no sequence.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub const fn has_producer(&self) -> bool {
         self.producer_id.is_some() && self.base_sequence >= 0
     }
@@ -338,6 +339,7 @@ impl Batches {
     }
 
     /// The bytes after the batches that were returned so far; empty after an error.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub const fn rest(&self) -> &Bytes {
         &self.rest
     }

@@ -91,6 +91,7 @@ impl BatchBuilder {
 
     /// Sets the delete horizon, which replaces the base timestamp. Call it before the first record, whose
     /// timestamp is written relative to it.
+    #[cfg(any(test, feature = "fuzzing"))]
     #[must_use]
     pub const fn with_delete_horizon(mut self, horizon: Timestamp) -> Self {
         self.delete_horizon = Some(horizon);
@@ -160,6 +161,7 @@ impl BatchBuilder {
 
     /// Makes the last offset delta at least this large, even without a record there: a compacted batch keeps its
     /// range of offsets.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn extend_to(&mut self, last_offset_delta: i32) {
         self.last_offset_delta = self.last_offset_delta.max(last_offset_delta);
     }
@@ -167,11 +169,6 @@ impl BatchBuilder {
     /// Bytes so far, before compression.
     pub const fn size(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Records so far.
-    pub const fn count(&self) -> i32 {
-        self.count
     }
 
     /// Whether there is no record yet.

@@ -75,6 +75,7 @@ impl Codec {
     }
 
     /// Compresses at Kafka's default level, in the containers Kafka uses.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn compress(self, bytes: &[u8]) -> Result<Bytes, CodecError> {
         let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
         self.compress_onto(bytes, &mut out)?;

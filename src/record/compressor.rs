@@ -5,7 +5,6 @@
 
 use std::io::Write;
 
-use bytes::Bytes;
 use lz4_flex::frame::FrameEncoder;
 
 use super::blocks::BlockWriter;
@@ -104,12 +103,13 @@ fn zstd_encoder<W: Write>(
     Ok(encoder)
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
 impl Compression {
     /// Compresses in the containers Kafka uses.
-    pub fn compress(self, bytes: &[u8]) -> Result<Bytes, CodecError> {
+    pub fn compress(self, bytes: &[u8]) -> Result<bytes::Bytes, CodecError> {
         let out = Vec::with_capacity(bytes.len() / 2 + 64);
         let mut compressor = Compressor::open(self, out, Some(bytes.len()))?;
         compressor.write(bytes)?;
-        compressor.finish().map(Bytes::from)
+        compressor.finish().map(bytes::Bytes::from)
     }
 }

@@ -10,7 +10,6 @@ use crate::base::{Offset, Timestamp};
 
 /// The fields of a record before its headers.
 pub(super) struct Head<B> {
-    pub(super) attributes: i8,
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
     pub(super) key: Option<B>,
@@ -21,10 +20,8 @@ pub(super) struct Head<B> {
 impl<B> Head<B> {
     #[inline(always)]
     pub(super) fn read(body: &mut impl Fields<Bytes = B>) -> Result<Self, RecordError> {
-        let attributes = body
-            .byte()
-            .ok_or(RecordError::Field("attributes"))?
-            .cast_signed();
+        // Kafka uses none of the attributes so far.
+        body.byte().ok_or(RecordError::Field("attributes"))?;
         let timestamp_delta = body
             .varlong()
             .ok_or(RecordError::Field("timestamp delta"))?;
@@ -36,7 +33,6 @@ impl<B> Head<B> {
             return Err(RecordError::Field("header count"));
         }
         Ok(Self {
-            attributes,
             timestamp_delta,
             offset_delta,
             key,

@@ -2,15 +2,13 @@
 
 use super::batch::BatchHeader;
 pub use super::fields::RecordError;
-use super::fields::{Frame, Head, RecordSource, check_headers, header};
+use super::fields::{Frame, Head, RecordSource, check_headers};
 use super::varint::{Cursor, Fields};
 use crate::base::{Offset, Timestamp};
 
 /// One record, borrowed from the (decompressed) bytes of its batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// Always zero so far.
-    pub attributes: i8,
     /// The effective timestamp: the batch's max timestamp under LogAppendTime, else the record's own.
     pub timestamp: Timestamp,
     /// Offset in the partition.
@@ -22,16 +20,24 @@ pub struct Record<'a> {
     /// The value, or null: a tombstone.
     pub value: Option<&'a [u8]>,
     /// The headers after their count, already checked.
+    #[cfg_attr(
+        not(any(test, feature = "fuzzing")),
+        expect(
+            dead_code,
+            reason = "no record of our own machines has any; tests read those of others"
+        )
+    )]
     headers: &'a [u8],
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
 impl<'a> Record<'a> {
     /// Headers in order, duplicates kept.
     pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.headers);
         // The bytes end with the last header, so the first missing field is the end.
         std::iter::from_fn(move || {
-            let (key, value) = header(&mut cursor)?;
+            let (key, value) = super::fields::header(&mut cursor)?;
             Some(Header { key, value })
         })
     }
@@ -105,7 +111,6 @@ impl<'a> RecordSource for Records<'a> {
         check_headers(head.header_count, &mut body)?;
         let (timestamp, offset) = self.frame.place(&head)?;
         Ok(Record {
-            attributes: head.attributes,
             timestamp,
             offset,
             offset_delta: head.offset_delta,

@@ -65,8 +65,9 @@ mod zstd_frames;
 pub use batch::{Attributes, Batch, BatchError, BatchHeader, Batches, HEADER_SIZE};
 pub use build::{BatchBuilder, BatchOptions};
 pub use compress::{Codec, CodecError, Compression};
-pub use iter::{Header, Record, RecordError, Records};
-pub use recompress::{RecompressError, Recompressed};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use iter::Header;
+pub use iter::{Record, RecordError, Records};
 pub use retain::{RawRecord, RawRecords};
-pub use scan::{RecordScan, ScanError, ScannedRecord, scan_plain};
+pub use scan::{ScanError, ScannedRecord, scan_plain};
 pub use stream::Limits;

@@ -1,11 +1,11 @@
 //! Record batches: as bytes, record by record, and as the leader of a topic takes them.
 
 use bytes::Bytes;
-use zurau::base::{Offset, Timestamp, TopicPartition};
-use zurau::config::TopicConfig;
-use zurau::config::topic::{CompressionType, TimestampType};
-use zurau::log::fuzzing::accept;
-use zurau::record::{
+use zurau::fuzzed::base::{Offset, Timestamp, TopicPartition};
+use zurau::fuzzed::config::TopicConfig;
+use zurau::fuzzed::config::topic::{CompressionType, TimestampType};
+use zurau::fuzzed::log::fuzzing::accept;
+use zurau::fuzzed::record::{
     Attributes, Batch, BatchBuilder, BatchHeader, BatchOptions, Batches, Codec, HEADER_SIZE,
     Header, Limits,
 };

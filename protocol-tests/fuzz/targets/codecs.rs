@@ -1,6 +1,6 @@
 //! The four codecs: a stream from anywhere, and any bytes there and back.
 
-use zurau::record::{Codec, Compression};
+use zurau::fuzzed::record::{Codec, Compression};
 
 use crate::input::Input;
 

@@ -1,7 +1,7 @@
 //! The log of groups and committed offsets, as it is loaded.
 
-use zurau::base::{Offset, Replayed, Timestamp};
-use zurau::group::{NotDescribed, Registry, Settings};
+use zurau::fuzzed::base::{Offset, Replayed, Timestamp};
+use zurau::fuzzed::group::{NotDescribed, Registry, Settings};
 
 use crate::input::Input;
 

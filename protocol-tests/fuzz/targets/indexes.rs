@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use zurau::base::{Offset, Timestamp};
-use zurau::log::fuzzing::{
+use zurau::fuzzed::base::{Offset, Timestamp};
+use zurau::fuzzed::log::fuzzing::{
     offset_index_entry, offset_index_floor, offset_index_floor_by_position, time_index_before,
     time_index_count_below, time_index_entry,
 };

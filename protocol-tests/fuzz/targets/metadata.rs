@@ -1,7 +1,7 @@
 //! The metadata log: single records, and whole logs with the image that comes of them.
 
-use zurau::base::{LeaderEpoch, Offset};
-use zurau::metadata::{Image, Loader, MetadataRecord, snapshot};
+use zurau::fuzzed::base::{LeaderEpoch, Offset};
+use zurau::fuzzed::metadata::{Image, Loader, MetadataRecord, snapshot};
 
 use crate::input::Input;
 

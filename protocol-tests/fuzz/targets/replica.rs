@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zurau::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
-use zurau::config::TopicConfig;
-use zurau::log::disk::{Operation, Probe, Verdict};
-use zurau::log::{AppendOrigin, Disk, OpenOptions, PartitionLog, ProducerExpiration, ReadError};
-use zurau::record::{Batch, BatchBuilder, BatchOptions, Batches};
+use zurau::fuzzed::base::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use zurau::fuzzed::config::TopicConfig;
+use zurau::fuzzed::log::disk::{Operation, Probe, Verdict};
+use zurau::fuzzed::log::{
+    AppendOrigin, Disk, OpenOptions, PartitionLog, ProducerExpiration, ReadError,
+};
+use zurau::fuzzed::record::{Batch, BatchBuilder, BatchOptions, Batches};
 
 use crate::input::Input;
 

@@ -1,9 +1,9 @@
 //! Small files: what can be read is written in a form that reads the same.
 
-use zurau::base::{LeaderEpoch, Offset};
-use zurau::log::checkpoint::{decode_offsets, encode_offsets};
-use zurau::log::epochs::LeaderEpochs;
-use zurau::log::fuzzing::{
+use zurau::fuzzed::base::{LeaderEpoch, Offset};
+use zurau::fuzzed::log::checkpoint::{decode_offsets, encode_offsets};
+use zurau::fuzzed::log::epochs::LeaderEpochs;
+use zurau::fuzzed::log::fuzzing::{
     meta_properties as read_meta, meta_properties_text, partition_metadata as read_id,
     partition_metadata_text, producer_snapshot as rewrite_snapshot,
 };

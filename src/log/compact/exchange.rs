@@ -139,7 +139,7 @@ impl PartitionLog {
     }
 
     /// Removes the files of an unfinished compaction.
-    pub fn discard_cleaned(&mut self, base: Offset) -> Result<(), LogError> {
+    pub fn discard_cleaned(&self, base: Offset) -> Result<(), LogError> {
         if self.disk.is_offline() {
             return Ok(());
         }

@@ -61,10 +61,9 @@ use crate::base::Offset;
 use crate::record::RecordError;
 
 pub use assess::{CleanableLog, Standing};
-pub use exchange::{CleanedFiles, Group};
+pub use exchange::Group;
 pub use job::{CompactionJob, CompactionStats};
 pub(super) use trace::CompactionTrace;
-pub use write::CleanedSegment;
 
 /// The name of the cleaner checkpoint of a log directory: for each compacted partition, the first offset
 /// that is not clean.

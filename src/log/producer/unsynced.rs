@@ -7,7 +7,7 @@
 //!   state:    Taken ----------------------------+--> Written ----> Withdrawn (never written, or to be removed)
 //! ```
 //! With hundreds of thousands of producers a snapshot has megabytes. The writer of the log has other partitions to
-//! serve, so it only copies the state, and a job of the log writes the file ([`SyncJob`](crate::log::SyncJob)). A crash
+//! serve, so it only copies the state, and a job of the log writes the file ([`SyncJob`](crate::log::sync_job::SyncJob)). A crash
 //! before that costs a longer replay, from the previous snapshot.
 //!
 //! The state is locked while the file is created and written, so that a withdrawn snapshot is not created
