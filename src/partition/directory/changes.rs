@@ -1,7 +1,7 @@
 //! The thread of a log directory that creates and removes replicas there, in the order of the metadata image.
 //!
-//! The publisher's thread of `cluster` brings each image here. It only decides what to do and hands the work over, so a directory that
-//! hangs delays only its own replicas. Within one directory, the removal of a topic ends before another topic of the
+//! The publisher's thread of `cluster` brings each image here. It only decides what to do and hands the work over, so
+//! a directory that hangs delays only its own replicas. Within one directory, the removal of a topic ends before another topic of the
 //! same name is created.
 
 use std::sync::Mutex;
