@@ -52,7 +52,7 @@
 //! `wire/connection/reading.rs`, `handlers/router.rs` and `handlers/produce.rs`, [`partition::Replica::append`],
 //! [`partition::preparation`] (where records are unpacked and compressed), `partition/lane.rs` (the drain),
 //! `partition/hosted.rs` (a log and its role), [`log::RecordSet::prepare`] and [`log::PartitionLog::append`],
-//! and back through `partition/leader.rs` and `partition/waiters.rs`.
+//! and back through `partition/role.rs` and `partition/waiters.rs`.
 //!
 //! A fetch: `handlers/fetch.rs`, [`partition::sessions`], [`partition::fetch`] (its page says which partitions are
 //! read, and what an answer holds), `partition/waiters.rs`, `log/reader.rs`, and out through

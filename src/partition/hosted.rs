@@ -13,8 +13,8 @@ use crate::log::{
 use super::append::{AfterAppend, AppendFailure, AppendReply, Appended, RequiredAcks};
 use super::directory::HostedDirectory;
 use super::lane::Content;
-use super::leader::Role;
 use super::replica::{Leadership, Replica};
+use super::role::Role;
 use super::upkeep::syncer::Syncer;
 
 /// A log and its public side, owned by one lane.

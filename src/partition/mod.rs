@@ -1,7 +1,7 @@
 //! Floor 5: the partitions that this broker hosts, and the threads that write them.
 //!
 //! Owns: which replicas exist here ([`Partitions`]), the one writer of each ([`lane`]) with the broker's role for the
-//! partition (`leader`), what readers and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and their
+//! partition (`role`), what readers and waiters may see ([`Replica`]), what consumers fetch ([`fetch`]) and their
 //! [`sessions`], log directories and their failures ([`directory`]), and what keeps logs within their bounds
 //! ([`upkeep`]).
 //!
@@ -31,7 +31,7 @@
 //! | [`fetch`], [`sessions`] | what consumers read, and their sessions |
 //!
 //! The other files follow the path of the records: an [`append`], its [`route`], the [`lane`], the log that it owns
-//! (`hosted`) with its role (`leader`), the [`Replica`] that everybody else sees, its [`waiters`]. `lookup`, `producers`,
+//! (`hosted`) with its role (`role`), the [`Replica`] that everybody else sees, its [`waiters`]. `lookup`, `producers`,
 //! `delete_records` and `watermark` are what is asked beside produce and fetch. The thread of a directory carries out changes of the image
 //! there ([`directory::changes`]). `broker` reports a failed directory to the controller.
 //!
@@ -80,12 +80,12 @@ pub mod fetch;
 mod hosted;
 mod hosting;
 pub mod lane;
-mod leader;
 pub mod lookup;
 mod moves;
 pub mod preparation;
 mod producers;
 pub mod replica;
+mod role;
 mod route;
 pub mod sessions;
 #[cfg(test)]

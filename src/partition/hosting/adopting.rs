@@ -7,9 +7,9 @@ use super::manager::Partitions;
 use super::opening::{Opened, ToOpen};
 use super::places::{HostedTopics, Opening, Place, Unreadable};
 use crate::partition::lane::{Hosted, Slot};
-use crate::partition::leader::Role;
 use crate::partition::moves::assignment::Assignment;
 use crate::partition::replica::{Replica, ReplicaParts};
+use crate::partition::role::Role;
 
 /// Why logs were opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
