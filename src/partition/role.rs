@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::base::{LeaderEpoch, NodeId, Offset, Pending, Positions, Timestamp};
 use crate::config::TopicConfig;
 use crate::log::PartitionLog;
-use crate::replication::{self, Assignment, Term};
+use crate::replication::{self, ReplicaSet, Term};
 
 use super::append::{AfterAppend, AppendFailure, AppendReply, Appended, RequiredAcks};
 use super::replica::{Leadership, Published};
@@ -71,13 +71,13 @@ impl Role {
             self.give_up(AfterAppend::NotLeader);
             return;
         }
-        let assignment = Assignment {
+        let registered = ReplicaSet {
             partition_epoch: leadership.partition_epoch,
             replicas: leadership.replicas.clone(),
             isr: leadership.isr.clone(),
         };
         match &mut self.leader {
-            Some(leader) if leader.epoch() == leadership.epoch => leader.followed(assignment, now),
+            Some(leader) if leader.epoch() == leadership.epoch => leader.followed(registered, now),
             _ => {
                 log.assign_epoch(leadership.epoch);
                 let term = Term {
@@ -89,7 +89,7 @@ impl Role {
                     lag_ms: LAG_MS,
                     now,
                 };
-                self.leader = Some(replication::Leader::new(&term, assignment));
+                self.leader = Some(replication::Leader::new(&term, registered));
             }
         }
         self.settle(log, now);

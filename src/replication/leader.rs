@@ -24,7 +24,7 @@ use crate::base::{LeaderEpoch, NodeId, Offset, Timestamp};
 
 /// What the controller has recorded of the partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
+pub struct ReplicaSet {
     /// The number of this record; it grows with every change.
     pub partition_epoch: i32,
     /// Who stores the partition.
@@ -192,20 +192,20 @@ pub struct Leader {
 
 impl Leader {
     /// Begins a leadership. Where the followers' logs end is not known yet.
-    pub fn new(term: &Term, assignment: Assignment) -> Self {
+    pub fn new(term: &Term, registered: ReplicaSet) -> Self {
         let mut leader = Self {
             node: term.node,
             epoch: term.epoch,
             epoch_start: term.log_end,
-            partition_epoch: assignment.partition_epoch,
-            isr: Isr::Committed(assignment.isr),
+            partition_epoch: registered.partition_epoch,
+            isr: Isr::Committed(registered.isr),
             followers: Vec::new(),
             min_insync_replicas: term.min_insync_replicas,
             lag_ms: term.lag_ms,
             log_end: term.log_end,
             high_watermark: term.high_watermark.min(term.log_end),
         };
-        leader.assign(&assignment.replicas, term.now);
+        leader.assign(&registered.replicas, term.now);
         leader.advance(term.now);
         leader
     }
@@ -252,13 +252,13 @@ impl Leader {
 
     /// The image says something else of the partition, in this leadership. What is older than what the leader knows
     /// is passed over.
-    pub fn followed(&mut self, assignment: Assignment, now: Timestamp) {
-        if assignment.partition_epoch <= self.partition_epoch {
+    pub fn followed(&mut self, registered: ReplicaSet, now: Timestamp) {
+        if registered.partition_epoch <= self.partition_epoch {
             return;
         }
-        self.partition_epoch = assignment.partition_epoch;
-        self.isr = Isr::Committed(assignment.isr);
-        self.assign(&assignment.replicas, now);
+        self.partition_epoch = registered.partition_epoch;
+        self.isr = Isr::Committed(registered.isr);
+        self.assign(&registered.replicas, now);
         self.advance(now);
     }
 

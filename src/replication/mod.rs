@@ -17,4 +17,4 @@
 
 mod leader;
 
-pub use leader::{Assignment, FollowerFetch, IsrAnswer, IsrChange, Leader, Term};
+pub use leader::{FollowerFetch, IsrAnswer, IsrChange, Leader, ReplicaSet, Term};

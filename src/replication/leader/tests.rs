@@ -111,7 +111,7 @@ impl World {
             lag_ms: LAG_MS,
             now,
         };
-        let assignment = Assignment {
+        let assignment = ReplicaSet {
             partition_epoch: 7,
             replicas: isr.clone(),
             isr: isr.clone(),
@@ -130,8 +130,8 @@ impl World {
         }
     }
 
-    fn assignment(&self) -> Assignment {
-        Assignment {
+    fn assignment(&self) -> ReplicaSet {
+        ReplicaSet {
             partition_epoch: self.partition_epoch,
             replicas: (0..=self.ends.len()).map(node).collect(),
             isr: self.isr.clone(),
@@ -221,7 +221,7 @@ impl World {
                 };
                 self.leader.answered(answer, self.now);
                 let replicas = self.assignment().replicas;
-                let assignment = Assignment {
+                let assignment = ReplicaSet {
                     partition_epoch,
                     replicas,
                     isr,
