@@ -17,7 +17,8 @@
 //!          +---------------------------------------------------------------waits-----+
 //!                    task: moves the recovery point <------ Syncer, for what nobody waits for
 //! ```
-//! New work is taken in before each turn. Work on all logs (a sweep) is done a few logs at a time, between turns. The
+//! New work is taken in before each task, so what a log gets during its turn belongs to that turn, as far as the
+//! quantum goes. Work on all logs (a sweep) is done a few logs at a time, between turns. The
 //! tasks of one log run in the order in which they were sent to that log.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -308,11 +309,15 @@ impl Lane {
         }
     }
 
-    /// Takes in new work, then does one step: work on all logs, some logs of a sweep, or one log's turn.
-    fn step(&mut self, drain: &mut Drain) -> Step {
+    fn take_in(&mut self) {
         while let Ok(task) = self.queue.try_recv() {
             self.line_up(task);
         }
+    }
+
+    /// Takes in new work, then does one step: work on all logs, some logs of a sweep, or one log's turn.
+    fn step(&mut self, drain: &mut Drain) -> Step {
+        self.take_in();
         match self.turns.take_common() {
             Some(LaneTask::Stop(each)) => return Step::Stop(each),
             Some(LaneTask::Sweep {
@@ -333,11 +338,18 @@ impl Lane {
         }
     }
 
-    /// One log's turn.
+    /// Takes in new work, and the next task of the log whose turn it is.
+    fn next_of(&mut self, slot: Slot) -> Option<LogTask> {
+        self.take_in();
+        self.turns.take(slot)
+    }
+
+    /// One log's turn. What is sent to the log meanwhile belongs to it too: the log is published once for all of that,
+    /// and a connection that waits for several answers is woken once.
     fn serve(&mut self, slot: Slot, drain: &mut Drain) {
         let mut applied = Vec::new();
         let mut is_touched = false;
-        while let Some(task) = self.turns.take(slot) {
+        while let Some(task) = self.next_of(slot) {
             drain.tasks += 1;
             match task {
                 LogTask::Append(task) => {

@@ -8,6 +8,7 @@ mod preparing;
 mod ranges;
 mod starting;
 mod strays;
+mod turns;
 
 use std::path::Path;
 use std::sync::Arc;
