@@ -76,11 +76,11 @@ impl<M: Machine> Active<M> {
         let Loaded { machine, end } = loaded;
         let mut active = Self {
             machine,
-            held: host.held.share(),
-            replica: Arc::clone(&host.replica),
-            epoch: host.epoch,
-            clock: Arc::clone(&host.clock),
-            codec: host.options.codec,
+            held: host.parts.held.share(),
+            replica: Arc::clone(&host.parts.replica),
+            epoch: host.parts.epoch,
+            clock: Arc::clone(&host.parts.clock),
+            codec: host.parts.options.codec,
             timers: Timers::default(),
             waiting: HashMap::new(),
             asking: None,
@@ -90,7 +90,7 @@ impl<M: Machine> Active<M> {
             appended: 0,
             committed: 0,
             parked: Pending::default(),
-            have: Arc::clone(&host.have),
+            have: Arc::clone(&host.parts.have),
         };
         active.decide(Subject::all("end of loading"), M::loaded);
         for news in news {

@@ -60,23 +60,8 @@ impl<M: Machine> Handle<M> {
             messages,
             unheard: Vec::new(),
         };
-        let HostParts {
-            replica,
-            epoch,
-            clock,
-            options,
-            held,
-            make,
-            have,
-        } = parts;
         let host = Host {
-            replica,
-            epoch,
-            clock,
-            options,
-            held,
-            make,
-            have,
+            parts,
             mailbox: Mutex::new(mailbox),
         };
         tokio::spawn(run_over_panics(Arc::new(host)));
@@ -153,13 +138,7 @@ pub(super) struct HostParts<M: Machine> {
 }
 
 pub(super) struct Host<M: Machine> {
-    pub(super) replica: Arc<Replica>,
-    pub(super) epoch: LeaderEpoch,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) options: LogOptions,
-    pub(super) held: Held,
-    pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
-    make: Box<dyn Fn() -> M + Send + Sync>,
+    pub(super) parts: HostParts<M>,
     /// Held by the one task that runs the host; it survives a run that panics.
     mailbox: Mutex<Mailbox<M>>,
 }
@@ -193,7 +172,7 @@ async fn run_over_panics<M: Machine>(host: Arc<Host<M>>) {
         crate::base::limited!(
             error,
             "coordinator has panicked: its state is loaded again at the next request",
-            partition = %host.replica.topic_partition()
+            partition = %host.parts.replica.topic_partition()
         );
         let mut mailbox = host.mailbox.lock().await;
         loop {
@@ -226,7 +205,7 @@ impl<M: Machine> Host<M> {
             let active = Active::new(loaded, &self, unheard);
             match active.run(&mut mailbox).await {
                 End::Stopped => return,
-                End::AppendFailed if self.replica.is_offline() => {
+                End::AppendFailed if self.parts.replica.is_offline() => {
                     return refuse_for_good(&mut mailbox, CoordinatorError::NotCoordinator).await;
                 }
                 End::AppendFailed => {}
@@ -237,17 +216,17 @@ impl<M: Machine> Host<M> {
     /// Loads the machine up to the end of the log, and waits until all of that is committed: the records of a former
     /// leader may still be on their way to the replicas. Refuses requests meanwhile.
     async fn load(&self, mailbox: &mut Mailbox<M>) -> Loading<M> {
-        let machine = (self.make)();
+        let machine = (self.parts.make)();
         // An earlier host, or this one before it panicked, may have left appends in progress.
-        self.replica.settled().await;
-        let positions = self.replica.published().positions;
+        self.parts.replica.settled().await;
+        let positions = self.parts.replica.published().positions;
         let end = positions.log_end;
         if positions.log_start >= end {
             // Nothing to read: after the topic was created, the first attempt is answered.
             return Loading::Done(Loaded { machine, end });
         }
-        let replica = Arc::clone(&self.replica);
-        let (now, load_bytes) = (self.clock.now(), self.options.load_bytes);
+        let replica = Arc::clone(&self.parts.replica);
+        let (now, load_bytes) = (self.parts.clock.now(), self.parts.options.load_bytes);
         let mut loading =
             tokio::task::spawn_blocking(move || load(machine, &replica, end, load_bytes, now));
         let machine = loop {
@@ -261,7 +240,7 @@ impl<M: Machine> Host<M> {
                 },
             }
         };
-        let mut committed = pin!(self.replica.watermark_reaches(end));
+        let mut committed = pin!(self.parts.replica.watermark_reaches(end));
         loop {
             tokio::select! {
                 biased;
@@ -283,7 +262,7 @@ impl<M: Machine> Host<M> {
         crate::base::limited!(
             error,
             "coordinator cannot be loaded: it refuses requests until the broker is started again",
-            partition = %self.replica.topic_partition(),
+            partition = %self.parts.replica.topic_partition(),
             error
         );
         None
