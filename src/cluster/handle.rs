@@ -11,7 +11,7 @@ use crate::config::CurrentConfig;
 use crate::controller::Command;
 use crate::metadata::Image;
 
-use super::leadership::Leadership;
+use super::leadership::QuorumLeadership;
 use super::producer_ids::ProducerIds;
 use super::publish::{ImageListener, Listening, Published};
 use super::submit::{self, ClusterError, Submitted};
@@ -27,7 +27,7 @@ pub(super) enum Task {
 #[derive(Clone)]
 pub struct Cluster {
     cluster_id: Arc<str>,
-    leadership: Leadership,
+    leadership: QuorumLeadership,
     producer_ids: Arc<ProducerIds>,
     published: Arc<Published>,
     tasks: mpsc::UnboundedSender<Task>,
@@ -36,7 +36,7 @@ pub struct Cluster {
 impl Cluster {
     pub(super) fn new(
         cluster_id: &str,
-        leadership: Leadership,
+        leadership: QuorumLeadership,
         published: Arc<Published>,
         tasks: mpsc::UnboundedSender<Task>,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// The leader of the metadata log.
-    pub const fn leadership(&self) -> Leadership {
+    pub const fn leadership(&self) -> QuorumLeadership {
         self.leadership
     }
 

@@ -4,7 +4,7 @@ use crate::base::{DirectoryId, LeaderEpoch, NodeId, Offset};
 
 /// The leadership of a quorum of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leadership {
+pub struct QuorumLeadership {
     /// The leader, and only voter.
     pub leader: NodeId,
     /// Its leader epoch.

@@ -38,7 +38,7 @@ use crate::schema::DecodeError;
 use super::committed::{self, Committed};
 use super::error::MetadataLogError;
 use super::history::{Expected, History};
-use super::leadership::Leadership;
+use super::leadership::QuorumLeadership;
 use super::quorum::Quorum;
 use super::quorum_state::QuorumState;
 use super::snapshots::{self, Snapshot};
@@ -170,10 +170,10 @@ impl MetadataLog {
     ///
     /// # Errors
     /// When the log's records of the voters are invalid.
-    pub(super) fn leadership(&self) -> Result<Leadership, MetadataLogError> {
+    pub(super) fn leadership(&self) -> Result<QuorumLeadership, MetadataLogError> {
         let voters = self.quorum.voters().map_err(malformed_voters)?;
         let directory = voters.first().map(|voter| voter.directory);
-        Ok(Leadership {
+        Ok(QuorumLeadership {
             leader: self.node,
             epoch: self.epoch,
             directory: directory.unwrap_or(KafkaUuid::ZERO),

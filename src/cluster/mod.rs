@@ -43,7 +43,7 @@ mod submit;
 mod tests;
 
 pub use handle::Cluster;
-pub use leadership::Leadership;
+pub use leadership::QuorumLeadership;
 pub use lifecycle::{Lifecycle, LifecycleError, PlacedReplica, Registration, WatchedDirectory};
 pub use metadata_log::TOPIC as METADATA_TOPIC;
 pub use publish::ImageListener;

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, Offset, Timestamp};
-use crate::cluster::{Leadership, METADATA_TOPIC};
+use crate::cluster::{METADATA_TOPIC, QuorumLeadership};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
@@ -57,7 +57,7 @@ fn is_about_the_quorum(topics: &[AskedTopic]) -> bool {
 }
 
 fn quorum(
-    leadership: &Leadership,
+    leadership: &QuorumLeadership,
     end: Offset,
     now: Timestamp,
     version: i16,
