@@ -21,7 +21,7 @@
 //! quantum goes. Work on all logs (a sweep) is done a few logs at a time, between turns. The
 //! tasks of one log run in the order in which they were sent to that log.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -33,6 +33,8 @@ use crate::log::{AppendError, PreparedAppend, RecordSet};
 use super::append::{AppendFailure, AppendReply, Appended};
 pub(super) use super::hosted::Hosted;
 use super::preparation::Room;
+pub(super) use super::slot::Slot;
+use super::slot::{NumberMap, SlotSet};
 use super::turns::Turns;
 use super::upkeep::syncer::Syncer;
 
@@ -51,10 +53,6 @@ const SWEPT_AT_ONCE: usize = 16;
 const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 /// Or after this many tasks.
 const DRAIN_TASKS: usize = 1024;
-
-/// Names a hosted log within its lane. Never reused, so a late task cannot hit another partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Slot(pub(super) u64);
 
 /// An append on its way to the log.
 pub(super) struct AppendTask {
@@ -211,8 +209,8 @@ pub(super) fn start(
         sweeps: VecDeque::new(),
         clock,
         syncer: Syncer::start(name)?,
-        hosted: HashMap::new(),
-        unsynced: HashSet::new(),
+        hosted: NumberMap::default(),
+        unsynced: SlotSet::default(),
     };
     let thread = std::thread::Builder::new()
         .name(format!("storage-lane-{name}"))
@@ -227,9 +225,9 @@ struct Lane {
     sweeps: VecDeque<SweepUnderWay>,
     clock: Arc<dyn Clock>,
     syncer: Syncer,
-    hosted: HashMap<Slot, Hosted>,
+    hosted: NumberMap<Slot, Hosted>,
     /// Logs with unsynced data, so that the check for due syncs visits only written logs.
-    unsynced: HashSet<Slot>,
+    unsynced: SlotSet,
 }
 
 struct SweepUnderWay {
@@ -250,7 +248,7 @@ struct Drain {
     bytes: usize,
     tasks: usize,
     /// Logs to be synced, and the appends to be answered then.
-    waiting: HashMap<Slot, Vec<Applied>>,
+    waiting: NumberMap<Slot, Vec<Applied>>,
 }
 
 impl Drain {

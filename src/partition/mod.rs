@@ -88,6 +88,7 @@ pub mod replica;
 mod role;
 mod route;
 pub mod sessions;
+mod slot;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

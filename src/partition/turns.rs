@@ -12,8 +12,10 @@
 //! A task that concerns all logs comes when everything sent before it was taken. Tasks sent after it may come first:
 //! otherwise it would restore the order of arrival.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
+
+use super::slot::NumberMap;
 
 /// How many empty queues are kept for later logs, so that not every append allocates one.
 const MOST_SPARE: usize = 64;
@@ -22,7 +24,7 @@ const MOST_SPARE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Turns<K, T, C> {
     quantum: i64,
-    queues: HashMap<K, Queue<T>>,
+    queues: NumberMap<K, Queue<T>>,
     /// Logs with tasks, in the order of their turns. The log that has its turn now is not among them.
     order: VecDeque<K>,
     spare: Vec<VecDeque<Queued<T>>>,
@@ -54,7 +56,7 @@ impl<K: Copy + Eq + Hash, T, C> Turns<K, T, C> {
     pub(super) fn new(quantum: usize) -> Self {
         Self {
             quantum: i64::try_from(quantum).unwrap_or(i64::MAX),
-            queues: HashMap::new(),
+            queues: NumberMap::default(),
             order: VecDeque::new(),
             spare: Vec::new(),
             common: VecDeque::new(),
