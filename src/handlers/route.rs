@@ -292,16 +292,11 @@ async fn paid(reply: impl Future<Output = Reply>, mut memory: Charge) -> Reply {
     reply
 }
 
-/// The memory that an answer needs until it has been sent; zero if it is produced later.
+/// The memory that an answer needs until it has been sent; `None` if some of it is produced later, from what is charged
+/// now.
 fn unsent(parts: &Parts) -> Option<usize> {
-    parts
-        .body()
-        .iter()
-        .try_fold(0_usize, |sum, part| match part {
-            Part::Bytes(bytes) => Some(sum.saturating_add(bytes.len())),
-            Part::File(_) => Some(sum),
-            _ => None,
-        })
+    let is_there = |part: &Part| matches!(part, Part::Bytes(_) | Part::File(_));
+    parts.body().iter().all(is_there).then(|| parts.needs())
 }
 
 #[cfg(test)]

@@ -206,19 +206,23 @@ impl Parts {
         }
     }
 
-    /// The uncharged memory of the response until the socket has taken it: bytes, the next piece, and a little for
-    /// each part.
-    pub(super) fn unpaid(&self) -> usize {
+    /// The memory that the response needs until the socket has taken it: bytes, the next piece, and a little for each
+    /// part.
+    pub fn needs(&self) -> usize {
         let of_part = |part: &Part| match part {
             Part::Bytes(bytes) => bytes.len(),
             Part::File(_) => 0,
             Part::Pieces(pieces) => pieces.length.min(PIECE),
         };
         let parts = self.parts.iter();
-        let held = parts.fold(PART, |sum, part| {
+        parts.fold(PART, |sum, part| {
             sum.saturating_add(of_part(part)).saturating_add(PART)
-        });
-        held.saturating_sub(self.memory.bytes())
+        })
+    }
+
+    /// The part of it that is not charged yet.
+    pub(super) fn unpaid(&self) -> usize {
+        self.needs().saturating_sub(self.memory.bytes())
     }
 
     /// Lets the response hold `memory` until the socket has taken it.
