@@ -156,6 +156,33 @@ impl fmt::Display for ProducerEpoch {
     }
 }
 
+/// A level of the feature `transaction.version`: the cluster's, or that of which a client's request is.
+///
+/// | level | what it adds |
+/// | --- | --- |
+/// | 0 | |
+/// | 1 | `__transaction_state` in flexible records |
+/// | 2 | the epoch grows with every transaction (KIP-890) |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionVersion(pub i16);
+
+impl TransactionVersion {
+    /// The level of clients that end transactions without a new epoch.
+    pub const V0: Self = Self(0);
+    /// The level of clients that get a new epoch whenever a transaction ends.
+    pub const V2: Self = Self(2);
+
+    /// Whether the epoch grows whenever a transaction ends.
+    pub const fn bumps_epoch(self) -> bool {
+        self.0 >= 2
+    }
+
+    /// Whether records are written in their flexible version.
+    pub const fn has_flexible_records(self) -> bool {
+        self.0 >= 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::KafkaUuid;

@@ -20,7 +20,10 @@ pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use code::ErrorCode;
 pub use completion::Completion;
-pub use ids::{DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition};
+pub use ids::{
+    DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition,
+    TransactionVersion,
+};
 pub use locks::{lock, read, write};
 pub use log_limit::LogLimit;
 pub(crate) use log_limit::limited;
