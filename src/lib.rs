@@ -36,6 +36,7 @@
 //! | 2 | [`security`] | who asks, and what they may do: principals, Kafka's operations and resource types, the authorizer | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
 //! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
+//! | 4 | [`txn`] | transactional ids and their transactions: a pure machine | the same |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
 //! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
@@ -44,7 +45,7 @@
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
 //! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |
 //!
-//! Rooms that will be built when they are needed: `txn` (4), `metrics` (1).
+//! Rooms that will be built when they are needed: `metrics` (1).
 //!
 //! # Reading order
 //!
@@ -96,6 +97,7 @@ pub mod cli;
 // These have what only a cluster, rights and throttles will use.
 pub mod replication;
 pub mod security;
+pub mod txn;
 pub mod wire;
 
 /// What the fuzz targets reach.
