@@ -104,6 +104,7 @@ broker_config! {
         log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms",
         replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second",
         producer_id_expiration_ms: i32 = "producer.id.expiration.ms",
+        transaction_partition_verification_enable: bool = "transaction.partition.verification.enable",
         metadata_log_segment_bytes: i32 = "metadata.log.segment.bytes",
         metadata_log_max_record_bytes_between_snapshots: i64 = "metadata.log.max.record.bytes.between.snapshots",
         metadata_log_max_snapshot_interval_ms: i64 = "metadata.log.max.snapshot.interval.ms",
@@ -153,6 +154,14 @@ broker_config! {
         offsets_topic_compression_codec: i32 = "offsets.topic.compression.codec",
         offsets_load_buffer_size: i32 = "offsets.load.buffer.size",
         offsets_commit_timeout_ms: i32 = "offsets.commit.timeout.ms",
+        transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms",
+        transactional_id_expiration_ms: i32 = "transactional.id.expiration.ms",
+        transaction_remove_expired_transaction_cleanup_interval_ms: i32 = "transaction.remove.expired.transaction.cleanup.interval.ms",
+        transaction_state_log_num_partitions: i32 = "transaction.state.log.num.partitions",
+        transaction_state_log_replication_factor: i16 = "transaction.state.log.replication.factor",
+        transaction_state_log_min_isr: i32 = "transaction.state.log.min.isr",
+        transaction_state_log_segment_bytes: i32 = "transaction.state.log.segment.bytes",
+        transaction_state_log_load_buffer_size: i32 = "transaction.state.log.load.buffer.size",
     }
     as_text {
         "process.roles",

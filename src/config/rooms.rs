@@ -137,6 +137,29 @@ pub struct GroupConfig {
     pub topic_segment_bytes: i32,
 }
 
+/// Transactions, and the topic that they are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionConfig {
+    /// `transaction.max.timeout.ms`
+    pub max_timeout_ms: i32,
+    /// `transactional.id.expiration.ms`
+    pub id_expiration_ms: i32,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`
+    pub expired_ids_check_interval: Duration,
+    /// `request.timeout.ms`, which Kafka sets for writes
+    pub write_timeout: Duration,
+    /// `transaction.state.log.load.buffer.size`
+    pub load_bytes: usize,
+    /// `transaction.state.log.num.partitions`
+    pub topic_partitions: i32,
+    /// `transaction.state.log.replication.factor`
+    pub topic_replication_factor: i16,
+    /// `transaction.state.log.min.isr`
+    pub topic_min_isr: i32,
+    /// `transaction.state.log.segment.bytes`
+    pub topic_segment_bytes: i32,
+}
+
 impl BrokerConfig {
     /// The view of the server.
     pub fn connections(&self) -> ConnectionConfig {
@@ -224,6 +247,22 @@ impl BrokerConfig {
             topic_partitions: self.offsets_topic_num_partitions,
             topic_replication_factor: self.offsets_topic_replication_factor,
             topic_segment_bytes: self.offsets_topic_segment_bytes,
+        }
+    }
+
+    /// The view of the transaction coordinator.
+    pub fn transactions(&self) -> TransactionConfig {
+        let check = self.transaction_remove_expired_transaction_cleanup_interval_ms;
+        TransactionConfig {
+            max_timeout_ms: self.transaction_max_timeout_ms,
+            id_expiration_ms: self.transactional_id_expiration_ms,
+            expired_ids_check_interval: period(check.into()),
+            write_timeout: time(self.request_timeout_ms.into()),
+            load_bytes: count(self.transaction_state_log_load_buffer_size),
+            topic_partitions: self.transaction_state_log_num_partitions,
+            topic_replication_factor: self.transaction_state_log_replication_factor,
+            topic_min_isr: self.transaction_state_log_min_isr,
+            topic_segment_bytes: self.transaction_state_log_segment_bytes,
         }
     }
 }

@@ -25,10 +25,6 @@ const NOT_HERE: &[(&str, &[&str])] = &[
     ),
     ("metric reporters are Java classes", &["metric.reporters"]),
     ("config providers are Java classes", &["config.providers"]),
-    (
-        "transactions are not served",
-        &["transaction.partition.verification.enable"],
-    ),
     ("log directories cannot be cordoned", &["cordoned.log.dirs"]),
     (
         "coordinators have no such buffers",

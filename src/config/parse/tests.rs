@@ -108,7 +108,7 @@ fn keys_without_effect_are_warned_about_once() {
             "replica.lag.time.max.ms=10",
             "port=9092",
             // Defaults ask for nothing.
-            "transaction.max.timeout.ms=900000",
+            "transaction.two.phase.commit.enable=false",
             "ssl.client.auth=none",
         ])
     };

@@ -127,8 +127,8 @@ fn the_default_and_nothing_ask_for_nothing() {
 fn yet_is_said_only_of_what_will_come() {
     let text = |key: &str| warning(key, "7").unwrap().to_string();
     assert_eq!(
-        text("transaction.max.timeout.ms"),
-        "transaction.max.timeout.ms (--override) has no effect: transactions are not served yet"
+        text("group.share.max.size"),
+        "group.share.max.size (--override) has no effect: share groups are not served yet"
     );
     for key in [
         "fetch.purgatory.purge.interval.requests",
@@ -146,16 +146,12 @@ fn what_cannot_matter_on_one_node_does_not_matter() {
     for key in [
         "replica.lag.time.max.ms",
         "controller.quorum.election.timeout.ms",
-        "transaction.state.log.replication.factor",
+        "share.coordinator.state.topic.replication.factor",
         "share.coordinator.state.topic.min.isr",
     ] {
         assert!(!warning(key, "7").unwrap().matters(), "{key}");
     }
-    assert!(
-        warning("transaction.max.timeout.ms", "7")
-            .unwrap()
-            .matters()
-    );
+    assert!(warning("group.share.max.size", "7").unwrap().matters());
 }
 
 #[test]
