@@ -1,8 +1,9 @@
 //! Features: the levels of a new cluster, and the levels that this broker supports.
 //!
 //! A client that sees a finalized level uses its functions. So no level is finalized or announced that is not served:
-//! `transaction.version`, `group.version`, `eligible.leader.replicas.version`, `share.version` and `streams.version`
-//! stay off (level 0 is written as absence) until their issues raise the maximum here.
+//! `group.version`, `eligible.leader.replicas.version`, `share.version` and `streams.version` stay off (level 0 is
+//! written as absence) until their issues raise the maximum here. `transaction.version` is served at every level that
+//! Kafka has: a new cluster begins with the highest, and one of Kafka's keeps what it has.
 //!
 //! A cluster that Apache Kafka formatted has levels above that. They stay in the metadata unchanged, so that Kafka
 //! finds them later, and the metadata that depends on them is kept without being interpreted; clients only get the
@@ -15,8 +16,8 @@ use crate::base::ErrorCode;
 use crate::metadata::Image;
 use crate::metadata::features::{
     ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, KRAFT_VERSION, METADATA_VERSION,
-    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_4_IV2, SHARE_VERSION, STREAMS_VERSION,
-    TRANSACTION_VERSION,
+    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_4_IV2, NEWEST_TRANSACTION_VERSION, SHARE_VERSION,
+    STREAMS_VERSION, TRANSACTION_VERSION,
 };
 use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
@@ -25,24 +26,37 @@ use super::command::Refusal;
 /// The levels that this broker announces when it registers and in ApiVersions. A feature that is not
 /// listed is served at level 0 only.
 pub fn supported() -> Vec<SupportedFeature> {
-    vec![SupportedFeature {
-        name: METADATA_VERSION.to_owned(),
-        minimum: METADATA_VERSION_3_3_IV3,
-        maximum: METADATA_VERSION_4_4_IV2,
-    }]
+    let feature = |name: &str, minimum, maximum| SupportedFeature {
+        name: name.to_owned(),
+        minimum,
+        maximum,
+    };
+    vec![
+        feature(
+            METADATA_VERSION,
+            METADATA_VERSION_3_3_IV3,
+            METADATA_VERSION_4_4_IV2,
+        ),
+        feature(TRANSACTION_VERSION, 0, NEWEST_TRANSACTION_VERSION),
+    ]
 }
 
 /// The first records of a new cluster, as Kafka's format tool writes them to `bootstrap.checkpoint`.
 pub fn bootstrap_records() -> Vec<MetadataRecord> {
-    vec![MetadataRecord::FeatureLevel(FeatureLevel {
-        name: METADATA_VERSION.to_owned(),
-        level: METADATA_VERSION_4_4_IV2,
-    })]
+    let level = |name: &str, level| {
+        MetadataRecord::FeatureLevel(FeatureLevel {
+            name: name.to_owned(),
+            level,
+        })
+    };
+    vec![
+        level(METADATA_VERSION, METADATA_VERSION_4_4_IV2),
+        level(TRANSACTION_VERSION, NEWEST_TRANSACTION_VERSION),
+    ]
 }
 
 /// Features that may be finalized above the served level: their records are kept unchanged.
-const KEPT: [&str; 5] = [
-    TRANSACTION_VERSION,
+const KEPT: [&str; 4] = [
     GROUP_VERSION,
     ELIGIBLE_LEADER_REPLICAS_VERSION,
     SHARE_VERSION,
@@ -51,7 +65,7 @@ const KEPT: [&str; 5] = [
 
 /// Whether Kafka has a feature of this name.
 pub(super) fn is_known(name: &str) -> bool {
-    [METADATA_VERSION, KRAFT_VERSION].contains(&name) || KEPT.contains(&name)
+    [METADATA_VERSION, TRANSACTION_VERSION, KRAFT_VERSION].contains(&name) || KEPT.contains(&name)
 }
 
 /// Whether a node with these features supports these finalized levels, apart from those that it need not know.

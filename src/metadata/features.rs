@@ -23,6 +23,9 @@ pub const METADATA_VERSION_3_3_IV3: i16 = 7;
 /// `metadata.version` 4.4-IV2, the newest that is served, and with which a directory begins here.
 pub const METADATA_VERSION_4_4_IV2: i16 = 33;
 
+/// `transaction.version` 2, the newest that Kafka 4.4 has.
+pub const NEWEST_TRANSACTION_VERSION: i16 = 2;
+
 /// The levels of `metadata.version` with records or fields that older levels do not have.
 const METADATA_VERSIONS_WITH_NEW_RECORDS: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33];
 

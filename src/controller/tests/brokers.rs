@@ -176,14 +176,18 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
         })
     };
     world.replay(vec![
-        level("transaction.version", 2),
+        level("transaction.version", 1),
+        level("group.version", 1),
         level("eligible.leader.replicas.version", 1),
     ]);
     world.start(1, 1).unwrap();
-    assert_eq!(world.image.features().len(), 3);
+    assert_eq!(world.image.features().len(), 4);
     assert_eq!(
         features::served(&world.image),
-        [("metadata.version", METADATA_VERSION_4_4_IV2)]
+        [
+            ("metadata.version", METADATA_VERSION_4_4_IV2),
+            ("transaction.version", 1)
+        ]
     );
     assert!(features::check_metadata_version(&world.image).is_ok());
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::metadata::features::{
-    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST,
+    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST, TRANSACTION_VERSION,
 };
 use crate::metadata::record::FeatureLevel;
 
@@ -48,6 +48,12 @@ fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
     let offset = world.image.offset();
     for (name, level, direction, reason) in [
         (GROUP_VERSION, 1, Upgrade, "does not support this feature"),
+        (
+            TRANSACTION_VERSION,
+            3,
+            Upgrade,
+            "only supports versions 0-2",
+        ),
         ("nonsense", 1, Upgrade, "does not support this feature"),
         (
             METADATA_VERSION,
@@ -114,4 +120,24 @@ fn levels_go_up_and_down_where_nothing_is_lost() {
     assert_eq!(world.image.metadata_version(), Some(NEWEST));
     update(&mut world, &[(GROUP_VERSION, 0, SafeDowngrade)], false).unwrap();
     assert_eq!(world.image.features().get(GROUP_VERSION), None);
+}
+
+#[test]
+fn a_new_cluster_begins_with_the_newest_transactions_and_may_go_back() {
+    let mut world = World::with_brokers(&[1]);
+    let level = |world: &World| world.image.features().get(TRANSACTION_VERSION).copied();
+    assert_eq!(level(&world), Some(2));
+    for (wanted, direction, now) in [
+        (1, SafeDowngrade, Some(1)),
+        (0, SafeDowngrade, None),
+        (2, Upgrade, Some(2)),
+    ] {
+        update(
+            &mut world,
+            &[(TRANSACTION_VERSION, wanted, direction)],
+            false,
+        )
+        .unwrap();
+        assert_eq!(level(&world), now);
+    }
 }
