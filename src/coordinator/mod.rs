@@ -34,6 +34,7 @@
 mod active;
 mod asking;
 mod batches;
+mod enlist;
 mod error;
 mod failures;
 mod groups;
@@ -46,5 +47,6 @@ mod machine;
 mod markers;
 mod timers;
 
+pub use enlist::{Enlist, Enlisted, Enlists, NotEnlisted};
 pub use error::CoordinatorError;
 pub use groups::{Groups, offsets_topic};
