@@ -11,7 +11,7 @@ use crate::base::{
     Bounds, Clock, KeyValue, LeaderEpoch, Offset, Pending, Replayed, TimerChange, Timestamp,
     Transaction,
 };
-use crate::log::AppendOrigin;
+use crate::log::{AppendOrigin, TransactionCheck};
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
@@ -347,6 +347,7 @@ impl<M: Machine> Active<M> {
             acks: RequiredAcks::All,
             source: Source::Broker,
             may_check_here: false,
+            transactions: TransactionCheck::Trusted,
             expected_epoch: Some(self.epoch),
         });
         self.writes.push_back(Write {

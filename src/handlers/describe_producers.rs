@@ -247,7 +247,7 @@ mod tests {
     use super::super::topic_ids::wire_name;
     use super::*;
     use crate::base::{ProducerEpoch, ProducerId, Timestamp};
-    use crate::log::AppendOrigin;
+    use crate::log::{AppendOrigin, TransactionCheck};
     use crate::partition::{AppendOptions, RequiredAcks, Source};
     use crate::record::{BatchBuilder, BatchOptions};
     use kafka_protocol::messages::ApiKey;
@@ -272,6 +272,7 @@ mod tests {
                 acks: RequiredAcks::Leader,
                 source: Source::Broker,
                 may_check_here: false,
+                transactions: TransactionCheck::MustBeOpen,
                 expected_epoch: None,
             });
             serving.block_on(appended).expect("an append");

@@ -99,7 +99,9 @@ const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
         AppendError::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
         AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
-        AppendError::InvalidTransactionState { .. } => ErrorCode::INVALID_TXN_STATE,
+        AppendError::InvalidTransactionState { .. } | AppendError::NotInTransaction { .. } => {
+            ErrorCode::INVALID_TXN_STATE
+        }
         AppendError::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
         AppendError::Offline(_) | AppendError::Io(_) => ErrorCode::KAFKA_STORAGE_ERROR,
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::base::ErrorCode;
 use crate::controller::is_internal;
-use crate::log::{AppendError, AppendOrigin};
+use crate::log::{AppendError, AppendOrigin, TransactionCheck};
 use crate::metadata::{Image, TopicImage};
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
@@ -177,6 +177,7 @@ fn start_partition(
         acks,
         source: Source::Connection(call.peer.address),
         may_check_here: terms.may_check_here,
+        transactions: TransactionCheck::MustBeOpen,
         expected_epoch: None,
     });
     Ok(Started::Append(replica, append.within(terms.timeout)))

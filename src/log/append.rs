@@ -9,7 +9,7 @@ use super::disk::{DirectoryOffline, is_out_of_descriptors};
 use super::partition_log::{LogError, PartitionLog};
 use super::prepare::PreparedAppend;
 use super::producer::check::ProducerRefusal;
-use super::producer::{CheckedProducers, ProducerCheck};
+use super::producer::{CheckedProducers, ProducerCheck, TransactionCheck};
 use super::store::Markers;
 use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
@@ -123,6 +123,12 @@ pub enum AppendError {
         /// The producer.
         producer_id: ProducerId,
     },
+    /// `INVALID_TXN_STATE`: a transactional batch of a producer without an open transaction.
+    #[error("producer {producer_id} sent a batch that is not part of an open transaction")]
+    NotInTransaction {
+        /// The producer.
+        producer_id: ProducerId,
+    },
     /// `TRANSACTION_COORDINATOR_FENCED`: a marker of an old coordinator.
     #[error("coordinator epoch {epoch} is older than {known_epoch} for producer {producer_id}")]
     CoordinatorFenced {
@@ -200,6 +206,9 @@ impl From<ProducerRefusal> for AppendError {
             ProducerRefusal::InvalidTransactionState { producer_id } => {
                 Self::InvalidTransactionState { producer_id }
             }
+            ProducerRefusal::NotInTransaction { producer_id } => {
+                Self::NotInTransaction { producer_id }
+            }
             ProducerRefusal::CoordinatorFenced {
                 producer_id,
                 epoch,
@@ -229,6 +238,7 @@ impl PartitionLog {
             mut batches,
             origin,
             epoch,
+            transactions,
             timed_by_broker,
         } = prepared;
 
@@ -241,7 +251,7 @@ impl PartitionLog {
         }
         let incoming = self.incoming(&batches, next)?;
         let markers = Markers::of(&batches);
-        if let Some(original) = self.check_producers(&batches, &markers, origin)? {
+        if let Some(original) = self.check_producers(&batches, &markers, origin, transactions)? {
             return Ok(original);
         }
         if self.active.should_roll(&incoming, &self.config, now) {
@@ -287,8 +297,9 @@ impl PartitionLog {
         batches: &[ReadyBatch],
         markers: &Markers,
         origin: AppendOrigin,
+        transactions: TransactionCheck,
     ) -> Result<Option<AppendInfo>, AppendError> {
-        let mut checked = CheckedProducers::new(&self.producers);
+        let mut checked = CheckedProducers::new(&self.producers, &self.transactions, transactions);
         for (number, batch) in batches.iter().enumerate() {
             let header = &batch.header;
             let is_last = number + 1 == batches.len();

@@ -82,6 +82,7 @@ impl PartitionLog {
         debug_assert!(self.log_end <= source.log_end, "a copy is not ahead");
         self.producers = source.producers.clone();
         self.ended = source.ended.clone();
+        self.transactions = Arc::clone(&source.transactions);
         if self.log_end < source.log_end {
             // There are no batches in between. The name of an empty segment preserves the offset.
             self.log_end = source.log_end;

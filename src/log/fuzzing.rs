@@ -13,8 +13,8 @@ use crate::config::TopicConfig;
 
 use super::append::AppendOrigin;
 use super::{
-    RecordSet, meta::MetaProperties, offset_index, partition_metadata, producer::snapshot,
-    time_index,
+    RecordSet, TransactionCheck, meta::MetaProperties, offset_index, partition_metadata,
+    producer::snapshot, time_index,
 };
 
 /// A client's record set as the batch that would be stored.
@@ -28,6 +28,7 @@ pub fn accept(
         records: records.clone(),
         origin: AppendOrigin::Client,
         epoch: LeaderEpoch(0),
+        transactions: TransactionCheck::Trusted,
     };
     let mut prepared = set.prepare(partition, config, now).ok()?;
     prepared.stamp(now);

@@ -170,8 +170,10 @@ pub use page_cache::Access;
 pub use partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 pub use partition_metadata::read_topic_id;
 pub use prepare::{Effort, PreparedAppend, RecordSet};
-pub use producer::ProducerExpiration;
 pub(crate) use producer::ProducerPicture;
+pub use producer::{
+    Guard, OpenTransactions, ProducerExpiration, Standing, TransactionCheck, TransactionalBatch,
+};
 pub use reader::{LogView, LookupError, ReadError, ReadSlice};
 pub use scrub::{Finding, Scrubbed, ViewedSegment};
 #[cfg(test)]

@@ -17,7 +17,10 @@ use super::epochs::LeaderEpochs;
 use super::epochs_file::EpochsFile;
 use super::loss::Loss;
 use super::prepare::RecordSet;
-use super::producer::{EndedTransactions, ProducerExpiration, ProducerPicture, ProducerTable};
+use super::producer::{
+    EndedTransactions, OpenTransactions, ProducerExpiration, ProducerPicture, ProducerTable,
+    TransactionCheck,
+};
 use super::reader::{LogView, RecentBatches};
 use super::recover;
 use super::roll::Jitter;
@@ -164,6 +167,8 @@ pub struct PartitionLog {
     pub(super) producers: ProducerTable,
     /// What the markers that were stored since the start have ended.
     pub(super) ended: EndedTransactions,
+    /// The open transactions, for those who append.
+    pub(super) transactions: Arc<OpenTransactions>,
 
     /// Producer snapshots on disk, or on their way there, by the offset in their names.
     pub(super) snapshots: BTreeSet<Offset>,
@@ -208,6 +213,7 @@ impl PartitionLog {
             records: records.clone(),
             origin,
             epoch,
+            transactions: TransactionCheck::Trusted,
         };
         let prepared = set.prepare(&self.topic_partition, &self.config, now)?;
         self.append(prepared, now)
@@ -261,6 +267,10 @@ impl PartitionLog {
         self.producers.picture()
     }
 
+    /// The open transactions, and those that are about to begin. It is always the same table.
+    pub const fn transactions(&self) -> &Arc<OpenTransactions> {
+        &self.transactions
+    }
     /// The current configuration.
     pub const fn config(&self) -> &Arc<TopicConfig> {
         &self.config
@@ -296,8 +306,12 @@ impl PartitionLog {
         from: Option<ProducerId>,
     ) -> Option<ProducerId> {
         const AT_ONCE: usize = 16 * 1024;
+        let expiration_ms = self.producer_expiration.ms();
+        if from.is_none() {
+            self.transactions.expire(now, expiration_ms);
+        }
         self.producers
-            .expire_some(from, AT_ONCE, now, self.producer_expiration.ms())
+            .expire_some(from, AT_ONCE, now, expiration_ms)
     }
 
     /// `flush.messages` / `flush.ms`: whether a sync is due.

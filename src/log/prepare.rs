@@ -24,6 +24,7 @@ use crate::record::{BatchHeader, Codec, Limits};
 
 use super::active::ReadyBatch;
 use super::append::{AppendError, AppendOrigin};
+use super::producer::TransactionCheck;
 use super::validate::{self, recompress};
 
 /// Checking an uncompressed batch of this many bytes takes less time than handing it to another thread, or a millisecond
@@ -45,6 +46,8 @@ pub struct RecordSet {
     pub origin: AppendOrigin,
     /// The leader epoch in which it is appended.
     pub epoch: LeaderEpoch,
+    /// How its transactions are checked.
+    pub transactions: TransactionCheck,
 }
 
 /// The most that preparing a record set costs.
@@ -129,6 +132,7 @@ impl RecordSet {
             batches,
             origin: self.origin,
             epoch: self.epoch,
+            transactions: self.transactions,
             timed_by_broker,
         })
     }
@@ -141,6 +145,7 @@ pub struct PreparedAppend {
     pub(super) batches: Vec<ReadyBatch>,
     pub(super) origin: AppendOrigin,
     pub(super) epoch: LeaderEpoch,
+    pub(super) transactions: TransactionCheck,
     /// Whether the topic uses the time at which batches are stored (LogAppendTime).
     pub(super) timed_by_broker: bool,
 }

@@ -39,7 +39,7 @@ use super::epochs::LeaderEpochs;
 use super::names::SegmentFile;
 use super::partition_log::{LogError, OpenOptions, PartitionLog, RecoveryReport};
 use super::partition_metadata;
-use super::producer::{EndedTransactions, ProducerLoader, ProducerTable};
+use super::producer::{EndedTransactions, OpenTransactions, ProducerLoader, ProducerTable};
 use super::reader::RecentBatches;
 use super::rebuild::{Tail, load_tail};
 use super::replica_directory::ReplicaDirectory;
@@ -293,6 +293,8 @@ impl Recovery {
             epochs_from: recovered.differs_from,
             is_as_found: settled.is_as_found,
         };
+        let transactions = OpenTransactions::default();
+        transactions.replace(settled.producers.open_transactions());
         Ok(PartitionLog {
             directory: Arc::clone(&self.directory),
             topic_partition: settled.topic_partition,
@@ -310,6 +312,7 @@ impl Recovery {
             epochs_file: recovered.file,
             producers: settled.producers,
             ended: EndedTransactions::default(),
+            transactions: Arc::new(transactions),
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
                 unsynced_snapshots,

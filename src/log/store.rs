@@ -48,7 +48,10 @@ impl PartitionLog {
         let Some(last) = batches.last() else {
             return Ok(());
         };
-        for batch in batches {
+        for (number, batch) in batches.iter().enumerate() {
+            if markers.get(number).is_some() {
+                self.transactions.ending(batch.header.producer_id);
+            }
             self.assign_epoch_at(batch.header.leader_epoch, batch.header.base_offset);
         }
         let mut position = self.active.segment.length;
@@ -76,12 +79,22 @@ impl PartitionLog {
         marker: Option<(EndTransactionMarker, Timestamp)>,
     ) -> Result<(), LogError> {
         let Some((ended, _)) = marker else {
+            let known = self.producers.get(header.producer_id);
+            let opens = header.producer_id.is_some()
+                && header.attributes.is_transactional()
+                && !header.attributes.is_control()
+                && !known.is_some_and(|entry| entry.continues(header));
             self.producers.replay(header, None);
+            if opens {
+                let (id, epoch) = (header.producer_id, header.producer_epoch);
+                self.transactions.opened(id, epoch);
+            }
             return Ok(());
         };
         let open = self.producers.get(header.producer_id);
         let first = open.and_then(|entry| entry.transaction_start);
         self.producers.replay(header, marker);
+        self.transactions.ended(header.producer_id);
         if let Some(first) = first {
             self.ended.note(header.last_offset(), first);
         }

@@ -188,6 +188,8 @@ impl PartitionLog {
             index_interval: index_interval(&self.config),
         };
         self.producers = loader.load(self.log_end)?;
+        self.transactions
+            .replace(self.producers.open_transactions());
         let written = loader.written.into_iter().map(UnsyncedSnapshot::written);
         self.unsynced.snapshots.extend(written);
         self.unsynced.note_names();

@@ -200,6 +200,7 @@ fn own_batches(set: &RecordSet, config: &TopicConfig) -> Result<Vec<ReadyBatch>,
         records,
         origin,
         epoch,
+        transactions: _,
     } = set;
     let mut rest = records.clone();
     let mut batches = Vec::new();

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::base::{LeaderEpoch, Offset};
-use crate::log::{AppendError, AppendInfo, AppendOrigin};
+use crate::log::{AppendError, AppendInfo, AppendOrigin, TransactionCheck};
 
 use super::preparation::source::Source;
 
@@ -50,6 +50,8 @@ pub struct AppendOptions {
     pub source: Source,
     /// Whether the caller appends so little at a time that it can spend some 50 microseconds on each append.
     pub may_check_here: bool,
+    /// How its transactions are checked.
+    pub transactions: TransactionCheck,
     /// Refuse when the partition is led in another epoch: a coordinator that was replaced must not write.
     pub expected_epoch: Option<LeaderEpoch>,
 }

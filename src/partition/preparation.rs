@@ -224,6 +224,11 @@ struct State {
 }
 
 impl Pool {
+    /// The time now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A holder of the lock only reads or changes lines.
         lock(&self.state)

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::base::{LeaderEpoch, NodeId, Offset, Positions, Timestamp, TopicId, TopicPartition};
 use crate::config::TopicConfig;
-use crate::log::{AppendOrigin, Checkpoint, LogView, RecordSet};
+use crate::log::{AppendOrigin, Checkpoint, LogView, OpenTransactions, RecordSet};
 use crate::metadata::PartitionImage;
 
 use super::append::{AppendFailure, AppendOptions, AppendReply, PendingAppend, RequiredAcks};
@@ -123,6 +123,7 @@ pub struct Replica {
     leadership: ArcSwap<Leadership>,
     config: ArcSwap<TopicConfig>,
     published: ArcSwap<Published>,
+    transactions: Arc<OpenTransactions>,
     is_moving: AtomicBool,
     waiters: Arc<Waiters>,
 }
@@ -139,6 +140,7 @@ pub(super) struct ReplicaParts {
     pub leadership: Leadership,
     pub config: Arc<TopicConfig>,
     pub published: Published,
+    pub transactions: Arc<OpenTransactions>,
 }
 
 impl Replica {
@@ -155,6 +157,7 @@ impl Replica {
             leadership: ArcSwap::from_pointee(parts.leadership),
             config: ArcSwap::new(parts.config),
             published: ArcSwap::from_pointee(parts.published),
+            transactions: parts.transactions,
             is_moving: AtomicBool::new(false),
             waiters: Arc::default(),
         }
@@ -208,6 +211,12 @@ impl Replica {
     /// The visible state: one consistent reading.
     pub fn published(&self) -> Arc<Published> {
         self.published.load_full()
+    }
+
+    /// The open transactions, and those that are about to begin. The lane may be behind, or ahead: it checks each batch
+    /// again when it reaches it.
+    pub fn transactions(&self) -> &OpenTransactions {
+        &self.transactions
     }
 
     /// Who waits for this partition.
@@ -264,12 +273,18 @@ impl Replica {
                     records: options.records,
                     origin: options.origin,
                     epoch,
+                    transactions: options.transactions,
                 };
                 let pool = &self.preparation;
                 pool.append(self, options.source, options.may_check_here, (set, reply));
                 pending
             }
         }
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.preparation.now()
     }
 
     /// Ends when every append that was handed over before is published or refused.

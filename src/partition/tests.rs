@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, Timestamp};
-use crate::log::{AppendError, AppendOrigin};
+use crate::log::{AppendError, AppendOrigin, TransactionCheck};
 use crate::metadata::ConfigResourceType;
 use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::record::{BatchBuilder, BatchOptions, Batches};
@@ -47,6 +47,7 @@ fn options(text: &[u8]) -> AppendOptions {
         acks: RequiredAcks::Leader,
         source: Source::Broker,
         may_check_here: false,
+        transactions: TransactionCheck::Trusted,
         expected_epoch: None,
     }
 }

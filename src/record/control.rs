@@ -142,6 +142,31 @@ impl EndTransactionMarker {
     }
 }
 
+/// A marker on its way to a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionMarker {
+    /// The producer whose transaction ends.
+    pub producer: ProducerId,
+    /// The producer's epoch.
+    pub epoch: ProducerEpoch,
+    /// The kind of marker, and its coordinator's epoch.
+    pub end: EndTransactionMarker,
+    /// Whether the epoch is above that of the transaction's records (transaction version 2; KIP-1228).
+    pub has_new_epoch: bool,
+}
+
+impl TransactionMarker {
+    /// The batch to be written. The log assigns its offset.
+    pub fn batch(&self, now: Timestamp) -> Bytes {
+        let place = ControlPlace {
+            base_offset: Offset::ZERO,
+            leader_epoch: LeaderEpoch::NONE,
+            timestamp: now,
+        };
+        self.end.batch(place, self.producer, self.epoch)
+    }
+}
+
 /// Where and when a control batch is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlPlace {

@@ -1,10 +1,12 @@
-//! Whether a producer may write a batch now: fencing, duplicates, gaps in its sequence.
+//! Whether a producer may write a batch now: fencing, duplicates, gaps in its sequence, transactions that nobody would
+//! end.
 
 use crate::base::{ProducerEpoch, ProducerId, Timestamp};
 use crate::record::BatchHeader;
 use crate::record::control::EndTransactionMarker;
 
 use super::state::{BatchTrace, ProducerEntry, ProducerTable};
+use super::verification::{Guard, OpenTransactions};
 
 /// A producer that may not write this batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +29,28 @@ pub(crate) enum ProducerRefusal {
     },
     #[error("producer {producer_id} sent a batch outside of its open transaction")]
     InvalidTransactionState { producer_id: ProducerId },
+    #[error("producer {producer_id} sent a batch that is not part of an open transaction")]
+    NotInTransaction { producer_id: ProducerId },
     #[error("coordinator epoch {epoch} is older than {known_epoch} for producer {producer_id}")]
     CoordinatorFenced {
         producer_id: ProducerId,
         epoch: i32,
         known_epoch: i32,
     },
+}
+
+/// How the transactions of an append are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionCheck {
+    /// A transactional batch belongs to a transaction that is open.
+    MustBeOpen,
+    /// It may also begin one, if this guard still holds.
+    MayBegin(Guard),
+    /// It may begin one: whoever appends answers for it.
+    Trusted,
+    /// A marker has a new epoch of its producer (transaction version 2; KIP-1228). Other markers have the epoch of the
+    /// transaction's records.
+    EndsWithNewEpoch,
 }
 
 /// What a check found.
@@ -47,14 +65,22 @@ pub(crate) enum ProducerCheck {
 #[derive(Debug)]
 pub(crate) struct CheckedProducers<'a> {
     table: &'a ProducerTable,
+    transactions: &'a OpenTransactions,
+    check: TransactionCheck,
     entries: Vec<(ProducerId, ProducerEntry)>,
 }
 
 impl<'a> CheckedProducers<'a> {
     /// Nothing is checked yet.
-    pub(crate) const fn new(table: &'a ProducerTable) -> Self {
+    pub(crate) const fn new(
+        table: &'a ProducerTable,
+        transactions: &'a OpenTransactions,
+        check: TransactionCheck,
+    ) -> Self {
         Self {
             table,
+            transactions,
+            check,
             entries: Vec::new(),
         }
     }
@@ -90,7 +116,14 @@ impl<'a> CheckedProducers<'a> {
             return Ok(ProducerCheck::Duplicate(original));
         }
         check_epoch(&entry, header)?;
+        let begins = header.attributes.is_transactional() && !entry.continues(header);
+        if begins {
+            self.check_beginning(producer_id)?;
+        }
         if from_client {
+            if begins {
+                self.check_first_sequence(&entry, header)?;
+            }
             check_sequence(&entry, header)?;
         }
         if entry.transaction_start.is_some() && !header.attributes.is_transactional() {
@@ -101,6 +134,35 @@ impl<'a> CheckedProducers<'a> {
             self.entries.push((producer_id, entry));
         }
         Ok(ProducerCheck::Accepted)
+    }
+
+    /// Whether a transaction may begin.
+    fn check_beginning(&self, producer_id: ProducerId) -> Result<(), ProducerRefusal> {
+        let may_begin = match self.check {
+            TransactionCheck::MayBegin(guard) => self.transactions.holds(producer_id, guard),
+            TransactionCheck::Trusted => true,
+            TransactionCheck::MustBeOpen | TransactionCheck::EndsWithNewEpoch => false,
+        };
+        if may_begin {
+            return Ok(());
+        }
+        Err(ProducerRefusal::NotInTransaction { producer_id })
+    }
+
+    /// Whether an earlier batch, which is not stored yet, comes before the one that would begin a transaction.
+    fn check_first_sequence(
+        &self,
+        entry: &ProducerEntry,
+        header: &BatchHeader,
+    ) -> Result<(), ProducerRefusal> {
+        let is_new = entry.batches().is_empty();
+        let (id, epoch) = (header.producer_id, header.producer_epoch);
+        match self.transactions.highest_first_sequence(id, epoch, is_new) {
+            Some(expected) if header.base_sequence > expected => {
+                Err(out_of_order(entry, header, expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks the end of a transaction.
@@ -114,6 +176,14 @@ impl<'a> CheckedProducers<'a> {
         let producer_id = header.producer_id;
         let mut entry = self.current(producer_id);
         check_epoch(&entry, header)?;
+        // With the same epoch and without an open transaction it is a repetition: a coordinator that was restarted
+        // does not know whether its marker was stored.
+        if self.check == TransactionCheck::EndsWithNewEpoch
+            && header.producer_epoch == entry.epoch
+            && entry.transaction_start.is_some()
+        {
+            return Err(too_old(&entry, header));
+        }
         if marker.coordinator_epoch < entry.coordinator_epoch {
             return Err(ProducerRefusal::CoordinatorFenced {
                 producer_id,
@@ -131,13 +201,17 @@ impl<'a> CheckedProducers<'a> {
 
 fn check_epoch(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), ProducerRefusal> {
     if header.producer_epoch < entry.epoch {
-        return Err(ProducerRefusal::InvalidProducerEpoch {
-            producer_id: header.producer_id,
-            epoch: header.producer_epoch,
-            known_epoch: entry.epoch,
-        });
+        return Err(too_old(entry, header));
     }
     Ok(())
+}
+
+const fn too_old(entry: &ProducerEntry, header: &BatchHeader) -> ProducerRefusal {
+    ProducerRefusal::InvalidProducerEpoch {
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        known_epoch: entry.epoch,
+    }
 }
 
 /// An unknown producer may begin at any sequence: its state may have expired or been deleted with the
@@ -154,13 +228,21 @@ fn check_sequence(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), Pro
     if header.base_sequence == expected {
         return Ok(());
     }
-    Err(ProducerRefusal::OutOfOrderSequence {
+    Err(out_of_order(entry, header, expected))
+}
+
+const fn out_of_order(
+    entry: &ProducerEntry,
+    header: &BatchHeader,
+    expected: i32,
+) -> ProducerRefusal {
+    ProducerRefusal::OutOfOrderSequence {
         producer_id: header.producer_id,
         epoch: header.producer_epoch,
         known_epoch: entry.epoch,
         expected,
         found: header.base_sequence,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -191,7 +273,8 @@ mod tests {
         table: &mut ProducerTable,
         header: &BatchHeader,
     ) -> Result<Option<Offset>, ProducerRefusal> {
-        let mut checked = CheckedProducers::new(table);
+        let open = OpenTransactions::default();
+        let mut checked = CheckedProducers::new(table, &open, TransactionCheck::Trusted);
         Ok(match checked.check_data(header, true, true)? {
             ProducerCheck::Duplicate(original) => Some(original.first_offset()),
             ProducerCheck::Accepted => {
@@ -257,6 +340,7 @@ mod tests {
 
     #[test]
     fn a_marker_ends_the_transaction() {
+        let open = OpenTransactions::default();
         let mut table = ProducerTable::default();
         let data = BatchHeader {
             attributes: Attributes(0).with_transactional(true),
@@ -273,7 +357,7 @@ mod tests {
             coordinator_epoch: 4,
         };
         let at = header(0, -1, 1, 7);
-        CheckedProducers::new(&table)
+        CheckedProducers::new(&table, &open, TransactionCheck::Trusted)
             .check_marker(&at, &marker, Timestamp(2), true)
             .unwrap();
         table.replay(&at, Some((marker, Timestamp(2))));
@@ -282,7 +366,7 @@ mod tests {
             committed: true,
             coordinator_epoch: 3,
         };
-        let refused = CheckedProducers::new(&table).check_marker(
+        let refused = CheckedProducers::new(&table, &open, TransactionCheck::Trusted).check_marker(
             &header(0, -1, 1, 8),
             &older,
             Timestamp(2),

@@ -7,6 +7,7 @@
 //! that replay, and preserve the state when the segments that it comes from are deleted. A
 //! snapshot is taken first and written later ([`unsynced`]). It holds only the newest of a producer's five batches;
 //! the others are looked up in the log ([`history`]). Transactions whose markers are not committed yet: [`ended`].
+//! Transactions that are about to begin: [`verification`].
 
 pub(crate) mod check;
 mod ended;
@@ -16,10 +17,13 @@ pub(crate) mod load;
 pub(crate) mod snapshot;
 pub(crate) mod state;
 mod unsynced;
+mod verification;
 
+pub use check::TransactionCheck;
 pub(crate) use check::{CheckedProducers, ProducerCheck};
 pub(crate) use ended::EndedTransactions;
 pub use expiration::ProducerExpiration;
 pub(crate) use load::ProducerLoader;
 pub(crate) use state::{ProducerPicture, ProducerTable};
 pub(crate) use unsynced::UnsyncedSnapshot;
+pub use verification::{Guard, OpenTransactions, Standing, TransactionalBatch};

@@ -105,6 +105,11 @@ impl ProducerEntry {
             .find(|batch| batch.first_sequence() == first && batch.last_sequence == last)
     }
 
+    /// Whether the open transaction is the one of this batch. With a newer epoch it may be over already.
+    pub(crate) fn continues(&self, header: &BatchHeader) -> bool {
+        self.transaction_start.is_some() && self.epoch == header.producer_epoch
+    }
+
     /// Starts `epoch`, and drops the batches of an older one.
     fn enter_epoch(&mut self, epoch: ProducerEpoch) {
         if self.epoch != epoch {
@@ -297,6 +302,12 @@ impl ProducerTable {
                 self.open.insert(start, id);
             }
         }
+    }
+
+    /// The producers with an open transaction, with their epochs.
+    pub(crate) fn open_transactions(&self) -> impl Iterator<Item = (ProducerId, ProducerEpoch)> {
+        let epoch = |id: &ProducerId| self.get(*id).map(|entry| (*id, entry.epoch));
+        self.open.values().filter_map(epoch)
     }
 
     /// First offset of the oldest open transaction.

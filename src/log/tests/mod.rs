@@ -15,3 +15,4 @@ mod preparing;
 mod reading;
 mod recompressing;
 mod recovery;
+mod verifying;

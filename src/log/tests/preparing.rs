@@ -6,7 +6,7 @@ use crate::base::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use crate::config::TopicConfig;
 use crate::config::topic::{CompressionType, TimestampType};
 use crate::log::testing::{TestLog, batch_of, config, read_all};
-use crate::log::{AppendError, AppendOrigin, Effort, PreparedAppend, RecordSet};
+use crate::log::{AppendError, AppendOrigin, Effort, PreparedAppend, RecordSet, TransactionCheck};
 use crate::record::batch::LENGTH_OVERHEAD;
 use crate::record::{Batch, BatchHeader, BatchOptions, Codec, HEADER_SIZE};
 
@@ -15,6 +15,7 @@ fn set(records: Bytes, origin: AppendOrigin) -> RecordSet {
         records,
         origin,
         epoch: LeaderEpoch(0),
+        transactions: TransactionCheck::Trusted,
     }
 }
 

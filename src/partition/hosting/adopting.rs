@@ -84,6 +84,7 @@ impl Partitions {
             leadership: now.leadership.clone(),
             config: Arc::clone(&now.config),
             published: role.state_of(&log),
+            transactions: Arc::clone(log.transactions()),
         }));
         // The lane knows the log before anyone can send it an append.
         lane.adopt(slot, Hosted::new(log, role, Arc::clone(&replica)));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::base::{ErrorCode, KafkaUuid, LeaderEpoch, Offset, Timestamp};
-use crate::log::AppendOrigin;
+use crate::log::{AppendOrigin, TransactionCheck};
 use crate::metadata::record::{MetadataRecord, RemoveTopic};
 use crate::partition::fetch::TopicKey;
 use crate::partition::testing::{Broker, change};
@@ -151,6 +151,7 @@ async fn append(replica: &Arc<Replica>) -> usize {
         acks: RequiredAcks::Leader,
         source: Source::Broker,
         may_check_here: false,
+        transactions: TransactionCheck::Trusted,
         expected_epoch: None,
     });
     appended.await.expect("an append");

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::task::Poll;
 
 use crate::base::{KafkaUuid, ManualClock, NodeId, ProducerEpoch, ProducerId};
-use crate::log::RecordSet;
+use crate::log::{RecordSet, TransactionCheck};
 use crate::metadata::Image;
 use crate::metadata::record::PartitionChange;
 use crate::partition::append::AppendReply;
@@ -138,6 +138,7 @@ async fn an_append_that_comes_to_the_lane_after_the_leadership_is_refused() {
             records: batch(b"between"),
             origin: AppendOrigin::Client,
             epoch: admitted,
+            transactions: TransactionCheck::MustBeOpen,
         };
         led.replica.send(AppendTask::unprepared(set, reply));
         drop(held);

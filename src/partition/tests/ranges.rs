@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{bytes_of, change, config, fetch, limits, options, part};
 use crate::base::{KafkaUuid, Offset, Timestamp};
-use crate::log::AppendOrigin;
+use crate::log::{AppendOrigin, TransactionCheck};
 use crate::metadata::ConfigResourceType;
 use crate::partition::fetch::{FetchLimits, FetchedRecords, MOST_IN_MEMORY};
 use crate::partition::testing::Broker;
@@ -35,6 +35,7 @@ async fn append(replica: &Arc<Replica>, count: u8) {
             origin: AppendOrigin::Client,
             source: Source::Broker,
             may_check_here: false,
+            transactions: TransactionCheck::Trusted,
             expected_epoch: None,
         });
         pending.await.expect("an append");

@@ -216,7 +216,7 @@ impl<'a> Pace<'a> {
 mod tests {
     use super::*;
     use crate::base::{KafkaUuid, LeaderEpoch, Timestamp};
-    use crate::log::AppendOrigin;
+    use crate::log::{AppendOrigin, TransactionCheck};
     use crate::metadata::record::{MetadataRecord, RemoveTopic};
     use crate::partition::testing::{Broker, change};
     use crate::partition::{AppendOptions, RequiredAcks, Source};
@@ -246,6 +246,7 @@ mod tests {
                 acks: RequiredAcks::Leader,
                 source: Source::Broker,
                 may_check_here: false,
+                transactions: TransactionCheck::Trusted,
                 expected_epoch: Some(LeaderEpoch(4)),
             };
             broker.replica().append(options).await.expect("an append");

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::base::{KafkaUuid, Offset, Timestamp, TopicId};
-use crate::log::AppendOrigin;
 use crate::log::checkpoint::read_offsets;
 use crate::log::compact::CHECKPOINT;
+use crate::log::{AppendOrigin, TransactionCheck};
 use crate::metadata::ConfigResourceType;
 use crate::metadata::record::{Config, MetadataRecord, RemoveTopic};
 use crate::partition::testing::{Broker, change};
@@ -49,6 +49,7 @@ fn append_values(broker: &Broker, count: u8, value: impl Fn(u8) -> Vec<u8>) {
             source: Source::Broker,
             may_check_here: false,
             origin: AppendOrigin::Client,
+            transactions: TransactionCheck::Trusted,
             expected_epoch: None,
         });
         drop(pending);
