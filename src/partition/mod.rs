@@ -32,7 +32,8 @@
 //!
 //! The other files follow the path of the records: an [`append`], its [`route`], the [`lane`], the log that it owns
 //! (`hosted`) with its role (`role`), the [`Replica`] that everybody else sees, its [`waiters`]. `lookup`, `producers`,
-//! `delete_records` and `watermark` are what is asked beside produce and fetch. The thread of a directory carries out changes of the image
+//! `delete_records`, `markers` and `watermark` are what is asked beside produce and fetch. The thread of a directory
+//! carries out changes of the image
 //! there ([`directory::changes`]). `broker` reports a failed directory to the controller.
 //!
 //! Invariants
@@ -81,6 +82,7 @@ mod hosted;
 mod hosting;
 pub mod lane;
 pub mod lookup;
+mod markers;
 mod moves;
 pub mod preparation;
 mod producers;
