@@ -66,8 +66,8 @@ impl Groups {
         let kind = Kind {
             topic: topic::CONSUMER_OFFSETS_TOPIC,
             log: machine::log_options(&config),
-            make: |config| Registry::new(machine::settings(config)),
-            have: Arc::new(machine::no_effect),
+            make: |config, _| Registry::new(machine::settings(config)),
+            have: Arc::new(|_, effect| machine::no_effect(effect)),
         };
         let surroundings = Surroundings {
             partitions,

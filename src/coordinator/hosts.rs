@@ -43,10 +43,17 @@ pub(super) struct Surroundings {
 pub(super) struct Kind<M: Machine> {
     pub(super) topic: InternalTopic,
     pub(super) log: LogOptions,
-    /// A machine with an empty state.
-    pub(super) make: fn(&BrokerConfig) -> M,
+    /// A machine with an empty state. The image is the present one, so no later change is missed.
+    pub(super) make: fn(&BrokerConfig, &Image) -> M,
     /// Carries out an effect. Must not block.
-    pub(super) have: Arc<dyn Fn(M::Effect) + Send + Sync>,
+    pub(super) have: Arc<dyn Fn(Origin, M::Effect) + Send + Sync>,
+}
+
+/// The host of an effect: a partition of the internal topic, and the leader epoch in which it is hosted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) partition: i32,
+    pub(super) epoch: LeaderEpoch,
 }
 
 /// The hosts of one kind of machine on this broker. Cheap to clone; all clones are the same.
@@ -410,6 +417,8 @@ impl<M: Machine> Hosts<M> {
         } = &*self.inner;
         let replica = surroundings.partitions.find(topic, partition).ok()?;
         let (make, config) = (kind.make, Arc::clone(&surroundings.config));
+        let cluster = surroundings.cluster.clone();
+        let (have, origin) = (Arc::clone(&kind.have), Origin { partition, epoch });
         let _entered = surroundings.runtime.enter();
         Some(Handle::start(HostParts {
             replica,
@@ -417,8 +426,8 @@ impl<M: Machine> Hosts<M> {
             clock: Arc::clone(&surroundings.clock),
             options: kind.log,
             held: held.clone(),
-            make: Box::new(move || make(&config)),
-            have: Arc::clone(&kind.have),
+            make: Box::new(move || make(&config, &cluster.image())),
+            have: Arc::new(move |effect| have(origin, effect)),
         }))
     }
 
