@@ -97,6 +97,11 @@ impl StateName {
         before.next().contains(&self)
     }
 
+    /// Whether there are records with this state. The others pass within a decision.
+    pub const fn is_written(self) -> bool {
+        !matches!(self, Self::Dead | Self::PrepareEpochFence)
+    }
+
     /// Whether markers are being written.
     pub const fn is_prepared(self) -> bool {
         matches!(self, Self::PrepareCommit | Self::PrepareAbort)
