@@ -9,9 +9,9 @@
 //!    leader epoch are patched, and it is stored; it leaves again untouched. (A topic may ask for another
 //!    codec or for the broker's timestamps; then the batch is made anew once, before it is stored.)
 //! 2. The disk layout is Kafka's, byte for byte.
-//! 3. One log, several machines. Cluster metadata and consumer groups are state machines whose only
-//!    memory is a Kafka log: a machine decides, its host appends and replays the records, and answers
-//!    only when they are committed. Loading is the same replay.
+//! 3. One log, several machines. Cluster metadata, consumer groups and transactions are state machines
+//!    whose only memory is a Kafka log: a machine decides, its host appends and replays the records, and
+//!    answers only when they are committed. Loading is the same replay.
 //! 4. Order first, answer later. A request's place is fixed as it is taken off the socket; its answer
 //!    is a future; a connection writes answers in request order.
 //! 5. A reply waits for a position or an event, never for a sleep or a poll.
@@ -41,7 +41,7 @@
 //! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings, this broker's registration | messages |
-//! | 6 | [`coordinator`] | hosts machines on internal topics (groups on `__consumer_offsets`): load, run, append, replay, park; timers | messages |
+//! | 6 | [`coordinator`] | hosts machines on internal topics (groups on `__consumer_offsets`, transactions on `__transaction_state`): load, run, append, replay, park; timers; markers | messages |
 //! | 7 | [`handlers`] | one file per API, one route table, error mapping | disk, locks, spawn |
 //! | 8 | [`broker`], [`cli`] | composition root, start and stop; command line | |
 //!
@@ -62,6 +62,10 @@
 //! A join: `handlers/join_group.rs`, [`coordinator`] (its page shows the cycle): `coordinator/hosts.rs`, `host.rs` and
 //! `active.rs`; then `group/decide.rs`, `group/classic/join.rs` and `rebalance.rs`. A commit goes the same way, from
 //! `handlers/offset_commit.rs` to `group/offsets/commit.rs`.
+//!
+//! A transaction: `handlers/init_producer_id.rs`, `coordinator/transactions.rs` and the cycle of [`coordinator`]; then
+//! [`txn`] (its page shows the states). Its end: `handlers/end_txn.rs`, `txn/end.rs`, `coordinator/transactions/carrier.rs`
+//! (which writes the markers), `partition/markers.rs` and `log/producer`, and back to the coordinator.
 //!
 //! A topic: `handlers/create_topics.rs`, `handlers/ask.rs`, [`cluster`], `controller/topics.rs`, then
 //! `broker/startup.rs` (where image and partitions meet) and [`partition::Partitions::follow`].

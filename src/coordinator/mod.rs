@@ -1,12 +1,12 @@
 //! Floor 6: hosts coordinator machines on the partitions of their internal topics.
 //!
 //! Owns: one [`host`] per led partition of an internal topic (a mailbox, the machine, its timers, its pending
-//! replies), loading, and a typed interface for each kind of machine ([`Groups`]).
+//! replies), loading, and a typed interface for each kind of machine ([`Groups`], [`Transactions`]).
 //!
 //! Must not: decide (the machines do), or know wire messages.
 //!
 //! ```text
-//!   Groups (one interface per kind of machine)
+//!   Groups, Transactions (one interface per kind of machine)
 //!     |
 //!   hosts (topic, lookup by key, start and stop)
 //!     |
@@ -18,7 +18,9 @@
 //!
 //! A kind of machine implements [`machine`] and names its topic; everything else here is the same for all kinds. `hosts`
 //! finds the machine of a key, `host` is its mailbox, `active` is a loaded machine at work, `asking` a question on its way.
-//! [`Groups`] is the front door of the only kind so far, and `groups/machine.rs` makes [`crate::group::Registry`] a machine.
+//! [`Groups`] and [`Transactions`] are the front doors, and `groups/machine.rs` and `transactions/machine.rs` make
+//! [`crate::group::Registry`] and [`crate::txn::Registry`] machines. What transactions decide about other partitions is
+//! carried out by `transactions/carrier.rs`, through the door of [`Markers`].
 //! [`failures`] describes the errors when a decision cannot be written.
 //!
 //! Invariants
@@ -46,7 +48,11 @@ mod load;
 mod machine;
 mod markers;
 mod timers;
+mod transactions;
 
 pub use enlist::{Enlist, Enlisted, Enlists, NotEnlisted};
 pub use error::CoordinatorError;
 pub use groups::{Groups, offsets_topic};
+pub use transactions::{
+    Markers, NotMarked, OwnPartitions, TransactionError, Transactions, Writing, transactions_topic,
+};
