@@ -17,6 +17,7 @@ pub(super) async fn stop(running: Running) {
     let Running {
         server,
         groups,
+        transactions,
         partitions,
         hosting,
         controller,
@@ -24,6 +25,7 @@ pub(super) async fn stop(running: Running) {
         ..
     } = running;
     // What waits for something to happen is answered now: nothing will.
+    transactions.stop();
     groups.stop();
     partitions.end_waits();
     let cut = server.stop(GRACE.min(time / SHARE_FOR_REQUESTS)).await;

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use crate::base::{Clock, Completion, DirectoryId, NodeId, SystemClock, TopicId};
 use crate::cluster::{self, Cluster, Controller, ImageListener, Lifecycle, Registration};
 use crate::config::{BrokerConfig, Origin, Warning};
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, OwnPartitions, Transactions};
 use crate::handlers::{Context, Router};
 use crate::log::{DirectoryError, LogDirectories, LogDirectory, limit_kept_files};
 use crate::metadata::{Delta, Image};
@@ -61,6 +61,7 @@ pub enum StartError {
 pub struct Running {
     pub(super) server: ServerHandle,
     pub(super) groups: Groups,
+    pub(super) transactions: Transactions,
     pub(super) partitions: Partitions,
     pub(super) hosting: Hosting,
     pub(super) controller: Controller,
@@ -166,6 +167,8 @@ pub(super) async fn start(
         Handle::current(),
     );
     cluster.listen(Arc::new(groups.clone())).await;
+    let transactions = start_transactions(&partitions, &cluster, &groups, &config, &clock);
+    cluster.listen(Arc::new(transactions.clone())).await;
     lifecycle.unfence().await?;
 
     let context = Context {
@@ -173,6 +176,7 @@ pub(super) async fn start(
         cluster,
         partitions: partitions.clone(),
         groups: groups.clone(),
+        transactions: transactions.clone(),
         authorizer: Arc::new(AllowAll),
         clock,
         fetch_sessions: FetchSessions::new(session_limits(&config)),
@@ -182,6 +186,7 @@ pub(super) async fn start(
     Ok(Running {
         server,
         groups,
+        transactions,
         partitions,
         hosting,
         controller,
@@ -190,6 +195,25 @@ pub(super) async fn start(
         cluster_id,
         _metadata_only: metadata_only,
     })
+}
+
+/// Starts the transaction coordinators. Every partition whose transactions end is led by this broker.
+fn start_transactions(
+    partitions: &Partitions,
+    cluster: &Cluster,
+    groups: &Groups,
+    config: &Arc<BrokerConfig>,
+    clock: &Arc<dyn Clock>,
+) -> Transactions {
+    let markers = OwnPartitions::new(partitions.clone(), cluster.clone(), groups.clone(), config);
+    Transactions::start(
+        partitions.clone(),
+        cluster.clone(),
+        Arc::clone(config),
+        Arc::clone(clock),
+        Handle::current(),
+        Arc::new(markers),
+    )
 }
 
 /// Opens the listeners, which follow the settings from now on.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::base::{ErrorCode, limited};
 use crate::config::BrokerConfig;
 use crate::controller::{CreateTopics, NewTopic, is_internal, names};
-use crate::coordinator::offsets_topic;
+use crate::coordinator::{offsets_topic, transactions_topic};
 use crate::metadata::Image;
 
 use super::ask;
@@ -17,9 +17,10 @@ use super::route::Call;
 
 /// Whether a topic of this name is created when it is requested.
 pub(super) fn is_creatable(name: &str) -> bool {
+    let is_served = [names::CONSUMER_OFFSETS, names::TRANSACTION_STATE].contains(&name);
     // If the logs of coordinators do not exist, they would be created with the wrong number of partitions, and nobody
     // can change that later.
-    names::validate(name).is_ok() && (name == names::CONSUMER_OFFSETS || !is_internal(name))
+    names::validate(name).is_ok() && (is_served || !is_internal(name))
 }
 
 /// Creates the topics that do not exist. Returns the names that were refused, with the reasons; all other topics are
@@ -70,10 +71,10 @@ pub(super) async fn create(
 
 /// The topic of this name with default settings.
 fn new_topic(name: &str, image: &Image, config: &BrokerConfig) -> NewTopic {
-    if name == names::CONSUMER_OFFSETS {
-        offsets_topic(config, image)
-    } else {
-        NewTopic::named(name)
+    match name {
+        names::CONSUMER_OFFSETS => offsets_topic(config, image),
+        names::TRANSACTION_STATE => transactions_topic(config, image),
+        _ => NewTopic::named(name),
     }
 }
 
@@ -85,22 +86,21 @@ mod tests {
 
     #[test]
     fn only_what_somebody_serves_comes_into_being() {
-        for name in ["orders", "__consumer_offsets", "__mine"] {
+        for name in [
+            "orders",
+            "__consumer_offsets",
+            "__transaction_state",
+            "__mine",
+        ] {
             assert!(is_creatable(name), "{name}");
         }
-        for name in [
-            "",
-            "a b",
-            "__transaction_state",
-            "__share_group_state",
-            "__cluster_metadata",
-        ] {
+        for name in ["", "a b", "__share_group_state", "__cluster_metadata"] {
             assert!(!is_creatable(name), "{name}");
         }
     }
 
     #[test]
-    fn the_topic_of_offsets_is_compacted_and_has_no_more_replicas_than_there_are_brokers() {
+    fn the_topics_of_coordinators_are_compacted_and_have_no_more_replicas_than_there_are_brokers() {
         let config = BrokerConfig::default();
         let topic = new_topic("__consumer_offsets", &fixture::image(), &config);
         assert_eq!((topic.partitions, topic.replication_factor), (50, 2));

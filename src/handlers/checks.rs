@@ -171,6 +171,20 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
             check(Describe, Topic).when("it is no broker that asks"),
         ],
     ),
+    (
+        ApiKey::AddPartitionsToTxn,
+        &[
+            check(Write, TransactionalId).when("a client asks, up to version 3"),
+            // Clients have no right to internal topics.
+            check(Write, Topic).when("a client asks, up to version 3"),
+            check(ClusterAction, Cluster).when("a broker asks, from version 4 on"),
+        ],
+    ),
+    (
+        ApiKey::AddOffsetsToTxn,
+        &[check(Write, TransactionalId), check(Read, Group)],
+    ),
+    (ApiKey::EndTxn, &[check(Write, TransactionalId)]),
     (ApiKey::DescribeAcls, &[check(Describe, Cluster)]),
     (ApiKey::CreateAcls, &[check(Alter, Cluster)]),
     (ApiKey::DeleteAcls, &[check(Alter, Cluster)]),
@@ -238,7 +252,12 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
     (ApiKey::UnregisterBroker, &[check(Alter, Cluster)]),
     (
         ApiKey::DescribeTransactions,
-        &[check(Describe, TransactionalId)],
+        &[
+            check(Describe, TransactionalId),
+            check(Describe, Topic)
+                .when("the transaction has partitions")
+                .denied(Denied::LeftOut),
+        ],
     ),
     (
         ApiKey::ListTransactions,

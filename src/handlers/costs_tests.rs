@@ -112,6 +112,13 @@ DescribeProducers 0       | | name 02 00000000 tags | 00
 DescribeProducers 0       | | name 01 tags | 00
 DescribeProducers 0       | 02 02 't | 00000000 | 00 00
 DescribeProducers 0       | 02 02 't | number | 00 00
+AddPartitionsToTxn 3      | 03 'id 0000000000000001 0000 | name 02 00000000 tags | 00
+AddPartitionsToTxn 3      | 03 'id 0000000000000001 0000 | 02 't 02 00000000 tags | 00
+AddPartitionsToTxn 3      | 03 'id 0000000000000001 0000 02 02 't | 00000000 | 00 00
+AddPartitionsToTxn 5      | | name 0000000000000001 0000 01 01 tags | 00
+AddPartitionsToTxn 5      | | name 0000000000000001 0000 00 02 02 't 02 00000000 tags tags | 00
+AddPartitionsToTxn 5      | 02 03 'id 0000000000000001 0000 01 | name 02 00000000 tags | 00 00
+AddPartitionsToTxn 5      | 02 03 'id 0000000000000001 0000 01 02 02 't | 00000000 | 00 00 00
 DescribeTransactions 0    | | 01 | 00
 DescribeTransactions 0    | | name | 00
 ListTransactions 2        | | name | 01 ffffffffffffffff 00 00
@@ -129,6 +136,8 @@ const WITHOUT_ARRAYS: &[ApiKey] = &[
     ApiKey::DescribeAcls,
     ApiKey::ApiVersions,
     ApiKey::InitProducerId,
+    ApiKey::AddOffsetsToTxn,
+    ApiKey::EndTxn,
     ApiKey::DescribeCluster,
     ApiKey::UnregisterBroker,
 ];

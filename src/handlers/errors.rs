@@ -21,7 +21,9 @@
 //! | memory for a member that alone is too large | no | `MESSAGE_TOO_LARGE` |
 //! | room for a group's record in a batch | no | at the join `MESSAGE_TOO_LARGE`, `GROUP_MAX_SIZE_REACHED`; later `UNKNOWN_SERVER_ERROR`, as in Kafka |
 //! | brokers for so many replicas | no | `INVALID_REPLICATION_FACTOR` |
-//! | transactions (`no_transactions.rs`) | no | `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; for a transactional batch `INVALID_PRODUCER_ID_MAPPING` |
+//! | the end of the last transaction; a producer id | yes | `CONCURRENT_TRANSACTIONS`; `COORDINATOR_LOAD_IN_PROGRESS` |
+//! | memory for one more transactional id or partition | yes | `COORDINATOR_NOT_AVAILABLE` |
+//! | room for a transaction's record in a batch | no | `MESSAGE_TOO_LARGE`, after which a producer aborts (Kafka: `UNKNOWN_SERVER_ERROR`) |
 //! | coordinators of share groups | no | `INVALID_REQUEST` |
 //! | consumer, share and streams groups (`group/unserved.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
 //! | support for a special timestamp of ListOffsets | no | `UNSUPPORTED_VERSION` |
@@ -31,7 +33,7 @@
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
 use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
-use crate::coordinator::CoordinatorError;
+use crate::coordinator::{CoordinatorError, TransactionError};
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
 use crate::partition::sessions::SessionError;
@@ -40,6 +42,7 @@ use crate::partition::{
     ReadFailure,
 };
 use crate::security::ResourceType;
+use crate::txn::TxnError;
 
 /// The code for a denied operation on a resource of this type.
 pub(super) const fn of_denial(kind: ResourceType) -> ErrorCode {
@@ -167,6 +170,28 @@ pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         CoordinatorError::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
         CoordinatorError::Refused => ErrorCode::UNKNOWN_SERVER_ERROR,
+    }
+}
+
+/// The code for a request about a transaction that is not granted. `knows_fenced` says whether the version of the API
+/// has `PRODUCER_FENCED` (KIP-588): older clients get what was there before.
+pub(super) const fn of_transaction(error: TransactionError, knows_fenced: bool) -> ErrorCode {
+    match error {
+        TransactionError::Coordinator(CoordinatorError::Refused)
+        | TransactionError::Refused(TxnError::TooLarge) => ErrorCode::MESSAGE_TOO_LARGE,
+        TransactionError::Coordinator(error) => of_coordinator(error),
+        TransactionError::Refused(refusal) => match refusal {
+            TxnError::InvalidTransactionalId => ErrorCode::INVALID_REQUEST,
+            TxnError::InvalidTransactionTimeout => ErrorCode::INVALID_TRANSACTION_TIMEOUT,
+            TxnError::InvalidPidMapping => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+            TxnError::ProducerFenced if knows_fenced => ErrorCode::PRODUCER_FENCED,
+            TxnError::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+            TxnError::ConcurrentTransactions => ErrorCode::CONCURRENT_TRANSACTIONS,
+            TxnError::InvalidTxnState => ErrorCode::INVALID_TXN_STATE,
+            TxnError::NotFound => ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
+            TxnError::TooLarge => ErrorCode::MESSAGE_TOO_LARGE,
+            TxnError::NoMemory => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        },
     }
 }
 

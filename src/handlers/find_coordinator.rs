@@ -1,8 +1,8 @@
-//! FindCoordinator: the broker that coordinates a group; from version 4 on for any number of groups.
+//! FindCoordinator: the broker that coordinates a group or a transactional id; from version 4 on for any number of
+//! them.
 //!
-//! A client that asks about a group will use it, so this creates the topic for groups' offsets. Other types of
-//! coordinators do not exist here, and a request for one is refused with a permanent error (see `no_transactions.rs`
-//! for transactions).
+//! A client that asks about a coordinator will use it, so this creates the coordinator's topic. Coordinators of share
+//! groups do not exist here, and a request for one is refused with a permanent error.
 
 use std::sync::Arc;
 
@@ -11,13 +11,12 @@ use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinator
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, KafkaUuid, NodeId};
-use crate::coordinator::Groups;
+use crate::coordinator::{CoordinatorError, Groups, Transactions};
 use crate::security::{Operation, Resource, ResourceType};
 use crate::wire::Reply;
 
 use super::advertised::{Address, own_address};
 use super::errors;
-use super::no_transactions;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
 use super::text::MALFORMED_REQUEST;
@@ -47,24 +46,23 @@ impl Handler for FindCoordinator {
         };
         let permit = |key: &StrBytes| permit(&call, key_type, key);
         let permits: Vec<Found> = keys.iter().map(permit).collect();
-        let may_ask = match check(key_type, version) {
+        let hosts = hosts(&call, key_type);
+        let may_ask = match &hosts {
             // Without the topic the look-ups below return the error.
-            Ok(()) if permits.iter().any(Result::is_ok) => call
-                .broker
-                .groups
-                .ensure_topic()
-                .await
-                .map_err(|_| &NOT_AVAILABLE),
-            checked => checked,
+            Ok(hosts) if permits.iter().any(Result::is_ok) => {
+                hosts.ensure_topic().await.map_err(|_| &NOT_AVAILABLE)
+            }
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(*refusal),
         };
-        if key_type == TRANSACTION && permits.iter().any(Result::is_ok) {
-            no_transactions::tell(&call);
-        }
         let mut found = Vec::with_capacity(keys.len());
-        let mut look_up = LookUp::new(&call.broker.groups);
+        let mut look_up = hosts.ok().map(LookUp::new);
         let mut pace = Pace::default();
         for (key, permit) in keys.iter().zip(permits) {
-            let one = permit.and(may_ask).and_then(|()| look_up.hosted(key));
+            let one = permit.and(may_ask).and_then(|()| match &mut look_up {
+                Some(look_up) => look_up.hosted(key),
+                None => Err(&NOT_AVAILABLE),
+            });
             found.push(match one {
                 Err(_)
                     if permit.is_ok()
@@ -99,27 +97,57 @@ impl Handler for FindCoordinator {
     }
 }
 
-/// Looks up the hosts of groups.
+/// The coordinators of one type of key.
+enum Coordinators<'a> {
+    OfGroups(&'a Groups),
+    OfTransactions(&'a Transactions),
+}
+
+impl Coordinators<'_> {
+    async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
+        match self {
+            Self::OfGroups(groups) => groups.ensure_topic().await,
+            Self::OfTransactions(transactions) => transactions.ensure_topic().await,
+        }
+    }
+
+    /// Starts hosts that can be started now.
+    fn coordinator_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+        match self {
+            Self::OfGroups(groups) => groups.coordinator_partition(key),
+            Self::OfTransactions(transactions) => transactions.coordinator_partition(key),
+        }
+    }
+
+    fn hosted_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+        match self {
+            Self::OfGroups(groups) => groups.hosted_partition(key),
+            Self::OfTransactions(transactions) => transactions.hosted_partition(key),
+        }
+    }
+}
+
+/// Looks up the hosts of keys.
 struct LookUp<'a> {
-    groups: &'a Groups,
+    coordinators: Coordinators<'a>,
     /// Whether hosts that can be started now were looked for: once is enough for a request.
     has_searched: bool,
 }
 
 impl<'a> LookUp<'a> {
-    const fn new(groups: &'a Groups) -> Self {
+    const fn new(coordinators: Coordinators<'a>) -> Self {
         Self {
-            groups,
+            coordinators,
             has_searched: false,
         }
     }
 
-    /// Whether the group is hosted here. No other broker could host it: after any error the client should ask again.
-    fn hosted(&mut self, group: &str) -> Found {
+    /// Whether the key is hosted here. No other broker could host it: after any error the client should ask again.
+    fn hosted(&mut self, key: &str) -> Found {
         let found = if self.has_searched {
-            self.groups.hosted_partition(group)
+            self.coordinators.hosted_partition(key)
         } else {
-            self.groups.coordinator_partition(group)
+            self.coordinators.coordinator_partition(key)
         };
         self.has_searched |= found.is_err();
         found.map(drop).map_err(|_| &NOT_AVAILABLE)
@@ -171,11 +199,6 @@ static NOT_AVAILABLE: Refusal = Refusal::new(
     "",
 );
 
-static NO_TRANSACTIONS: Refusal = Refusal::new(
-    no_transactions::REFUSAL,
-    no_transactions::MESSAGE,
-    no_transactions::MESSAGE,
-);
 /// Only brokers send these requests, and a newer version would not help them.
 static NO_SHARE_GROUPS: Refusal = Refusal::new(
     ErrorCode::INVALID_REQUEST,
@@ -217,11 +240,19 @@ fn permit(call: &Call, key_type: i8, key: &str) -> Found {
     }
 }
 
-/// Only groups have coordinators.
+/// The coordinators of this type.
+fn hosts(call: &Call, key_type: i8) -> Result<Coordinators<'_>, &'static Refusal> {
+    check(key_type, call.version)?;
+    Ok(match key_type {
+        TRANSACTION => Coordinators::OfTransactions(&call.broker.transactions),
+        _ => Coordinators::OfGroups(&call.broker.groups),
+    })
+}
+
+/// Groups and transactional ids have coordinators.
 const fn check(key_type: i8, version: i16) -> Found {
     match key_type {
-        GROUP => Ok(()),
-        TRANSACTION => Err(&NO_TRANSACTIONS),
+        GROUP | TRANSACTION => Ok(()),
         SHARE if may_be_share(version) => Err(&NO_SHARE_GROUPS),
         _ => Err(&UNKNOWN_TYPE),
     }
@@ -344,25 +375,23 @@ mod tests {
     #[test]
     fn every_version_is_told_that_there_is_none() {
         for version in 0..=6 {
-            let told = told(version, check(TRANSACTION, version));
-            assert_eq!(told.error_code, no_transactions::REFUSAL.0);
+            let told = told(version, Err(&NOT_AVAILABLE));
+            assert_eq!(told.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
             assert_eq!(
                 (told.node_id.0, &*told.host, told.port),
                 (-1, "", -1),
                 "version {version}"
             );
             let message = told.error_message.as_deref().unwrap_or_default();
-            assert_eq!(
-                message.contains("transactions"),
-                version >= 1,
-                "version {version}"
-            );
+            let has_message = (1..4).contains(&version);
+            assert_eq!(message.contains("not available"), has_message);
         }
     }
 
     #[test]
-    fn only_groups_have_coordinators() {
+    fn groups_and_transactional_ids_have_coordinators() {
         assert_eq!(check(GROUP, 1), Ok(()));
+        assert_eq!(check(TRANSACTION, 1), Ok(()));
         for (key_type, version) in [(SHARE, 5), (3, 6), (-1, 6)] {
             assert_eq!(check(key_type, version), Err(&UNKNOWN_TYPE));
         }

@@ -1,15 +1,18 @@
-//! InitProducerId: a new id for an idempotent producer.
-//!
-//! A transactional id is refused (`no_transactions.rs`).
+//! InitProducerId: a new id for an idempotent producer, or the id and epoch of a transactional id.
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
-use crate::base::ErrorCode;
+use crate::base::{self, ErrorCode, ProducerEpoch};
 use crate::security::{Operation, Resource, ResourceType};
+use crate::txn::{InitProducer, ProducerIdAndEpoch};
 use crate::wire::Reply;
 
+use super::errors;
 use super::route::{Call, Handler};
-use super::{errors, no_transactions};
+use super::text::domain_text;
+
+/// The first version with `PRODUCER_FENCED` (KIP-588).
+const WITH_FENCED: i16 = 4;
 
 pub(super) struct InitProducerId;
 
@@ -17,32 +20,12 @@ impl Handler for InitProducerId {
     type Request = InitProducerIdRequest;
 
     async fn handle(call: Call, request: InitProducerIdRequest) -> Reply {
-        if let Err(code) = permit(&call, &request) {
-            return call.reply(&refusal(code));
-        }
-        let response = match check(&request) {
-            Err(code) => {
-                if code == no_transactions::REFUSAL {
-                    no_transactions::tell(&call);
-                }
-                refusal(code)
-            }
-            Ok(()) => match call.broker.cluster.next_producer_id().await {
-                Ok(id) => InitProducerIdResponse::default()
-                    .with_producer_id(ProducerId(id.0))
-                    .with_producer_epoch(0),
-                Err(error) => refusal(errors::of_cluster(error)),
-            },
+        let ids = match permit(&call, &request).and_then(|()| expected(&request)) {
+            Err(code) => Err(code),
+            Ok(expected) => init(&call, request, expected).await,
         };
-        call.reply(&response)
+        call.reply(&response(ids))
     }
-}
-
-fn refusal(code: ErrorCode) -> InitProducerIdResponse {
-    InitProducerIdResponse::default()
-        .with_error_code(code.0)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1)
 }
 
 /// A client that may write to any topic may use idempotence.
@@ -57,13 +40,46 @@ fn permit(call: &Call, request: &InitProducerIdRequest) -> Result<(), ErrorCode>
     }
 }
 
-fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
-    let has_id = request.producer_id.0 != -1;
-    let has_epoch = request.producer_epoch != -1;
-    match &request.transactional_id {
-        Some(id) if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
-        Some(_) => Err(no_transactions::REFUSAL),
-        None if has_id != has_epoch => Err(ErrorCode::INVALID_REQUEST),
-        None => Ok(()),
+/// What the client says that it has: an id and an epoch, or neither.
+fn expected(request: &InitProducerIdRequest) -> Result<Option<ProducerIdAndEpoch>, ErrorCode> {
+    let id = base::ProducerId(request.producer_id.0);
+    let epoch = ProducerEpoch(request.producer_epoch);
+    match (id.0 == -1, epoch.0 == -1) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(ProducerIdAndEpoch::new(id, epoch))),
+        _ => Err(ErrorCode::INVALID_REQUEST),
+    }
+}
+
+async fn init(
+    call: &Call,
+    request: InitProducerIdRequest,
+    expected: Option<ProducerIdAndEpoch>,
+) -> Result<ProducerIdAndEpoch, ErrorCode> {
+    let Some(id) = &request.transactional_id else {
+        let id = call.broker.cluster.next_producer_id().await;
+        let first = |id| ProducerIdAndEpoch::new(id, ProducerEpoch(0));
+        return id.map(first).map_err(errors::of_cluster);
+    };
+    let ask = InitProducer {
+        transactional_id: domain_text(id),
+        timeout_ms: request.transaction_timeout_ms,
+        expected,
+        fresh: None,
+    };
+    drop(request);
+    let ids = call.broker.transactions.init_producer(ask).await;
+    ids.map_err(|error| errors::of_transaction(error, call.version >= WITH_FENCED))
+}
+
+fn response(ids: Result<ProducerIdAndEpoch, ErrorCode>) -> InitProducerIdResponse {
+    match ids {
+        Ok(ids) => InitProducerIdResponse::default()
+            .with_producer_id(ProducerId(ids.producer.0))
+            .with_producer_epoch(ids.epoch.0),
+        Err(code) => InitProducerIdResponse::default()
+            .with_error_code(code.0)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1),
     }
 }

@@ -32,6 +32,8 @@
 //! then any handler; [`produce`] and [`fetch`] are the two that are more than plain request and answer.
 
 mod acls;
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod advertised;
 mod all_topics;
 mod alter_configs;
@@ -63,8 +65,10 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod errors;
 mod fetch;
 mod fetch_response;
@@ -84,9 +88,9 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod metered;
-mod no_transactions;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -101,7 +105,7 @@ mod streamed;
 mod sync_group;
 mod text;
 mod topic_ids;
-mod transactions;
+mod transactional_id_pattern;
 mod unregister_broker;
 mod update_features;
 
@@ -145,6 +149,9 @@ pub static ROUTES: &[Route] = &[
     Route::to::<delete_records::DeleteRecords>(Bound::new(300_000, 100)),
     Route::to::<init_producer_id::InitProducerId>(Bound::new(100, 50)),
     Route::to::<offset_for_leader_epoch::OffsetForLeaderEpoch>(Bound::new(400_000, 60)),
+    Route::to::<add_partitions_to_txn::AddPartitionsToTxn>(Bound::new(200_000, 200)),
+    Route::to::<add_offsets_to_txn::AddOffsetsToTxn>(Bound::new(100, 50)),
+    Route::to::<end_txn::EndTxn>(Bound::new(100, 50)),
     Route::to::<acls::DescribeAcls>(Bound::new(100, 50)),
     Route::to_controller::<acls::CreateAcls>(Bound::new(200_000, 60)),
     Route::to_controller::<acls::DeleteAcls>(Bound::new(200_000, 80)),
@@ -183,8 +190,10 @@ pub static ROUTES: &[Route] = &[
         Bound::new(200_000, 300).with_answer(PIECES),
     ),
     Route::to_controller::<unregister_broker::UnregisterBroker>(Bound::new(100, 50)),
-    Route::to::<transactions::DescribeTransactions>(Bound::new(100_000, 200)),
-    Route::to::<transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
+    Route::to::<describe_transactions::DescribeTransactions>(
+        Bound::new(100_000, 200).with_answer(PIECES),
+    ),
+    Route::to::<list_transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
     Route::to::<list_config_resources::ListConfigResources>(
         Bound::new(1_000, 50).with_answer(PIECES),
     ),

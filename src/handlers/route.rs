@@ -14,7 +14,7 @@ use kafka_protocol::protocol::{
 use crate::base::Clock;
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, Transactions};
 use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
 use crate::security::{Authorizer, Principal};
 use crate::wire::{Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix};
@@ -34,6 +34,8 @@ pub struct Context {
     pub partitions: Partitions,
     /// Group coordinators.
     pub groups: Groups,
+    /// Transaction coordinators.
+    pub transactions: Transactions,
     /// The authorizer.
     pub authorizer: Arc<dyn Authorizer>,
     /// The clock.
@@ -366,6 +368,9 @@ mod tests {
         (21, 0, 2),
         (22, 0, 5),
         (23, 2, 4),
+        (24, 0, 5),
+        (25, 0, 4),
+        (26, 0, 5),
         (29, 1, 3),
         (30, 1, 3),
         (31, 1, 3),

@@ -1,4 +1,4 @@
-//! APIs about groups, their offsets and transactional ids.
+//! APIs about groups and their offsets.
 
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{
@@ -11,13 +11,12 @@ use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, DescribeTransactionsRequest,
-    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 
-use super::{Guarded, Probe, Seen, group, text, topic, transactional_id};
+use super::{Guarded, Probe, Seen, group, text, topic};
 
 pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
     (
@@ -97,14 +96,6 @@ pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
         ],
     ),
     (
-        ApiKey::InitProducerId,
-        &[
-            Some(|on| init_producer_id(on, Some("id"))),
-            Some(|on| init_producer_id(on, None)),
-            Some(|on| init_producer_id(on, None)),
-        ],
-    ),
-    (
         ApiKey::DeleteGroups,
         &[Some(|on| {
             let request = DeleteGroupsRequest::default().with_groups_names(vec![group("deleted")]);
@@ -118,16 +109,6 @@ pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
             Some(|on| Seen::code(delete_offset(on).1)),
         ],
     ),
-    (
-        ApiKey::DescribeTransactions,
-        &[Some(|on| {
-            let ids = vec![transactional_id("id")];
-            let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
-            Seen::code(on.ask(0, &request).transaction_states[0].error_code)
-        })],
-    ),
-    // There is no transaction to be left out.
-    (ApiKey::ListTransactions, &[None]),
 ];
 
 /// The codes for the topics.
@@ -181,13 +162,6 @@ fn find_coordinator(on: &Guarded, key_type: i8, key: &str) -> Seen {
 pub(super) fn listed(on: &Guarded) -> Vec<String> {
     let groups = on.ask(4, &ListGroupsRequest::default()).groups.into_iter();
     groups.map(|group| group.group_id.to_string()).collect()
-}
-
-fn init_producer_id(on: &Guarded, id: Option<&str>) -> Seen {
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(id.map(transactional_id))
-        .with_transaction_timeout_ms(10_000);
-    Seen::code(on.ask(4, &request).error_code)
 }
 
 /// The code for the group, and the one for the partition.

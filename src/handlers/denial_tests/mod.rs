@@ -7,6 +7,7 @@ mod cluster;
 mod groups;
 mod rows;
 mod topics;
+mod transactions;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::checks::{CHECKS, Check, Denied};
 use super::errors::of_denial;
 use super::fixture::{Denying, Serving};
 use crate::base::{ErrorCode, Offset};
-use crate::controller::names::CONSUMER_OFFSETS;
+use crate::controller::names::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 use crate::security::{Operation, ResourceType};
 use crate::wire::Reply;
 
@@ -47,15 +48,13 @@ fn probes(api: ApiKey) -> &'static [Option<Probe>] {
     let all = topics::PROBES
         .iter()
         .chain(groups::PROBES)
+        .chain(transactions::PROBES)
         .chain(cluster::PROBES);
     let mut of_api = all.filter(|(of, _)| *of == api);
     let found = of_api.next().map_or(&[][..], |(_, probes)| probes);
     assert!(of_api.next().is_none(), "{api:?} has two lists of probes");
     found
 }
-
-/// Where the refusal for want of a right is the answer to everyone, since there are no transactions.
-const SAME_FOR_ALL: &[ApiKey] = &[ApiKey::FindCoordinator, ApiKey::InitProducerId];
 
 /// The APIs whose answers may have bits of authorized operations: each operation is asked for then.
 const WITH_OPERATIONS: &[ApiKey] = &[
@@ -65,8 +64,8 @@ const WITH_OPERATIONS: &[ApiKey] = &[
     ApiKey::DescribeTopicPartitions,
 ];
 
-/// A broker whose rights can be taken away. It has the topics `t` and `u` with a record in the first, and a group `g` that
-/// has committed an offset of `t`.
+/// A broker whose rights can be taken away. It has the topics `t` and `u` with a record in the first, a group `g` that
+/// has committed an offset of `t`, and an open transaction of `open` in `t`.
 struct Guarded {
     serving: Serving,
     authorizer: Arc<Denying>,
@@ -86,6 +85,7 @@ impl Guarded {
         for group in ["g", "deleted"] {
             assert_eq!(groups::commit(&guarded, group, &["t", "u"]), [0, 0]);
         }
+        transactions::begin(&guarded);
         guarded.authorizer.asked();
         guarded
     }
@@ -121,7 +121,13 @@ impl Guarded {
         let context = &self.serving.context;
         let image = context.cluster.image();
         let mut ends = vec![image.offset()];
-        for (topic, partition) in [("t", 0), (CONSUMER_OFFSETS, 0), (CONSUMER_OFFSETS, 1)] {
+        for (topic, partition) in [
+            ("t", 0),
+            (CONSUMER_OFFSETS, 0),
+            (CONSUMER_OFFSETS, 1),
+            (TRANSACTION_STATE, 0),
+            (TRANSACTION_STATE, 1),
+        ] {
             let topic = image.topic(topic).expect("a topic");
             let replica = context.partitions.find(topic.id, partition);
             let positions = replica.expect("a replica").published().positions;
@@ -175,8 +181,7 @@ fn deny(guarded: &Guarded, api: ApiKey, row: &[Check], at: usize, probe: Probe) 
         Denied::Refused(kind) => {
             let refusal = Seen::Code(of_denial(kind));
             assert_eq!(without, refusal, "{what}");
-            let is_same = SAME_FOR_ALL.contains(&api) && kind == ResourceType::TransactionalId;
-            assert_eq!(with == refusal, is_same, "{what}: {with:?} with it");
+            assert_ne!(with, refusal, "{what}: with it");
         }
         Denied::LeftOut => {
             assert_eq!(without, Seen::Count(0), "{what}");

@@ -212,6 +212,7 @@ fn what_could_be_created_is_what_is_named_valid_and_not_there() {
         "__cluster_metadata",
         "__consumer_offsets",
         "__transaction_state",
+        "__share_group_state",
     ];
     let wanted = Wanted::Topics(
         names
@@ -222,7 +223,7 @@ fn what_could_be_created_is_what_is_named_valid_and_not_there() {
     );
     assert_eq!(
         missing(&wanted, &fixture::image(), &Rights::all()),
-        ["new", "__consumer_offsets"]
+        ["new", "__consumer_offsets", "__transaction_state"]
     );
     assert!(missing(&Wanted::AllTopics, &fixture::image(), &Rights::all()).is_empty());
 }
