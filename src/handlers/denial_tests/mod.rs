@@ -12,9 +12,8 @@ mod transactions;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use kafka_protocol::messages::{ApiKey, GroupId, RequestHeader, TopicName, TransactionalId};
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use kafka_protocol::messages::{ApiKey, GroupId, TopicName, TransactionalId};
+use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::ROUTES;
 use super::checks::{CHECKS, Check, Denied};
@@ -23,7 +22,6 @@ use super::fixture::{Denying, Serving};
 use crate::base::{ErrorCode, Offset};
 use crate::controller::names::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 use crate::security::{Operation, ResourceType};
-use crate::wire::Reply;
 
 /// What a probe has seen of an answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,23 +95,7 @@ impl Guarded {
 
     /// The answer to a request.
     fn ask<R: Request>(&self, version: i16, request: &R) -> R::Response {
-        let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(7)
-            .with_client_id(Some(text("client")));
-        let mut frame = BytesMut::new();
-        header
-            .encode(&mut frame, R::header_version(version))
-            .expect("a header");
-        request.encode(&mut frame, version).expect("a request");
-        match self.serving.request(frame.freeze()) {
-            Reply::Send(parts) => {
-                let mut body = parts.into_body_bytes().expect("no file");
-                R::Response::decode(&mut body, version).expect("an answer")
-            }
-            other => panic!("no answer: {other:?}"),
-        }
+        self.serving.ask(version, request)
     }
 
     /// What changes with whatever is done: the end of the metadata log, and those of the other logs.
