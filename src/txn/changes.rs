@@ -71,7 +71,7 @@ impl Value {
         Self {
             partitions,
             started: if self.state.is_at_rest() {
-                next.updated
+                now
             } else {
                 self.started
             },
@@ -123,7 +123,7 @@ impl Value {
         }
         prepared.next = next.unwrap_or(ProducerId::NONE);
         if self.state.is_at_rest() {
-            prepared.started = prepared.updated;
+            prepared.started = now;
         }
         prepared
     }

@@ -109,6 +109,8 @@ mod records;
 mod registry;
 mod replay;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use asks::{

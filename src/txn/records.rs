@@ -198,3 +198,6 @@ pub(super) fn batch_bytes(transactional_id: &str, partitions: &Partitions) -> us
 pub(super) const fn tombstones_bytes(count: usize, id_bytes: usize) -> usize {
     BATCH_OVERHEAD + count * RECORD_OVERHEAD + id_bytes
 }
+
+#[cfg(test)]
+mod tests;
