@@ -14,6 +14,8 @@
 mod api_versions;
 mod delete_groups;
 mod read;
+mod write_txn_markers;
 
 pub use api_versions::ApiVersionsRequest;
 pub use delete_groups::{DeletableGroupResult, DeleteGroupsResponse};
+pub use write_txn_markers::{WritableTxnMarker, WriteTxnMarkersRequest};

@@ -5,11 +5,46 @@ use anyhow::{Result, bail};
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::protocol::buf::ByteBuf;
 
+pub(super) fn int8(buffer: &mut impl ByteBuf) -> Result<i8> {
+    enough(buffer, size_of::<i8>())?;
+    Ok(buffer.get_i8())
+}
+
+pub(super) fn int16(buffer: &mut impl ByteBuf) -> Result<i16> {
+    enough(buffer, size_of::<i16>())?;
+    Ok(buffer.get_i16())
+}
+
 pub(super) fn int32(buffer: &mut impl ByteBuf) -> Result<i32> {
-    if buffer.remaining() < size_of::<i32>() {
+    enough(buffer, size_of::<i32>())?;
+    Ok(buffer.get_i32())
+}
+
+pub(super) fn int64(buffer: &mut impl ByteBuf) -> Result<i64> {
+    enough(buffer, size_of::<i64>())?;
+    Ok(buffer.get_i64())
+}
+
+fn enough(buffer: &impl ByteBuf, bytes: usize) -> Result<()> {
+    if buffer.remaining() < bytes {
         bail!("the message ends in the middle of a number");
     }
-    Ok(buffer.get_i32())
+    Ok(())
+}
+
+/// An array that may not be null. Each entry must take at least a byte.
+pub(super) fn array<B: ByteBuf, T>(
+    buffer: &mut B,
+    entry: impl Fn(&mut B) -> Result<T>,
+) -> Result<Vec<T>> {
+    let Some(count) = unsigned_varint(buffer)?.checked_sub(1) else {
+        bail!("null in place of an array");
+    };
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        entries.push(entry(buffer)?);
+    }
+    Ok(entries)
 }
 
 pub(super) fn string(buffer: &mut impl ByteBuf) -> Result<StrBytes> {
