@@ -23,7 +23,7 @@ impl Replica {
             acks: RequiredAcks::All,
             source: Source::Broker,
             may_check_here: false,
-            transactions: if marker.has_new_epoch {
+            transactions: if marker.version.bumps_epoch() {
                 TransactionCheck::EndsWithNewEpoch
             } else {
                 TransactionCheck::Trusted

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use super::build::{BatchBuilder, BatchOptions};
 use super::iter::Record;
 use super::varint::{Cursor, put_unsigned};
-use crate::base::{LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::base::{
+    LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TransactionVersion,
+};
 
 /// The version of keys and values that is written.
 const VERSION: i16 = 0;
@@ -151,8 +153,8 @@ pub struct TransactionMarker {
     pub epoch: ProducerEpoch,
     /// The kind of marker, and its coordinator's epoch.
     pub end: EndTransactionMarker,
-    /// Whether the epoch is above that of the transaction's records (transaction version 2; KIP-1228).
-    pub has_new_epoch: bool,
+    /// The version of the transaction. From 2 on, the epoch is above that of the transaction's records (KIP-1228).
+    pub version: TransactionVersion,
 }
 
 impl TransactionMarker {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
+use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TransactionVersion};
 use crate::log::testing::{TestLog, batch_of, config};
 use crate::log::{
     AppendError, AppendInfo, AppendOrigin, Guard, RecordSet, Standing, TransactionCheck,
@@ -60,7 +60,7 @@ fn end(
             committed: true,
             coordinator_epoch,
         },
-        has_new_epoch: check == TransactionCheck::EndsWithNewEpoch,
+        version: TransactionVersion::V0,
     };
     let records = marker.batch(test.now);
     append(test, records, AppendOrigin::Coordinator, check)
