@@ -24,6 +24,7 @@
 //! late for ever.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::base::{ProducerEpoch, ProducerId, Timestamp, lock};
@@ -34,6 +35,14 @@ const MOST_VERIFICATIONS: usize = 100_000;
 /// A permission to begin a transaction, valid until it is used or a marker is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard(u64);
+
+impl Guard {
+    /// No two are the same, since a partition may be deleted and made again while a verification is under way.
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A transactional batch that is to be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +82,6 @@ struct State {
     /// The epoch of each producer with an open transaction.
     open: HashMap<ProducerId, ProducerEpoch>,
     verifications: HashMap<ProducerId, Verification>,
-    guards: u64,
 }
 
 /// A producer that is about to begin a transaction.
@@ -108,8 +116,7 @@ impl OpenTransactions {
         if state.verifications.len() >= MOST_VERIFICATIONS {
             return Standing::Full;
         }
-        state.guards += 1;
-        let guard = Guard(state.guards);
+        let guard = Guard::next();
         let verification = Verification {
             guard,
             since: now,
