@@ -176,6 +176,7 @@ pub(super) async fn start(
         cluster,
         partitions: partitions.clone(),
         groups: groups.clone(),
+        enlists: Arc::new(transactions.clone()),
         transactions: transactions.clone(),
         authorizer: Arc::new(AllowAll),
         clock,

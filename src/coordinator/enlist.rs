@@ -51,6 +51,13 @@ pub enum NotEnlisted {
     NotInTransaction,
 }
 
+impl NotEnlisted {
+    /// Whether the same request may succeed a little later.
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::Coordinator(_) | Self::ConcurrentTransactions)
+    }
+}
+
 /// The result for each partition, in the order of the request; or an error for all of them.
 pub type Enlisted = Result<Vec<Result<(), NotEnlisted>>, NotEnlisted>;
 

@@ -33,7 +33,7 @@
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
 use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
-use crate::coordinator::{CoordinatorError, TransactionError};
+use crate::coordinator::{CoordinatorError, NotEnlisted, TransactionError};
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
 use crate::partition::sessions::SessionError;
@@ -107,6 +107,23 @@ const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
         }
         AppendError::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
         AppendError::Offline(_) | AppendError::Io(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a transactional batch that is not verified, in this version of Produce.
+pub(super) const fn of_unverified(error: NotEnlisted, version: i16) -> ErrorCode {
+    match error {
+        // Producers repeat the batch, and do not look for the leader of the partition.
+        NotEnlisted::Coordinator(_) => ErrorCode::NOT_ENOUGH_REPLICAS,
+        NotEnlisted::ConcurrentTransactions if version < 12 => ErrorCode::NOT_ENOUGH_REPLICAS,
+        NotEnlisted::ConcurrentTransactions => ErrorCode::CONCURRENT_TRANSACTIONS,
+        NotEnlisted::InvalidProducerIdMapping => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+        // A producer that gets this code aborts and goes on, if it is the current one after all.
+        NotEnlisted::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+        NotEnlisted::InvalidTransactionState => ErrorCode::INVALID_TXN_STATE,
+        // Older clients do not know the other code (KIP-890).
+        NotEnlisted::NotInTransaction if version < 11 => ErrorCode::INVALID_TXN_STATE,
+        NotEnlisted::NotInTransaction => ErrorCode::TRANSACTION_ABORTABLE,
     }
 }
 

@@ -1,18 +1,21 @@
 //! The common part of the handlers' tests: a small cluster, and encoding and decoding.
 
 mod denying;
+mod enlisting;
 mod serving;
 
-use bytes::BytesMut;
-use kafka_protocol::protocol::{Decodable, Encodable};
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::RequestHeader;
+use kafka_protocol::protocol::{Decodable, Encodable, Message, Request, StrBytes};
 use uuid::Uuid;
 
 use crate::base::{KafkaUuid, LeaderEpoch, NodeId, Offset};
 use crate::metadata::record::{Config, Endpoint, MetadataRecord, Partition, RegisterBroker, Topic};
 use crate::metadata::{ConfigResourceType, Image};
-use crate::wire::Peer;
+use crate::wire::{Peer, Reply};
 
 pub(super) use denying::Denying;
+pub(super) use enlisting::Enlisting;
 pub(super) use serving::Serving;
 
 /// The id of the topic `orders`.
@@ -102,6 +105,34 @@ pub(super) fn peer() -> Peer {
         address: "127.0.0.1:50000".parse().expect("an address"),
         local: "127.0.0.1:9092".parse().expect("an address"),
         listener: "PLAINTEXT".into(),
+    }
+}
+
+/// A request as a client sends it.
+pub(super) fn frame<R: Request>(version: i16, request: &R) -> Bytes {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(7)
+        .with_client_id(Some(StrBytes::from_static_str("client")));
+    let mut frame = BytesMut::new();
+    header
+        .encode(&mut frame, R::header_version(version))
+        .expect("a header");
+    request.encode(&mut frame, version).expect("a request");
+    frame.freeze()
+}
+
+/// An answer as the client gets it.
+pub(super) fn answer<R: Request>(version: i16, reply: Reply) -> R::Response {
+    match reply {
+        Reply::Send(parts) => {
+            let mut body = parts.into_body_bytes().expect("no file");
+            // Newer versions of the request may be answered as this one.
+            let newest = <R::Response as Message>::VERSIONS.max;
+            R::Response::decode(&mut body, version.min(newest)).expect("an answer")
+        }
+        other => panic!("no answer: {other:?}"),
     }
 }
 

@@ -1,7 +1,13 @@
 //! Produce: the records of every partition have their place there before the next request of the connection is started:
 //! with the partition's writer, or in preparation before it. The acknowledgements come later.
+//!
+//! The first batch of a transaction in a partition must be verified before ([`verify`]). The request waits for its place
+//! until then.
 
 mod beside_records;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use beside_records::beside_records;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -17,25 +23,28 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
+use verify::{Verified, is_transactional, verify};
 
 use crate::base::ErrorCode;
-use crate::controller::is_internal;
-use crate::log::{AppendError, AppendOrigin, TransactionCheck};
+use crate::controller::{Refusal, is_internal};
+use crate::log::{AppendError, AppendOrigin};
 use crate::metadata::{Image, TopicImage};
 use crate::partition::{
     AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
 };
 use crate::record::{BatchHeader, Codec};
 use crate::security::{Operation, Resource};
-use crate::wire::Reply;
+use crate::wire::{Reply, ReplyFuture};
 
 use super::cluster_view::ClusterView;
 use super::leader_hints::LeaderHints;
-use super::route::{Call, Handler};
+use super::route::{Call, Handler, Place};
 use super::{errors, topic_ids};
 
 /// First version whose clients may compress with zstd.
 const WITH_ZSTD: i16 = 7;
+/// The first version whose answers have error messages.
+const WITH_MESSAGES: i16 = 8;
 /// The first version whose answers name current leaders.
 const WITH_LEADERS: i16 = 10;
 /// The first version that identifies topics by id.
@@ -53,53 +62,57 @@ impl Handler for Produce {
         beside_records(version, frame)
     }
 
+    /// A request without transactional batches.
     fn handle(call: Call, request: ProduceRequest) -> impl Future<Output = Reply> + Send + 'static {
-        let acks = RequiredAcks::from_wire(request.acks);
-        let image = call.broker.cluster.image();
-        let refused = is_transactional(&request)
-            .then(|| permit_transaction(&call, &request))
-            .and_then(Result::err);
-        let partitions = request.topic_data.iter();
-        let partitions: usize = partitions.map(|topic| topic.partition_data.len()).sum();
-        let terms = Terms {
-            acks,
-            refused,
-            may_check_here: partitions <= SMALL_REQUEST,
-            timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
-        };
-        let topics: Vec<TopicAppends> = request
-            .topic_data
-            .into_iter()
-            .filter(|topic| !topic.partition_data.is_empty())
-            .map(|topic| start_topic(&call, &image, topic, terms))
-            .collect();
-        finish(call, acks, topics)
+        append(call, request, &Verified::default())
+    }
+
+    fn start(
+        call: Call,
+        request: ProduceRequest,
+    ) -> Place<impl Future<Output = Reply> + Send + 'static> {
+        if !is_transactional(&request) {
+            return Place::Fixed(Self::handle(call, request));
+        }
+        let verified = verify(&call, &request);
+        Place::Waits(Box::pin(async move {
+            let verified = verified.await;
+            Box::pin(append(call, request, &verified)) as ReplyFuture
+        }))
     }
 }
 
-/// Without a transactional id there is nothing to authorize the transaction with.
-fn permit_transaction(call: &Call, request: &ProduceRequest) -> Result<(), ErrorCode> {
-    match &request.transactional_id {
-        Some(id) => call.permit(Operation::Write, Resource::transactional_id(id)),
-        None => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
-    }
-}
-
-fn is_transactional(request: &ProduceRequest) -> bool {
-    let topics = request.topic_data.iter();
-    topics
-        .flat_map(|topic| &topic.partition_data)
-        .filter_map(|partition| BatchHeader::parse(partition.records.as_deref()?).ok())
-        .any(|header| header.attributes.is_transactional())
+/// Starts the appends. Their places are fixed when this returns.
+fn append(
+    call: Call,
+    request: ProduceRequest,
+    verified: &Verified,
+) -> impl Future<Output = Reply> + Send + use<> {
+    let acks = RequiredAcks::from_wire(request.acks);
+    let image = call.broker.cluster.image();
+    let partitions = request.topic_data.iter();
+    let partitions: usize = partitions.map(|topic| topic.partition_data.len()).sum();
+    let terms = Terms {
+        acks,
+        verified,
+        may_check_here: partitions <= SMALL_REQUEST,
+        timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
+    };
+    let topics: Vec<TopicAppends> = request
+        .topic_data
+        .into_iter()
+        .filter(|topic| !topic.partition_data.is_empty())
+        .map(|topic| start_topic(&call, &image, topic, terms))
+        .collect();
+    finish(call, acks, topics)
 }
 
 /// The parameters of a request that apply to all its partitions.
 #[derive(Clone, Copy)]
-struct Terms {
+struct Terms<'a> {
     /// `None` for an invalid number.
     acks: Option<RequiredAcks>,
-    /// The error for all of them.
-    refused: Option<ErrorCode>,
+    verified: &'a Verified,
     /// Whether they are so few that their small batches can be checked here.
     may_check_here: bool,
     /// How long other replicas may take.
@@ -114,13 +127,18 @@ struct TopicAppends {
 
 /// The started append of one partition.
 enum Started {
-    Refused(ErrorCode),
+    Refused(Refusal),
     Append(Arc<Replica>, PendingAppend),
 }
 
-fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms) -> TopicAppends {
+fn start_topic(
+    call: &Call,
+    image: &Image,
+    data: TopicProduceData,
+    terms: Terms<'_>,
+) -> TopicAppends {
     let by_id = call.version >= WITH_IDS;
-    let topic = match terms.refused {
+    let topic = match terms.verified.refused() {
         Some(code) => Err(code),
         None => {
             let permit = |topic: &str| call.permit(Operation::Write, Resource::topic(topic));
@@ -133,8 +151,8 @@ fn start_topic(call: &Call, image: &Image, data: TopicProduceData, terms: Terms)
         .map(|partition| {
             let index = partition.index;
             let started = match (&topic, terms.acks) {
-                (Err(code), _) => Started::Refused(*code),
-                (Ok(_), None) => Started::Refused(ErrorCode::INVALID_REQUIRED_ACKS),
+                (Err(code), _) => Started::Refused(Refusal::bare(*code)),
+                (Ok(_), None) => Started::Refused(Refusal::bare(ErrorCode::INVALID_REQUIRED_ACKS)),
                 (Ok(topic), Some(acks)) => start_partition(call, topic, partition, acks, terms)
                     .unwrap_or_else(Started::Refused),
             };
@@ -158,29 +176,38 @@ fn start_partition(
     topic: &TopicImage,
     data: PartitionProduceData,
     acks: RequiredAcks,
-    terms: Terms,
-) -> Result<Started, ErrorCode> {
-    let replica = call
-        .broker
-        .partitions
-        .find(topic.id, data.index)
-        .map_err(errors::of_not_hosted)?;
-    // Clients must not write to coordinators' logs: their records would be replayed as state.
-    if is_internal(&topic.name) && call.client_id.as_deref() != Some("__admin_client") {
-        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
-    }
+    terms: Terms<'_>,
+) -> Result<Started, Refusal> {
     let records = data.records.unwrap_or_default();
-    check_attributes(call.version, &records)?;
+    let replica = find_writable(call, topic, data.index, &records).map_err(Refusal::bare)?;
+    let transactions = terms.verified.of_partition(topic.id, data.index)?;
     let append = replica.append(AppendOptions {
         records,
         origin: AppendOrigin::Client,
         acks,
         source: Source::Connection(call.peer.address),
         may_check_here: terms.may_check_here,
-        transactions: TransactionCheck::MustBeOpen,
+        transactions,
         expected_epoch: None,
     });
     Ok(Started::Append(replica, append.within(terms.timeout)))
+}
+
+/// The partition, if these records may be written to it as far as that is known without its log.
+fn find_writable(
+    call: &Call,
+    topic: &TopicImage,
+    partition: i32,
+    records: &[u8],
+) -> Result<Arc<Replica>, ErrorCode> {
+    let found = call.broker.partitions.find(topic.id, partition);
+    let replica = found.map_err(errors::of_not_hosted)?;
+    // Clients must not write to coordinators' logs: their records would be replayed as state.
+    if is_internal(&topic.name) && call.client_id.as_deref() != Some("__admin_client") {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    check_attributes(call.version, records)?;
+    Ok(replica)
 }
 
 /// Batches that the log could store, but this API must refuse. Invalid batches are refused by the log.
@@ -188,11 +215,6 @@ fn check_attributes(version: i16, records: &[u8]) -> Result<(), ErrorCode> {
     let Ok(header) = BatchHeader::parse(records) else {
         return Ok(());
     };
-    if header.attributes.is_transactional() {
-        // Nobody could end the transaction, and read_committed consumers would wait for that for ever. Kafka also
-        // knows no such producer id if none was assigned to a transactional id.
-        return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
-    }
     // Consumers that do not support zstd are recognised by the version (KIP-110).
     if header.attributes.codec() == Ok(Codec::Zstd) && version < WITH_ZSTD {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
@@ -211,7 +233,7 @@ async fn finish(call: Call, acks: Option<RequiredAcks>, topics: Vec<TopicAppends
         let mut answers = Vec::with_capacity(partitions.len());
         for (index, started) in partitions {
             let answer = match started {
-                Started::Refused(code) => refusal(code).with_index(index),
+                Started::Refused(refused) => refused_as(call.version, refused).with_index(index),
                 Started::Append(replica, append) => {
                     answer(call.version, &replica, append.await).with_index(index)
                 }
@@ -298,6 +320,11 @@ fn tell_leaders(call: &Call, responses: &mut [TopicProduceResponse]) -> Vec<Node
     })
 }
 
+fn refused_as(version: i16, refused: Refusal) -> PartitionProduceResponse {
+    let message = refused.message.filter(|_| version >= WITH_MESSAGES);
+    refusal(refused.code).with_error_message(message.map(StrBytes::from_string))
+}
+
 fn refusal(code: ErrorCode) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_error_code(code.0)
@@ -320,7 +347,7 @@ fn answer(
             if version >= 5 && has_come_to_the_log(&failure) {
                 answer = answer.with_log_start_offset(replica.published().positions.log_start.0);
             }
-            if version < 8 {
+            if version < WITH_MESSAGES {
                 return answer;
             }
             let record_errors = match &failure {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +15,7 @@ use kafka_protocol::protocol::{
 use crate::base::Clock;
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
-use crate::coordinator::{Groups, Transactions};
+use crate::coordinator::{Enlists, Groups, Transactions};
 use crate::partition::{ConnectionSessions, FetchSessions, Partitions};
 use crate::security::{Authorizer, Principal};
 use crate::wire::{Charge, Part, Parts, Peer, Reply, ReplyFuture, RequestPrefix};
@@ -36,6 +37,8 @@ pub struct Context {
     pub groups: Groups,
     /// Transaction coordinators.
     pub transactions: Transactions,
+    /// The coordinators of transactions, as far as writers need them.
+    pub enlists: Arc<dyn Enlists>,
     /// The authorizer.
     pub authorizer: Arc<dyn Authorizer>,
     /// The clock.
@@ -133,6 +136,27 @@ impl Call {
     }
 }
 
+/// The place of a request in the order of its connection.
+pub(super) enum Place<F = ReplyFuture> {
+    /// It is fixed. This is the reply.
+    Fixed(F),
+    /// It is fixed when this is done, and the reply follows. No further request of the connection is started before.
+    Waits(Pin<Box<dyn Future<Output = ReplyFuture> + Send>>),
+}
+
+impl<F: Future<Output = Reply> + Send + 'static> Place<F> {
+    /// The same place with a reply that keeps `memory`.
+    fn paid(self, memory: Charge) -> Place {
+        match self {
+            Self::Fixed(reply) => Place::Fixed(Box::pin(paid(reply, memory))),
+            Self::Waits(place) => Place::Waits(Box::pin(async move {
+                let reply = place.await;
+                Box::pin(paid(reply, memory)) as ReplyFuture
+            })),
+        }
+    }
+}
+
 /// One API.
 pub(super) trait Handler {
     /// The request type; it defines the API, its versions and the response.
@@ -160,6 +184,14 @@ pub(super) trait Handler {
     /// produce its place in the log. The future is polled when all earlier requests of the connection have been
     /// answered; an `async fn` does all of its work there.
     fn handle(call: Call, request: Self::Request) -> impl Future<Output = Reply> + Send + 'static;
+
+    /// Starts one request. An API of which some requests wait for their place says so here.
+    fn start(
+        call: Call,
+        request: Self::Request,
+    ) -> Place<impl Future<Output = Reply> + Send + 'static> {
+        Place::Fixed(Self::handle(call, request))
+    }
 }
 
 /// One API: its key, the served versions, the cost of its requests, and its handler.
@@ -180,7 +212,7 @@ pub struct Route {
     /// How many bytes of a frame in a version may become entries, or be copied.
     counted: fn(i16, &[u8]) -> usize,
     request_header_version: fn(i16) -> i16,
-    start: fn(Call, &mut Metered, Charge) -> Option<ReplyFuture>,
+    start: fn(Call, &mut Metered, Charge) -> Option<Place>,
 }
 
 impl fmt::Debug for Route {
@@ -210,7 +242,7 @@ impl Route {
                     body.copies_at_most(copied.saturating_add(client));
                 }
                 memory.shrink_to(body.memory());
-                Some(Box::pin(paid(H::handle(call, request), memory)))
+                Some(H::start(call, request).paid(memory))
             },
         }
     }
@@ -262,7 +294,7 @@ impl Route {
         mut call: Call,
         frame: &mut Metered,
         memory: Charge,
-    ) -> Option<ReplyFuture> {
+    ) -> Option<Place> {
         let header_version = (self.request_header_version)(call.version);
         let header: RequestHeader = frame.decode(header_version)?;
         let owned = |id: StrBytes| StrBytes::from_string(id.to_string());

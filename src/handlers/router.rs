@@ -10,7 +10,7 @@ use crate::wire::{self, Peer, RequestPrefix, Service, Started};
 
 use super::api_names::not_served;
 use super::api_versions;
-use super::route::{Call, Context, Route};
+use super::route::{Call, Context, Place, Route};
 
 /// Serves the route table over connections.
 pub struct Router {
@@ -76,7 +76,11 @@ impl Service for Router {
         }
         let mut frame = route.metered(&prefix, request.frame);
         match route.start(call, &mut frame, request.memory) {
-            Some(reply) => Started::Reply(reply),
+            Some(Place::Fixed(reply)) => Started::Reply(reply),
+            Some(Place::Waits(place)) => Started::placing(async move {
+                let reply = place.await;
+                move |_: &mut Session| Started::Reply(reply)
+            }),
             None => Started::close(route.refusal(prefix.api_version, &frame)),
         }
     }

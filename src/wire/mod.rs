@@ -20,8 +20,8 @@
 //!   keep five produce requests in flight.
 //! - **Place.** Sometimes the place of a request depends on something that is not known yet ([`Started::Placing`]).
 //!   Then it gets its place when that is known. Until then no further request of the connection is started; earlier
-//!   requests are answered meanwhile. Later requests see its changes of the session. (No handler needs
-//!   this yet: it is for SASL and for transactions.)
+//!   requests are answered meanwhile. Later requests see its changes of the session. (A produce waits in this way
+//!   for the verification of its transaction; SASL will.)
 //! - **Reply.** Only the future of the head is polled, so the work in a handler's future happens strictly in request
 //!   order, one at a time, as on Kafka's muted connections. Replies that are ready together are sent together in one
 //!   vectored write.
