@@ -185,6 +185,13 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
         &[check(Write, TransactionalId), check(Read, Group)],
     ),
     (ApiKey::EndTxn, &[check(Write, TransactionalId)]),
+    (
+        ApiKey::WriteTxnMarkers,
+        &[
+            check(Alter, Cluster).denied(Denied::NextAsked),
+            check(ClusterAction, Cluster).when("the cluster may not be altered"),
+        ],
+    ),
     (ApiKey::DescribeAcls, &[check(Describe, Cluster)]),
     (ApiKey::CreateAcls, &[check(Alter, Cluster)]),
     (ApiKey::DeleteAcls, &[check(Alter, Cluster)]),

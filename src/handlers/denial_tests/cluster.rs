@@ -16,6 +16,7 @@ use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource as IncrementalResource, AlterableConfig,
 };
+use kafka_protocol::messages::write_txn_markers_request::{self, WritableTxnMarkerTopic};
 use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest,
     AlterReplicaLogDirsRequest, AlterUserScramCredentialsRequest, ApiKey, CreateAclsRequest,
@@ -27,6 +28,7 @@ use kafka_protocol::messages::{
 };
 
 use super::{Guarded, Probe, Seen, text, topic};
+use crate::messages::{WritableTxnMarker, WriteTxnMarkersRequest};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -34,6 +36,10 @@ const BROKER_LOGGER: i8 = 8;
 const GROUP: i8 = 32;
 
 pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
+    (
+        ApiKey::WriteTxnMarkers,
+        &[Some(write_marker), Some(write_marker)],
+    ),
     (
         ApiKey::DescribeAcls,
         &[Some(|on| {
@@ -278,4 +284,19 @@ fn alter_one_config(on: &Guarded, resource_type: i8, name: &str) -> Seen {
         .with_configs(vec![config]);
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![wanted]);
     Seen::code(on.ask(1, &request).responses[0].error_code)
+}
+
+fn write_marker(on: &Guarded) -> Seen {
+    let topic = WritableTxnMarkerTopic::default()
+        .with_name(topic("t"))
+        .with_partition_indexes(vec![0]);
+    let known = write_txn_markers_request::WritableTxnMarker::default()
+        .with_producer_id(7.into())
+        .with_topics(vec![topic]);
+    let markers = vec![WritableTxnMarker {
+        known,
+        transaction_version: 0,
+    }];
+    let told = on.ask(1, &WriteTxnMarkersRequest { markers });
+    Seen::code(told.markers[0].topics[0].partitions[0].error_code)
 }
