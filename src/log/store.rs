@@ -8,13 +8,13 @@
 //! ```
 //! Everything that can refuse has been asked before. What a marker costs does not grow with the number of producers.
 
-use crate::base::{Offset, Timestamp};
+use crate::base::{Offset, ProducerId, Timestamp};
 use crate::record::control::EndTransactionMarker;
 use crate::record::{BatchHeader, Records};
 
 use super::active::ReadyBatch;
 use super::partition_log::{LogError, PartitionLog};
-use super::txn_index::{self, AbortedTransaction};
+use super::txn_index::{AbortedTransaction, Adding};
 use super::validate::MOST_DECOMPRESSED;
 
 /// What the control batches among some batches say.
@@ -48,6 +48,10 @@ impl PartitionLog {
         let Some(last) = batches.last() else {
             return Ok(());
         };
+        let mut index = match self.abort_transactions(batches, markers) {
+            true => Some(Adding::open(&self.disk, &self.active.segment.files)?),
+            false => None,
+        };
         for (number, batch) in batches.iter().enumerate() {
             if markers.get(number).is_some() {
                 self.transactions.ending(batch.header.producer_id);
@@ -67,17 +71,40 @@ impl PartitionLog {
         for (number, batch) in batches.iter().enumerate() {
             self.recent.push(batch.header.base_offset, position);
             position += batch.header.size() as u64;
-            self.note_producer(&batch.header, markers.get(number))?;
+            let aborted = self.note_producer(&batch.header, markers.get(number));
+            if let (Some(aborted), Some(index)) = (aborted, &mut index) {
+                index.add(&self.disk, &self.active.segment.files, aborted)?;
+            }
         }
         Ok(())
     }
 
-    /// Takes note of what a batch that is stored says of its producer.
+    /// Whether markers among these batches abort transactions with records.
+    fn abort_transactions(&self, batches: &[ReadyBatch], markers: &Markers) -> bool {
+        let is_data = |header: &BatchHeader| {
+            header.attributes.is_transactional() && !header.attributes.is_control()
+        };
+        let has_records = |number: usize, id: ProducerId| {
+            let known = self.producers.get(id);
+            let earlier = batches.iter().take(number);
+            known.is_some_and(|entry| entry.transaction_start.is_some())
+                || earlier
+                    .map(|batch| &batch.header)
+                    .any(|header| header.producer_id == id && is_data(header))
+        };
+        batches.iter().enumerate().any(|(number, batch)| {
+            let marker = markers.get(number);
+            marker.is_some_and(|(marker, _)| !marker.committed)
+                && has_records(number, batch.header.producer_id)
+        })
+    }
+
+    /// Takes note of what a batch that is stored says of its producer. Returns the transaction that it aborts.
     fn note_producer(
         &mut self,
         header: &BatchHeader,
         marker: Option<(EndTransactionMarker, Timestamp)>,
-    ) -> Result<(), LogError> {
+    ) -> Option<AbortedTransaction> {
         let Some((ended, _)) = marker else {
             let known = self.producers.get(header.producer_id);
             let opens = header.producer_id.is_some()
@@ -89,7 +116,7 @@ impl PartitionLog {
                 let (id, epoch) = (header.producer_id, header.producer_epoch);
                 self.transactions.opened(id, epoch);
             }
-            return Ok(());
+            return None;
         };
         let open = self.producers.get(header.producer_id);
         let first = open.and_then(|entry| entry.transaction_start);
@@ -99,10 +126,7 @@ impl PartitionLog {
             self.ended.note(header.last_offset(), first);
         }
         let still_open = self.producers.first_open_transaction();
-        if let Some(aborted) = AbortedTransaction::ended_by(header, &ended, first, still_open) {
-            txn_index::add(&self.disk, &self.active.segment.files, aborted)?;
-        }
-        Ok(())
+        AbortedTransaction::ended_by(header, &ended, first, still_open)
     }
 
     /// First offset of the oldest transaction that is open, or whose marker is not below `high_watermark`: till then

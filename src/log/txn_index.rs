@@ -203,29 +203,56 @@ pub(super) fn read_all(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
     }
 }
 
+/// A segment's file, open for new entries. It is opened before the markers are written, since there may be no descriptor
+/// left later.
+pub(super) struct Adding {
+    file: File,
+    end: End,
+}
+
+impl Adding {
+    /// Opens the file, or creates it.
+    pub(super) fn open(disk: &Disk, files: &SegmentFiles) -> io::Result<Self> {
+        let path = files.path(SegmentFile::TransactionIndex);
+        if let Some(file) = open(&path)? {
+            let end = End::of(&file)?;
+            if end.count > 0 {
+                return Ok(Self { file, end });
+            }
+        }
+        let file = disk.create(&path)?;
+        if let Some(directory) = path.parent() {
+            disk.sync_directory(directory)?;
+        }
+        let end = End::default();
+        Ok(Self { file, end })
+    }
+
+    /// Appends an entry and syncs it, unless it is already there.
+    pub(super) fn add(
+        &mut self,
+        disk: &Disk,
+        files: &SegmentFiles,
+        entry: AbortedTransaction,
+    ) -> io::Result<()> {
+        if self.end.last.is_some_and(|last| last >= entry.last) {
+            return Ok(());
+        }
+        let position = self.end.count * ENTRY_SIZE as u64;
+        disk.write_at(&self.file, &entry.encode(), position)?;
+        disk.sync(&self.file)?;
+        self.end = End {
+            count: self.end.count + 1,
+            last: Some(entry.last),
+        };
+        files.note_aborted();
+        Ok(())
+    }
+}
+
 /// Appends an entry and syncs it, unless it is already there.
 pub(super) fn add(disk: &Disk, files: &SegmentFiles, entry: AbortedTransaction) -> io::Result<()> {
-    let path = files.path(SegmentFile::TransactionIndex);
-    let known = match open(&path)? {
-        Some(file) => End::of(&file)?,
-        None => End::default(),
-    };
-    if known.last.is_some_and(|last| last >= entry.last) {
-        return Ok(());
-    }
-    let file = match known.count {
-        0 => disk.create(&path)?,
-        _ => disk.open(&path)?,
-    };
-    disk.write_at(&file, &entry.encode(), known.count * ENTRY_SIZE as u64)?;
-    disk.sync(&file)?;
-    if known.count == 0
-        && let Some(directory) = path.parent()
-    {
-        disk.sync_directory(directory)?;
-    }
-    files.note_aborted();
-    Ok(())
+    Adding::open(disk, files)?.add(disk, files, entry)
 }
 
 /// The end of the good entries of a file: their number, and the marker of the last one.
