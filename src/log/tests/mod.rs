@@ -15,4 +15,5 @@ mod preparing;
 mod reading;
 mod recompressing;
 mod recovery;
+mod transactions;
 mod verifying;
