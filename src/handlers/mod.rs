@@ -105,6 +105,8 @@ mod streamed;
 mod sync_group;
 mod text;
 mod topic_ids;
+#[cfg(test)]
+mod transaction_tests;
 mod transactional_id_pattern;
 mod unregister_broker;
 mod update_features;
