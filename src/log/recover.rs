@@ -116,6 +116,15 @@ impl Contents<'_> {
     }
 }
 
+/// The state of producers at the log end.
+struct Producers {
+    table: ProducerTable,
+    /// What markers have ended that may not be committed.
+    ended: EndedTransactions,
+    /// Snapshots that were written on the way.
+    written: Vec<Offset>,
+}
+
 /// The result of the passes.
 struct Settled {
     topic_partition: TopicPartition,
@@ -127,6 +136,7 @@ struct Settled {
     log_end: Offset,
     recovered: RecoveredEpochs,
     producers: ProducerTable,
+    ended: EndedTransactions,
     snapshots: BTreeSet<Offset>,
     /// Snapshots that were written on the way.
     written: Vec<Offset>,
@@ -235,7 +245,11 @@ impl Recovery {
 
         // 8.
         segments.push(active.segment.clone());
-        let (producers, written) = self.producers(&segments, &mut snapshots, log_end)?;
+        let Producers {
+            table: producers,
+            ended,
+            written,
+        } = self.producers(&segments, &mut snapshots, log_end)?;
         segments.pop();
 
         let is_as_found = !is_new
@@ -258,6 +272,7 @@ impl Recovery {
             log_end,
             recovered,
             producers,
+            ended,
             snapshots,
             written,
             jitter,
@@ -311,7 +326,7 @@ impl Recovery {
             all_epochs: recovered.all,
             epochs_file: recovered.file,
             producers: settled.producers,
-            ended: EndedTransactions::default(),
+            ended: settled.ended,
             transactions: Arc::new(transactions),
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
@@ -400,16 +415,20 @@ impl Recovery {
         }
     }
 
-    /// Pass 8: the state of producers at the log end, and the snapshots that were written for it.
+    /// Pass 8: the state of producers at the log end.
     fn producers(
         &self,
         segments: &[Segment],
         snapshots: &mut BTreeSet<Offset>,
         log_end: Offset,
-    ) -> Result<(ProducerTable, Vec<Offset>), LogError> {
+    ) -> Result<Producers, LogError> {
         if self.options.clean_shutdown && snapshots.is_empty() {
             // written by a broker without producer state: scanning everything would find nothing
-            return Ok((ProducerTable::empty_at(log_end), Vec::new()));
+            return Ok(Producers {
+                table: ProducerTable::empty_at(log_end),
+                ended: EndedTransactions::default(),
+                written: Vec::new(),
+            });
         }
         let mut loader = ProducerLoader {
             disk: &self.options.disk,
@@ -417,12 +436,18 @@ impl Recovery {
             segments,
             snapshots,
             written: Vec::new(),
+            high_watermark: self.options.high_watermark,
+            ended: EndedTransactions::default(),
             now: self.options.now,
             expiration_ms: self.options.producer_expiration.ms(),
             index_interval: index_interval(&self.options.config),
         };
-        let producers = loader.load(log_end)?;
-        Ok((producers, loader.written))
+        let table = loader.load(log_end)?;
+        Ok(Producers {
+            table,
+            ended: loader.ended,
+            written: loader.written,
+        })
     }
 
     fn remove_snapshots(&self, offsets: BTreeSet<Offset>) -> Result<(), LogError> {

@@ -6,7 +6,7 @@ use crate::base::Offset;
 
 use super::active::{ActiveSegment, index_interval};
 use super::partition_log::{LogError, PartitionLog};
-use super::producer::{ProducerLoader, UnsyncedSnapshot};
+use super::producer::{EndedTransactions, ProducerLoader, UnsyncedSnapshot};
 use super::segment::{Segment, SegmentFiles};
 use super::{offset_index, rebuild, time_index, txn_index};
 
@@ -183,6 +183,9 @@ impl PartitionLog {
             segments: &segments,
             snapshots: &mut self.snapshots,
             written: Vec::new(),
+            // What the markers have ended is known already.
+            high_watermark: self.log_end,
+            ended: EndedTransactions::default(),
             now: self.latest_time,
             expiration_ms: self.producer_expiration.ms(),
             index_interval: index_interval(&self.config),

@@ -13,6 +13,7 @@ use crate::log::store::marker_in;
 use crate::log::txn_index::{self, AbortedTransaction};
 use crate::log::validate::MOST_DECOMPRESSED;
 
+use super::ended::EndedTransactions;
 use super::history;
 use super::snapshot;
 use super::state::ProducerTable;
@@ -27,6 +28,10 @@ pub(crate) struct ProducerLoader<'a> {
     pub(crate) snapshots: &'a mut BTreeSet<Offset>,
     /// Snapshots that were written here and have to be synced.
     pub(crate) written: Vec<Offset>,
+    /// Markers from here on may not be committed.
+    pub(crate) high_watermark: Offset,
+    /// What these markers have ended.
+    pub(crate) ended: EndedTransactions,
     pub(crate) now: Timestamp,
     pub(crate) expiration_ms: i64,
     /// The topic's `index.interval.bytes`.
@@ -42,7 +47,7 @@ impl ProducerLoader<'_> {
     pub(crate) fn load(&mut self, log_end: Offset) -> Result<ProducerTable, LogError> {
         let first_base = self.segments.first().map_or(log_end, Segment::base);
         let mut table = self
-            .newest_snapshot(log_end)?
+            .newest_snapshot(self.latest_start(first_base, log_end))?
             .unwrap_or_else(|| ProducerTable::empty_at(first_base));
         table.expire(self.now, self.expiration_ms);
         history::restore(&mut table, self.segments, self.index_interval)?;
@@ -56,11 +61,25 @@ impl ProducerLoader<'_> {
             if number > first {
                 self.take_snapshot(&table)?;
             }
-            replay(self.disk, segment, table.end(), &mut table)?;
+            self.replay(segment, table.end(), &mut table)?;
         }
         table.advance_end(log_end);
         self.take_snapshot(&table)?;
         Ok(table)
+    }
+
+    /// The highest snapshot to begin with. It is below all markers that may not be committed, if there is such a one: what
+    /// they have ended is only known from the state before them.
+    fn latest_start(&self, first_base: Offset, log_end: Offset) -> Offset {
+        let watermark = self.high_watermark;
+        // Without a checkpoint nothing is known, and nothing is readable.
+        let is_known = Offset::ZERO < watermark && watermark < log_end;
+        let has_snapshot = self.snapshots.range(..=watermark).next().is_some();
+        if is_known && (has_snapshot || first_base == Offset::ZERO) {
+            watermark
+        } else {
+            log_end
+        }
     }
 
     fn newest_snapshot(&mut self, log_end: Offset) -> Result<Option<ProducerTable>, LogError> {
@@ -91,46 +110,52 @@ impl ProducerLoader<'_> {
     }
 }
 
-/// Applies the batches of a segment from `from` on, and makes sure that its index has the transactions that
-/// they abort.
-fn replay(
-    disk: &Disk,
-    segment: &Segment,
-    from: Offset,
-    table: &mut ProducerTable,
-) -> Result<(), LogError> {
-    let log = segment.files.log()?;
-    let mut walk = HeaderWalk::new(&log, segment.walk_start(from), segment.length);
-    let mut expected = segment.base()..segment.end;
-    while let Some(located) = walk.next_behind_damage(&expected)? {
-        expected.start = located.header.next_offset();
-        if located.header.last_offset() < from {
-            continue;
-        }
-        let is_marker =
-            located.header.attributes.is_control() && located.header.producer_id.is_some();
-        let marker = if is_marker {
-            read_marker(&log, &located).unwrap_or_else(|error| {
-                // the marker is lost, and the scrub reports it
-                tracing::warn!(log = %segment.files.path(SegmentFile::Log).display(), position = located.position, %error, "ignoring a transaction marker that cannot be read");
+impl ProducerLoader<'_> {
+    /// Applies the batches of a segment from `from` on, and makes sure that its index has the transactions that
+    /// they abort.
+    fn replay(
+        &mut self,
+        segment: &Segment,
+        from: Offset,
+        table: &mut ProducerTable,
+    ) -> Result<(), LogError> {
+        let log = segment.files.log()?;
+        let mut walk = HeaderWalk::new(&log, segment.walk_start(from), segment.length);
+        let mut expected = segment.base()..segment.end;
+        while let Some(located) = walk.next_behind_damage(&expected)? {
+            expected.start = located.header.next_offset();
+            if located.header.last_offset() < from {
+                continue;
+            }
+            let header = &located.header;
+            let is_marker = header.attributes.is_control() && header.producer_id.is_some();
+            let marker = if is_marker {
+                read_marker(&log, &located).unwrap_or_else(|error| {
+                    // the marker is lost, and the scrub reports it
+                    tracing::warn!(log = %segment.files.path(SegmentFile::Log).display(), position = located.position, %error, "ignoring a transaction marker that cannot be read");
+                    None
+                })
+            } else {
                 None
-            })
-        } else {
-            None
-        };
-        let header = &located.header;
-        let open = table.get(header.producer_id);
-        let first = open.and_then(|entry| entry.transaction_start);
-        table.replay(header, marker);
-        let aborted = marker.and_then(|(marker, _)| {
+            };
+            let open = table.get(header.producer_id);
+            let first = open.and_then(|entry| entry.transaction_start);
+            table.replay(header, marker);
+            let (Some((marker, _)), Some(first)) = (marker, first) else {
+                continue;
+            };
+            if header.last_offset() >= self.high_watermark {
+                self.ended.note(header.last_offset(), first);
+            }
             let still_open = table.first_open_transaction();
-            AbortedTransaction::ended_by(header, &marker, first, still_open)
-        });
-        if let Some(aborted) = aborted {
-            txn_index::add(disk, &segment.files, aborted)?;
+            if let Some(aborted) =
+                AbortedTransaction::ended_by(header, &marker, Some(first), still_open)
+            {
+                txn_index::add(self.disk, &segment.files, aborted)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read_marker(

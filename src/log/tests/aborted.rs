@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::log::producer::state::touched;
-use crate::log::testing::{TestLog, batch_of, config, file_names};
+use crate::log::testing::{
+    Checkpointed, TestLog, batch_of, config, file_names, open_as, quick_disk,
+};
 use crate::log::{AbortedTransaction, AppendOrigin};
 use crate::record::BatchOptions;
 use crate::record::control::{ControlPlace, EndTransactionMarker};
@@ -256,4 +258,41 @@ fn a_transaction_is_not_stable_before_its_marker_is_committed() {
     end(&mut test, 2, false);
     assert_eq!(first(&test, 5), Some(Offset(3)));
     assert_eq!(first(&test, 6), None);
+}
+
+/// The watermark of a checkpoint may be below markers, also where a snapshot is above them.
+#[test]
+fn a_transaction_whose_marker_is_not_committed_is_unstable_after_a_restart_as_well() {
+    for clean_shutdown in [true, false] {
+        let mut test = TestLog::new(config());
+        data(&mut test, 1, 0);
+        data(&mut test, 2, 0);
+        end(&mut test, 1, true);
+        end(&mut test, 2, false);
+        let TestLog {
+            directory,
+            config,
+            log,
+            now,
+            ..
+        } = test;
+        log.close().unwrap();
+        for watermark in 1..=6 {
+            let checkpointed = Checkpointed {
+                clean_shutdown,
+                recovery_point: Offset(6),
+                log_start: Offset(0),
+                high_watermark: Offset(watermark),
+            };
+            let opened = open_as(directory.path(), &config, checkpointed, now, &quick_disk());
+            let log = opened.unwrap().0;
+            let first = match watermark {
+                6 => None,
+                5 => Some(Offset(2)),
+                _ => Some(Offset(0)),
+            };
+            assert_eq!(log.first_unstable(Offset(watermark)), first, "{watermark}");
+            log.close().unwrap();
+        }
+    }
 }
