@@ -124,9 +124,18 @@ impl Registry {
         self.held_with(more) > self.settings.members_max_bytes
     }
 
+    /// Refuses offsets of a transaction for which there is no memory at present. They may use half of it, so that
+    /// transactions which do not end leave members their place.
+    pub(super) fn allow_pending(&self, group: &str, more: usize) -> Result<(), ErrorCode> {
+        if self.held_with(more) > self.settings.members_max_bytes / 2 {
+            return Err(self.refuse(group, more));
+        }
+        Ok(())
+    }
+
     const fn held_with(&self, more: usize) -> usize {
         let held = self.bounds.held_elsewhere.saturating_add(more);
-        held.saturating_add(self.groups.held())
+        held.saturating_add(self.held())
     }
 
     /// Whether this many more bytes would exceed the share of one address, when that counts.
@@ -143,7 +152,7 @@ impl Registry {
     fn refuse(&self, group: &str, more: usize) -> ErrorCode {
         limited!(
             warn,
-            "members of groups have reached their memory limit (zurau.group.members.max.bytes): refused until some have left",
+            "members of groups and offsets of open transactions have reached their memory limit (zurau.group.members.max.bytes): refused until some have left",
             group,
             more,
             limit = self.settings.members_max_bytes

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Ask, ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
+use crate::base::{Ask, ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition, Transaction};
 
 /// A protocol that a member supports, with its metadata for the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,11 +235,25 @@ pub struct OffsetToCommit {
     pub metadata: Option<Arc<str>>,
 }
 
-/// The answer to [`CommitOffsets`].
+/// TxnOffsetCommit: the offsets count when the transaction is committed. Nobody needs to be a member for it: what is
+/// given of member, instance and generation is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitInTransaction {
+    /// The producer and its epoch.
+    pub transaction: Transaction,
+    /// The offsets, and who commits them. There is no retention.
+    pub commit: CommitOffsets,
+}
+
+impl Ask for CommitInTransaction {
+    type Reply = CommitOffsetsReply;
+}
+
+/// The answer to [`CommitOffsets`] and [`CommitInTransaction`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitOffsetsReply {
     /// The result for each offset, in the order of the request. A group that does not exist is GROUP_ID_NOT_FOUND
-    /// here; versions below 9 send ILLEGAL_GENERATION.
+    /// here; old versions send ILLEGAL_GENERATION.
     pub partitions: Vec<(TopicPartition, ErrorCode)>,
 }
 

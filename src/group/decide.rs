@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::asks::{
-    CommitOffsets, DeleteGroup, DeleteOffsets, ExpireOffsets, Heartbeat, Join, Leave, Sync,
+    CommitInTransaction, CommitOffsets, DeleteGroup, DeleteOffsets, ExpireOffsets, Heartbeat, Join,
+    Leave, Sync,
 };
 use super::registry::{Outcome, Registry, Turn};
 use crate::base::{Ask, Timestamp, Token};
@@ -100,6 +101,19 @@ impl GroupAsk for CommitOffsets {
 
     fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
         let reply = registry.commit_offsets(self, turn);
+        turn.reply(token, reply);
+    }
+}
+
+impl GroupAsk for CommitInTransaction {
+    const NAME: &'static str = "TxnOffsetCommit";
+
+    fn group(&self) -> Arc<str> {
+        Arc::clone(&self.commit.group)
+    }
+
+    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
+        let reply = registry.commit_in_transaction(self, turn);
         turn.reply(token, reply);
     }
 }

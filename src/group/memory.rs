@@ -3,7 +3,8 @@
 //! Anyone who can connect to the broker may join groups, and the metadata of a member is kept as long as the member.
 //! So the memory is counted: every member with its names, metadata and assignment, every member id that was given
 //! out, and every group that has a member or is completely empty. Groups without members that have offsets are not
-//! counted; their number is that of the committed groups.
+//! counted; their number is that of the committed groups. Offsets of open transactions are counted
+//! (`offsets/pending.rs`).
 //!
 //! A join or an assignment that would exceed `zurau.group.members.max.bytes`, in all partitions together, is refused
 //! (`admission.rs`). Before a join is refused, groups that are empty and have no offsets are removed. Otherwise these

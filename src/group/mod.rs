@@ -28,7 +28,7 @@
 //!
 //! # Hard and soft
 //!
-//! Hard state is in the log: committed offsets, and of each group the last written generation, with members,
+//! Hard state is in the log: committed offsets, those of open transactions (`offsets/pending.rs`), and of each group the last written generation, with members,
 //! protocol, leader and assignments, or without members. Only replay changes it. Soft state may be lost in a restart:
 //! joining clients, waiting requests, the generation whose assignment is not written yet. After a restart clients
 //! find their group stable in its last written generation, or get UNKNOWN_MEMBER_ID and join again.
@@ -43,6 +43,9 @@
 //! fit beside that of the other members (`GROUP_MAX_SIZE_REACHED`), or when this member alone would take more than
 //! half of the memory for members (`MESSAGE_TOO_LARGE`). Clients report these errors and give up. When memory is
 //! short only at present, clients are told to try again (`COORDINATOR_NOT_AVAILABLE`).
+//!
+//! Offsets of open transactions are counted with the members, and may use half of the limit: there is no other bound on
+//! the number of transactions, or on how long they take.
 //!
 //! # States of a classic group
 //!
@@ -90,13 +93,12 @@ mod replay;
 mod subscription;
 #[cfg(test)]
 mod tests;
-mod undecided;
 mod unserved;
 
 pub use asks::{
-    CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets, DeleteOffsetsReply,
-    DeletedTopic, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply,
-    Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
+    CommitInTransaction, CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets,
+    DeleteOffsetsReply, DeletedTopic, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember,
+    Leave, LeaveReply, Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
 pub use decide::GroupAsk;

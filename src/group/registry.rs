@@ -9,10 +9,9 @@ use super::asks::{DeletedTopic, Heartbeat, Join, JoinReply, Leave, LeaveReply, S
 use super::classic::{Group, Provisional};
 use super::listing::LastListing;
 use super::memory::Groups;
-use super::offsets::{Offsets, Sweep};
-use super::undecided::Undecided;
+use super::offsets::{Offsets, PendingOffsets, Sweep};
 use super::unserved::{UnservedGroup, UnservedGroups};
-use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token};
+use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token, Transaction};
 use crate::schema::MAX_STRING;
 
 /// What the machine decides.
@@ -125,6 +124,11 @@ impl<'a> Turn<'a> {
         self.outcome.records.push(record);
     }
 
+    /// Writes the records under this transaction: they hold when it is committed.
+    pub(crate) const fn write_under(&mut self, transaction: Transaction) {
+        self.outcome.transaction = Some(transaction);
+    }
+
     /// Writes the record of a change that a group has made before.
     pub(crate) fn write_for(&mut self, group: &Arc<str>, record: KeyValue, change: Provisional) {
         self.write(record);
@@ -158,8 +162,8 @@ pub struct Registry {
     pub(super) sweeps: VecDeque<Sweep>,
     /// The changes that groups have made before the records of the last decision.
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
-    /// Records of transactions that have not ended.
-    pub(super) undecided: Undecided,
+    /// Offsets of transactions that have not ended.
+    pub(super) pending: PendingOffsets,
     /// Whether the log is still being read. During that time a record defines a group; afterwards it confirms the
     /// group's decision.
     pub(super) is_loading: bool,
@@ -177,7 +181,7 @@ impl Registry {
             last_listing: LastListing::default(),
             sweeps: VecDeque::new(),
             provisional: None,
-            undecided: Undecided::default(),
+            pending: PendingOffsets::default(),
             is_loading: true,
         }
     }
@@ -187,9 +191,9 @@ impl Registry {
         self.bounds = bounds;
     }
 
-    /// The memory of the members of all groups, in bytes.
+    /// The memory of the members of all groups, and of the offsets of open transactions, in bytes.
     pub const fn held(&self) -> usize {
-        self.groups.held()
+        self.groups.held() + self.pending.held()
     }
 
     /// The log has been read. The sessions of restored members begin now.

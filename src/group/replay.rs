@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::classic::Group;
+use super::offsets::Decided;
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
 use super::unserved::{UnservedKey, UnservedType};
-use crate::base::{Replayed, Timestamp, TopicPartition, TransactionEnd, limited};
+use crate::base::{Replayed, Timestamp, TopicPartition, TransactionEnd};
 use crate::schema::DecodeError;
 
 /// Why a record could not be replayed.
@@ -26,46 +27,23 @@ pub enum ReplayError {
 }
 
 impl Registry {
-    /// Applies a record; one of an open transaction counts when that is committed. A record that cannot be read
+    /// Applies a record; an offset of an open transaction counts when that is committed. A record that cannot be read
     /// changes nothing. For a record of a group of another type, only its key is kept.
     ///
     /// # Errors
     /// When the record cannot be read.
     pub fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), ReplayError> {
         self.provisional = None;
-        if let Some(producer) = record.producer {
-            self.undecided.hold(producer, record);
-            Ok(())
-        } else {
-            self.undecided.note(record);
-            self.apply(record.key, record.value, now)
-        }
-    }
-
-    /// Applies the records of a transaction, if it is committed and there is nothing newer.
-    pub fn transaction_ended(&mut self, end: &TransactionEnd, now: Timestamp) {
-        for held in self.undecided.end(end) {
-            if let Err(error) = self.apply(&held.key, held.value.as_deref(), now) {
-                limited!(
-                    warn,
-                    "record of a transaction on an internal topic cannot be read: skipped",
-                    offset = %held.place,
-                    %error
-                );
-            }
-        }
-    }
-
-    pub(super) fn apply(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), ReplayError> {
-        match (records::decode_key(key)?, value) {
+        match (records::decode_key(record.key)?, record.value) {
             (Key::Offset { group, at }, Some(value)) => {
-                let committed = records::decode_offset(value)?;
-                self.offsets.insert(Arc::clone(&group), at, committed);
+                let offset = records::decode_offset(value)?;
+                if let Some(producer) = record.producer {
+                    self.pending
+                        .hold(producer, record.place, &group, at, offset);
+                } else {
+                    self.pending.overtake(&group, &at, record.place);
+                    self.offsets.insert(Arc::clone(&group), at, offset);
+                }
                 self.group_of_offsets(&group, now);
             }
             (Key::Offset { group, at }, None) => self.replay_offset_gone(&group, &at),
@@ -76,7 +54,7 @@ impl Registry {
             (Key::Group { group }, None) => {
                 self.groups.remove(&group);
                 // A classic group can end and leave its offsets to a group of another type.
-                if self.offsets.has_any(&group) {
+                if self.has_offsets(&group) {
                     self.group_of_offsets(&group, now);
                 }
             }
@@ -90,7 +68,7 @@ impl Registry {
             ) => {
                 let key = UnservedKey {
                     key_type,
-                    bytes: key,
+                    bytes: record.key,
                     is_there: value.is_some(),
                 };
                 self.replay_unserved(kind, &group, &key, now);
@@ -98,6 +76,21 @@ impl Registry {
             (Key::Other(_), _) => {}
         }
         Ok(())
+    }
+
+    /// Applies the offsets of a transaction, if it is committed and there is nothing newer.
+    pub fn transaction_ended(&mut self, end: &TransactionEnd) {
+        for Decided {
+            group,
+            at,
+            committed,
+        } in self.pending.end(end)
+        {
+            if let Some(committed) = committed {
+                self.offsets.insert(Arc::clone(&group), at, committed);
+            }
+            self.end_with_offsets(&group);
+        }
     }
 
     /// A group that exists only through its offsets gets its type from a record, and vice versa: a group whose
@@ -111,7 +104,7 @@ impl Registry {
     ) {
         self.unserved.note(kind, group, key);
         if self.unserved.get(group).is_none() {
-            if self.offsets.has_any(group) {
+            if self.has_offsets(group) {
                 self.group_of_offsets(group, now);
             }
         } else if self.groups.get(group).is_some_and(is_only_offsets) {
@@ -129,7 +122,7 @@ impl Registry {
 
     /// The group has its first offsets, or has none any more.
     fn note_offsets(&mut self, id: &str) {
-        let has_offsets = self.offsets.has_any(id);
+        let has_offsets = self.has_offsets(id);
         let group = self.groups.get(id);
         if group.is_some_and(|group| group.has_offsets != has_offsets) {
             self.groups
@@ -140,10 +133,20 @@ impl Registry {
     /// A group that exists only through its offsets ends with the last of them.
     fn replay_offset_gone(&mut self, group: &Arc<str>, at: &TopicPartition) {
         self.offsets.remove(group, at);
-        if !self.offsets.has_any(group) && self.groups.get(group).is_some_and(is_only_offsets) {
+        self.pending.remove(group, at);
+        self.end_with_offsets(group);
+    }
+
+    fn end_with_offsets(&mut self, group: &Arc<str>) {
+        if !self.has_offsets(group) && self.groups.get(group).is_some_and(is_only_offsets) {
             self.groups.remove(group);
         }
         self.note_offsets(group);
+    }
+
+    /// Whether the group has offsets, committed or pending.
+    fn has_offsets(&self, group: &str) -> bool {
+        self.offsets.has_any(group) || self.pending.has_any(group)
     }
 
     fn replay_generation(&mut self, id: Arc<str>, generation: Generation) {
@@ -157,7 +160,7 @@ impl Registry {
         };
         if let Some(generation) = unexpected {
             let mut group = Group::restored(Arc::clone(&id), generation);
-            group.has_offsets = self.offsets.has_any(&id);
+            group.has_offsets = self.has_offsets(&id);
             self.groups.insert(group);
         }
     }

@@ -10,6 +10,7 @@
 //! | heartbeat, sync, leave | `UNKNOWN_MEMBER_ID` | the same | the same |
 //! | commit from outside | accepted | `UNKNOWN_MEMBER_ID` | `GROUP_ID_NOT_FOUND` |
 //! | commit of a member | `UNKNOWN_MEMBER_ID` | the same | `GROUP_ID_NOT_FOUND` |
+//! | commit in a transaction, from outside | accepted | accepted | `GROUP_ID_NOT_FOUND` |
 //! | delete offsets | done | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //! | delete the group | done, all of its records | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //!
@@ -96,6 +97,17 @@ impl UnservedGroup {
         if self.kind == UnservedType::Share {
             Err(ErrorCode::GROUP_ID_NOT_FOUND)
         } else if by_member || self.has_members() {
+            Err(ErrorCode::UNKNOWN_MEMBER_ID)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The same in a transaction, where nobody needs to be a member.
+    pub(crate) fn allow_commit_in_transaction(&self, by_member: bool) -> Result<(), ErrorCode> {
+        if self.kind == UnservedType::Share {
+            Err(ErrorCode::GROUP_ID_NOT_FOUND)
+        } else if by_member {
             Err(ErrorCode::UNKNOWN_MEMBER_ID)
         } else {
             Ok(())

@@ -1,9 +1,9 @@
 //! OffsetFetch: the committed offsets of a group, from version 8 on of several groups. Old versions name topics, new
 //! ones identify them by id.
 //!
-//! A request for stable offsets makes no difference: the coordinator answers when all its earlier decisions are
-//! durable, and transactions cannot commit offsets yet. Member ids and epochs (version 9) belong to group types that
-//! are not served.
+//! A request for stable offsets (version 7, KIP-447) gets an error for the partitions whose offsets an open transaction
+//! may change. Otherwise every answer is stable: the coordinator answers when all its earlier decisions are durable.
+//! Member ids and epochs (version 9) belong to group types that are not served.
 //!
 //! A group may be named many times, and may have very many offsets: it is looked up once, and [`rows`] produces the
 //! rows of the answer when the socket takes them.
@@ -55,6 +55,7 @@ impl Handler for OffsetFetch {
             return Reply::close("a null where the version has none");
         }
         let (version, image) = (call.version, call.broker.cluster.image());
+        let requires_stable = request.require_stable;
         let (wanted, order) = distinct(wanted(request, version));
         let topics = Topics {
             image,
@@ -72,7 +73,7 @@ impl Handler for OffsetFetch {
             let names: Arc<[_]> = groups.iter().cloned().collect();
             let asked: Arc<[_]> = asked.into();
             let look = move |registry: &Registry, place: usize| {
-                registry.fetch_offsets(&names[place], asked[place].as_deref())
+                registry.fetch_offsets(&names[place], asked[place].as_deref(), requires_stable)
             };
             call.broker.groups.read_all(&groups, look).await.into_iter()
         };
@@ -254,7 +255,11 @@ impl Partition {
             epoch: offset.leader_epoch,
             offset: offset.offset,
             metadata: offset.metadata,
-            code: ErrorCode::NONE,
+            code: if offset.is_unstable {
+                ErrorCode::UNSTABLE_OFFSET_COMMIT
+            } else {
+                ErrorCode::NONE
+            },
         }
     }
 

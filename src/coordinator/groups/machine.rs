@@ -60,8 +60,8 @@ impl Machine for Registry {
         Self::replay(self, record, now)
     }
 
-    fn transaction_ended(&mut self, end: &TransactionEnd, now: Timestamp) {
-        Self::transaction_ended(self, end, now);
+    fn transaction_ended(&mut self, end: &TransactionEnd, _now: Timestamp) {
+        Self::transaction_ended(self, end);
     }
 
     fn loaded(&mut self, now: Timestamp) -> Outcome {

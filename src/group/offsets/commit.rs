@@ -1,9 +1,10 @@
-//! OffsetCommit.
+//! OffsetCommit and TxnOffsetCommit.
 
 use std::sync::Arc;
 
+use super::pending;
 use crate::base::{ErrorCode, TopicPartition};
-use crate::group::asks::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
+use crate::group::asks::{CommitInTransaction, CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::group::classic::{Group, StateName};
 use crate::group::records::{CommittedOffset, offset_record};
 use crate::group::registry::{Registry, Turn};
@@ -16,10 +17,7 @@ impl Registry {
         turn: &mut Turn<'_>,
     ) -> CommitOffsetsReply {
         if let Err(error) = self.validate_commit(&commit) {
-            let refused = commit.offsets.into_iter().map(|offset| (offset.at, error));
-            return CommitOffsetsReply {
-                partitions: refused.collect(),
-            };
+            return refused(commit, error);
         }
         if let Some(group) = self.groups.get(&commit.group)
             && matches!(
@@ -29,11 +27,47 @@ impl Registry {
         {
             group.renew_session(&commit.member, turn);
         }
-        let mut partitions = Vec::with_capacity(commit.offsets.len());
-        for offset in commit.offsets {
-            partitions.push(commit_one(&commit.group, commit.retention_ms, offset, turn));
+        commit_all(commit, turn)
+    }
+
+    pub(crate) fn commit_in_transaction(
+        &self,
+        ask: CommitInTransaction,
+        turn: &mut Turn<'_>,
+    ) -> CommitOffsetsReply {
+        let CommitInTransaction {
+            transaction,
+            commit,
+        } = ask;
+        let allowed = self.validate_commit_in_transaction(&commit).and_then(|()| {
+            let more = pending::cost_of(&commit.group, &commit.offsets);
+            self.allow_pending(&commit.group, more)
+        });
+        if let Err(error) = allowed {
+            return refused(commit, error);
         }
-        CommitOffsetsReply { partitions }
+        turn.write_under(transaction);
+        commit_all(commit, turn)
+    }
+
+    /// Who may commit in a transaction (KIP-447): a member of the generation, in any state of the group, and everybody
+    /// who says nothing of a member and a generation. The producer's epoch fences the others.
+    fn validate_commit_in_transaction(&self, commit: &CommitOffsets) -> Result<(), ErrorCode> {
+        if commit.group.is_empty() || commit.group.len() > MAX_STRING {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let Some(group) = self.groups.get(&commit.group) else {
+            return match self.unserved(&commit.group) {
+                Some(unserved) => unserved.allow_commit_in_transaction(is_by_member(commit)),
+                None if commit.generation >= 0 => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+                None => Ok(()),
+            };
+        };
+        let is_outside = commit.generation < 0 && group.state() == StateName::Empty;
+        if is_outside || !is_by_member(commit) {
+            return Ok(());
+        }
+        validate_member(group, commit)
     }
 
     /// Who may commit: a member of the generation, unless an assignment is being made (its partitions could belong to
@@ -64,10 +98,28 @@ impl Registry {
     }
 }
 
+/// Whether the client says that it is a member.
+fn is_by_member(commit: &CommitOffsets) -> bool {
+    commit.generation >= 0 || !commit.member.is_empty() || commit.instance.is_some()
+}
+
+fn refused(commit: CommitOffsets, error: ErrorCode) -> CommitOffsetsReply {
+    let refused = commit.offsets.into_iter().map(|offset| (offset.at, error));
+    CommitOffsetsReply {
+        partitions: refused.collect(),
+    }
+}
+
+fn commit_all(commit: CommitOffsets, turn: &mut Turn<'_>) -> CommitOffsetsReply {
+    let mut partitions = Vec::with_capacity(commit.offsets.len());
+    for offset in commit.offsets {
+        partitions.push(commit_one(&commit.group, commit.retention_ms, offset, turn));
+    }
+    CommitOffsetsReply { partitions }
+}
+
 fn validate_member(group: &Group, commit: &CommitOffsets) -> Result<(), ErrorCode> {
-    let is_member =
-        commit.generation >= 0 || !commit.member.is_empty() || commit.instance.is_some();
-    if !is_member {
+    if !is_by_member(commit) {
         return Err(ErrorCode::UNKNOWN_MEMBER_ID);
     }
     group.validate(&commit.member, commit.instance.as_ref())?;

@@ -29,7 +29,9 @@ impl Registry {
             if group.is_some_and(|group| group.is_subscribed_to(&at.topic)) {
                 return (at, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
             }
-            if committed.is_some_and(|offsets| offsets.contains_key(&at)) {
+            if committed.is_some_and(|offsets| offsets.contains_key(&at))
+                || self.pending.has(&delete.group, &at)
+            {
                 turn.write(offset_tombstone(&delete.group, &at));
             }
             (at, ErrorCode::NONE)
@@ -81,13 +83,15 @@ impl Registry {
     }
 
     fn delete_all_offsets(&self, group: &str, turn: &mut Turn<'_>) {
-        for at in self
-            .offsets
-            .of_group(group)
-            .into_iter()
-            .flat_map(GroupOffsets::keys)
-        {
+        let committed = self.offsets.of_group(group);
+        for at in committed.into_iter().flat_map(GroupOffsets::keys) {
             turn.write(offset_tombstone(group, at));
+        }
+        // They would come back with the end of their transactions.
+        for (at, _) in self.pending.of_group(group) {
+            if committed.is_none_or(|offsets| !offsets.contains_key(at)) {
+                turn.write(offset_tombstone(group, at));
+            }
         }
     }
 }

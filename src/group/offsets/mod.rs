@@ -2,12 +2,14 @@
 
 mod commit;
 mod delete;
+mod pending;
 mod sweep;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+pub(crate) use pending::{Decided, PendingOffsets};
 pub(crate) use sweep::Sweep;
 
 use super::records::CommittedOffset;
@@ -67,38 +69,44 @@ pub struct FetchedOffset {
     pub leader_epoch: LeaderEpoch,
     /// The committed metadata.
     pub metadata: Arc<str>,
+    /// Whether an open transaction may change it. Then nothing else is told.
+    pub is_unstable: bool,
 }
 
 impl Registry {
     /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order. Without
     /// `partitions`, all offsets of the group. An offset that was committed for another topic id counts as none.
     ///
-    /// Every offset here is committed. Offsets of transactions that Kafka has left open (`undecided.rs`) are not shown
-    /// before their marker, and a reader that asks for stable offsets does not wait for them yet.
+    /// Every offset here is committed: those of open transactions (`pending.rs`) are not shown before their marker. A
+    /// reader that `requires_stable` offsets is told of which partitions there are such, and none for these.
     pub fn fetch_offsets(
         &self,
         group: &str,
         partitions: Option<&[(TopicPartition, TopicId)]>,
+        requires_stable: bool,
     ) -> Vec<FetchedOffset> {
+        let requires_stable = requires_stable && self.pending.has_any(group);
+        let nothing: Arc<str> = "".into();
         let committed = self.offsets.of_group(group);
         let Some(partitions) = partitions else {
             let all = committed.into_iter().flatten();
-            return all
-                .map(|(at, offset)| found(at, offset.topic_id, offset))
-                .collect();
+            let fetch = |(at, offset): (&TopicPartition, &CommittedOffset)| {
+                if requires_stable && self.pending.has(group, at) {
+                    none(at, offset.topic_id, &nothing, true)
+                } else {
+                    found(at, offset.topic_id, offset)
+                }
+            };
+            return all.map(fetch).collect();
         };
-        let none: Arc<str> = "".into();
         let fetch = |(at, topic_id): &(TopicPartition, TopicId)| {
+            if requires_stable && self.pending.has(group, at) {
+                return none(at, *topic_id, &nothing, true);
+            }
             let offset = committed.and_then(|offsets| offsets.get(at));
             match offset.filter(|offset| is_same_life(offset.topic_id, *topic_id)) {
                 Some(offset) => found(at, *topic_id, offset),
-                None => FetchedOffset {
-                    at: at.clone(),
-                    topic_id: *topic_id,
-                    offset: Offset::NONE,
-                    leader_epoch: LeaderEpoch::NONE,
-                    metadata: Arc::clone(&none),
-                },
+                None => none(at, *topic_id, &nothing, false),
             }
         };
         partitions.iter().map(fetch).collect()
@@ -112,6 +120,23 @@ fn found(at: &TopicPartition, topic_id: TopicId, committed: &CommittedOffset) ->
         offset: committed.offset,
         leader_epoch: committed.leader_epoch,
         metadata: Arc::clone(&committed.metadata),
+        is_unstable: false,
+    }
+}
+
+fn none(
+    at: &TopicPartition,
+    topic_id: TopicId,
+    nothing: &Arc<str>,
+    is_unstable: bool,
+) -> FetchedOffset {
+    FetchedOffset {
+        at: at.clone(),
+        topic_id,
+        offset: Offset::NONE,
+        leader_epoch: LeaderEpoch::NONE,
+        metadata: Arc::clone(nothing),
+        is_unstable,
     }
 }
 

@@ -98,7 +98,8 @@ impl Registry {
             }
             let mut all_expired = true;
             for (at, offset) in self.offsets.of_group(id).into_iter().flatten() {
-                if group.is_subscribed_to(&at.topic) || !is_expired(group, offset, turn) {
+                let is_in_use = group.is_subscribed_to(&at.topic) || self.pending.has(id, at);
+                if is_in_use || !is_expired(group, offset, turn) {
                     all_expired = false;
                 } else if step.is_full() {
                     return Some(Bound::Included(Arc::clone(id)));
@@ -107,7 +108,7 @@ impl Registry {
                     step.tombstones += 1;
                 }
             }
-            if all_expired && group.is_deserted() {
+            if all_expired && group.is_deserted() && !self.pending.has_any(id) {
                 turn.write(group_tombstone(id));
                 step.tombstones += 1;
             }
@@ -122,17 +123,28 @@ impl Registry {
         from: &Bound<Arc<str>>,
         turn: &mut Turn<'_>,
     ) -> Option<Bound<Arc<str>>> {
-        let is_gone = |offset: &(&TopicPartition, &CommittedOffset)| {
+        let is_gone = |at: &TopicPartition, offset: &CommittedOffset| {
             topics
                 .iter()
-                .any(|t| t.name == offset.0.topic && is_same_life(t.id, offset.1.topic_id))
+                .any(|t| t.name == at.topic && is_same_life(t.id, offset.topic_id))
         };
         let mut step = Step::default();
-        for (id, offsets) in self.offsets.from(from) {
+        for id in self.groups_with_offsets(from) {
             if let Some(next) = step.enter(id) {
                 return Some(next);
             }
-            for (at, _) in offsets.iter().filter(is_gone) {
+            let offsets = self.offsets.of_group(id);
+            let committed = offsets.into_iter().flatten();
+            let committed = committed.filter(|(at, offset)| is_gone(at, offset));
+            // A tombstone takes both, so one of a present topic protects the other.
+            let pending = self.pending.of_group(id).filter(|(at, _)| {
+                let committed = offsets.and_then(|offsets| offsets.get(*at));
+                committed.is_none()
+            });
+            let pending = pending.filter_map(|(at, mut offsets)| {
+                offsets.any(|offset| is_gone(at, offset)).then_some(at)
+            });
+            for at in committed.map(|(at, _)| at).chain(pending) {
                 if step.is_full() {
                     return Some(Bound::Included(Arc::clone(id)));
                 }
@@ -141,6 +153,23 @@ impl Registry {
             }
         }
         None
+    }
+}
+
+impl Registry {
+    /// The groups that have committed or pending offsets, from this id on, in the order of their ids.
+    fn groups_with_offsets(&self, from: &Bound<Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
+        let mut committed = self.offsets.from(from).map(|(id, _)| id).peekable();
+        let mut pending = self.pending.groups_from(from).peekable();
+        std::iter::from_fn(move || match (committed.peek(), pending.peek()) {
+            (Some(one), Some(other)) if one == other => {
+                pending.next();
+                committed.next()
+            }
+            (Some(one), Some(other)) if one > other => pending.next(),
+            (Some(_), _) => committed.next(),
+            (None, _) => pending.next(),
+        })
     }
 }
 

@@ -99,7 +99,7 @@ fn only_empty_groups_can_be_deleted_and_their_offsets_go_with_them() {
     let pending = host.answered(token).member;
     assert_eq!(delete(&mut host, GROUP), ErrorCode::NONE);
     assert_eq!(host.state(), StateName::Dead);
-    assert!(host.registry.fetch_offsets(GROUP, None).is_empty());
+    assert!(host.registry.fetch_offsets(GROUP, None, false).is_empty());
     assert!(host.timers.is_empty());
     assert_eq!(
         host.join_error(join_as(&pending)),

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{
-    ErrorCode, KeyValue, LeaderEpoch, Offset, Replayed, SealedReply, TimerChange, Timestamp, Token,
-    TopicId, TopicPartition,
+    ErrorCode, KeyValue, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Replayed, SealedReply,
+    TimerChange, Timestamp, Token, TopicId, TopicPartition, Transaction, TransactionEnd,
 };
-use crate::group::offsets::Offsets;
+use crate::group::offsets::{Offsets, PendingOffsets};
 use crate::group::records::Generation;
 use crate::group::{
-    CommitOffsets, DeletedTopic, ExpireOffsets, GroupAsk, Heartbeat, Join, JoinReply, Leave,
-    LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings, StateName, Sync,
-    SyncReply, TimerKey,
+    CommitInTransaction, CommitOffsets, DeletedTopic, ExpireOffsets, GroupAsk, Heartbeat, Join,
+    JoinReply, Leave, LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings,
+    StateName, Sync, SyncReply, TimerKey,
 };
 
 pub(super) const GROUP: &str = "g";
@@ -26,6 +26,7 @@ pub(super) const REBALANCE_MS: i32 = 60_000;
 pub(super) struct HardState<'a> {
     groups: BTreeMap<&'a str, &'a Generation>,
     offsets: &'a Offsets,
+    pending: &'a PendingOffsets,
 }
 
 pub(super) struct Fixture {
@@ -33,6 +34,10 @@ pub(super) struct Fixture {
     pub(super) settings: Settings,
     pub(super) now: Timestamp,
     pub(super) log: Vec<KeyValue>,
+    /// The producers of records in transactions, by their index in the log.
+    producers: BTreeMap<usize, ProducerId>,
+    /// Markers: the producer, and whether the transaction is committed, by the index of the next record.
+    markers: Vec<(usize, ProducerId, bool)>,
     pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
     /// The tokens of waiting requests.
     pub(super) open: BTreeSet<u64>,
@@ -58,6 +63,8 @@ impl Fixture {
             settings,
             now,
             log: Vec::new(),
+            producers: BTreeMap::new(),
+            markers: Vec::new(),
             timers: BTreeMap::new(),
             open: BTreeSet::new(),
             is_log_full: false,
@@ -86,8 +93,16 @@ impl Fixture {
             return self.refuse(outcome);
         }
         for record in outcome.records {
-            self.registry.replay(&replayed(&record), self.now).unwrap();
+            let index = self.log.len();
+            let under = outcome.transaction.map(|under| (index, under.producer));
+            self.producers.extend(under);
             self.log.push(record);
+            let replayed = Replayed {
+                producer: outcome.transaction.map(|under| under.producer),
+                place: record_place(index),
+                ..replayed(&self.log[index])
+            };
+            self.registry.replay(&replayed, self.now).unwrap();
         }
         self.change_timers(outcome.timers);
         self.check_held();
@@ -194,20 +209,75 @@ impl Fixture {
 
     fn replayed(&self) -> Registry {
         let mut registry = Registry::new(self.settings);
-        for record in &self.log {
-            registry.replay(&replayed(record), self.now).unwrap();
+        let mut markers = self.markers.iter().enumerate().peekable();
+        for index in 0..=self.log.len() {
+            while let Some((place, marker)) = markers.next_if(|(_, marker)| marker.0 == index) {
+                registry.transaction_ended(&marker_at(place, *marker));
+            }
+            if index < self.log.len() {
+                registry.replay(&self.replayed_at(index), self.now).unwrap();
+            }
         }
         registry
+    }
+
+    /// A record of the log. Between two records there is room for markers.
+    fn replayed_at(&self, index: usize) -> Replayed<'_> {
+        Replayed {
+            producer: self.producers.get(&index).copied(),
+            place: record_place(index),
+            ..replayed(&self.log[index])
+        }
+    }
+
+    /// Ends the transaction of a producer.
+    pub(super) fn end(&mut self, producer: i64, is_committed: bool) {
+        let marker = (self.log.len(), ProducerId(producer), is_committed);
+        let end = marker_at(self.markers.len(), marker);
+        self.registry.transaction_ended(&end);
+        self.markers.push(marker);
+        self.check_held();
+    }
+
+    /// Commits in the transaction of a producer.
+    pub(super) fn commit_under(
+        &mut self,
+        producer: i64,
+        commit: CommitOffsets,
+    ) -> Vec<(TopicPartition, ErrorCode)> {
+        let transaction = Transaction {
+            producer: ProducerId(producer),
+            epoch: ProducerEpoch(0),
+        };
+        let ask = CommitInTransaction {
+            transaction,
+            commit,
+        };
+        self.ask(ask).partitions
+    }
+
+    /// The offset of a partition for a reader that wants a stable one; `None` if it is not.
+    pub(super) fn stable_offset(&self, topic: &str) -> Option<Offset> {
+        let at = [(TopicPartition::new(topic, 0), TopicId::ZERO)];
+        let fetched = self
+            .registry
+            .fetch_offsets(GROUP, Some(&at), true)
+            .remove(0);
+        assert!(!fetched.is_unstable || fetched.offset == Offset::NONE);
+        (!fetched.is_unstable).then_some(fetched.offset)
     }
 
     /// The counted memory equals the actual memory.
     fn check_held(&self) {
         let groups = self.registry.groups.iter();
         let held: usize = groups.map(|(_, group)| group.held_bytes()).sum();
-        assert_eq!(self.registry.held(), held);
+        let pending = self.registry.pending.held();
+        assert_eq!(self.registry.held(), held + pending);
         let groups = self.registry.groups.iter();
         let idle = groups.filter(|(id, group)| {
-            assert_eq!(group.has_offsets, self.registry.offsets.has_any(id));
+            let has_offsets =
+                self.registry.offsets.has_any(id) || self.registry.pending.has_any(id);
+            assert_eq!(group.has_offsets, has_offsets);
             group.is_idle()
         });
         let idle: Vec<_> = idle.collect();
@@ -311,7 +381,7 @@ impl Fixture {
 
     pub(super) fn offset(&self, topic: &str) -> Offset {
         let at = [(TopicPartition::new(topic, 0), TopicId::ZERO)];
-        self.registry.fetch_offsets(GROUP, Some(&at))[0].offset
+        self.registry.fetch_offsets(GROUP, Some(&at), false)[0].offset
     }
 
     /// A stable group with this many members in its first generation; the leader comes first.
@@ -365,6 +435,23 @@ pub(super) fn replayed(record: &KeyValue) -> Replayed<'_> {
     }
 }
 
+/// The place in the log of the record with this index: behind up to 999 markers.
+fn record_place(index: usize) -> Offset {
+    Offset(i64::try_from(index).unwrap() * 1_000 + 999)
+}
+
+fn marker_at(
+    number: usize,
+    (index, producer, is_committed): (usize, ProducerId, bool),
+) -> TransactionEnd {
+    let after = i64::try_from(number).unwrap() % 999;
+    TransactionEnd {
+        producer,
+        is_committed,
+        place: Offset(i64::try_from(index).unwrap() * 1_000 + after),
+    }
+}
+
 fn hard_state(registry: &Registry) -> HardState<'_> {
     let written = registry
         .groups
@@ -373,6 +460,7 @@ fn hard_state(registry: &Registry) -> HardState<'_> {
     HardState {
         groups: written.collect(),
         offsets: &registry.offsets,
+        pending: &registry.pending,
     }
 }
 

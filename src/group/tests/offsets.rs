@@ -24,7 +24,7 @@ fn a_consumer_that_assigns_itself_makes_a_group_by_committing() {
     let mut host = Fixture::new();
     assert_eq!(host.commit_as("", -1, "t", 42), ErrorCode::NONE);
     assert_eq!(host.state(), StateName::Empty);
-    let all = host.registry.fetch_offsets(GROUP, None);
+    let all = host.registry.fetch_offsets(GROUP, None, false);
     assert_eq!(all.len(), 1);
     assert_eq!(
         (all[0].offset, all[0].leader_epoch),
@@ -32,7 +32,7 @@ fn a_consumer_that_assigns_itself_makes_a_group_by_committing() {
     );
     assert_eq!(&*all[0].metadata, "note");
     assert_eq!(host.offset("u"), Offset::NONE);
-    assert!(host.registry.fetch_offsets("other", None).is_empty());
+    assert!(host.registry.fetch_offsets("other", None, false).is_empty());
     assert_eq!(&*host.registry.describe(GROUP).unwrap().protocol_type, "");
 }
 
@@ -120,7 +120,7 @@ fn offsets_of_another_life_of_the_topic_count_for_nothing() {
     let at = TopicPartition::new("t", 0);
     let fetch = |host: &Fixture, id| {
         host.registry
-            .fetch_offsets(GROUP, Some(&[(at.clone(), id)]))[0]
+            .fetch_offsets(GROUP, Some(&[(at.clone(), id)]), false)[0]
             .offset
     };
     assert_eq!(fetch(&host, old), Offset(5));
@@ -146,7 +146,7 @@ fn offsets_of_deleted_topics_go_in_every_group() {
     }
     host.delete_topic("t", TopicId::ZERO);
     for group in ["a", "b"] {
-        let left = host.registry.fetch_offsets(group, None);
+        let left = host.registry.fetch_offsets(group, None, false);
         assert_eq!(left.len(), 1);
         assert_eq!(&*left[0].at.topic, "u");
     }
@@ -322,7 +322,7 @@ fn commit_many(host: &mut Fixture, count: i32) {
 }
 
 fn left(host: &Fixture) -> usize {
-    host.registry.fetch_offsets(GROUP, None).len()
+    host.registry.fetch_offsets(GROUP, None, false).len()
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a new process finds in the log.
 
-use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, static_join};
-use crate::base::{ErrorCode, Offset, TimerChange, Timestamp};
+use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, replayed, static_join};
+use crate::base::{ErrorCode, KeyValue, Offset, TimerChange, Timestamp};
 use crate::group::records::{Generation, GenerationMember};
-use crate::group::{Join, NotDescribed, Registry, Settings, StateName, TimerKey};
+use crate::group::{Join, NotDescribed, Registry, ReplayError, Settings, StateName, TimerKey};
 use crate::schema::DecodeError;
 
 #[test]
@@ -85,25 +85,41 @@ fn a_group_that_is_larger_than_is_now_allowed_is_rebalanced() {
     assert_eq!(host.answered(second).generation, 2);
 }
 
+fn apply(
+    registry: &mut Registry,
+    key: &[u8],
+    value: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<(), ReplayError> {
+    let record = KeyValue {
+        key: key.to_vec(),
+        value: value.map(<[u8]>::to_vec),
+    };
+    registry.replay(&replayed(&record), now)
+}
+
 #[test]
 fn records_of_other_kinds_are_passed_over_and_broken_ones_change_nothing() {
     let now = Timestamp(0);
     let mut registry = Registry::new(Settings::default());
     for kind in 3..=30 {
         assert_eq!(
-            registry.apply(&[0, kind, 9, 9], Some(&[1, 2, 3]), now),
+            apply(&mut registry, &[0, kind, 9, 9], Some(&[1, 2, 3]), now),
             Ok(())
         );
-        assert_eq!(registry.apply(&[0, kind, 9, 9], None, now), Ok(()));
+        assert_eq!(apply(&mut registry, &[0, kind, 9, 9], None, now), Ok(()));
     }
     let key = [0, 2, 0, 1, b'g'];
     let truncated = |wanted, left| Err(DecodeError::Truncated { wanted, left }.into());
-    assert_eq!(registry.apply(&key, Some(&[0, 3, 0]), now), truncated(2, 1));
-    assert_eq!(registry.apply(&[], None, now), truncated(2, 0));
+    assert_eq!(
+        apply(&mut registry, &key, Some(&[0, 3, 0]), now),
+        truncated(2, 1)
+    );
+    assert_eq!(apply(&mut registry, &[], None, now), truncated(2, 0));
     let offset = [0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
-    assert!(registry.apply(&offset, Some(&[0, 9]), now).is_err());
+    assert!(apply(&mut registry, &offset, Some(&[0, 9]), now).is_err());
     assert_eq!(registry.describe(GROUP), Err(NotDescribed::Unknown));
-    assert_eq!(registry.apply(&key, None, now), Ok(()));
+    assert_eq!(apply(&mut registry, &key, None, now), Ok(()));
 }
 
 #[test]
@@ -129,18 +145,14 @@ fn a_record_that_was_not_decided_here_is_taken_for_what_it_says() {
     };
     let record = crate::group::records::group_record(GROUP, &generation);
     let mut registry = Registry::new(Settings::default());
-    registry
-        .apply(&record.key, record.value.as_deref(), now)
-        .unwrap();
+    registry.replay(&replayed(&record), now).unwrap();
     let session = TimerKey::Session {
         group: GROUP.into(),
         member: "m".into(),
     };
     let set = TimerChange::Set(session, std::time::Duration::from_secs(7));
     assert_eq!(registry.loaded(now), [set]);
-    registry
-        .apply(&record.key, record.value.as_deref(), now)
-        .unwrap();
+    registry.replay(&replayed(&record), now).unwrap();
     assert_eq!(registry.describe(GROUP).unwrap().state, StateName::Stable);
     // Without a leader in the record, the first to join leads.
     let mut host = Fixture::new();

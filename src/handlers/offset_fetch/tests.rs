@@ -70,6 +70,7 @@ fn fetched(topic: &str, partition: i32, id: Uuid, offset: i64) -> FetchedOffset 
         offset: Offset(offset),
         leader_epoch: LeaderEpoch(4),
         metadata: "note".into(),
+        is_unstable: false,
     }
 }
 
@@ -245,6 +246,25 @@ fn topics_that_are_named_by_id_are_told_by_id() {
         (orders.topic_id, orders.partitions[0].committed_offset),
         (fixture::ORDERS, 42)
     );
+}
+
+#[test]
+fn an_offset_that_an_open_transaction_may_change_has_an_error_of_its_own() {
+    for version in 7..=9 {
+        let wanted = wanted(request(version, true), version).remove(0);
+        let unstable = FetchedOffset {
+            offset: Offset::NONE,
+            is_unstable: true,
+            ..fetched("orders", 1, fixture::ORDERS, 0)
+        };
+        let offsets = vec![fetched("orders", 0, fixture::ORDERS, 5), unstable];
+        let answer = answer(&topics(version), wanted, Ok(offsets));
+        let expected = [
+            row("orders", 0, 5, ErrorCode::NONE),
+            row("orders", 1, -1, ErrorCode::UNSTABLE_OFFSET_COMMIT),
+        ];
+        assert_eq!(rows_of(received(version, answer)), expected);
+    }
 }
 
 #[test]

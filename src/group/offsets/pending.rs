@@ -1,0 +1,358 @@
+//! Offsets of open transactions: they count when the transaction's commit marker is read, and never when it is
+//! aborted.
+//!
+//! ```text
+//!   log:     [a=1 of p] [a=2] [b=5 of p] [commit p] [c=3 of q]
+//!   counts:              a=2              b=5                     a=1 is older than a=2; q is open
+//! ```
+//!
+//! | what happens to the partition meanwhile | the pending offset |
+//! | --- | --- |
+//! | a commit outside of transactions, or of a transaction that ends first | is overtaken, if it is older: stays pending, and will not count |
+//! | another commit of the same transaction | is replaced |
+//! | a tombstone: the group, its offset or the topic is deleted | is gone |
+//! | expiry of offsets | keeps the committed offset, and the group |
+//!
+//! All of that follows the order of the log, so loading gives the same state.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::base::{Offset, ProducerId, TopicPartition, TransactionEnd};
+use crate::group::asks::OffsetToCommit;
+use crate::group::records::CommittedOffset;
+
+/// The cost of a pending offset besides its strings: itself, and its entries under its group and its producer.
+const PENDING_OFFSET_BYTES: usize = 384;
+
+/// The pending offsets of one partition: mostly one.
+type OfPartition = Vec<PendingOffset>;
+/// The pending offsets of one group.
+type OfGroup = BTreeMap<TopicPartition, OfPartition>;
+
+#[derive(Debug, PartialEq, Eq)]
+struct PendingOffset {
+    producer: ProducerId,
+    place: Offset,
+    /// Nothing if it has been overtaken.
+    offset: Option<CommittedOffset>,
+    bytes: usize,
+}
+
+/// The offsets of open transactions. Hard state: only replay changes it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PendingOffsets {
+    by_group: BTreeMap<Arc<str>, OfGroup>,
+    by_producer: HashMap<ProducerId, BTreeSet<(Arc<str>, TopicPartition)>>,
+    held: usize,
+}
+
+/// A pending offset that its transaction's marker has decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) group: Arc<str>,
+    pub(crate) at: TopicPartition,
+    /// The offset that is committed now, if any.
+    pub(crate) committed: Option<CommittedOffset>,
+}
+
+impl PendingOffsets {
+    /// The memory, in bytes.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn has_any(&self, group: &str) -> bool {
+        self.by_group.contains_key(group)
+    }
+
+    pub(crate) fn has(&self, group: &str, at: &TopicPartition) -> bool {
+        let group = self.by_group.get(group);
+        group.is_some_and(|partitions| partitions.contains_key(at))
+    }
+
+    /// The groups from this id on, in the order of their ids.
+    pub(crate) fn groups_from(&self, first: &Bound<Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
+        let from = self.by_group.range((first.clone(), Bound::Unbounded));
+        from.map(|(group, _)| group)
+    }
+
+    /// The partitions with pending offsets of a group, each with the offsets that may yet count.
+    pub(crate) fn of_group(
+        &self,
+        group: &str,
+    ) -> impl Iterator<Item = (&TopicPartition, impl Iterator<Item = &CommittedOffset>)> {
+        let partitions = self.by_group.get(group).into_iter().flatten();
+        partitions.map(|(at, pending)| (at, pending.iter().filter_map(|one| one.offset.as_ref())))
+    }
+
+    /// Adds an offset of a producer's open transaction.
+    pub(crate) fn hold(
+        &mut self,
+        producer: ProducerId,
+        place: Offset,
+        group: &Arc<str>,
+        at: TopicPartition,
+        offset: CommittedOffset,
+    ) {
+        let bytes = cost(group, &at, &offset.metadata);
+        let of_producer = self.by_producer.entry(producer).or_default();
+        of_producer.insert((Arc::clone(group), at.clone()));
+        let group = self.by_group.entry(Arc::clone(group)).or_default();
+        let pending = group.entry(at).or_default();
+        // The marker behind the first may be on its way, so the second can be of the next transaction. A third cannot:
+        // a transaction begins only when all markers of the one before are written.
+        let mut own = pending.iter().enumerate();
+        let own = own.by_ref().filter(|(_, one)| one.producer == producer);
+        if let Some((second, _)) = own.skip(1).last() {
+            self.held -= pending.remove(second).bytes;
+        }
+        pending.push(PendingOffset {
+            producer,
+            place,
+            offset: Some(offset),
+            bytes,
+        });
+        self.held += bytes;
+    }
+
+    /// An offset is committed that was written at `place`: those before it will not count any more.
+    pub(crate) fn overtake(&mut self, group: &str, at: &TopicPartition, place: Offset) {
+        let group = self.by_group.get_mut(group);
+        let pending = group.and_then(|partitions| partitions.get_mut(at));
+        for one in pending.into_iter().flatten() {
+            if one.place < place {
+                one.offset = None;
+            }
+        }
+    }
+
+    /// The partition's offsets are deleted.
+    pub(crate) fn remove(&mut self, group: &Arc<str>, at: &TopicPartition) {
+        let Some(partitions) = self.by_group.get_mut(group) else {
+            return;
+        };
+        let removed = partitions.remove(at).unwrap_or_default();
+        if partitions.is_empty() {
+            self.by_group.remove(group);
+        }
+        let entry = (Arc::clone(group), at.clone());
+        for one in removed {
+            self.held -= one.bytes;
+            if let Some(of_producer) = self.by_producer.get_mut(&one.producer) {
+                of_producer.remove(&entry);
+                if of_producer.is_empty() {
+                    self.by_producer.remove(&one.producer);
+                }
+            }
+        }
+    }
+
+    /// Ends a producer's transaction. Offsets of the producer behind the marker belong to its next transaction, and
+    /// stay pending.
+    pub(crate) fn end(&mut self, end: &TransactionEnd) -> Vec<Decided> {
+        let mut decided = Vec::new();
+        let mut next = BTreeSet::new();
+        for (group, at) in self.by_producer.remove(&end.producer).unwrap_or_default() {
+            let Some(partitions) = self.by_group.get_mut(&group) else {
+                continue;
+            };
+            let mut committed = None;
+            if let Some(pending) = partitions.get_mut(&at) {
+                let is_ended =
+                    |one: &mut PendingOffset| one.producer == end.producer && one.place < end.place;
+                for one in pending.extract_if(.., is_ended) {
+                    self.held -= one.bytes;
+                    committed = one.offset.map(|offset| (one.place, offset));
+                }
+                if pending.iter().any(|one| one.producer == end.producer) {
+                    next.insert((Arc::clone(&group), at.clone()));
+                }
+                if pending.is_empty() {
+                    partitions.remove(&at);
+                }
+            }
+            if partitions.is_empty() {
+                self.by_group.remove(&group);
+            }
+            let committed = committed.filter(|_| end.is_committed);
+            if let Some((place, _)) = committed {
+                self.overtake(&group, &at, place);
+            }
+            decided.push(Decided {
+                group,
+                at,
+                committed: committed.map(|(_, offset)| offset),
+            });
+        }
+        if !next.is_empty() {
+            self.by_producer.insert(end.producer, next);
+        }
+        decided
+    }
+}
+
+/// The memory of a pending offset.
+fn cost(group: &str, at: &TopicPartition, metadata: &str) -> usize {
+    PENDING_OFFSET_BYTES + group.len() + at.topic.len() + metadata.len()
+}
+
+/// The memory that these offsets will take while they are pending.
+pub(super) fn cost_of(group: &str, offsets: &[OffsetToCommit]) -> usize {
+    let cost = |offset: &OffsetToCommit| {
+        let metadata = offset.metadata.as_deref().unwrap_or_default();
+        cost(group, &offset.at, metadata)
+    };
+    offsets.iter().map(cost).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{LeaderEpoch, Timestamp, TopicId};
+
+    const ONE: ProducerId = ProducerId(1);
+    const TWO: ProducerId = ProducerId(2);
+
+    /// Pending offsets of one group: partitions are single letters.
+    #[derive(Default)]
+    struct Log {
+        pending: PendingOffsets,
+    }
+
+    impl Log {
+        /// The offset is the place.
+        fn hold(&mut self, place: i64, producer: ProducerId, topic: &str) {
+            let offset = CommittedOffset {
+                offset: Offset(place),
+                leader_epoch: LeaderEpoch::NONE,
+                metadata: "".into(),
+                committed: Timestamp(0),
+                expires: None,
+                topic_id: TopicId::ZERO,
+            };
+            let at = TopicPartition::new(topic, 0);
+            self.pending
+                .hold(producer, Offset(place), &"g".into(), at, offset);
+        }
+
+        fn note(&mut self, place: i64, topic: &str) {
+            let at = TopicPartition::new(topic, 0);
+            self.pending.overtake("g", &at, Offset(place));
+        }
+
+        fn delete(&mut self, topic: &str) {
+            let at = TopicPartition::new(topic, 0);
+            self.pending.remove(&"g".into(), &at);
+        }
+
+        /// What is committed, and what is decided.
+        fn end(&mut self, place: i64, producer: ProducerId, is_committed: bool) -> Vec<String> {
+            let decided = self.pending.end(&TransactionEnd {
+                producer,
+                is_committed,
+                place: Offset(place),
+            });
+            let told = |one: Decided| match one.committed {
+                Some(offset) => format!("{}={}", one.at.topic, offset.offset),
+                None => one.at.topic.to_string(),
+            };
+            decided.into_iter().map(told).collect()
+        }
+
+        fn is_pending(&self, topic: &str) -> bool {
+            self.pending.has("g", &TopicPartition::new(topic, 0))
+        }
+
+        fn assert_empty(&self) {
+            assert_eq!(self.pending, PendingOffsets::default());
+        }
+    }
+
+    #[test]
+    fn what_is_committed_counts_unless_something_newer_does() {
+        let mut log = Log::default();
+        log.note(0, "a");
+        log.hold(1, ONE, "a");
+        log.hold(2, ONE, "b");
+        log.note(3, "a");
+        log.hold(4, TWO, "b");
+        log.hold(5, TWO, "c");
+        assert!(log.is_pending("a"), "until the marker");
+        assert_eq!(log.end(6, ONE, true), ["a", "b=2"]);
+        assert!(!log.is_pending("a") && log.is_pending("b"));
+        assert_eq!(log.end(7, TWO, true), ["b=4", "c=5"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn what_is_aborted_or_unknown_never_counts() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        assert!(log.end(2, TWO, true).is_empty());
+        assert_eq!(log.end(3, ONE, false), ["a"]);
+        assert!(log.end(4, ONE, true).is_empty());
+        log.assert_empty();
+    }
+
+    #[test]
+    fn an_older_transaction_that_commits_later_does_not_go_back() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        log.hold(2, TWO, "a");
+        assert_eq!(log.end(3, TWO, true), ["a=2"]);
+        assert_eq!(log.end(4, ONE, true), ["a"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn a_newer_transaction_that_aborts_overtakes_nothing() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        log.hold(2, TWO, "a");
+        assert_eq!(log.end(3, TWO, false), ["a"]);
+        assert_eq!(log.end(4, ONE, true), ["a=1"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn a_marker_ends_what_was_before_it() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        // Its marker is being written to the log, and the next transaction has begun.
+        log.hold(3, ONE, "a");
+        log.hold(4, ONE, "b");
+        assert_eq!(log.end(2, ONE, true), ["a=1", "b"]);
+        assert!(log.is_pending("a") && log.is_pending("b"));
+        assert_eq!(log.end(5, ONE, true), ["a=3", "b=4"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn the_last_commit_of_a_transaction_counts_and_the_others_cost_nothing() {
+        let mut log = Log::default();
+        log.hold(0, ONE, "a");
+        log.hold(1, ONE, "a");
+        let held = log.pending.held();
+        for place in 2..100 {
+            log.hold(place, ONE, "a");
+            assert_eq!(log.pending.held(), held);
+        }
+        assert_eq!(log.end(100, ONE, true), ["a=99"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn what_is_deleted_is_not_pending() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        log.hold(2, TWO, "a");
+        log.hold(3, ONE, "b");
+        log.delete("a");
+        assert!(!log.is_pending("a"));
+        assert!(log.end(4, TWO, true).is_empty());
+        assert_eq!(log.end(5, ONE, true), ["b=3"]);
+        log.assert_empty();
+    }
+}
