@@ -12,10 +12,9 @@ use crate::base::{
     Transaction,
 };
 use crate::log::{AppendOrigin, TransactionCheck};
-use crate::partition::{
-    AppendFailure, AppendOptions, Appended, PendingAppend, Replica, RequiredAcks, Source,
-};
+use crate::partition::{AppendFailure, AppendOptions, Appended, Replica, RequiredAcks, Source};
 use crate::record::Codec;
+use crate::record::control::TransactionMarker;
 
 use super::asking::{Parked, Waiting};
 use super::batches::batches;
@@ -24,8 +23,9 @@ use super::failures;
 use super::held::Share;
 use super::host::{Host, Loaded, Mailbox, Message};
 use super::machine::{Decision, Machine, Subject};
-use super::markers::{Marker, MarkerAnswer, Marking};
+use super::markers::{MarkerAnswer, Marking};
 use super::timers::Timers;
+use super::writes::{Tentative, Write, Written};
 
 /// Why a machine has stopped serving.
 pub(super) enum End {
@@ -53,22 +53,13 @@ pub(super) struct Active<M: Machine> {
     /// The next record's place in the order of the log.
     next_place: Offset,
     /// Writes in progress, oldest first, and how many there have been.
-    writes: VecDeque<Write>,
+    writes: VecDeque<Write<M::Effect>>,
     appended: u64,
     committed: u64,
     /// Replies and effects, held back until this many writes are committed.
     parked: Pending<u64, Parked<M::Effect>>,
     /// Passes an effect on to those who carry it out.
     have: Arc<dyn Fn(M::Effect) + Send + Sync>,
-}
-
-/// A write in progress.
-struct Write {
-    /// The subject of the write.
-    subject: Subject,
-    append: PendingAppend,
-    /// Set for a marker.
-    marking: Option<Marking>,
 }
 
 impl<M: Machine> Active<M> {
@@ -127,40 +118,51 @@ impl<M: Machine> Active<M> {
 
     /// Handles the result of the oldest write. Returns whether the machine can go on.
     fn settle(&mut self, result: Result<Appended, AppendFailure>) -> bool {
-        let Some(Write {
-            subject, marking, ..
-        }) = self.writes.pop_front()
-        else {
+        let Some(Write { subject, kind, .. }) = self.writes.pop_front() else {
             return true;
         };
-        match (result, marking) {
-            (Ok(_), marking) => {
+        match result {
+            Ok(_) => {
                 self.committed += 1;
-                if let Some(Marking { end, answer }) = marking {
-                    self.machine.transaction_ended(&end, self.clock.now());
+                self.written(kind);
+                self.release();
+                true
+            }
+            Err(failure) if kind.is_refused(&failure) => {
+                self.committed += 1;
+                if let Written::InTransaction(tentative) = &kind {
+                    let Tentative { under, places, .. } = tentative;
+                    self.machine.settled(*under, places, false);
                     self.held.set(self.machine.held());
-                    drop(answer.send(Ok(())));
                 }
+                kind.fail(failure);
                 self.release();
                 true
             }
-            // Nothing was written, and the machine has not been told.
-            (Err(failure), Some(marking)) if Marking::is_refused(&failure) => {
-                self.committed += 1;
-                marking.fail(failure);
-                self.release();
-                true
-            }
-            (Err(failure), marking) => {
+            Err(failure) => {
                 let partition = self.replica.topic_partition();
                 failures::tell(partition, &subject, &failure, M::TOO_LARGE_CURE);
                 self.give_up(failures::of_append(&failure));
-                if let Some(marking) = marking {
-                    marking.fail(failure);
-                }
+                kind.fail(failure);
                 false
             }
         }
+    }
+
+    fn written(&mut self, kind: Written<M::Effect>) {
+        match kind {
+            Written::Records => return,
+            Written::Marker(Marking { end, answer }) => {
+                self.machine.transaction_ended(&end, self.clock.now());
+                drop(answer.send(Ok(())));
+            }
+            Written::InTransaction(tentative) => {
+                let Tentative { under, places, .. } = &tentative;
+                self.machine.settled(*under, places, true);
+                tentative.release(&*self.have);
+            }
+        }
+        self.held.set(self.machine.held());
     }
 
     /// Waits for the writes in progress, then fails the requests that wait for other members.
@@ -177,14 +179,14 @@ impl<M: Machine> Active<M> {
 
     fn handle(&mut self, message: Message<M>) {
         match message {
-            Message::Ask(question) => {
+            Message::Ask(question, check) => {
                 let number = self.next_number;
                 self.next_number += 1;
                 let subject = question.subject();
                 self.machine.within(self.bounds());
                 let (decision, waiting) = question.put(number, &mut self.machine, self.clock.now());
                 self.asking = Some((number, waiting));
-                self.carry_out(subject, decision);
+                self.carry_out(subject, decision, check);
                 self.waiting.extend(self.asking.take());
                 self.held.set(self.machine.held());
             }
@@ -216,16 +218,21 @@ impl<M: Machine> Active<M> {
     fn decide(&mut self, subject: Subject, decide: impl FnOnce(&mut M, Timestamp) -> Decision<M>) {
         self.machine.within(self.bounds());
         let decision = decide(&mut self.machine, self.clock.now());
-        self.carry_out(subject, decision);
+        self.carry_out(subject, decision, TransactionCheck::Trusted);
         self.held.set(self.machine.held());
     }
 
     /// Writes a marker. The machine is told when it is in the log, since the log may refuse it.
-    fn mark(&mut self, marker: &Marker, answer: MarkerAnswer) {
-        let end = marker.at(self.take_place());
+    fn mark(&mut self, marker: &TransactionMarker, answer: MarkerAnswer) {
+        let marking = Marking::new(marker, self.take_place(), answer);
         let batch = marker.batch(self.clock.now());
-        let marking = Some(Marking { end, answer });
-        self.append(Subject::all("end of a transaction"), batch, marking);
+        let check = if marker.has_new_epoch {
+            TransactionCheck::EndsWithNewEpoch
+        } else {
+            TransactionCheck::Trusted
+        };
+        let subject = Subject::all("end of a transaction");
+        self.append(subject, batch, check, Written::Marker(marking));
     }
 
     /// The place of one more record in the order of the log.
@@ -235,8 +242,9 @@ impl<M: Machine> Active<M> {
         place
     }
 
-    fn carry_out(&mut self, subject: Subject, outcome: Decision<M>) {
+    fn carry_out(&mut self, subject: Subject, outcome: Decision<M>, check: TransactionCheck) {
         let now = self.clock.now();
+        let mut in_transaction = None;
         if !outcome.records.is_empty() {
             let limit = self.largest_batch();
             let batches = batches(
@@ -252,21 +260,35 @@ impl<M: Machine> Active<M> {
                 failures::tell_too_large(partition, &subject, (largest, limit), M::TOO_LARGE_CURE);
                 return self.refuse(subject, outcome);
             }
+            let first = self.next_place;
             self.replay(&outcome.records, outcome.transaction, now);
             for batch in batches {
-                self.append(subject.clone(), batch, None);
+                self.append(subject.clone(), batch, check, Written::Records);
             }
+            let places = first..self.next_place;
+            in_transaction = outcome.transaction.map(|under| (under, places));
         }
         self.change_timers(outcome.timers);
+        let mut parked = Vec::new();
         for reply in outcome.replies {
             if let Some(waiting) = self.take_waiting(reply.number()) {
-                let parked = Parked::Reply(waiting, reply);
-                self.parked.admit(self.appended, parked);
+                parked.push(Parked::Reply(waiting, reply));
             }
         }
         if !outcome.effects.is_empty() {
-            let effects = Parked::Effects(outcome.effects);
-            self.parked.admit(self.appended, effects);
+            parked.push(Parked::Effects(outcome.effects));
+        }
+        match (in_transaction, self.writes.back_mut()) {
+            (Some((under, places)), Some(write)) => {
+                write.kind = Written::InTransaction(Tentative {
+                    under,
+                    places,
+                    parked,
+                });
+            }
+            _ => parked
+                .into_iter()
+                .for_each(|one| self.parked.admit(self.appended, one)),
         }
     }
 
@@ -336,10 +358,16 @@ impl<M: Machine> Active<M> {
                 self.parked.admit(self.appended, Parked::Refusal(waiting));
             }
         }
-        self.carry_out(subject, next);
+        self.carry_out(subject, next, TransactionCheck::Trusted);
     }
 
-    fn append(&mut self, subject: Subject, records: Bytes, marking: Option<Marking>) {
+    fn append(
+        &mut self,
+        subject: Subject,
+        records: Bytes,
+        transactions: TransactionCheck,
+        kind: Written<M::Effect>,
+    ) {
         self.appended += 1;
         let append = self.replica.append(AppendOptions {
             records,
@@ -347,13 +375,13 @@ impl<M: Machine> Active<M> {
             acks: RequiredAcks::All,
             source: Source::Broker,
             may_check_here: false,
-            transactions: TransactionCheck::Trusted,
+            transactions,
             expected_epoch: Some(self.epoch),
         });
         self.writes.push_back(Write {
             subject,
             append,
-            marking,
+            kind,
         });
     }
 
@@ -367,6 +395,9 @@ impl<M: Machine> Active<M> {
     fn give_up(&mut self, error: CoordinatorError) {
         for parked in self.parked.abandon() {
             parked.fail(error);
+        }
+        for write in &mut self.writes {
+            std::mem::replace(&mut write.kind, Written::Records).abandon(error);
         }
         self.unload(error);
     }
@@ -387,7 +418,7 @@ impl<M: Machine> Active<M> {
 }
 
 /// The result of the oldest write; `None` (which disables the branch) when there is none.
-async fn oldest(writes: &mut VecDeque<Write>) -> Option<Result<Appended, AppendFailure>> {
+async fn oldest<E>(writes: &mut VecDeque<Write<E>>) -> Option<Result<Appended, AppendFailure>> {
     match writes.front_mut() {
         Some(write) => Some((&mut write.append).await),
         None => None,

@@ -10,7 +10,7 @@ const OVERHEAD: usize = 64;
 
 /// The records of a decision as batches. All go into one batch, so that they are written entirely or not at all. The
 /// exception are tombstones: the end of a group or of a topic can bring any number of them, and they do not need each
-/// other. They are spread over as many batches of at most `limit` bytes as needed.
+/// other. They are spread over as many batches of at most `limit` bytes as needed, unless they are of a transaction.
 pub(super) fn batches(
     records: &[KeyValue],
     limit: usize,
@@ -18,7 +18,11 @@ pub(super) fn batches(
     transaction: Option<Transaction>,
     now: Timestamp,
 ) -> Vec<Bytes> {
-    split(records, limit)
+    let parts = match transaction {
+        None => split(records, limit),
+        Some(_) => vec![records],
+    };
+    parts
         .into_iter()
         .map(|records| encode(records, codec, transaction, now))
         .collect()

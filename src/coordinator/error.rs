@@ -15,4 +15,10 @@ pub enum CoordinatorError {
     /// The log does not accept the decision, now or later: it is larger than a batch may be.
     #[error("the coordinator's log does not accept the decision")]
     Refused,
+    /// There is a newer epoch of the producer in whose transaction the decision was to be written.
+    #[error("there is a newer epoch of the producer")]
+    ProducerFenced,
+    /// That transaction has ended here.
+    #[error("the transaction has ended")]
+    TransactionEnded,
 }

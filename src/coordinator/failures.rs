@@ -3,6 +3,7 @@
 //!
 //! | the write | the request gets, as with Kafka | the machine |
 //! | --- | --- | --- |
+//! | in a transaction whose producer has a newer epoch, or that has ended | `ProducerFenced`, `TransactionEnded` | continues: [`settled`](super::machine::Machine::settled) |
 //! | larger than a batch may be | `Refused`: it would not succeed later either | continues: [`not_written`](super::machine::Machine::not_written) |
 //! | log directory offline | `NotCoordinator`: clients look for the coordinator | does not serve until a start with the directory |
 //! | not led here any more, topic deleted, broker stops | `NotCoordinator` | belongs to another broker |
@@ -34,6 +35,19 @@ pub(super) const fn of_append(failure: &AppendFailure) -> CoordinatorError {
         | AppendFailure::AfterAppend(_, AfterAppend::TimedOut | AfterAppend::NotEnoughReplicas)
         | AppendFailure::TimedOut(_) => CoordinatorError::NotAvailable,
         AppendFailure::Refused(_) => CoordinatorError::Refused,
+    }
+}
+
+/// The same for records of an open transaction.
+pub(super) const fn of_append_in_transaction(failure: &AppendFailure) -> CoordinatorError {
+    match failure {
+        AppendFailure::Refused(AppendError::InvalidProducerEpoch { .. }) => {
+            CoordinatorError::ProducerFenced
+        }
+        AppendFailure::Refused(
+            AppendError::NotInTransaction { .. } | AppendError::InvalidTransactionState { .. },
+        ) => CoordinatorError::TransactionEnded,
+        failure => of_append(failure),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The public interface of the group coordinators, whose machines use `__consumer_offsets` as their log.
 
+mod commit;
 mod machine;
 mod topic;
 
@@ -21,6 +22,7 @@ use crate::partition::Partitions;
 use super::error::CoordinatorError;
 use super::hosts::{Hosts, Kind, Surroundings, WeakHosts};
 
+pub use commit::{Committing, NotCommitted};
 pub use topic::offsets_topic;
 
 /// The group coordinators of this broker. Cheap to clone; all clones are the same set.

@@ -12,8 +12,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinError;
 
 use crate::base::{Ask, Clock, LeaderEpoch, Offset};
+use crate::log::TransactionCheck;
 use crate::partition::Replica;
 use crate::record::Codec;
+use crate::record::control::TransactionMarker;
 
 use super::active::{Active, End};
 use super::asking::{Question, Release, question};
@@ -21,14 +23,15 @@ use super::error::CoordinatorError;
 use super::held::Held;
 use super::load::{LoadError, load};
 use super::machine::{Decides, Machine};
-use super::markers::{Marker, MarkerAnswer, MarkerError};
+use super::markers::{MarkerAnswer, MarkerError};
 
 pub(super) enum Message<M: Machine> {
-    Ask(Box<dyn Question<M>>),
+    /// A request, and how the log checks the transaction to which its records belong.
+    Ask(Box<dyn Question<M>>, TransactionCheck),
     /// A change of the cluster's metadata.
     News(M::News),
     /// Ends a transaction.
-    Marker(Marker, MarkerAnswer),
+    Marker(TransactionMarker, MarkerAnswer),
     /// Reads the machine; the returned closure sends the answer, when that is allowed.
     Read(Look<M>),
     /// Ends the host after all earlier messages.
@@ -76,9 +79,22 @@ impl<M: Machine> Handle<M> {
     where
         M: Decides<A>,
     {
+        self.ask_checked(ask, TransactionCheck::Trusted)
+    }
+
+    /// The same for a request whose records belong to an open transaction. The log may refuse them.
+    pub(super) fn ask_checked<A: Ask>(
+        &self,
+        ask: A,
+        check: TransactionCheck,
+    ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<M, A>
+    where
+        M: Decides<A>,
+    {
         let (answer, reply) = oneshot::channel();
         // If the host has ended, the mailbox drops the message and with it the reply channel.
-        drop(self.mailbox.send(Message::Ask(question(ask, answer))));
+        let message = Message::Ask(question(ask, answer), check);
+        drop(self.mailbox.send(message));
         async move { reply.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }
     }
 
@@ -102,13 +118,9 @@ impl<M: Machine> Handle<M> {
     }
 
     /// Writes a marker; answered when the machine has been told.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for WriteTxnMarkers, with transactions")
-    )]
     pub(super) fn end_transaction(
         &self,
-        marker: Marker,
+        marker: TransactionMarker,
     ) -> impl Future<Output = Result<(), MarkerError>> + Send + use<M> {
         let (answer, told) = oneshot::channel();
         drop(self.mailbox.send(Message::Marker(marker, answer)));
@@ -295,7 +307,7 @@ async fn refuse_for_good<M: Machine>(mailbox: &mut Mailbox<M>, error: Coordinato
 
 fn refuse<M: Machine>(message: Message<M>, error: CoordinatorError) {
     match message {
-        Message::Ask(question) => question.refuse(error),
+        Message::Ask(question, _) => question.refuse(error),
         Message::Read(read) => read(Err(error))(Err(error)),
         Message::Marker(_, answer) => drop(answer.send(Err(MarkerError::Coordinator(error)))),
         Message::News(_) | Message::Stop => {}

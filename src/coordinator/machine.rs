@@ -6,6 +6,7 @@
 //! | a timer has fired | [`Machine::timer_fired`] |
 //! | the cluster's metadata has changed | [`Machine::news_of`], [`Machine::hear`] |
 //! | a record is in the log, or about to be | [`Machine::replay`] |
+//! | the log has records of a transaction, or has refused them | [`Machine::settled`] |
 //! | a marker has ended a transaction | [`Machine::transaction_ended`] |
 //! | everything has been replayed | [`Machine::loaded`] |
 //! | the log does not accept a decision | [`Machine::not_written`], [`Decides::too_large`] |
@@ -13,9 +14,12 @@
 
 use std::fmt::Display;
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::{Ask, Bounds, Outcome, Replayed, Timestamp, Token, TransactionEnd};
+use crate::base::{
+    Ask, Bounds, Offset, Outcome, Replayed, Timestamp, Token, Transaction, TransactionEnd,
+};
 use crate::metadata::{Delta, Image};
 
 /// A decision of the machine.
@@ -72,6 +76,10 @@ pub(super) trait Machine: Send + Sized + 'static {
     /// # Errors
     /// When the record cannot be read.
     fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), Self::ReplayError>;
+
+    /// The log has the records of an open transaction that were replayed at these places since the machine was loaded;
+    /// or it has refused them, and they never were there.
+    fn settled(&mut self, _under: Transaction, _places: &Range<Offset>, _is_written: bool) {}
 
     /// Applies the end of a transaction.
     fn transaction_ended(&mut self, _end: &TransactionEnd, _now: Timestamp) {}

@@ -3,49 +3,17 @@
 
 use tokio::sync::oneshot;
 
-use crate::base::{Offset, ProducerEpoch, ProducerId, Timestamp, TransactionEnd};
+use crate::base::{Offset, TransactionEnd};
 use crate::log::AppendError;
 use crate::partition::AppendFailure;
-use crate::record::control::{ControlPlace, EndTransactionMarker};
+use crate::record::control::TransactionMarker;
 
 use super::error::CoordinatorError;
 use super::failures;
 
-/// A marker to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Marker {
-    /// The producer whose transaction ends.
-    pub(super) producer: ProducerId,
-    /// The producer's epoch.
-    pub(super) epoch: ProducerEpoch,
-    /// The kind of marker, and its coordinator's epoch.
-    pub(super) end: EndTransactionMarker,
-}
-
-impl Marker {
-    /// The batch to be written. The log assigns its offset.
-    pub(super) fn batch(&self, now: Timestamp) -> bytes::Bytes {
-        let place = ControlPlace {
-            base_offset: Offset::ZERO,
-            leader_epoch: crate::base::LeaderEpoch::NONE,
-            timestamp: now,
-        };
-        self.end.batch(place, self.producer, self.epoch)
-    }
-
-    /// What the machine is told at this place of the log.
-    pub(super) const fn at(&self, place: Offset) -> TransactionEnd {
-        TransactionEnd {
-            producer: self.producer,
-            is_committed: self.end.committed,
-            place,
-        }
-    }
-}
-
 /// Why a marker was not written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MarkerError {
+pub enum MarkerError {
     /// The host does not accept it now.
     #[error(transparent)]
     Coordinator(CoordinatorError),
@@ -64,10 +32,23 @@ pub(super) struct Marking {
 }
 
 impl Marking {
-    /// Whether only the marker is wrong, so that the machine can continue.
-    pub(super) fn is_refused(failure: &AppendFailure) -> bool {
-        matches!(failure, AppendFailure::Refused(_))
-            && failures::of_append(failure) == CoordinatorError::Refused
+    /// The marker at this place of the log.
+    pub(super) const fn new(
+        marker: &TransactionMarker,
+        place: Offset,
+        answer: MarkerAnswer,
+    ) -> Self {
+        let end = TransactionEnd {
+            producer: marker.producer,
+            is_committed: marker.end.committed,
+            place,
+        };
+        Self { end, answer }
+    }
+
+    /// An earlier write has failed.
+    pub(super) fn abandon(self, error: CoordinatorError) {
+        drop(self.answer.send(Err(MarkerError::Coordinator(error))));
     }
 
     /// Reports why it was not written.

@@ -49,10 +49,12 @@ mod machine;
 mod markers;
 mod timers;
 mod transactions;
+mod writes;
 
 pub use enlist::{Enlist, Enlisted, Enlists, NotEnlisted};
 pub use error::CoordinatorError;
-pub use groups::{Groups, offsets_topic};
+pub use groups::{Committing, Groups, NotCommitted, offsets_topic};
+pub use markers::MarkerError;
 pub use transactions::{
     Markers, NotMarked, OwnPartitions, TransactionError, Transactions, Writing, transactions_topic,
 };

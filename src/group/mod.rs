@@ -19,7 +19,8 @@
 //!    (`classic/provisional.rs`). Then it refuses the requests that the outcome has answered and what follows has
 //!    not.
 //! 5. Markers that are written later are passed on when they are in the log. Records of the same producer behind a
-//!    marker belong to its next transaction.
+//!    marker belong to its next transaction. Records of a transaction may be refused by the log: [`Registry::settled`]
+//!    tells of them and of those that are there, in the order of the log together with the markers.
 //! 6. [`Registry::topics_deleted`] is a decision, too.
 //! 7. Before each decision the host sets the [`Bounds`](crate::base::Bounds).
 //! 8. [`DeleteGroup`] and the steps that remove unused groups and offsets can write more tombstones than fit in one

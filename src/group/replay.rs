@@ -1,5 +1,6 @@
 //! Replay: the one place where records of the log change the registry, while loading and afterwards.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::classic::Group;
@@ -7,7 +8,7 @@ use super::offsets::Decided;
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
 use super::unserved::{UnservedKey, UnservedType};
-use crate::base::{Replayed, Timestamp, TopicPartition, TransactionEnd};
+use crate::base::{Offset, ProducerId, Replayed, Timestamp, TopicPartition, TransactionEnd};
 use crate::schema::DecodeError;
 
 /// Why a record could not be replayed.
@@ -38,8 +39,9 @@ impl Registry {
             (Key::Offset { group, at }, Some(value)) => {
                 let offset = records::decode_offset(value)?;
                 if let Some(producer) = record.producer {
+                    let is_settled = self.is_loading;
                     self.pending
-                        .hold(producer, record.place, &group, at, offset);
+                        .hold(producer, record.place, &group, at, offset, is_settled);
                 } else {
                     self.pending.overtake(&group, &at, record.place);
                     self.offsets.insert(Arc::clone(&group), at, offset);
@@ -76,6 +78,14 @@ impl Registry {
             (Key::Other(_), _) => {}
         }
         Ok(())
+    }
+
+    /// The log has the records of a producer's open transaction that were replayed at these places after loading; or it
+    /// has refused them, and they never were there.
+    pub fn settled(&mut self, producer: ProducerId, places: &Range<Offset>, is_written: bool) {
+        for group in self.pending.settle(producer, places, is_written) {
+            self.end_with_offsets(&group);
+        }
     }
 
     /// Applies the offsets of a transaction, if it is committed and there is nothing newer.

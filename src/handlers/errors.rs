@@ -187,6 +187,8 @@ pub(super) const fn of_coordinator(error: CoordinatorError) -> ErrorCode {
         CoordinatorError::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         CoordinatorError::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
         CoordinatorError::Refused => ErrorCode::UNKNOWN_SERVER_ERROR,
+        CoordinatorError::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+        CoordinatorError::TransactionEnded => ErrorCode::INVALID_TXN_STATE,
     }
 }
 
@@ -218,9 +220,7 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
         // Consumers older than 3.9 fail on this code in an OffsetFetch response. If they get NOT_COORDINATOR, they
         // look for the coordinator again, which is what this code means elsewhere.
         CoordinatorError::NotAvailable => ErrorCode::NOT_COORDINATOR,
-        CoordinatorError::NotCoordinator
-        | CoordinatorError::Loading
-        | CoordinatorError::Refused => of_coordinator(error),
+        error => of_coordinator(error),
     }
 }
 
@@ -229,9 +229,7 @@ pub(super) const fn of_offset_fetch(error: CoordinatorError) -> ErrorCode {
 pub(super) const fn of_heartbeat(error: CoordinatorError) -> ErrorCode {
     match error {
         CoordinatorError::Loading => ErrorCode::NONE,
-        CoordinatorError::NotAvailable
-        | CoordinatorError::NotCoordinator
-        | CoordinatorError::Refused => of_coordinator(error),
+        error => of_coordinator(error),
     }
 }
 

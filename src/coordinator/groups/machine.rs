@@ -1,9 +1,10 @@
 //! The group registry as a hosted machine, and the settings for it and its log.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::{Bounds, Replayed, Timestamp, Token, TransactionEnd};
+use crate::base::{Bounds, Offset, Replayed, Timestamp, Token, Transaction, TransactionEnd};
 use crate::config::BrokerConfig;
 use crate::coordinator::host::LogOptions;
 use crate::coordinator::machine::{Decides, Machine, Subject};
@@ -58,6 +59,10 @@ impl Machine for Registry {
 
     fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), ReplayError> {
         Self::replay(self, record, now)
+    }
+
+    fn settled(&mut self, under: Transaction, places: &Range<Offset>, is_written: bool) {
+        Self::settled(self, under.producer, places, is_written);
     }
 
     fn transaction_ended(&mut self, end: &TransactionEnd, _now: Timestamp) {

@@ -1,5 +1,6 @@
 //! A host with the simplest machine: it adds up numbers.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -9,14 +10,14 @@ use crate::base::{
     Ask, KafkaUuid, KeyValue, ManualClock, Offset, Outcome, ProducerEpoch, ProducerId, Replayed,
     TimerChange, Timestamp, Token, TopicId, Transaction, TransactionEnd,
 };
-use crate::log::AppendError;
+use crate::log::{AppendError, TransactionCheck};
 use crate::partition::testing::{Broker, EPOCH};
 use crate::record::Codec;
-use crate::record::control::EndTransactionMarker;
+use crate::record::control::{EndTransactionMarker, TransactionMarker};
 
 use super::super::held::Held;
 use super::super::machine::{Decides, Decision, Machine, Subject};
-use super::super::markers::{Marker, MarkerError};
+use super::super::markers::MarkerError;
 use super::{CoordinatorError, Handle, HostParts, LogOptions};
 
 const OPTIONS: LogOptions = LogOptions {
@@ -177,6 +178,12 @@ impl Machine for Sum {
             Some(producer) => self.undecided.push((producer, record.place, sum)),
         }
         Ok(())
+    }
+
+    fn settled(&mut self, under: Transaction, places: &Range<Offset>, is_written: bool) {
+        self.undecided.retain(|(producer, place, _)| {
+            is_written || *producer != under.producer || !places.contains(place)
+        });
     }
 
     fn transaction_ended(&mut self, end: &TransactionEnd, _now: Timestamp) {
@@ -343,14 +350,15 @@ async fn a_directory_that_is_offline_refuses_for_good() {
     broker.partitions.stop(1);
 }
 
-fn marker(epoch: i16, committed: bool, coordinator_epoch: i32) -> Marker {
-    Marker {
+fn marker(epoch: i16, committed: bool, coordinator_epoch: i32) -> TransactionMarker {
+    TransactionMarker {
         producer: ProducerId(7),
         epoch: ProducerEpoch(epoch),
         end: EndTransactionMarker {
             committed,
             coordinator_epoch,
         },
+        has_new_epoch: false,
     }
 }
 
@@ -395,6 +403,56 @@ async fn what_a_transaction_writes_holds_when_its_marker_says_so() {
     assert!(handle.end_transaction(marker(1, true, 3)).await.is_ok());
     assert_eq!(total(&handle).await, 46);
     broker.partitions.stop(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_log_refuses_of_a_transaction_is_taken_back_and_everything_goes_on() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    let add = |epoch, number| {
+        let under = Transaction {
+            producer: ProducerId(7),
+            epoch: ProducerEpoch(epoch),
+        };
+        Change::AddUnder(under, number)
+    };
+    let waiting = handle.ask(Change::Wait(None));
+    assert_eq!(handle.ask(add(1, 5)).await, Ok(0));
+    let (ended, late, old, other) = (
+        handle.end_transaction(marker(1, true, 3)),
+        handle.ask_checked(add(1, 10), TransactionCheck::MustBeOpen),
+        handle.ask(add(0, 20)),
+        handle.ask(Change::Add(1)),
+    );
+    assert!(ended.await.is_ok());
+    assert_eq!(late.await, Err(CoordinatorError::TransactionEnded));
+    assert_eq!(old.await, Err(CoordinatorError::ProducerFenced));
+    assert!(other.await.is_ok());
+    assert_eq!(total(&handle).await, 6);
+    assert!(handle.end_transaction(marker(1, true, 3)).await.is_ok());
+    assert_eq!(total(&handle).await, 6, "nothing was left");
+    // Who waits has not been failed by it.
+    handle.stop();
+    assert_eq!(waiting.await, Err(CoordinatorError::NotCoordinator));
+    assert_eq!(broker.replica().published().positions.log_end.0, 4);
+    broker.partitions.stop(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_in_a_directory_that_fails_gets_the_same_answer_as_all_others() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let (broker, handle) = host(path.path(), KafkaUuid::random());
+    assert_eq!(total(&handle).await, 0);
+    broker.replica().directory().fail(&"a test");
+    let under = Transaction {
+        producer: ProducerId(7),
+        epoch: ProducerEpoch(0),
+    };
+    let asked = handle.ask(Change::AddUnder(under, 1));
+    let next = handle.ask(Change::AddUnder(under, 1));
+    assert_eq!(asked.await, Err(CoordinatorError::NotCoordinator));
+    assert_eq!(next.await, Err(CoordinatorError::NotCoordinator));
+    broker.partitions.stop(1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,8 +15,8 @@
 //!
 //! All of that follows the order of the log, so loading gives the same state.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use crate::base::{Offset, ProducerId, TopicPartition, TransactionEnd};
@@ -45,6 +45,8 @@ struct PendingOffset {
 pub(crate) struct PendingOffsets {
     by_group: BTreeMap<Arc<str>, OfGroup>,
     by_producer: HashMap<ProducerId, BTreeSet<(Arc<str>, TopicPartition)>>,
+    /// Where offsets were added that the log may yet refuse, in the order of their places.
+    unsettled: VecDeque<(Offset, Arc<str>, TopicPartition)>,
     held: usize,
 }
 
@@ -87,7 +89,7 @@ impl PendingOffsets {
         partitions.map(|(at, pending)| (at, pending.iter().filter_map(|one| one.offset.as_ref())))
     }
 
-    /// Adds an offset of a producer's open transaction.
+    /// Adds an offset of a producer's open transaction. Unless it `is_settled`, the log may yet refuse it.
     pub(crate) fn hold(
         &mut self,
         producer: ProducerId,
@@ -95,26 +97,64 @@ impl PendingOffsets {
         group: &Arc<str>,
         at: TopicPartition,
         offset: CommittedOffset,
+        is_settled: bool,
     ) {
         let bytes = cost(group, &at, &offset.metadata);
         let of_producer = self.by_producer.entry(producer).or_default();
         of_producer.insert((Arc::clone(group), at.clone()));
-        let group = self.by_group.entry(Arc::clone(group)).or_default();
-        let pending = group.entry(at).or_default();
-        // The marker behind the first may be on its way, so the second can be of the next transaction. A third cannot:
-        // a transaction begins only when all markers of the one before are written.
-        let mut own = pending.iter().enumerate();
-        let own = own.by_ref().filter(|(_, one)| one.producer == producer);
-        if let Some((second, _)) = own.skip(1).last() {
-            self.held -= pending.remove(second).bytes;
-        }
-        pending.push(PendingOffset {
-            producer,
-            place,
-            offset: Some(offset),
-            bytes,
-        });
+        let partitions = self.by_group.entry(Arc::clone(group)).or_default();
+        partitions
+            .entry(at.clone())
+            .or_default()
+            .push(PendingOffset {
+                producer,
+                place,
+                offset: Some(offset),
+                bytes,
+            });
         self.held += bytes;
+        if is_settled {
+            self.replace(producer, place, group, &at);
+        } else {
+            self.unsettled.push_back((place, Arc::clone(group), at));
+        }
+    }
+
+    /// The log has the offsets that were added at these places by a producer; or it has refused them, and they never
+    /// were there.
+    pub(crate) fn settle(
+        &mut self,
+        producer: ProducerId,
+        places: &Range<Offset>,
+        is_written: bool,
+    ) -> BTreeSet<Arc<str>> {
+        let mut groups = BTreeSet::new();
+        while let Some((place, group, at)) = self
+            .unsettled
+            .pop_front_if(|(place, ..)| *place < places.end)
+        {
+            if is_written {
+                self.replace(producer, place, &group, &at);
+            } else {
+                self.remove_if(&group, &at, |one| one.place == place);
+                groups.insert(group);
+            }
+        }
+        groups
+    }
+
+    /// A commit of a transaction replaces its earlier ones. Their marker is not on its way: that would have been
+    /// settled before.
+    fn replace(
+        &mut self,
+        producer: ProducerId,
+        place: Offset,
+        group: &Arc<str>,
+        at: &TopicPartition,
+    ) {
+        self.remove_if(group, at, |one| {
+            one.producer == producer && one.place < place
+        });
     }
 
     /// An offset is committed that was written at `place`: those before it will not count any more.
@@ -130,18 +170,36 @@ impl PendingOffsets {
 
     /// The partition's offsets are deleted.
     pub(crate) fn remove(&mut self, group: &Arc<str>, at: &TopicPartition) {
+        self.remove_if(group, at, |_| true);
+    }
+
+    fn remove_if(
+        &mut self,
+        group: &Arc<str>,
+        at: &TopicPartition,
+        is_gone: impl Fn(&PendingOffset) -> bool,
+    ) {
         let Some(partitions) = self.by_group.get_mut(group) else {
             return;
         };
-        let removed = partitions.remove(at).unwrap_or_default();
+        let Some(pending) = partitions.get_mut(at) else {
+            return;
+        };
+        let gone: Vec<_> = pending.extract_if(.., |one| is_gone(one)).collect();
+        let producers: Vec<_> = pending.iter().map(|one| one.producer).collect();
+        if pending.is_empty() {
+            partitions.remove(at);
+        }
         if partitions.is_empty() {
             self.by_group.remove(group);
         }
-        let entry = (Arc::clone(group), at.clone());
-        for one in removed {
+        for one in gone {
             self.held -= one.bytes;
+            if producers.contains(&one.producer) {
+                continue;
+            }
             if let Some(of_producer) = self.by_producer.get_mut(&one.producer) {
-                of_producer.remove(&entry);
+                of_producer.remove(&(Arc::clone(group), at.clone()));
                 if of_producer.is_empty() {
                     self.by_producer.remove(&one.producer);
                 }
@@ -234,7 +292,21 @@ mod tests {
             };
             let at = TopicPartition::new(topic, 0);
             self.pending
-                .hold(producer, Offset(place), &"g".into(), at, offset);
+                .hold(producer, Offset(place), &"g".into(), at, offset, false);
+        }
+
+        /// The log has what was added at this place, or has refused it.
+        fn settle(&mut self, place: i64, producer: ProducerId, is_written: bool) {
+            let places = Offset(place)..Offset(place + 1);
+            self.pending.settle(producer, &places, is_written);
+        }
+
+        /// The same for everything.
+        fn settle_all(&mut self) {
+            let unsettled = self.pending.unsettled.iter();
+            for place in unsettled.map(|(place, ..)| *place).collect::<Vec<_>>() {
+                self.settle(place.0, ONE, true);
+            }
         }
 
         fn note(&mut self, place: i64, topic: &str) {
@@ -265,7 +337,8 @@ mod tests {
             self.pending.has("g", &TopicPartition::new(topic, 0))
         }
 
-        fn assert_empty(&self) {
+        fn assert_empty(&mut self) {
+            self.settle_all();
             assert_eq!(self.pending, PendingOffsets::default());
         }
     }
@@ -333,13 +406,36 @@ mod tests {
     fn the_last_commit_of_a_transaction_counts_and_the_others_cost_nothing() {
         let mut log = Log::default();
         log.hold(0, ONE, "a");
-        log.hold(1, ONE, "a");
+        log.settle(0, ONE, true);
         let held = log.pending.held();
-        for place in 2..100 {
+        for place in 1..100 {
             log.hold(place, ONE, "a");
+            log.settle(place, ONE, true);
             assert_eq!(log.pending.held(), held);
         }
         assert_eq!(log.end(100, ONE, true), ["a=99"]);
+        log.assert_empty();
+    }
+
+    #[test]
+    fn what_the_log_refuses_never_was_there() {
+        let mut log = Log::default();
+        log.hold(1, ONE, "a");
+        log.hold(2, ONE, "a");
+        // Two of the same producer that come too late: its marker is before them.
+        log.hold(4, ONE, "a");
+        log.hold(5, ONE, "b");
+        log.settle(1, ONE, true);
+        log.settle(2, ONE, true);
+        assert_eq!(log.end(3, ONE, true), ["a=2", "b"]);
+        assert!(log.is_pending("a") && log.is_pending("b"));
+        log.settle(4, ONE, false);
+        log.settle(5, ONE, false);
+        log.assert_empty();
+        // What was deleted meanwhile is not missed.
+        log.hold(6, ONE, "a");
+        log.delete("a");
+        log.settle(6, ONE, false);
         log.assert_empty();
     }
 

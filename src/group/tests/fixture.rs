@@ -92,6 +92,7 @@ impl Fixture {
         if self.is_log_full && !outcome.records.is_empty() {
             return self.refuse(outcome);
         }
+        let first = record_place(self.log.len());
         for record in outcome.records {
             let index = self.log.len();
             let under = outcome.transaction.map(|under| (index, under.producer));
@@ -103,6 +104,10 @@ impl Fixture {
                 ..replayed(&self.log[index])
             };
             self.registry.replay(&replayed, self.now).unwrap();
+        }
+        if let Some(under) = outcome.transaction {
+            let places = first..record_place(self.log.len());
+            self.registry.settled(under.producer, &places, true);
         }
         self.change_timers(outcome.timers);
         self.check_held();
