@@ -226,7 +226,7 @@ impl<M: Machine> Active<M> {
     fn mark(&mut self, marker: &TransactionMarker, answer: MarkerAnswer) {
         let marking = Marking::new(marker, self.take_place(), answer);
         let batch = marker.batch(self.clock.now());
-        let check = if marker.has_new_epoch {
+        let check = if marker.version.bumps_epoch() {
             TransactionCheck::EndsWithNewEpoch
         } else {
             TransactionCheck::Trusted

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::{
     Ask, KafkaUuid, KeyValue, ManualClock, Offset, Outcome, ProducerEpoch, ProducerId, Replayed,
-    TimerChange, Timestamp, Token, TopicId, Transaction, TransactionEnd,
+    TimerChange, Timestamp, Token, TopicId, Transaction, TransactionEnd, TransactionVersion,
 };
 use crate::log::{AppendError, TransactionCheck};
 use crate::partition::testing::{Broker, EPOCH};
@@ -358,7 +358,7 @@ fn marker(epoch: i16, committed: bool, coordinator_epoch: i32) -> TransactionMar
             committed,
             coordinator_epoch,
         },
-        has_new_epoch: false,
+        version: TransactionVersion::V0,
     }
 }
 
