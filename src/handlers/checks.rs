@@ -192,6 +192,14 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
             check(ClusterAction, Cluster).when("the cluster may not be altered"),
         ],
     ),
+    (
+        ApiKey::TxnOffsetCommit,
+        &[
+            check(Write, TransactionalId),
+            check(Read, Group),
+            check(Read, Topic),
+        ],
+    ),
     (ApiKey::DescribeAcls, &[check(Describe, Cluster)]),
     (ApiKey::CreateAcls, &[check(Alter, Cluster)]),
     (ApiKey::DeleteAcls, &[check(Alter, Cluster)]),

@@ -47,6 +47,10 @@ ListOffsets 6             | ffffffff 00 02 02 't | number ffffffff fffffffffffff
 OffsetCommit 8            | 02 'g ffffffff 01 00 | 01 01 tags | 00
 OffsetCommit 8            | 02 'g ffffffff 01 00 | 02 't 02 00000000 0000000000000001 00000000 01 tags tags | 00
 OffsetCommit 8            | 02 'g ffffffff 01 00 02 02 't | 00000000 0000000000000001 00000000 01 tags | 00 00
+TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 | 01 01 tags | 00
+TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 | 02 't 02 00000000 0000000000000001 00000000 01 tags tags | 00
+TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 02 02 't | 00000000 0000000000000001 00000000 01 tags | 00 00
+TxnOffsetCommit 6         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 | 00000000000000000000000000000001 01 tags | 00
 OffsetForLeaderEpoch 4    | ffffffff | 01 01 tags | 00
 OffsetForLeaderEpoch 4    | ffffffff 02 02 't | 00000000 00000000 00000000 tags | 00 00
 CreateTopics 7            | | name 00000001 0001 01 01 tags | 000003e8 01 00

@@ -33,7 +33,7 @@
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
 use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
-use crate::coordinator::{CoordinatorError, NotEnlisted, TransactionError};
+use crate::coordinator::{CoordinatorError, NotCommitted, NotEnlisted, TransactionError};
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
 use crate::partition::sessions::SessionError;
@@ -124,6 +124,31 @@ pub(super) const fn of_unverified(error: NotEnlisted, version: i16) -> ErrorCode
         // Older clients do not know the other code (KIP-890).
         NotEnlisted::NotInTransaction if version < 11 => ErrorCode::INVALID_TXN_STATE,
         NotEnlisted::NotInTransaction => ErrorCode::TRANSACTION_ABORTABLE,
+    }
+}
+
+/// The code for offsets that are not committed in a transaction, in this version of TxnOffsetCommit.
+pub(super) const fn of_not_committed(error: NotCommitted, version: i16) -> ErrorCode {
+    match error {
+        NotCommitted::Coordinator(error)
+        | NotCommitted::NotEnlisted(NotEnlisted::Coordinator(error)) => of_coordinator(error),
+        NotCommitted::NotEnlisted(NotEnlisted::InvalidProducerIdMapping) => {
+            ErrorCode::INVALID_PRODUCER_ID_MAPPING
+        }
+        NotCommitted::NotEnlisted(NotEnlisted::ProducerFenced) => ErrorCode::INVALID_PRODUCER_EPOCH,
+        NotCommitted::NotEnlisted(NotEnlisted::ConcurrentTransactions) => {
+            ErrorCode::CONCURRENT_TRANSACTIONS
+        }
+        NotCommitted::NotEnlisted(NotEnlisted::InvalidTransactionState) => {
+            ErrorCode::INVALID_TXN_STATE
+        }
+        // Older clients do not know the other code (KIP-890).
+        NotCommitted::NotEnlisted(NotEnlisted::NotInTransaction) if version < 4 => {
+            ErrorCode::INVALID_TXN_STATE
+        }
+        NotCommitted::NotEnlisted(NotEnlisted::NotInTransaction) => {
+            ErrorCode::TRANSACTION_ABORTABLE
+        }
     }
 }
 

@@ -108,6 +108,7 @@ mod topic_ids;
 #[cfg(test)]
 mod transaction_tests;
 mod transactional_id_pattern;
+mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
@@ -156,6 +157,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<add_offsets_to_txn::AddOffsetsToTxn>(Bound::new(100, 50)),
     Route::to::<end_txn::EndTxn>(Bound::new(100, 50)),
     Route::to::<write_txn_markers::WriteTxnMarkers>(Bound::new(100_000, 600)),
+    Route::to::<txn_offset_commit::TxnOffsetCommit>(Bound::new(200_000, 100)),
     Route::to::<acls::DescribeAcls>(Bound::new(100, 50)),
     Route::to_controller::<acls::CreateAcls>(Bound::new(200_000, 60)),
     Route::to_controller::<acls::DeleteAcls>(Bound::new(200_000, 80)),

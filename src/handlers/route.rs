@@ -361,7 +361,10 @@ mod tests {
             let mut versions = key.valid_versions();
             if matches!(
                 key,
-                ApiKey::ApiVersions | ApiKey::DeleteGroups | ApiKey::WriteTxnMarkers
+                ApiKey::ApiVersions
+                    | ApiKey::DeleteGroups
+                    | ApiKey::WriteTxnMarkers
+                    | ApiKey::TxnOffsetCommit
             ) {
                 // The newest version is one of crate::messages.
                 versions.max += 1;
@@ -407,6 +410,7 @@ mod tests {
         (25, 0, 4),
         (26, 0, 5),
         (27, 1, 2),
+        (28, 0, 6),
         (29, 1, 3),
         (30, 1, 3),
         (31, 1, 3),

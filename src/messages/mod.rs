@@ -14,8 +14,10 @@
 mod api_versions;
 mod delete_groups;
 mod read;
+mod txn_offset_commit;
 mod write_txn_markers;
 
 pub use api_versions::ApiVersionsRequest;
 pub use delete_groups::{DeletableGroupResult, DeleteGroupsResponse};
+pub use txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 pub use write_txn_markers::{WritableTxnMarker, WriteTxnMarkersRequest};

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::protocol::buf::ByteBuf;
+use uuid::Uuid;
 
 pub(super) fn int8(buffer: &mut impl ByteBuf) -> Result<i8> {
     enough(buffer, size_of::<i8>())?;
@@ -23,6 +24,11 @@ pub(super) fn int32(buffer: &mut impl ByteBuf) -> Result<i32> {
 pub(super) fn int64(buffer: &mut impl ByteBuf) -> Result<i64> {
     enough(buffer, size_of::<i64>())?;
     Ok(buffer.get_i64())
+}
+
+pub(super) fn uuid(buffer: &mut impl ByteBuf) -> Result<Uuid> {
+    enough(buffer, size_of::<Uuid>())?;
+    Ok(Uuid::from_u128(buffer.get_u128()))
 }
 
 fn enough(buffer: &impl ByteBuf, bytes: usize) -> Result<()> {

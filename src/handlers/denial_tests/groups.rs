@@ -10,13 +10,18 @@ use kafka_protocol::messages::offset_delete_request::{
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
+    self, ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, ProducerId, SyncGroupRequest,
 };
 
-use super::{Guarded, Probe, Seen, group, text, topic};
+use crate::messages::TxnOffsetCommitRequest;
+
+use super::{Guarded, Probe, Seen, group, text, topic, transactional_id};
 
 pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
     (
@@ -109,6 +114,14 @@ pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
             Some(|on| Seen::code(delete_offset(on).1)),
         ],
     ),
+    (
+        ApiKey::TxnOffsetCommit,
+        &[
+            Some(commit_in_transaction),
+            Some(commit_in_transaction),
+            Some(commit_in_transaction),
+        ],
+    ),
 ];
 
 /// The codes for the topics.
@@ -129,6 +142,24 @@ pub(super) fn commit(on: &Guarded, id: &str, topics: &[&str]) -> Vec<i16> {
 
 fn commit_once(on: &Guarded) -> Seen {
     Seen::code(commit(on, "g", &["t"])[0])
+}
+
+/// The transaction's coordinator says no: what is there is not changed by the others.
+fn commit_in_transaction(on: &Guarded) -> Seen {
+    let partition = TxnOffsetCommitRequestPartition::default().with_committed_offset(1);
+    let wanted = TxnOffsetCommitRequestTopic::default()
+        .with_name(topic("t"))
+        .with_partitions(vec![partition]);
+    let request = TxnOffsetCommitRequest {
+        known: messages::TxnOffsetCommitRequest::default()
+            .with_transactional_id(transactional_id("id"))
+            .with_group_id(group("g"))
+            .with_producer_id(ProducerId(7))
+            .with_topics(vec![wanted]),
+        topic_ids: Vec::new(),
+    };
+    let answer = on.ask(5, &request).known;
+    Seen::code(answer.topics[0].partitions[0].error_code)
 }
 
 /// The code for the group `g`, and topics with the codes for their first partitions.

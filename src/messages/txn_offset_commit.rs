@@ -1,0 +1,319 @@
+//! TxnOffsetCommit 6: topics are identified by id instead of name (KIP-1319), in the request and in the response.
+
+use anyhow::Result;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{self, GroupId, ProducerId, TransactionalId};
+use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
+use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
+};
+use uuid::Uuid;
+
+use super::read;
+use crate::base::KafkaUuid;
+use crate::schema::Writer;
+
+/// The first version that the crate does not know.
+const OURS: i16 = 6;
+
+/// Offsets to be committed in a transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TxnOffsetCommitRequest {
+    /// What the crate knows of it. In version 6 its topics have no names.
+    pub known: messages::TxnOffsetCommitRequest,
+    /// The ids of its topics in version 6, in the same order.
+    pub topic_ids: Vec<Uuid>,
+}
+
+/// What became of the offsets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TxnOffsetCommitResponse {
+    /// What the crate knows of it. In version 6 the names of its topics are left out.
+    pub known: messages::TxnOffsetCommitResponse,
+    /// The ids of its topics, in the same order; left out before version 6.
+    pub topic_ids: Vec<Uuid>,
+}
+
+impl Message for TxnOffsetCommitRequest {
+    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
+    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+}
+
+impl Message for TxnOffsetCommitResponse {
+    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
+    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+}
+
+impl HeaderVersion for TxnOffsetCommitRequest {
+    fn header_version(version: i16) -> i16 {
+        messages::TxnOffsetCommitRequest::header_version(version)
+    }
+}
+
+impl HeaderVersion for TxnOffsetCommitResponse {
+    fn header_version(version: i16) -> i16 {
+        messages::TxnOffsetCommitResponse::header_version(version)
+    }
+}
+
+impl Request for TxnOffsetCommitRequest {
+    const KEY: i16 = messages::TxnOffsetCommitRequest::KEY;
+    type Response = TxnOffsetCommitResponse;
+}
+
+impl Decodable for TxnOffsetCommitRequest {
+    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
+        if version < OURS {
+            let known = messages::TxnOffsetCommitRequest::decode(buffer, version)?;
+            return Ok(Self {
+                known,
+                topic_ids: Vec::new(),
+            });
+        }
+        let known = messages::TxnOffsetCommitRequest::default()
+            .with_transactional_id(TransactionalId(read::string(buffer)?))
+            .with_group_id(GroupId(read::string(buffer)?))
+            .with_producer_id(ProducerId(read::int64(buffer)?))
+            .with_producer_epoch(read::int16(buffer)?)
+            .with_generation_id(read::int32(buffer)?)
+            .with_member_id(read::string(buffer)?)
+            .with_group_instance_id(read::nullable_string(buffer)?);
+        let (topic_ids, topics) = read::array(buffer, topic)?.into_iter().unzip();
+        read::tagged_fields(buffer)?;
+        Ok(Self {
+            known: known.with_topics(topics),
+            topic_ids,
+        })
+    }
+}
+
+fn topic(buffer: &mut impl ByteBuf) -> Result<(Uuid, TxnOffsetCommitRequestTopic)> {
+    let id = read::uuid(buffer)?;
+    let partitions = read::array(buffer, partition)?;
+    read::tagged_fields(buffer)?;
+    let topic = TxnOffsetCommitRequestTopic::default().with_partitions(partitions);
+    Ok((id, topic))
+}
+
+fn partition(buffer: &mut impl ByteBuf) -> Result<TxnOffsetCommitRequestPartition> {
+    let partition = TxnOffsetCommitRequestPartition::default()
+        .with_partition_index(read::int32(buffer)?)
+        .with_committed_offset(read::int64(buffer)?)
+        .with_committed_leader_epoch(read::int32(buffer)?)
+        .with_committed_metadata(read::nullable_string(buffer)?);
+    read::tagged_fields(buffer)?;
+    Ok(partition)
+}
+
+impl Decodable for TxnOffsetCommitResponse {
+    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
+        if version < OURS {
+            let known = messages::TxnOffsetCommitResponse::decode(buffer, version)?;
+            return Ok(Self {
+                known,
+                topic_ids: Vec::new(),
+            });
+        }
+        let throttle_time_ms = read::int32(buffer)?;
+        let (topic_ids, topics) = read::array(buffer, told_topic)?.into_iter().unzip();
+        read::tagged_fields(buffer)?;
+        let known = messages::TxnOffsetCommitResponse::default()
+            .with_throttle_time_ms(throttle_time_ms)
+            .with_topics(topics);
+        Ok(Self { known, topic_ids })
+    }
+}
+
+fn told_topic(buffer: &mut impl ByteBuf) -> Result<(Uuid, TxnOffsetCommitResponseTopic)> {
+    let id = read::uuid(buffer)?;
+    let partitions = read::array(buffer, told_partition)?;
+    read::tagged_fields(buffer)?;
+    let topic = TxnOffsetCommitResponseTopic::default().with_partitions(partitions);
+    Ok((id, topic))
+}
+
+fn told_partition(buffer: &mut impl ByteBuf) -> Result<TxnOffsetCommitResponsePartition> {
+    let partition = TxnOffsetCommitResponsePartition::default()
+        .with_partition_index(read::int32(buffer)?)
+        .with_error_code(read::int16(buffer)?);
+    read::tagged_fields(buffer)?;
+    Ok(partition)
+}
+
+/// The id of a topic, or zero.
+fn id_at(ids: &[Uuid], place: usize) -> KafkaUuid {
+    KafkaUuid(ids.get(place).copied().unwrap_or_default())
+}
+
+impl TxnOffsetCommitRequest {
+    /// Its bytes in [`OURS`].
+    fn written(&self) -> Vec<u8> {
+        let known = &self.known;
+        let mut writer = Writer::flexible();
+        writer.string(&known.transactional_id);
+        writer.string(&known.group_id);
+        writer.int64(known.producer_id.0);
+        writer.int16(known.producer_epoch);
+        writer.int32(known.generation_id);
+        writer.string(&known.member_id);
+        writer.nullable_string(known.group_instance_id.as_deref());
+        let topics: Vec<_> = known.topics.iter().enumerate().collect();
+        writer.array(&topics, |writer, (place, topic)| {
+            writer.uuid(id_at(&self.topic_ids, *place));
+            writer.array(&topic.partitions, |writer, partition| {
+                writer.int32(partition.partition_index);
+                writer.int64(partition.committed_offset);
+                writer.int32(partition.committed_leader_epoch);
+                writer.nullable_string(partition.committed_metadata.as_deref());
+                writer.no_tagged_fields();
+            });
+            writer.no_tagged_fields();
+        });
+        writer.no_tagged_fields();
+        writer.into_bytes()
+    }
+}
+
+impl TxnOffsetCommitResponse {
+    /// Its bytes in [`OURS`].
+    fn written(&self) -> Vec<u8> {
+        let mut writer = Writer::flexible();
+        writer.int32(self.known.throttle_time_ms);
+        let topics: Vec<_> = self.known.topics.iter().enumerate().collect();
+        writer.array(&topics, |writer, (place, topic)| {
+            writer.uuid(id_at(&self.topic_ids, *place));
+            writer.array(&topic.partitions, |writer, partition| {
+                writer.int32(partition.partition_index);
+                writer.int16(partition.error_code);
+                writer.no_tagged_fields();
+            });
+            writer.no_tagged_fields();
+        });
+        writer.no_tagged_fields();
+        writer.into_bytes()
+    }
+}
+
+impl Encodable for TxnOffsetCommitRequest {
+    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
+        if version < OURS {
+            return self.known.encode(buffer, version);
+        }
+        buffer.put_slice(&self.written());
+        Ok(())
+    }
+
+    fn compute_size(&self, version: i16) -> Result<usize> {
+        if version < OURS {
+            return self.known.compute_size(version);
+        }
+        Ok(self.written().len())
+    }
+}
+
+impl Encodable for TxnOffsetCommitResponse {
+    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
+        if version < OURS {
+            return self.known.encode(buffer, version);
+        }
+        buffer.put_slice(&self.written());
+        Ok(())
+    }
+
+    fn compute_size(&self, version: i16) -> Result<usize> {
+        if version < OURS {
+            return self.known.compute_size(version);
+        }
+        Ok(self.written().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use kafka_protocol::messages::TopicName;
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+
+    fn encoded<M: Encodable>(message: &M, version: i16) -> Bytes {
+        let mut bytes = BytesMut::new();
+        message.encode(&mut bytes, version).unwrap();
+        assert_eq!(bytes.len(), message.compute_size(version).unwrap());
+        bytes.freeze()
+    }
+
+    /// The bytes with the topic's id in the place of its name.
+    fn with_id(five: &[u8]) -> Vec<u8> {
+        let name = b"\x05name";
+        let place = five.windows(name.len()).position(|part| part == name);
+        let (before, after) = five.split_at(place.unwrap());
+        [before, ID.as_bytes(), &after[name.len()..]].concat()
+    }
+
+    #[test]
+    fn version_6_has_the_id_of_a_topic_where_version_5_has_its_name() {
+        let text = StrBytes::from_static_str;
+        let partition = TxnOffsetCommitRequestPartition::default()
+            .with_partition_index(258)
+            .with_committed_offset(7)
+            .with_committed_leader_epoch(3)
+            .with_committed_metadata(Some(text("note")));
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(text("name")))
+            .with_partitions(vec![partition]);
+        let mut request = TxnOffsetCommitRequest {
+            known: messages::TxnOffsetCommitRequest::default()
+                .with_transactional_id(TransactionalId(text("id")))
+                .with_group_id(GroupId(text("group")))
+                .with_producer_id(ProducerId(9))
+                .with_producer_epoch(2)
+                .with_generation_id(4)
+                .with_member_id(text("member"))
+                .with_group_instance_id(Some(text("instance")))
+                .with_topics(vec![topic]),
+            topic_ids: vec![ID],
+        };
+        let (five, mut six) = (encoded(&request, 5), encoded(&request, 6));
+        assert_eq!(six, with_id(&five));
+        let read = TxnOffsetCommitRequest::decode(&mut six, 6).unwrap();
+        request.known.topics[0].name = TopicName::default();
+        assert_eq!(read, request);
+    }
+
+    #[test]
+    fn so_has_the_response() {
+        let partition = TxnOffsetCommitResponsePartition::default()
+            .with_partition_index(258)
+            .with_error_code(7);
+        let topic = TxnOffsetCommitResponseTopic::default()
+            .with_name(TopicName(StrBytes::from_static_str("name")))
+            .with_partitions(vec![partition]);
+        let mut response = TxnOffsetCommitResponse {
+            known: messages::TxnOffsetCommitResponse::default().with_topics(vec![topic]),
+            topic_ids: vec![ID],
+        };
+        let (five, mut six) = (encoded(&response, 5), encoded(&response, 6));
+        assert_eq!(six, with_id(&five));
+        let read = TxnOffsetCommitResponse::decode(&mut six, 6).unwrap();
+        response.known.topics[0].name = TopicName::default();
+        assert_eq!(read, response);
+    }
+
+    #[test]
+    fn what_is_cut_off_cannot_be_read() {
+        let request = TxnOffsetCommitRequest::default();
+        let bytes = encoded(&request, 6);
+        for length in 0..bytes.len() {
+            let mut cut = bytes.slice(..length);
+            assert!(TxnOffsetCommitRequest::decode(&mut cut, 6).is_err());
+        }
+    }
+}
