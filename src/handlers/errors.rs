@@ -33,7 +33,9 @@
 use crate::base::ErrorCode;
 use crate::cluster::ClusterError;
 use crate::controller::{ElectionFailure, ReassignmentFailure, Refusal, names};
-use crate::coordinator::{CoordinatorError, NotCommitted, NotEnlisted, TransactionError};
+use crate::coordinator::{
+    CoordinatorError, MarkerError, NotCommitted, NotEnlisted, TransactionError,
+};
 use crate::log::AppendError;
 use crate::metadata::record::DecodeError;
 use crate::partition::sessions::SessionError;
@@ -149,6 +151,19 @@ pub(super) const fn of_not_committed(error: NotCommitted, version: i16) -> Error
         NotCommitted::NotEnlisted(NotEnlisted::NotInTransaction) => {
             ErrorCode::TRANSACTION_ABORTABLE
         }
+    }
+}
+
+/// The code for a marker that a group's coordinator has not written. Whoever sends markers knows leaders only.
+pub(super) const fn of_marker(error: &MarkerError) -> ErrorCode {
+    match error {
+        MarkerError::Refused(refusal) => of_refused_append(refusal),
+        MarkerError::Coordinator(
+            CoordinatorError::NotCoordinator
+            | CoordinatorError::Loading
+            | CoordinatorError::NotAvailable,
+        ) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        MarkerError::Coordinator(error) => of_coordinator(*error),
     }
 }
 

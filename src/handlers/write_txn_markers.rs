@@ -90,7 +90,13 @@ fn write(
     };
     if topic == CONSUMER_OFFSETS && found.partition(partition).is_some() {
         // The group coordinator must know what the marker ends.
-        return Box::pin(ready(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        let told = call.broker.groups.end_transaction(partition, *marker);
+        return Box::pin(async move {
+            match told.await {
+                Ok(()) => ErrorCode::NONE,
+                Err(error) => errors::of_marker(&error),
+            }
+        });
     }
     let replica = match call.broker.partitions.find(found.id, partition) {
         Ok(replica) => replica,
@@ -260,6 +266,25 @@ mod tests {
         assert_eq!(told(&serving, 1, vec![first, second]), expected);
         assert_eq!([0, 1].map(|partition| log_end(&serving, partition)), [2, 1]);
         assert_eq!(told(&serving, 1, Vec::new()), Told::new());
+    }
+
+    #[test]
+    fn markers_of_the_partitions_of_groups_go_through_their_coordinators() {
+        let serving = Serving::start(&[]);
+        let code = |epochs, partition| {
+            let marker = asked(7, epochs, 0, &[(CONSUMER_OFFSETS, &[partition])]);
+            let told = told(&serving, 1, vec![marker]);
+            told.into_values().next().expect("a row")
+        };
+        assert_eq!(code((3, 5), 0), OK);
+        assert_eq!(code((3, 5), 0), OK, "the same again");
+        assert_eq!(code((2, 5), 0), ErrorCode::INVALID_PRODUCER_EPOCH.0);
+        let fenced = ErrorCode::TRANSACTION_COORDINATOR_FENCED.0;
+        assert_eq!(code((3, 4), 0), fenced);
+        assert_eq!(code((3, 5), 2), UNKNOWN);
+        serving.context.groups.stop();
+        let elsewhere = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+        assert_eq!(code((3, 5), 0), elsewhere);
     }
 
     #[test]
