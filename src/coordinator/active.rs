@@ -1,6 +1,8 @@
 //! A loaded machine that serves requests: its decisions are replayed into it and appended, in order. Replies are sent
 //! when everything that they depend on is committed.
 
+mod transactions;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -14,7 +16,6 @@ use crate::base::{
 use crate::log::{AppendOrigin, TransactionCheck};
 use crate::partition::{AppendFailure, AppendOptions, Appended, Replica, RequiredAcks, Source};
 use crate::record::Codec;
-use crate::record::control::TransactionMarker;
 
 use super::asking::{Parked, Waiting};
 use super::batches::batches;
@@ -23,7 +24,6 @@ use super::failures;
 use super::held::Share;
 use super::host::{Host, Loaded, Mailbox, Message};
 use super::machine::{Decision, Machine, Subject};
-use super::markers::{MarkerAnswer, Marking};
 use super::timers::Timers;
 use super::writes::{Tentative, Write, Written};
 
@@ -130,11 +130,7 @@ impl<M: Machine> Active<M> {
             }
             Err(failure) if kind.is_refused(&failure) => {
                 self.committed += 1;
-                if let Written::InTransaction(tentative) = &kind {
-                    let Tentative { under, places, .. } = tentative;
-                    self.machine.settled(*under, places, false);
-                    self.held.set(self.machine.held());
-                }
+                self.take_back(&kind);
                 kind.fail(failure);
                 self.release();
                 true
@@ -147,22 +143,6 @@ impl<M: Machine> Active<M> {
                 false
             }
         }
-    }
-
-    fn written(&mut self, kind: Written<M::Effect>) {
-        match kind {
-            Written::Records => return,
-            Written::Marker(Marking { end, answer }) => {
-                self.machine.transaction_ended(&end, self.clock.now());
-                drop(answer.send(Ok(())));
-            }
-            Written::InTransaction(tentative) => {
-                let Tentative { under, places, .. } = &tentative;
-                self.machine.settled(*under, places, true);
-                tentative.release(&*self.have);
-            }
-        }
-        self.held.set(self.machine.held());
     }
 
     /// Waits for the writes in progress, then fails the requests that wait for other members.
@@ -220,19 +200,6 @@ impl<M: Machine> Active<M> {
         let decision = decide(&mut self.machine, self.clock.now());
         self.carry_out(subject, decision, TransactionCheck::Trusted);
         self.held.set(self.machine.held());
-    }
-
-    /// Writes a marker. The machine is told when it is in the log, since the log may refuse it.
-    fn mark(&mut self, marker: &TransactionMarker, answer: MarkerAnswer) {
-        let marking = Marking::new(marker, self.take_place(), answer);
-        let batch = marker.batch(self.clock.now());
-        let check = if marker.version.bumps_epoch() {
-            TransactionCheck::EndsWithNewEpoch
-        } else {
-            TransactionCheck::Trusted
-        };
-        let subject = Subject::all("end of a transaction");
-        self.append(subject, batch, check, Written::Marker(marking));
     }
 
     /// The place of one more record in the order of the log.

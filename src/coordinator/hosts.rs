@@ -1,6 +1,8 @@
 //! All hosts of one kind of machine: which partitions of its internal topic are hosted here, and how to find the
 //! machine for a key.
 
+mod transactions;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::future::Future;
@@ -8,21 +10,18 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use tokio::runtime;
 
-use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, Timestamp, TopicId, read, write};
+use crate::base::{Ask, Clock, ErrorCode, LeaderEpoch, NodeId, TopicId, read, write};
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::controller::CreateTopics;
-use crate::log::TransactionCheck;
 use crate::metadata::{Delta, Image, TopicImage};
-use crate::partition::{Partitions, Replica};
-use crate::record::control::TransactionMarker;
+use crate::partition::Partitions;
 
 use super::error::CoordinatorError;
 use super::held::Held;
 use super::host::{Handle, HostParts, LogOptions};
 use super::internal_topic::{InternalTopic, partition_of};
 use super::machine::{Decides, Machine};
-use super::markers::MarkerError;
 
 /// About how many keys are read from a machine at once: the data of some keys may be very large.
 const READ_AT_ONCE: usize = 32;
@@ -171,11 +170,6 @@ impl<M: Machine> Hosts<M> {
         hosted.is_stopped = true;
     }
 
-    /// The time.
-    pub(super) fn now(&self) -> Timestamp {
-        self.inner.surroundings.clock.now()
-    }
-
     /// The number of hosted machines.
     pub(super) fn count(&self) -> usize {
         self.hosted().by_partition.len()
@@ -222,46 +216,6 @@ impl<M: Machine> Hosts<M> {
         let hosted = self.hosted();
         let (partition, handle) = find(&hosted)?;
         Ok(then(partition, handle))
-    }
-
-    /// The replica of the partition that holds `key`, if it is hosted here.
-    ///
-    /// # Errors
-    /// When the topic does not exist, or another broker leads the partition.
-    pub(super) fn replica_of(&self, key: &str) -> Result<Arc<Replica>, CoordinatorError> {
-        let partition = self.coordinator_partition(key)?;
-        let topic = self.hosted().topic;
-        let (topic, _) = topic.ok_or(CoordinatorError::NotAvailable)?;
-        let found = self.inner.surroundings.partitions.find(topic, partition);
-        found.map_err(|_| CoordinatorError::NotCoordinator)
-    }
-
-    /// Writes a marker to this partition. Its place in the order is fixed when this returns. Answered when the machine
-    /// has been told.
-    pub(super) fn end_transaction(
-        &self,
-        partition: i32,
-        marker: TransactionMarker,
-    ) -> impl Future<Output = Result<(), MarkerError>> + Send + use<M> {
-        let told = self.with_host(
-            |hosted| hosted.at(partition),
-            |_, handle| handle.end_transaction(marker),
-        );
-        async move { told.map_err(MarkerError::Coordinator)?.await }
-    }
-
-    /// Sends a request whose records belong to an open transaction, which the log checks.
-    pub(super) fn ask_checked<A: Ask>(
-        &self,
-        key: &str,
-        ask: A,
-        check: TransactionCheck,
-    ) -> impl Future<Output = Result<A::Reply, CoordinatorError>> + Send + use<M, A>
-    where
-        M: Decides<A>,
-    {
-        let asked = self.with_host_of(key, |_, handle| handle.ask_checked(ask, check));
-        async move { asked?.await }
     }
 
     /// Creates the internal topic unless it exists. When this returns it is in the image, and its partitions are there

@@ -155,7 +155,7 @@ async fn verify(
     );
     match answer {
         Ok(()) => table.verified(producer, epoch, guard),
-        Err(NotEnlisted::Coordinator(_) | NotEnlisted::ConcurrentTransactions) => {}
+        Err(error) if error.is_temporary() => {}
         Err(_) => table.refused(producer, epoch, guard),
     }
     answer

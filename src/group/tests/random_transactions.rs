@@ -60,10 +60,11 @@ struct Model {
 
 impl Model {
     fn end(&mut self, producer: i64, commits: bool) {
-        let ended: Vec<_> = self
-            .pending
-            .extract_if(.., |(one, _), _| *one == producer)
-            .collect();
+        let (ended, open) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|((one, _), _)| *one == producer);
+        self.pending = open;
+        let ended: BTreeMap<(i64, Key), Written> = ended;
         for ((_, key), written) in ended {
             if !commits {
                 self.aborted.insert(written.offset);
