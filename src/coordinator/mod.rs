@@ -31,7 +31,10 @@
 //!   is told what the others hold and how large a batch of its log may be.
 //! - Loading is the same replay from the log, up to its end; a machine serves requests when all of that is committed.
 //!   After a failed append the machine's state may be ahead of the log: it is dropped and loaded again. A decision
-//!   that is larger than a batch may be is not replayed, so the machine can continue.
+//!   that is larger than a batch may be is not replayed, so the machine can continue. The same with a marker, or records
+//!   of a transaction, that the log refuses ([`writes`]).
+//! - Records of a transaction are written only while it is open here, or with a guard that was given out before the
+//!   transaction's coordinator was asked ([`enlist`]). So a commit that comes too late opens nothing.
 
 mod active;
 mod asking;
