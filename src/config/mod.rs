@@ -51,9 +51,7 @@ pub(crate) use identity::host_name;
 pub use listeners::Listener;
 pub use parse::Sources;
 pub(crate) use properties::push_unicode_escape;
-pub use rooms::{
-    CleanerConfig, ConnectionConfig, HousekeepingConfig, MemoryLimit, ScrubConfig, TransactionConfig,
-};
+pub use rooms::{CleanerConfig, ConnectionConfig, HousekeepingConfig, MemoryLimit, ScrubConfig};
 pub use settings::{Origin, Settings};
 pub use topic::TopicConfig;
 pub use warning::Warning;

@@ -54,7 +54,7 @@ mod timers;
 mod transactions;
 mod writes;
 
-pub use enlist::{Enlist, Enlisted, Enlists, NotEnlisted};
+pub use enlist::{Enlist, Enlists, NotEnlisted};
 pub use error::CoordinatorError;
 pub use groups::{Committing, Groups, NotCommitted, offsets_topic};
 pub use markers::MarkerError;

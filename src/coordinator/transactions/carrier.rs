@@ -318,7 +318,7 @@ fn marker(job: &Job) -> TransactionMarker {
             committed: write.commit,
             coordinator_epoch: job.origin.epoch.0,
         },
-        has_new_epoch: write.client_version.bumps_epoch(),
+        version: write.client_version,
     }
 }
 

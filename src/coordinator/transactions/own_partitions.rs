@@ -22,10 +22,6 @@ use super::markers::{Markers, NotMarked, Writing};
 pub struct OwnPartitions {
     partitions: Partitions,
     cluster: Cluster,
-    #[expect(
-        dead_code,
-        reason = "the group coordinators write markers with the next commits"
-    )]
     groups: Groups,
     /// How long a marker may wait for other replicas.
     timeout: Duration,
@@ -57,9 +53,8 @@ impl Markers for OwnPartitions {
             return Box::pin(ready(Err(NotMarked::Gone)));
         };
         if *partition.topic == *CONSUMER_OFFSETS {
-            // The next commits let the group coordinators write it.
-            let error = MarkerError::Coordinator(CoordinatorError::NotAvailable);
-            return Box::pin(ready(Err(of_coordinator(error))));
+            let told = self.groups.end_transaction(number, marker.clone());
+            return Box::pin(async move { told.await.map_err(of_coordinator) });
         }
         match self.partitions.find(topic.id, number) {
             Ok(replica) => {

@@ -191,7 +191,7 @@ fn offsets(serving: &Serving) -> (Offset, Option<Offset>) {
 fn the_partition_of_the_group_is_verified_or_added_once_in_a_transaction() {
     let serving = Serving::start(&[]);
     for version in 0..=6 {
-        serving.transactions.answer(Ok(()));
+        serving.enlisting.answer(Ok(()));
         let epoch = version;
         assert_eq!(commit(&serving, version, epoch), ErrorCode::NONE);
         assert_eq!(commit(&serving, version, epoch), ErrorCode::NONE);
@@ -206,7 +206,7 @@ fn the_partition_of_the_group_is_verified_or_added_once_in_a_transaction() {
             partitions: vec![TopicPartition::new("__consumer_offsets", partition)],
             adds: version >= 5,
         };
-        assert_eq!(serving.transactions.asked(), [asked], "version {version}");
+        assert_eq!(serving.enlisting.asked(), [asked], "version {version}");
         assert_eq!(offsets(&serving).1, None);
         end(&serving, epoch, version % 2 == 0);
         assert_eq!(offsets(&serving), (Offset(42), Some(Offset(42))));
@@ -243,7 +243,7 @@ fn what_the_coordinator_refuses_is_not_written() {
         ),
     ];
     for (answer, code) in told {
-        serving.transactions.answer(Err(answer));
+        serving.enlisting.answer(Err(answer));
         assert_eq!(commit(&serving, 5, 0), code);
     }
     assert_eq!(offsets(&serving), (Offset::NONE, Some(Offset::NONE)));
@@ -252,11 +252,11 @@ fn what_the_coordinator_refuses_is_not_written() {
 #[test]
 fn a_commit_that_comes_after_the_marker_begins_nothing() {
     let serving = Serving::start(&[]);
-    serving.transactions.answer(Ok(()));
+    serving.enlisting.answer(Ok(()));
     assert_eq!(commit(&serving, 4, 0), ErrorCode::NONE);
     end(&serving, 0, true);
     // It is verified while its transaction ends.
-    let released = serving.transactions.hold();
+    let released = serving.enlisting.hold();
     let groups = &serving.context.groups;
     let mut request = request(4, &[("t", Uuid::nil(), &[0])]);
     request.known.topics[0].partitions[0].committed_offset = 50;
@@ -280,7 +280,7 @@ fn a_commit_that_comes_after_the_marker_begins_nothing() {
 fn an_old_epoch_is_refused_and_nothing_is_loaded_again() {
     let serving = Serving::start(&[("transaction.partition.verification.enable", "false")]);
     assert_eq!(commit(&serving, 4, 3), ErrorCode::NONE);
-    assert!(serving.transactions.asked().is_empty());
+    assert!(serving.enlisting.asked().is_empty());
     assert_eq!(commit(&serving, 4, 2), ErrorCode::INVALID_PRODUCER_EPOCH);
     // A machine that is loaded would refuse this.
     assert_eq!(offsets(&serving), (Offset::NONE, None));
@@ -291,7 +291,7 @@ fn an_old_epoch_is_refused_and_nothing_is_loaded_again() {
 #[test]
 fn what_is_wrong_with_all_of_a_request_is_said_of_each_partition() {
     let serving = Serving::start(&[]);
-    serving.transactions.answer(Ok(()));
+    serving.enlisting.answer(Ok(()));
     let code = |change: fn(&mut messages::TxnOffsetCommitRequest)| {
         let mut request = request(5, &[("t", Uuid::nil(), &[0, 9])]);
         change(&mut request.known);

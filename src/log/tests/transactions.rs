@@ -191,8 +191,8 @@ impl World {
             transactions,
         };
         let log = &mut self.log.log;
-        let prepared = set.prepare(log.topic_partition(), log.config(), self.log.now);
-        log.append_prepared(prepared.unwrap(), self.log.now).ok()
+        let prepared = set.prepare(&log.topic_partition, log.config(), self.log.now);
+        log.append(prepared.unwrap(), self.log.now).ok()
     }
 
     fn end(&mut self, number: u8, committed: bool) {

@@ -25,9 +25,9 @@ fn append(
         epoch: LeaderEpoch(0),
         transactions,
     };
-    let partition = test.log.topic_partition().clone();
+    let partition = test.log.topic_partition.clone();
     let prepared = set.prepare(&partition, test.log.config(), test.now)?;
-    test.log.append_prepared(prepared, test.now)
+    test.log.append(prepared, test.now)
 }
 
 /// Two records.

@@ -133,7 +133,7 @@ async fn every_partition_gets_its_marker_and_then_the_coordinator_is_told() {
                 committed: true,
                 coordinator_epoch: 4,
             },
-            has_new_epoch: true,
+            version: TransactionVersion::V2,
         }
     );
     assert_eq!(world.next(199).await, all[1..]);
