@@ -152,8 +152,10 @@ impl Run {
             } => self.end(client, commit, fate),
             Step::Markers { which, fate } => self.markers(which, fate),
             Step::LateMarkers { which } => {
-                if let Some(late) = self.reported.get(which) {
+                if let Some(late) = self.reported.iter().rev().nth(which) {
+                    let before = self.f.log.len();
                     self.f.send(late.written());
+                    assert_eq!(self.f.log.len(), before, "{late:?}");
                 }
             }
             Step::Wait { milliseconds } => self.f.advance(milliseconds),
@@ -254,25 +256,21 @@ impl Run {
         if which >= self.f.effects.len() {
             return;
         }
-        match fate {
-            Fate::Answered => {
-                let effect = self.f.effects.remove(which);
-                let before = self.f.log.len();
-                self.f.markers_written(&effect);
-                if self.f.log.len() == before {
-                    // Not accepted: asked again later.
-                    self.f.effects.push(effect);
-                } else {
-                    self.reported.push(effect);
-                }
-            }
-            // Written, but the report comes again.
-            Fate::Lost => {
-                let effect = self.f.effects[which].clone();
-                self.f.markers_written(&effect);
-                self.reported.push(effect);
-            }
-            Fate::Crash(_) => self.f.reload(),
+        if let Fate::Crash(_) = fate {
+            return self.f.reload();
+        }
+        let effect = self.f.effects.remove(which);
+        let is_repeated = self.reported.contains(&effect);
+        let before = self.f.log.len();
+        self.f.markers_written(&effect);
+        let is_done = self.f.log.len() > before;
+        assert!(!(is_repeated && is_done), "{effect:?}");
+        if is_done {
+            self.reported.push(effect.clone());
+        }
+        // If the log has not accepted it, or the answer is lost, it is reported again.
+        if !is_repeated && (!is_done || matches!(fate, Fate::Lost)) {
+            self.f.effects.push(effect);
         }
     }
 
