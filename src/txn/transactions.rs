@@ -9,7 +9,7 @@ use super::records::Value;
 use crate::base::ProducerEpoch;
 
 /// The cost of a transactional id besides its bytes and the partitions: itself, its entry in the map, its timer.
-const ID_BYTES: usize = 384;
+const ID_BYTES: usize = 320;
 
 /// A transactional id.
 #[derive(Clone, Debug, PartialEq, Eq)]

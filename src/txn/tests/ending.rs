@@ -171,7 +171,7 @@ fn only_the_markers_of_this_end_complete_it() {
     assert_eq!(f.ask(first.clone()), MarkersReply::Done);
     assert_eq!(f.state(), Ongoing);
     f.end(ids, false, V0).unwrap();
-    assert_eq!(f.ask(first.clone()), MarkersReply::Done);
+    assert_eq!(f.ask(first), MarkersReply::Done);
     assert_eq!(f.state(), PrepareAbort);
     for wrong in [
         MarkersWritten {

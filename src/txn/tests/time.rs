@@ -26,7 +26,7 @@ fn a_transaction_is_aborted_when_its_time_is_up() {
         let [markers] = &*f.effects else { panic!() };
         assert_eq!((markers.ids, markers.commit), (later(ids, 1), false));
         assert_eq!(markers.partitions.len(), 2);
-        assert_eq!(f.end(ids, true, version).is_err(), true);
+        assert!(f.end(ids, true, version).is_err());
         f.write_markers();
         assert_eq!((f.state(), f.ids()), (CompleteAbort, later(ids, 1)));
         if version == V0 {
