@@ -90,12 +90,10 @@ fn write(
     };
     if topic == CONSUMER_OFFSETS && found.partition(partition).is_some() {
         // The group coordinator must know what the marker ends.
-        let told = call.broker.groups.end_transaction(partition, *marker);
+        let written = call.broker.groups.end_transaction(partition, *marker);
         return Box::pin(async move {
-            match told.await {
-                Ok(()) => ErrorCode::NONE,
-                Err(error) => errors::of_marker(&error),
-            }
+            let code = written.await.map_err(|error| errors::of_marker(&error));
+            code.err().unwrap_or(ErrorCode::NONE)
         });
     }
     let replica = match call.broker.partitions.find(found.id, partition) {
@@ -232,6 +230,19 @@ mod tests {
             }
         }
         told
+    }
+
+    #[test]
+    fn group_coordinators_write_the_markers_of_their_partitions() {
+        let serving = Serving::start(&[]);
+        let marker = asked(7, (3, 5), 0, &[(CONSUMER_OFFSETS, &[0, 1, 7])]);
+        let told: Vec<_> = told(&serving, 1, vec![marker]).into_values().collect();
+        assert_eq!(told, [OK, OK, UNKNOWN]);
+        let fenced = asked(7, (3, 4), 0, &[(CONSUMER_OFFSETS, &[1])]);
+        let told: Vec<_> = self::told(&serving, 1, vec![fenced])
+            .into_values()
+            .collect();
+        assert_eq!(told, [ErrorCode::TRANSACTION_COORDINATOR_FENCED.0]);
     }
 
     fn replica(serving: &Serving, partition: i32) -> Arc<Replica> {
