@@ -45,6 +45,8 @@
 //!   only after the log has recorded where it begins.
 //! - An append has its place in its partition as soon as [`Replica::append`] returns: behind everything that its
 //!   [`Source`] has appended to the partition. There is no order between two sources.
+//! - A client's batch begins a transaction only with a guard that no marker has taken away since it was given out
+//!   ([`Replica::transactions`]). So every transaction that is open here is known to its coordinator, which ends it.
 //! - A lane does nothing that takes much processor time.
 //! - Readers see a [`replica::Published`] state: a view of the log and its positions, replaced as a whole. A position is
 //!   published only after everything below it is in the log (and synced, where the policy requires it).

@@ -8,6 +8,7 @@ mod preparing;
 mod ranges;
 mod starting;
 mod strays;
+mod transactions;
 mod turns;
 
 use std::path::Path;

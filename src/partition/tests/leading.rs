@@ -21,14 +21,14 @@ use super::*;
 const OTHER: NodeId = NodeId(2);
 
 /// A partition with two replicas, of which only this one can fetch and write.
-struct Led {
-    broker: Broker,
+pub(super) struct Led {
+    pub(super) broker: Broker,
     image: Image,
-    replica: Arc<Replica>,
+    pub(super) replica: Arc<Replica>,
 }
 
 impl Led {
-    fn start(path: &Path, id: KafkaUuid, in_sync: usize) -> Self {
+    pub(super) fn start(path: &Path, id: KafkaUuid, in_sync: usize) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000)));
         let broker = Broker::start_in_sync_with(path, id, &[], clock, in_sync);
         Self {
@@ -51,7 +51,7 @@ impl Led {
         });
     }
 
-    fn set_isr(&mut self, isr: &[NodeId]) {
+    pub(super) fn set_isr(&mut self, isr: &[NodeId]) {
         self.change(PartitionChange {
             isr: Some(isr.to_vec()),
             ..PartitionChange::none(self.broker.id, 0)
@@ -59,7 +59,7 @@ impl Led {
     }
 
     /// Blocks the lane before its next tasks until the sender is dropped.
-    fn hold_lane(&self) -> mpsc::Sender<()> {
+    pub(super) fn hold_lane(&self) -> mpsc::Sender<()> {
         let (held, holding) = mpsc::channel::<()>();
         self.replica.operate(move |_| {
             let _released = holding.recv();
@@ -84,7 +84,7 @@ impl Led {
     }
 }
 
-async fn is_pending(append: &mut PendingAppend) -> bool {
+pub(super) async fn is_pending(append: &mut PendingAppend) -> bool {
     let mut append = pin!(append);
     poll_fn(|context| Poll::Ready(append.as_mut().poll(context).is_pending())).await
 }
