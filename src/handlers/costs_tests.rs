@@ -100,11 +100,6 @@ DescribeTopicPartitions 0 | | 02 't tags | 00000064 ff 00
 JoinGroup 6               | 02 'g 00002710 000003e8 01 00 02 'c | name 01 tags | 00
 SyncGroup 4               | 02 'g 00000001 02 'm 00 | name 01 tags | 00
 ListGroups 5              | | name | 01 00
-WriteTxnMarkers 2         | | 0000000000000007 0000 01 01 00000000 00 tags | 00
-WriteTxnMarkers 2         | | 00000000 number 0000 01 01 00000000 00 tags | 00
-WriteTxnMarkers 2         | | 00000000 number 0000 01 02 02 't 02 00000000 00 00000000 00 tags | 00
-WriteTxnMarkers 2         | 02 0000000000000007 0000 01 | name 02 00000000 tags | 00000000 00 00 00
-WriteTxnMarkers 2         | 02 0000000000000007 0000 01 02 02 't | number | 00 00000000 00 00 00
 CreateAcls 3              | | 02 01 03 01 01 02 03 tags | 00
 CreateAcls 1              | | 02 0000 03 0000 0000 02 03 |
 DeleteAcls 3              | | 02 00 03 00 00 02 03 tags | 00
@@ -135,6 +130,11 @@ ListTransactions 2        | 01 | 00000000 number | ffffffffffffffff 00 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff | name 01 tags | 01 01 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 02 02 't | number 00000000 0000000000000000 00000000 0000000000000000 00000000 tags | 00 01 01 00
 Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 01 | name 02 00000000 tags | 01 00
+WriteTxnMarkers 2         | | 0000000000000007 0000 01 01 00000000 00 tags | 00
+WriteTxnMarkers 2         | | 00000000 number 0000 01 01 00000000 00 tags | 00
+WriteTxnMarkers 2         | | 00000000 number 0000 01 02 02 't 02 00000000 00 00000000 00 tags | 00
+WriteTxnMarkers 2         | 02 0000000000000007 0000 01 | name 02 00000000 tags | 00000000 00 00 00
+WriteTxnMarkers 2         | 02 0000000000000007 0000 01 02 02 't | number | 00 00000000 00 00 00
 ";
 
 /// Routes whose requests have no arrays, or no more than a few fields.

@@ -112,15 +112,6 @@ const fn of_refused_append(refusal: &AppendError) -> ErrorCode {
     }
 }
 
-/// The code for a marker that a coordinator has not written. It is for the coordinator of the transaction, which
-/// expects those of the leader of a partition.
-pub(super) const fn of_marker(error: &MarkerError) -> ErrorCode {
-    match error {
-        MarkerError::Coordinator(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
-        MarkerError::Refused(refusal) => of_refused_append(refusal),
-    }
-}
-
 /// The code for a transactional batch that is not verified, in this version of Produce.
 pub(super) const fn of_unverified(error: NotEnlisted, version: i16) -> ErrorCode {
     match error {

@@ -156,7 +156,7 @@ pub static ROUTES: &[Route] = &[
     Route::to::<add_partitions_to_txn::AddPartitionsToTxn>(Bound::new(200_000, 200)),
     Route::to::<add_offsets_to_txn::AddOffsetsToTxn>(Bound::new(100, 50)),
     Route::to::<end_txn::EndTxn>(Bound::new(100, 50)),
-    Route::to::<write_txn_markers::WriteTxnMarkers>(Bound::new(100_000, 600)),
+    Route::to::<write_txn_markers::WriteTxnMarkers>(Bound::new(100_000, 300)),
     Route::to::<txn_offset_commit::TxnOffsetCommit>(Bound::new(200_000, 100)),
     Route::to::<acls::DescribeAcls>(Bound::new(100, 50)),
     Route::to_controller::<acls::CreateAcls>(Bound::new(200_000, 60)),

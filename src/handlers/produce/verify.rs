@@ -22,7 +22,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 
-use crate::base::{ErrorCode, LeaderEpoch, TopicId, TopicPartition, Transaction};
+use crate::base::{ErrorCode, LeaderEpoch, TopicId, Transaction};
 use crate::controller::Refusal;
 use crate::coordinator::{Enlist, NotEnlisted};
 use crate::log::{Guard, Standing, TransactionCheck, TransactionalBatch};
@@ -119,23 +119,7 @@ struct Enlisting {
 /// Looks up what is known without the coordinator, and what to ask it.
 fn begin(call: &Call, request: &ProduceRequest) -> (Verified, Option<Enlisting>) {
     let mut verified = Verified::default();
-    // Without a transactional id there is nothing to authorize the transaction with.
-    let permitted = request
-        .transactional_id
-        .as_ref()
-        .ok_or(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-        .and_then(|id| {
-            let permit = call.permit(Operation::Write, Resource::transactional_id(id));
-            permit.map(|()| Arc::<str>::from(id.as_str()))
-        });
-    let transactional_id = match permitted {
-        Ok(id) => id,
-        Err(code) => {
-            verified.refused = Some(code);
-            return (verified, None);
-        }
-    };
-    let transaction = match transaction(request) {
+    let (transactional_id, transaction) = match permitted(call, request) {
         Ok(Some(transaction)) => transaction,
         Ok(None) => return (verified, None),
         Err(code) => {
@@ -143,57 +127,66 @@ fn begin(call: &Call, request: &ProduceRequest) -> (Verified, Option<Enlisting>)
             return (verified, None);
         }
     };
-    if RequiredAcks::from_wire(request.acks).is_none() {
-        return (verified, None);
-    }
     let adds = call.version >= WITH_ADDING;
     let config = call.broker.cluster.config().now();
     let is_trusted = !adds && !config.transaction_partition_verification_enable;
     let image = call.broker.cluster.image();
+    let now = call.broker.clock.now();
     let mut open = Vec::new();
-    for topic in &request.topic_data {
-        for (replica, sequence) in transactional(call, &image, topic) {
-            let key = (replica.topic_id(), replica.topic_partition().partition);
-            let batch = TransactionalBatch {
-                producer: transaction.producer,
-                epoch: transaction.epoch,
-                sequence,
-                new_epochs: adds,
-            };
-            let check = if is_trusted {
-                Ok(TransactionCheck::Trusted)
-            } else {
-                match replica
-                    .transactions()
-                    .begin(&batch, call.broker.clock.now())
-                {
-                    Standing::Open => continue,
-                    Standing::Verified(guard) => Ok(TransactionCheck::MayBegin(guard)),
-                    Standing::Fenced => Err(Refusal::bare(ErrorCode::INVALID_PRODUCER_EPOCH)),
-                    Standing::Full => Err(Refusal::bare(ErrorCode::NOT_ENOUGH_REPLICAS)),
-                    Standing::Unverified(guard) => {
-                        open.push(Open { replica, guard });
-                        continue;
-                    }
-                }
-            };
-            verified.partitions.insert(key, check);
+    let topics = request.topic_data.iter();
+    for (replica, sequence) in topics.flat_map(|topic| transactional(call, &image, topic)) {
+        let key = (replica.topic_id(), replica.topic_partition().partition);
+        let batch = TransactionalBatch {
+            producer: transaction.producer,
+            epoch: transaction.epoch,
+            sequence,
+            new_epochs: adds,
+        };
+        if is_trusted {
+            verified
+                .partitions
+                .insert(key, Ok(TransactionCheck::Trusted));
+            continue;
         }
+        let check = match replica.transactions().begin(&batch, now) {
+            Standing::Open => Ok(TransactionCheck::MustBeOpen),
+            Standing::Verified(guard) => Ok(TransactionCheck::MayBegin(guard)),
+            Standing::Fenced => Err(Refusal::bare(ErrorCode::INVALID_PRODUCER_EPOCH)),
+            Standing::Full => Err(Refusal::bare(ErrorCode::NOT_ENOUGH_REPLICAS)),
+            Standing::Unverified(guard) => {
+                open.push(Open { replica, guard });
+                continue;
+            }
+        };
+        verified.partitions.insert(key, check);
     }
-    let partitions: Vec<TopicPartition> = open
-        .iter()
-        .map(|open| open.replica.topic_partition().clone())
-        .collect();
+    let partition = |open: &Open| open.replica.topic_partition().clone();
     let enlisting = (!open.is_empty()).then(|| Enlisting {
         enlist: Enlist {
             transactional_id,
             transaction,
-            partitions,
+            partitions: open.iter().map(partition).collect(),
             adds,
         },
         open,
     });
     (verified, enlisting)
+}
+
+/// The transaction of the request, with its transactional id, if there is anything to verify.
+fn permitted(
+    call: &Call,
+    request: &ProduceRequest,
+) -> Result<Option<(Arc<str>, Transaction)>, ErrorCode> {
+    // Without a transactional id there is nothing to authorize the transaction with.
+    let id = request.transactional_id.as_ref();
+    let id = id.ok_or(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)?;
+    call.permit(Operation::Write, Resource::transactional_id(id))?;
+    let transaction = transaction(request)?;
+    let is_valid = RequiredAcks::from_wire(request.acks).is_some();
+    Ok(transaction
+        .filter(|_| is_valid)
+        .map(|transaction| (Arc::from(id.as_str()), transaction)))
 }
 
 /// The one transaction of the request's batches, if they have producers.
