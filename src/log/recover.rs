@@ -135,11 +135,8 @@ struct Settled {
     log_start: Offset,
     log_end: Offset,
     recovered: RecoveredEpochs,
-    producers: ProducerTable,
-    ended: EndedTransactions,
+    producers: Producers,
     snapshots: BTreeSet<Offset>,
-    /// Snapshots that were written on the way.
-    written: Vec<Offset>,
     jitter: Jitter,
     has_topic_id: bool,
     /// Whether nothing had to be changed.
@@ -245,11 +242,7 @@ impl Recovery {
 
         // 8.
         segments.push(active.segment.clone());
-        let Producers {
-            table: producers,
-            ended,
-            written,
-        } = self.producers(&segments, &mut snapshots, log_end)?;
+        let producers = self.producers(&segments, &mut snapshots, log_end)?;
         segments.pop();
 
         let is_as_found = !is_new
@@ -258,7 +251,7 @@ impl Recovery {
             && !is_scanned
             && !repaired
             && self.report.has_changed_nothing()
-            && written.is_empty()
+            && producers.written.is_empty()
             && snapshots == found_snapshots;
         let are_entries_synced = is_new
             || is_short
@@ -272,9 +265,7 @@ impl Recovery {
             log_end,
             recovered,
             producers,
-            ended,
             snapshots,
-            written,
             jitter,
             has_topic_id,
             is_as_found,
@@ -301,7 +292,8 @@ impl Recovery {
         } = settled;
         let has_synced_names = self.write_topic_id(settled.has_topic_id)?;
         let recovery_point = self.recovery_point(log_end);
-        let unsynced_snapshots = unsynced_snapshots(settled.written, &snapshots, recovery_point);
+        let unsynced_snapshots =
+            unsynced_snapshots(settled.producers.written, &snapshots, recovery_point);
         let synced = Synced {
             names: has_synced_names || (clean_shutdown && settled.is_as_found),
             entries: settled.are_entries_synced,
@@ -309,7 +301,7 @@ impl Recovery {
             is_as_found: settled.is_as_found,
         };
         let transactions = OpenTransactions::default();
-        transactions.replace(settled.producers.open_transactions());
+        transactions.replace(settled.producers.table.open_transactions());
         Ok(PartitionLog {
             directory: Arc::clone(&self.directory),
             topic_partition: settled.topic_partition,
@@ -325,8 +317,8 @@ impl Recovery {
             epochs: Arc::new(recovered.current),
             all_epochs: recovered.all,
             epochs_file: recovered.file,
-            producers: settled.producers,
-            ended: settled.ended,
+            producers: settled.producers.table,
+            ended: settled.producers.ended,
             transactions: Arc::new(transactions),
             unsynced: Unsynced::new(
                 std::mem::take(&mut self.unsynced),
