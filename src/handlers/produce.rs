@@ -34,11 +34,11 @@ use crate::partition::{
 };
 use crate::record::{BatchHeader, Codec};
 use crate::security::{Operation, Resource};
-use crate::wire::{Reply, ReplyFuture};
+use crate::wire::Reply;
 
 use super::cluster_view::ClusterView;
 use super::leader_hints::LeaderHints;
-use super::route::{Call, Handler, Place};
+use super::route::{Call, Handler, Place, Placed};
 use super::{errors, topic_ids};
 
 /// First version whose clients may compress with zstd.
@@ -77,7 +77,7 @@ impl Handler for Produce {
         let verified = verify(&call, &request);
         Place::Waits(Box::pin(async move {
             let verified = verified.await;
-            Box::pin(append(call, request, &verified)) as ReplyFuture
+            Placed::new(append(call, request, &verified))
         }))
     }
 }

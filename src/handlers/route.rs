@@ -141,7 +141,17 @@ pub(super) enum Place<F = ReplyFuture> {
     /// It is fixed. This is the reply.
     Fixed(F),
     /// It is fixed when this is done, and the reply follows. No further request of the connection is started before.
-    Waits(Pin<Box<dyn Future<Output = ReplyFuture> + Send>>),
+    Waits(Pin<Box<dyn Future<Output = Placed> + Send>>),
+}
+
+/// The reply to a request that has waited for its place.
+pub(super) struct Placed(pub(super) ReplyFuture);
+
+impl Placed {
+    /// With this reply.
+    pub(super) fn new(reply: impl Future<Output = Reply> + Send + 'static) -> Self {
+        Self(Box::pin(reply))
+    }
 }
 
 impl<F: Future<Output = Reply> + Send + 'static> Place<F> {
@@ -150,8 +160,8 @@ impl<F: Future<Output = Reply> + Send + 'static> Place<F> {
         match self {
             Self::Fixed(reply) => Place::Fixed(Box::pin(paid(reply, memory))),
             Self::Waits(place) => Place::Waits(Box::pin(async move {
-                let reply = place.await;
-                Box::pin(paid(reply, memory)) as ReplyFuture
+                let Placed(reply) = place.await;
+                Placed::new(paid(reply, memory))
             })),
         }
     }

@@ -10,7 +10,7 @@ use crate::wire::{self, Peer, RequestPrefix, Service, Started};
 
 use super::api_names::not_served;
 use super::api_versions;
-use super::route::{Call, Context, Place, Route};
+use super::route::{Call, Context, Place, Placed, Route};
 
 /// Serves the route table over connections.
 pub struct Router {
@@ -78,7 +78,7 @@ impl Service for Router {
         match route.start(call, &mut frame, request.memory) {
             Some(Place::Fixed(reply)) => Started::Reply(reply),
             Some(Place::Waits(place)) => Started::placing(async move {
-                let reply = place.await;
+                let Placed(reply) = place.await;
                 move |_: &mut Session| Started::Reply(reply)
             }),
             None => Started::close(route.refusal(prefix.api_version, &frame)),
