@@ -228,8 +228,8 @@ impl World {
         if let Some(first) = self.of(number).first.take() {
             self.ended.push((first, marked));
             if !committed {
-                let mut open = self.producers.iter().filter_map(|producer| producer.first);
-                let next = open.by_ref().min().unwrap_or(marked.next());
+                let open = self.producers.iter().filter_map(|producer| producer.first);
+                let next = open.min().unwrap_or_else(|| marked.next());
                 self.aborted.push(AbortedTransaction {
                     producer: marker.producer,
                     first,
