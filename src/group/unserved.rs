@@ -103,11 +103,16 @@ impl UnservedGroup {
         }
     }
 
-    /// The same in a transaction, where nobody needs to be a member.
-    pub(crate) fn allow_commit_in_transaction(&self, by_member: bool) -> Result<(), ErrorCode> {
+    /// The same in a transaction, where nobody needs to be a member. Without members it does not matter who somebody
+    /// without an epoch is.
+    pub(crate) fn allow_commit_in_transaction(
+        &self,
+        has_epoch: bool,
+        by_member: bool,
+    ) -> Result<(), ErrorCode> {
         if self.kind == UnservedType::Share {
             Err(ErrorCode::GROUP_ID_NOT_FOUND)
-        } else if by_member {
+        } else if has_epoch || (by_member && self.has_members()) {
             Err(ErrorCode::UNKNOWN_MEMBER_ID)
         } else {
             Ok(())

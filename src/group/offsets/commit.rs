@@ -58,7 +58,8 @@ impl Registry {
         }
         let Some(group) = self.groups.get(&commit.group) else {
             return match self.unserved(&commit.group) {
-                Some(unserved) => unserved.allow_commit_in_transaction(is_by_member(commit)),
+                Some(unserved) => unserved
+                    .allow_commit_in_transaction(commit.generation >= 0, is_by_member(commit)),
                 None if commit.generation >= 0 => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 None => Ok(()),
             };

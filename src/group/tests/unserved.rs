@@ -154,3 +154,31 @@ fn a_group_without_members_is_deleted_with_all_its_records() {
     assert_eq!(listed(&host), []);
     assert_eq!(delete(&mut host), ErrorCode::GROUP_ID_NOT_FOUND);
 }
+
+#[test]
+fn a_transaction_needs_no_member_and_no_member_is_known() {
+    let code = |host: &mut Fixture, member: &str, epoch| {
+        let partitions = host.commit_under(7, commit_of(member, epoch, "t", 5));
+        partitions[0].1
+    };
+    for kind in [CONSUMER, STREAMS] {
+        let mut host = Fixture::new();
+        found(&mut host, kind, true);
+        assert_eq!(code(&mut host, "m", 1), ErrorCode::UNKNOWN_MEMBER_ID);
+        assert_eq!(code(&mut host, "m", -1), ErrorCode::NONE);
+        assert_eq!(host.stable_offset("t"), None);
+        host.end(7, true);
+        assert_eq!(host.offset("t"), Offset(5));
+    }
+    let mut host = Fixture::new();
+    found(&mut host, CONSUMER, true);
+    found(&mut host, CONSUMER_MEMBER, true);
+    assert_eq!(code(&mut host, "m", -1), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(code(&mut host, "", -1), ErrorCode::NONE);
+    // It is not a classic group for that, even when the transaction is aborted.
+    host.end(7, false);
+    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    let mut host = Fixture::new();
+    found(&mut host, SHARE, true);
+    assert_eq!(code(&mut host, "", -1), ErrorCode::GROUP_ID_NOT_FOUND);
+}
