@@ -18,6 +18,11 @@ const SETTINGS: &[&str] = &[
     "node.id=1",
     "offsets.topic.num.partitions=5",
     "offsets.topic.replication.factor=1",
+    "transaction.state.log.num.partitions=5",
+    "transaction.state.log.replication.factor=1",
+    "transaction.state.log.min.isr=1",
+    // A transaction whose time is up must not make a case take ten seconds.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=100",
     "group.initial.rebalance.delay.ms=0",
     // Sessions that run out must not make a case take seconds.
     "group.min.session.timeout.ms=100",

@@ -35,6 +35,22 @@ pub(crate) struct Transcript {
     pub(crate) symbols: Symbols,
 }
 
+impl Transcript {
+    /// Every answer on a line of its own, for those who write cases.
+    pub(crate) fn shown(&self, run: &Run<'_>) -> String {
+        let mut text = format!("{} version {}", run.case.full_name(), run.version);
+        for exchange in &self.exchanges {
+            let outcome = self.symbols.written(&exchange.outcome.to_string());
+            let (step, api, version) = (exchange.step, &exchange.api, exchange.version);
+            text.push_str(&format!("\n    {step} {api} {version}: {outcome}"));
+        }
+        if let Some(stopped) = &self.stopped {
+            text.push_str(&format!("\n    stopped: {stopped}"));
+        }
+        text
+    }
+}
+
 /// The versions that both brokers speak, by API.
 pub(crate) type Versions = BTreeMap<String, crate::definitions::Versions>;
 

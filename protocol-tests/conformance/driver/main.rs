@@ -64,6 +64,12 @@ struct Options {
     /// The release binary that is compared
     #[arg(long, value_name = "BINARY", default_value = "target/release/zurau")]
     zurau: PathBuf,
+    /// A second Kafka in Zurau's place: a case that fails then is not determined
+    #[arg(long, conflicts_with = "compare_release")]
+    twice: bool,
+    /// Prints what Kafka answers to each request
+    #[arg(long)]
+    show: bool,
     /// Keep both brokers' directories
     #[arg(long)]
     keep: bool,
@@ -111,15 +117,18 @@ fn compared(options: &Options) -> Result<bool, String> {
         .tempdir()
         .map_err(|error| error.to_string())?;
     directory.disable_cleanup(options.keep);
-    let mut kafka = Broker::kafka(
-        &folder.join("kafka-peer/start-kafka"),
-        &peer,
-        &directory.path().join("kafka"),
-    )?;
-    let mut zurau = Broker::zurau(&options.zurau, &directory.path().join("zurau"))?;
+    let launcher = folder.join("kafka-peer/start-kafka");
+    let mut kafka = Broker::kafka(&launcher, &peer, &directory.path().join("kafka"))?;
+    let other = directory.path().join("zurau");
+    let mut zurau = if options.twice {
+        Broker::kafka(&launcher, &peer, &other)?
+    } else {
+        Broker::zurau(&options.zurau, &other)?
+    };
 
     let began = Instant::now();
-    let session = Session::begin(&definitions, &kafka, &zurau)?;
+    let mut session = Session::begin(&definitions, &kafka, &zurau)?;
+    session.show = options.show;
     let runs = plan::runs(
         &cases,
         &wanted,
@@ -158,7 +167,7 @@ fn compared(options: &Options) -> Result<bool, String> {
             problems,
         );
     }
-    if wanted.is_everything() {
+    if wanted.is_everything() && !options.twice {
         report.check(
             "every advertised version is in a case",
             report.uncovered(&session.advertised),
@@ -180,6 +189,8 @@ struct Session<'a> {
     /// What Zurau says that it speaks, as far as this release of Kafka has a name for it.
     advertised: Versions,
     in_common: Versions,
+    /// Prints Kafka's side of every run.
+    show: bool,
 }
 
 impl<'a> Session<'a> {
@@ -199,12 +210,14 @@ impl<'a> Session<'a> {
         for address in [&addresses.0, &addresses.1] {
             setup::coordinators(&client(address))?;
             setup::producer_ids(&client(address))?;
+            setup::transactions(&client(address))?;
         }
         Ok(Self {
             definitions,
             addresses,
             advertised,
             in_common,
+            show: false,
         })
     }
 
@@ -237,6 +250,9 @@ impl<'a> Session<'a> {
         });
         // A panic of the driver is a bug of the driver, and ends it.
         let kafka = kafka.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if self.show {
+            println!("{}", kafka.shown(run));
+        }
         let verdict = judge.judge(run, &kafka, &zurau);
         if let Ok(mut report) = report.lock() {
             report.run(&run.case.full_name(), run.version, verdict);

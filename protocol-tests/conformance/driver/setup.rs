@@ -122,6 +122,22 @@ pub(crate) fn producer_ids(client: &Client<'_>) -> Result<(), String> {
     })
 }
 
+/// Creates the topic of transactions and waits until every one of its coordinators has loaded.
+pub(crate) fn transactions(client: &Client<'_>) -> Result<(), String> {
+    let ids: Vec<String> = (0..40).map(|number| format!("warm-{number}")).collect();
+    until("a transaction coordinator was looked for", || {
+        let body = json!({"KeyType": 1, "CoordinatorKeys": ids});
+        let answer = client.ask("FindCoordinator", 4, &body)?;
+        Ok(list(&answer, "Coordinators").iter().all(no_error))
+    })?;
+    until("loaded transactions were waited for", || {
+        let body = json!({ "TransactionalIds": ids });
+        let answer = client.ask("DescribeTransactions", 0, &body)?;
+        let unknown = |state: &Value| state.field("ErrorCode") == Some(&Value::Number(105));
+        Ok(list(&answer, "TransactionStates").iter().all(unknown))
+    })
+}
+
 fn no_error(value: &Value) -> bool {
     value.field("ErrorCode") == Some(&Value::Number(0))
 }
