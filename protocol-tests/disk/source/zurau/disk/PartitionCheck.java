@@ -218,7 +218,9 @@ final class PartitionCheck {
             return;
         }
         ProducerState before = producers.get(batch.producerId());
-        if (before != null && before.epoch == batch.producerEpoch() && before.lastOffset >= 0 && !cleaned) {
+        // The coordinator of a group writes the offsets of a transaction itself, always with sequence 0.
+        boolean counted = !name.startsWith("__consumer_offsets-");
+        if (counted && before != null && before.epoch == batch.producerEpoch() && before.lastOffset >= 0 && !cleaned) {
             int next = before.lastSequence == Integer.MAX_VALUE ? 0 : before.lastSequence + 1;
             if (batch.baseSequence() != next) {
                 report.problem(name(file), "producer " + batch.producerId() + " goes on with sequence "
