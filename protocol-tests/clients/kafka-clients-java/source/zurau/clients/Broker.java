@@ -55,6 +55,11 @@ public final class Broker {
         return prefix + "-" + part;
     }
 
+    /** The same broker with other names, for a scenario within a scenario. */
+    public Broker part(String name) {
+        return new Broker(servers, name(name), control);
+    }
+
     /** Tells the one who runs the broker to {@code stop}, {@code start}, {@code kill9} or {@code restart} it. */
     public void control(String command) throws Exception {
         requireControl();

@@ -18,7 +18,6 @@ public final class Main {
         SCENARIOS.put("codecs", "produce.Codecs.everyCodec");
         SCENARIOS.put("codecs-recompressed", "produce.Codecs.topicCodec");
         SCENARIOS.put("idempotent-producer", "produce.Idempotence.orderAndNoDuplicates");
-        SCENARIOS.put("transactions-refused", "produce.TransactionsRefused.atOnce");
 
         SCENARIOS.put("group-range", "group.Rebalances.range");
         SCENARIOS.put("group-cooperative", "group.Rebalances.cooperative");
@@ -30,6 +29,23 @@ public final class Main {
         SCENARIOS.put("group-commit-async", "group.Commits.async");
         SCENARIOS.put("group-auto-commit", "group.Commits.autoCommit");
         SCENARIOS.put("group-too-large", "group.TooLarge.membersGoOn");
+
+        SCENARIOS.put("transactions", "transactions.Outcomes.commitAndAbort");
+        SCENARIOS.put("transactions-open", "transactions.Outcomes.openTransaction");
+        SCENARIOS.put("transactions-concurrent", "transactions.Outcomes.concurrent");
+        SCENARIOS.put("transactions-fenced", "transactions.Fencing.secondProducer");
+        SCENARIOS.put("transactions-zombie", "transactions.Fencing.zombieSends");
+        SCENARIOS.put("transactions-time-up", "transactions.Fencing.timeUp");
+        SCENARIOS.put("transactions-too-much-time", "transactions.Fencing.tooMuchTime");
+        SCENARIOS.put("transactions-offsets", "transactions.Offsets.readProcessWrite");
+        SCENARIOS.put("transactions-offsets-pending", "transactions.Offsets.pending");
+        SCENARIOS.put("transactions-offsets-stale-member", "transactions.Offsets.staleMember");
+        SCENARIOS.put("transactions-version-1", "transactions.FirstVersion.everything");
+        SCENARIOS.put("transactions-restart", "transactions.Survival.clean");
+        SCENARIOS.put("transactions-killed", "transactions.Survival.killed");
+        SCENARIOS.put("admin-transactions", "transactions.Administration.listAndDescribe");
+        SCENARIOS.put("admin-fence-producers", "transactions.Administration.fenceProducers");
+        SCENARIOS.put("admin-abort-transaction", "transactions.Administration.abort");
 
         SCENARIOS.put("consumer-seek", "consume.Positions.seek");
         SCENARIOS.put("consumer-offsets-for-times", "consume.Positions.offsetsForTimes");
@@ -55,7 +71,6 @@ public final class Main {
         SCENARIOS.put("admin-list-groups", "admin.AdminGroups.list");
         SCENARIOS.put("admin-describe-groups", "admin.AdminGroups.describe");
         SCENARIOS.put("admin-group-offsets", "admin.AdminOffsets.groupOffsets");
-        SCENARIOS.put("admin-fencing-refused", "admin.FencingRefused.atOnce");
         SCENARIOS.put("admin-remove-members", "admin.AdminGroups.removeMembers");
 
         SCENARIOS.put("errors-topics", "errors.TopicErrors.wrongRequests");
