@@ -5,17 +5,21 @@ import "zurau/expect"
 
 func main() {
 	expect.Run(map[string]func(){
-		"records":             records,
-		"default-version":     defaultVersion,
-		"codecs":              codecs,
-		"idempotent":          idempotent,
-		"group-range":         groupRange,
-		"group-sticky":        groupSticky,
-		"commits":             commits,
-		"positions":           positions,
-		"admin-topics":        adminTopics,
-		"admin-groups":        adminGroups,
-		"errors":              errorsOfRecords,
-		"without-auto-create": withoutAutoCreate,
+		"records":              records,
+		"default-version":      defaultVersion,
+		"codecs":               codecs,
+		"idempotent":           idempotent,
+		"group-range":          groupRange,
+		"group-sticky":         groupSticky,
+		"transactions":         transactions,
+		"transactions-fenced":  transactionsFenced,
+		"transactions-time-up": transactionsTimeUp,
+		"transactions-offsets": transactionsOffsets,
+		"commits":              commits,
+		"positions":            positions,
+		"admin-topics":         adminTopics,
+		"admin-groups":         adminGroups,
+		"errors":               errorsOfRecords,
+		"without-auto-create":  withoutAutoCreate,
 	})
 }
