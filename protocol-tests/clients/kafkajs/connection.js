@@ -35,8 +35,17 @@ exports.producer = async ({ codec = 'none', idempotent = false, autoCreate = fal
   return { send, disconnect: () => producer.disconnect() }
 }
 
-exports.consumer = async (groupId, { clientId = 'consumer', autoCommit = false } = {}) => {
-  const consumer = kafka(clientId, 5).consumer({ groupId, heartbeatInterval: 300, sessionTimeout: 10000, maxWaitTimeInMs: 100 })
+// A producer with a transactional id; what it sends it sends in transactions.
+exports.transactional = async (transactionalId, transactionTimeout = 60000) => {
+  const producer = kafka('transactional', 5).producer({ transactionalId, transactionTimeout, idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  return producer
+}
+
+exports.consumer = async (groupId, { clientId = 'consumer', autoCommit = false, readUncommitted = false } = {}) => {
+  const consumer = kafka(clientId, 5).consumer({
+    groupId, heartbeatInterval: 300, sessionTimeout: 10000, maxWaitTimeInMs: 100, readUncommitted,
+  })
   let assigned = {}
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { assigned = payload.memberAssignment })
   await consumer.connect()

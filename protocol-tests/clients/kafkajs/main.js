@@ -2,7 +2,7 @@
 'use strict'
 const scenarios = {
   ...require('./records'), ...require('./group'), ...require('./commits'), ...require('./positions'), ...require('./admin'),
-  ...require('./errors'),
+  ...require('./errors'), ...require('./transactions'),
 }
 const { fail } = require('./session')
 
