@@ -154,3 +154,26 @@ class Bodies:
 
     def of_ListTransactions(self):
         return {"state_filters": ["Ongoing"], "producer_id_filters": [1], "transactional_id_pattern": "one|an.*"}
+
+    def _transaction(self, **more):
+        return {"transactional_id": self.group, "producer_id": 1, "producer_epoch": 0, **more}
+
+    def of_AddPartitionsToTxn(self):
+        topics = [{"name": self.topic, "partitions": [0, 1]}]
+        return {"v3_and_below_transactional_id": self.group, "v3_and_below_producer_id": 1, "v3_and_below_producer_epoch": 0,
+                "v3_and_below_topics": topics, "transactions": [self._transaction(topics=topics)]}
+
+    def of_AddOffsetsToTxn(self):
+        return self._transaction(group_id=self.group)
+
+    def of_EndTxn(self):
+        return self._transaction(committed=True)
+
+    def of_WriteTxnMarkers(self):
+        topics = [{"name": self.topic, "partition_indexes": [1]}]
+        return {"markers": [{"producer_id": 1, "producer_epoch": 0, "transaction_result": True, "topics": topics,
+                             "coordinator_epoch": 0, "transaction_version": 1}]}
+
+    def of_TxnOffsetCommit(self):
+        partitions = [{"partition_index": 0, "committed_offset": 1, "committed_metadata": "note"}]
+        return self._transaction(group_id=self.group, topics=[self._topic(partitions=partitions)])

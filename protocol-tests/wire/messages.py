@@ -1,6 +1,6 @@
 """The served APIs: number, first flexible version, and the fields of request and response."""
 
-from . import admin_messages, group_messages, topic_messages
+from . import admin_messages, group_messages, topic_messages, transaction_messages
 from .codec import Field as F
 
 # Request header v2 ends with its own tagged fields; we send none.
@@ -238,5 +238,6 @@ APIS = {
         Api("DescribeTopicPartitions", 75, 0, 0, 0, topic_messages.DESCRIBE_TOPIC_PARTITIONS_REQUEST,
             topic_messages.DESCRIBE_TOPIC_PARTITIONS_RESPONSE),
         *(Api(*row) for row in admin_messages.APIS),
+        *(Api(*row) for row in transaction_messages.APIS),
     ]
 }
