@@ -49,11 +49,16 @@ public final class Broker {
 
     /** A consumer that begins at the earliest record and never commits by itself; the group may be null. */
     public KafkaConsumer<String, String> consumer(String group) {
+        return consumer(group, Map.of());
+    }
+
+    private KafkaConsumer<String, String> consumer(String group, Map<String, Object> more) {
         Map<String, Object> settings = new HashMap<>(Map.of(
             "bootstrap.servers", servers, "auto.offset.reset", "earliest", "enable.auto.commit", false));
         if (group != null) {
             settings.put("group.id", group);
         }
+        settings.putAll(more);
         return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
     }
 
@@ -96,7 +101,16 @@ public final class Broker {
 
     /** All that a topic holds now, each partition in its order. */
     public List<ConsumerRecord<String, String>> readAll(String topic) {
-        try (KafkaConsumer<String, String> consumer = consumer(null)) {
+        return readAll(topic, Map.of());
+    }
+
+    /** The same without what was aborted, and without what belongs to a transaction that is still open. */
+    public List<ConsumerRecord<String, String>> readCommitted(String topic) {
+        return readAll(topic, Map.of("isolation.level", "read_committed"));
+    }
+
+    private List<ConsumerRecord<String, String>> readAll(String topic, Map<String, Object> more) {
+        try (KafkaConsumer<String, String> consumer = consumer(null, more)) {
             List<TopicPartition> partitions = consumer.partitionsFor(topic).stream()
                 .map(partition -> new TopicPartition(topic, partition.partition())).toList();
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);

@@ -11,6 +11,7 @@ import zurau.ecosystem.connect.Distributed;
 import zurau.ecosystem.connect.Standalone;
 import zurau.ecosystem.mirror.Mirroring;
 import zurau.ecosystem.registry.SchemaStorage;
+import zurau.ecosystem.streams.ExactlyOnce;
 import zurau.ecosystem.streams.WordCounts;
 
 /** Runs one scenario by its name. */
@@ -23,6 +24,7 @@ public final class Main {
         SCENARIOS.put("streams-restart", WordCounts::restart);
         SCENARIOS.put("streams-standby", WordCounts::standby);
         SCENARIOS.put("streams-purge", WordCounts::purge);
+        SCENARIOS.put("streams-exactly-once", ExactlyOnce::killedTenTimes);
         SCENARIOS.put("connect-standalone", Standalone::fileToFile);
         SCENARIOS.put("connect-distributed", Distributed::twoWorkers);
         SCENARIOS.put("mirror-to-broker", Mirroring::toBroker);

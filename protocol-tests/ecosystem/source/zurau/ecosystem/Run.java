@@ -38,6 +38,13 @@ public final class Run {
         return prefix + part;
     }
 
+    /** Tells the one who runs the broker to {@code stop}, {@code start} or {@code kill9} it, and waits until that is done. */
+    public void control(String order) throws Exception {
+        String control = System.getenv("BROKER_CONTROL");
+        Expect.that(control != null, "BROKER_CONTROL says how to reach whoever runs the broker");
+        Expect.equal(0, new ProcessBuilder(control, order).inheritIO().start().waitFor(), "status of " + order);
+    }
+
     /** A path in the directory of this run. */
     public Path path(String part) {
         return directory.resolve(part);
