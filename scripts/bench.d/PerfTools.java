@@ -1,9 +1,19 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.common.utils.internals.Exit;
 import org.apache.kafka.tools.ConsumerPerformance;
 import org.apache.kafka.tools.ProducerPerformance;
@@ -12,7 +22,7 @@ import org.apache.kafka.tools.ProducerPerformance;
  * Runs Apache Kafka's own performance tools, several at once where that is asked for, in one Java process that stays.
  * So neither the start of Java nor cold code is measured, and eight producers do not need eight Javas.
  *
- * <p>Standard input names one tool per line, "producer" or "consumer" and its arguments, separated by tabs; an empty
+ * <p>Standard input names one tool per line, "producer", "consumer" or "transactions" and its arguments, separated by tabs; an empty
  * line runs those together. What the tools print goes to standard output, then a line "done" or "failed: reason".
  */
 final class PerfTools {
@@ -60,10 +70,94 @@ final class PerfTools {
 
     private static void run(String[] words) throws Exception {
         String[] arguments = Arrays.copyOfRange(words, 1, words.length);
-        if (words[0].equals("producer")) {
-            ProducerPerformance.main(arguments);
-        } else {
-            ConsumerPerformance.main(arguments);
+        switch (words[0]) {
+            case "producer" -> ProducerPerformance.main(arguments);
+            case "consumer" -> ConsumerPerformance.main(arguments);
+            default -> Transactions.main(arguments);
+        }
+    }
+}
+
+/** Transactions of so many records each, one after another, and a consumer that reads them committed. */
+final class Transactions {
+    private static final int WARM_UP = 50;
+    private static final long PATIENCE_NANOSECONDS = 60_000_000_000L;
+
+    private final int count;
+    private final int records;
+    /** When each transaction began, and when its last record was read. */
+    private final long[] began;
+    private final long[] read;
+
+    private Transactions(int count, int records) {
+        this.count = count;
+        this.records = records;
+        began = new long[WARM_UP + count];
+        read = new long[WARM_UP + count];
+    }
+
+    /** Bootstrap server, topic of one partition, number of transactions, records in each, file of values. */
+    static void main(String[] words) throws Exception {
+        Transactions run = new Transactions(Integer.parseInt(words[2]), Integer.parseInt(words[3]));
+        String[] failure = new String[1];
+        Thread reader = new Thread(() -> {
+            try {
+                run.read(words[0], new TopicPartition(words[1], 0));
+            } catch (Throwable thrown) {
+                failure[0] = thrown.toString();
+            }
+        });
+        reader.setDaemon(true);
+        reader.start();
+        double seconds = run.write(words[0], words[1], Files.readAllLines(Path.of(words[4])));
+        reader.join();
+        if (failure[0] != null) {
+            throw new IllegalStateException(failure[0]);
+        }
+        long[] latencies = new long[run.count];
+        Arrays.setAll(latencies, at -> run.read[WARM_UP + at] - run.began[WARM_UP + at]);
+        Arrays.sort(latencies);
+        System.out.printf("%d transactions, %.1f commits/sec, %.4f ms p50, %.4f ms p99%n", run.count, run.count / seconds,
+            latencies[run.count / 2] / 1e6, latencies[run.count * 99 / 100] / 1e6);
+    }
+
+    private double write(String servers, String topic, List<String> values) {
+        Map<String, Object> settings = Map.of("bootstrap.servers", servers, "transactional.id", topic);
+        try (KafkaProducer<String, String> producer =
+            new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
+            producer.initTransactions();
+            long start = 0;
+            for (int number = 0; number < WARM_UP + count; number++) {
+                began[number] = System.nanoTime();
+                start = number == WARM_UP ? began[number] : start;
+                producer.beginTransaction();
+                for (int record = 0; record < records; record++) {
+                    producer.send(new ProducerRecord<>(topic, values.get((number * records + record) % values.size())));
+                }
+                producer.commitTransaction();
+            }
+            return (System.nanoTime() - start) / 1e9;
+        }
+    }
+
+    private void read(String servers, TopicPartition partition) {
+        Map<String, Object> settings = Map.of("bootstrap.servers", servers, "isolation.level", "read_committed");
+        try (KafkaConsumer<String, String> consumer =
+            new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(List.of(partition));
+            consumer.seekToBeginning(List.of(partition));
+            long seen = 0, deadline = System.nanoTime() + PATIENCE_NANOSECONDS;
+            while (seen < (long) (WARM_UP + count) * records) {
+                int some = consumer.poll(Duration.ofMillis(500)).count();
+                long now = System.nanoTime();
+                for (long end = seen + some; seen < end; seen++) {
+                    read[(int) (seen / records)] = now;
+                }
+                deadline = some > 0 ? now + PATIENCE_NANOSECONDS : deadline;
+                if (now > deadline) {
+                    throw new IllegalStateException(seen + " records were read committed, then none came");
+                }
+            }
         }
     }
 }

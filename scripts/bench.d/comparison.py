@@ -14,11 +14,12 @@ import partitions
 import recovery
 import report
 import throughput
+import transactions
 from contestants import PEER
 from workbench import FAILURES, NoSpace, Workbench, footnotes
 
 # The commands that use brokers which stay come first, the others need the machine to themselves.
-STAYING = {"throughput": throughput, "latency": latency, "floor": floor}
+STAYING = {"throughput": throughput, "latency": latency, "transactions": transactions, "floor": floor}
 ALONE = {"recovery": recovery, "partitions": partitions}
 SHORT_GIGABYTES, LONG_GIGABYTES = 8, 30
 

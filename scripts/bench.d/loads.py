@@ -22,6 +22,7 @@ WORDS = 2000
 PAYLOADS = 10_000
 
 PRODUCED = re.compile(r"^(\d+) records sent, ([\d.]+) records/sec .* 99\.9th\.$")
+COMMITTED = re.compile(r"^(\d+) transactions, ([\d.]+) commits/sec, ([\d.]+) ms p50, ([\d.]+) ms p99$")
 # start, end, MiB, MiB/s, records, records/s, milliseconds of joining the group, milliseconds of fetching, ...
 CONSUMED = re.compile(r"^\d{4}-\d\d-\d\d [\d:]+, .*?, [\d.]+, [\d.]+, (\d+), [\d.]+, \d+, (\d+), ")
 
@@ -65,6 +66,16 @@ class PerfTools:
     def tail(self, contestant, case, topic, group):
         return self._run(self._consumers(contestant, case, topic, group) + self._producers(contestant, case, topic))
 
+    def transactions(self, contestant, topic, count, records, size):
+        """Commits per second and milliseconds of latency; no tool of Kafka's counts the records of a transaction."""
+        self._order([["transactions", contestant.bootstrap, topic, str(count), str(records), str(self.payloads[size])]])
+        for line in self._answer():
+            if match := COMMITTED.match(line):
+                figures = {"commits": float(match[2]), "p50": float(match[3]), "p99": float(match[4])}
+            elif line.startswith("failed: "):
+                raise LoadFailure(f"{line}\n{self.log_tail()}")
+        return figures
+
     def _producers(self, contestant, case, topic):
         shares = [case.records // case.producers + (number < case.records % case.producers) for number in range(case.producers)]
         return [["producer", "--bootstrap-server", contestant.bootstrap, "--topic", topic, "--num-records", str(share),
@@ -77,11 +88,7 @@ class PerfTools:
 
     def _run(self, tools):
         """Runs the tools together and returns the seconds of the slowest."""
-        try:
-            self.process.stdin.write("".join("\t".join(words) + "\n" for words in tools) + "\n")
-            self.process.stdin.flush()
-        except OSError as broken:
-            raise LoadFailure(f"Kafka's tools have gone\n{self.log_tail()}") from broken
+        self._order(tools)
         seconds, records = [], 0
         for line in self._answer():
             if match := PRODUCED.match(line):
@@ -97,6 +104,13 @@ class PerfTools:
         if len(seconds) != len(tools) or records < wanted:
             raise LoadFailure(f"{records} of {wanted} records\n{self.log_tail()}")
         return max(seconds)
+
+    def _order(self, tools):
+        try:
+            self.process.stdin.write("".join("\t".join(words) + "\n" for words in tools) + "\n")
+            self.process.stdin.flush()
+        except OSError as broken:
+            raise LoadFailure(f"Kafka's tools have gone\n{self.log_tail()}") from broken
 
     def _answer(self):
         deadline = time.monotonic() + PATIENCE
