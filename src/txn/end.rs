@@ -91,12 +91,12 @@ impl Registry {
     pub(super) fn abort(&self, id: &Arc<str>, transaction: &Transaction, turn: &mut Turn) {
         let value = &transaction.value;
         // Only clients that get a new epoch with every transaction may go on after this.
-        let last_epoch = if self.version.bumps_epoch() {
-            value.ids.epoch
+        let (version, last_epoch) = if self.version.bumps_epoch() {
+            (self.version, value.ids.epoch)
         } else {
-            ProducerEpoch::NONE
+            (TransactionVersion::V0, ProducerEpoch::NONE)
         };
-        let value = value.aborted_by_coordinator(self.version, turn.now);
+        let value = value.aborted_by_coordinator(version, turn.now);
         self.write(id, &value, last_epoch, turn);
     }
 

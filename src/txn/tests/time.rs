@@ -1,7 +1,7 @@
 //! Transactions that take too long, and transactional ids that nobody uses.
 
 use super::fixture::{Fixture, ID, TIMEOUT_MS, V0, V2, add, init, later};
-use crate::base::{ProducerEpoch, Timestamp};
+use crate::base::{ProducerEpoch, Timestamp, TransactionVersion};
 use crate::txn::StateName::{CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort};
 use crate::txn::{ExpireTransactionalIds, InitProducer, StateName, TimerKey, TxnError};
 
@@ -39,6 +39,17 @@ fn a_transaction_is_aborted_when_its_time_is_up() {
             assert_eq!(f.end(ids, false, V2), Ok(later(ids, 1)));
         }
     }
+}
+
+#[test]
+fn level_1_aborts_as_level_0_does() {
+    let mut f = Fixture::with(Default::default(), TransactionVersion(1));
+    let ids = f.bring(Ongoing, V0);
+    f.advance(TIMEOUT_MS.into());
+    assert_eq!(f.effects[0].ids, later(ids, 1));
+    assert_eq!(f.effects[0].client_version, V0);
+    f.write_markers();
+    assert_eq!(f.end(ids, false, V0), Err(TxnError::ProducerFenced));
 }
 
 #[test]
