@@ -7,12 +7,14 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::fixture::{Fixture, TIMEOUT_MS, V0, V2, init};
-use crate::base::{ProducerEpoch, ProducerId, Timestamp, TopicPartition, TransactionVersion};
+use super::fixture::{Fixture, ID, TIMEOUT_MS, V0, V2, add, init, replayed};
+use crate::base::{
+    ProducerEpoch, ProducerId, Timestamp, Token, TopicPartition, TransactionVersion,
+};
 use crate::txn::records::{Value, decode_key, decode_value, record};
 use crate::txn::{
     AddPartitions, EndReply, EndTransaction, ExpireTransactionalIds, InitProducer, InitReply,
-    ProducerIdAndEpoch, StateName, TransactionAsk, TxnError, WriteMarkers,
+    ProducerIdAndEpoch, Registry, StateName, TimerKey, TransactionAsk, TxnError, WriteMarkers,
 };
 
 const IDS: [&str; 2] = ["t", "u"];
@@ -406,6 +408,50 @@ fn check_history(history: &[Option<Value>], producers: &mut BTreeSet<ProducerId>
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever the log says, the machine decides.
+    #[test]
+    fn strange_logs_do_not_make_it_panic(
+        numbers in (any::<i64>(), any::<i64>(), any::<i64>()),
+        epochs in (any::<i16>(), any::<i16>(), -1_i16..3),
+        times in (any::<i64>(), any::<i64>(), any::<i32>()),
+        state in 0_usize..6,
+        says in any::<bool>(),
+        commit in any::<bool>(),
+        is_new in any::<bool>(),
+    ) {
+        let mut f = Fixture::new();
+        let ids = ProducerIdAndEpoch::new(ProducerId(numbers.0), ProducerEpoch(epochs.0));
+        let value = Value {
+            ids,
+            previous: ProducerId(numbers.1),
+            next: ProducerId(numbers.2),
+            next_epoch: ProducerEpoch(epochs.1),
+            timeout_ms: times.2,
+            state: StateName::ALL[state],
+            updated: Timestamp(times.0),
+            started: Timestamp(times.1),
+            client_version: TransactionVersion(epochs.2),
+            ..Value::created(ProducerId(numbers.0), TIMEOUT_MS, f.now)
+        };
+        let mut registry = Registry::new(f.settings, V2);
+        let record = record(ID, &value, V2);
+        registry.replay(&replayed(&record)).unwrap();
+        registry.loaded(f.now);
+        let client_version = if is_new { V2 } else { V0 };
+        let fresh = Some(f.fresh());
+        let expected = says.then_some(ids);
+        registry.decide(Token::new(1), InitProducer { expected, fresh, ..init() }, f.now);
+        registry.decide(Token::new(2), AddPartitions { client_version, ..add(ids, &[("a", 0)]) }, f.now);
+        let transactional_id: Arc<str> = ID.into();
+        let end = EndTransaction { transactional_id, ids, commit, client_version, fresh };
+        let outcome = registry.decide(Token::new(3), end, f.now);
+        for effect in outcome.effects {
+            registry.decide(Token::new(4), effect.written(), f.now);
+        }
+        registry.timer_fired(TimerKey::Transaction { transactional_id: ID.into() }, f.now);
+        registry.decide(Token::new(5), ExpireTransactionalIds, f.now);
+    }
 
     #[test]
     fn random_runs(
