@@ -69,6 +69,19 @@
 //! [`EndTransaction::client_version`]), not on the level of the cluster. That level says which records are written,
 //! and whether the producer of a transaction that the coordinator aborts may go on.
 //!
+//! # Where it differs from Kafka
+//!
+//! * A request behind one whose record is being written sees the state after it. Kafka answers it
+//!   `CONCURRENT_TRANSACTIONS`.
+//! * An abort without partitions writes its two records in one batch.
+//! * When the coordinator aborts in the last epoch of a producer id, the new id is in the record of the completion
+//!   alone, not in that of the decision. No client can tell.
+//! * An EndTxn of version 2 counts as a repeated one only if the transaction has ended under version 2. Otherwise its
+//!   answer could give a client the epoch of another.
+//! * The answer to InitProducerId can be lost any number of times after a change of the producer id. A former epoch of
+//!   an exhausted producer id is fenced. A transactional id that fits no record is an invalid request. For the last
+//!   two, Kafka has `UNKNOWN_SERVER_ERROR`.
+//!
 //! # Hard and soft
 //!
 //! Hard state is in the log, and only replay changes it. Soft is the epoch before the present one, which Kafka does
