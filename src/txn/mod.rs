@@ -23,21 +23,24 @@
 //!
 //! # States
 //!
+//! At rest are Empty, CompleteCommit and CompleteAbort.
+//!
 //! ```text
-//!             partitions are added          EndTxn, or the time is up             all markers are written
-//!
-//!   Empty --------+                   +--> PrepareCommit --------------------------> CompleteCommit --+
-//!     ^           |                   |                                                               |
-//!     |           +----> Ongoing -----+--> PrepareEpochFence --+                                      |
-//!     |           |       |    ^      |      (fenced)          v                                      |
-//!     |           |       +----+      +----------------> PrepareAbort ----------------> CompleteAbort |
-//!     |           |        more                                ^                              |       |
-//!     |           |     partitions                             | EndTxn without a transaction |       |
-//!     |           +--------------------------------------------+--- Empty, Complete...        |       |
-//!     |                                                                                       v       v
-//!     +---- InitProducerId, from Empty and Complete... <--- partitions are added <------ Complete... -+
-//!
-//!   Empty and Complete... ----> Dead: the transactional id expires
+//!             partitions are added       EndTxn commits              all markers are written
+//!   at rest ----------------------> Ongoing ----------> PrepareCommit ---------------------> CompleteCommit
+//!      |                            |  |  ^
+//!      |                            |  |  +-- more partitions
+//!      |                            |  |
+//!      |                            |  |  EndTxn aborts              all markers are written
+//!      |                            |  +--------------> PrepareAbort ----------------------> CompleteAbort
+//!      |                            |                     ^      ^
+//!      |                            +-> PrepareEpochFence-+      |
+//!      |                                InitProducerId, or       |
+//!      |                                the time is up           |
+//!      |         EndTxn aborts, from version 2 on                |
+//!      +---------------------------------------------------------+
+//!      +------------ InitProducerId ------------> Empty
+//!      +--- nobody has used it for too long ----> Dead
 //! ```
 //!
 //! | from | to |
