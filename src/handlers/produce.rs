@@ -1,7 +1,7 @@
 //! Produce: the records of every partition have their place there before the next request of the connection is started:
 //! with the partition's writer, or in preparation before it. The acknowledgements come later.
 //!
-//! The first batch of a transaction in a partition must be verified before ([`verify`]). The request waits for its place
+//! The first batch of a transaction in a partition must be verified before (`verify`). The request waits for its place
 //! until then.
 
 mod beside_records;
