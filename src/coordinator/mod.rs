@@ -54,10 +54,12 @@ mod timers;
 mod transactions;
 mod writes;
 
+#[cfg(test)]
+pub use enlist::Enlisted;
 pub use enlist::{Enlist, Enlists, NotEnlisted};
 pub use error::CoordinatorError;
 pub use groups::{Committing, Groups, NotCommitted, offsets_topic};
 pub use markers::MarkerError;
-pub use transactions::{
-    Markers, NotMarked, OwnPartitions, TransactionError, Transactions, Writing, transactions_topic,
-};
+#[cfg(test)]
+pub use transactions::Markers;
+pub use transactions::{OwnPartitions, TransactionError, Transactions, transactions_topic};

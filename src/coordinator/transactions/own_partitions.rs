@@ -7,7 +7,6 @@ use crate::base::TopicPartition;
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::controller::names::CONSUMER_OFFSETS;
-use crate::coordinator::error::CoordinatorError;
 use crate::coordinator::groups::Groups;
 use crate::coordinator::markers::MarkerError;
 use crate::log::AppendError;
@@ -100,6 +99,7 @@ fn of_not_hosted(reason: NotHosted) -> NotMarked {
 mod tests {
     use super::*;
     use crate::base::{ProducerEpoch, ProducerId};
+    use crate::coordinator::error::CoordinatorError;
 
     #[test]
     fn only_a_newer_epoch_is_final() {
