@@ -49,6 +49,8 @@ mod auto_create;
 mod checks;
 mod cluster_view;
 #[cfg(test)]
+mod coordinated_tests;
+#[cfg(test)]
 mod costs_tests;
 mod create_partitions;
 mod create_topics;
