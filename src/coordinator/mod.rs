@@ -61,5 +61,5 @@ pub use error::CoordinatorError;
 pub use groups::{Committing, Groups, NotCommitted, offsets_topic};
 pub use markers::MarkerError;
 #[cfg(test)]
-pub use transactions::Markers;
+pub use transactions::{Markers, NotMarked, Writing};
 pub use transactions::{OwnPartitions, TransactionError, Transactions, transactions_topic};

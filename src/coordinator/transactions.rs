@@ -2,9 +2,10 @@
 //!
 //! A machine cannot make producer ids: a request that needs one is answered so, gets an id from the cluster, and is
 //! asked again. What a machine has decided about the end of a transaction is carried out by the [`carrier`], through the
-//! door of [`Markers`].
+//! door of [`Markers`]. A request that meets a transaction on its way out waits for that a little ([`endings`]).
 
 mod carrier;
+mod endings;
 mod machine;
 mod markers;
 mod own_partitions;
@@ -36,8 +37,11 @@ use super::error::CoordinatorError;
 use super::hosts::{Hosts, Kind, Surroundings, WeakHosts};
 
 use carrier::{Carrier, Message};
+use endings::Endings;
 
-pub use markers::{Markers, NotMarked, Writing};
+pub use markers::Markers;
+#[cfg(test)]
+pub use markers::{NotMarked, Writing};
 pub use own_partitions::OwnPartitions;
 pub use topic::transactions_topic;
 
@@ -49,6 +53,7 @@ pub struct Transactions {
     /// How long a write may take.
     write_timeout: Duration,
     carrier: mpsc::UnboundedSender<Message>,
+    endings: Endings,
     tasks: Arc<Tasks>,
 }
 
@@ -119,7 +124,8 @@ impl Transactions {
             runtime: runtime.clone(),
         };
         let hosts = Hosts::start(surroundings, kind);
-        let tell = tell(hosts.downgrade(), cluster.clone());
+        let endings = Endings::default();
+        let tell = tell(hosts.downgrade(), cluster.clone(), endings.clone());
         let carry = Carrier::new(markers, tell).run(messages);
         let expire = expire_ids(hosts.downgrade(), settings.expired_ids_check_interval);
         let tasks = Tasks {
@@ -131,6 +137,7 @@ impl Transactions {
             cluster,
             write_timeout: settings.write_timeout,
             carrier,
+            endings,
             tasks: Arc::new(tasks),
         }
     }
@@ -177,7 +184,7 @@ impl Transactions {
         mut ask: InitProducer,
     ) -> Result<ProducerIdAndEpoch, TransactionError> {
         loop {
-            match self.ask(ask.clone()).await?? {
+            match self.ask_over(ask.clone()).await?? {
                 InitReply::Assigned(ids) => return Ok(ids),
                 InitReply::NeedsProducerId => ask.fresh = Some(self.fresh(ask.fresh).await?),
             }
@@ -205,7 +212,7 @@ impl Transactions {
     /// # Errors
     /// Why none is added.
     pub async fn add_partitions(&self, ask: AddPartitions) -> Result<(), TransactionError> {
-        Ok(self.ask(ask).await??)
+        Ok(self.ask_over(ask).await??)
     }
 
     /// Whether each of the partitions is in the open transaction.
@@ -260,6 +267,24 @@ impl Transactions {
         }
     }
 
+    /// The same for a request that may meet the end of the last transaction: it waits for that, for a limited time.
+    fn ask_over<A, T>(
+        &self,
+        ask: A,
+    ) -> impl Future<Output = Result<Result<T, TxnError>, CoordinatorError>> + Send + use<A, T>
+    where
+        A: TransactionAsk<Reply = Result<T, TxnError>> + Clone + Sync,
+        T: Send + 'static,
+    {
+        let first = self.ask(ask.clone());
+        let coordinators = self.clone();
+        async move {
+            let id = ask.transactional_id();
+            let again = || coordinators.ask(ask.clone());
+            coordinators.endings.ask_over(&id, first, again).await
+        }
+    }
+
     /// A new producer id, unless the last one was not enough: then the machine is wrong, and clients ask again later.
     async fn fresh(&self, last: Option<ProducerId>) -> Result<ProducerId, CoordinatorError> {
         match last {
@@ -305,7 +330,7 @@ impl Enlists for Transactions {
             });
         }
         let count = partitions.len();
-        let added = self.ask(AddPartitions {
+        let added = self.ask_over(AddPartitions {
             transactional_id,
             ids,
             partitions,
@@ -336,14 +361,15 @@ const fn not_enlisted(error: TxnError) -> NotEnlisted {
 }
 
 /// How the carrier tells a coordinator that all markers are written.
-fn tell(hosts: WeakHosts<Registry>, cluster: Cluster) -> carrier::Tell {
+fn tell(hosts: WeakHosts<Registry>, cluster: Cluster, endings: Endings) -> carrier::Tell {
     Arc::new(move |written| {
-        let (hosts, cluster) = (hosts.upgrade(), cluster.clone());
+        let (hosts, cluster, endings) = (hosts.upgrade(), cluster.clone(), endings.clone());
         Box::pin(async move {
-            match hosts {
-                Some(hosts) => tell_written(hosts, cluster, written).await,
-                None => true,
-            }
+            let Some(hosts) = hosts else { return true };
+            let id = Arc::clone(&written.transactional_id);
+            let is_told = tell_written(hosts, cluster, written).await;
+            endings.note(&id);
+            is_told
         })
     })
 }
