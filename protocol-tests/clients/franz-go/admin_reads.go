@@ -1,3 +1,5 @@
+//go:build !franz_go_old
+
 package main
 
 import (
@@ -12,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"zurau/expect"
 )
+
+func init() { scenarios["admin-reads"] = adminReads }
 
 // adminReads: whatever an administrator can ask. What there is is told; what there is not is refused in words, and soon.
 func adminReads() {
