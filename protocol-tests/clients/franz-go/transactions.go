@@ -102,10 +102,19 @@ func transactions() {
 // transactionsFenced: a second producer with the same id aborts what the first one has begun, and fences it.
 func transactionsFenced() {
 	name := topic("fenced", 1, nil)
-	zombie, next := transactional("id"), transactional("id")
+	zombie := transactional("id")
 	begin(zombie)
 	write(zombie, name, 0, "of the zombie")
-	begin(next)
+	// Release 1.15 does not ask again by itself while the coordinator aborts what the first one has begun.
+	var next *kgo.Client
+	expect.Until("the next producer has begun", func() bool {
+		next = transactional("id")
+		err := next.BeginTransaction()
+		if err != nil {
+			next.Close()
+		}
+		return err == nil
+	})
 	write(next, name, 0, "of the next")
 	err := zombie.EndTransaction(patient(), kgo.TryCommit)
 	fenced := errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)

@@ -18,7 +18,18 @@ func transactional(name string, timeout time.Duration) sarama.AsyncProducer {
 	config.Producer.Transaction.Timeout = timeout
 	config.Producer.Transaction.Retry.Backoff = 20 * time.Millisecond
 	config.Producer.Transaction.Retry.Max = 500
-	return producer(config)
+	// Release 1.38 does not ask again by itself while a coordinator loads or ends what the last producer has begun.
+	var made sarama.AsyncProducer
+	expect.Until("a transactional producer", func() bool {
+		var err error
+		made, err = sarama.NewAsyncProducer([]string{expect.Bootstrap}, config)
+		again := errors.Is(err, sarama.ErrConcurrentTransactions) || errors.Is(err, sarama.ErrOffsetsLoadInProgress)
+		if !again {
+			expect.NoError("a transactional producer", err)
+		}
+		return !again
+	})
+	return made
 }
 
 func begin(sender sarama.AsyncProducer) { expect.NoError("beginning a transaction", sender.BeginTxn()) }
