@@ -16,6 +16,8 @@ TOPIC = PREFIX + "t"
 OPEN = PREFIX + "open"
 PERFORMANCE = PREFIX + "performance"
 TRANSACTIONAL = 16
+# By their numbers, which is how the dump tool of 4.3 prints them.
+STATES = ("Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead", "PrepareEpochFence")
 
 
 class Producer:
@@ -140,9 +142,10 @@ def dump(tools):
                 told = tools.call("dump-log", "--transaction-log-decoder", "--deep-iteration", "--files", file)
                 told.has("^Log starting offset: 0$", "isvalid: true")
                 for line in told.lines:
-                    found = re.search(r'"transactionalId":"([^"]*)"}} payload: .*"transactionStatus":"(\w+)"', line)
+                    found = re.search(r'"transactionalId":"([^"]*)"}} payload: .*"transactionStatus":"?(\w+)"?', line)
                     if found:
-                        states.setdefault(found.group(1), []).append(found.group(2))
+                        name = STATES[int(found.group(2))] if found.group(2).isdigit() else found.group(2)
+                        states.setdefault(found.group(1), []).append(name)
     ended = ["Ongoing", "PrepareCommit", "CompleteCommit"]
     if states.get(OPEN) != ["Empty", *ended, "Ongoing"]:
         sys.exit(f"FAILED: the states of {OPEN} were {states.get(OPEN)}")
