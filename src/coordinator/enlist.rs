@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::base::{TopicPartition, Transaction};
 
+use super::endings::Endings;
 use super::error::CoordinatorError;
 
 /// Partitions that a producer is about to write to in its open transaction.
@@ -34,6 +35,9 @@ pub enum NotEnlisted {
     /// The transaction's coordinator does not answer.
     #[error("the transaction's coordinator: {0}")]
     Coordinator(CoordinatorError),
+    /// The transactional id is empty, or too long.
+    #[error("the transactional id is empty or too long")]
+    InvalidTransactionalId,
     /// The transactional id does not exist, or belongs to another producer.
     #[error("the transactional id is not of this producer")]
     InvalidProducerIdMapping,
@@ -65,4 +69,7 @@ pub type Enlisted = Result<Vec<Result<(), NotEnlisted>>, NotEnlisted>;
 pub trait Enlists: Send + Sync {
     /// Verifies that the partitions are in the transaction, or adds them.
     fn enlist(&self, enlist: Enlist) -> Pin<Box<dyn Future<Output = Enlisted> + Send>>;
+
+    /// To wait for the end of a transaction that is refused as concurrent.
+    fn endings(&self) -> &Endings;
 }

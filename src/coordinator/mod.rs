@@ -39,6 +39,7 @@
 mod active;
 mod asking;
 mod batches;
+mod endings;
 mod enlist;
 mod error;
 mod failures;
@@ -54,6 +55,8 @@ mod timers;
 mod transactions;
 mod writes;
 
+#[cfg(test)]
+pub use endings::Endings;
 #[cfg(test)]
 pub use enlist::Enlisted;
 pub use enlist::{Enlist, Enlists, NotEnlisted};

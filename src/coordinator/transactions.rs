@@ -2,10 +2,9 @@
 //!
 //! A machine cannot make producer ids: a request that needs one is answered so, gets an id from the cluster, and is
 //! asked again. What a machine has decided about the end of a transaction is carried out by the [`carrier`], through the
-//! door of [`Markers`]. A request that meets a transaction on its way out waits for that a little ([`endings`]).
+//! door of [`Markers`]. A request that meets a transaction on its way out waits for that a little ([`super::endings`]).
 
 mod carrier;
-mod endings;
 mod machine;
 mod markers;
 mod own_partitions;
@@ -32,12 +31,12 @@ use crate::txn::{
     VerifyPartitions,
 };
 
+use super::endings::Endings;
 use super::enlist::{Enlist, Enlisted, Enlists, NotEnlisted};
 use super::error::CoordinatorError;
 use super::hosts::{Hosts, Kind, Surroundings, WeakHosts};
 
 use carrier::{Carrier, Message};
-use endings::Endings;
 
 pub use markers::Markers;
 #[cfg(test)]
@@ -184,7 +183,7 @@ impl Transactions {
         mut ask: InitProducer,
     ) -> Result<ProducerIdAndEpoch, TransactionError> {
         loop {
-            match self.ask_over(ask.clone()).await?? {
+            match self.ask(ask.clone()).await?? {
                 InitReply::Assigned(ids) => return Ok(ids),
                 InitReply::NeedsProducerId => ask.fresh = Some(self.fresh(ask.fresh).await?),
             }
@@ -281,7 +280,11 @@ impl Transactions {
         async move {
             let id = ask.transactional_id();
             let again = || coordinators.ask(ask.clone());
-            coordinators.endings.ask_over(&id, first, again).await
+            let is_early =
+                |answer: &Result<_, _>| matches!(answer, Ok(Err(TxnError::ConcurrentTransactions)));
+            let first = first.await;
+            let endings = &coordinators.endings;
+            endings.ask_over(&id, first, again, is_early).await
         }
     }
 
@@ -330,7 +333,7 @@ impl Enlists for Transactions {
             });
         }
         let count = partitions.len();
-        let added = self.ask_over(AddPartitions {
+        let added = self.ask(AddPartitions {
             transactional_id,
             ids,
             partitions,
@@ -342,13 +345,16 @@ impl Enlists for Transactions {
             Ok(vec![Ok(()); count])
         })
     }
+
+    fn endings(&self) -> &Endings {
+        &self.endings
+    }
 }
 
 const fn not_enlisted(error: TxnError) -> NotEnlisted {
     match error {
-        TxnError::InvalidPidMapping | TxnError::InvalidTransactionalId | TxnError::NotFound => {
-            NotEnlisted::InvalidProducerIdMapping
-        }
+        TxnError::InvalidTransactionalId => NotEnlisted::InvalidTransactionalId,
+        TxnError::InvalidPidMapping | TxnError::NotFound => NotEnlisted::InvalidProducerIdMapping,
         TxnError::ProducerFenced => NotEnlisted::ProducerFenced,
         TxnError::ConcurrentTransactions => NotEnlisted::ConcurrentTransactions,
         TxnError::InvalidTxnState | TxnError::InvalidTransactionTimeout => {

@@ -30,6 +30,8 @@ impl Handler for ApiVersions {
                 .with_supported_features(
                     features::supported()
                         .into_iter()
+                        // Old clients fail on a lowest level of 0, so Kafka leaves these features out for them.
+                        .filter(|feature| call.version > 3 || feature.minimum > 0)
                         .map(|feature| {
                             SupportedFeatureKey::default()
                                 .with_name(StrBytes::from_string(feature.name))

@@ -119,6 +119,7 @@ pub(super) const fn of_unverified(error: NotEnlisted, version: i16) -> ErrorCode
         NotEnlisted::Coordinator(_) => ErrorCode::NOT_ENOUGH_REPLICAS,
         NotEnlisted::ConcurrentTransactions if version < 12 => ErrorCode::NOT_ENOUGH_REPLICAS,
         NotEnlisted::ConcurrentTransactions => ErrorCode::CONCURRENT_TRANSACTIONS,
+        NotEnlisted::InvalidTransactionalId => ErrorCode::INVALID_REQUEST,
         NotEnlisted::InvalidProducerIdMapping => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
         // A producer that gets this code aborts and goes on, if it is the current one after all.
         NotEnlisted::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -134,6 +135,9 @@ pub(super) const fn of_not_committed(error: NotCommitted, version: i16) -> Error
     match error {
         NotCommitted::Coordinator(error)
         | NotCommitted::NotEnlisted(NotEnlisted::Coordinator(error)) => of_coordinator(error),
+        NotCommitted::NotEnlisted(NotEnlisted::InvalidTransactionalId) => {
+            ErrorCode::INVALID_REQUEST
+        }
         NotCommitted::NotEnlisted(NotEnlisted::InvalidProducerIdMapping) => {
             ErrorCode::INVALID_PRODUCER_ID_MAPPING
         }

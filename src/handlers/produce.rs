@@ -76,7 +76,15 @@ impl Handler for Produce {
         }
         let verified = verify(&call, &request);
         Place::Waits(Box::pin(async move {
-            let verified = verified.await;
+            let mut verified = verified.await;
+            if verified.is_early() {
+                let id = request.transactional_id.clone().unwrap_or_default();
+                let again = || verify(&call, &request);
+                let endings = call.broker.enlists.endings();
+                verified = endings
+                    .ask_over(&Arc::from(id.as_str()), verified, again, Verified::is_early)
+                    .await;
+            }
             Placed::new(append(call, request, &verified))
         }))
     }

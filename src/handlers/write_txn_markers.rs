@@ -39,6 +39,10 @@ impl Handler for WriteTxnMarkers {
         let mut rows = Rows::default();
         let mut pace = Pace::default();
         for asked in request.markers {
+            if asked.known.topics.is_empty() {
+                continue;
+            }
+            let permit = permit.and_then(|()| check_version(&asked));
             let marker = marker(&asked);
             let row = rows.row(marker.producer);
             for topic in asked.known.topics {
@@ -59,6 +63,14 @@ impl Handler for WriteTxnMarkers {
         let markers = rows.answered().await;
         call.reply(&WriteTxnMarkersResponse::default().with_markers(markers))
     }
+}
+
+/// Refuses versions of transactions that there can never be.
+const fn check_version(asked: &WritableTxnMarker) -> Result<(), ErrorCode> {
+    if asked.transaction_version < 0 {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    Ok(())
 }
 
 fn marker(asked: &WritableTxnMarker) -> TransactionMarker {

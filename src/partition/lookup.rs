@@ -74,10 +74,11 @@ pub async fn look_up(
                 .unwrap_or(LeaderEpoch::NONE),
         ),
         OffsetQuery::MaxTimestamp => {
-            search(replica, &published.view, move |view| {
+            let found = search(replica, &published.view, move |view| {
                 view.offset_of_max_timestamp(most)
-            })
-            .await
+            });
+            // As in Kafka there is none if the reader may not see that record, although others are below it.
+            Ok(found.await?.filter(|found| found.offset < upper))
         }
         OffsetQuery::ByTime(time) => {
             search(replica, &published.view, move |view| {

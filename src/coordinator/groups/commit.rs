@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Groups;
+use crate::base::Transaction;
 use crate::coordinator::enlist::{Enlist, Enlists, NotEnlisted};
 use crate::coordinator::error::CoordinatorError;
 use crate::coordinator::markers::MarkerError;
@@ -65,23 +66,45 @@ impl Groups {
         committing: Committing,
         enlists: &Arc<dyn Enlists>,
     ) -> impl Future<Output = Result<CommitOffsetsReply, NotCommitted>> + Send + use<> {
-        let standpoint = self.standpoint(&committing);
+        let check = self.check(&committing, enlists);
         let (groups, enlists) = (self.clone(), Arc::clone(enlists));
         async move {
-            let check = match standpoint? {
-                Standpoint::Checked(check) => check,
-                Standpoint::Unverified(replica, guard) => {
-                    verify(&*enlists, &replica, guard, &committing)
-                        .await
-                        .map_err(NotCommitted::NotEnlisted)?;
-                    TransactionCheck::MayBegin(guard)
-                }
-            };
+            let id = Arc::clone(&committing.transactional_id);
+            let again = || groups.check(&committing, &enlists);
+            let early = Err(NotCommitted::NotEnlisted(
+                NotEnlisted::ConcurrentTransactions,
+            ));
+            let is_early = |check: &Result<_, _>| committing.adds && *check == early;
+            let check = check.await;
+            let endings = enlists.endings();
+            let check = endings.ask_over(&id, check, again, is_early).await?;
             let until = Instant::now() + groups.write_timeout;
             let group = Arc::clone(&committing.ask.commit.group);
             let reply = groups.hosts.ask_checked(&group, committing.ask, check);
             let reply = tokio::time::timeout_at(until, reply).await;
             Ok(reply.unwrap_or(Err(CoordinatorError::NotAvailable))?)
+        }
+    }
+
+    /// How the log checks the transaction; the transaction's coordinator has been asked when this returns.
+    fn check(
+        &self,
+        committing: &Committing,
+        enlists: &Arc<dyn Enlists>,
+    ) -> impl Future<Output = Result<TransactionCheck, NotCommitted>> + Send + use<> {
+        let standpoint = self
+            .standpoint(committing)
+            .map(|standpoint| match standpoint {
+                Standpoint::Checked(check) => Ok(check),
+                Standpoint::Unverified(replica, guard) => {
+                    Err(verify(&**enlists, replica, guard, committing))
+                }
+            });
+        async move {
+            match standpoint? {
+                Ok(check) => Ok(check),
+                Err(verifying) => verifying.await.map_err(NotCommitted::NotEnlisted),
+            }
         }
     }
 
@@ -133,30 +156,38 @@ impl Groups {
 }
 
 /// Asks the transaction's coordinator.
-async fn verify(
+fn verify(
     enlists: &dyn Enlists,
-    replica: &Replica,
+    replica: Arc<Replica>,
     guard: Guard,
     committing: &Committing,
-) -> Result<(), NotEnlisted> {
-    let transaction = committing.ask.transaction;
-    let enlist = Enlist {
+) -> impl Future<Output = Result<TransactionCheck, NotEnlisted>> + Send + use<> {
+    let Transaction { producer, epoch } = committing.ask.transaction;
+    let adds = committing.adds;
+    let answer = enlists.enlist(Enlist {
         transactional_id: Arc::clone(&committing.transactional_id),
-        transaction,
+        transaction: committing.ask.transaction,
         partitions: vec![replica.topic_partition().clone()],
-        adds: committing.adds,
-    };
-    let answer = enlists.enlist(enlist).await;
-    let answer = answer.and_then(|each| each.into_iter().next().unwrap_or(Ok(())));
-    let (table, producer, epoch) = (
-        replica.transactions(),
-        transaction.producer,
-        transaction.epoch,
-    );
-    match answer {
-        Ok(()) => table.verified(producer, epoch, guard),
-        Err(error) if error.is_temporary() => {}
-        Err(_) => table.refused(producer, epoch, guard),
+        adds,
+    });
+    async move {
+        let answer = answer.await;
+        let table = replica.transactions();
+        match answer.and_then(|each| each.into_iter().next().unwrap_or(Ok(()))) {
+            Ok(()) => {
+                let holds = table.verified(producer, epoch, guard);
+                // It may be the marker of the last transaction that has taken it away.
+                if adds && !holds {
+                    return Err(NotEnlisted::ConcurrentTransactions);
+                }
+                Ok(TransactionCheck::MayBegin(guard))
+            }
+            Err(error) => {
+                if !error.is_temporary() {
+                    table.refused(producer, epoch, guard);
+                }
+                Err(error)
+            }
+        }
     }
-    answer
 }

@@ -13,7 +13,8 @@
 //! Clients up to version 11 add partitions themselves, so the coordinator only verifies. Later ones leave that to the
 //! broker (transaction version 2).
 //!
-//! All batches of a request are of one transaction. The coordinator is asked once, for all partitions that need it.
+//! All batches of a request are of one transaction. The coordinator is asked once, for all partitions that need it; and
+//! again, with new guards, after the end of the last transaction if it was too early for this one.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -54,12 +55,19 @@ pub(super) struct Verified {
     /// The error for all partitions.
     refused: Option<ErrorCode>,
     partitions: HashMap<(TopicId, i32), Result<TransactionCheck, Refusal>>,
+    /// Whether the last transaction of the producer is still being ended, so that nothing can be added yet.
+    is_early: bool,
 }
 
 impl Verified {
     /// The error for all partitions.
     pub(super) const fn refused(&self) -> Option<ErrorCode> {
         self.refused
+    }
+
+    /// Whether the same may be found otherwise once the last transaction of the producer has ended.
+    pub(super) const fn is_early(&self) -> bool {
+        self.is_early
     }
 
     /// How the transactions of a partition are checked, if its records may be appended.
@@ -86,6 +94,7 @@ pub(super) fn verify(
 ) -> impl Future<Output = Verified> + Send + use<> {
     let (mut verified, enlisting) = begin(call, request);
     let version = call.version;
+    let adds = version >= WITH_ADDING;
     let asked = enlisting.map(|Enlisting { enlist, open }| {
         let transaction = enlist.transaction;
         (transaction, open, call.broker.enlists.enlist(enlist))
@@ -102,7 +111,13 @@ pub(super) fn verify(
                     open.replica.topic_id(),
                     open.replica.topic_partition().partition,
                 );
-                let result = open.answered(transaction, result, version);
+                let result = open.answered(transaction, result, adds);
+                verified.is_early |=
+                    adds && matches!(result, Err(NotEnlisted::ConcurrentTransactions));
+                let result = result.map_err(|error| {
+                    let code = errors::of_unverified(error, version);
+                    Refusal::new(code, error.to_string())
+                });
                 verified.partitions.insert(key, result);
             }
         }
@@ -242,20 +257,24 @@ impl Open {
         &self,
         Transaction { producer, epoch }: Transaction,
         result: Result<(), NotEnlisted>,
-        version: i16,
-    ) -> Result<TransactionCheck, Refusal> {
+        adds: bool,
+    ) -> Result<TransactionCheck, NotEnlisted> {
         let table = self.replica.transactions();
         match result {
             Ok(()) => {
-                table.verified(producer, epoch, self.guard);
+                let holds = table.verified(producer, epoch, self.guard);
+                // A client that adds partitions itself has waited for the end of its last transaction, so its marker
+                // ends this one. For others it may be that of the last one.
+                if adds && !holds {
+                    return Err(NotEnlisted::ConcurrentTransactions);
+                }
                 Ok(TransactionCheck::MayBegin(self.guard))
             }
             Err(error) => {
                 if !error.is_temporary() {
                     table.refused(producer, epoch, self.guard);
                 }
-                let code = errors::of_unverified(error, version);
-                Err(Refusal::new(code, error.to_string()))
+                Err(error)
             }
         }
     }

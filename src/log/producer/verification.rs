@@ -129,13 +129,17 @@ impl OpenTransactions {
         Standing::Unverified(guard)
     }
 
-    /// The coordinator has confirmed that the partition is part of the producer's transaction.
-    pub fn verified(&self, producer: ProducerId, epoch: ProducerEpoch, guard: Guard) {
-        if let Some(verification) = self.state().verifications.get_mut(&producer)
-            && verification.guard == guard
-            && verification.epoch == epoch
-        {
-            verification.verified = Some(epoch);
+    /// The coordinator has confirmed that the partition is part of the producer's transaction. Returns whether the guard
+    /// still holds: the marker of an earlier transaction may have taken it away meanwhile.
+    pub fn verified(&self, producer: ProducerId, epoch: ProducerEpoch, guard: Guard) -> bool {
+        match self.state().verifications.get_mut(&producer) {
+            Some(verification) if verification.guard == guard => {
+                if verification.epoch == epoch {
+                    verification.verified = Some(epoch);
+                }
+                true
+            }
+            _ => false,
         }
     }
 

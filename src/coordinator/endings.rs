@@ -4,6 +4,9 @@
 //! written. Its coordinator then refuses with "concurrent transactions", and clients try again after a pause that is
 //! longer than the rest of the work. So the broker asks again itself, when the end has been recorded. Kafka does the
 //! same for partitions that a produce adds, with pauses (`add.partitions.to.txn.retry.backoff.ms`).
+//!
+//! Whoever needs a guard of a partition takes a new one each time: the marker of the last transaction takes the guard
+//! away.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,43 +16,38 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::lock;
-use crate::txn::TxnError;
 
 /// How long a request waits at most, as in Kafka (`add.partitions.to.txn.retry.backoff.max.ms`). After that the client
 /// tries again.
 const LONGEST: Duration = Duration::from_millis(100);
 
 /// Who waits for the end of which transactional id's transaction. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Endings {
+#[derive(Clone, Debug, Default)]
+pub struct Endings {
     waiting: Arc<Mutex<HashMap<Arc<str>, Arc<Notify>>>>,
 }
 
 impl Endings {
-    /// Asks until the answer is not "concurrent transactions", first at once and then after each end of a transaction
-    /// of `id`, for a limited time.
-    pub(super) async fn ask_over<T, E, F>(
+    /// Asks until the answer is not too early, at once and then after each end of a transaction of `id`, for a limited
+    /// time. `first` is the first answer.
+    pub async fn ask_over<T, F: Future<Output = T>>(
         &self,
         id: &Arc<str>,
-        first: F,
+        first: T,
         again: impl Fn() -> F,
-    ) -> Result<Result<T, TxnError>, E>
-    where
-        F: Future<Output = Result<Result<T, TxnError>, E>>,
-    {
-        let answer = first.await?;
-        if !matches!(answer, Err(TxnError::ConcurrentTransactions)) {
-            return Ok(answer);
+        is_early: impl Fn(&T) -> bool,
+    ) -> T {
+        if !is_early(&first) {
+            return first;
         }
         let until = Instant::now() + LONGEST;
         let place = Place::take(self, id);
         loop {
             // It notices an end from now on, before the answer shows that there was none.
             let ended = place.ended.notified();
-            let answer = again().await?;
-            let is_refused = matches!(answer, Err(TxnError::ConcurrentTransactions));
-            if !is_refused || timeout_at(until, ended).await.is_err() {
-                return Ok(answer);
+            let answer = again().await;
+            if !is_early(&answer) || timeout_at(until, ended).await.is_err() {
+                return answer;
             }
         }
     }
@@ -90,57 +88,35 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    type Answer = Result<Result<usize, TxnError>, Infallible>;
-
-    /// Refuses so many times, then says how often it was asked.
-    fn asked(count: &AtomicUsize, refusals: usize) -> std::future::Ready<Answer> {
-        let before = count.fetch_add(1, Ordering::SeqCst);
-        let is_refused = before < refusals;
-        ready(Ok(if is_refused {
-            Err(TxnError::ConcurrentTransactions)
-        } else {
-            Ok(before + 1)
-        }))
-    }
-
-    async fn ask(
-        endings: &Endings,
-        count: &AtomicUsize,
-        refusals: usize,
-    ) -> Result<usize, TxnError> {
-        let again = || asked(count, refusals);
-        let Ok(answer) = endings.ask_over(&"id".into(), again(), again).await;
-        answer
+    /// The number of the first answer that is not too early, or of the last one.
+    async fn ask(endings: &Endings, early: usize) -> usize {
+        let count = AtomicUsize::new(1);
+        let again = || std::future::ready(count.fetch_add(1, Ordering::SeqCst) + 1);
+        let is_early = |answer: &usize| *answer <= early;
+        endings.ask_over(&"id".into(), 1, again, is_early).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_waits_for_the_end_and_no_longer_than_its_time() {
         let endings = Endings::default();
-        let never = AtomicUsize::new(0);
-        assert_eq!(ask(&endings, &never, 0).await, Ok(1));
+        assert_eq!(ask(&endings, 0).await, 1);
 
         let begun = Instant::now();
-        let count = AtomicUsize::new(0);
-        let late = ask(&endings, &count, usize::MAX).await;
-        assert_eq!(late, Err(TxnError::ConcurrentTransactions));
+        assert_eq!(ask(&endings, 9).await, 2, "nothing has ended");
         assert_eq!(begun.elapsed(), LONGEST);
-        assert_eq!(count.load(Ordering::SeqCst), 2, "nothing has ended");
 
         let begun = Instant::now();
-        let count = AtomicUsize::new(0);
         let ended = async {
             tokio::task::yield_now().await;
             endings.note("another");
             endings.note("id");
         };
-        let (answer, ()) = tokio::join!(ask(&endings, &count, 2), ended);
-        assert_eq!(answer, Ok(3));
+        let (answer, ()) = tokio::join!(ask(&endings, 2), ended);
+        assert_eq!(answer, 3);
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert!(lock(&endings.waiting).is_empty(), "nobody waits any more");
     }
