@@ -16,7 +16,6 @@ use super::topic::{canonical_override, inherited};
 /// Where a value comes from, numbered as in Kafka's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
-#[expect(clippy::enum_variant_names, reason = "the names are Kafka's")]
 pub enum ConfigSource {
     /// The topic's override.
     DynamicTopicConfig = 1,

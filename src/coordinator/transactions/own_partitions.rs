@@ -52,7 +52,7 @@ impl Markers for OwnPartitions {
             return Box::pin(ready(Err(NotMarked::Gone)));
         };
         if *partition.topic == *CONSUMER_OFFSETS {
-            let told = self.groups.end_transaction(number, marker.clone());
+            let told = self.groups.end_transaction(number, *marker);
             return Box::pin(async move { told.await.map_err(of_coordinator) });
         }
         match self.partitions.find(topic.id, number) {
