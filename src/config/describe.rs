@@ -16,6 +16,10 @@ use super::topic::{canonical_override, inherited};
 /// Where a value comes from, numbered as in Kafka's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "the names are Kafka's; the lint depends on features"
+)]
 pub enum ConfigSource {
     /// The topic's override.
     DynamicTopicConfig = 1,

@@ -108,7 +108,7 @@ impl PartitionLog {
     }
 
     /// Creates the files into which `group` is written; `None` if the log has changed meanwhile.
-    pub fn create_cleaned(&mut self, group: Group) -> Result<Option<CleanedFiles>, LogError> {
+    pub fn create_cleaned(&self, group: Group) -> Result<Option<CleanedFiles>, LogError> {
         if self.place_of(&group).is_none() {
             return Ok(None);
         }
