@@ -9,9 +9,10 @@ import java.nio.file.Path;
  *
  * <pre>
  *   contents BOOTSTRAP FILE       everything that can be read of topics and groups, as sorted lines
- *   cluster BOOTSTRAP FILE        what only Kafka tells: users, quotas, ACLs, features, transactions, groups of new kinds
+ *   cluster BOOTSTRAP FILE        what only Kafka tells: users, quotas, ACLs, features, groups of new kinds
  *   kept BOOTSTRAP FILE STAY      what Zurau tells of that: users, quotas, settings of groups and client metrics
  *   load BOOTSTRAP STAY           what every broker takes
+ *   transactions BOOTSTRAP STAY   transactions, of which one is left open
  *   kafka-load BOOTSTRAP STAY     what only Kafka takes
  * </pre>
  *
@@ -44,6 +45,7 @@ public final class Agent {
             case "cluster" -> ClusterState.write(words[1], Path.of(words[2]));
             case "kept" -> ClusterState.writeKept(words[1], Path.of(words[2]), Integer.parseInt(words[3]));
             case "load" -> Load.run(words[1], Integer.parseInt(words[2]));
+            case "transactions" -> Transactions.run(words[1], Integer.parseInt(words[2]));
             case "kafka-load" -> KafkaLoad.run(words[1], Integer.parseInt(words[2]));
             default -> throw new IllegalArgumentException("no command " + words[0]);
         }

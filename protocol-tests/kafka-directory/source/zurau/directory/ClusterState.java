@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureMetadata;
@@ -28,7 +27,6 @@ final class ClusterState {
             features.finalizedFeatures().forEach((name, level) -> lines.add("feature " + name + " " + level));
             usersAndQuotas(admin, lines);
             admin.describeAcls(AclBindingFilter.ANY).values().get().forEach(acl -> lines.add("acl " + acl));
-            admin.listTransactions().all().get().forEach(transaction -> lines.add("transaction " + transaction));
             // Classic groups and topics change while others have the directory; Contents has them.
             admin.listGroups().all().get().stream().filter(group -> !group.type().equals(Optional.of(GroupType.CLASSIC)))
                 .forEach(group -> lines.add("group " + group));
@@ -47,7 +45,7 @@ final class ClusterState {
         Files.write(file, lines);
     }
 
-    /** What another broker tells of it, as the same lines, up to this stay; transactions it must not call none. */
+    /** What another broker tells of it, as the same lines, up to this stay. */
     static void writeKept(String bootstrap, Path file, int stay) throws Exception {
         List<String> lines = new ArrayList<>();
         try (Admin admin = Clients.admin(bootstrap)) {
@@ -60,11 +58,6 @@ final class ClusterState {
                 resources.add(new ConfigResource(ConfigResource.Type.CLIENT_METRICS, "metrics-" + number));
             }
             configs(admin, resources, lines);
-            try {
-                lines.add("transactions " + admin.listTransactions().all().get());
-            } catch (ExecutionException refused) {
-                lines.add("transactions " + refused.getCause().getClass().getSimpleName());
-            }
         }
         lines.sort(null);
         Files.write(file, lines);

@@ -15,6 +15,7 @@ import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.ListGroupsOptions;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -24,7 +25,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** Everything that clients can read of topics and groups, one fact per line. */
+/** Everything that clients can read of topics, groups and transactions, one fact per line. */
 final class Contents {
     private final List<String> lines = new ArrayList<>();
     private final String bootstrap;
@@ -38,6 +39,7 @@ final class Contents {
         try (Admin admin = Clients.admin(bootstrap)) {
             Map<String, TopicDescription> topics = contents.topics(admin);
             contents.groups(admin);
+            contents.transactions(admin);
             contents.records(topics.values(), "read_uncommitted", "record");
             contents.records(topics.values(), "read_committed", "committed");
         }
@@ -70,6 +72,23 @@ final class Contents {
             .filter(entry -> entry.source() == ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG)
             .forEach(entry -> add("config", resource.name(), entry.name(), entry.value())));
         return topics;
+    }
+
+    /** Transactional ids with their states; one that is being ended soon has another. */
+    private void transactions(Admin admin) throws Exception {
+        Collection<TransactionListing> transactions = admin.listTransactions().all().get();
+        for (int look = 0; look < 200 && transactions.stream().anyMatch(Contents::isEnding); look++) {
+            Thread.sleep(50);
+            transactions = admin.listTransactions().all().get();
+        }
+        transactions.forEach(transaction -> add("transaction", transaction));
+    }
+
+    private static boolean isEnding(TransactionListing transaction) {
+        return switch (transaction.state()) {
+            case PREPARE_COMMIT, PREPARE_ABORT, PREPARE_EPOCH_FENCE -> true;
+            default -> false;
+        };
     }
 
     /** Groups with their offsets; of a group of another kind than the classic one Kafka lists more than we do. */

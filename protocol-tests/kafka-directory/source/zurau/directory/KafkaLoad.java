@@ -15,11 +15,9 @@ import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.admin.UserScramCredentialDeletion;
-import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
-import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -38,7 +36,7 @@ import org.apache.kafka.common.resource.ResourcePatternFilter;
 import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** What Kafka alone takes: transactions, groups of new kinds, users, quotas, ACLs, dynamic configurations. */
+/** What Kafka alone takes: groups of new kinds, users, quotas, ACLs, dynamic configurations. */
 final class KafkaLoad {
     private final String bootstrap;
     private final int stay;
@@ -52,13 +50,11 @@ final class KafkaLoad {
         KafkaLoad load = new KafkaLoad(bootstrap, stay);
         try (Admin admin = Clients.admin(bootstrap)) {
             load.features(admin);
-            Load.create(admin, "transactions", 2, Map.of("segment.bytes", "1048576"));
             load.users(admin);
             load.quotas(admin);
             load.acls(admin);
             load.configs(admin);
             load.cleaned(admin);
-            load.transactions();
             load.modernGroup();
             load.shareGroup(admin);
         }
@@ -163,49 +159,6 @@ final class KafkaLoad {
     private static long size(Admin admin) throws Exception {
         return admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).values().iterator().next()
             .replicaInfos().get(new TopicPartition("cleaned", 0)).size();
-    }
-
-    /** Transactions that were committed, that were aborted, and one that nobody ends. */
-    private void transactions() throws Exception {
-        try (KafkaProducer<byte[], byte[]> producer = transactional("finished")) {
-            producer.initTransactions();
-            for (int number = 0; number < 8; number++) {
-                producer.beginTransaction();
-                send(producer, number);
-                commitIn(producer, 10 * stay + number);
-                // What has not been sent when a transaction is aborted never is.
-                producer.flush();
-                if (number % 2 == 0) {
-                    producer.commitTransaction();
-                } else {
-                    producer.abortTransaction();
-                }
-            }
-        }
-        KafkaProducer<byte[], byte[]> left = transactional("left-open");
-        // The second time, this ends what was left open by the broker before the one before.
-        left.initTransactions();
-        left.beginTransaction();
-        send(left, 100);
-        commitIn(left, 1_000_000);
-        left.flush();
-    }
-
-    /** Offsets that count when the transaction is committed, and not before. */
-    private static void commitIn(KafkaProducer<byte[], byte[]> producer, long offset) {
-        producer.sendOffsetsToTransaction(Map.of(new TopicPartition("codec-none", 0), new OffsetAndMetadata(offset)),
-            new ConsumerGroupMetadata("exactly-once"));
-    }
-
-    private KafkaProducer<byte[], byte[]> transactional(String id) {
-        return Clients.producer(bootstrap, Map.of("transactional.id", id, "transaction.timeout.ms", 800_000));
-    }
-
-    private void send(KafkaProducer<byte[], byte[]> producer, int number) {
-        for (int record = 0; record < 6; record++) {
-            byte[] value = ("transaction " + stay + "/" + number + "/" + record).getBytes(StandardCharsets.UTF_8);
-            producer.send(new ProducerRecord<>("transactions", record % 2, null, value));
-        }
     }
 
     /** A KIP-848 group: it is here in the end without members, but with its epochs and offsets. */
