@@ -44,6 +44,8 @@ final class PartitionCheck {
     private final long cleanedUpTo;
     /** Records below this are deleted, even where their segment is still there. */
     private final long logStart;
+    /** From here on, a start after a kill reads the records again. */
+    private final long recoveryPoint;
     private final Map<Long, ProducerState> producers = new HashMap<>();
     /** Where each producer's last batch or marker ends. */
     private final Map<Long, Long> lastOffsets = new HashMap<>();
@@ -53,10 +55,12 @@ final class PartitionCheck {
     private long logEndOffset;
     private long lastSegment;
 
-    PartitionCheck(Path directory, boolean afterKill, boolean openIndexes, Report report, long cleanedUpTo, long logStart) {
+    PartitionCheck(Path directory, boolean afterKill, boolean openIndexes, Report report, long cleanedUpTo, long logStart,
+        long recoveryPoint) {
         this.directory = directory;
         this.cleanedUpTo = cleanedUpTo;
         this.logStart = logStart;
+        this.recoveryPoint = recoveryPoint;
         this.name = directory.getFileName().toString();
         this.afterKill = afterKill;
         this.openIndexes = openIndexes;
@@ -202,7 +206,7 @@ final class PartitionCheck {
         }
         logEndOffset = batch.lastOffset() + 1;
         int expected = epochAt(batch.baseOffset());
-        if (batch.leaderEpoch() != expected && !isBeforeEpochs(batch)) {
+        if (batch.leaderEpoch() != expected && !isBeforeEpochs(batch) && !isRecovered(batch, expected)) {
             report.problem(name(file), "the batch at " + batch.baseOffset() + " has leader epoch " + batch.leaderEpoch()
                 + " and leader-epoch-checkpoint says " + expected);
         }
@@ -236,6 +240,11 @@ final class PartitionCheck {
     private boolean isBeforeEpochs(SegmentDump.Batch batch) {
         return !epochs.isEmpty() && batch.baseOffset() < epochs.get(0).startOffset()
             && batch.leaderEpoch() <= epochs.get(0).epoch() && (afterKill || batch.baseOffset() < logStart);
+    }
+
+    /** A new epoch reaches its file before the recovery point passes it; the start after a kill finds it in the batches. */
+    private boolean isRecovered(SegmentDump.Batch batch, int expected) {
+        return afterKill && batch.baseOffset() >= recoveryPoint && batch.leaderEpoch() > expected;
     }
 
     private int epochAt(long offset) {

@@ -58,6 +58,7 @@ public final class VerifyDataDirectory {
         checkMarker();
         cleaned = readCheckpoint("cleaner-offset-checkpoint");
         logStarts = readCheckpoint("log-start-offset-checkpoint");
+        Map<TopicPartition, Long> recoveryPoints = readCheckpoint("recovery-point-offset-checkpoint");
         try (Stream<Path> entries = Files.list(root)) {
             for (Path entry : entries.filter(Files::isDirectory).sorted().toList()) {
                 String name = entry.getFileName().toString();
@@ -72,7 +73,8 @@ public final class VerifyDataDirectory {
                 TopicPartition partition = topicPartition(name);
                 boolean openIndexes = afterKill || byKafka && name.equals(CLUSTER_METADATA);
                 PartitionCheck check = new PartitionCheck(entry, afterKill, openIndexes, report,
-                    cleaned.getOrDefault(partition, 0L), logStarts.getOrDefault(partition, 0L));
+                    cleaned.getOrDefault(partition, 0L), logStarts.getOrDefault(partition, 0L),
+                    recoveryPoints.getOrDefault(partition, 0L));
                 partitions.put(name, check);
                 check.run();
             }
