@@ -146,7 +146,7 @@ def warnings(_stage):
     topics_name = run("config", "--override", "retention.ms=1000")
     check("log.retention.ms" in topics_name.errors, f"retention.ms does not lead to log.retention.ms: {topics_name.errors!r}")
     for key, value, word in (("producer.purgatory.purge.interval.requests", 12, "has no effect here"),
-                             ("transaction.max.timeout.ms", 12, "not served yet"), ("port", 9092, "use listeners")):
+                             ("quota.window.num", 12, "not served yet"), ("port", 9092, "use listeners")):
         foreign = run("config", "--override", f"{key}={value}")
         same(f"{key} does not stop the program", foreign.status, 0)
         lines = [line for line in foreign.error_lines() if key in line]

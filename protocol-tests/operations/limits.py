@@ -151,8 +151,9 @@ def memory_of_members(stage):
         check(5 < taken < 20, f"{taken} members of 100 kB each were taken")
         same("somebody else's join", join(honest, "honest", bytes(100_000)), 0)
         same("a member that no batch could hold", join(honest, "large", bytes(1 << 21)), MESSAGE_TOO_LARGE)
-        check(broker.logged(" WARN ", "refused until some have left", "127.0.0.1"), "the log does not tell who is refused")
-        check(broker.logged(" INFO ", "its metadata does not fit in a batch of the log", "large"), "the log does not tell of large metadata")
+        eventually("the log tells who is refused", lambda: broker.logged(" WARN ", "refused until some have left", "127.0.0.1"))
+        eventually("the log tells of large metadata",
+                   lambda: broker.logged(" INFO ", "its metadata does not fit in a batch of the log", "large"))
         # It is told, too, how often nothing was told.
         eventually("what was kept back is told", lambda: broker.logged("suppressed="), seconds=40)
     same("exit status", broker.stop(), 0)
