@@ -58,7 +58,7 @@ impl Default for Settings {
             queued_max_request_bytes: None,
             arrival_timeout: Some(Duration::from_secs(30)),
             stall_timeout: Some(Duration::from_secs(5)),
-            listen_backlog: 1024,
+            listen_backlog: 4096,
             send_buffer_bytes: Some(100 * 1024),
             receive_buffer_bytes: Some(100 * 1024),
             pipeline_max_requests: 64,

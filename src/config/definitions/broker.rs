@@ -54,7 +54,7 @@ pub const BROKER: &[Definition] = &[
         "Send buffer of client sockets in bytes; -1 leaves it to the operating system."),
     key("socket.receive.buffer.bytes", Int, "102400", at_least(-1), ReadOnly,
         "Receive buffer of client sockets in bytes; -1 leaves it to the operating system."),
-    key("socket.listen.backlog.size", Int, "1024", at_least(1), ReadOnly,
+    key("socket.listen.backlog.size", Int, "4096", at_least(1), ReadOnly,
         "How many connections may wait on a listener until they are accepted. When the queue is full, the client's system tries again after a second. Kafka's default is 50."),
     key("socket.request.max.bytes", Int, "104857600", at_least(1), ReadOnly,
         "The largest request that is read. A larger one closes the connection."),
