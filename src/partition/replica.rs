@@ -239,6 +239,11 @@ impl Replica {
         self.route.detach()
     }
 
+    /// Whether this broker leads, or is about to: an append that is sent now is written behind the change.
+    pub fn leads(&self) -> bool {
+        self.leadership.load().leader == self.node
+    }
+
     /// Compares the leader epoch that a client sent (-1: not sent) with the broker's.
     ///
     /// # Errors
@@ -255,6 +260,9 @@ impl Replica {
         } else if is_sent && client != self.published.load().led_in {
             // The lane has not reached the change yet: the start of the epoch is not known.
             Err(EpochMismatch::Unknown)
+        } else if self.published.load().led_in == LeaderEpoch::NONE {
+            // The same after a time without leadership: the watermark is an old one.
+            Err(EpochMismatch::NotLeader)
         } else {
             Ok(())
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 
-use crate::base::{ErrorCode, LeaderEpoch, TopicId, Transaction};
+use crate::base::{ErrorCode, TopicId, Transaction};
 use crate::controller::Refusal;
 use crate::coordinator::{Enlist, NotEnlisted};
 use crate::log::{Guard, Standing, TransactionCheck, TransactionalBatch};
@@ -245,8 +245,7 @@ fn transactional(call: &Call, image: &Image, topic: &TopicProduceData) -> Vec<(A
         let records = partition.records.as_deref()?;
         let header = transactional_header(records)?;
         let replica = find_writable(call, found, partition.index, records).ok()?;
-        let leads = replica.check_epoch(LeaderEpoch::NONE).is_ok();
-        leads.then_some((replica, header.base_sequence))
+        replica.leads().then_some((replica, header.base_sequence))
     });
     batches.collect()
 }

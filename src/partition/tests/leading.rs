@@ -185,6 +185,23 @@ async fn an_epoch_is_served_when_its_start_is_noted() {
 }
 
 #[tokio::test]
+async fn a_partition_without_a_leader_is_not_read_before_its_lane_leads() {
+    let path = tempfile::tempdir().expect("a temporary directory");
+    let mut led = Led::start(path.path(), KafkaUuid::random(), 1);
+    led.elect(OTHER);
+    led.replica.settled().await;
+    let held = led.hold_lane();
+    led.elect(NODE);
+    let check = |led: &Led| led.replica.check_epoch(LeaderEpoch::NONE);
+    assert!(led.replica.leads(), "appends are queued behind the change");
+    assert_eq!(check(&led), Err(EpochMismatch::NotLeader));
+    drop(held);
+    led.replica.settled().await;
+    assert_eq!(check(&led), Ok(()));
+    led.broker.partitions.stop(1);
+}
+
+#[tokio::test]
 async fn acks_of_all_wait_for_the_watermark_and_no_others_do() {
     let path = tempfile::tempdir().expect("a temporary directory");
     let mut led = Led::start(path.path(), KafkaUuid::random(), 2);
