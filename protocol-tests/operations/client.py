@@ -103,11 +103,16 @@ class Client(Connection):
             found += fresh
             at = fresh[-1][0] + 1
 
-    def offset(self, topic, timestamp, partition=0):
+    def offset(self, topic, timestamp, partition=0, seconds=10):
+        """Asks again while the partition has no leader, as clients do: a directory may just have come back."""
         asked = {"name": topic, "partitions": [{"partition_index": partition, "timestamp": timestamp}]}
-        answer = self.call("ListOffsets", 5, {"topics": [asked]})["topics"][0]["partitions"][0]
-        same(f"error of ListOffsets {timestamp} of {topic}", answer["error_code"], 0)
-        return answer["offset"]
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.call("ListOffsets", 5, {"topics": [asked]})["topics"][0]["partitions"][0]
+            if answer["error_code"] != NOT_LEADER_OR_FOLLOWER or time.monotonic() > deadline:
+                same(f"error of ListOffsets {timestamp} of {topic}", answer["error_code"], 0)
+                return answer["offset"]
+            time.sleep(0.01)
 
     def range(self, topic, partition=0):
         """(earliest, latest)."""
