@@ -1,7 +1,5 @@
 //! Wall-clock time as an argument, so that decisions can be tested at any time.
 
-#[cfg(test)]
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, UTC: Kafka's unit of wall-clock time.
@@ -42,28 +40,22 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that only moves when a test moves it.
+/// A clock that stands still.
 #[cfg(test)]
-#[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+#[derive(Debug)]
+pub struct FixedClock(Timestamp);
 
 #[cfg(test)]
-impl ManualClock {
-    /// A clock that shows `start`.
-    pub const fn new(start: Timestamp) -> Self {
-        Self(AtomicI64::new(start.0))
-    }
-
-    /// Moves the clock forward by `milliseconds`.
-    #[allow(dead_code, reason = "a test of what happens later needs it")]
-    pub fn advance(&self, milliseconds: i64) {
-        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+impl FixedClock {
+    /// A clock that always shows `time`.
+    pub const fn new(time: Timestamp) -> Self {
+        Self(time)
     }
 }
 
 #[cfg(test)]
-impl Clock for ManualClock {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        self.0
     }
 }

@@ -16,7 +16,7 @@ pub(crate) mod shared_map;
 
 pub use ask::Ask;
 #[cfg(test)]
-pub use clock::ManualClock;
+pub use clock::FixedClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use code::ErrorCode;
 pub use completion::Completion;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::base::{
-    Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId, lock,
+    Clock, Completion, FixedClock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId, lock,
 };
 use crate::config::BrokerConfig;
 use crate::controller::{
@@ -38,7 +38,7 @@ fn open_with(path: &std::path::Path, config: BrokerConfig) -> (Cluster, Controll
 }
 
 fn start_in(directory: LogDirectory, config: BrokerConfig) -> (Cluster, Controller, LogDirectory) {
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
     let config = Arc::new(config);
     let cluster_id = directory.meta().cluster_id.clone();
     let (cluster, controller) =

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::base::{
-    Clock, Completion, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId,
-};
+use crate::base::{Clock, Completion, FixedClock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::{Identity, LogDirectories, LogDirectory};
 use crate::metadata::record::{MetadataRecord, Partition, Topic};
@@ -120,7 +118,7 @@ impl Broker {
             path,
             id,
             overrides,
-            Arc::new(ManualClock::new(Timestamp(1_000))),
+            Arc::new(FixedClock::new(Timestamp(1_000))),
         )
     }
 

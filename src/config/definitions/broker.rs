@@ -237,7 +237,7 @@ pub const BROKER: &[Definition] = &[
     key("group.max.size", Int, "2147483647", at_least(1), ReadOnly,
         "The maximum number of members of a classic group."),
     key("zurau.group.members.max.bytes", Long, "67108864", at_least(1), ReadOnly,
-        "How much memory the members of all groups together may use, including their metadata and assignments. A join or an assignment that needs more is refused with a retriable error until members leave. Members that need no more than they already have stay. When half of the memory is used, the members of one client address may use at most an even share of the other half in each partition of __consumer_offsets."),
+        "How much memory the members of all groups together may use, including their metadata and assignments. A join or an assignment that needs more is refused with a retriable error until members leave. Members that need no more than they already have stay. When half of the memory is used, the members of one client address may use at most an even share of the other half in each partition of __consumer_offsets. Offsets of open transactions count, too; when half of the memory is used, more of them are refused with a retriable error."),
     key("offset.metadata.max.bytes", Int, "4096", at_least(0), ReadOnly,
         "The maximum size of the metadata that is stored with a committed offset."),
     key("offsets.retention.minutes", Int, "10080", at_least(1), ReadOnly,

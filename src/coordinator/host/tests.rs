@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::base::{
-    Ask, KafkaUuid, KeyValue, ManualClock, Offset, Outcome, ProducerEpoch, ProducerId, Replayed,
+    Ask, FixedClock, KafkaUuid, KeyValue, Offset, Outcome, ProducerEpoch, ProducerId, Replayed,
     TimerChange, Timestamp, Token, TopicId, Transaction, TransactionEnd, TransactionVersion,
 };
 use crate::log::{AppendError, TransactionCheck};
@@ -228,7 +228,7 @@ impl Hosted {
         let handle = Handle::start(HostParts {
             replica: broker.replica(),
             epoch: EPOCH,
-            clock: Arc::new(ManualClock::new(Timestamp(5))),
+            clock: Arc::new(FixedClock::new(Timestamp(5))),
             options: OPTIONS,
             held: Held::default(),
             make: Box::new(Sum::default),

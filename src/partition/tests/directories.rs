@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::{
-    Clock, DirectoryId, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp, TopicId,
+    Clock, DirectoryId, FixedClock, KafkaUuid, LeaderEpoch, Offset, Timestamp, TopicId,
 };
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
@@ -77,7 +77,7 @@ impl Home {
 
 pub(super) fn start(directories: LogDirectories, image: &Image) -> Started {
     let config = CurrentConfig::new(Arc::new(BrokerConfig::default()));
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     crate::partition::start(
         config,

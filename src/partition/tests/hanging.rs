@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use crate::base::{
-    Clock, Completion, DirectoryId, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp,
+    Clock, Completion, DirectoryId, FixedClock, KafkaUuid, LeaderEpoch, Offset, Timestamp,
 };
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::Checkpoint;
@@ -179,7 +179,7 @@ async fn who_writes_little_does_not_wait_for_who_writes_much() {
     let config = CurrentConfig::new(Arc::new(
         BrokerConfig::with(&settings).expect("a configuration"),
     ));
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);
     let partitions: Started =

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::mpsc;
 use std::task::Poll;
 
-use crate::base::{KafkaUuid, ManualClock, NodeId, ProducerEpoch, ProducerId};
+use crate::base::{FixedClock, KafkaUuid, NodeId, ProducerEpoch, ProducerId};
 use crate::log::{RecordSet, TransactionCheck};
 use crate::metadata::Image;
 use crate::metadata::record::PartitionChange;
@@ -29,7 +29,7 @@ pub(super) struct Led {
 
 impl Led {
     pub(super) fn start(path: &Path, id: KafkaUuid, in_sync: usize) -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp(1_000)));
+        let clock = Arc::new(FixedClock::new(Timestamp(1_000)));
         let broker = Broker::start_in_sync_with(path, id, &[], clock, in_sync);
         Self {
             image: broker.image.clone(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use crate::base::{
-    Clock, DirectoryId, KafkaUuid, ManualClock, Offset, Timestamp, TopicId, TopicPartition,
+    Clock, DirectoryId, FixedClock, KafkaUuid, Offset, Timestamp, TopicId, TopicPartition,
 };
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
@@ -73,7 +73,7 @@ impl Fixture {
         let config = CurrentConfig::new(Arc::new(
             BrokerConfig::with(&settings).expect("a configuration"),
         ));
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
         let contents = Contents::read(&directories);
         let started = crate::partition::start(
             config,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{Clock, LeaderEpoch, ManualClock, NodeId, Offset, Timestamp, TopicId};
+use crate::base::{Clock, FixedClock, LeaderEpoch, NodeId, Offset, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::log::disk::{Operation, Probe, Verdict};
 use crate::log::testing::directory;
@@ -77,7 +77,7 @@ fn image(partitions: i32, epoch: i32) -> Image {
 
 fn start(directories: LogDirectories, image: &Image) -> Started {
     let config = CurrentConfig::new(Arc::new(BrokerConfig::with(&[]).expect("a configuration")));
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);
     crate::partition::start(config, directories, contents, clock, image, watch)

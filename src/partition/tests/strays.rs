@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::base::{Clock, KafkaUuid, ManualClock, Timestamp, TopicId};
+use crate::base::{Clock, FixedClock, KafkaUuid, Timestamp, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::metadata::Image;
 use crate::partition::testing::Started;
@@ -15,7 +15,7 @@ fn start(home: &Home, known: Known<'_>, settings: &[(&str, &str)]) -> Result<Sta
     let config = CurrentConfig::new(Arc::new(
         BrokerConfig::with(settings).expect("a configuration"),
     ));
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp(1_000)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp(1_000)));
     let directories = home.open();
     let contents = Contents::read(&directories);
     let watch = Arc::new(Unwatched);

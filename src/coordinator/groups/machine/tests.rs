@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{no_effect, settings};
 use crate::base::{
-    ErrorCode, KafkaUuid, LeaderEpoch, ManualClock, Offset, Timestamp, TopicId, TopicPartition,
+    ErrorCode, FixedClock, KafkaUuid, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition,
 };
 use crate::config::BrokerConfig;
 use crate::coordinator::CoordinatorError;
@@ -35,7 +35,7 @@ fn host(path: &Path) -> (Broker, Handle<Registry>) {
     let handle = Handle::start(HostParts {
         replica: broker.replica(),
         epoch: EPOCH,
-        clock: Arc::new(ManualClock::new(Timestamp(5))),
+        clock: Arc::new(FixedClock::new(Timestamp(5))),
         options: LogOptions {
             codec: Codec::None,
             load_bytes: 1_000,
