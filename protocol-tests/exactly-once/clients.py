@@ -13,6 +13,10 @@ class ClientFailure(Exception):
     """A client process ended by itself, which none may do."""
 
 
+# A client library that breaks its own memory dies like one that is killed. That says nothing about the broker.
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}
+
+
 class Crew:
     """Workers that share a process; each process is one run of them."""
 
@@ -60,9 +64,12 @@ class Crew:
         zombie.wait()
         self.zombies.remove(zombie)
 
-    def check(self):
-        if self.process is not None and self.process.poll() is not None:
-            raise ClientFailure(f"{self.name}.{self.runs} ended by itself with status {self.process.returncode}")
+    def has_crashed(self):
+        """Whether the process has died of a fault of its own. That it ends in any other way is a failure."""
+        status = None if self.process is None else self.process.poll()
+        if status is None or status in CRASHES:
+            return status is not None
+        raise ClientFailure(f"{self.name}.{self.runs} ended by itself with status {self.process.returncode}")
 
     def tell_to_stop(self):
         self.process.stdin.close()

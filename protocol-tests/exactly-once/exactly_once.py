@@ -158,7 +158,7 @@ def main():
             for anomaly in judgement.anomalies[:MOST_SHOWN]:
                 print(anomaly)
             print(f"anomalies: {dict(judgement.kinds)}")
-        if judgement.anomalies or one.trouble.done["stuck clients"]:
+        if judgement.anomalies or one.trouble.done["stuck clients"] or one.trouble.done["crashed clients"]:
             keep(one.directory, options.seed)
         else:
             shutil.rmtree(one.directory)

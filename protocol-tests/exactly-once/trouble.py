@@ -38,7 +38,10 @@ class Trouble:
         self._later(self.chance.uniform(1, 4), self.trouble_client)
         while time.monotonic() < end:
             for crew in self.crews:
-                crew.check()
+                if crew.has_crashed():
+                    self.done["crashed clients"] += 1
+                    self.say(f"{crew.name}.{crew.runs} has crashed")
+                    crew.start()
             if self._agenda and self._agenda[0][0] <= time.monotonic():
                 heapq.heappop(self._agenda)[2]()
             else:
