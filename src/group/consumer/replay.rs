@@ -1,0 +1,147 @@
+//! What a record does to a consumer group. Each record has a part of the group of its own, so any order is right.
+
+use std::sync::Arc;
+
+use super::records::{self, ConsumerKey};
+use super::{ConsumerGroup, Known, Member, Resolved};
+use crate::group::replay::ReplayError;
+
+impl ConsumerGroup {
+    /// Applies a record of this group, or a tombstone.
+    pub(super) fn replay(
+        &mut self,
+        key: &ConsumerKey,
+        value: Option<&[u8]>,
+    ) -> Result<(), ReplayError> {
+        match key {
+            ConsumerKey::Group => self.metadata = value.map(records::decode_group).transpose()?,
+            // Its contents are replaced by the hash, which Kafka before 4.1 did not write: so it differs, and the
+            // group gets a new epoch with the next heartbeat.
+            ConsumerKey::TopicsRead => self.has_topics_read = value.is_some(),
+            ConsumerKey::TargetEpoch => {
+                self.target.metadata = value.map(records::decode_target_epoch).transpose()?;
+            }
+            ConsumerKey::TargetMember(member) => {
+                match value.map(records::decode_target_member).transpose()? {
+                    Some(target) => self.target.by_member.insert(Arc::clone(member), target),
+                    None => self.target.by_member.remove(member),
+                };
+            }
+            ConsumerKey::Member(member) => {
+                let decode = |value| records::decode_member(Arc::clone(member), value);
+                let decoded = value.map(decode).transpose()?;
+                self.replay_metadata(member, decoded);
+            }
+            ConsumerKey::CurrentAssignment(member) => {
+                let decode = |value| records::decode_current_assignment(Arc::clone(member), value);
+                let decoded = value.map(decode).transpose()?;
+                self.replay_assignment(member, decoded);
+            }
+            ConsumerKey::Expression(expression) => {
+                let resolved = value.map(records::decode_expression).transpose()?;
+                self.replay_expression(expression, resolved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether none of its records is left.
+    pub(super) fn is_gone(&self) -> bool {
+        self.metadata.is_none()
+            && !self.has_topics_read
+            && self.members.is_empty()
+            && self.target.metadata.is_none()
+            && self.target.by_member.is_empty()
+            && self.expressions.is_empty()
+    }
+
+    fn replay_metadata(&mut self, id: &Arc<str>, metadata: Option<Member>) {
+        let has_metadata = metadata.is_some();
+        let metadata = metadata.map(|mut metadata| {
+            let names = &mut metadata.subscription.names;
+            *names = self.index.share(names);
+            metadata
+        });
+        let before = self.members.get(id);
+        let has_assignment = before.is_some_and(|known| known.has_assignment);
+        let old_name = before.and_then(|known| known.member.instance.clone());
+        if let Some(instance) = old_name {
+            self.index.unname(&instance, id);
+        }
+        if let Some(instance) = metadata
+            .as_ref()
+            .and_then(|metadata| metadata.instance.as_ref())
+        {
+            self.index.name(instance, id);
+        }
+        let metadata = metadata.unwrap_or_else(|| Member::new(Arc::clone(id)));
+        let member = match self.members.get(id) {
+            Some(known) => known.member.with_metadata_of(metadata),
+            None => metadata,
+        };
+        self.put(member, has_metadata, has_assignment);
+    }
+
+    fn replay_assignment(&mut self, id: &Arc<str>, assignment: Option<Member>) {
+        let has_assignment = assignment.is_some();
+        let has_metadata = self.members.get(id).is_some_and(|known| known.has_metadata);
+        let assignment = assignment.unwrap_or_else(|| Member::new(Arc::clone(id)));
+        let member = match self.members.get(id) {
+            Some(known) => known.member.with_assignment_of(assignment),
+            None => assignment,
+        };
+        self.put(member, has_metadata, has_assignment);
+    }
+
+    /// The member is like this now. Without records it is gone.
+    fn put(&mut self, member: Member, has_metadata: bool, has_assignment: bool) {
+        let before = self.members.remove(&member.id).map(|known| known.member);
+        let is_there = has_metadata || has_assignment;
+        // Entries that stay must not go in between: others share them.
+        if is_there {
+            self.index.add(&member);
+        }
+        let keeps_claims = is_there
+            && before.as_ref().is_some_and(|before| {
+                before.epoch == member.epoch
+                    && before.assigned == member.assigned
+                    && before.pending_revocation == member.pending_revocation
+            });
+        if let Some(before) = before {
+            if !keeps_claims {
+                let others = &self.members;
+                self.index
+                    .release(&before, || others.values().map(|known| &known.member));
+            }
+            self.index.remove(&before);
+        }
+        if is_there {
+            if !keeps_claims {
+                self.index.claim(&member);
+            }
+            let known = Known {
+                member: Arc::new(member),
+                has_metadata,
+                has_assignment,
+            };
+            self.members.insert(Arc::clone(&known.member.id), known);
+        }
+    }
+
+    fn replay_expression(&mut self, expression: &Arc<str>, resolved: Option<Resolved>) {
+        let resolved = resolved.map(|resolved| Resolved {
+            topics: self.index.share(&resolved.topics),
+            ..resolved
+        });
+        if let Some(resolved) = &resolved {
+            self.index.resolve(resolved);
+        }
+        let before = match resolved {
+            Some(resolved) => self.expressions.insert(Arc::clone(expression), resolved),
+            None => self.expressions.remove(expression),
+        };
+        if let Some(before) = before {
+            self.index.forget(&before);
+        }
+    }
+}
