@@ -82,6 +82,8 @@
 
 mod admission;
 mod asks;
+#[cfg_attr(not(test), expect(dead_code, reason = "consumer groups will use it"))]
+mod assignor;
 mod classic;
 #[expect(dead_code, reason = "the registry and the operations come next")]
 mod consumer;
