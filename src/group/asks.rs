@@ -250,7 +250,7 @@ impl Ask for CommitInTransaction {
 }
 
 /// The answer to [`CommitOffsets`] and [`CommitInTransaction`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitOffsetsReply {
     /// The result for each offset, in the order of the request. A group that does not exist is GROUP_ID_NOT_FOUND
     /// here; old versions send ILLEGAL_GENERATION.

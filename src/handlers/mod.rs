@@ -48,6 +48,7 @@ mod auto_create;
 #[cfg(test)]
 mod checks;
 mod cluster_view;
+mod committed;
 #[cfg(test)]
 mod coordinated_tests;
 #[cfg(test)]

@@ -1,21 +1,16 @@
 //! OffsetCommit: stores a group's offsets. Old versions name topics, new ones identify them by id.
 
-use std::sync::Arc;
-
-use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
-use uuid::Uuid;
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
-use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
-use crate::coordinator::CoordinatorError;
+use crate::base::ErrorCode;
 use crate::group::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
-use crate::metadata::{Image, TopicImage};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
+use super::committed::{self, Asked, Partition, Topic};
 use super::errors;
 use super::route::{Call, Handler};
 use super::text::{domain_text, optional_domain_text};
@@ -36,94 +31,40 @@ impl Handler for OffsetCommit {
     async fn handle(call: Call, request: OffsetCommitRequest) -> Reply {
         let image = call.broker.cluster.image();
         let group = Resource::group(&request.group_id);
+        let permitted = call.permit(Operation::Read, group);
         let permit = |topic: &str| call.permit(Operation::Read, Resource::topic(topic));
-        let (offsets, refusals) = match call.permit(Operation::Read, group) {
-            Ok(()) => check(&image, &request, call.version, permit),
-            Err(code) => {
-                let partitions = request.topics.iter().map(|topic| topic.partitions.len());
-                (Vec::new(), vec![Some(code); partitions.sum()])
-            }
-        };
-        // The log may be slow, and requests that wait for it must not keep their frames.
-        let asked = asked(&request);
-        let commit = (!offsets.is_empty()).then(|| {
-            let count = offsets.len();
-            let commit = commit(&request, call.version, offsets);
-            (call.broker.groups.ask(commit), count)
+        let by_id = call.version >= WITH_TOPIC_IDS;
+        let (offsets, asked) = committed::read(topics(&request), |name, id| {
+            permitted?;
+            topic_ids::find_permitted(&image, name, id, by_id, permit)
         });
+        let commit = (!offsets.is_empty()).then(|| {
+            let commit = commit(&request, call.version, offsets);
+            call.broker.groups.ask(commit)
+        });
+        // The log may be slow, and requests that wait for it must not keep their frames.
         drop(request);
-        let codes = match commit {
-            Some((commit, count)) => codes(call.version, commit.await, count),
-            None => Vec::new(),
+        let decided = match commit {
+            Some(commit) => commit.await.map_err(errors::of_coordinator),
+            None => Ok(CommitOffsetsReply::default()),
         };
-        call.reply(&response(call.version, asked, &refusals, codes))
+        call.reply(&response(call.version, asked, decided))
     }
 }
 
-/// A topic of the request, and the numbers of its partitions.
-struct Asked {
-    name: TopicName,
-    id: Uuid,
-    partitions: Vec<i32>,
-}
-
-/// The topics of the request. Kafka builds its answer from partitions: a topic without any is not in it.
-fn asked(request: &OffsetCommitRequest) -> Vec<Asked> {
-    let topics = request.topics.iter();
-    topics
-        .filter(|topic| !topic.partitions.is_empty())
-        .map(|topic| Asked {
-            name: topic_ids::owned_name(&topic.name),
-            id: topic.topic_id,
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| partition.partition_index)
-                .collect(),
-        })
-        .collect()
-}
-
-/// Looks up the topics of the request. Returns the offsets to be committed, and the error for each refused partition.
-fn check(
-    image: &Image,
+fn topics(
     request: &OffsetCommitRequest,
-    version: i16,
-    permit: impl Fn(&str) -> Result<(), ErrorCode>,
-) -> (Vec<OffsetToCommit>, Vec<Option<ErrorCode>>) {
-    let mut offsets = Vec::new();
-    let mut refusals = Vec::new();
-    for topic in &request.topics {
-        let found = topic_ids::find_permitted(
-            image,
-            &topic.name,
-            topic.topic_id,
-            version >= WITH_TOPIC_IDS,
-            &permit,
-        );
-        for partition in &topic.partitions {
-            match found
-                .and_then(|topic| topic_ids::with_partition(topic, partition.partition_index))
-            {
-                Ok(topic) => {
-                    offsets.push(offset(topic, partition));
-                    refusals.push(None);
-                }
-                Err(code) => refusals.push(Some(code)),
-            }
-        }
-    }
-    (offsets, refusals)
-}
-
-fn offset(topic: &TopicImage, partition: &OffsetCommitRequestPartition) -> OffsetToCommit {
-    OffsetToCommit {
-        at: TopicPartition::new(Arc::clone(&topic.name), partition.partition_index),
-        topic_id: topic.id,
-        offset: Offset(partition.committed_offset),
-        leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: optional_domain_text(partition.committed_metadata.as_ref()),
-    }
+) -> impl Iterator<Item = Topic<'_, impl Iterator<Item = Partition<'_>>>> {
+    request.topics.iter().map(|topic| Topic {
+        name: &topic.name,
+        id: topic.topic_id,
+        partitions: topic.partitions.iter().map(|partition| Partition {
+            number: partition.partition_index,
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata: partition.committed_metadata.as_ref(),
+        }),
+    })
 }
 
 fn commit(
@@ -142,67 +83,53 @@ fn commit(
     }
 }
 
-/// The result of each of the `count` offsets that were sent to the coordinator.
-fn codes(
+fn response(
     version: i16,
-    decided: Result<CommitOffsetsReply, CoordinatorError>,
-    count: usize,
-) -> Vec<ErrorCode> {
+    asked: Asked,
+    decided: Result<CommitOffsetsReply, ErrorCode>,
+) -> OffsetCommitResponse {
     let known = |code| match code {
         ErrorCode::GROUP_ID_NOT_FOUND if version < WITH_GROUP_ID_NOT_FOUND => {
             ErrorCode::ILLEGAL_GENERATION
         }
         code => code,
     };
-    match decided {
-        Ok(reply) => reply
-            .partitions
-            .into_iter()
-            .map(|(_, code)| known(code))
-            .collect(),
-        Err(error) => vec![errors::of_coordinator(error); count],
-    }
-}
-
-/// The answer in the order of the request: a partition's error, or else the next of `codes`.
-fn response(
-    version: i16,
-    asked: Vec<Asked>,
-    refusals: &[Option<ErrorCode>],
-    codes: Vec<ErrorCode>,
-) -> OffsetCommitResponse {
-    let mut refusals = refusals.iter();
-    let mut codes = codes.into_iter();
-    let mut next = || match refusals.next() {
-        Some(Some(refusal)) => *refusal,
-        _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
+    let partition = |(number, code): (i32, ErrorCode)| {
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(number)
+            .with_error_code(code.0)
     };
-    let mut topics = Vec::with_capacity(asked.len());
-    for asked in asked {
-        let partition = |number: &i32| {
-            OffsetCommitResponsePartition::default()
-                .with_partition_index(*number)
-                .with_error_code(next().0)
-        };
-        let topic = OffsetCommitResponseTopic::default()
-            .with_partitions(asked.partitions.iter().map(partition).collect());
-        topics.push(if version >= WITH_TOPIC_IDS {
-            topic.with_topic_id(asked.id)
+    let topics = asked.told(decided, known).map(|told| {
+        let partitions = told.partitions.into_iter().map(partition);
+        let topic = OffsetCommitResponseTopic::default().with_partitions(partitions.collect());
+        if version >= WITH_TOPIC_IDS {
+            topic.with_topic_id(told.id)
         } else {
-            topic.with_name(asked.name)
-        });
-    }
-    OffsetCommitResponse::default().with_topics(topics)
+            topic.with_name(told.name)
+        }
+    });
+    OffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::GroupId;
-    use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
+    use kafka_protocol::messages::offset_commit_request::{
+        OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    };
+    use kafka_protocol::messages::{GroupId, TopicName};
     use kafka_protocol::protocol::StrBytes;
 
     use super::super::fixture::{self, over_the_wire};
     use super::*;
+    use crate::base::{LeaderEpoch, Offset, TopicPartition};
+    use crate::coordinator::CoordinatorError;
+
+    fn read(request: &OffsetCommitRequest, version: i16) -> (Vec<OffsetToCommit>, Asked) {
+        let image = fixture::image();
+        committed::read(topics(request), |name, id| {
+            topic_ids::find(&image, name, id, version >= WITH_TOPIC_IDS)
+        })
+    }
 
     fn partition(index: i32, version: i16) -> OffsetCommitRequestPartition {
         let partition = OffsetCommitRequestPartition::default()
@@ -245,9 +172,9 @@ mod tests {
     fn every_version_commits_what_exists() {
         for version in 2..=9 {
             let request = request(version);
-            let (offsets, refusals) = check(&fixture::image(), &request, version, |_| Ok(()));
+            let (offsets, asked) = read(&request, version);
             let unknown = Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-            assert_eq!(refusals, [unknown, None, unknown, None]);
+            assert_eq!(asked.refusals(), [unknown, None, unknown, None]);
             let commit = commit(&request, version, offsets);
             assert_eq!((commit.generation, &*commit.member), (3, "one"));
             assert_eq!(
@@ -275,21 +202,13 @@ mod tests {
     fn every_version_is_told_of_each_partition() {
         for version in 2..=10 {
             let request = request(version.min(9));
-            let (_, refusals) = check(&fixture::image(), &request, version.min(9), |_| Ok(()));
+            let (_, asked) = read(&request, version.min(9));
             let partitions = [(1, ErrorCode::NONE), (0, ErrorCode::GROUP_ID_NOT_FOUND)];
             let partitions = partitions
                 .map(|(number, code)| (TopicPartition::new("orders", number), code))
                 .to_vec();
             let decided = Ok(CommitOffsetsReply { partitions });
-            let told = over_the_wire(
-                &response(
-                    version,
-                    asked(&request),
-                    &refusals,
-                    codes(version, decided, 2),
-                ),
-                version,
-            );
+            let told = over_the_wire(&response(version, asked, decided), version);
             let codes: Vec<(i32, i16)> = told.topics[1]
                 .partitions
                 .iter()
@@ -326,13 +245,12 @@ mod tests {
             topic(fixture::ORDERS),
             topic(uuid::Uuid::from_u128(77)),
         ]);
-        let (offsets, refusals) = check(&fixture::image(), &request, 10, |_| Ok(()));
+        let (offsets, asked) = read(&request, 10);
         assert_eq!(&*offsets[0].at.topic, "orders");
-        assert_eq!(refusals, [None, Some(ErrorCode::UNKNOWN_TOPIC_ID)]);
-        let told = over_the_wire(
-            &response(10, asked(&request), &refusals, vec![ErrorCode::NONE]),
-            10,
-        );
+        assert_eq!(asked.refusals(), [None, Some(ErrorCode::UNKNOWN_TOPIC_ID)]);
+        let partitions = vec![(offsets[0].at.clone(), ErrorCode::NONE)];
+        let decided = Ok(CommitOffsetsReply { partitions });
+        let told = over_the_wire(&response(10, asked, decided), 10);
         assert_eq!(told.topics[0].topic_id, fixture::ORDERS);
         assert_eq!(
             told.topics[1].partitions[0].error_code,
@@ -342,7 +260,12 @@ mod tests {
 
     #[test]
     fn a_coordinator_that_cannot_answer_fails_what_it_was_asked() {
-        let codes = codes(9, Err(CoordinatorError::Loading), 2);
-        assert_eq!(codes, [ErrorCode::COORDINATOR_LOAD_IN_PROGRESS; 2]);
+        let (_, asked) = read(&request(9), 9);
+        let loading = errors::of_coordinator(CoordinatorError::Loading);
+        let told = response(9, asked, Err(loading));
+        let rows = told.topics.iter().flat_map(|topic| &topic.partitions);
+        let codes: Vec<_> = rows.map(|row| ErrorCode(row.error_code)).collect();
+        let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        assert_eq!(codes, [unknown, loading, unknown, loading]);
     }
 }

@@ -4,25 +4,19 @@
 //! partition of `__consumer_offsets` to the transaction before (AddOffsetsToTxn); it is verified. For later ones it is
 //! added here (transaction version 2).
 
-use std::sync::Arc;
-
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use kafka_protocol::messages;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{self, TopicName};
-use uuid::Uuid;
 
-use crate::base::{
-    ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicPartition, Transaction,
-};
-use crate::coordinator::{Committing, NotCommitted};
+use crate::base::{ErrorCode, ProducerEpoch, ProducerId, Transaction};
+use crate::coordinator::Committing;
 use crate::group::{CommitInTransaction, CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use crate::metadata::{Image, TopicImage};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
+use super::committed::{self, Asked, Partition, Topic};
 use super::errors;
 use super::route::{Call, Handler};
 use super::text::{domain_text, optional_domain_text};
@@ -42,34 +36,32 @@ impl Handler for TxnOffsetCommit {
 
     async fn handle(call: Call, request: TxnOffsetCommitRequest) -> Reply {
         let image = call.broker.cluster.image();
+        let checked = check_request(&call, &request.known);
         let permit = |topic: &str| call.permit(Operation::Read, Resource::topic(topic));
-        let (offsets, refusals) = match check_request(&call, &request.known) {
-            Ok(()) => check_topics(&image, &request, call.version, permit),
-            Err(code) => {
-                let topics = request.known.topics.iter();
-                let count = topics.map(|topic| topic.partitions.len()).sum();
-                (Vec::new(), vec![Some(code); count])
-            }
-        };
-        // The log may be slow, and requests that wait for it must not keep their frames.
-        let asked = asked(&request);
+        let by_id = call.version >= WITH_TOPIC_IDS;
+        let (offsets, asked) = committed::read(topics(&request), |name, id| {
+            checked?;
+            topic_ids::find_permitted(&image, name, id, by_id, permit)
+        });
         let commit = (!offsets.is_empty()).then(|| {
-            let count = offsets.len();
             let config = call.broker.cluster.config().now();
             let committing = Committing {
                 is_trusted: !config.transaction_partition_verification_enable,
                 ..committing(&request.known, call.version, offsets)
             };
             let groups = &call.broker.groups;
-            let commit = groups.commit_in_transaction(committing, &call.broker.enlists);
-            (commit, count)
+            groups.commit_in_transaction(committing, &call.broker.enlists)
         });
+        // The log may be slow, and requests that wait for it must not keep their frames.
         drop(request);
-        let codes = match commit {
-            Some((commit, count)) => codes(call.version, commit.await, count),
-            None => Vec::new(),
+        let decided = match commit {
+            Some(commit) => {
+                let decided = commit.await;
+                decided.map_err(|error| errors::of_not_committed(error, call.version))
+            }
+            None => Ok(CommitOffsetsReply::default()),
         };
-        call.reply(&response(call.version, asked, &refusals, codes))
+        call.reply(&response(call.version, asked, decided))
     }
 }
 
@@ -87,74 +79,21 @@ fn check_request(call: &Call, request: &messages::TxnOffsetCommitRequest) -> Res
     Ok(())
 }
 
-/// A topic of the request, and the numbers of its partitions.
-struct Asked {
-    name: TopicName,
-    id: Uuid,
-    partitions: Vec<i32>,
-}
-
 /// The topics of the request, with their ids in the newest version.
 fn topics(
     request: &TxnOffsetCommitRequest,
-) -> impl Iterator<Item = (&TopicName, Uuid, &[TxnOffsetCommitRequestPartition])> {
+) -> impl Iterator<Item = Topic<'_, impl Iterator<Item = Partition<'_>>>> {
     let topics = request.known.topics.iter().enumerate();
-    topics.map(|(place, topic)| {
-        let id = request.topic_ids.get(place).copied().unwrap_or_default();
-        (&topic.name, id, &*topic.partitions)
+    topics.map(|(place, topic)| Topic {
+        name: &topic.name,
+        id: request.topic_ids.get(place).copied().unwrap_or_default(),
+        partitions: topic.partitions.iter().map(|partition| Partition {
+            number: partition.partition_index,
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata: partition.committed_metadata.as_ref(),
+        }),
     })
-}
-
-/// The topics of the request. Kafka builds its answer from partitions: a topic without any is not in it.
-fn asked(request: &TxnOffsetCommitRequest) -> Vec<Asked> {
-    topics(request)
-        .filter(|(_, _, partitions)| !partitions.is_empty())
-        .map(|(name, id, partitions)| Asked {
-            name: topic_ids::owned_name(name),
-            id,
-            partitions: partitions
-                .iter()
-                .map(|partition| partition.partition_index)
-                .collect(),
-        })
-        .collect()
-}
-
-/// Looks up the topics of the request. Returns the offsets to be committed, and the error for each refused partition.
-fn check_topics(
-    image: &Image,
-    request: &TxnOffsetCommitRequest,
-    version: i16,
-    permit: impl Fn(&str) -> Result<(), ErrorCode>,
-) -> (Vec<OffsetToCommit>, Vec<Option<ErrorCode>>) {
-    let by_id = version >= WITH_TOPIC_IDS;
-    let mut offsets = Vec::new();
-    let mut refusals = Vec::new();
-    for (name, id, partitions) in topics(request) {
-        let found = topic_ids::find_permitted(image, name, id, by_id, &permit);
-        for partition in partitions {
-            let found =
-                found.and_then(|topic| topic_ids::with_partition(topic, partition.partition_index));
-            match found {
-                Ok(topic) => {
-                    offsets.push(offset(topic, partition));
-                    refusals.push(None);
-                }
-                Err(code) => refusals.push(Some(code)),
-            }
-        }
-    }
-    (offsets, refusals)
-}
-
-fn offset(topic: &TopicImage, partition: &TxnOffsetCommitRequestPartition) -> OffsetToCommit {
-    OffsetToCommit {
-        at: TopicPartition::new(Arc::clone(&topic.name), partition.partition_index),
-        topic_id: topic.id,
-        offset: Offset(partition.committed_offset),
-        leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: optional_domain_text(partition.committed_metadata.as_ref()),
-    }
 }
 
 fn committing(
@@ -185,12 +124,11 @@ fn committing(
     }
 }
 
-/// The result of each of the `count` offsets that were sent to the coordinator.
-fn codes(
+fn response(
     version: i16,
-    decided: Result<CommitOffsetsReply, NotCommitted>,
-    count: usize,
-) -> Vec<ErrorCode> {
+    asked: Asked,
+    decided: Result<CommitOffsetsReply, ErrorCode>,
+) -> TxnOffsetCommitResponse {
     let known = |code| match code {
         ErrorCode::GROUP_ID_NOT_FOUND if version < WITH_TOPIC_IDS => ErrorCode::ILLEGAL_GENERATION,
         ErrorCode::COORDINATOR_LOAD_IN_PROGRESS if version < WITH_LOADING => {
@@ -198,44 +136,21 @@ fn codes(
         }
         code => code,
     };
-    match decided {
-        Ok(reply) => reply
-            .partitions
-            .into_iter()
-            .map(|(_, code)| known(code))
-            .collect(),
-        Err(error) => vec![known(errors::of_not_committed(error, version)); count],
-    }
-}
-
-/// The answer in the order of the request: a partition's error, or else the next of `codes`.
-fn response(
-    version: i16,
-    asked: Vec<Asked>,
-    refusals: &[Option<ErrorCode>],
-    codes: Vec<ErrorCode>,
-) -> TxnOffsetCommitResponse {
-    let mut refusals = refusals.iter();
-    let mut codes = codes.into_iter();
-    let mut next = || match refusals.next() {
-        Some(Some(refusal)) => *refusal,
-        _ => codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR),
+    let partition = |(number, code): (i32, ErrorCode)| {
+        TxnOffsetCommitResponsePartition::default()
+            .with_partition_index(number)
+            .with_error_code(code.0)
     };
-    let mut topics = Vec::with_capacity(asked.len());
+    let mut topics = Vec::new();
     let mut topic_ids = Vec::new();
-    for asked in asked {
-        let partition = |number: &i32| {
-            TxnOffsetCommitResponsePartition::default()
-                .with_partition_index(*number)
-                .with_error_code(next().0)
-        };
-        let partitions = asked.partitions.iter().map(partition).collect();
-        let topic = TxnOffsetCommitResponseTopic::default().with_partitions(partitions);
+    for told in asked.told(decided, known) {
+        let partitions = told.partitions.into_iter().map(partition);
+        let topic = TxnOffsetCommitResponseTopic::default().with_partitions(partitions.collect());
         if version >= WITH_TOPIC_IDS {
-            topic_ids.push(asked.id);
+            topic_ids.push(told.id);
             topics.push(topic);
         } else {
-            topics.push(topic.with_name(asked.name));
+            topics.push(topic.with_name(told.name));
         }
     }
     TxnOffsetCommitResponse {

@@ -1,11 +1,15 @@
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
-use kafka_protocol::messages::{GroupId, TransactionalId};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::{GroupId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use super::super::fixture::{self, Serving, over_the_wire};
 use super::*;
-use crate::base::TopicId;
-use crate::coordinator::{CoordinatorError, Enlist, NotEnlisted};
+use crate::base::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use crate::coordinator::{CoordinatorError, Enlist, NotCommitted, NotEnlisted};
+use crate::metadata::Image;
 use crate::record::control::{EndTransactionMarker, TransactionMarker};
 
 const PRODUCER: i64 = 7;
@@ -47,6 +51,16 @@ fn request(version: i16, topics: &[(&str, Uuid, &[i32])]) -> TxnOffsetCommitRequ
     over_the_wire(&request, version)
 }
 
+fn read(
+    image: &Image,
+    request: &TxnOffsetCommitRequest,
+    version: i16,
+) -> (Vec<OffsetToCommit>, Asked) {
+    committed::read(topics(request), |name, id| {
+        topic_ids::find(image, name, id, version >= WITH_TOPIC_IDS)
+    })
+}
+
 /// The codes of an answer, by topic.
 fn codes_of(answer: &TxnOffsetCommitResponse) -> Vec<Vec<ErrorCode>> {
     let topics = answer.known.topics.iter();
@@ -67,14 +81,15 @@ fn every_version_commits_what_exists() {
                 ("orders", fixture::ORDERS, &[1, 7, 0]),
             ],
         );
-        let (offsets, refusals) = check_topics(&fixture::image(), &request, version, |_| Ok(()));
+        let (offsets, asked) = read(&fixture::image(), &request, version);
         let unknown = Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         let gone = if version >= 6 {
             Some(ErrorCode::UNKNOWN_TOPIC_ID)
         } else {
             unknown
         };
-        assert_eq!(refusals, [gone, None, unknown, None], "version {version}");
+        let refusals = [gone, None, unknown, None];
+        assert_eq!(asked.refusals(), refusals, "version {version}");
         let committing = committing(&request.known, version, offsets);
         assert_eq!(committing.adds, version >= 5, "version {version}");
         assert_eq!(&*committing.transactional_id, "id");
@@ -100,11 +115,7 @@ fn every_version_commits_what_exists() {
                 (first.at.clone(), ErrorCode::GROUP_ID_NOT_FOUND),
             ],
         });
-        let codes = codes(version, no_group, 2);
-        let told = over_the_wire(
-            &response(version, asked(&request), &refusals, codes),
-            version,
-        );
+        let told = over_the_wire(&response(version, asked, no_group), version);
         let no_group = if version >= 6 {
             ErrorCode::GROUP_ID_NOT_FOUND
         } else {
@@ -129,7 +140,12 @@ fn every_version_commits_what_exists() {
 
 #[test]
 fn each_version_is_told_what_its_clients_know() {
-    let code = |version, error| codes(version, Err(error), 1)[0];
+    let code = |version, error| {
+        let request = request(version, &[("orders", fixture::ORDERS, &[0])]);
+        let (_, asked) = read(&fixture::image(), &request, version);
+        let error = errors::of_not_committed(error, version);
+        codes_of(&response(version, asked, Err(error)))[0][0]
+    };
     let loading = NotCommitted::Coordinator(CoordinatorError::Loading);
     assert_eq!(code(1, loading), ErrorCode::COORDINATOR_NOT_AVAILABLE);
     assert_eq!(code(2, loading), ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
@@ -152,7 +168,10 @@ fn commit(serving: &Serving, version: i16, epoch: i16) -> ErrorCode {
 /// Ends the producer's transaction.
 fn end(serving: &Serving, epoch: i16, committed: bool) {
     let groups = &serving.context.groups;
-    let partition = groups.coordinator_partition("g").expect("a coordinator");
+    let partition = groups
+        
+        .coordinator_partition("g")
+        .expect("a coordinator");
     let marker = TransactionMarker {
         producer: ProducerId(PRODUCER),
         epoch: ProducerEpoch(epoch),
@@ -196,7 +215,10 @@ fn the_partition_of_the_group_is_verified_or_added_once_in_a_transaction() {
         assert_eq!(commit(&serving, version, epoch), ErrorCode::NONE);
         assert_eq!(commit(&serving, version, epoch), ErrorCode::NONE);
         let groups = &serving.context.groups;
-        let partition = groups.coordinator_partition("g").expect("a coordinator");
+        let partition = groups
+            
+            .coordinator_partition("g")
+            .expect("a coordinator");
         let asked = Enlist {
             transactional_id: "id".into(),
             transaction: Transaction {
@@ -261,7 +283,7 @@ fn a_commit_that_comes_after_the_marker_begins_nothing() {
     let mut request = request(4, &[("t", Uuid::nil(), &[0])]);
     request.known.topics[0].partitions[0].committed_offset = 50;
     let image = serving.context.cluster.image();
-    let (offsets_of, _) = check_topics(&image, &request, 4, |_| Ok(()));
+    let (offsets_of, _) = read(&image, &request, 4);
     let late = committing(&request.known, 4, offsets_of);
     let late = groups.commit_in_transaction(late, &serving.context.enlists);
     end(&serving, 0, true);
