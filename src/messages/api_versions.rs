@@ -1,17 +1,15 @@
 //! ApiVersions 5: the client says which cluster and node it means to reach (KIP-1242). The response is that of version 4.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use kafka_protocol::messages::{self, ApiVersionsResponse};
-use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
-};
+use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::buf::ByteBuf;
 
+use super::newer::{Newer, Reads, Writes, request};
 use super::read;
 use crate::schema::Writer;
-
-/// The first version with fields that the crate does not know.
-const OURS: i16 = 5;
 
 /// What a client says of itself and of whom it means to reach.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,77 +32,49 @@ impl Default for ApiVersionsRequest {
     }
 }
 
-impl Message for ApiVersionsRequest {
-    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
-    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+impl Newer for ApiVersionsRequest {
+    type Known = messages::ApiVersionsRequest;
 }
 
-impl HeaderVersion for ApiVersionsRequest {
-    fn header_version(version: i16) -> i16 {
-        messages::ApiVersionsRequest::header_version(version)
-    }
-}
+request!(ApiVersionsRequest, ApiVersionsResponse);
 
-impl Request for ApiVersionsRequest {
-    const KEY: i16 = messages::ApiVersionsRequest::KEY;
-    type Response = ApiVersionsResponse;
-}
-
-impl Decodable for ApiVersionsRequest {
-    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
-        if version < OURS {
-            let client = messages::ApiVersionsRequest::decode(buffer, version)?;
-            return Ok(Self {
-                client,
-                ..Self::default()
-            });
+impl Reads for ApiVersionsRequest {
+    fn from_known(client: messages::ApiVersionsRequest) -> Self {
+        Self {
+            client,
+            ..Self::default()
         }
+    }
+
+    fn read(buffer: &mut impl ByteBuf) -> Result<Self> {
         let client = messages::ApiVersionsRequest::default()
             .with_client_software_name(read::string(buffer)?)
             .with_client_software_version(read::string(buffer)?);
-        let request = Self {
+        Ok(Self {
             client,
             cluster_id: read::nullable_string(buffer)?,
             node_id: read::int32(buffer)?,
-        };
-        read::tagged_fields(buffer)?;
-        Ok(request)
+        })
     }
 }
 
-impl ApiVersionsRequest {
-    /// Its bytes in [`OURS`].
-    fn written(&self) -> Vec<u8> {
-        let mut writer = Writer::flexible();
+impl Writes for ApiVersionsRequest {
+    fn known(&self) -> Cow<'_, messages::ApiVersionsRequest> {
+        Cow::Borrowed(&self.client)
+    }
+
+    fn write(&self, writer: &mut Writer) {
         writer.string(&self.client.client_software_name);
         writer.string(&self.client.client_software_version);
         writer.nullable_string(self.cluster_id.as_deref());
         writer.int32(self.node_id);
-        writer.no_tagged_fields();
-        writer.into_bytes()
-    }
-}
-
-impl Encodable for ApiVersionsRequest {
-    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
-        if version < OURS {
-            return self.client.encode(buffer, version);
-        }
-        buffer.put_slice(&self.written());
-        Ok(())
-    }
-
-    fn compute_size(&self, version: i16) -> Result<usize> {
-        if version < OURS {
-            return self.client.compute_size(version);
-        }
-        Ok(self.written().len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use kafka_protocol::protocol::{Decodable, Encodable};
 
     use super::*;
 

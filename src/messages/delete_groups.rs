@@ -1,14 +1,12 @@
 //! The response of DeleteGroups 3: a message for each group. The request is that of version 2.
 
-use anyhow::Result;
+use std::borrow::Cow;
+
 use kafka_protocol::messages::{self, GroupId};
-use kafka_protocol::protocol::buf::ByteBufMut;
-use kafka_protocol::protocol::{Encodable, HeaderVersion, Message, StrBytes, VersionRange};
+use kafka_protocol::protocol::StrBytes;
 
+use super::newer::{Newer, Writes, message};
 use crate::schema::Writer;
-
-/// The first version with fields that the crate does not know.
-const OURS: i16 = 3;
 
 /// What became of the groups.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,18 +36,22 @@ impl DeletableGroupResult {
     }
 }
 
-impl DeleteGroupsResponse {
-    /// What versions that the crate knows have of it.
-    fn known(&self) -> messages::DeleteGroupsResponse {
+impl Newer for DeleteGroupsResponse {
+    type Known = messages::DeleteGroupsResponse;
+}
+
+message!(DeleteGroupsResponse: writes);
+
+impl Writes for DeleteGroupsResponse {
+    fn known(&self) -> Cow<'_, messages::DeleteGroupsResponse> {
         let results = self.results.iter().map(DeletableGroupResult::known);
-        messages::DeleteGroupsResponse::default()
+        let known = messages::DeleteGroupsResponse::default()
             .with_throttle_time_ms(self.throttle_time_ms)
-            .with_results(results.collect())
+            .with_results(results.collect());
+        Cow::Owned(known)
     }
 
-    /// Its bytes in [`OURS`].
-    fn written(&self) -> Vec<u8> {
-        let mut writer = Writer::flexible();
+    fn write(&self, writer: &mut Writer) {
         writer.int32(self.throttle_time_ms);
         writer.array(&self.results, |writer, result| {
             writer.string(&result.group_id);
@@ -57,42 +59,13 @@ impl DeleteGroupsResponse {
             writer.nullable_string(result.error_message.as_deref());
             writer.no_tagged_fields();
         });
-        writer.no_tagged_fields();
-        writer.into_bytes()
-    }
-}
-
-impl Message for DeleteGroupsResponse {
-    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
-    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
-}
-
-impl HeaderVersion for DeleteGroupsResponse {
-    fn header_version(version: i16) -> i16 {
-        messages::DeleteGroupsResponse::header_version(version)
-    }
-}
-
-impl Encodable for DeleteGroupsResponse {
-    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
-        if version < OURS {
-            return self.known().encode(buffer, version);
-        }
-        buffer.put_slice(&self.written());
-        Ok(())
-    }
-
-    fn compute_size(&self, version: i16) -> Result<usize> {
-        if version < OURS {
-            return self.known().compute_size(version);
-        }
-        Ok(self.written().len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use kafka_protocol::protocol::Encodable;
 
     use super::*;
 

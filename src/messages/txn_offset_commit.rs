@@ -1,5 +1,7 @@
 //! TxnOffsetCommit 6: topics are identified by id instead of name (KIP-1319), in the request and in the response.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
@@ -8,18 +10,13 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{self, GroupId, ProducerId, TransactionalId};
-use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
-};
+use kafka_protocol::protocol::buf::ByteBuf;
 use uuid::Uuid;
 
+use super::newer::{Newer, Reads, Writes, message, request};
 use super::read;
 use crate::base::KafkaUuid;
 use crate::schema::Writer;
-
-/// The first version that the crate does not know.
-const OURS: i16 = 6;
 
 /// Offsets to be committed in a transaction.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,42 +36,26 @@ pub struct TxnOffsetCommitResponse {
     pub topic_ids: Vec<Uuid>,
 }
 
-impl Message for TxnOffsetCommitRequest {
-    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
-    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+impl Newer for TxnOffsetCommitRequest {
+    type Known = messages::TxnOffsetCommitRequest;
 }
 
-impl Message for TxnOffsetCommitResponse {
-    const VERSIONS: VersionRange = VersionRange { min: 0, max: OURS };
-    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+impl Newer for TxnOffsetCommitResponse {
+    type Known = messages::TxnOffsetCommitResponse;
 }
 
-impl HeaderVersion for TxnOffsetCommitRequest {
-    fn header_version(version: i16) -> i16 {
-        messages::TxnOffsetCommitRequest::header_version(version)
-    }
-}
+request!(TxnOffsetCommitRequest, TxnOffsetCommitResponse);
+message!(TxnOffsetCommitResponse: reads, writes);
 
-impl HeaderVersion for TxnOffsetCommitResponse {
-    fn header_version(version: i16) -> i16 {
-        messages::TxnOffsetCommitResponse::header_version(version)
-    }
-}
-
-impl Request for TxnOffsetCommitRequest {
-    const KEY: i16 = messages::TxnOffsetCommitRequest::KEY;
-    type Response = TxnOffsetCommitResponse;
-}
-
-impl Decodable for TxnOffsetCommitRequest {
-    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
-        if version < OURS {
-            let known = messages::TxnOffsetCommitRequest::decode(buffer, version)?;
-            return Ok(Self {
-                known,
-                topic_ids: Vec::new(),
-            });
+impl Reads for TxnOffsetCommitRequest {
+    fn from_known(known: messages::TxnOffsetCommitRequest) -> Self {
+        Self {
+            known,
+            topic_ids: Vec::new(),
         }
+    }
+
+    fn read(buffer: &mut impl ByteBuf) -> Result<Self> {
         let known = messages::TxnOffsetCommitRequest::default()
             .with_transactional_id(TransactionalId(read::string(buffer)?))
             .with_group_id(GroupId(read::string(buffer)?))
@@ -84,7 +65,6 @@ impl Decodable for TxnOffsetCommitRequest {
             .with_member_id(read::string(buffer)?)
             .with_group_instance_id(read::nullable_string(buffer)?);
         let (topic_ids, topics) = read::array(buffer, topic)?.into_iter().unzip();
-        read::tagged_fields(buffer)?;
         Ok(Self {
             known: known.with_topics(topics),
             topic_ids,
@@ -110,18 +90,17 @@ fn partition(buffer: &mut impl ByteBuf) -> Result<TxnOffsetCommitRequestPartitio
     Ok(partition)
 }
 
-impl Decodable for TxnOffsetCommitResponse {
-    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
-        if version < OURS {
-            let known = messages::TxnOffsetCommitResponse::decode(buffer, version)?;
-            return Ok(Self {
-                known,
-                topic_ids: Vec::new(),
-            });
+impl Reads for TxnOffsetCommitResponse {
+    fn from_known(known: messages::TxnOffsetCommitResponse) -> Self {
+        Self {
+            known,
+            topic_ids: Vec::new(),
         }
+    }
+
+    fn read(buffer: &mut impl ByteBuf) -> Result<Self> {
         let throttle_time_ms = read::int32(buffer)?;
         let (topic_ids, topics) = read::array(buffer, told_topic)?.into_iter().unzip();
-        read::tagged_fields(buffer)?;
         let known = messages::TxnOffsetCommitResponse::default()
             .with_throttle_time_ms(throttle_time_ms)
             .with_topics(topics);
@@ -150,11 +129,13 @@ fn id_at(ids: &[Uuid], place: usize) -> KafkaUuid {
     KafkaUuid(ids.get(place).copied().unwrap_or_default())
 }
 
-impl TxnOffsetCommitRequest {
-    /// Its bytes in [`OURS`].
-    fn written(&self) -> Vec<u8> {
+impl Writes for TxnOffsetCommitRequest {
+    fn known(&self) -> Cow<'_, messages::TxnOffsetCommitRequest> {
+        Cow::Borrowed(&self.known)
+    }
+
+    fn write(&self, writer: &mut Writer) {
         let known = &self.known;
-        let mut writer = Writer::flexible();
         writer.string(&known.transactional_id);
         writer.string(&known.group_id);
         writer.int64(known.producer_id.0);
@@ -174,15 +155,15 @@ impl TxnOffsetCommitRequest {
             });
             writer.no_tagged_fields();
         });
-        writer.no_tagged_fields();
-        writer.into_bytes()
     }
 }
 
-impl TxnOffsetCommitResponse {
-    /// Its bytes in [`OURS`].
-    fn written(&self) -> Vec<u8> {
-        let mut writer = Writer::flexible();
+impl Writes for TxnOffsetCommitResponse {
+    fn known(&self) -> Cow<'_, messages::TxnOffsetCommitResponse> {
+        Cow::Borrowed(&self.known)
+    }
+
+    fn write(&self, writer: &mut Writer) {
         writer.int32(self.known.throttle_time_ms);
         let topics: Vec<_> = self.known.topics.iter().enumerate().collect();
         writer.array(&topics, |writer, (place, topic)| {
@@ -194,42 +175,6 @@ impl TxnOffsetCommitResponse {
             });
             writer.no_tagged_fields();
         });
-        writer.no_tagged_fields();
-        writer.into_bytes()
-    }
-}
-
-impl Encodable for TxnOffsetCommitRequest {
-    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
-        if version < OURS {
-            return self.known.encode(buffer, version);
-        }
-        buffer.put_slice(&self.written());
-        Ok(())
-    }
-
-    fn compute_size(&self, version: i16) -> Result<usize> {
-        if version < OURS {
-            return self.known.compute_size(version);
-        }
-        Ok(self.written().len())
-    }
-}
-
-impl Encodable for TxnOffsetCommitResponse {
-    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
-        if version < OURS {
-            return self.known.encode(buffer, version);
-        }
-        buffer.put_slice(&self.written());
-        Ok(())
-    }
-
-    fn compute_size(&self, version: i16) -> Result<usize> {
-        if version < OURS {
-            return self.known.compute_size(version);
-        }
-        Ok(self.written().len())
     }
 }
 
@@ -237,7 +182,7 @@ impl Encodable for TxnOffsetCommitResponse {
 mod tests {
     use bytes::{Bytes, BytesMut};
     use kafka_protocol::messages::TopicName;
-    use kafka_protocol::protocol::StrBytes;
+    use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
     use super::*;
 

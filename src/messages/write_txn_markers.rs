@@ -1,20 +1,17 @@
 //! WriteTxnMarkers 2: each marker has the version of its transaction (KIP-1228). The response is that of version 1.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use kafka_protocol::messages::write_txn_markers_request::{
     WritableTxnMarker as Known, WritableTxnMarkerTopic,
 };
 use kafka_protocol::messages::{self, ProducerId, TopicName, WriteTxnMarkersResponse};
-use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
-};
+use kafka_protocol::protocol::buf::ByteBuf;
 
+use super::newer::{Newer, Reads, Writes, request};
 use super::read;
 use crate::schema::Writer;
-
-/// The first version with fields that the crate does not know.
-const OURS: i16 = 2;
 
 /// Markers that end transactions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,35 +29,24 @@ pub struct WritableTxnMarker {
     pub transaction_version: i8,
 }
 
-impl Message for WriteTxnMarkersRequest {
-    const VERSIONS: VersionRange = VersionRange { min: 1, max: OURS };
-    const DEPRECATED_VERSIONS: Option<VersionRange> = None;
+impl Newer for WriteTxnMarkersRequest {
+    type Known = messages::WriteTxnMarkersRequest;
 }
 
-impl HeaderVersion for WriteTxnMarkersRequest {
-    fn header_version(_version: i16) -> i16 {
-        messages::WriteTxnMarkersRequest::header_version(1)
+request!(WriteTxnMarkersRequest, WriteTxnMarkersResponse);
+
+impl Reads for WriteTxnMarkersRequest {
+    fn from_known(known: messages::WriteTxnMarkersRequest) -> Self {
+        let marker = |known| WritableTxnMarker {
+            known,
+            transaction_version: 0,
+        };
+        let markers = known.markers.into_iter().map(marker).collect();
+        Self { markers }
     }
-}
 
-impl Request for WriteTxnMarkersRequest {
-    const KEY: i16 = messages::WriteTxnMarkersRequest::KEY;
-    type Response = WriteTxnMarkersResponse;
-}
-
-impl Decodable for WriteTxnMarkersRequest {
-    fn decode<B: ByteBuf>(buffer: &mut B, version: i16) -> Result<Self> {
-        if version < OURS {
-            let known = messages::WriteTxnMarkersRequest::decode(buffer, version)?;
-            let marker = |known| WritableTxnMarker {
-                known,
-                transaction_version: 0,
-            };
-            let markers = known.markers.into_iter().map(marker).collect();
-            return Ok(Self { markers });
-        }
+    fn read(buffer: &mut impl ByteBuf) -> Result<Self> {
         let markers = read::array(buffer, marker)?;
-        read::tagged_fields(buffer)?;
         Ok(Self { markers })
     }
 }
@@ -88,16 +74,14 @@ fn topic(buffer: &mut impl ByteBuf) -> Result<WritableTxnMarkerTopic> {
     Ok(topic)
 }
 
-impl WriteTxnMarkersRequest {
-    /// What versions that the crate knows have of it.
-    fn known(&self) -> messages::WriteTxnMarkersRequest {
+impl Writes for WriteTxnMarkersRequest {
+    fn known(&self) -> Cow<'_, messages::WriteTxnMarkersRequest> {
         let markers = self.markers.iter().map(|marker| marker.known.clone());
-        messages::WriteTxnMarkersRequest::default().with_markers(markers.collect())
+        let known = messages::WriteTxnMarkersRequest::default().with_markers(markers.collect());
+        Cow::Owned(known)
     }
 
-    /// Its bytes in [`OURS`].
-    fn written(&self) -> Vec<u8> {
-        let mut writer = Writer::flexible();
+    fn write(&self, writer: &mut Writer) {
         writer.array(&self.markers, |writer, marker| {
             let known = &marker.known;
             writer.int64(known.producer_id.0);
@@ -114,32 +98,13 @@ impl WriteTxnMarkersRequest {
             writer.int8(marker.transaction_version);
             writer.no_tagged_fields();
         });
-        writer.no_tagged_fields();
-        writer.into_bytes()
-    }
-}
-
-impl Encodable for WriteTxnMarkersRequest {
-    fn encode<B: ByteBufMut>(&self, buffer: &mut B, version: i16) -> Result<()> {
-        if version < OURS {
-            return self.known().encode(buffer, version);
-        }
-        buffer.put_slice(&self.written());
-        Ok(())
-    }
-
-    fn compute_size(&self, version: i16) -> Result<usize> {
-        if version < OURS {
-            return self.known().compute_size(version);
-        }
-        Ok(self.written().len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use kafka_protocol::protocol::StrBytes;
+    use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
     use super::*;
 
