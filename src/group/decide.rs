@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::asks::{
-    CommitInTransaction, CommitOffsets, DeleteGroup, DeleteOffsets, ExpireOffsets, Heartbeat, Join,
-    Leave, Sync,
+    CommitInTransaction, CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets,
+    ExpireOffsets, Heartbeat, Join, Leave, Sync,
 };
 use super::registry::{Outcome, Registry, Turn};
 use crate::base::{Ask, Timestamp, Token};
 
-/// A request to the group coordinator.
+/// A request to the group coordinator that is decided as it comes.
 pub trait GroupAsk: Ask {
     /// The operation, with Kafka's API name where there is one.
     const NAME: &'static str;
@@ -36,6 +36,22 @@ impl Registry {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
         ask.decide(token, self, &mut turn);
+        self.end(turn)
+    }
+
+    /// Decides on a commit in a transaction. It is no [`GroupAsk`], since its records need a partition that is in the
+    /// transaction: the host has to know that first.
+    pub fn decide_in_transaction(
+        &mut self,
+        token: Token<CommitOffsetsReply>,
+        ask: CommitInTransaction,
+        now: Timestamp,
+    ) -> Outcome {
+        self.is_loading = false;
+        let settings = self.settings;
+        let mut turn = Turn::new(&settings, now);
+        let reply = self.commit_in_transaction(ask, &mut turn);
+        turn.reply(token, reply);
         self.end(turn)
     }
 }
@@ -101,19 +117,6 @@ impl GroupAsk for CommitOffsets {
 
     fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
         let reply = registry.commit_offsets(self, turn);
-        turn.reply(token, reply);
-    }
-}
-
-impl GroupAsk for CommitInTransaction {
-    const NAME: &'static str = "TxnOffsetCommit";
-
-    fn group(&self) -> Arc<str> {
-        Arc::clone(&self.commit.group)
-    }
-
-    fn decide(self, token: Token<Self::Reply>, registry: &mut Registry, turn: &mut Turn<'_>) {
-        let reply = registry.commit_in_transaction(self, turn);
         turn.reply(token, reply);
     }
 }

@@ -8,7 +8,10 @@ use crate::base::{Bounds, Offset, Replayed, Timestamp, Token, Transaction, Trans
 use crate::config::BrokerConfig;
 use crate::coordinator::host::LogOptions;
 use crate::coordinator::machine::{Decides, Machine, Subject};
-use crate::group::{DeletedTopic, GroupAsk, Outcome, Registry, ReplayError, Settings, TimerKey};
+use crate::group::{
+    CommitInTransaction, CommitOffsetsReply, DeletedTopic, GroupAsk, Outcome, Registry,
+    ReplayError, Settings, TimerKey,
+};
 use crate::metadata::{Delta, Image, TopicImage};
 use crate::record::Codec;
 
@@ -22,6 +25,24 @@ impl<A: GroupAsk> Decides<A> for Registry {
 
     fn decide(&mut self, token: Token<A::Reply>, ask: A, now: Timestamp) -> Outcome {
         Self::decide(self, token, ask, now)
+    }
+}
+
+impl Decides<CommitInTransaction> for Registry {
+    fn subject(ask: &CommitInTransaction) -> Subject {
+        Subject {
+            operation: "TxnOffsetCommit",
+            key: Arc::clone(&ask.commit.group),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        token: Token<CommitOffsetsReply>,
+        ask: CommitInTransaction,
+        now: Timestamp,
+    ) -> Outcome {
+        self.decide_in_transaction(token, ask, now)
     }
 }
 

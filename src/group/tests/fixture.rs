@@ -258,7 +258,11 @@ impl Fixture {
             transaction,
             commit,
         };
-        self.ask(ask).partitions
+        let token = Token::new(self.count());
+        self.open.insert(token.number());
+        let outcome = self.registry.decide_in_transaction(token, ask, self.now);
+        self.apply(outcome);
+        self.answered(token).partitions
     }
 
     /// The offset of a partition for a reader that wants a stable one; `None` if it is not.
