@@ -94,32 +94,13 @@ impl Groups {
         self.hosts.stop();
     }
 
-    /// The partition of `__consumer_offsets` that holds `group`, if it is hosted here.
-    ///
-    /// # Errors
-    /// When the topic does not exist, or another broker leads the partition.
-    pub fn coordinator_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
-        self.hosts.coordinator_partition(group)
+    /// What they have in common with the coordinators of other kinds.
+    pub const fn hosts(&self) -> &Hosts<Registry> {
+        &self.hosts
     }
 
-    /// The same, without starting new hosts.
-    ///
-    /// # Errors
-    /// When the topic does not exist, or the partition is not hosted here.
-    pub fn hosted_partition(&self, group: &str) -> Result<i32, CoordinatorError> {
-        self.hosts.hosted_partition(group)
-    }
-
-    /// Creates `__consumer_offsets` unless it exists. When this returns it is in the image, and its partitions are there
-    /// unless a disk hangs.
-    ///
-    /// # Errors
-    /// When the controller refuses, or cannot decide.
-    pub async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
-        self.hosts.ensure_topic().await
-    }
-
-    /// Sends a request to the group's coordinator. The place in its order is fixed when this returns.
+    /// Sends a request to the group's coordinator. The place in its order is fixed when this returns. A commit in a
+    /// transaction is not one of these: it goes through [`Self::commit_in_transaction`], which verifies.
     ///
     /// A write that is not durable within `offsets.commit.timeout.ms` may still become durable. A join waits for
     /// other members, without a timeout.
@@ -137,30 +118,6 @@ impl Groups {
                     .unwrap_or(Err(CoordinatorError::NotAvailable)),
             }
         }
-    }
-
-    /// Reads many groups: `look` is called for each group, with its index in `groups`. The answers come in the same
-    /// order, when everything that was decided before is durable.
-    ///
-    /// A coordinator reads a few groups at a time and serves other requests in between.
-    pub async fn read_all<T, L>(
-        &self,
-        groups: &[Arc<str>],
-        look: L,
-    ) -> Vec<Result<T, CoordinatorError>>
-    where
-        T: Send + 'static,
-        L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
-    {
-        self.hosts.read_all(groups, look).await
-    }
-
-    /// Reads from each coordinator here, in the order of their partitions. If one cannot answer, the others still do.
-    pub fn read_each<T: Send + 'static, L: Fn(&Registry) -> T + Clone + Send + 'static>(
-        &self,
-        look: L,
-    ) -> impl Future<Output = Vec<Result<T, CoordinatorError>>> + Send + use<T, L> {
-        self.hosts.read_each(look)
     }
 }
 

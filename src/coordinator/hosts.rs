@@ -58,8 +58,9 @@ pub(super) struct Origin {
     pub(super) epoch: LeaderEpoch,
 }
 
-/// The hosts of one kind of machine on this broker. Cheap to clone; all clones are the same.
-pub(super) struct Hosts<M: Machine> {
+/// The hosts of one kind of machine on this broker, as far as all kinds have in common. Cheap to clone; all clones are
+/// the same.
+pub struct Hosts<M: Machine> {
     inner: Arc<Inner<M>>,
 }
 
@@ -179,7 +180,7 @@ impl<M: Machine> Hosts<M> {
     ///
     /// # Errors
     /// When the topic does not exist, or another broker leads the partition.
-    pub(super) fn coordinator_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+    pub fn coordinator_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
         self.with_host_of(key, |partition, _| partition)
     }
 
@@ -187,7 +188,7 @@ impl<M: Machine> Hosts<M> {
     ///
     /// # Errors
     /// When the topic does not exist, or the partition is not hosted here.
-    pub(super) fn hosted_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
+    pub fn hosted_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
         self.hosted().find(key).map(|(partition, _)| partition)
     }
 
@@ -223,7 +224,7 @@ impl<M: Machine> Hosts<M> {
     ///
     /// # Errors
     /// When the controller refuses, or cannot decide.
-    pub(super) async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
+    pub async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
         let Inner {
             surroundings, kind, ..
         } = &*self.inner;
@@ -279,7 +280,7 @@ impl<M: Machine> Hosts<M> {
     /// same order.
     ///
     /// A machine reads a few keys at a time and serves other requests in between.
-    pub(super) async fn read_all<T, L>(
+    pub async fn read_all<T, L>(
         &self,
         keys: &[Arc<str>],
         look: L,
@@ -357,7 +358,7 @@ impl<M: Machine> Hosts<M> {
     }
 
     /// Reads from each machine here, in the order of their partitions. If one cannot answer, the others still do.
-    pub(super) fn read_each<T: Send + 'static, L: Fn(&M) -> T + Clone + Send + 'static>(
+    pub fn read_each<T: Send + 'static, L: Fn(&M) -> T + Clone + Send + 'static>(
         &self,
         look: L,
     ) -> impl Future<Output = Vec<Result<T, CoordinatorError>>> + Send + use<M, T, L> {

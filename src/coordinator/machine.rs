@@ -23,10 +23,10 @@ use crate::base::{
 use crate::metadata::{Delta, Image};
 
 /// A decision of the machine.
-pub(super) type Decision<M> = Outcome<<M as Machine>::TimerKey, <M as Machine>::Effect>;
+pub type Decision<M> = Outcome<<M as Machine>::TimerKey, <M as Machine>::Effect>;
 
 /// A state machine whose only storage is a partition of an internal topic.
-pub(super) trait Machine: Send + Sized + 'static {
+pub trait Machine: Send + Sized + 'static {
     /// The key of its timers.
     type TimerKey: Clone + Eq + Hash + Send + 'static;
     /// An effect that others carry out when its records are committed, such as writing markers.
@@ -111,7 +111,7 @@ pub(super) trait Decides<A: Ask>: Machine {
 
 /// The subject of a decision, for the log line if it could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subject {
+pub struct Subject {
     /// The operation, with Kafka's API name where there is one.
     pub(super) operation: &'static str,
     /// The key, such as a group id; empty for an operation on all keys.

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! A kind of machine implements [`machine`] and names its topic; everything else here is the same for all kinds. `hosts`
-//! finds the machine of a key, `host` is its mailbox, `active` is a loaded machine at work, `asking` a question on its way.
+//! finds the machine of a key and is the part that all front doors have in common, `host` is its mailbox, `active` is a loaded machine at work, `asking` a question on its way.
 //! [`Groups`] and [`Transactions`] are the front doors, and `groups/machine.rs` and `transactions/machine.rs` make
 //! [`crate::group::Registry`] and [`crate::txn::Registry`] machines. What transactions decide about other partitions is
 //! carried out by `transactions/carrier.rs`, through the door of `Markers`.

@@ -149,29 +149,9 @@ impl Transactions {
         self.tasks.carrier.abort();
     }
 
-    /// The partition of `__transaction_state` that holds the transactional id, if it is hosted here.
-    ///
-    /// # Errors
-    /// When the topic does not exist, or another broker leads the partition.
-    pub fn coordinator_partition(&self, id: &str) -> Result<i32, CoordinatorError> {
-        self.hosts.coordinator_partition(id)
-    }
-
-    /// The same, without starting new hosts.
-    ///
-    /// # Errors
-    /// When the topic does not exist, or the partition is not hosted here.
-    pub fn hosted_partition(&self, id: &str) -> Result<i32, CoordinatorError> {
-        self.hosts.hosted_partition(id)
-    }
-
-    /// Creates `__transaction_state` unless it exists. When this returns it is in the image, and its partitions are
-    /// there unless a disk hangs.
-    ///
-    /// # Errors
-    /// When the controller refuses, or cannot decide.
-    pub async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
-        self.hosts.ensure_topic().await
+    /// What they have in common with the coordinators of other kinds.
+    pub const fn hosts(&self) -> &Hosts<Registry> {
+        &self.hosts
     }
 
     /// Gives the producer of a transactional id its id and epoch.
@@ -220,30 +200,6 @@ impl Transactions {
     /// When that cannot be said of any.
     pub async fn verify(&self, ask: VerifyPartitions) -> Result<Vec<bool>, TransactionError> {
         Ok(self.ask(ask).await??)
-    }
-
-    /// Reads many transactional ids: `look` is called for each of them, with its index in `ids`. The answers come in
-    /// the same order, when everything that was decided before is durable.
-    ///
-    /// A coordinator reads a few of them at a time and serves other requests in between.
-    pub async fn read_all<T, L>(
-        &self,
-        ids: &[Arc<str>],
-        look: L,
-    ) -> Vec<Result<T, CoordinatorError>>
-    where
-        T: Send + 'static,
-        L: Fn(&Registry, usize) -> T + Clone + Send + 'static,
-    {
-        self.hosts.read_all(ids, look).await
-    }
-
-    /// Reads from each coordinator here, in the order of their partitions. If one cannot answer, the others still do.
-    pub fn read_each<T: Send + 'static, L: Fn(&Registry) -> T + Clone + Send + 'static>(
-        &self,
-        look: L,
-    ) -> impl Future<Output = Vec<Result<T, CoordinatorError>>> + Send + use<T, L> {
-        self.hosts.read_each(look)
     }
 
     /// Sends a request to the coordinator of its transactional id. The place in its order is fixed when this returns.

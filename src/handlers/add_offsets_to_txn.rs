@@ -46,8 +46,8 @@ async fn add(call: &Call, request: AddOffsetsToTxnRequest) -> Result<(), ErrorCo
     drop(request);
     // The client has not looked for the group's coordinator yet: its topic may not exist.
     let groups = &call.broker.groups;
-    let there = groups.ensure_topic().await;
-    let partition = there.and_then(|()| groups.coordinator_partition(&group));
+    let there = groups.hosts().ensure_topic().await;
+    let partition = there.and_then(|()| groups.hosts().coordinator_partition(&group));
     let partition = partition.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
     let added = call.broker.transactions.add_partitions(AddPartitions {
         transactional_id,

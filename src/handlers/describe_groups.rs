@@ -49,7 +49,12 @@ impl Handler for DescribeGroups {
             let asked_again = Arc::clone(&asked);
             let look =
                 move |registry: &Registry, place: usize| registry.describe(&asked_again[place]);
-            call.broker.groups.read_all(&asked, look).await.into_iter()
+            call.broker
+                .groups
+                .hosts()
+                .read_all(&asked, look)
+                .await
+                .into_iter()
         };
         let groups = names.into_iter().zip(permits).map(|(group, permit)| {
             let found = permit.and_then(|()| {

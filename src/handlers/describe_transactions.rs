@@ -42,7 +42,12 @@ impl Handler for DescribeTransactions {
         let asked: Arc<[_]> = permitted.map(|(id, _)| Arc::clone(id)).collect();
         let names = Arc::clone(&asked);
         let look = move |registry: &Registry, place: usize| registry.describe(&names[place]);
-        let found = call.broker.transactions.read_all(&asked, look).await;
+        let found = call
+            .broker
+            .transactions
+            .hosts()
+            .read_all(&asked, look)
+            .await;
         let mut found = found.into_iter().map(|found| {
             let found = found.map_err(TransactionError::from);
             let found = found.and_then(|found| Ok(found?));

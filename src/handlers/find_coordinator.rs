@@ -106,23 +106,23 @@ enum Coordinators<'a> {
 impl Coordinators<'_> {
     async fn ensure_topic(&self) -> Result<(), CoordinatorError> {
         match self {
-            Self::OfGroups(groups) => groups.ensure_topic().await,
-            Self::OfTransactions(transactions) => transactions.ensure_topic().await,
+            Self::OfGroups(groups) => groups.hosts().ensure_topic().await,
+            Self::OfTransactions(transactions) => transactions.hosts().ensure_topic().await,
         }
     }
 
     /// Starts hosts that can be started now.
     fn coordinator_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
         match self {
-            Self::OfGroups(groups) => groups.coordinator_partition(key),
-            Self::OfTransactions(transactions) => transactions.coordinator_partition(key),
+            Self::OfGroups(groups) => groups.hosts().coordinator_partition(key),
+            Self::OfTransactions(transactions) => transactions.hosts().coordinator_partition(key),
         }
     }
 
     fn hosted_partition(&self, key: &str) -> Result<i32, CoordinatorError> {
         match self {
-            Self::OfGroups(groups) => groups.hosted_partition(key),
-            Self::OfTransactions(transactions) => transactions.hosted_partition(key),
+            Self::OfGroups(groups) => groups.hosts().hosted_partition(key),
+            Self::OfTransactions(transactions) => transactions.hosts().hosted_partition(key),
         }
     }
 }

@@ -31,7 +31,12 @@ impl Handler for ListGroups {
         // A client that may describe the cluster sees all groups.
         let may_see_all = call.may(Operation::Describe, Resource::CLUSTER);
         let rights = (!may_see_all).then(|| call.rights());
-        let lists = call.broker.groups.read_each(group::Registry::listing).await;
+        let lists = call
+            .broker
+            .groups
+            .hosts()
+            .read_each(group::Registry::listing)
+            .await;
         match complete(lists) {
             Ok(lists) => {
                 let answer = Arc::new(Answer {

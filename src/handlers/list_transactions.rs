@@ -39,7 +39,12 @@ impl Handler for ListTransactions {
         let filter = filter(&request);
         let unknown = unknown(&request.state_filters);
         drop(request);
-        let lists = call.broker.transactions.read_each(Registry::listing).await;
+        let lists = call
+            .broker
+            .transactions
+            .hosts()
+            .read_each(Registry::listing)
+            .await;
         let lists = match complete(lists) {
             Ok(lists) => lists,
             Err(code) => return refuse(code),

@@ -75,7 +75,12 @@ impl Handler for OffsetFetch {
             let look = move |registry: &Registry, place: usize| {
                 registry.fetch_offsets(&names[place], asked[place].as_deref(), requires_stable)
             };
-            call.broker.groups.read_all(&groups, look).await.into_iter()
+            call.broker
+                .groups
+                .hosts()
+                .read_all(&groups, look)
+                .await
+                .into_iter()
         };
         let mut told = Vec::with_capacity(wanted.len());
         let mut pace = Pace::default();

@@ -46,7 +46,7 @@ const TOLD_FROM: u32 = 5;
 
 /// What a coordinator wants carried out.
 #[derive(Debug)]
-pub(in crate::coordinator) enum Effect {
+pub enum Effect {
     /// The coordinator is loaded, or is not any more: what it has asked for before is void.
     Void,
     /// Markers are to be written.

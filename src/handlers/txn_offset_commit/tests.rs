@@ -169,7 +169,7 @@ fn commit(serving: &Serving, version: i16, epoch: i16) -> ErrorCode {
 fn end(serving: &Serving, epoch: i16, committed: bool) {
     let groups = &serving.context.groups;
     let partition = groups
-        
+        .hosts()
         .coordinator_partition("g")
         .expect("a coordinator");
     let marker = TransactionMarker {
@@ -202,7 +202,7 @@ fn offsets(serving: &Serving) -> (Offset, Option<Offset>) {
         )
     };
     let groups = ["g".into()];
-    let read = serving.context.groups.read_all(&groups, look);
+    let read = serving.context.groups.hosts().read_all(&groups, look);
     serving.block_on(read).remove(0).expect("a coordinator")
 }
 
@@ -216,7 +216,7 @@ fn the_partition_of_the_group_is_verified_or_added_once_in_a_transaction() {
         assert_eq!(commit(&serving, version, epoch), ErrorCode::NONE);
         let groups = &serving.context.groups;
         let partition = groups
-            
+            .hosts()
             .coordinator_partition("g")
             .expect("a coordinator");
         let asked = Enlist {
