@@ -6,6 +6,7 @@ pub mod clock;
 pub mod code;
 pub mod completion;
 pub mod ids;
+pub mod java;
 pub mod locks;
 pub mod log_limit;
 pub mod offset;
@@ -24,6 +25,7 @@ pub use ids::{
     DirectoryId, KafkaUuid, NodeId, ProducerEpoch, ProducerId, TopicId, TopicPartition,
     TransactionVersion,
 };
+pub use java::java_hash;
 pub use locks::{lock, read, write};
 pub use log_limit::LogLimit;
 pub(crate) use log_limit::limited;

@@ -1,5 +1,6 @@
 //! Internal topics: their settings, and the partition of a key.
 
+use crate::base::java_hash;
 use crate::config::BrokerConfig;
 use crate::controller::NewTopic;
 use crate::metadata::Image;
@@ -59,27 +60,10 @@ pub(super) fn partition_of(key: &str, count: i32) -> i32 {
     if count > 0 { hash % count } else { 0 }
 }
 
-/// Java's `String.hashCode`, which works on UTF-16.
-fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0, |hash: i32, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{compacted, java_hash, partition_of};
+    use super::{compacted, partition_of};
     use crate::metadata::Image;
-
-    #[test]
-    fn hashes_are_those_of_java() {
-        assert_eq!(java_hash(""), 0);
-        assert_eq!(java_hash("abc"), 96_354);
-        assert_eq!(java_hash("my-group"), -1_906_497_762);
-        // Two units of UTF-16: 0xD834 and 0xDD1E.
-        assert_eq!(java_hash("\u{1D11E}"), 0xD834 * 31 + 0xDD1E);
-        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
-    }
 
     #[test]
     fn keys_are_where_kafka_puts_them() {
