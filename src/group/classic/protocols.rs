@@ -1,10 +1,11 @@
 //! The protocols that a group can use, the one that it chooses, and the topics that it reads.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Group, Member};
+use super::{Group, StateName};
+use crate::base::java_hash;
 use crate::group::asks::Protocol;
 use crate::group::subscription;
 
@@ -18,7 +19,7 @@ impl Group {
     /// Whether a client with these protocols could be a member: it has the group's protocol type, and at least one
     /// protocol that all members support.
     pub(super) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
-        if self.members.is_empty() {
+        if self.state() == StateName::Empty {
             return !protocol_type.is_empty() && !protocols.is_empty();
         }
         self.protocol_type.as_deref() == Some(protocol_type)
@@ -32,33 +33,27 @@ impl Group {
     }
 
     /// The protocol with most votes, where each member votes for the first in its list that all members support. If
-    /// several have equal votes, the first in the leader's list.
+    /// several have equal votes, the one that comes first where Kafka counts them.
     pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
-        let leader = self
-            .leader
-            .as_ref()
-            .and_then(|leader| self.members.get(leader));
-        let voter = leader.or_else(|| self.members.iter().next())?;
-        let candidates: Vec<_> = voter
+        let one = self.members.iter().next()?;
+        let candidates: BTreeSet<_> = one
             .protocols
             .iter()
             .map(|protocol| &protocol.name)
             .filter(|name| self.all_know(name))
             .collect();
-        let vote = |member: &Member| {
-            let preferred = member
-                .protocols
-                .iter()
-                .find(|known| candidates.contains(&&known.name));
-            preferred.map(|known| Arc::clone(&known.name))
-        };
-        let votes: Vec<_> = self.members.iter().filter_map(vote).collect();
-        let count = |name: &Arc<str>| votes.iter().filter(|vote| *vote == name).count();
-        let best = candidates
+        let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for member in self.members.iter() {
+            let mut known = member.protocols.iter().map(|known| &known.name);
+            if let Some(preferred) = known.find(|name| candidates.contains(name)) {
+                *votes.entry(preferred).or_default() += 1;
+            }
+        }
+        let order = votes.len();
+        let best = votes
             .iter()
-            .enumerate()
-            .max_by_key(|(place, name)| (count(name), Reverse(*place)));
-        best.map(|(_, name)| Arc::clone(name))
+            .max_by_key(|(name, count)| (**count, Reverse(place_in_map(name, order))));
+        best.map(|(name, _)| Arc::clone(name))
     }
 
     pub(crate) fn is_consumer_group(&self) -> bool {
@@ -97,4 +92,14 @@ impl Group {
         }
         Some(topics)
     }
+}
+
+/// Where a key is in the order of a `java.util.HashMap` of so many entries, in which Kafka counts votes. There may be
+/// several in one place.
+fn place_in_map(key: &str, entries: usize) -> u32 {
+    // The map doubles from 16 places on, so that three quarters are enough.
+    let places = (entries * 4).div_ceil(3).next_power_of_two().max(16);
+    let hash = java_hash(key).cast_unsigned();
+    let mask = u32::try_from(places - 1).unwrap_or(u32::MAX);
+    (hash ^ (hash >> 16)) & mask
 }

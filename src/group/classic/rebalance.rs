@@ -79,7 +79,7 @@ impl Group {
     }
 
     /// Forms the generation of those that have joined.
-    fn complete_join(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn complete_join(&mut self, turn: &mut Turn<'_>) {
         turn.cancel(self.join_key());
         self.remove_absent(turn);
         if self.members.is_empty() {

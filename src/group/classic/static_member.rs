@@ -9,7 +9,7 @@ use crate::group::asks::{Join, JoinReply};
 use crate::group::registry::Turn;
 
 impl Group {
-    /// Replaces `old_id` with `new_id`; `old_id` is fenced from now on.
+    /// Replaces `old_id` with `new_id`; `old_id` is fenced from now on. Client id and host stay those of the first.
     ///
     /// In a stable group the other members are not affected, as long as the chosen protocol stays the same: this is
     /// the purpose of static membership. The new id is written at once, since a coordinator that loads the group
@@ -51,6 +51,8 @@ impl Group {
         let mut member = Member::joining(Arc::clone(new_id), replacement.token, join);
         member.is_new = false;
         member.assignment = old.assignment.clone();
+        member.client_id = Arc::clone(&old.client_id);
+        member.client_host = Arc::clone(&old.client_host);
         if let Some(instance) = &member.instance {
             self.instances
                 .insert(Arc::clone(instance), Arc::clone(new_id));

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Group;
+use super::{Group, StateName};
 use crate::group::registry::Turn;
 
 impl Group {
     /// A member has sent no heartbeat in time, or a client has not used its new member id.
     pub(crate) fn session_timeout(&mut self, member: &Arc<str>, turn: &mut Turn<'_>) {
         if self.pending.remove(member).is_some() {
-            return self.maybe_complete_join(turn);
+            return self.stop_waiting(turn);
         }
         let Some(silent) = self.members.get(member) else {
             return;
@@ -17,7 +17,19 @@ impl Group {
         // Its session starts again with the answer that it waits for.
         if !silent.is_excused() {
             self.remove(member, turn);
-            self.rebalance(turn);
+            if StateName::PreparingRebalance.may_follow(self.state()) {
+                self.prepare_rebalance(turn);
+            } else {
+                self.stop_waiting(turn);
+            }
+        }
+    }
+
+    /// Nobody is missing any more: forms the generation even within the initial delay, which is for clients that are
+    /// there.
+    fn stop_waiting(&mut self, turn: &mut Turn<'_>) {
+        if self.state() == StateName::PreparingRebalance && self.has_all_joined() {
+            self.complete_join(turn);
         }
     }
 

@@ -163,6 +163,62 @@ fn the_protocol_with_most_votes_among_those_that_all_know_is_chosen() {
 }
 
 #[test]
+fn of_two_protocols_with_equal_votes_kafkas_choice_is_taken() {
+    // Whoever leads. In a map of Java's "sticky" comes before "range", and that before "roundrobin".
+    for (names, chosen) in [
+        (["range", "roundrobin"], "range"),
+        (["range", "sticky"], "sticky"),
+    ] {
+        let mut host = Fixture::new();
+        let [first, second] = names;
+        let tokens = [[first, second], [second, first]].map(|names| {
+            let join = Join {
+                protocols: protocols(&names, &["t"]),
+                ..join()
+            };
+            host.join_with_new_id(join).1
+        });
+        host.advance(6_000);
+        for token in tokens {
+            assert_eq!(host.answered(token).protocol.as_deref(), Some(chosen));
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_longer_for_a_client_that_has_not_used_its_id() {
+    let mut host = Fixture::with(Settings {
+        initial_rebalance_delay_ms: 60_000,
+        ..Settings::default()
+    });
+    let (_, joined) = host.join_with_new_id(join());
+    host.ask(join());
+    host.advance(i64::from(SESSION_MS) - 1);
+    assert_eq!(host.answer(joined), None);
+    host.advance(1);
+    assert_eq!(host.answered(joined).generation, 1);
+}
+
+#[test]
+fn a_group_keeps_its_protocol_type_until_it_is_empty() {
+    let mut host = Fixture::new();
+    let (only, _) = host.join_with_new_id(join());
+    host.leave(&[(&only, None)]);
+    assert_eq!(host.state(), StateName::PreparingRebalance);
+    let worker = || Join {
+        protocol_type: "connect".into(),
+        ..join()
+    };
+    assert_eq!(
+        host.join_error(worker()),
+        ErrorCode::INCONSISTENT_GROUP_PROTOCOL
+    );
+    host.advance(3_000);
+    assert_eq!(host.state(), StateName::Empty);
+    assert_eq!(host.join_error(worker()), ErrorCode::MEMBER_ID_REQUIRED);
+}
+
+#[test]
 fn the_first_generation_waits_longer_while_members_come_but_not_for_ever() {
     let mut host = Fixture::new();
     let short = || Join {

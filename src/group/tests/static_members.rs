@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fixture::{Fixture, SESSION_MS, join, join_as, protocols, static_join, sync_of};
+use super::fixture::{Fixture, GROUP, SESSION_MS, join, join_as, protocols, static_join, sync_of};
 use crate::base::ErrorCode;
 use crate::group::{Join, StateName, TimerKey};
 
@@ -75,6 +75,25 @@ fn a_follower_that_restarts_gets_its_assignment_back_and_nobody_notices() {
             .cloned()
             .any(|key| matches!(key, TimerKey::Session { member, .. } if &*member == old))
     );
+}
+
+#[test]
+fn a_member_that_restarts_elsewhere_is_described_as_before() {
+    let mut host = Fixture::new();
+    stable_group(&mut host);
+    let elsewhere = Join {
+        client_id: "other".into(),
+        client_host: "/10.0.0.1".into(),
+        ..static_join("one")
+    };
+    assert_eq!(host.join_error(elsewhere), ErrorCode::NONE);
+    let described = host.registry.describe(GROUP).unwrap();
+    for member in described.members {
+        assert_eq!(
+            (&*member.client_id, &*member.client_host),
+            ("client", "/127.0.0.1")
+        );
+    }
 }
 
 #[test]
