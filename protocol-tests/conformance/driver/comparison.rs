@@ -134,6 +134,17 @@ impl<'a> Comparison<'a> {
         text.replace(&format!(":{}", self.ports.0), &format!(":{}", self.ports.1))
     }
 
+    /// Kafka's value of a field as Zurau has it: what is paired already, else what the texts say.
+    fn paired(&self, path: &str, value: String) -> String {
+        let known = |treatment: &&Treatment| match treatment {
+            Treatment::Pairs(kind) => self.pairs.get(kind)?.get(&value).cloned(),
+            _ => None,
+        };
+        let treatments = self.rules.treatments(&self.api, path);
+        let found = treatments.iter().find_map(known);
+        found.unwrap_or_else(|| self.translated(&value))
+    }
+
     /// Values that stand for each other here must do so everywhere; equal ones say nothing.
     fn pair(&mut self, kind: &str, path: &str, kafka: &Value, zurau: &Value) {
         if is_nothing(kafka) || is_nothing(zurau) {
@@ -173,8 +184,8 @@ impl<'a> Comparison<'a> {
         }
         match key {
             Some((field, in_order)) => {
-                let one = self.keyed(kafka, field, true);
-                let other = self.keyed(zurau, field, false);
+                let one = self.keyed(path, kafka, field, true);
+                let other = self.keyed(path, zurau, field, false);
                 if in_order {
                     self.order(path, &one, &other);
                 }
@@ -219,12 +230,18 @@ impl<'a> Comparison<'a> {
     }
 
     /// Elements with their keys; the second one with the same key is `key#2`.
-    fn keyed(&self, list: &[Value], field: &str, of_kafka: bool) -> Vec<(String, Value)> {
+    fn keyed(
+        &self,
+        path: &str,
+        list: &[Value],
+        field: &str,
+        of_kafka: bool,
+    ) -> Vec<(String, Value)> {
         let mut result: Vec<(String, Value)> = Vec::new();
         for value in list {
             let mut name = plain_field(value, field);
             if of_kafka {
-                name = self.translated(&name);
+                name = self.paired(&join(path, field), name);
             }
             let mut unique = name.clone();
             let mut count = 1;

@@ -132,6 +132,16 @@ impl Definitions {
         Ok(Self { messages })
     }
 
+    /// Knows the fields that only a newer release has, in no version: cases name them, and this release
+    /// has none of them, as an old version of a message has none of the newer ones'.
+    pub(crate) fn also_name(&mut self, newer: &Self) {
+        for (name, message) in &mut self.messages {
+            if let Some(newer) = newer.messages.get(name) {
+                also_name(&mut message.fields, &newer.fields);
+            }
+        }
+    }
+
     pub(crate) fn message(&self, name: &str) -> Result<&Message, String> {
         self.messages
             .get(name)
@@ -152,6 +162,28 @@ impl Definitions {
             .iter()
             .find(|(name, message)| message.api_key == Some(key) && name.ends_with("Request"))
             .and_then(|(name, _)| name.strip_suffix("Request"))
+    }
+}
+
+fn also_name(fields: &mut Vec<Field>, newer: &[Field]) {
+    for field in newer {
+        match fields.iter_mut().find(|known| known.name == field.name) {
+            Some(known) => also_name_within(&mut known.kind, &field.kind),
+            None => fields.push(Field {
+                versions: Versions::NONE,
+                nullable: Versions::NONE,
+                tag: None,
+                ..field.clone()
+            }),
+        }
+    }
+}
+
+fn also_name_within(kind: &mut Kind, newer: &Kind) {
+    match (kind, newer) {
+        (Kind::List(element), Kind::List(newer)) => also_name_within(element, newer),
+        (Kind::Struct(fields), Kind::Struct(newer)) => also_name(Arc::make_mut(fields), newer),
+        _ => {}
     }
 }
 

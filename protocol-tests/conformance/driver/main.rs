@@ -108,8 +108,14 @@ fn compared(options: &Options) -> Result<bool, String> {
     };
     let cases = cases::read_all(&own.join("cases"))?;
     let rules = Rules::read(&own.join("rules.yaml"))?;
-    let peer = Peer::find(&folder.join("kafka-peer"), options.release.as_deref())?;
-    let definitions = Definitions::read(peer.clients()?)?;
+    let newest = Peer::find(&folder.join("kafka-peer"), None)?;
+    let mut definitions = Definitions::read(newest.clients()?)?;
+    let mut peer = newest;
+    if let Some(name) = options.release.as_deref() {
+        peer = Peer::find(&folder.join("kafka-peer"), Some(name))?;
+        let newer = std::mem::replace(&mut definitions, Definitions::read(peer.clients()?)?);
+        definitions.also_name(&newer);
+    }
     let chosen = Chosen::read(&own.join("chosen-differences.yaml"), &peer)?;
 
     let mut directory = tempfile::Builder::new()
