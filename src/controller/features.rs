@@ -1,8 +1,8 @@
 //! Features: the levels of a new cluster, and the levels that this broker supports.
 //!
 //! A client that sees a finalized level uses its functions. So no level is finalized or announced that is not served:
-//! `group.version`, `eligible.leader.replicas.version`, `share.version` and `streams.version` stay off (level 0 is
-//! written as absence) until their issues raise the maximum here. `transaction.version` is served at every level that
+//! `eligible.leader.replicas.version`, `share.version` and `streams.version` stay off (level 0 is written as absence)
+//! until their issues raise the maximum here. `group.version` and `transaction.version` are served at every level that
 //! Kafka has: a new cluster begins with the highest, and one of Kafka's keeps what it has.
 //!
 //! A cluster that Apache Kafka formatted has levels above that. They stay in the metadata unchanged, so that Kafka
@@ -16,8 +16,8 @@ use crate::base::ErrorCode;
 use crate::metadata::Image;
 use crate::metadata::features::{
     ELIGIBLE_LEADER_REPLICAS_VERSION, GROUP_VERSION, KRAFT_VERSION, METADATA_VERSION,
-    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_4_IV2, NEWEST_TRANSACTION_VERSION, SHARE_VERSION,
-    STREAMS_VERSION, TRANSACTION_VERSION,
+    METADATA_VERSION_3_3_IV3, METADATA_VERSION_4_4_IV2, NEWEST_GROUP_VERSION,
+    NEWEST_TRANSACTION_VERSION, SHARE_VERSION, STREAMS_VERSION, TRANSACTION_VERSION,
 };
 use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
@@ -37,6 +37,7 @@ pub fn supported() -> Vec<SupportedFeature> {
             METADATA_VERSION_3_3_IV3,
             METADATA_VERSION_4_4_IV2,
         ),
+        feature(GROUP_VERSION, 0, NEWEST_GROUP_VERSION),
         feature(TRANSACTION_VERSION, 0, NEWEST_TRANSACTION_VERSION),
     ]
 }
@@ -51,13 +52,13 @@ pub fn bootstrap_records() -> Vec<MetadataRecord> {
     };
     vec![
         level(METADATA_VERSION, METADATA_VERSION_4_4_IV2),
+        level(GROUP_VERSION, NEWEST_GROUP_VERSION),
         level(TRANSACTION_VERSION, NEWEST_TRANSACTION_VERSION),
     ]
 }
 
 /// Features that may be finalized above the served level: their records are kept unchanged.
-const KEPT: [&str; 4] = [
-    GROUP_VERSION,
+const KEPT: [&str; 3] = [
     ELIGIBLE_LEADER_REPLICAS_VERSION,
     SHARE_VERSION,
     STREAMS_VERSION,
@@ -65,7 +66,13 @@ const KEPT: [&str; 4] = [
 
 /// Whether Kafka has a feature of this name.
 pub(super) fn is_known(name: &str) -> bool {
-    [METADATA_VERSION, TRANSACTION_VERSION, KRAFT_VERSION].contains(&name) || KEPT.contains(&name)
+    let served = [
+        METADATA_VERSION,
+        GROUP_VERSION,
+        TRANSACTION_VERSION,
+        KRAFT_VERSION,
+    ];
+    served.contains(&name) || KEPT.contains(&name)
 }
 
 /// Whether a node with these features supports these finalized levels, apart from those that it need not know.
@@ -106,6 +113,13 @@ pub fn served(image: &Image) -> Vec<(&str, i16)> {
         .map(|feature| (feature.0.as_str(), level(feature)))
         .filter(|(_, level)| *level > 0)
         .collect()
+}
+
+/// Whether consumer groups of KIP-848 are served in this cluster.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the handlers to come"))]
+pub fn has_consumer_groups(image: &Image) -> bool {
+    let level = image.features().get(GROUP_VERSION);
+    level.is_some_and(|level| *level >= 1)
 }
 
 /// Whether this release can read metadata of this image's `metadata.version`.

@@ -23,6 +23,8 @@ pub const METADATA_VERSION_3_3_IV3: i16 = 7;
 /// `metadata.version` 4.4-IV2, the newest that is served, and with which a directory begins here.
 pub const METADATA_VERSION_4_4_IV2: i16 = 33;
 
+/// `group.version` 1, the newest that Kafka 4.4 has.
+pub const NEWEST_GROUP_VERSION: i16 = 1;
 /// `transaction.version` 2, the newest that Kafka 4.4 has.
 pub const NEWEST_TRANSACTION_VERSION: i16 = 2;
 

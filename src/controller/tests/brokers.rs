@@ -149,11 +149,14 @@ fn registrations_are_refused_in_kafkas_words() {
             directory(1)
         ),
     );
-    let features = vec![SupportedFeature {
-        name: "metadata.version".to_owned(),
-        minimum: 7,
-        maximum: 29,
-    }];
+    let features = features::supported().into_iter().map(|feature| {
+        let maximum = match feature.name.as_str() {
+            "metadata.version" => 29,
+            _ => feature.maximum,
+        };
+        SupportedFeature { maximum, ..feature }
+    });
+    let features = features.collect();
     let older = RegisterBroker {
         features,
         ..World::registration(2, 9)
@@ -177,14 +180,15 @@ fn levels_that_kafka_finalized_stay_and_clients_do_not_see_them() {
     };
     world.replay(vec![
         level("transaction.version", 1),
-        level("group.version", 1),
+        level("share.version", 1),
         level("eligible.leader.replicas.version", 1),
     ]);
     world.start(1, 1).unwrap();
-    assert_eq!(world.image.features().len(), 4);
+    assert_eq!(world.image.features().len(), 5);
     assert_eq!(
         features::served(&world.image),
         [
+            ("group.version", 1),
             ("metadata.version", METADATA_VERSION_4_4_IV2),
             ("transaction.version", 1)
         ]

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::metadata::features::{
-    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST, TRANSACTION_VERSION,
+    GROUP_VERSION, METADATA_VERSION, METADATA_VERSION_4_4_IV2 as NEWEST, SHARE_VERSION,
+    TRANSACTION_VERSION,
 };
 use crate::metadata::record::FeatureLevel;
 
@@ -36,7 +37,7 @@ fn what_changes_nothing_is_granted_and_writes_nothing() {
     let offset = world.image.offset();
     for direction in [Upgrade, SafeDowngrade, UnsafeDowngrade] {
         update(&mut world, &[(METADATA_VERSION, NEWEST, direction)], false).unwrap();
-        update(&mut world, &[(GROUP_VERSION, 0, direction)], false).unwrap();
+        update(&mut world, &[(SHARE_VERSION, 0, direction)], false).unwrap();
     }
     update(&mut world, &[], false).unwrap();
     assert_eq!(world.image.offset(), offset);
@@ -47,7 +48,8 @@ fn what_is_not_served_is_refused_and_takes_the_others_with_it() {
     let mut world = World::with_brokers(&[1]);
     let offset = world.image.offset();
     for (name, level, direction, reason) in [
-        (GROUP_VERSION, 1, Upgrade, "does not support this feature"),
+        (SHARE_VERSION, 1, Upgrade, "does not support this feature"),
+        (GROUP_VERSION, 2, Upgrade, "only supports versions 0-1"),
         (
             TRANSACTION_VERSION,
             3,
@@ -103,7 +105,7 @@ fn levels_go_up_and_down_where_nothing_is_lost() {
         MetadataRecord::FeatureLevel(FeatureLevel { name, level })
     };
     // A cluster of Kafka's has not been brought up to date, and has more than is served.
-    world.replay(vec![level(METADATA_VERSION, 29), level(GROUP_VERSION, 1)]);
+    world.replay(vec![level(METADATA_VERSION, 29), level(SHARE_VERSION, 1)]);
     update(&mut world, &[(METADATA_VERSION, 24, SafeDowngrade)], true).unwrap();
     assert_eq!(world.image.metadata_version(), Some(29));
     update(&mut world, &[(METADATA_VERSION, 24, SafeDowngrade)], false).unwrap();
@@ -118,26 +120,42 @@ fn levels_go_up_and_down_where_nothing_is_lost() {
     assert!(told.unwrap_err().contains("downgrade to a newer version"));
     update(&mut world, &[(METADATA_VERSION, NEWEST, Upgrade)], false).unwrap();
     assert_eq!(world.image.metadata_version(), Some(NEWEST));
-    update(&mut world, &[(GROUP_VERSION, 0, SafeDowngrade)], false).unwrap();
-    assert_eq!(world.image.features().get(GROUP_VERSION), None);
+    update(&mut world, &[(SHARE_VERSION, 0, SafeDowngrade)], false).unwrap();
+    assert_eq!(world.image.features().get(SHARE_VERSION), None);
+}
+
+/// Sets levels of a feature one after another.
+fn walk(feature: &str, steps: &[(i16, UpdateDirection, Option<i16>)]) {
+    let mut world = World::with_brokers(&[1]);
+    for (wanted, direction, now) in steps {
+        update(&mut world, &[(feature, *wanted, *direction)], false).unwrap();
+        assert_eq!(world.image.features().get(feature), now.as_ref());
+    }
 }
 
 #[test]
 fn a_new_cluster_begins_with_the_newest_transactions_and_may_go_back() {
-    let mut world = World::with_brokers(&[1]);
-    let level = |world: &World| world.image.features().get(TRANSACTION_VERSION).copied();
-    assert_eq!(level(&world), Some(2));
-    for (wanted, direction, now) in [
-        (1, SafeDowngrade, Some(1)),
-        (0, SafeDowngrade, None),
-        (2, Upgrade, Some(2)),
-    ] {
-        update(
-            &mut world,
-            &[(TRANSACTION_VERSION, wanted, direction)],
-            false,
-        )
-        .unwrap();
-        assert_eq!(level(&world), now);
-    }
+    walk(
+        TRANSACTION_VERSION,
+        &[
+            (2, Upgrade, Some(2)),
+            (1, SafeDowngrade, Some(1)),
+            (0, SafeDowngrade, None),
+            (2, Upgrade, Some(2)),
+        ],
+    );
+}
+
+#[test]
+fn a_new_cluster_begins_with_consumer_groups_and_may_go_back() {
+    let world = World::with_brokers(&[1]);
+    assert!(features::has_consumer_groups(&world.image));
+    walk(
+        GROUP_VERSION,
+        &[
+            (1, Upgrade, Some(1)),
+            (0, SafeDowngrade, None),
+            (1, Upgrade, Some(1)),
+        ],
+    );
 }

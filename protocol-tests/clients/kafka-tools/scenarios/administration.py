@@ -135,7 +135,7 @@ def features(tools):
     tools.call("features", "disable", "--feature", "nonsense", status=1).has("Feature nonsense not found")
     if not IS_KAFKA:
         told = tools.call("features", "upgrade", "--release-version", "4.3" if named[1] else "4.4", status=1)
-        told.has("Could not upgrade group.version to 1.*does not support this feature")
+        told.has("Could not upgrade share.version to.*does not support this feature")
 
 
 def cluster(tools):
