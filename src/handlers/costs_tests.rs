@@ -32,6 +32,9 @@ OffsetFetch 8             | | name 02 02 't 02 00000000 tags tags | 00 00
 OffsetFetch 8             | 02 02 'g | 01 01 tags | 00 00 00
 OffsetFetch 8             | 02 02 'g 02 02 't | number | 00 00 00 00
 OffsetFetch 5             | 0001 'g 00000001 0001 't | number |
+OffsetFetch 10            | | name 00 00000001 00 tags | 00 00
+OffsetFetch 10            | 02 02 'g 00 00000001 | 00000000000000000000000000000001 01 tags | 00 00 00
+OffsetFetch 10            | 02 02 'g 00 00000001 02 00000000000000000000000000000001 | number | 00 00 00 00
 DeleteGroups 2            | | name | 00
 LeaveGroup 4              | 02 'g | 01 00 tags | 00
 LeaveGroup 5              | 02 'g | name 00 00 tags | 00
@@ -47,6 +50,8 @@ ListOffsets 6             | ffffffff 00 02 02 't | number ffffffff fffffffffffff
 OffsetCommit 8            | 02 'g ffffffff 01 00 | 01 01 tags | 00
 OffsetCommit 8            | 02 'g ffffffff 01 00 | 02 't 02 00000000 0000000000000001 00000000 01 tags tags | 00
 OffsetCommit 8            | 02 'g ffffffff 01 00 02 02 't | 00000000 0000000000000001 00000000 01 tags | 00 00
+OffsetCommit 10           | 02 'g ffffffff 01 00 | 00000000000000000000000000000001 01 tags | 00
+OffsetCommit 10           | 02 'g ffffffff 01 00 02 00000000000000000000000000000001 | 00000000 0000000000000001 00000000 01 tags | 00 00
 TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 | 01 01 tags | 00
 TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 | 02 't 02 00000000 0000000000000001 00000000 01 tags tags | 00
 TxnOffsetCommit 3         | 02 'i 02 'g 0000000000000007 0000 ffffffff 01 00 02 02 't | 00000000 0000000000000001 00000000 01 tags | 00 00

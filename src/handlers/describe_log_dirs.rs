@@ -13,6 +13,7 @@ use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicPartition};
+use crate::messages;
 use crate::partition::{DescribedDirectory, DescribedReplica};
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
@@ -24,11 +25,15 @@ use super::topic_ids::wire_name;
 
 /// First version with compact arrays.
 const FLEXIBLE: i16 = 2;
+/// The newest version that the protocol crate can write.
+const NEWEST_KNOWN: i16 = 4;
 
 pub(super) struct DescribeLogDirs;
 
 impl Handler for DescribeLogDirs {
     type Request = DescribeLogDirsRequest;
+    /// Version 5 added a field to the rows of the answer.
+    const NEWEST: i16 = 5;
 
     async fn handle(call: Call, request: DescribeLogDirsRequest) -> Reply {
         if let Err(code) = call.permit(Operation::Describe, Resource::CLUSTER) {
@@ -121,11 +126,17 @@ fn told(request: &DescribeLogDirsRequest, directories: Vec<DescribedDirectory>) 
 /// The row of a directory, topic by topic.
 fn chunks(version: i16, told: &Arc<Told>) -> impl Iterator<Item = Chunk> + Clone + use<> {
     let row = |topics| result(&told.directory).with_topics(topics);
-    let (first, count, last) = match Around::new(version, version >= FLEXIBLE, row) {
+    let known = version.min(NEWEST_KNOWN);
+    let (first, count, last) = match Around::new(known, version >= FLEXIBLE, row) {
         Ok(around) => (
             around.head(told.topics.len()),
             told.topics.len(),
-            around.tail(),
+            if version > NEWEST_KNOWN {
+                // There is no setting yet that cordons a directory.
+                around.tail_as(|tail| messages::end_of_directory(tail, false))
+            } else {
+                around.tail()
+            },
         ),
         // It cannot be encoded at all, which shows when that is tried.
         Err(_) => (Chunk::row(row(Vec::new())), 0, Chunk::Bytes(Bytes::new())),
@@ -243,6 +254,17 @@ mod tests {
             assert_eq!(space, if version >= 4 { (1000, 300) } else { (-1, -1) });
             assert_eq!(second.error_code, ErrorCode::KAFKA_STORAGE_ERROR.0);
             assert!(second.topics.is_empty());
+        }
+    }
+
+    #[test]
+    fn version_5_says_that_no_directory_is_cordoned() {
+        let request = DescribeLogDirsRequest::default().with_topics(None);
+        for told in told(&request, directories()).into_iter().map(Arc::new) {
+            let four = streamed::written(4, chunks(4, &told));
+            let five = streamed::written(4, chunks(5, &told));
+            // What follows are the flag and the tagged fields.
+            assert_eq!(five.strip_suffix(&[0]), Some(&four[..]));
         }
     }
 

@@ -3,10 +3,11 @@
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use kafka_protocol::messages::{self, OffsetCommitResponse};
 
 use crate::base::ErrorCode;
 use crate::group::{CommitOffsets, CommitOffsetsReply, OffsetToCommit};
+use crate::messages::OffsetCommitRequest;
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
@@ -20,7 +21,7 @@ use super::topic_ids;
 const LAST_WITH_RETENTION: i16 = 4;
 /// The first version with an error for groups that do not exist (KIP-848).
 const WITH_GROUP_ID_NOT_FOUND: i16 = 9;
-/// The first version that identifies topics by id (KIP-848). The protocol crate cannot read such requests yet.
+/// The first version that identifies topics by id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
 
 pub(super) struct OffsetCommit;
@@ -28,7 +29,7 @@ pub(super) struct OffsetCommit;
 impl Handler for OffsetCommit {
     type Request = OffsetCommitRequest;
 
-    async fn handle(call: Call, request: OffsetCommitRequest) -> Reply {
+    async fn handle(call: Call, OffsetCommitRequest(request): OffsetCommitRequest) -> Reply {
         let image = call.broker.cluster.image();
         let group = Resource::group(&request.group_id);
         let permitted = call.permit(Operation::Read, group);
@@ -53,7 +54,7 @@ impl Handler for OffsetCommit {
 }
 
 fn topics(
-    request: &OffsetCommitRequest,
+    request: &messages::OffsetCommitRequest,
 ) -> impl Iterator<Item = Topic<'_, impl Iterator<Item = Partition<'_>>>> {
     request.topics.iter().map(|topic| Topic {
         name: &topic.name,
@@ -68,7 +69,7 @@ fn topics(
 }
 
 fn commit(
-    request: &OffsetCommitRequest,
+    request: &messages::OffsetCommitRequest,
     version: i16,
     offsets: Vec<OffsetToCommit>,
 ) -> CommitOffsets {
@@ -124,7 +125,7 @@ mod tests {
     use crate::base::{LeaderEpoch, Offset, TopicPartition};
     use crate::coordinator::CoordinatorError;
 
-    fn read(request: &OffsetCommitRequest, version: i16) -> (Vec<OffsetToCommit>, Asked) {
+    fn read(request: &messages::OffsetCommitRequest, version: i16) -> (Vec<OffsetToCommit>, Asked) {
         let image = fixture::image();
         committed::read(topics(request), |name, id| {
             topic_ids::find(&image, name, id, version >= WITH_TOPIC_IDS)
@@ -144,7 +145,7 @@ mod tests {
     }
 
     /// Two partitions of `orders`, one that it does not have, and one of an unknown topic.
-    fn request(version: i16) -> OffsetCommitRequest {
+    fn request(version: i16) -> messages::OffsetCommitRequest {
         let topic = |name: &'static str, indexes: &[i32]| {
             let partitions = indexes
                 .iter()
@@ -154,7 +155,7 @@ mod tests {
                 .with_name(TopicName(StrBytes::from_static_str(name)))
                 .with_partitions(partitions)
         };
-        let mut request = OffsetCommitRequest::default()
+        let mut request = messages::OffsetCommitRequest::default()
             .with_group_id(GroupId(StrBytes::from_static_str("group")))
             .with_generation_id_or_member_epoch(3)
             .with_member_id(StrBytes::from_static_str("one"))
@@ -165,7 +166,7 @@ mod tests {
         if version >= 7 {
             request = request.with_group_instance_id(Some(StrBytes::from_static_str("instance")));
         }
-        over_the_wire(&request, version)
+        over_the_wire(&OffsetCommitRequest(request), version).0
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
                 .with_topic_id(id)
                 .with_partitions(vec![partition(0, 10)])
         };
-        let request = OffsetCommitRequest::default().with_topics(vec![
+        let request = messages::OffsetCommitRequest::default().with_topics(vec![
             topic(fixture::ORDERS),
             topic(uuid::Uuid::from_u128(77)),
         ]);

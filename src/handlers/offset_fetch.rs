@@ -19,12 +19,13 @@ use kafka_protocol::messages::offset_fetch_request::{
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponseTopic,
 };
-use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
+use kafka_protocol::messages::{self, OffsetFetchResponse, TopicName};
 use uuid::Uuid;
 
 use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::coordinator::CoordinatorError;
 use crate::group::{FetchedOffset, Registry};
+use crate::messages::OffsetFetchRequest;
 use crate::metadata::Image;
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
@@ -42,7 +43,7 @@ const WITH_GROUP_ERROR: i16 = 2;
 const WITH_ALL_TOPICS: i16 = 2;
 /// The first version with any number of groups (KIP-709).
 const WITH_MANY_GROUPS: i16 = 8;
-/// The first version that identifies topics by id (KIP-848). The protocol crate cannot read such requests yet.
+/// The first version that identifies topics by id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
 
 pub(super) struct OffsetFetch;
@@ -50,7 +51,7 @@ pub(super) struct OffsetFetch;
 impl Handler for OffsetFetch {
     type Request = OffsetFetchRequest;
 
-    async fn handle(call: Call, request: OffsetFetchRequest) -> Reply {
+    async fn handle(call: Call, OffsetFetchRequest(request): OffsetFetchRequest) -> Reply {
         if call.version < WITH_ALL_TOPICS && request.topics.is_none() {
             return Reply::close("a null where the version has none");
         }
@@ -162,7 +163,7 @@ struct Wanted {
     topics: Option<Vec<OffsetFetchRequestTopics>>,
 }
 
-fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
+fn wanted(request: messages::OffsetFetchRequest, version: i16) -> Vec<Wanted> {
     if version >= WITH_MANY_GROUPS {
         let groups = request.groups.into_iter();
         return groups

@@ -373,17 +373,15 @@ mod tests {
                 key,
                 ApiKey::ApiVersions
                     | ApiKey::DeleteGroups
+                    | ApiKey::DescribeLogDirs
                     | ApiKey::WriteTxnMarkers
                     | ApiKey::TxnOffsetCommit
             ) {
                 // The newest version is one of crate::messages.
                 versions.max += 1;
             }
-            if matches!(
-                key,
-                ApiKey::OffsetCommit | ApiKey::OffsetFetch | ApiKey::InitProducerId
-            ) {
-                // The crate's table of APIs has one version more than its requests can be decoded in.
+            if key == ApiKey::InitProducerId {
+                // The crate's table of APIs has a version that Kafka does not have yet.
                 versions.max -= 1;
             }
             if key == ApiKey::ListOffsets {
@@ -447,19 +445,21 @@ mod tests {
         (64, 0, 0),
         (65, 0, 0),
         (66, 0, 2),
+        (68, 0, 1),
+        (69, 0, 1),
         (74, 0, 1),
         (75, 0, 0),
     ];
 
     #[test]
-    fn nothing_is_served_that_kafka_does_not_serve() {
+    fn what_is_served_is_served_in_the_versions_of_kafka() {
         for route in ROUTES {
             let (_, first, last) = KAFKA
                 .iter()
                 .find(|(key, ..)| *key == route.key)
                 .expect("an API of Kafka's");
-            assert_eq!(route.versions.min, *first, "{route:?}");
-            assert!(route.versions.max <= *last, "{route:?}");
+            let versions = (route.versions.min, route.versions.max);
+            assert_eq!(versions, (*first, *last), "{route:?}");
         }
     }
 }

@@ -184,6 +184,11 @@ impl Around {
     pub(super) fn tail(&self) -> Chunk {
         Chunk::Bytes(self.tail.clone())
     }
+
+    /// The same in a version that the protocol crate does not know.
+    pub(super) fn tail_as(&self, newer: impl FnOnce(&[u8]) -> Bytes) -> Chunk {
+        Chunk::Bytes(newer(&self.tail))
+    }
 }
 
 /// The reply with `count` rows in `response`, a function that builds a response from rows.
@@ -334,16 +339,22 @@ where
 {
     let around = Around::new(version, R::header_version(version) >= 1, response).unwrap();
     let (first, last) = (around.head(count), around.tail());
-    let mut bytes = BytesMut::new();
-    for chunk in std::iter::once(first).chain(rows).chain([last]) {
-        let size = chunk.size(version).unwrap() + bytes.len();
-        chunk.encode(version, &mut bytes).unwrap();
-        assert_eq!(bytes.len(), size);
-    }
-    let mut bytes = bytes.freeze();
+    let mut bytes = written(version, std::iter::once(first).chain(rows).chain([last]));
     let response = R::decode(&mut bytes, version).unwrap();
     assert!(bytes.is_empty(), "version {version} leaves bytes unread");
     response
+}
+
+/// The bytes of these parts.
+#[cfg(test)]
+pub(super) fn written(version: i16, chunks: impl Iterator<Item = Chunk>) -> Bytes {
+    let mut bytes = BytesMut::new();
+    for chunk in chunks {
+        let before = bytes.len();
+        chunk.encode(version, &mut bytes).unwrap();
+        assert_eq!(chunk.size(version).unwrap(), bytes.len() - before);
+    }
+    bytes.freeze()
 }
 
 #[cfg(test)]
@@ -362,16 +373,6 @@ mod tests {
     use super::super::fixture::Serving;
     use super::*;
     use crate::wire::Parts;
-
-    fn written(chunks: impl Iterator<Item = Chunk>, version: i16) -> Bytes {
-        let mut bytes = BytesMut::new();
-        for chunk in chunks {
-            let before = bytes.len();
-            chunk.encode(version, &mut bytes).unwrap();
-            assert_eq!(chunk.size(version).unwrap(), bytes.len() - before);
-        }
-        bytes.freeze()
-    }
 
     /// Compares the assembled bytes with the protocol crate's encoding of the whole message.
     fn compare<M: Encodable, T>(
@@ -393,7 +394,7 @@ mod tests {
                     .chain(rows)
                     .chain(std::iter::once(around.tail()));
                 assert_eq!(
-                    written(all, version),
+                    written(version, all),
                     expected,
                     "version {version}, {count} rows"
                 );
@@ -485,7 +486,7 @@ mod tests {
                 pieces(version, expected.len(), all.clone().into_iter()),
             );
             assert_eq!(parts.into_body_bytes().unwrap(), expected);
-            assert_eq!(written(all.into_iter(), version), expected);
+            assert_eq!(written(version, all.into_iter()), expected);
         }
     }
 

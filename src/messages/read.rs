@@ -43,14 +43,25 @@ pub(super) fn array<B: ByteBuf, T>(
     buffer: &mut B,
     entry: impl Fn(&mut B) -> Result<T>,
 ) -> Result<Vec<T>> {
+    match nullable_array(buffer, entry)? {
+        Some(entries) => Ok(entries),
+        None => bail!("null in place of an array"),
+    }
+}
+
+/// The same for an array that may be null.
+pub(super) fn nullable_array<B: ByteBuf, T>(
+    buffer: &mut B,
+    entry: impl Fn(&mut B) -> Result<T>,
+) -> Result<Option<Vec<T>>> {
     let Some(count) = unsigned_varint(buffer)?.checked_sub(1) else {
-        bail!("null in place of an array");
+        return Ok(None);
     };
     let mut entries = Vec::new();
     for _ in 0..count {
         entries.push(entry(buffer)?);
     }
-    Ok(entries)
+    Ok(Some(entries))
 }
 
 pub(super) fn string(buffer: &mut impl ByteBuf) -> Result<StrBytes> {

@@ -180,28 +180,11 @@ impl Writes for TxnOffsetCommitResponse {
 
 #[cfg(test)]
 mod tests {
-    use bytes::{Bytes, BytesMut};
     use kafka_protocol::messages::TopicName;
-    use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+    use kafka_protocol::protocol::{Decodable, StrBytes};
 
+    use super::super::tests::{ID, encoded, with_id};
     use super::*;
-
-    const ID: Uuid = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
-
-    fn encoded<M: Encodable>(message: &M, version: i16) -> Bytes {
-        let mut bytes = BytesMut::new();
-        message.encode(&mut bytes, version).unwrap();
-        assert_eq!(bytes.len(), message.compute_size(version).unwrap());
-        bytes.freeze()
-    }
-
-    /// The bytes with the topic's id in the place of its name.
-    fn with_id(five: &[u8]) -> Vec<u8> {
-        let name = b"\x05name";
-        let place = five.windows(name.len()).position(|part| part == name);
-        let (before, after) = five.split_at(place.unwrap());
-        [before, ID.as_bytes(), &after[name.len()..]].concat()
-    }
 
     #[test]
     fn version_6_has_the_id_of_a_topic_where_version_5_has_its_name() {

@@ -16,8 +16,8 @@ fn group_id() -> GroupId {
 }
 
 /// What a client asks for, as the broker reads it: two topics (one of them gone), or all.
-fn request(version: i16, all: bool) -> OffsetFetchRequest {
-    let request = OffsetFetchRequest::default();
+fn request(version: i16, all: bool) -> messages::OffsetFetchRequest {
+    let request = messages::OffsetFetchRequest::default();
     let request = if version >= 7 {
         request.with_require_stable(true)
     } else {
