@@ -144,6 +144,20 @@ broker_config! {
         group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms",
         group_initial_rebalance_delay_ms: i32 = "group.initial.rebalance.delay.ms",
         group_max_size: i32 = "group.max.size",
+        group_coordinator_rebalance_protocols: Vec<String> = "group.coordinator.rebalance.protocols",
+        group_consumer_session_timeout_ms: i32 = "group.consumer.session.timeout.ms",
+        group_consumer_min_session_timeout_ms: i32 = "group.consumer.min.session.timeout.ms",
+        group_consumer_max_session_timeout_ms: i32 = "group.consumer.max.session.timeout.ms",
+        group_consumer_heartbeat_interval_ms: i32 = "group.consumer.heartbeat.interval.ms",
+        group_consumer_min_heartbeat_interval_ms: i32 = "group.consumer.min.heartbeat.interval.ms",
+        group_consumer_max_heartbeat_interval_ms: i32 = "group.consumer.max.heartbeat.interval.ms",
+        group_consumer_assignment_interval_ms: i32 = "group.consumer.assignment.interval.ms",
+        group_consumer_min_assignment_interval_ms: i32 = "group.consumer.min.assignment.interval.ms",
+        group_consumer_max_assignment_interval_ms: i32 = "group.consumer.max.assignment.interval.ms",
+        group_consumer_max_size: i32 = "group.consumer.max.size",
+        group_consumer_assignors: Vec<String> = "group.consumer.assignors",
+        group_consumer_migration_policy: String = "group.consumer.migration.policy",
+        group_consumer_regex_refresh_interval_ms: i32 = "group.consumer.regex.refresh.interval.ms",
         zurau_group_members_max_bytes: i64 = "zurau.group.members.max.bytes",
         offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes",
         offsets_retention_minutes: i32 = "offsets.retention.minutes",
@@ -251,7 +265,7 @@ impl BrokerConfig {
             listeners,
             advertised,
             inter_broker,
-            warnings,
+            mut warnings,
         } = Listeners::from_settings(&settings)?;
         let log_dirs: Vec<PathBuf> = list_items(settings.value("log.dirs").unwrap_or_default())
             .into_iter()
@@ -279,6 +293,7 @@ impl BrokerConfig {
         };
         let config = Self::assemble(Arc::new(settings), derived)?;
         config.cross_check()?;
+        warnings.extend(config.warning_of_protocols());
         Ok((config, warnings))
     }
 
@@ -286,13 +301,7 @@ impl BrokerConfig {
     fn cross_check(&self) -> Result<(), InvalidConfig> {
         let fail = |text: String| Err(InvalidConfig(text));
         let named = |key: &str| self.settings.named(key);
-        if self.group_min_session_timeout_ms > self.group_max_session_timeout_ms {
-            return fail(format!(
-                "{} is greater than {}: lower the first or raise the second",
-                named("group.min.session.timeout.ms"),
-                named("group.max.session.timeout.ms")
-            ));
-        }
+        self.check_groups()?;
         // With less memory than the largest request needs, that request would always go beyond the limit.
         if let Some(bytes) = self.queued_max_request_bytes
             && bytes > 0

@@ -3,7 +3,7 @@
 //! Everything else in this room is derived from the table: loading checks values against it, the
 //! typed views read them, `zurau config` and DescribeConfigs print it. A setting has a row here and a
 //! place in [`BrokerConfig`](super::BrokerConfig) or [`TopicConfig`](super::TopicConfig); a test compares
-//! the two. (The settings in `kept` are only stored and shown: what they configure is not served.) Names, types,
+//! the two. (Most settings in `kept` are only stored and shown: what they configure is not served.) Names, types,
 //! ranges and defaults are those of Kafka 4.4, except for these:
 //!
 //! | key | here | why |
@@ -95,8 +95,12 @@ pub enum Allowed {
     Fraction,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// The same, in any case.
+    OneOfAnyCase(&'static [&'static str]),
     /// A list of these words, each at most once; possibly empty.
     ListOf(&'static [&'static str]),
+    /// The same, but not empty.
+    SomeOf(&'static [&'static str]),
     /// A list without repetitions; possibly empty.
     DistinctList,
     /// A list without repetitions and not empty.
@@ -117,7 +121,7 @@ pub enum Scope {
     Broker,
     /// One topic: an override over the broker's default.
     Topic,
-    /// One group of a kind that is not served.
+    /// One group.
     Group,
     /// One client metrics subscription, which is not served.
     ClientMetrics,
@@ -244,6 +248,12 @@ const COMPRESSION_TYPES: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "g
 const CLEANUP_POLICIES: &[&str] = &["compact", "delete"];
 /// The words of `message.timestamp.type`.
 const TIMESTAMP_TYPES: &[&str] = &["CreateTime", "LogAppendTime"];
+/// The words of `group.coordinator.rebalance.protocols`.
+const GROUP_PROTOCOLS: &[&str] = &["consumer", "classic", "share", "streams"];
+/// The words of `group.consumer.assignors`. Kafka takes the names of Java classes, too.
+const ASSIGNORS: &[&str] = &["uniform", "range"];
+/// The words of `group.consumer.migration.policy`.
+const MIGRATION_POLICIES: &[&str] = &["bidirectional", "upgrade", "downgrade", "disabled"];
 /// The words of `process.roles`.
 const ROLES: &[&str] = &["broker", "controller"];
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::broker::BrokerConfig;
-use super::definitions::{self, Definition, Kind, Scope};
+use super::definitions::{self, CLIENT_METRICS, Definition, GROUP, Kind};
 use super::settings::{Origin, Settings};
 use super::topic::{canonical_override, inherited};
 
@@ -130,36 +130,66 @@ pub fn describe_topic(
     definitions::TOPIC.iter().filter_map(describe).collect()
 }
 
-/// Every setting of a group or client metrics subscription: its override, with `source` as the source, or
-/// Kafka's default. Overrides are kept for Kafka and have no effect here.
-pub fn describe_kept(
-    definitions: &'static [Definition],
+/// Every setting of a group with these overrides, whether there is such a group or not. Without an override the broker's
+/// setting counts; of a kind of groups that is not served the broker has none, but Kafka's default. What an override is
+/// outside the broker's bounds is not its value in force, but its value here, as in Kafka.
+pub fn describe_group(
     overrides: &BTreeMap<String, String>,
-    source: ConfigSource,
+    broker: &BrokerConfig,
 ) -> Vec<DescribedConfig> {
     let describe = |definition: &'static Definition| {
-        let synonym = |name, value: &str, source| ConfigSynonym {
-            name,
-            value: Some(value.to_owned()),
-            source,
-        };
-        let own = overrides.get(definition.name);
-        let own = own.map(|value| synonym(definition.name, value, source));
-        let default = definition.default.map(|value| {
-            let inherited = definition.synonyms.first();
-            let name = inherited.map_or(definition.name, |(name, _)| *name);
-            synonym(name, value, ConfigSource::DefaultConfig)
+        let own = overrides.get(definition.name).map(|value| {
+            let canonical = definition.canonical(value);
+            canonical.unwrap_or_else(|_| value.clone())
         });
-        let synonyms: Vec<_> = own.into_iter().chain(default).collect();
-        let value = synonyms.first().and_then(|first| first.value.clone());
-        let mut described = DescribedConfig::new(definition, value, synonyms);
-        if definition.scope == Scope::ClientMetrics {
-            // Kafka returns no synonyms for these.
-            described.synonyms.clear();
+        if definition.internal && own.is_none() {
+            return None;
         }
-        described
+        let own = own.map(|value| ConfigSynonym {
+            name: definition.name,
+            value: Some(value),
+            source: ConfigSource::GroupConfig,
+        });
+        let inherited = definition.synonyms.first().map(|(name, _)| *name);
+        let inherited = match inherited {
+            Some(name) if definitions::broker(name).is_some() => {
+                broker_synonyms(&broker.settings, name)
+            }
+            _ => default_of(definition).into_iter().collect(),
+        };
+        let synonyms: Vec<_> = own.into_iter().chain(inherited).collect();
+        let value = synonyms.first().and_then(|first| first.value.clone());
+        Some(DescribedConfig::new(definition, value, synonyms))
     };
-    definitions.iter().map(describe).collect()
+    GROUP.iter().filter_map(describe).collect()
+}
+
+/// Kafka's default of a setting that has no effect here.
+fn default_of(definition: &Definition) -> Option<ConfigSynonym> {
+    let inherited = definition.synonyms.first();
+    Some(ConfigSynonym {
+        name: inherited.map_or(definition.name, |(name, _)| *name),
+        value: Some(definition.default?.to_owned()),
+        source: ConfigSource::DefaultConfig,
+    })
+}
+
+/// Every setting of a client metrics subscription: its override, or Kafka's default. Overrides are kept for Kafka and
+/// have no effect here. Kafka returns no synonyms for these.
+pub fn describe_client_metrics(overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {
+    let describe = |definition: &'static Definition| {
+        let own = overrides.get(definition.name).cloned();
+        let source = match own {
+            Some(_) => ConfigSource::ClientMetricsConfig,
+            None => ConfigSource::DefaultConfig,
+        };
+        let value = own.or_else(|| definition.default.map(str::to_owned));
+        DescribedConfig {
+            source,
+            ..DescribedConfig::new(definition, value, Vec::new())
+        }
+    };
+    CLIENT_METRICS.iter().map(describe).collect()
 }
 
 impl BrokerConfig {

@@ -54,10 +54,11 @@ impl BrokerConfig {
     /// This configuration with the changes applied.
     ///
     /// A change that is not valid here (it came from another release), or of a setting that cannot change, is
-    /// ignored.
+    /// ignored. One that is outside its bounds is moved to the nearest, as in Kafka.
     pub fn in_force(&self, all_brokers: &Changes, this_broker: &Changes) -> Cow<'_, Self> {
         let changes: Vec<_> = layers(all_brokers, this_broker)
             .filter(|change| change.value().is_ok())
+            .map(|change| change.within_bounds(self))
             .collect();
         if changes.is_empty() {
             return Cow::Borrowed(self);
@@ -103,14 +104,22 @@ impl BrokerConfig {
 /// One setting that was set while the broker ran.
 struct Change<'a> {
     definition: &'static Definition,
-    text: &'a str,
+    text: Cow<'a, str>,
     origin: Origin,
 }
 
 impl Change<'_> {
     /// The value in its canonical text.
     fn value(&self) -> Result<String, InvalidConfig> {
-        self.definition.checked(self.text)
+        self.definition.checked(&self.text)
+    }
+
+    /// The change, moved to the nearest bound if the broker was started with bounds that it does not keep.
+    fn within_bounds(mut self, started_with: &BrokerConfig) -> Self {
+        if let Some(within) = started_with.within_bounds(self.definition.name, &self.text) {
+            self.text = Cow::Owned(within);
+        }
+        self
     }
 }
 
@@ -123,7 +132,7 @@ fn layers<'a>(
         changes.iter().filter_map(move |(name, text)| {
             Some(Change {
                 definition: changeable(name)?,
-                text,
+                text: Cow::Borrowed(text),
                 origin: origin.clone(),
             })
         })

@@ -18,6 +18,7 @@
 //!   start; the others are warnings, since a stock `server.properties` must start this broker.
 //! - [`mod@identity`]: a configuration for one of several nodes must not start either.
 //! - [`broker`], [`listeners`], [`topic`]: the typed configuration of the broker and of a topic.
+//! - [`mod@groups`]: consumer groups: what all of them have, and what one of them may have instead.
 //! - [`rooms`]: what one room reads of it, in the units that the room works in.
 //! - [`dynamic`]: changes at run time, applied over the configuration at the start.
 //! - [`current`]: the effective configuration, published; rooms read a setting there each time that they use it.
@@ -32,6 +33,7 @@ pub mod definitions;
 pub mod describe;
 pub mod dynamic;
 mod environment;
+mod groups;
 mod identity;
 pub mod listeners;
 pub mod parse;
@@ -46,7 +48,12 @@ mod warning;
 
 pub use broker::BrokerConfig;
 pub use current::CurrentConfig;
-pub use describe::{ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic};
+pub use describe::{
+    ConfigSource, ConfigSynonym, DescribedConfig, describe_client_metrics, describe_group,
+    describe_topic,
+};
+#[allow(unused_imports, reason = "consumer groups are about to be served")]
+pub use groups::{ConsumerGroupConfig, ConsumerGroupsConfig, MigrationPolicy};
 pub(crate) use identity::host_name;
 pub use listeners::Listener;
 pub use parse::Sources;

@@ -21,6 +21,9 @@ impl Definition {
             Kind::List => self.canonical_list(text),
             Kind::String | Kind::Class => match self.allowed {
                 Allowed::OneOf(words) => one_of(text, words).map(|()| text.to_owned()),
+                Allowed::OneOfAnyCase(words) => {
+                    one_of(&text.to_lowercase(), words).map(|()| text.to_owned())
+                }
                 _ => Ok(text.to_owned()),
             },
             Kind::Password => Ok(text.to_owned()),
@@ -41,7 +44,7 @@ impl Definition {
             (Kind::List, _) if items.iter().any(|item| item.is_empty()) => {
                 return format!("Configuration '{name}' values must not be empty.");
             }
-            (Kind::List, Allowed::ListOf(words)) => {
+            (Kind::List, Allowed::ListOf(words) | Allowed::SomeOf(words)) => {
                 let wrong = items.into_iter().find(|item| !words.contains(item));
                 wrong.unwrap_or(text).to_owned()
             }
@@ -77,9 +80,15 @@ impl Definition {
                 format!("a whole number from {least} to {greatest}, or {other}")
             }
             (_, Allowed::Fraction) => "a number from 0 to 1".to_owned(),
-            (_, Allowed::OneOf(words)) => format!("one of {}", words.join(", ")),
+            (_, Allowed::OneOf(words) | Allowed::OneOfAnyCase(words)) => {
+                format!("one of {}", words.join(", "))
+            }
             (_, Allowed::ListOf(words)) => {
                 format!("a list of {} without repetitions", words.join(", "))
+            }
+            (_, Allowed::SomeOf(words)) => {
+                let words = words.join(", ");
+                format!("a list of at least one of {words}, without repetitions")
             }
             (_, Allowed::NonEmptyList) => "a list of at least one, without repetitions".to_owned(),
             (_, Allowed::DistinctList) => "a list without repetitions".to_owned(),
@@ -154,9 +163,11 @@ impl Definition {
             return Err(format!("Duplicate value {item}"));
         }
         match self.allowed {
-            Allowed::ListOf(words) => items.iter().try_for_each(|item| one_of(item, words))?,
-            Allowed::NonEmptyList if items.is_empty() => {
+            Allowed::NonEmptyList | Allowed::SomeOf(_) if items.is_empty() => {
                 return Err("List must not be empty".to_owned());
+            }
+            Allowed::ListOf(words) | Allowed::SomeOf(words) => {
+                items.iter().try_for_each(|item| one_of(item, words))?;
             }
             Allowed::ThrottledReplicas
                 if items != ["*"] && !items.iter().all(|item| is_replica(item)) =>

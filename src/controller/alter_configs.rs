@@ -1,4 +1,4 @@
-//! Changes the configuration of existing topics, one broker, or all brokers.
+//! Changes the configuration of existing topics, one broker, all brokers, or a group.
 //!
 //! Every change is validated together with the settings that stay in force, since settings depend on each other. The
 //! records have the changed overrides, each with its new value or null.
@@ -59,6 +59,11 @@ fn alter_one(
             check_broker(situation, &resource.name, &next)?;
             next
         }
+        ConfigResourceType::GROUP => {
+            let next = overrides_after(current, change, group_list)?;
+            check_group(situation, &resource.name, current, &next)?;
+            next
+        }
         ConfigResourceType(other) => {
             return Err(invalid(format!("Unknown resource type {other}")));
         }
@@ -78,12 +83,20 @@ fn invalid_config(text: impl Into<String>) -> Refusal {
 type FindList = fn(&str, &str) -> Result<&'static Definition, Refusal>;
 
 fn topic_list(name: &str, operation: &str) -> Result<&'static Definition, Refusal> {
-    definitions::topic(name).filter(is_list).ok_or_else(|| {
-        invalid_config(format!(
-            "Can't {} to key {name} because its type is not LIST.",
-            operation.to_uppercase()
-        ))
-    })
+    let list = definitions::topic(name).filter(is_list);
+    list.ok_or_else(|| not_a_list(name, operation))
+}
+
+/// No group setting counts as a list here, as in Kafka.
+fn group_list(name: &str, operation: &str) -> Result<&'static Definition, Refusal> {
+    Err(not_a_list(name, operation))
+}
+
+fn not_a_list(name: &str, operation: &str) -> Refusal {
+    invalid_config(format!(
+        "Can't {} to key {name} because its type is not LIST.",
+        operation.to_uppercase()
+    ))
 }
 
 fn broker_list(name: &str, operation: &str) -> Result<&'static Definition, Refusal> {
@@ -192,6 +205,22 @@ fn check_topic(situation: &Situation<'_>, name: &str, next: &Overrides) -> Resul
         ));
     }
     Ok(())
+}
+
+/// The group need not exist.
+fn check_group(
+    situation: &Situation<'_>,
+    name: &str,
+    current: &Overrides,
+    next: &Overrides,
+) -> Result<(), Refusal> {
+    if name.is_empty() {
+        return Err(invalid("Default group resources are not allowed."));
+    }
+    situation
+        .config_in_force()
+        .check_group(current, next)
+        .map_err(|error| invalid_config(error.to_string()))
 }
 
 /// Refuses settings that would have no effect here.

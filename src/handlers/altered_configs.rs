@@ -117,16 +117,10 @@ fn altered(
     }
     match resource_type {
         // Settings of resources that only Kafka serves are kept. Accepting a change that has no effect here would be
-        // misleading.
+        // misleading. For settings of groups the controller sees to that.
         ConfigResourceType::CLIENT_METRICS => {
             return Err(invalid(
                 "Client metrics are not served: their settings cannot be changed",
-            ));
-        }
-        ConfigResourceType::GROUP => {
-            return Err(invalid(
-                "Groups of the consumer, share and streams protocols are not served: the settings of a group cannot \
-                 be changed",
             ));
         }
         _ => {}

@@ -12,9 +12,10 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::ErrorCode;
-use crate::config::definitions::{self, Definition};
+use crate::config::definitions;
 use crate::config::{
-    BrokerConfig, ConfigSource, ConfigSynonym, DescribedConfig, describe_kept, describe_topic,
+    BrokerConfig, ConfigSource, ConfigSynonym, DescribedConfig, describe_client_metrics,
+    describe_group, describe_topic,
 };
 use crate::controller::Refusal;
 use crate::metadata::{ConfigResourceType, Image};
@@ -189,19 +190,19 @@ impl Source<'_> {
                     "Client metrics subscription name must not be empty",
                 ));
             }
-            ConfigResourceType::CLIENT_METRICS => self.kept(
-                definitions::CLIENT_METRICS,
-                self.image.configs(ConfigResourceType::CLIENT_METRICS, name),
-                ConfigSource::ClientMetricsConfig,
-            ),
+            ConfigResourceType::CLIENT_METRICS => {
+                let overrides = self.image.configs(ConfigResourceType::CLIENT_METRICS, name);
+                let described = describe_client_metrics(overrides);
+                self.with_unknown(described, overrides, ConfigSource::ClientMetricsConfig)
+            }
             ConfigResourceType::GROUP if name.is_empty() => {
                 return Err(invalid("Group name must not be empty"));
             }
-            ConfigResourceType::GROUP => self.kept(
-                definitions::GROUP,
-                self.image.configs(ConfigResourceType::GROUP, name),
-                ConfigSource::GroupConfig,
-            ),
+            ConfigResourceType::GROUP => {
+                let overrides = self.image.configs(ConfigResourceType::GROUP, name);
+                let described = describe_group(overrides, self.config);
+                self.with_unknown(described, overrides, ConfigSource::GroupConfig)
+            }
             ConfigResourceType(other) => {
                 return Err(invalid(format!("Unsupported resource type: {other}")));
             }
@@ -283,28 +284,25 @@ impl Source<'_> {
         Ok(Vec::new())
     }
 
-    /// The settings of a resource that only Kafka serves, including those that a newer Kafka has set.
-    fn kept(
+    /// The described settings of a resource and the overrides that are not among them: a newer Kafka has set those.
+    fn with_unknown(
         &self,
-        known: &'static [Definition],
+        described: Vec<DescribedConfig>,
         overrides: &BTreeMap<String, String>,
         source: ConfigSource,
     ) -> Vec<DescribeConfigsResourceResult> {
-        let described = describe_kept(known, overrides, source);
+        let known: HashSet<_> = described.iter().map(|config| config.name).collect();
         let others = overrides
             .iter()
-            .filter(|(key, _)| {
-                known
-                    .iter()
-                    .all(|definition| definition.name != key.as_str())
-            })
+            .filter(|(key, _)| !known.contains(key.as_str()))
             .map(|(key, value)| {
                 DescribeConfigsResourceResult::default()
                     .with_name(StrBytes::from_string(key.clone()))
                     .with_value(Some(StrBytes::from_string(value.clone())))
                     .with_config_source(source.code())
                     .with_documentation(None)
-            });
+            })
+            .collect::<Vec<_>>();
         let rows = described.into_iter().map(|config| self.row(config));
         rows.chain(others).collect()
     }

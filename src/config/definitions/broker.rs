@@ -1,10 +1,13 @@
 //! The broker's settings.
 
-use super::Allowed::{Any, DistinctList, Fraction, ListOf, NonEmptyList, OneOf, Range, RangeOr};
+use super::Allowed::{
+    Any, DistinctList, Fraction, ListOf, NonEmptyList, OneOf, OneOfAnyCase, Range, RangeOr, SomeOf,
+};
 use super::Kind::{Boolean, Double, Int, List, Long, Short, String};
 use super::UpdateMode::{ClusterWide, ReadOnly};
 use super::{
-    CLEANUP_POLICIES, COMPRESSION_TYPES, Definition, ROLES, TIMESTAMP_TYPES, at_least, key, unset,
+    ASSIGNORS, CLEANUP_POLICIES, COMPRESSION_TYPES, Definition, GROUP_PROTOCOLS,
+    MIGRATION_POLICIES, ROLES, TIMESTAMP_TYPES, at_least, key, unset,
 };
 
 /// Every broker setting that is honoured, in the order in which people look for them.
@@ -236,6 +239,34 @@ pub const BROKER: &[Definition] = &[
         "How long a new classic group waits for more members before its first rebalance."),
     key("group.max.size", Int, "2147483647", at_least(1), ReadOnly,
         "The maximum number of members of a classic group."),
+    key("group.coordinator.rebalance.protocols", List, "classic,consumer,streams", SomeOf(GROUP_PROTOCOLS), ReadOnly,
+        "The protocols of groups that are served, if Zurau serves them at all. Without consumer, members of consumer groups are refused as by an old broker. classic cannot be left out. Kafka will remove this setting in release 5.0."),
+    key("group.consumer.session.timeout.ms", Int, "45000", at_least(1), ReadOnly,
+        "A member of a consumer group that sends no heartbeat for this long is removed. A group may have its own consumer.session.timeout.ms."),
+    key("group.consumer.min.session.timeout.ms", Int, "45000", at_least(1), ReadOnly,
+        "The shortest consumer.session.timeout.ms that a group may have."),
+    key("group.consumer.max.session.timeout.ms", Int, "60000", at_least(1), ReadOnly,
+        "The longest consumer.session.timeout.ms that a group may have."),
+    key("group.consumer.heartbeat.interval.ms", Int, "5000", at_least(1), ReadOnly,
+        "How often members of consumer groups are told to send a heartbeat. A group may have its own consumer.heartbeat.interval.ms."),
+    key("group.consumer.min.heartbeat.interval.ms", Int, "5000", at_least(1), ReadOnly,
+        "The shortest consumer.heartbeat.interval.ms that a group may have."),
+    key("group.consumer.max.heartbeat.interval.ms", Int, "15000", at_least(1), ReadOnly,
+        "The longest consumer.heartbeat.interval.ms that a group may have."),
+    key("group.consumer.assignment.interval.ms", Int, "1000", at_least(0), ClusterWide,
+        "The shortest time between two assignments of a consumer group. A group may have its own consumer.assignment.interval.ms."),
+    key("group.consumer.min.assignment.interval.ms", Int, "0", at_least(0), ReadOnly,
+        "The shortest consumer.assignment.interval.ms that a group may have."),
+    key("group.consumer.max.assignment.interval.ms", Int, "15000", at_least(0), ReadOnly,
+        "The longest consumer.assignment.interval.ms that a group may have."),
+    key("group.consumer.max.size", Int, "2147483647", at_least(1), ReadOnly,
+        "The maximum number of members of a consumer group."),
+    key("group.consumer.assignors", List, "uniform,range", SomeOf(ASSIGNORS), ReadOnly,
+        "How partitions are assigned to the members of consumer groups: a group uses what most of its members ask for, or the first in this list."),
+    key("group.consumer.migration.policy", String, "bidirectional", OneOfAnyCase(MIGRATION_POLICIES), ReadOnly,
+        "Whether a group with members may change its protocol when members of the other protocol join: upgrade is from classic to consumer, downgrade the other way, bidirectional both, disabled neither."),
+    key("group.consumer.regex.refresh.interval.ms", Int, "600000", at_least(10_000), ReadOnly,
+        "How long the topics that a regular expression of a consumer group has matched are valid, unless topics come or go.").internal(),
     key("zurau.group.members.max.bytes", Long, "67108864", at_least(1), ReadOnly,
         "How much memory the members of all groups together may use, including their metadata and assignments. A join or an assignment that needs more is refused with a retriable error until members leave. Members that need no more than they already have stay. When half of the memory is used, the members of one client address may use at most an even share of the other half in each partition of __consumer_offsets. Offsets of open transactions count, too; when half of the memory is used, more of them are refused with a retriable error."),
     key("offset.metadata.max.bytes", Int, "4096", at_least(0), ReadOnly,

@@ -27,6 +27,14 @@ const NOT_HERE: &[(&str, &[&str])] = &[
     ("config providers are Java classes", &["config.providers"]),
     ("log directories cannot be cordoned", &["cordoned.log.dirs"]),
     (
+        "assignments are not computed by threads of their own",
+        &[
+            "group.consumer.assignor.offload.enable",
+            "group.share.assignor.offload.enable",
+            "group.streams.assignor.offload.enable",
+        ],
+    ),
+    (
         "coordinators have no such buffers",
         &[
             "group.coordinator.cached.buffer.max.bytes",
@@ -36,7 +44,6 @@ const NOT_HERE: &[(&str, &[&str])] = &[
     (
         "groups of this protocol are not served",
         &[
-            "group.consumer.assignment.interval.ms",
             "group.share.assignment.interval.ms",
             "group.streams.assignment.interval.ms",
         ],

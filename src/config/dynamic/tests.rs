@@ -141,6 +141,8 @@ const KAFKA_CHANGES: &str = "\
     config.providers cordoned.log.dirs errors.deadletterqueue.auto.create.topics.enable \
     errors.deadletterqueue.topic.name.prefix follower.fetch.last.tiered.offset.enable \
     follower.replication.throttled.rate group.consumer.assignment.interval.ms \
+    group.consumer.assignor.offload.enable group.share.assignor.offload.enable \
+    group.streams.assignor.offload.enable \
     group.coordinator.cached.buffer.max.bytes group.share.assignment.interval.ms \
     group.streams.assignment.interval.ms leader.replication.throttled.rate listener.security.protocol.map \
     listeners log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size log.cleaner.delete.retention.ms \

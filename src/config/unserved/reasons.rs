@@ -65,13 +65,13 @@ pub(super) const LOGINS: &str = "SASL is";
 pub(super) const QUOTAS: &str = "quotas are";
 pub(super) const METRICS: &str = "metrics are";
 pub(super) const TWO_PHASE_COMMIT: &str = "two-phase commit is";
-pub(super) const NEW_GROUPS: &str = "groups of the new consumer protocol are";
 pub(super) const SHARE_GROUPS: &str = "share groups are";
 pub(super) const STREAMS_GROUPS: &str = "streams groups are";
 pub(super) const TIERED_STORAGE: &str = "tiered storage is";
 
 // What Zurau does without.
 pub(super) const THREADS: &str = "there are no such threads";
+pub(super) const NO_OFFLOAD: &str = "there are no such threads";
 pub(super) const NO_LINGER: &str = "concurrent writes of groups are batched without waiting";
 pub(super) const NO_RPC: &str = "partitions are added to transactions without a request";
 pub(super) const TIMERS: &str = "each transaction has a timer of its own";

@@ -228,3 +228,50 @@ fn what_another_controller_has_recorded_can_be_deleted() {
         .unwrap();
     assert_eq!(world.overrides(&broker("")), [("log.retention.ms", "2000")]);
 }
+
+fn group(name: &str) -> ConfigResource {
+    resource(ConfigResourceType::GROUP, name)
+}
+
+#[test]
+fn a_group_that_nobody_knows_may_have_settings_within_the_brokers_bounds() {
+    let mut world = World::with_brokers(&[1]);
+    let heartbeat = "consumer.heartbeat.interval.ms";
+    world
+        .alter(group("g"), &[(heartbeat, set("6000"))])
+        .unwrap();
+    assert_eq!(world.overrides(&group("g")), [(heartbeat, "6000")]);
+    for (name, operation, refused, text) in [
+        (
+            "",
+            (heartbeat, set("6000")),
+            ErrorCode::INVALID_REQUEST,
+            "Default group resources are not allowed.",
+        ),
+        (
+            "g",
+            (heartbeat, set("4999")),
+            ErrorCode::INVALID_CONFIG,
+            "consumer.heartbeat.interval.ms must be in the range 5000 to 15000 inclusive.",
+        ),
+        (
+            "g",
+            ("retention.ms", set("1")),
+            ErrorCode::INVALID_CONFIG,
+            "Unknown group config name: retention.ms",
+        ),
+        (
+            "g",
+            ("streams.rack.aware.assignment.tags", append("a")),
+            ErrorCode::INVALID_CONFIG,
+            "Can't APPEND to key streams.rack.aware.assignment.tags because its type is not LIST.",
+        ),
+    ] {
+        let refusal = world.alter(group(name), &[operation]).unwrap_err();
+        assert_eq!(refusal.code, refused);
+        assert_eq!(refusal.message.as_deref(), Some(text));
+    }
+    assert_eq!(world.overrides(&group("g")), [(heartbeat, "6000")]);
+    world.alter(group("g"), &[(heartbeat, Delete)]).unwrap();
+    assert!(world.overrides(&group("g")).is_empty());
+}
