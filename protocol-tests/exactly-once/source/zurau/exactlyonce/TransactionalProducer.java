@@ -108,6 +108,10 @@ final class TransactionalProducer {
             // What became of a commit cannot be asked of this producer without repeating it.
             history.write("failed", "txn", transactions, "error", late);
             open();
+        } catch (IllegalStateException lost) {
+            // Client 3.9 can return from an abort before it has its new epoch, and then refuses to begin.
+            history.write("failed", "txn", transactions, "error", lost);
+            open();
         } catch (KafkaException failure) {
             history.write("failed", "txn", transactions, "error", failure);
             try {
