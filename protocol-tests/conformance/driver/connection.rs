@@ -44,6 +44,16 @@ impl Connection {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Waits so long for the next answer to begin, or for the connection to end.
+    pub(crate) fn is_ready(&self, patience: Duration) -> bool {
+        let ready = self
+            .stream
+            .set_read_timeout(Some(patience))
+            .and_then(|()| self.stream.peek(&mut [0]));
+        let restored = self.stream.set_read_timeout(Some(PATIENCE));
+        ready.is_ok() && restored.is_ok()
+    }
+
     /// The answer to this request, without its size and correlation id.
     pub(crate) fn answer(&mut self, correlation_id: i32) -> Result<Vec<u8>, Missing> {
         loop {

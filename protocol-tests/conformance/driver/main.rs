@@ -5,8 +5,8 @@
 //! definitions in Kafka's own jar, what is right from Kafka's answers.
 //!
 //! A run: [`cases`] are read, [`plan`] says which versions of each run, [`execution`] carries one out
-//! against each broker, [`judgement`] compares the two transcripts, [`report`] prints. [`news`] is something else:
-//! what one release of Kafka has that another has not.
+//! against each broker, [`judgement`] compares the two transcripts, [`report`] prints. [`schedules`] are chosen by
+//! chance instead. [`news`] is something else: what one release of Kafka has that another has not.
 
 mod batches;
 mod brokers;
@@ -27,6 +27,7 @@ mod plan;
 mod release;
 mod report;
 mod rules;
+mod schedules;
 mod setup;
 mod symbols;
 mod values;
@@ -79,6 +80,12 @@ struct Options {
     /// Runs no case: prints what the release of Kafka has that this one has not
     #[arg(long, value_name = "RELEASE", conflicts_with = "names")]
     compare_release: Option<String>,
+    /// Instead of cases: so many random schedules of group members
+    #[arg(long, value_name = "COUNT", conflicts_with = "names")]
+    schedules: Option<u64>,
+    /// The seed of the first schedule
+    #[arg(long, default_value_t = 0, requires = "schedules")]
+    seed: u64,
     /// APIs or cases, by name or pattern: Fetch, 'Fetch/session*'
     names: Vec<String>,
 }
@@ -135,6 +142,9 @@ fn compared(options: &Options) -> Result<bool, String> {
     let began = Instant::now();
     let mut session = Session::begin(&definitions, &kafka, &zurau)?;
     session.show = options.show;
+    if let Some(count) = options.schedules {
+        return session.schedules(count, options);
+    }
     let runs = plan::runs(
         &cases,
         &wanted,
@@ -225,6 +235,21 @@ impl<'a> Session<'a> {
             in_common,
             show: false,
         })
+    }
+
+    /// Random schedules instead of cases.
+    fn schedules(&self, count: u64, options: &Options) -> Result<bool, String> {
+        let client = |address| Client {
+            definitions: self.definitions,
+            address,
+        };
+        let clients = [client(&self.addresses.0), client(&self.addresses.1)];
+        let wanted = schedules::Wanted {
+            count,
+            first: options.seed,
+            show: options.show,
+        };
+        schedules::compare(clients, &self.in_common, wanted)
     }
 
     /// Those that must be alone one after the other, then all others several at a time.
