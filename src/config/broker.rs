@@ -170,6 +170,7 @@ broker_config! {
         offsets_commit_timeout_ms: i32 = "offsets.commit.timeout.ms",
         transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms",
         transactional_id_expiration_ms: i32 = "transactional.id.expiration.ms",
+        zurau_transactional_ids_max_bytes: i64 = "zurau.transactional.ids.max.bytes",
         transaction_remove_expired_transaction_cleanup_interval_ms: i32 = "transaction.remove.expired.transaction.cleanup.interval.ms",
         transaction_state_log_num_partitions: i32 = "transaction.state.log.num.partitions",
         transaction_state_log_replication_factor: i16 = "transaction.state.log.replication.factor",

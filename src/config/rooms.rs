@@ -144,6 +144,8 @@ pub struct TransactionConfig {
     pub max_timeout_ms: i32,
     /// `transactional.id.expiration.ms`
     pub id_expiration_ms: i32,
+    /// `zurau.transactional.ids.max.bytes`
+    pub ids_max_bytes: usize,
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`
     pub expired_ids_check_interval: Duration,
     /// `request.timeout.ms`, which Kafka sets for writes
@@ -256,6 +258,7 @@ impl BrokerConfig {
         TransactionConfig {
             max_timeout_ms: self.transaction_max_timeout_ms,
             id_expiration_ms: self.transactional_id_expiration_ms,
+            ids_max_bytes: bytes(self.zurau_transactional_ids_max_bytes),
             expired_ids_check_interval: period(check.into()),
             write_timeout: time(self.request_timeout_ms.into()),
             load_bytes: count(self.transaction_state_log_load_buffer_size),

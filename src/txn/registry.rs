@@ -29,7 +29,7 @@ pub struct Settings {
     pub max_timeout_ms: i32,
     /// How long an unused transactional id is kept (`transactional.id.expiration.ms`).
     pub id_expiration_ms: i64,
-    /// The memory limit for transactional ids and their partitions, in bytes.
+    /// The memory limit for transactional ids and their partitions, in bytes (`zurau.transactional.ids.max.bytes`).
     pub max_bytes: usize,
 }
 

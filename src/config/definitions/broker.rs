@@ -292,6 +292,8 @@ pub const BROKER: &[Definition] = &[
         "The longest timeout that a producer may ask for its transactions."),
     key("transactional.id.expiration.ms", Int, "604800000", at_least(1), ReadOnly,
         "A transactional id without an open transaction is forgotten when it has not been used for this long."),
+    key("zurau.transactional.ids.max.bytes", Long, "536870912", at_least(1), ReadOnly,
+        "How much memory all transactional ids together may use, including the partitions of their open transactions. A new transactional id, or a partition that is added to a transaction, is refused with a retriable error if it needs more. Transactions that are open can end."),
     key("transaction.remove.expired.transaction.cleanup.interval.ms", Int, "3600000", at_least(1), ReadOnly,
         "How often the broker looks for transactional ids that have expired."),
     key("transaction.partition.verification.enable", Boolean, "true", Any, ClusterWide,

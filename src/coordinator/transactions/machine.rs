@@ -124,6 +124,19 @@ pub(super) fn settings(config: &BrokerConfig) -> Settings {
     Settings {
         max_timeout_ms: config.max_timeout_ms,
         id_expiration_ms: config.id_expiration_ms.into(),
-        ..Settings::default()
+        max_bytes: config.ids_max_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_machine_and_others_reach_it() {
+        assert_eq!(settings(&BrokerConfig::default()), Settings::default());
+        let key = "zurau.transactional.ids.max.bytes";
+        let config = BrokerConfig::with(&[(key, "1000000")]).expect("a configuration");
+        assert_eq!(settings(&config).max_bytes, 1_000_000);
     }
 }
