@@ -2,6 +2,6 @@ package zurau.ecosystem;
 
 /** One test; it passes when it returns. */
 @FunctionalInterface
-interface Scenario {
+public interface Scenario {
     void run(Run run) throws Exception;
 }
