@@ -26,6 +26,12 @@ const SETTINGS: &[&str] = &[
     "group.initial.rebalance.delay.ms=0",
     // Sessions that run out must not make a case take seconds.
     "group.min.session.timeout.ms=100",
+    "group.consumer.min.session.timeout.ms=100",
+    "group.consumer.min.heartbeat.interval.ms=50",
+    // Whether a heartbeat finds a new assignment must not depend on how much time has passed.
+    "group.consumer.assignment.interval.ms=0",
+    // So that a case can fill a group.
+    "group.consumer.max.size=4",
     // Retention would take the records with old timestamps away, whenever it comes.
     "log.retention.check.interval.ms=3600000",
     "log.initial.task.delay.ms=3600000",

@@ -141,6 +141,12 @@ impl Case {
         self.since.as_ref().is_none_or(|since| since <= release)
     }
 
+    /// Whether it needs group coordinators that know its topics.
+    pub(crate) fn has_consumer_groups(&self) -> bool {
+        let is_one = |step: &Step| step.send.as_deref() == Some("ConsumerGroupHeartbeat");
+        self.steps.iter().any(is_one)
+    }
+
     /// Whether the case is about this version of its API.
     pub(crate) fn is_for(&self, version: i16) -> bool {
         self.versions

@@ -131,6 +131,15 @@ impl Execution<'_> {
         )
         .map_err(|error| format!("setup: {error}"))?;
         let run = self.run;
+        if run.case.has_consumer_groups() {
+            setup::known_to_coordinators(
+                &self.client,
+                self.versions,
+                &run.case.topics,
+                &self.symbols,
+            )
+            .map_err(|error| format!("setup: {error}"))?;
+        }
         for (index, step) in run.case.steps.iter().enumerate() {
             for (name, value) in &step.chosen {
                 let value = self.symbols.resolve(value)?;

@@ -180,6 +180,48 @@ pub(crate) fn topics(
     })
 }
 
+/// Waits until every group coordinator knows a case's topics. Kafka's learn of a topic after it is served, and a group
+/// that has begun before that has an epoch more.
+pub(crate) fn known_to_coordinators(
+    client: &Client<'_>,
+    versions: &Versions,
+    topics: &[Topic],
+    symbols: &Symbols,
+) -> Result<(), String> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let api = "ConsumerGroupHeartbeat";
+    let newest = |api: &str| versions.get(api).map_or(-1, |range| range.high);
+    let names: Vec<String> = topics
+        .iter()
+        .map(|topic| symbols.name("topic", &topic.name))
+        .collect();
+    // The hashes of such names follow each other, so that every one of the five partitions has one.
+    let groups: Vec<String> = (0..5)
+        .map(|number| symbols.name("group", &format!("probe-{number}")))
+        .collect();
+    for group in &groups {
+        until("a coordinator that knows a topic was waited for", || {
+            let join = json!({
+                "GroupId": group, "MemberId": "probe", "MemberEpoch": 0, "RebalanceTimeoutMs": 30_000,
+                "SubscribedTopicNames": names, "TopicPartitions": [],
+            });
+            let answer = client.ask(api, newest(api), &join)?;
+            if !no_error(&answer) {
+                return Err(format!("{answer}"));
+            }
+            let assigned = answer.field("Assignment");
+            Ok(assigned.is_some_and(|all| list(all, "TopicPartitions").len() == topics.len()))
+        })?;
+        let leave = json!({"GroupId": group, "MemberId": "probe", "MemberEpoch": -1});
+        client.ask(api, newest(api), &leave)?;
+    }
+    let body = json!({ "GroupsNames": groups });
+    client.ask("DeleteGroups", newest("DeleteGroups"), &body)?;
+    Ok(())
+}
+
 fn creation(topic: &Topic, symbols: &Symbols) -> Json {
     let configs: Vec<Json> = topic
         .configs
