@@ -3,7 +3,7 @@
 import os
 import socket
 
-from .process import BrokerProcess
+from .process import CONSUMER_GROUPS, BrokerProcess
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kafka-peer", "start-kafka")
 
@@ -28,7 +28,7 @@ class KafkaBroker(BrokerProcess):
 
     def command(self):
         arguments = [self.launcher, self.directory, str(self.port)]
-        return arguments + [f"{key}={value}" for key, value in self.overrides.items()]
+        return arguments + [f"{key}={value}" for key, value in {**CONSUMER_GROUPS, **self.overrides}.items()]
 
     def log_tail(self, lines=40):
         """What the launcher said and what the server said, which go to different files."""

@@ -6,6 +6,14 @@ import subprocess
 import threading
 import time
 
+# Members by the consumer protocol ask as often as the broker tells them: each change waits for the next heartbeats.
+CONSUMER_GROUPS = {
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.heartbeat.interval.ms": "300",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "6000",
+}
+
 
 class BrokerFailure(Exception):
     """The broker did not do what a broker process must do: start, stay up, or stop."""

@@ -3,7 +3,7 @@
 import os
 import re
 
-from .process import BrokerProcess
+from .process import CONSUMER_GROUPS, BrokerProcess
 
 READY = re.compile(r"\blisteners\b.*?PLAINTEXT://([^:\s;,]+):(\d+)")
 
@@ -26,6 +26,7 @@ class ZurauBroker(BrokerProcess):
             # The default of three seconds before a group's first generation would only make the
             # suite slow; without it joins race more, which is the harder case.
             "group.initial.rebalance.delay.ms": "0",
+            **CONSUMER_GROUPS,
         }
         settings.update(self.overrides)
         arguments = [self.binary]
