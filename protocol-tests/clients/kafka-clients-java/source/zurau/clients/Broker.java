@@ -28,11 +28,14 @@ public final class Broker {
     private final String servers;
     private final String prefix;
     private final String control;
+    /** What every consumer is told beside its own settings. */
+    private final Map<String, Object> group;
 
-    private Broker(String servers, String prefix, String control) {
+    private Broker(String servers, String prefix, String control, Map<String, Object> group) {
         this.servers = servers;
         this.prefix = prefix;
         this.control = control;
+        this.group = group;
     }
 
     static Broker fromEnvironment(String scenario) {
@@ -47,7 +50,7 @@ public final class Broker {
         if (!prefix.endsWith("-")) {
             prefix += "-";
         }
-        return new Broker(servers, prefix + scenario, System.getenv("BROKER_CONTROL"));
+        return new Broker(servers, prefix + scenario, System.getenv("BROKER_CONTROL"), Map.of());
     }
 
     /** A name for a topic or a group of this run. */
@@ -57,7 +60,18 @@ public final class Broker {
 
     /** The same broker with other names, for a scenario within a scenario. */
     public Broker part(String name) {
-        return new Broker(servers, name(name), control);
+        return new Broker(servers, name(name), control, group);
+    }
+
+    /** The same broker, whose consumers are members by the consumer protocol (KIP-848): the broker assigns. */
+    public Broker withConsumerProtocol() {
+        return new Broker(servers, prefix, control, Map.of("group.protocol", "consumer"));
+    }
+
+    /** The same with this assignor of the broker. */
+    public Broker withConsumerProtocol(String assignor) {
+        return new Broker(servers, prefix, control,
+            Map.of("group.protocol", "consumer", "group.remote.assignor", assignor));
     }
 
     /** Tells the one who runs the broker to {@code stop}, {@code start}, {@code kill9} or {@code restart} it. */
@@ -85,9 +99,15 @@ public final class Broker {
 
     /** A consumer that begins at the earliest record and never commits by itself, unless the settings differ. */
     public KafkaConsumer<byte[], byte[]> consumer(Object... settings) {
-        return new KafkaConsumer<>(configuration(
-            Map.of("auto.offset.reset", "earliest", "enable.auto.commit", false), settings),
-            new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        Map<String, Object> configuration =
+            configuration(Map.of("auto.offset.reset", "earliest", "enable.auto.commit", false), settings);
+        if (!group.isEmpty()) {
+            // The broker says these, and a client that is told them refuses to start.
+            configuration.keySet().removeAll(
+                List.of("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"));
+            configuration.putAll(group);
+        }
+        return new KafkaConsumer<>(configuration, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
     private Map<String, Object> configuration(Map<String, Object> defaults, Object... settings) {

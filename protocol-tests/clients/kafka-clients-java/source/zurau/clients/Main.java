@@ -3,6 +3,7 @@ package zurau.clients;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Runs one scenario by its name. */
@@ -29,6 +30,22 @@ public final class Main {
         SCENARIOS.put("group-commit-async", "group.Commits.async");
         SCENARIOS.put("group-auto-commit", "group.Commits.autoCommit");
         SCENARIOS.put("group-too-large", "group.TooLarge.membersGoOn");
+
+        SCENARIOS.put("consumer-protocol-uniform", "group.ConsumerProtocol.uniform");
+        SCENARIOS.put("consumer-protocol-range", "group.ConsumerProtocol.range");
+        SCENARIOS.put("consumer-protocol-pattern", "group.ConsumerProtocol.pattern");
+        SCENARIOS.put("consumer-protocol-unreleased", "group.ConsumerProtocol.unreleased");
+        SCENARIOS.put("consumer-protocol-max-poll", "group.ConsumerProtocol.maxPoll");
+        SCENARIOS.put("consumer-protocol-restarts", "group.ConsumerProtocol.restarts");
+        SCENARIOS.put("consumer-protocol-migration-eager", "group.ConsumerProtocol.migrationOfEager");
+        SCENARIOS.put("consumer-protocol-migration-cooperative", "group.ConsumerProtocol.migrationOfCooperative");
+        for (String scenario : List.of("group-lost-member", "group-more-partitions", "group-static-members",
+            "group-commit", "group-commit-async", "group-auto-commit", "consumer-seek", "consumer-pause",
+            "consumer-pattern", "consumer-offset-reset", "consumer-lag", "transactions-offsets", "restart-clean", "restart-killed",
+            "restart-live-clients")) {
+            // Those of the classic protocol over again.
+            SCENARIOS.put("consumer-protocol-" + scenario, scenario);
+        }
 
         SCENARIOS.put("transactions", "transactions.Outcomes.commitAndAbort");
         SCENARIOS.put("transactions-open", "transactions.Outcomes.openTransaction");
@@ -90,6 +107,10 @@ public final class Main {
     }
 
     private static Scenario scenario(String place) throws ReflectiveOperationException {
+        if (SCENARIOS.containsKey(place)) {
+            Scenario classic = scenario(SCENARIOS.get(place));
+            return broker -> classic.run(broker.withConsumerProtocol());
+        }
         int dot = place.lastIndexOf('.');
         Method method = Class.forName("zurau.clients." + place.substring(0, dot))
             .getMethod(place.substring(dot + 1), Broker.class);

@@ -27,8 +27,11 @@ public final class Rebalances {
     }
 
     public static void cooperative(Broker broker) throws Exception {
-        List<Member> all =
-            threeMembersOneLeavesOneJoins(broker, "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+        incremental(broker, "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+    }
+
+    static void incremental(Broker broker, String assignor) throws Exception {
+        List<Member> all = threeMembersOneLeavesOneJoins(broker, assignor);
         // The last event of each member is its end; until then it gave away only what others were to get.
         for (Member member : all) {
             List<Member.Event> events = member.events();

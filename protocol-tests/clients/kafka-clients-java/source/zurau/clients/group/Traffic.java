@@ -52,6 +52,15 @@ final class Traffic {
         }
     }
 
+    /** Waits until a good part of what is sent from now on was read. */
+    void awaitMore(String what) throws Exception {
+        int mark = sent.get() + 500;
+        Expect.within(Duration.ofSeconds(60), "records are read " + what, () -> {
+            Expect.equal(null, failure, "failure of the producer " + what);
+            return seen.size() >= mark;
+        });
+    }
+
     /** Ends the sending and waits until everything was read. */
     void finish() throws Exception {
         stopped = true;
