@@ -1,7 +1,7 @@
 """A group of three: one leaves, one joins, records flow all the while. Every record is seen exactly once.
 
 The assignor is the end of the scenario's name: range and roundrobin take everything away at each rebalance,
-cooperative-sticky only what moves.
+cooperative-sticky, and the broker's uniform, only what moves.
 """
 
 import os
@@ -12,7 +12,7 @@ from expectations import check, same, until
 from session import producer, topic
 
 PARTITIONS = 6
-assignor = os.environ["SCENARIO"].removeprefix("group-")
+assignor = os.environ["SCENARIO"].removeprefix("consumer-protocol-").removeprefix("group-")
 name = topic("group", PARTITIONS)
 group = Group("members", name, assignor)
 
@@ -59,7 +59,7 @@ try:
     until("three equal shares again", lambda: len(group.shares()) == 3 and group.balanced(PARTITIONS))
     flow()
     after = group.shares()
-    if assignor == "cooperative-sticky":
+    if assignor in ("cooperative-sticky", "uniform"):
         moved = 0
         for member in (first, third):
             check(f"{member.name} keeps what it had", set(after[member.name]) <= set(before[member.name]), (before, after))

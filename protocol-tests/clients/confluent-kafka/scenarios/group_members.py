@@ -3,7 +3,7 @@
 import threading
 
 from expectations import fail
-from session import BOOTSTRAP, PREFIX
+from session import BOOTSTRAP, CONSUMER_PROTOCOL, PREFIX, by_protocol
 from confluent_kafka import Consumer, KafkaException
 
 
@@ -19,8 +19,8 @@ class Group:
         self.seen = []
         self.members = []
 
-    def join(self, name, **settings):
-        member = Member(self, name, settings)
+    def join(self, name, consumer_protocol=CONSUMER_PROTOCOL, **settings):
+        member = Member(self, name, settings, consumer_protocol)
         self.members.append(member)
         member.thread.start()
         return member
@@ -50,7 +50,7 @@ class Group:
 class Member:
     """A consumer that commits what it has processed before it gives a partition away."""
 
-    def __init__(self, group, name, settings):
+    def __init__(self, group, name, settings, consumer_protocol):
         self.group = group
         self.name = name
         self.gained = []
@@ -58,7 +58,7 @@ class Member:
         self.rebalances = 0
         self.error = None
         self._stop = threading.Event()
-        self.consumer = Consumer({
+        self.consumer = Consumer(by_protocol({
             "bootstrap.servers": BOOTSTRAP,
             "client.id": name,
             "group.id": group.name,
@@ -68,7 +68,7 @@ class Member:
             "session.timeout.ms": 10000,
             "heartbeat.interval.ms": 300,
             **settings,
-        })
+        }, consumer_protocol))
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def leave(self):

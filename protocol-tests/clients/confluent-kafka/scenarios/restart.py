@@ -8,7 +8,7 @@ import threading
 from confluent_kafka import TopicPartition
 
 from expectations import fail, same, until
-from session import PREFIX, BOOTSTRAP, Consumer, Producer, consumer, read, topic
+from session import PREFIX, BOOTSTRAP, Consumer, Producer, by_protocol, consumer, read, topic
 
 PARTITIONS = 3
 name = topic("restarted", PARTITIONS)
@@ -51,9 +51,10 @@ seen = set()
 
 
 def keep_reading():
-    client = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": PREFIX + "group", "auto.offset.reset": "earliest",
-                       "enable.auto.commit": True, "auto.commit.interval.ms": 200,
-                       "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "log_level": 0})
+    client = Consumer(by_protocol({
+        "bootstrap.servers": BOOTSTRAP, "group.id": PREFIX + "group", "auto.offset.reset": "earliest",
+        "enable.auto.commit": True, "auto.commit.interval.ms": 200,
+        "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "log_level": 0}))
     client.subscribe([name])
     # A broker that is away is reported as an event; it is not the end of a consumer.
     while not complete.is_set() or len(seen) < len(acknowledged):

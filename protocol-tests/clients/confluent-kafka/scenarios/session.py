@@ -9,6 +9,8 @@ from expectations import PATIENCE_SECONDS, check, fail, same, until
 
 BOOTSTRAP = os.environ["BOOTSTRAP_SERVERS"]
 PREFIX = os.environ["TOPIC_PREFIX"]
+# The scenarios of this name are those of the classic protocol over again, with members that the broker assigns (KIP-848).
+CONSUMER_PROTOCOL = os.environ["SCENARIO"].startswith("consumer-protocol-")
 # The old release is built without zstd, see ../old-librdkafka.
 CODECS = ("none", "gzip", "snappy", "lz4") + (() if os.environ["CLIENT_VERSION"] == "1.8.2" else ("zstd",))
 
@@ -43,9 +45,19 @@ def consumer(group=None, on_commit=None, **settings):
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "enable.partition.eof": False,
-        **dotted(settings),
+        **by_protocol(dotted(settings)),
         **callbacks,
     })
+
+
+def by_protocol(settings, consumer_protocol=CONSUMER_PROTOCOL):
+    """The settings of a member of either protocol: what the broker says in the one the client must not say."""
+    if not consumer_protocol:
+        return settings
+    ours = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+    assignor = settings.get("partition.assignment.strategy")
+    chosen = {"group.remote.assignor": assignor} if assignor in ("uniform", "range") else {}
+    return {**{key: value for key, value in settings.items() if key not in ours}, "group.protocol": "consumer", **chosen}
 
 
 def dotted(settings):
