@@ -19,9 +19,9 @@ func groupRange() { membersComeAndGo(kgo.RangeBalancer()) }
 func groupCooperativeSticky() { membersComeAndGo(kgo.CooperativeStickyBalancer()) }
 
 // membersComeAndGo: a group of three, of whom one leaves, and one joins, while records flow. Each is seen exactly once.
-func membersComeAndGo(balancer kgo.GroupBalancer) {
+func membersComeAndGo(balancer kgo.GroupBalancer, options ...kgo.Opt) {
 	name := topic("group", groupPartitions, nil)
-	group := newGroup("members", name, balancer)
+	group := newGroup("members", name, balancer, options...)
 	var sent atomic.Int64
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go keepSending(name, &sent, stop, stopped)
@@ -67,7 +67,7 @@ func membersComeAndGo(balancer kgo.GroupBalancer) {
 	expect.Same("every record exactly once", values, wanted)
 
 	// The commits of those who left carry a new member to the very end.
-	late := newGroup("members", name, balancer)
+	late := newGroup("members", name, balancer, options...)
 	member := late.join("late")
 	late.ledger.UntilBalanced(1, groupPartitions)
 	sender := producer()

@@ -14,6 +14,7 @@ import (
 type group struct {
 	name, topic string
 	balancer    kgo.GroupBalancer
+	options     []kgo.Opt
 	ledger      *expect.GroupLedger
 }
 
@@ -26,20 +27,21 @@ type member struct {
 	ended  chan struct{}
 }
 
-func newGroup(name, topic string, balancer kgo.GroupBalancer) *group {
-	return &group{name: expect.Unique(name), topic: topic, balancer: balancer, ledger: expect.NewGroupLedger()}
+func newGroup(name, topic string, balancer kgo.GroupBalancer, options ...kgo.Opt) *group {
+	return &group{name: expect.Unique(name), topic: topic, balancer: balancer, options: options, ledger: expect.NewGroupLedger()}
 }
 
 func (group *group) join(name string) *member {
 	running, stop := context.WithCancel(context.Background())
 	joining := &member{group: group, name: name, stop: stop, ended: make(chan struct{})}
 	group.ledger.Joined(name)
-	joining.client = client(kgo.ClientID(name), kgo.ConsumerGroup(group.name), kgo.ConsumeTopics(group.topic), kgo.Balancers(group.balancer),
-		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(300*time.Millisecond), kgo.BlockRebalanceOnPoll(), kgo.OnPartitionsAssigned(joining.assigned), kgo.OnPartitionsRevoked(joining.revoked),
+	options := append([]kgo.Opt{kgo.ClientID(name), kgo.ConsumerGroup(group.name), kgo.ConsumeTopics(group.topic), kgo.Balancers(group.balancer),
+		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(300 * time.Millisecond), kgo.BlockRebalanceOnPoll(), kgo.OnPartitionsAssigned(joining.assigned), kgo.OnPartitionsRevoked(joining.revoked),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 			// A member that leaves may be told so of what it had none of.
 			expect.Same(name+" lost partitions without being asked to give them up", len(lost[group.topic]), 0)
-		}))
+		})}, group.options...)
+	joining.client = client(options...)
 	go joining.run(running)
 	return joining
 }
