@@ -24,12 +24,16 @@ sys.path.insert(0, os.path.join(ROOT, "operations"))
 from broker.kafka import KafkaBroker  # noqa: E402
 from client import OUT_OF_ORDER_SEQUENCE_NUMBER, Client  # noqa: E402
 from comparison import Bytes, compare_cluster, compare_contents  # noqa: E402
+from members import OutlivingMembers, decoded  # noqa: E402
 from stage import OwnBroker, Stage, check, eventually, fail, passed, same  # noqa: E402
 
 from wire.records import simple_batch  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Members that nobody asks for while the brokers change are not to be missed.
+LONG_SESSIONS = {"group.consumer.session.timeout.ms": 600000, "group.consumer.max.session.timeout.ms": 600000}
 KAFKA_SETTINGS = {
+    **LONG_SESSIONS,
     # A snapshot of the metadata every few changes.
     "metadata.log.max.record.bytes.between.snapshots": 3000,
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -40,6 +44,7 @@ KAFKA_SETTINGS = {
     "delete.topic.enable": "true",
 }
 ZURAU_SETTINGS = {
+    **LONG_SESSIONS,
     "metadata.log.max.record.bytes.between.snapshots": 3000,
     "log.flush.start.offset.checkpoint.interval.ms": 500,
     "offsets.topic.num.partitions": 5,
@@ -145,6 +150,7 @@ class Directory:
         self.stage = stage
         self.agent = Agent()
         self.producer = LongLivedProducer()
+        self.members = OutlivingMembers()
         self.bytes = Bytes(os.path.join(self.path, "data"))
         self.contents = None
         self.cluster = None
@@ -162,6 +168,7 @@ class Directory:
         seconds = broker.start()
         where = f"stay {number}, {name}"
         self.bytes.still_there(where)
+        self.members.go_on(broker, number)
         if self.contents:
             compare_contents(where, self.contents, self.write("contents", broker, f"{number}-before"))
             passed(f"{where}: serves after {seconds:.1f} s what the broker before has left")
@@ -182,6 +189,7 @@ class Directory:
             self.cluster = self.write("cluster", broker, f"{number}-after")
             if self.options.first != "zurau":
                 check(any(line.startswith("user formatted ") for line in self.cluster), "the format tool's user is gone")
+        self.members.leave_in_the_midst(broker)
         self.contents = self.write("contents", broker, f"{number}-after")
         if self.options.kill:
             # What a broker notes only now and then, it may forget when it is killed: how far records are deleted.
@@ -195,6 +203,8 @@ class Directory:
             same(f"{where}: losses that nobody has had", broker.logged(" ERROR ", "records are lost"), [])
         self.bytes.note()
         self.verify(where, name)
+        decoded(ROOT, os.path.join(self.path, "data"))
+        passed(f"{where}: Kafka's dump tool reads the group's records")
         self.set_aside(where)
         passed(f"{where}: done")
 

@@ -206,3 +206,54 @@ OFFSET_DELETE_RESPONSE = [
     F("throttle_time_ms", "int32"),
     F("topics", [F("name", "string"), F("partitions", [F("partition_index", "int32"), F("error_code", "int16")])]),
 ]
+
+ASSIGNED = [F("topic_partitions", [F("topic_id", "uuid"), F("partitions", "[]int32")])]
+CONSUMER_GROUP_HEARTBEAT_REQUEST = [
+    F("group_id", "string"),
+    F("member_id", "string"),
+    F("member_epoch", "int32"),
+    F("instance_id", "string", null="0+"),
+    F("rack_id", "string", null="0+"),
+    F("rebalance_timeout_ms", "int32", default=-1),
+    F("subscribed_topic_names", "[]string", null="0+"),
+    F("subscribed_topic_regex", "string", "1+", null="1+"),
+    F("server_assignor", "string", null="0+"),
+    F("topic_partitions", [F("topic_id", "uuid"), F("partitions", "[]int32")], null="0+"),
+]
+CONSUMER_GROUP_HEARTBEAT_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("error_code", "int16"),
+    F("error_message", "string", null="0+"),
+    F("member_id", "string", null="0+"),
+    F("member_epoch", "int32"),
+    F("heartbeat_interval_ms", "int32"),
+    F("assignment", ASSIGNED, shape="?{}"),
+]
+NAMED = [F("topic_partitions", [F("topic_id", "uuid"), F("topic_name", "string"), F("partitions", "[]int32")])]
+CONSUMER_GROUP_DESCRIBE_REQUEST = [F("group_ids", "[]string"), F("include_authorized_operations", "bool")]
+CONSUMER_GROUP_DESCRIBE_RESPONSE = [
+    F("throttle_time_ms", "int32"),
+    F("groups", [
+        F("error_code", "int16"),
+        F("error_message", "string", null="0+"),
+        F("group_id", "string"),
+        F("group_state", "string"),
+        F("group_epoch", "int32"),
+        F("assignment_epoch", "int32"),
+        F("assignor_name", "string"),
+        F("members", [
+            F("member_id", "string"),
+            F("instance_id", "string", null="0+"),
+            F("rack_id", "string", null="0+"),
+            F("member_epoch", "int32"),
+            F("client_id", "string"),
+            F("client_host", "string"),
+            F("subscribed_topic_names", "[]string"),
+            F("subscribed_topic_regex", "string", null="0+"),
+            F("assignment", NAMED, shape="{}"),
+            F("target_assignment", NAMED, shape="{}"),
+            F("member_type", "int8", "1+"),
+        ]),
+        F("authorized_operations", "int32"),
+    ]),
+]

@@ -4,12 +4,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureMetadata;
-import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.quota.ClientQuotaFilter;
@@ -27,8 +25,8 @@ final class ClusterState {
             features.finalizedFeatures().forEach((name, level) -> lines.add("feature " + name + " " + level));
             usersAndQuotas(admin, lines);
             admin.describeAcls(AclBindingFilter.ANY).values().get().forEach(acl -> lines.add("acl " + acl));
-            // Classic groups and topics change while others have the directory; Contents has them.
-            admin.listGroups().all().get().stream().filter(group -> !group.type().equals(Optional.of(GroupType.CLASSIC)))
+            // Groups of consumers and topics change while others have the directory; Contents has them.
+            admin.listGroups().all().get().stream().filter(group -> !Contents.OF_CONSUMERS.contains(group.type()))
                 .forEach(group -> lines.add("group " + group));
             lines.add("group " + admin.describeConsumerGroups(List.of("modern")).all().get());
             lines.add("group " + admin.describeShareGroups(List.of("shared")).all().get());

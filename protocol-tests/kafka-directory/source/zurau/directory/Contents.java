@@ -8,6 +8,8 @@ import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
@@ -27,6 +29,10 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Everything that clients can read of topics, groups and transactions, one fact per line. */
 final class Contents {
+    /** The kinds of groups that both brokers have. */
+    static final Set<Optional<GroupType>> OF_CONSUMERS =
+        Set.of(Optional.of(GroupType.CLASSIC), Optional.of(GroupType.CONSUMER));
+
     private final List<String> lines = new ArrayList<>();
     private final String bootstrap;
 
@@ -91,7 +97,7 @@ final class Contents {
         };
     }
 
-    /** Groups with their offsets; of a group of another kind than the classic one Kafka lists more than we do. */
+    /** Groups with their offsets; of other kinds than these Kafka lists more than we do. */
     private void groups(Admin admin) throws Exception {
         for (String group : Load.GROUPS_WITH_OFFSETS) {
             Map<TopicPartition, OffsetAndMetadata> offsets =
@@ -104,8 +110,8 @@ final class Contents {
         }
         // Last: of a partition that is still being loaded Kafka lists nothing.
         for (GroupListing group : admin.listGroups(new ListGroupsOptions()).all().get()) {
-            if (group.type().equals(java.util.Optional.of(GroupType.CLASSIC))) {
-                add("group", group.groupId(), group.protocol().isEmpty() ? "-" : group.protocol());
+            if (OF_CONSUMERS.contains(group.type())) {
+                add("group", group.groupId(), group.type().get(), group.protocol().isEmpty() ? "-" : group.protocol());
             }
         }
     }
