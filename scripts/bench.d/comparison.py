@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import floor
+import groups
 import latency
 import partitions
 import recovery
@@ -21,6 +22,8 @@ from workbench import FAILURES, NoSpace, Workbench, footnotes
 # The commands that use brokers which stay come first, the others need the machine to themselves.
 STAYING = {"throughput": throughput, "latency": latency, "transactions": transactions, "floor": floor}
 ALONE = {"recovery": recovery, "partitions": partitions}
+# These take minutes, and are only run by name or in a long run.
+LONG_ONLY = {"groups": groups}
 SHORT_GIGABYTES, LONG_GIGABYTES = 8, 30
 
 
@@ -71,6 +74,8 @@ class Comparison:
         for part in self.parts:
             if part in STAYING:
                 STAYING[part].measure(bench)
+            if part in LONG_ONLY and (bench.options.long or len(self.parts) == 1):
+                LONG_ONLY[part].measure(bench)
         bench.retire()
         for part in self.parts:
             if part in ALONE:
@@ -99,6 +104,6 @@ def versions(binary):
 
 
 COMMANDS = {
-    "all": Comparison("everything below beside Kafka", [*STAYING, *ALONE]),
-    **{name: Comparison(module.HELP, [name]) for name, module in {**STAYING, **ALONE}.items()},
+    "all": Comparison("everything below beside Kafka", [*STAYING, *LONG_ONLY, *ALONE]),
+    **{name: Comparison(module.HELP, [name]) for name, module in {**STAYING, **LONG_ONLY, **ALONE}.items()},
 }

@@ -16,9 +16,10 @@ PEER = pathlib.Path(__file__).resolve().parents[2] / "protocol-tests" / "kafka-p
 KAFKA_JAVA_OPTIONS = ("-server -Xms1g -Xmx1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 "
                       "-XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent")
 
-# The same for Zurau and Kafka: no waiting for further group members, which is not what is measured, and
-# deleted topics leave the disk soon. The internal topic is as small as the launcher of Kafka makes it.
+# The same for Zurau and Kafka: no waiting for further group members, which is not what is measured, members by the
+# consumer protocol ask once a second, as those of the classic one are told, and deleted topics leave the disk soon. The internal topic is as small as the launcher of Kafka makes it.
 SETTINGS = ("group.initial.rebalance.delay.ms=0", "log.segment.delete.delay.ms=1000", "log.retention.hours=-1",
+            "group.consumer.heartbeat.interval.ms=1000", "group.consumer.min.heartbeat.interval.ms=1000",
             "offsets.topic.num.partitions=5", "offsets.topic.replication.factor=1")
 
 CONNECT_PAUSE = 0.001

@@ -23,6 +23,7 @@ PAYLOADS = 10_000
 
 PRODUCED = re.compile(r"^(\d+) records sent, ([\d.]+) records/sec .* 99\.9th\.$")
 COMMITTED = re.compile(r"^(\d+) transactions, ([\d.]+) commits/sec, ([\d.]+) ms p50, ([\d.]+) ms p99$")
+RESTARTED = re.compile(r"^(\d+) members restarted in ([\d.]+) s, ([\d.]+) ms p50, ([\d.]+) ms p99, ([\d.]+) ms at most$")
 # start, end, MiB, MiB/s, records, records/s, milliseconds of joining the group, milliseconds of fetching, ...
 CONSUMED = re.compile(r"^\d{4}-\d\d-\d\d [\d:]+, .*?, [\d.]+, [\d.]+, (\d+), [\d.]+, \d+, (\d+), ")
 
@@ -68,13 +69,25 @@ class PerfTools:
 
     def transactions(self, contestant, topic, count, records, size):
         """Commits per second and milliseconds of latency; no tool of Kafka's counts the records of a transaction."""
-        self._order([["transactions", contestant.bootstrap, topic, str(count), str(records), str(self.payloads[size])]])
+        match = self._figures(["transactions", contestant.bootstrap, topic, str(count), str(records), str(self.payloads[size])], COMMITTED)
+        return {"commits": float(match[2]), "p50": float(match[3]), "p99": float(match[4])}
+
+    def rolling_restart(self, contestant, topic, protocol, members):
+        """Seconds of the whole, and milliseconds without progress: of the partition in the middle, of the 99th percentile, of the worst."""
+        match = self._figures(["rolling-restart", contestant.bootstrap, topic, protocol, str(members)], RESTARTED)
+        return {"seconds": float(match[2]), "p50": float(match[3]), "p99": float(match[4]), "most": float(match[5])}
+
+    def _figures(self, words, pattern):
+        """The line with the figures of one of our own loads."""
+        self._order([words])
+        found = None
         for line in self._answer():
-            if match := COMMITTED.match(line):
-                figures = {"commits": float(match[2]), "p50": float(match[3]), "p99": float(match[4])}
-            elif line.startswith("failed: "):
+            if line.startswith("failed: "):
                 raise LoadFailure(f"{line}\n{self.log_tail()}")
-        return figures
+            found = pattern.match(line) or found
+        if not found:
+            raise LoadFailure(f"{words[0]} has no figures\n{self.log_tail()}")
+        return found
 
     def _producers(self, contestant, case, topic):
         shares = [case.records // case.producers + (number < case.records % case.producers) for number in range(case.producers)]
