@@ -7,7 +7,7 @@
 
 use super::asks::{Join, Sync};
 use super::classic::Group;
-use super::memory::GROUP_BYTES;
+use super::memory::{GROUP_BYTES, IDLE_PART};
 use super::records::group_tombstone;
 use super::registry::{Registry, Turn};
 use crate::base::{ErrorCode, limited};
@@ -116,7 +116,8 @@ impl Registry {
             self.bounds.machines
         };
         let may_hold = self.settings.members_max_bytes / partitions;
-        self.groups.has_many_idle(may_hold)
+        let held = self.groups.idle_held() + self.consumers.idle_held();
+        held > may_hold / IDLE_PART
     }
 
     /// Whether this many more bytes would exceed the limit of all groups.
@@ -146,7 +147,9 @@ impl Registry {
         }
         let groups = self.groups.iter().map(|(_, group)| group);
         let held: usize = groups.map(|group| group.held_by_address(address)).sum();
-        held + more > half / self.bounds.machines.max(1)
+        let groups = self.consumers.iter();
+        let of_consumers: usize = groups.map(|group| group.held_by_address(address)).sum();
+        held + of_consumers + more > half / self.bounds.machines.max(1)
     }
 
     fn refuse(&self, group: &str, more: usize) -> ErrorCode {
@@ -174,6 +177,22 @@ impl Registry {
             names = rest;
             turn.write(group_tombstone(id));
             freed += self.groups.held_by(id);
+        }
+        let idle = self
+            .consumers
+            .idle()
+            .filter(|group| **group.id() != *joined);
+        for group in idle.take(count) {
+            let tombstones = group.tombstones();
+            let keys = tombstones.iter().map(|tombstone| tombstone.key.len());
+            let Some(rest) = names.checked_sub(keys.sum()) else {
+                break;
+            };
+            names = rest;
+            tombstones
+                .into_iter()
+                .for_each(|tombstone| turn.write(tombstone));
+            freed += self.consumers.held_by(group.id());
         }
         freed
     }

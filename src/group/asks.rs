@@ -208,8 +208,10 @@ pub struct CommitOffsets {
     pub member: Arc<str>,
     /// The name of a static member.
     pub instance: Option<Arc<str>>,
-    /// The member's generation; -1 for a consumer that assigns its partitions itself.
+    /// The member's generation, or its epoch in a consumer group; -1 for a consumer that assigns its partitions itself.
     pub generation: i32,
+    /// Whether the client knows of epochs (version 9 and later). In a transaction it does not matter.
+    pub knows_member_epochs: bool,
     /// The retention that the client asks for (versions 2 to 4, and only when it is not -1).
     pub retention_ms: Option<i64>,
     /// The offsets.

@@ -1,4 +1,4 @@
-//! The details of a group, for administrators.
+//! The details of a classic group, for administrators. Those of a consumer group are in `consumer/describe.rs`.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::registry::Registry;
 pub enum NotDescribed {
     /// There is no group with this id.
     Unknown,
-    /// Its type is not served.
-    NotClassic,
+    /// It is of another type.
+    OtherType,
 }
 
 /// A group in detail.
@@ -47,20 +47,25 @@ pub struct DescribedMember {
 }
 
 impl Registry {
-    /// A group in detail.
+    /// Why a group of the wanted type is not there.
+    pub(super) fn not_described(&self, id: &str) -> NotDescribed {
+        let is_there = self.groups.contains(id)
+            || self.consumers.contains(id)
+            || self.unserved.get(id).is_some();
+        if is_there {
+            NotDescribed::OtherType
+        } else {
+            NotDescribed::Unknown
+        }
+    }
+
+    /// A classic group in detail.
     ///
     /// # Errors
     /// When there is no classic group with this id. DescribeGroups sends GROUP_ID_NOT_FOUND for that from version 6
     /// on, and a group in state Dead before.
     pub fn describe(&self, id: &str) -> Result<Description, NotDescribed> {
-        let Some(group) = self.groups.get(id) else {
-            let is_unserved = self.unserved(id).is_some();
-            return Err(if is_unserved {
-                NotDescribed::NotClassic
-            } else {
-                NotDescribed::Unknown
-            });
-        };
+        let group = self.groups.get(id).ok_or_else(|| self.not_described(id))?;
         let protocol = group
             .protocol()
             .filter(|_| group.state() == StateName::Stable);

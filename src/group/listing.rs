@@ -8,16 +8,18 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use super::classic::{Group, StateName};
+use super::consumer::{ConsumerGroup, ConsumerState};
 use super::registry::Registry;
 use super::unserved::UnservedType;
 use crate::base::SharedCost;
 
-/// The type of the served groups, as in ListGroups.
+/// The types of the served groups, as in ListGroups.
 pub const GROUP_TYPE: &str = "classic";
+const CONSUMER_TYPE: &str = "consumer";
 /// All types.
 const TYPES: [&str; 4] = [
     GROUP_TYPE,
-    UnservedType::Consumer.as_str(),
+    CONSUMER_TYPE,
     UnservedType::Share.as_str(),
     UnservedType::Streams.as_str(),
 ];
@@ -29,7 +31,7 @@ const TEXT: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFilter {
     /// The wanted states; all if empty.
-    states: Option<Vec<StateName>>,
+    states: Option<Vec<&'static str>>,
     /// The wanted types; all if empty.
     types: Option<Vec<&'static str>>,
 }
@@ -40,9 +42,13 @@ impl ListFilter {
         states: impl IntoIterator<Item = &'a str>,
         types: impl IntoIterator<Item = &'a str>,
     ) -> Self {
+        let classic = StateName::ALL.into_iter().map(StateName::as_str);
+        let consumer = ConsumerState::ALL.into_iter().map(ConsumerState::name);
+        let known: Vec<_> = classic.chain(consumer).collect();
         Self {
-            states: named(states, &StateName::ALL, StateName::as_str),
-            types: named(types, &TYPES, |name| name),
+            // As in Kafka, spaces around a type count.
+            states: named(states.into_iter().map(str::trim), &known),
+            types: named(types, &TYPES),
         }
     }
 
@@ -56,18 +62,15 @@ impl ListFilter {
 }
 
 /// The entries of `known` that are in `names`, or nothing if there are no names.
-fn named<'a, T: Copy>(
+fn named<'a>(
     names: impl IntoIterator<Item = &'a str>,
-    known: &[T],
-    name_of: impl Fn(T) -> &'static str,
-) -> Option<Vec<T>> {
+    known: &[&'static str],
+) -> Option<Vec<&'static str>> {
     let mut is_named = vec![false; known.len()];
     let mut has_names = false;
     for name in names {
         has_names = true;
-        let place = known
-            .iter()
-            .position(|one| name.trim().eq_ignore_ascii_case(name_of(*one)));
+        let place = known.iter().position(|one| name.eq_ignore_ascii_case(one));
         if let Some(place) = place {
             is_named[place] = true;
         }
@@ -83,16 +86,16 @@ pub struct ListedGroup {
     pub group: Arc<str>,
     /// The protocol type, such as "consumer" or "connect"; empty if there were never members.
     pub protocol_type: Arc<str>,
-    /// The group's state.
-    pub state: StateName,
-    /// Its type: [`GROUP_TYPE`], or that of a group that is not served.
+    /// The name of the group's state, of which each type has its own.
+    pub state: &'static str,
+    /// Its type, with Kafka's name.
     pub group_type: &'static str,
 }
 
 /// The groups of a partition at one moment.
 #[derive(Debug)]
 pub struct Listing {
-    /// Ordered by id; groups of types that are not served come last.
+    /// Of each type the groups by id.
     pub groups: Box<[ListedGroup]>,
     /// The memory of the listing.
     pub cost: Arc<SharedCost>,
@@ -117,7 +120,7 @@ pub(super) struct LastListing(RefCell<(u64, Weak<Listing>)>);
 impl Registry {
     /// All groups, by id. Returns the same listing as before if it is still in use and no group has changed.
     pub fn listing(&self) -> Arc<Listing> {
-        let changes = self.groups.changes() + self.unserved.changes();
+        let changes = self.groups.changes() + self.consumers.changes() + self.unserved.changes();
         let mut last = self.last_listing.0.borrow_mut();
         let (made_at, listing) = &*last;
         if *made_at == changes
@@ -136,12 +139,16 @@ impl Registry {
             Some(ListedGroup {
                 group: Arc::clone(id),
                 protocol_type: group.kind().as_str().into(),
-                state: group.state(),
+                state: group.state().as_str(),
                 group_type: group.kind().as_str(),
             })
         });
-        let groups = self.groups.iter();
-        groups.map(|(_, group)| of_group(group)).chain(unserved)
+        let consumers = self.consumers.iter();
+        let consumers = consumers.filter(|group| !self.groups.contains(group.id()));
+        let groups = self.groups.iter().map(|(_, group)| of_group(group));
+        groups
+            .chain(consumers.map(of_consumer_group))
+            .chain(unserved)
     }
 }
 
@@ -149,7 +156,16 @@ fn of_group(group: &Group) -> ListedGroup {
     ListedGroup {
         group: Arc::clone(group.id()),
         protocol_type: group.protocol_type().cloned().unwrap_or_default(),
-        state: group.state(),
+        state: group.state().as_str(),
         group_type: GROUP_TYPE,
+    }
+}
+
+fn of_consumer_group(group: &ConsumerGroup) -> ListedGroup {
+    ListedGroup {
+        group: Arc::clone(group.id()),
+        protocol_type: CONSUMER_TYPE.into(),
+        state: group.state().name(),
+        group_type: CONSUMER_TYPE,
     }
 }

@@ -32,7 +32,7 @@ pub(super) const PENDING_BYTES: usize = 256;
 /// The cost of a member's protocol, or of a topic that a group reads, besides its bytes.
 pub(super) const ENTRY_BYTES: usize = 64;
 /// The share of the limit that groups without members and offsets may use.
-const IDLE_PART: usize = 16;
+pub(super) const IDLE_PART: usize = 16;
 /// Larger than the header of a batch and of its one record.
 const BATCH_OVERHEAD: usize = 128;
 /// Larger than the lengths and numbers of a group or of a member in a record.
@@ -95,16 +95,9 @@ impl Groups {
         self.idle.iter()
     }
 
-    /// The memory of those.
-    #[cfg(test)]
+    /// The memory of those. Each join of a group that does not exist yet leaves one behind.
     pub(super) const fn idle_held(&self) -> usize {
         self.idle_held
-    }
-
-    /// Whether those use more than their share of the limit: each join of a group that does not exist yet leaves one
-    /// behind.
-    pub(super) const fn has_many_idle(&self, may_hold: usize) -> bool {
-        self.idle_held > may_hold / IDLE_PART
     }
 
     /// The memory of one of them.
@@ -169,6 +162,13 @@ impl Groups {
             self.idle.insert(Arc::clone(counted.group.id()));
             self.idle_held += bytes;
         }
+    }
+}
+
+/// Frees the memory of an empty map: a tree that was not empty once keeps a node with room for eleven.
+pub(super) fn release_if_empty<K, V>(map: &mut BTreeMap<K, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
     }
 }
 

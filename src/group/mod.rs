@@ -85,7 +85,7 @@ mod asks;
 #[cfg_attr(not(test), expect(dead_code, reason = "consumer groups will use it"))]
 mod assignor;
 mod classic;
-#[expect(dead_code, reason = "the registry and the operations come next")]
+#[expect(dead_code, reason = "heartbeats come next")]
 mod consumer;
 mod decide;
 mod describe;
@@ -106,6 +106,11 @@ pub use asks::{
     Leave, LeaveReply, Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "ConsumerGroupDescribe will use them")
+)]
+pub use consumer::{ConsumerDescription, DescribedConsumerMember};
 pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
 #[cfg(test)]

@@ -12,13 +12,15 @@
 //! value 0-4  protocol type, generation, protocol, leader, since (2+), members:
 //!            id, instance (3+), client id, client host, rebalance timeout (1+), session timeout,
 //!            subscription, assignment
-//! key 3-23   group, ...                                           something of a group of another kind
+//! key 3-8,16 group, ...                                           something of a consumer group (`consumer/records.rs`)
+//! key 10-23  group, ...                                           something of a group of another type
 //! ```
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::consumer::records::ConsumerKey;
 use super::replay::ReplayError;
 use super::unserved::UnservedType;
 use crate::base::{KeyValue, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
@@ -48,7 +50,14 @@ pub(crate) enum Key {
         /// The group's id.
         group: Arc<str>,
     },
-    /// A record of a group of another type.
+    /// A consumer group.
+    Consumer {
+        /// The group's id.
+        group: Arc<str>,
+        /// The rest of the key.
+        key: ConsumerKey,
+    },
+    /// A record of a group of a type that is not served.
     Unserved {
         /// The group's type.
         kind: UnservedType,
@@ -134,6 +143,10 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Result<Key, ReplayError> {
         GROUP_KEY => Ok(Key::Group {
             group: reader.string()?,
         }),
+        consumer if ConsumerKey::is_type(consumer) => {
+            let (group, key) = ConsumerKey::read(consumer, &mut reader)?;
+            Ok(Key::Consumer { group, key })
+        }
         // Keys that cannot be read here are not refused.
         other => Ok(match (UnservedType::of_key(other), reader.string()) {
             (Some(kind), Ok(group)) => Key::Unserved {
@@ -421,15 +434,18 @@ mod tests {
             decode_key(&unhex(KEYS[1])),
             Ok(Key::Group { group: "g".into() })
         );
-        let member = Key::Unserved {
-            kind: UnservedType::Consumer,
-            key_type: 5,
+        let member = |key_type: u8| [&[0, key_type], &unhex(KEYS[1])[2..], b"\0\x01m"].concat();
+        let consumer = Key::Consumer {
+            group: "g".into(),
+            key: ConsumerKey::Member("m".into()),
+        };
+        assert_eq!(decode_key(&member(5)), Ok(consumer));
+        let share = Key::Unserved {
+            kind: UnservedType::Share,
+            key_type: 10,
             group: "g".into(),
         };
-        assert_eq!(
-            decode_key(&[&[0, 5], &unhex(KEYS[1])[2..], b"\0\x01m"].concat()),
-            Ok(member)
-        );
+        assert_eq!(decode_key(&member(10)), Ok(share));
         assert_eq!(decode_key(&[0, 99, 1, 2]), Ok(Key::Other(99)));
         let truncated = DecodeError::Truncated { wanted: 2, left: 1 };
         assert_eq!(decode_key(&[0]), Err(truncated.into()));

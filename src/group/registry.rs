@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::asks::{DeletedTopic, Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
 use super::classic::{Group, Provisional};
+use super::consumer::{ConsumerGroup, ConsumerGroups};
 use super::listing::LastListing;
 use super::memory::Groups;
 use super::offsets::{Offsets, PendingOffsets, Sweep};
@@ -154,6 +155,7 @@ pub struct Registry {
     pub(super) settings: Settings,
     pub(super) bounds: Bounds,
     pub(super) groups: Groups,
+    pub(super) consumers: ConsumerGroups,
     /// Groups of types that are not served.
     pub(super) unserved: UnservedGroups,
     pub(super) offsets: Offsets,
@@ -176,6 +178,7 @@ impl Registry {
             settings,
             bounds: Bounds::default(),
             groups: Groups::default(),
+            consumers: ConsumerGroups::default(),
             unserved: UnservedGroups::default(),
             offsets: Offsets::default(),
             last_listing: LastListing::default(),
@@ -193,7 +196,7 @@ impl Registry {
 
     /// The memory of the members of all groups, and of the offsets of open transactions, in bytes.
     pub const fn held(&self) -> usize {
-        self.groups.held() + self.pending.held()
+        self.groups.held() + self.consumers.held() + self.pending.held()
     }
 
     /// The log has been read. The sessions of restored members begin now.
@@ -282,8 +285,11 @@ impl Registry {
                 .change(&id, |group| group.join(token, join, turn));
             return;
         }
+        let consumer = self.consumer(&id);
         let unserved = self.unserved(&id);
-        if unserved.is_some_and(|unserved| !unserved.may_become_classic()) {
+        if consumer.is_some_and(|consumer| !consumer.is_empty())
+            || unserved.is_some_and(|unserved| !unserved.may_become_classic())
+        {
             let reply = JoinReply::refused(join.member, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             return turn.reply(token, reply);
         }
@@ -294,7 +300,9 @@ impl Registry {
         let mut group = Group::new(Arc::clone(&id), turn.now);
         group.join(token, join, turn);
         if !group.is_deserted() {
-            for tombstone in unserved.into_iter().flat_map(UnservedGroup::tombstones) {
+            let consumer = consumer.map(ConsumerGroup::tombstones).unwrap_or_default();
+            let unserved = unserved.into_iter().flat_map(UnservedGroup::tombstones);
+            for tombstone in consumer.into_iter().chain(unserved) {
                 turn.write(tombstone);
             }
             turn.write_for(&id, group.birth_record(turn.now), Provisional::Birth);
@@ -302,10 +310,16 @@ impl Registry {
         }
     }
 
+    /// The consumer group with this id. While a classic group takes its place, that counts.
+    pub(super) fn consumer(&self, group: &str) -> Option<&ConsumerGroup> {
+        let consumer = self.consumers.get(group);
+        consumer.filter(|_| !self.groups.contains(group))
+    }
+
     /// The group with this id, if its type is not served.
     pub(super) fn unserved(&self, group: &str) -> Option<&UnservedGroup> {
         let unserved = self.unserved.get(group);
-        unserved.filter(|_| !self.groups.contains(group))
+        unserved.filter(|_| !self.groups.contains(group) && !self.consumers.contains(group))
     }
 
     pub(super) fn sync(&mut self, token: Token<SyncReply>, sync: Sync, turn: &mut Turn<'_>) {

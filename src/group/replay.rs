@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::classic::Group;
+use super::consumer::records::ConsumerKey;
 use super::offsets::Decided;
 use super::records::{self, Generation, Key};
 use super::registry::Registry;
@@ -29,7 +30,7 @@ pub enum ReplayError {
 
 impl Registry {
     /// Applies a record; an offset of an open transaction counts when that is committed. A record that cannot be read
-    /// changes nothing. For a record of a group of another type, only its key is kept.
+    /// changes nothing. For a record of a group of a type that is not served, only its key is kept.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -59,6 +60,9 @@ impl Registry {
                 if self.has_offsets(&group) {
                     self.group_of_offsets(&group, now);
                 }
+            }
+            (Key::Consumer { group, key }, value) => {
+                self.replay_consumer(&group, &key, value, now)?;
             }
             (
                 Key::Unserved {
@@ -105,6 +109,26 @@ impl Registry {
 
     /// A group that exists only through its offsets gets its type from a record, and vice versa: a group whose
     /// records are gone may still have its offsets.
+    fn replay_consumer(
+        &mut self,
+        group: &Arc<str>,
+        key: &ConsumerKey,
+        value: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), ReplayError> {
+        let has_offsets = self.has_offsets(group);
+        self.consumers.replay(group, key, value, has_offsets)?;
+        if !self.consumers.contains(group) {
+            if has_offsets {
+                self.group_of_offsets(group, now);
+            }
+        } else if self.groups.get(group).is_some_and(is_only_offsets) {
+            self.groups.remove(group);
+        }
+        Ok(())
+    }
+
+    /// The same for a group of a type that is not served.
     fn replay_unserved(
         &mut self,
         kind: UnservedType,
@@ -124,7 +148,10 @@ impl Registry {
 
     /// A group that has offsets exists, even if it never had a member.
     fn group_of_offsets(&mut self, group: &Arc<str>, now: Timestamp) {
-        if !self.groups.contains(group) && self.unserved.get(group).is_none() {
+        let is_known = self.groups.contains(group)
+            || self.consumers.contains(group)
+            || self.unserved.get(group).is_some();
+        if !is_known {
             self.groups.insert(Group::new(Arc::clone(group), now));
         }
         self.note_offsets(group);
@@ -133,6 +160,7 @@ impl Registry {
     /// The group has its first offsets, or has none any more.
     fn note_offsets(&mut self, id: &str) {
         let has_offsets = self.has_offsets(id);
+        self.consumers.note_offsets(id, has_offsets);
         let group = self.groups.get(id);
         if group.is_some_and(|group| group.has_offsets != has_offsets) {
             self.groups

@@ -1,10 +1,10 @@
-//! Groups of types that are not served here: consumer groups (KIP-848), share groups, streams groups.
+//! Groups of types that are not served here: share groups, streams groups.
 //!
 //! Kafka may have written them to the log, and may read them again later. Their records are not interpreted. Only the
 //! keys of each group are kept, which also show whether it has members. This is enough to answer a classic client as
 //! Kafka does, and never to overwrite such a group:
 //!
-//! | request | consumer or streams, without members | with members | share |
+//! | request | streams, without members | with members | share |
 //! | --- | --- | --- | --- |
 //! | join | its records are removed, it is a classic group from now on | `INCONSISTENT_GROUP_PROTOCOL` | the same |
 //! | heartbeat, sync, leave | `UNKNOWN_MEMBER_ID` | the same | the same |
@@ -14,7 +14,6 @@
 //! | delete offsets | done | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //! | delete the group | done, all of its records | `NON_EMPTY_GROUP` | `GROUP_ID_NOT_FOUND` |
 //!
-//! Kafka lets a classic member join a consumer group that has members; here nothing could assign partitions to both.
 //! A share group also has records in `__share_group_state`, so only Kafka can delete it. Offsets of groups of these
 //! types do not expire here.
 
@@ -27,8 +26,6 @@ use crate::base::{ErrorCode, KeyValue};
 /// A type of group that is not served here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnservedType {
-    /// A consumer group of KIP-848.
-    Consumer,
     /// A share group (KIP-932).
     Share,
     /// A streams group (KIP-1071).
@@ -39,7 +36,6 @@ impl UnservedType {
     /// The type of group for a key type. Key types that are not listed are not known to Kafka 4.3 either.
     pub(super) const fn of_key(key_type: i16) -> Option<Self> {
         match key_type {
-            3..=8 | 16 => Some(Self::Consumer),
             10..=15 => Some(Self::Share),
             17 | 19..=23 => Some(Self::Streams),
             _ => None,
@@ -49,7 +45,6 @@ impl UnservedType {
     /// The type name in ListGroups, which is also its protocol type.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Consumer => "consumer",
             Self::Share => "share",
             Self::Streams => "streams",
         }
@@ -58,7 +53,7 @@ impl UnservedType {
 
 /// Whether a key of this type belongs to a member.
 const fn is_member(key_type: i16) -> bool {
-    matches!(key_type, 5 | 10 | 19)
+    matches!(key_type, 10 | 19)
 }
 
 /// A group of a type that is not served here, as far as known.

@@ -197,7 +197,7 @@ fn described(version: i16, name: &str, operations: i32, found: &Found) -> Descri
             let dead = group.with_group_state(StrBytes::from_static_str(StateName::Dead.as_str()));
             let message = match reason {
                 NotDescribed::Unknown => format!("Group {name} not found."),
-                NotDescribed::NotClassic => format!("Group {name} is not a classic group."),
+                NotDescribed::OtherType => format!("Group {name} is not a classic group."),
             };
             if version >= WITH_NOT_FOUND {
                 dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.0)

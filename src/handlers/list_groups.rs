@@ -127,7 +127,7 @@ fn listed(group: &group::ListedGroup) -> ListedGroup {
     ListedGroup::default()
         .with_group_id(wire_group(&group.group))
         .with_protocol_type(wire_text(&group.protocol_type))
-        .with_group_state(StrBytes::from_static_str(group.state.as_str()))
+        .with_group_state(StrBytes::from_static_str(group.state))
         .with_group_type(StrBytes::from_static_str(group.group_type))
 }
 
@@ -142,7 +142,7 @@ mod tests {
         let group = group::ListedGroup {
             group: group.into(),
             protocol_type: "consumer".into(),
-            state,
+            state: state.as_str(),
             group_type: group::GROUP_TYPE,
         };
         Arc::new(Listing::new([group].into()))

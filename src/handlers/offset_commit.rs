@@ -79,6 +79,7 @@ fn commit(
         member: domain_text(&request.member_id),
         instance: optional_domain_text(request.group_instance_id.as_ref()),
         generation: request.generation_id_or_member_epoch,
+        knows_member_epochs: version >= WITH_GROUP_ID_NOT_FOUND,
         retention_ms: asks_for_retention.then_some(request.retention_time_ms),
         offsets,
     }

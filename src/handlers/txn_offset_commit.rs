@@ -110,6 +110,7 @@ fn committing(
         member: domain_text(&request.member_id),
         instance: optional_domain_text(request.group_instance_id.as_ref()),
         generation: request.generation_id,
+        knows_member_epochs: true,
         retention_ms: None,
         offsets,
     };

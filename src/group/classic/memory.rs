@@ -1,10 +1,8 @@
 //! The memory of a group, and the size of its record.
 
-use std::collections::BTreeMap;
-
 use super::{Group, Member};
 use crate::group::asks::{Join, Sync};
-use crate::group::memory::{ENTRY_BYTES, GROUP_BYTES, PENDING_BYTES, Said};
+use crate::group::memory::{ENTRY_BYTES, GROUP_BYTES, PENDING_BYTES, Said, release_if_empty};
 use crate::group::records::Generation;
 
 impl Group {
@@ -13,7 +11,7 @@ impl Group {
         self.is_deserted() && !self.has_offsets
     }
 
-    /// Frees the memory of empty maps of ids: a tree that was not empty once keeps a node with room for eleven.
+    /// Frees the memory of empty maps of ids.
     pub(crate) fn let_go_of_empty_maps(&mut self) {
         release_if_empty(&mut self.instances);
         release_if_empty(&mut self.pending);
@@ -106,12 +104,6 @@ impl Member {
 
     fn largest_metadata(&self) -> usize {
         self.said().largest_metadata()
-    }
-}
-
-fn release_if_empty<K, V>(map: &mut BTreeMap<K, V>) {
-    if map.is_empty() {
-        *map = BTreeMap::new();
     }
 }
 

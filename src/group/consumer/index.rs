@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Held, Member, MemberState, Names, Resolved};
 use crate::base::TopicId;
+use crate::group::memory::{ENTRY_BYTES, release_if_empty};
 
 /// The indexes of a group. All are functions of its members and of the expressions whose topics are known.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Index {
     classic_protocols: BTreeMap<Arc<str>, usize>,
     /// How many members are in the stable state, by their epochs.
     stable: BTreeMap<i32, usize>,
+    /// The memory of the names of topics.
+    held: usize,
 }
 
 /// The owner of a partition.
@@ -75,6 +78,22 @@ impl Index {
         &self.classic_protocols
     }
 
+    /// The memory of the names of topics, which members and expressions share.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Frees the nodes of maps whose last entry is gone.
+    pub(super) fn let_go_of_empty_maps(&mut self) {
+        release_if_empty(&mut self.instances);
+        release_if_empty(&mut self.owners);
+        release_if_empty(&mut self.subscribers);
+        release_if_empty(&mut self.expressions);
+        release_if_empty(&mut self.assignors);
+        release_if_empty(&mut self.classic_protocols);
+        release_if_empty(&mut self.stable);
+    }
+
     /// How many members are stable at this epoch.
     pub(super) fn stable_at(&self, epoch: i32) -> usize {
         self.stable.get(&epoch).copied().unwrap_or(0)
@@ -92,10 +111,7 @@ impl Index {
     /// The group has the member in this form now.
     pub(super) fn add(&mut self, member: &Member) {
         for name in member.subscription.names.iter() {
-            self.subscribers
-                .entry(Arc::clone(name))
-                .or_default()
-                .by_name += 1;
+            self.subscribers_of(name).by_name += 1;
         }
         if let Some(expression) = &member.subscription.expression {
             count(&mut self.expressions, expression);
@@ -157,10 +173,7 @@ impl Index {
     /// The topics of an expression are known.
     pub(super) fn resolve(&mut self, resolved: &Resolved) {
         for topic in resolved.topics.iter() {
-            self.subscribers
-                .entry(Arc::clone(topic))
-                .or_default()
-                .by_expression += 1;
+            self.subscribers_of(topic).by_expression += 1;
         }
     }
 
@@ -173,11 +186,21 @@ impl Index {
         }
     }
 
+    fn subscribers_of(&mut self, topic: &Arc<str>) -> &mut Subscribers {
+        let held = &mut self.held;
+        let subscribers = self.subscribers.entry(Arc::clone(topic));
+        subscribers.or_insert_with(|| {
+            *held += topic.len() + ENTRY_BYTES;
+            Subscribers::default()
+        })
+    }
+
     fn change_subscribers(&mut self, topic: &str, change: impl FnOnce(&mut Subscribers)) {
         if let Some(subscribers) = self.subscribers.get_mut(topic) {
             change(subscribers);
             if *subscribers == Subscribers::default() {
                 self.subscribers.remove(topic);
+                self.held -= topic.len() + ENTRY_BYTES;
             }
         }
     }

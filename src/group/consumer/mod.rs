@@ -37,8 +37,12 @@
 //! what the group has; the state costs a look-up.
 
 mod assignment;
+mod commit;
+mod describe;
+mod ending;
 mod index;
 mod member;
+mod memory;
 pub(crate) mod records;
 mod replay;
 
@@ -46,9 +50,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use assignment::{Assignment, Held, Owned};
+pub use describe::{ConsumerDescription, DescribedConsumerMember};
 use index::Index;
 pub(crate) use index::Subscribers;
 pub(crate) use member::{ClassicMember, Member, MemberState, Names, Subscription};
+
+pub(in crate::group) use memory::ConsumerGroups;
 
 use crate::base::{Timestamp, TopicId};
 
@@ -64,6 +71,8 @@ pub(crate) struct ConsumerGroup {
     target: Target,
     expressions: BTreeMap<Arc<str>, Resolved>,
     index: Index,
+    /// The memory of members, targets and expressions.
+    held: usize,
 }
 
 /// A member, and which of its records are there.
@@ -102,6 +111,13 @@ pub(crate) enum ConsumerState {
 }
 
 impl ConsumerState {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Empty,
+        Self::Assigning,
+        Self::Reconciling,
+        Self::Stable,
+    ];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -126,6 +142,7 @@ impl ConsumerGroup {
             target: Target::default(),
             expressions: BTreeMap::new(),
             index: Index::default(),
+            held: 0,
         }
     }
 
@@ -240,6 +257,14 @@ impl ConsumerGroup {
     /// The assignors that members ask for, and how many ask for each.
     pub(crate) const fn assignors(&self) -> &BTreeMap<Arc<str>, usize> {
         self.index.assignors()
+    }
+
+    /// The assignor that most members ask for. Between two of them Kafka prefers `uniform`.
+    pub(crate) fn preferred_assignor(&self) -> Option<&Arc<str>> {
+        let asked_for = self.assignors().iter();
+        asked_for
+            .max_by_key(|(_, count)| **count)
+            .map(|(name, _)| name)
     }
 
     /// How many members speak the classic protocol.

@@ -1,9 +1,11 @@
 //! What a record does to a consumer group. Each record has a part of the group of its own, so any order is right.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::memory::{expression_bytes, target_bytes};
 use super::records::{self, ConsumerKey};
-use super::{ConsumerGroup, Known, Member, Resolved};
+use super::{Assignment, ConsumerGroup, Known, Member, Resolved};
 use crate::group::replay::ReplayError;
 
 impl ConsumerGroup {
@@ -22,10 +24,8 @@ impl ConsumerGroup {
                 self.target.metadata = value.map(records::decode_target_epoch).transpose()?;
             }
             ConsumerKey::TargetMember(member) => {
-                match value.map(records::decode_target_member).transpose()? {
-                    Some(target) => self.target.by_member.insert(Arc::clone(member), target),
-                    None => self.target.by_member.remove(member),
-                };
+                let target = value.map(records::decode_target_member).transpose()?;
+                self.replay_target(member, target);
             }
             ConsumerKey::Member(member) => {
                 let decode = |value| records::decode_member(Arc::clone(member), value);
@@ -53,6 +53,22 @@ impl ConsumerGroup {
             && self.target.metadata.is_none()
             && self.target.by_member.is_empty()
             && self.expressions.is_empty()
+    }
+
+    fn replay_target(&mut self, member: &Arc<str>, target: Option<Assignment>) {
+        let before = match target {
+            Some(target) => {
+                self.held += target_bytes(member, &target);
+                self.target.by_member.insert(Arc::clone(member), target)
+            }
+            None => self.target.by_member.remove(member),
+        };
+        if let Some(before) = before {
+            self.held -= target_bytes(member, &before);
+        }
+        if self.target.by_member.is_empty() {
+            self.target.by_member = BTreeMap::new();
+        }
     }
 
     fn replay_metadata(&mut self, id: &Arc<str>, metadata: Option<Member>) {
@@ -100,6 +116,7 @@ impl ConsumerGroup {
         // Entries that stay must not go in between: others share them.
         if is_there {
             self.index.add(&member);
+            self.held += member.held_bytes();
         }
         let keeps_claims = is_there
             && before.as_ref().is_some_and(|before| {
@@ -114,6 +131,7 @@ impl ConsumerGroup {
                     .release(&before, || others.values().map(|known| &known.member));
             }
             self.index.remove(&before);
+            self.held -= before.held_bytes();
         }
         if is_there {
             if !keeps_claims {
@@ -125,6 +143,10 @@ impl ConsumerGroup {
                 has_assignment,
             };
             self.members.insert(Arc::clone(&known.member.id), known);
+        } else if self.members.is_empty() {
+            // A tree that was not empty once keeps a node with room for eleven.
+            self.members = BTreeMap::new();
+            self.index.let_go_of_empty_maps();
         }
     }
 
@@ -135,6 +157,7 @@ impl ConsumerGroup {
         });
         if let Some(resolved) = &resolved {
             self.index.resolve(resolved);
+            self.held += expression_bytes(expression, resolved);
         }
         let before = match resolved {
             Some(resolved) => self.expressions.insert(Arc::clone(expression), resolved),
@@ -142,6 +165,7 @@ impl ConsumerGroup {
         };
         if let Some(before) = before {
             self.index.forget(&before);
+            self.held -= expression_bytes(expression, &before);
         }
     }
 }

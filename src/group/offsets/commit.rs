@@ -6,8 +6,9 @@ use super::pending;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::group::asks::{CommitInTransaction, CommitOffsets, CommitOffsetsReply, OffsetToCommit};
 use crate::group::classic::{Group, StateName};
+use crate::group::consumer::ConsumerGroup;
 use crate::group::records::{CommittedOffset, offset_record};
-use crate::group::registry::{Registry, Turn};
+use crate::group::registry::{Registry, Settings, Turn};
 use crate::schema::MAX_STRING;
 
 impl Registry {
@@ -50,11 +51,28 @@ impl Registry {
         commit_all(commit, turn)
     }
 
+    /// The same for a consumer group, which knows the partitions of each member (`consumer/commit.rs`).
+    fn validate_in_consumer_group(
+        &self,
+        group: &ConsumerGroup,
+        commit: &CommitOffsets,
+        is_transactional: bool,
+    ) -> Result<(), ErrorCode> {
+        let counts = |offset: &OffsetToCommit| {
+            let metadata = offset.metadata.as_deref().unwrap_or_default();
+            !is_too_large(metadata, &self.settings)
+        };
+        group.allow_commit(commit, is_transactional, counts)
+    }
+
     /// Who may commit in a transaction (KIP-447): a member of the generation, in any state of the group, and everybody
     /// who says nothing of a member and a generation. The producer's epoch fences the others.
     fn validate_commit_in_transaction(&self, commit: &CommitOffsets) -> Result<(), ErrorCode> {
         if commit.group.is_empty() || commit.group.len() > MAX_STRING {
             return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        if let Some(group) = self.consumer(&commit.group) {
+            return self.validate_in_consumer_group(group, commit, true);
         }
         let Some(group) = self.groups.get(&commit.group) else {
             return match self.unserved(&commit.group) {
@@ -76,6 +94,9 @@ impl Registry {
     fn validate_commit(&self, commit: &CommitOffsets) -> Result<(), ErrorCode> {
         if commit.group.len() > MAX_STRING {
             return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        if let Some(group) = self.consumer(&commit.group) {
+            return self.validate_in_consumer_group(group, commit, false);
         }
         let Some(group) = self.groups.get(&commit.group) else {
             let is_managed = commit.generation >= 0;
@@ -131,6 +152,13 @@ fn validate_member(group: &Group, commit: &CommitOffsets) -> Result<(), ErrorCod
     }
 }
 
+fn is_too_large(metadata: &str, settings: &Settings) -> bool {
+    // Kafka counts in UTF-16 units, and clients know the limit in this unit.
+    let length = metadata.encode_utf16().count();
+    let allowed = usize::try_from(settings.offset_metadata_max_bytes).unwrap_or(0);
+    length > allowed || metadata.len() > MAX_STRING
+}
+
 fn commit_one(
     group: &Arc<str>,
     retention_ms: Option<i64>,
@@ -141,10 +169,7 @@ fn commit_one(
     if commit.at.topic.len() > MAX_STRING {
         return (commit.at, ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    // Kafka counts in UTF-16 units, and clients know the limit in this unit.
-    let length = metadata.encode_utf16().count();
-    let allowed = usize::try_from(turn.settings.offset_metadata_max_bytes).unwrap_or(0);
-    if length > allowed || metadata.len() > MAX_STRING {
+    if is_too_large(&metadata, turn.settings) {
         return (commit.at, ErrorCode::OFFSET_METADATA_TOO_LARGE);
     }
     let committed = CommittedOffset {

@@ -21,12 +21,19 @@ impl Registry {
             return refused(ErrorCode::INVALID_GROUP_ID);
         }
         let group = self.groups.get(&delete.group);
-        if let Err(error) = self.allow_deletion_of_offsets(&delete.group, group) {
+        let consumer = self.consumer(&delete.group);
+        if consumer.is_none()
+            && let Err(error) = self.allow_deletion_of_offsets(&delete.group, group)
+        {
             return refused(error);
         }
+        let is_read = |topic: &str| {
+            group.is_some_and(|group| group.is_subscribed_to(topic))
+                || consumer.is_some_and(|group| group.is_subscribed_to(topic))
+        };
         let committed = self.offsets.of_group(&delete.group);
         let mut delete_one = |at: TopicPartition| {
-            if group.is_some_and(|group| group.is_subscribed_to(&at.topic)) {
+            if is_read(&at.topic) {
                 return (at, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
             }
             if committed.is_some_and(|offsets| offsets.contains_key(&at))
@@ -48,7 +55,7 @@ impl Registry {
             let unserved = self.unserved(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
             return unserved.allow_deletion();
         };
-        // Only for consumer groups is it known what they read, and so which offsets can be deleted while they run.
+        // Only for groups of consumers is it known what they read, and so which offsets can be deleted while they run.
         if group.state() != StateName::Empty && !group.is_consumer_group() {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
@@ -57,7 +64,7 @@ impl Registry {
 
     pub(crate) fn delete_group(&self, delete: &DeleteGroup, turn: &mut Turn<'_>) -> ErrorCode {
         let Some(group) = self.groups.get(&delete.group) else {
-            return self.delete_unserved(&delete.group, turn);
+            return self.delete_other(&delete.group, turn);
         };
         if group.state() != StateName::Empty {
             return ErrorCode::NON_EMPTY_GROUP;
@@ -68,16 +75,22 @@ impl Registry {
         ErrorCode::NONE
     }
 
-    fn delete_unserved(&self, id: &str, turn: &mut Turn<'_>) -> ErrorCode {
-        let Some(unserved) = self.unserved(id) else {
-            return ErrorCode::GROUP_ID_NOT_FOUND;
+    /// A group that is not classic has no soft state, and ends with its records.
+    fn delete_other(&self, id: &str, turn: &mut Turn<'_>) -> ErrorCode {
+        let tombstones = match (self.consumer(id), self.unserved(id)) {
+            (Some(group), _) => group.allow_deletion().map(|()| group.tombstones()),
+            (_, Some(group)) => group
+                .allow_deletion()
+                .map(|()| group.tombstones().collect()),
+            (None, None) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         };
-        if let Err(error) = unserved.allow_deletion() {
-            return error;
-        }
+        let tombstones: Vec<_> = match tombstones {
+            Ok(tombstones) => tombstones,
+            Err(error) => return error,
+        };
         self.delete_all_offsets(id, turn);
-        unserved
-            .tombstones()
+        tombstones
+            .into_iter()
             .for_each(|tombstone| turn.write(tombstone));
         ErrorCode::NONE
     }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod delete;
+mod owner;
 mod pending;
 mod sweep;
 
@@ -14,7 +15,7 @@ pub(crate) use sweep::Sweep;
 
 use super::records::CommittedOffset;
 use super::registry::Registry;
-use crate::base::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 
 /// The offsets of one group.
 pub(crate) type GroupOffsets = BTreeMap<TopicPartition, CommittedOffset>;
@@ -74,6 +75,24 @@ pub struct FetchedOffset {
 }
 
 impl Registry {
+    /// Whether the offsets of `group` may be fetched by somebody who names a member and an epoch, or neither. Only in a
+    /// consumer group do these count.
+    ///
+    /// # Errors
+    /// UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH or, for a classic member in a consumer group, ILLEGAL_GENERATION.
+    #[cfg_attr(not(test), expect(dead_code, reason = "OffsetFetch will ask"))]
+    pub fn allow_fetch(
+        &self,
+        group: &str,
+        member: Option<&str>,
+        epoch: i32,
+    ) -> Result<(), ErrorCode> {
+        match self.consumer(group) {
+            Some(group) => group.allow_fetch(member, epoch),
+            None => Ok(()),
+        }
+    }
+
     /// The offsets of `group` for `partitions`, each with its topic's id or zero, in their order. Without
     /// `partitions`, all offsets of the group. An offset that was committed for another topic id counts as none.
     ///

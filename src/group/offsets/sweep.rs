@@ -8,10 +8,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::is_same_life;
-use crate::base::{Timestamp, TopicPartition};
+use super::owner::Owner;
+use crate::base::TopicPartition;
 use crate::group::asks::DeletedTopic;
-use crate::group::classic::{Group, StateName};
-use crate::group::records::{CommittedOffset, group_tombstone, offset_tombstone};
+use crate::group::records::{CommittedOffset, offset_tombstone};
 use crate::group::registry::{Registry, TimerKey, Turn};
 
 /// The maximum number of tombstones of a step, and of groups that it visits.
@@ -92,25 +92,27 @@ impl Registry {
     /// Returns where to continue, if there is more.
     fn expire_some(&self, from: &Bound<Arc<str>>, turn: &mut Turn<'_>) -> Option<Bound<Arc<str>>> {
         let mut step = Step::default();
-        for (id, group) in self.groups.from(from) {
-            if let Some(next) = step.enter(id) {
+        for (id, group) in self.owners(from) {
+            if let Some(next) = step.enter(&id) {
                 return Some(next);
             }
             let mut all_expired = true;
-            for (at, offset) in self.offsets.of_group(id).into_iter().flatten() {
-                let is_in_use = group.is_subscribed_to(&at.topic) || self.pending.has(id, at);
+            for (at, offset) in self.offsets.of_group(&id).into_iter().flatten() {
+                let is_in_use = group.is_subscribed_to(&at.topic) || self.pending.has(&id, at);
                 if is_in_use || !is_expired(group, offset, turn) {
                     all_expired = false;
                 } else if step.is_full() {
-                    return Some(Bound::Included(Arc::clone(id)));
+                    return Some(Bound::Included(id));
                 } else {
-                    turn.write(offset_tombstone(id, at));
+                    turn.write(offset_tombstone(&id, at));
                     step.tombstones += 1;
                 }
             }
-            if all_expired && group.is_deserted() && !self.pending.has_any(id) {
-                turn.write(group_tombstone(id));
-                step.tombstones += 1;
+            if all_expired && !self.pending.has_any(&id) {
+                for tombstone in group.end() {
+                    turn.write(tombstone);
+                    step.tombstones += 1;
+                }
             }
         }
         None
@@ -195,29 +197,12 @@ impl Step {
     }
 }
 
-fn is_expired(group: &Group, offset: &CommittedOffset, turn: &Turn<'_>) -> bool {
-    match unused_since(group, offset) {
+fn is_expired(group: Owner<'_>, offset: &CommittedOffset, turn: &Turn<'_>) -> bool {
+    match group.unused_since(offset) {
         None => false,
         Some(since) => match offset.expires {
             Some(expires) => turn.now >= expires,
             None => turn.now.millis_since(since) >= turn.settings.offsets_retention_ms,
         },
-    }
-}
-
-/// The time since which an offset without a subscription counts as unused; `None` while it may be in use.
-///
-/// A group that had members uses all of its offsets until the last member has left. While it has members, only a
-/// consumer group that is not rebalancing shows what it does not read. For a group that only commits, the commit time
-/// counts.
-fn unused_since(group: &Group, offset: &CommittedOffset) -> Option<Timestamp> {
-    let committed = Some(offset.committed);
-    if group.protocol_type().is_none() {
-        return committed;
-    }
-    match group.state() {
-        StateName::Empty => group.since().or(committed),
-        StateName::Stable if group.knows_subscription() => committed,
-        _ => None,
     }
 }

@@ -9,6 +9,7 @@ use crate::base::{
     ErrorCode, KeyValue, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Replayed, SealedReply,
     TimerChange, Timestamp, Token, TopicId, TopicPartition, Transaction, TransactionEnd,
 };
+use crate::group::consumer::ConsumerGroup;
 use crate::group::offsets::{Offsets, PendingOffsets};
 use crate::group::records::Generation;
 use crate::group::{
@@ -25,6 +26,7 @@ pub(super) const REBALANCE_MS: i32 = 60_000;
 #[derive(Debug, PartialEq)]
 pub(super) struct HardState<'a> {
     groups: BTreeMap<&'a str, &'a Generation>,
+    consumers: Vec<&'a ConsumerGroup>,
     offsets: &'a Offsets,
     pending: &'a PendingOffsets,
 }
@@ -281,7 +283,8 @@ impl Fixture {
         let groups = self.registry.groups.iter();
         let held: usize = groups.map(|(_, group)| group.held_bytes()).sum();
         let pending = self.registry.pending.held();
-        assert_eq!(self.registry.held(), held + pending);
+        let consumers = self.registry.consumers.held();
+        assert_eq!(self.registry.held(), held + consumers + pending);
         let groups = self.registry.groups.iter();
         let idle = groups.filter(|(id, group)| {
             let has_offsets =
@@ -468,6 +471,7 @@ fn hard_state(registry: &Registry) -> HardState<'_> {
         .filter_map(|(id, group)| Some((&**id, group.written()?)));
     HardState {
         groups: written.collect(),
+        consumers: registry.consumers.iter().collect(),
         offsets: &registry.offsets,
         pending: &registry.pending,
     }
@@ -548,6 +552,7 @@ pub(super) fn commit_of(member: &str, generation: i32, topic: &str, offset: i64)
         member: member.into(),
         instance: None,
         generation,
+        knows_member_epochs: true,
         retention_ms: None,
         offsets: vec![OffsetToCommit {
             at: TopicPartition::new(topic, 0),

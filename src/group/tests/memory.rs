@@ -340,7 +340,12 @@ fn allocated_and_counted(is_empty: bool) -> (usize, usize) {
     };
     let listing = kept.listing();
     assert_eq!(listing.groups.len(), groups);
-    assert!(listing.groups.iter().all(|group| group.state == expected));
+    assert!(
+        listing
+            .groups
+            .iter()
+            .all(|group| group.state == expected.as_str())
+    );
     let allocated = usize::try_from(allocated.bytes_current).unwrap();
     (allocated / groups, kept.held() / groups)
 }

@@ -2,6 +2,7 @@
 //! registry, which must then hold the same hard state.
 
 mod administration;
+mod consumer_state;
 mod fixture;
 mod joining;
 mod memory;

@@ -102,7 +102,8 @@ fn apply(
 fn records_of_other_kinds_are_passed_over_and_broken_ones_change_nothing() {
     let now = Timestamp(0);
     let mut registry = Registry::new(Settings::default());
-    for kind in 3..=30 {
+    // Those of consumer groups end at 8, except for 16.
+    for kind in (9..=30).filter(|kind| *kind != 16) {
         assert_eq!(
             apply(&mut registry, &[0, kind, 9, 9], Some(&[1, 2, 3]), now),
             Ok(())

@@ -2,13 +2,12 @@
 
 use super::fixture::{Fixture, GROUP, commit_of, join, join_as, replayed};
 use crate::base::{ErrorCode, KeyValue, Offset, TopicPartition};
-use crate::group::{DeleteGroup, DeleteOffsets, ListFilter, NotDescribed, StateName};
+use crate::group::{DeleteGroup, DeleteOffsets, ListFilter, NotDescribed};
 
-/// Key types: a consumer group, one of its members; a share group; a streams group.
-const CONSUMER: u8 = 3;
-const CONSUMER_MEMBER: u8 = 5;
+/// Key types: a share group; a streams group, one of its members.
 const SHARE: u8 = 11;
 const STREAMS: u8 = 17;
+const STREAMS_MEMBER: u8 = 19;
 
 fn key(key_type: u8) -> Vec<u8> {
     let mut key = vec![0, key_type, 0, 1];
@@ -42,7 +41,7 @@ fn delete_offset(host: &mut Fixture) -> ErrorCode {
     .error
 }
 
-fn listed(host: &Fixture) -> Vec<(&'static str, StateName)> {
+fn listed(host: &Fixture) -> Vec<(&'static str, &'static str)> {
     let all = host.registry.listing();
     all.groups
         .iter()
@@ -54,34 +53,33 @@ fn listed(host: &Fixture) -> Vec<(&'static str, StateName)> {
 fn it_is_listed_under_its_kind_and_not_described() {
     let mut host = Fixture::new();
     assert_eq!(host.commit_as("", -1, "t", 5), ErrorCode::NONE);
-    assert_eq!(listed(&host), [("classic", StateName::Empty)]);
-    found(&mut host, CONSUMER, true);
-    assert_eq!(listed(&host), [("consumer", StateName::Empty)]);
-    found(&mut host, CONSUMER_MEMBER, true);
-    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    assert_eq!(listed(&host), [("classic", "Empty")]);
+    found(&mut host, STREAMS, true);
+    assert_eq!(listed(&host), [("streams", "Empty")]);
+    found(&mut host, STREAMS_MEMBER, true);
+    assert_eq!(listed(&host), [("streams", "Stable")]);
     assert_eq!(
         host.registry.describe(GROUP).err(),
-        Some(NotDescribed::NotClassic)
+        Some(NotDescribed::OtherType)
     );
     let only_classic = ListFilter::new([], ["classic"]);
     let listing = host.registry.listing();
     assert!(!listing.groups.iter().any(|group| only_classic.lets(group)));
     host.reload();
-    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    assert_eq!(listed(&host), [("streams", "Stable")]);
     assert_eq!(host.offset("t"), Offset(5));
 
-    found(&mut host, CONSUMER_MEMBER, false);
-    found(&mut host, CONSUMER, false);
-    assert_eq!(listed(&host), [("classic", StateName::Empty)]);
+    found(&mut host, STREAMS_MEMBER, false);
+    found(&mut host, STREAMS, false);
+    assert_eq!(listed(&host), [("classic", "Empty")]);
 }
 
 #[test]
 fn offsets_are_committed_as_kafka_allows() {
     for (key_type, outside, member) in [
-        (CONSUMER, ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID),
         (STREAMS, ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID),
         (
-            CONSUMER_MEMBER,
+            STREAMS_MEMBER,
             ErrorCode::UNKNOWN_MEMBER_ID,
             ErrorCode::UNKNOWN_MEMBER_ID,
         ),
@@ -108,27 +106,25 @@ fn offsets_are_committed_as_kafka_allows() {
 
 #[test]
 fn a_classic_member_takes_over_a_group_without_members() {
-    for key_type in [CONSUMER, STREAMS] {
-        let mut host = Fixture::new();
-        found(&mut host, key_type, true);
-        host.commit(commit_of("", -1, "t", 7));
-        let ids = host.stable_group(1);
-        assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
-        assert_eq!(listed(&host), [("classic", StateName::Stable)]);
-        let mut ends = host.log.iter().filter(|record| record.key == key(key_type));
-        assert!(
-            ends.next_back()
-                .is_some_and(|record| record.value.is_none())
-        );
-        host.reload();
-        assert_eq!(listed(&host), [("classic", StateName::Stable)]);
-        assert_eq!(host.offset("t"), Offset(7));
-    }
+    let mut host = Fixture::new();
+    found(&mut host, STREAMS, true);
+    host.commit(commit_of("", -1, "t", 7));
+    let ids = host.stable_group(1);
+    assert_eq!(host.heartbeat(&ids[0], 1), ErrorCode::NONE);
+    assert_eq!(listed(&host), [("classic", "Stable")]);
+    let mut ends = host.log.iter().filter(|record| record.key == key(STREAMS));
+    assert!(
+        ends.next_back()
+            .is_some_and(|record| record.value.is_none())
+    );
+    host.reload();
+    assert_eq!(listed(&host), [("classic", "Stable")]);
+    assert_eq!(host.offset("t"), Offset(7));
 }
 
 #[test]
 fn a_group_with_members_and_a_share_group_are_not_written_over() {
-    for key_type in [CONSUMER_MEMBER, SHARE] {
+    for key_type in [STREAMS_MEMBER, SHARE] {
         let mut host = Fixture::new();
         found(&mut host, key_type, true);
         let written = host.log.len();
@@ -144,8 +140,8 @@ fn a_group_with_members_and_a_share_group_are_not_written_over() {
 #[test]
 fn a_group_without_members_is_deleted_with_all_its_records() {
     let mut host = Fixture::new();
-    found(&mut host, CONSUMER, true);
-    found(&mut host, 6, true);
+    found(&mut host, STREAMS, true);
+    found(&mut host, 20, true);
     host.commit(commit_of("", -1, "t", 7));
     assert_eq!(delete_offset(&mut host), ErrorCode::NONE);
     assert_eq!(host.offset("t"), Offset::NONE);
@@ -161,23 +157,21 @@ fn a_transaction_needs_no_member_and_no_member_is_known() {
         let partitions = host.commit_under(7, commit_of(member, epoch, "t", 5));
         partitions[0].1
     };
-    for kind in [CONSUMER, STREAMS] {
-        let mut host = Fixture::new();
-        found(&mut host, kind, true);
-        assert_eq!(code(&mut host, "m", 1), ErrorCode::UNKNOWN_MEMBER_ID);
-        assert_eq!(code(&mut host, "m", -1), ErrorCode::NONE);
-        assert_eq!(host.stable_offset("t"), None);
-        host.end(7, true);
-        assert_eq!(host.offset("t"), Offset(5));
-    }
     let mut host = Fixture::new();
-    found(&mut host, CONSUMER, true);
-    found(&mut host, CONSUMER_MEMBER, true);
+    found(&mut host, STREAMS, true);
+    assert_eq!(code(&mut host, "m", 1), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(code(&mut host, "m", -1), ErrorCode::NONE);
+    assert_eq!(host.stable_offset("t"), None);
+    host.end(7, true);
+    assert_eq!(host.offset("t"), Offset(5));
+    let mut host = Fixture::new();
+    found(&mut host, STREAMS, true);
+    found(&mut host, STREAMS_MEMBER, true);
     assert_eq!(code(&mut host, "m", -1), ErrorCode::UNKNOWN_MEMBER_ID);
     assert_eq!(code(&mut host, "", -1), ErrorCode::NONE);
     // It is not a classic group for that, even when the transaction is aborted.
     host.end(7, false);
-    assert_eq!(listed(&host), [("consumer", StateName::Stable)]);
+    assert_eq!(listed(&host), [("streams", "Stable")]);
     let mut host = Fixture::new();
     found(&mut host, SHARE, true);
     assert_eq!(code(&mut host, "", -1), ErrorCode::GROUP_ID_NOT_FOUND);

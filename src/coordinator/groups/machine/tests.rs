@@ -95,6 +95,7 @@ fn commit(metadata: usize) -> CommitOffsets {
         member: "".into(),
         instance: None,
         generation: -1,
+        knows_member_epochs: true,
         retention_ms: None,
         offsets: vec![OffsetToCommit {
             at: TopicPartition::new("t", 0),
