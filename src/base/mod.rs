@@ -11,6 +11,7 @@ pub mod locks;
 pub mod log_limit;
 pub mod offset;
 pub mod outcome;
+pub(crate) mod pattern;
 pub mod pending;
 pub mod shared_cost;
 pub(crate) mod shared_map;

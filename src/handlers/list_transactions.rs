@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use crate::base::pattern::Pattern;
 use crate::base::{self, ErrorCode, SharedCost};
 use crate::coordinator::CoordinatorError;
 use crate::security::{Operation, Resource};
@@ -22,7 +23,6 @@ use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Chunk, Pace};
 use super::text::{owned, wire_text};
-use super::transactional_id_pattern::Pattern;
 
 pub(super) struct ListTransactions;
 
@@ -33,7 +33,9 @@ impl Handler for ListTransactions {
         let refuse = |code: ErrorCode| {
             call.reply(&ListTransactionsResponse::default().with_error_code(code.0))
         };
-        let Ok(pattern) = Pattern::of(request.transactional_id_pattern.as_deref()) else {
+        let pattern = request.transactional_id_pattern.as_deref();
+        let pattern = pattern.filter(|text| !text.is_empty());
+        let Ok(pattern) = pattern.map(Pattern::new).transpose() else {
             return refuse(ErrorCode::INVALID_REGULAR_EXPRESSION);
         };
         let filter = filter(&request);
@@ -53,7 +55,7 @@ impl Handler for ListTransactions {
         let lets = |listed: &ListedTransaction| {
             let id = &listed.transactional_id;
             filter.lets(listed, now)
-                && pattern.matches(id)
+                && pattern.as_ref().is_none_or(|pattern| pattern.matches(id))
                 && rights.may(Operation::Describe, Resource::transactional_id(id))
         };
         let rows = select(&lists, lets).await;

@@ -110,7 +110,6 @@ mod text;
 mod topic_ids;
 #[cfg(test)]
 mod transaction_tests;
-mod transactional_id_pattern;
 mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;

@@ -1,4 +1,5 @@
-//! Patterns of transactional ids, as ListTransactions has them (KIP-1152): those of RE2, which must match the whole id.
+//! Patterns of topics and transactional ids, as members and tools give them: those of RE2, which must match the whole
+//! text.
 //!
 //! Rust's patterns are almost the same. What differs is refused or translated: repetitions of repetitions, large
 //! counts and some flags do not exist in RE2, and its `\d`, `\s`, `\w` and `\b` are about ASCII.
@@ -10,30 +11,28 @@ use regex_syntax::ast::{
     GroupKind, RepetitionKind, RepetitionRange, Span,
 };
 
-/// The longest accepted pattern. Transactional ids in use are shorter.
+/// The longest accepted pattern.
 const LONGEST: usize = 4 * 1024;
 /// The maximum repetition count in a pattern.
 const MOST_REPETITIONS: u32 = 1000;
 /// The memory that a pattern may take.
 const MOST_MEMORY: usize = 512 * 1024;
 
-/// A pattern, or none, which matches everything.
+/// A pattern.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Option<Regex>);
+pub(crate) struct Pattern(Regex);
 
 /// The text is not a pattern.
-#[derive(Debug)]
-pub(super) struct NotAPattern;
+#[derive(Debug, thiserror::Error)]
+#[error("invalid or unsupported Perl syntax")]
+pub(crate) struct NotAPattern;
 
 impl Pattern {
-    /// The pattern of a request.
+    /// The pattern with this text.
     ///
     /// # Errors
     /// When it is not one of RE2's, or is larger than any that is in use.
-    pub(super) fn of(text: Option<&str>) -> Result<Self, NotAPattern> {
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Ok(Self(None));
-        };
+    pub(crate) fn new(text: &str) -> Result<Self, NotAPattern> {
         if text.len() > LONGEST {
             return Err(NotAPattern);
         }
@@ -46,14 +45,12 @@ impl Pattern {
             .size_limit(MOST_MEMORY)
             .dfa_size_limit(MOST_MEMORY)
             .build();
-        pattern
-            .map(|pattern| Self(Some(pattern)))
-            .map_err(|_| NotAPattern)
+        pattern.map(Self).map_err(|_| NotAPattern)
     }
 
-    /// Whether it matches the whole id.
-    pub(super) fn matches(&self, id: &str) -> bool {
-        self.0.as_ref().is_none_or(|pattern| pattern.is_match(id))
+    /// Whether it matches the whole text.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
     }
 }
 
@@ -158,12 +155,11 @@ mod tests {
     use super::Pattern;
 
     fn matches(pattern: &str, id: &str) -> bool {
-        Pattern::of(Some(pattern)).unwrap().matches(id)
+        Pattern::new(pattern).unwrap().matches(id)
     }
 
     #[test]
     fn patterns_are_those_of_re2() {
-        assert!(Pattern::of(None).is_ok());
         for pattern in [
             "",
             "my-.*",
@@ -174,7 +170,7 @@ mod tests {
             "a*?",
             r"[\d-]+",
         ] {
-            assert!(Pattern::of(Some(pattern)).is_ok(), "{pattern}");
+            assert!(Pattern::new(pattern).is_ok(), "{pattern}");
         }
         for wrong in [
             "(",
@@ -190,13 +186,13 @@ mod tests {
             r"(\pL{1000}){100}",
             &"a".repeat(5000),
         ] {
-            assert!(Pattern::of(Some(wrong)).is_err(), "{wrong}");
+            assert!(Pattern::new(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_pattern_matches_the_whole_id() {
-        assert!(matches("", "anything"));
+        assert!(matches("", "") && !matches("", "anything"));
         assert!(matches("a|abc", "abc"));
         assert!(!matches("b", "abc"));
         assert!(matches(".*b.*", "abc"));
