@@ -98,6 +98,8 @@ mod replay;
 mod subscription;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(test), expect(dead_code, reason = "consumer groups will use it"))]
+mod topics_hash;
 mod unserved;
 
 pub use asks::{
