@@ -4,14 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::{AssignorMember, Topics};
-use crate::base::TopicId;
-
-/// Java's `String.hashCode`.
-fn hash_of_text(text: &str) -> i32 {
-    text.encode_utf16().fold(0, |hash: i32, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    })
-}
+use crate::base::{TopicId, java_hash};
 
 /// Kafka's `Uuid.hashCode`.
 fn hash_of_id(id: TopicId) -> i32 {
@@ -104,7 +97,7 @@ pub(super) fn subscribed_topics(ids: &BTreeSet<TopicId>, topics: &impl Topics) -
     let mut named: Vec<(&str, TopicId)> = named.collect();
     named.sort_unstable_by(|one, other| compare_texts(one.0, other.0));
     let capacity = capacity_of_copy(named.len());
-    sort(&mut named, capacity, |(name, _)| hash_of_text(name));
+    sort(&mut named, capacity, |(name, _)| java_hash(name));
     sort(&mut named, capacity, |(_, id)| hash_of_id(*id));
     named.into_iter().map(|(_, id)| id).collect()
 }
@@ -115,15 +108,18 @@ pub(super) fn members_in_order<'m, 'a>(
 ) -> Vec<&'m AssignorMember<'a>> {
     let mut ordered: Vec<(i32, &AssignorMember<'_>)> = members
         .iter()
-        .map(|member| (hash_of_text(member.id), member))
+        .map(|member| (java_hash(member.id), member))
         .collect();
-    let known = members.iter().filter(|member| !member.joins).count();
+    // A joining member that has partitions already takes the place of another one.
+    let is_known =
+        |member: &&AssignorMember<'_>| !member.joins || member.assigned.topics().len() > 0;
+    let known = members.iter().filter(is_known).count();
     let bits = timeline_bits(known);
     ordered.sort_unstable_by(|(one_hash, one), (other_hash, other)| {
         let slot = |hash: i32| timeline_slot(hash, bits);
         (one.joins, slot(*one_hash))
             .cmp(&(other.joins, slot(*other_hash)))
-            .then_with(|| one.id.cmp(other.id))
+            .then_with(|| other.id.cmp(one.id))
     });
     sort(&mut ordered, SMALLEST, |(hash, _)| *hash);
     ordered.into_iter().map(|(_, member)| member).collect()
@@ -180,7 +176,5 @@ mod tests {
     fn texts_compare_by_utf_16_units() {
         assert_eq!(compare_texts("\u{ffff}", "\u{10000}"), Ordering::Greater);
         assert_eq!(compare_texts("a", "ab"), Ordering::Less);
-        assert_eq!(hash_of_text("Aa"), hash_of_text("BB"));
-        assert_eq!(hash_of_text("consumer"), -567_770_122);
     }
 }

@@ -21,7 +21,7 @@
 //! | in Kafka | order here |
 //! | --- | --- |
 //! | members, in `HashMap` | the same |
-//! | members in the same bucket: as in `TimelineHashMap`, a joining member last | the same, as long as the group was never so much larger that Kafka's table has grown for it; members in the same bucket there, too: by id, in Kafka as they joined |
+//! | members in the same bucket: as in `TimelineHashMap`, a joining member last | the same, as long as the group was never so much larger that Kafka's table has grown for it; members in the same bucket there, too: the last id first, in Kafka the one that joined last |
 //! | topics, in `HashSet` | the same |
 //! | topics in the same bucket: as their names are in `HashSet` | the same for topics that exist; Kafka's table may be larger by those that do not, and names beside a pattern come in another order |
 //! | partitions and topics of a member's assignment, in `HashSet` and `HashMap` | the same |
@@ -46,35 +46,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::consumer::Assignment;
 use crate::base::TopicId;
-
-/// Partitions by topic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Assignment(Arc<[(TopicId, Arc<[i32]>)]>);
-
-impl Assignment {
-    pub(crate) fn new(topics: impl IntoIterator<Item = (TopicId, Vec<i32>)>) -> Self {
-        let mut sorted: BTreeMap<TopicId, BTreeSet<i32>> = BTreeMap::new();
-        for (topic, partitions) in topics
-            .into_iter()
-            .filter(|(_, partitions)| !partitions.is_empty())
-        {
-            sorted.entry(topic).or_default().extend(partitions);
-        }
-        let topics = sorted.into_iter();
-        Self(
-            topics
-                .map(|(topic, partitions)| (topic, partitions.into_iter().collect()))
-                .collect(),
-        )
-    }
-
-    pub(crate) fn topics(&self) -> impl ExactSizeIterator<Item = (TopicId, &Arc<[i32]>)> {
-        self.0
-            .iter()
-            .map(|(topic, partitions)| (*topic, partitions))
-    }
-}
 
 /// One of Kafka's assignors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What Kafka does with the usual groups. All the rest is compared with Kafka's own classes.
 
+mod kafka;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,7 +46,7 @@ fn member(name: &str, topics: &[usize]) -> Member {
         id: name.into(),
         instance: None,
         topics: topics.iter().map(|topic| id(*topic)).collect(),
-        assigned: Assignment::default(),
+        assigned: Assignment::empty(),
     }
 }
 
