@@ -107,10 +107,6 @@ const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 
 impl ConsumerGroupConfig {
     /// What is in force for the group that has these settings of its own.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "consumer groups are about to be served")
-    )]
     pub fn of(overrides: &BTreeMap<String, String>, broker: &ConsumerGroupsConfig) -> Self {
         let of = |bounded: Bounded, key: &str| bounded.in_force(overrides.get(key));
         Self {

@@ -1,6 +1,7 @@
 //! The public interface of the group coordinators, whose machines use `__consumer_offsets` as their log.
 
 mod commit;
+mod lookup;
 mod machine;
 mod topic;
 
@@ -31,15 +32,27 @@ pub struct Groups {
     hosts: Hosts<Registry>,
     /// How long a write may take (`offsets.commit.timeout.ms`).
     write_timeout: Duration,
-    expiry: Arc<Expiry>,
+    tasks: Arc<Tasks>,
 }
 
-/// The task that removes expired offsets; it ends with the last of the coordinators' handles.
-struct Expiry(AbortHandle);
+/// What runs beside the coordinators; it ends with the last of their handles.
+struct Tasks {
+    /// Removes expired offsets.
+    expiry: AbortHandle,
+    /// Looks up regular expressions.
+    lookup: AbortHandle,
+}
 
-impl Drop for Expiry {
+impl Tasks {
+    fn stop(&self) {
+        self.expiry.abort();
+        self.lookup.abort();
+    }
+}
+
+impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }
 
@@ -65,32 +78,37 @@ impl Groups {
         runtime: runtime::Handle,
     ) -> Self {
         let settings = config.groups();
+        let (effects, asked) = lookup::channel();
         let kind = Kind {
             topic: topic::CONSUMER_OFFSETS_TOPIC,
             log: machine::log_options(&config),
-            make: |config, _| Registry::new(machine::settings(config)),
-            have: Arc::new(|_, effect| machine::no_effect(effect)),
+            make: machine::make,
+            have: Arc::new(move |_, effect| drop(effects.send(effect))),
         };
         let surroundings = Surroundings {
             partitions,
             cluster,
             config,
-            clock,
+            clock: Arc::clone(&clock),
             runtime: runtime.clone(),
         };
         let hosts = Hosts::start(surroundings, kind);
         let expire = expire_offsets(hosts.downgrade(), settings.offsets_retention_check_interval);
-        let expiry = Arc::new(Expiry(runtime.spawn(expire).abort_handle()));
+        let look_up = lookup::run(asked, hosts.downgrade(), clock);
+        let tasks = Tasks {
+            expiry: runtime.spawn(expire).abort_handle(),
+            lookup: runtime.spawn(look_up).abort_handle(),
+        };
         Self {
             hosts,
             write_timeout: settings.commit_timeout,
-            expiry,
+            tasks: Arc::new(tasks),
         }
     }
 
     /// Ends all hosts: pending and later requests are answered "not the coordinator".
     pub fn stop(&self) {
-        self.expiry.0.abort();
+        self.tasks.stop();
         self.hosts.stop();
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Kind<M: Machine> {
     pub(super) topic: InternalTopic,
     pub(super) log: LogOptions,
     /// A machine with an empty state. The image is the present one, so no later change is missed.
-    pub(super) make: fn(&BrokerConfig, &Image) -> M,
+    pub(super) make: fn(&Arc<BrokerConfig>, &Arc<Image>) -> M,
     /// Carries out an effect. Must not block.
     pub(super) have: Arc<dyn Fn(Origin, M::Effect) + Send + Sync>,
 }

@@ -27,20 +27,30 @@ impl Registry {
         if more == 0 {
             return Ok(());
         }
-        self.check_alone(join)?;
+        self.check_alone(&join.group, &join.client_id, join.held_bytes())?;
+        self.make_room(&join.group, &join.client_host, more, turn)
+    }
+
+    /// Refuses a member of this address for whom there is no memory, if the group needs so much more.
+    pub(super) fn make_room(
+        &self,
+        group: &str,
+        address: &str,
+        more: usize,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ErrorCode> {
         let freed = if self.is_full(more) || self.has_many_idle() {
-            self.remove_idle(&join.group, turn)
+            self.remove_idle(group, turn)
         } else {
             0
         };
         if self.is_full(more.saturating_sub(freed)) {
-            Err(self.refuse(&join.group, more))
-        } else if self.is_beyond_share(&join.client_host, more, freed) {
-            let address = &*join.client_host;
+            Err(self.refuse(group, more))
+        } else if self.is_beyond_share(address, more, freed) {
             limited!(
                 warn,
                 "members of groups use much memory, and this address more than its share: refused until some have left",
-                group = %join.group,
+                group,
                 address
             );
             Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
@@ -68,16 +78,21 @@ impl Registry {
     }
 
     /// Refuses permanently a member that would exceed the share of its address even if it were the only one.
-    fn check_alone(&self, join: &Join) -> Result<(), ErrorCode> {
-        let alone = join.held_bytes() + GROUP_BYTES;
+    pub(super) fn check_alone(
+        &self,
+        group: &str,
+        client: &str,
+        held_bytes: usize,
+    ) -> Result<(), ErrorCode> {
+        let alone = held_bytes + GROUP_BYTES;
         if alone <= self.settings.members_max_bytes / 2 {
             return Ok(());
         }
         limited!(
             warn,
             "member refused: it alone would exceed half of the memory limit for members of groups (zurau.group.members.max.bytes)",
-            group = %join.group,
-            client = %join.client_id,
+            group,
+            client,
             bytes = alone
         );
         Err(ErrorCode::MESSAGE_TOO_LARGE)

@@ -1,8 +1,9 @@
 //! Floor 4: the group coordinator as a pure machine.
 //!
-//! A [`Registry`] is the state of one partition of `__consumer_offsets`: classic groups and committed offsets. Groups
-//! of types that are not served are kept unchanged (`unserved.rs`). The input are requests; the output are records,
-//! replies and timer changes. There is no clock, randomness, lock or I/O here, and nothing of Kafka's messages.
+//! A [`Registry`] is the state of one partition of `__consumer_offsets`: classic groups, consumer groups (`consumer/`)
+//! and committed offsets. Groups of types that are not served are kept unchanged (`unserved.rs`). The input are
+//! requests and the cluster's metadata; the output are records, replies, timer changes and effects. There is no clock,
+//! randomness, lock or I/O here, and nothing of Kafka's messages.
 //!
 //! # Contract with the host
 //!
@@ -21,7 +22,7 @@
 //! 5. Markers that are written later are passed on when they are in the log. Records of the same producer behind a
 //!    marker belong to its next transaction. Records of a transaction may be refused by the log: [`Registry::settled`]
 //!    tells of them and of those that are there, in the order of the log together with the markers.
-//! 6. [`Registry::topics_deleted`] is a decision, too.
+//! 6. [`Registry::hear`] is a decision, too.
 //! 7. Before each decision the host sets the [`Bounds`](crate::base::Bounds).
 //! 8. [`DeleteGroup`] and the steps that remove unused groups and offsets can write more tombstones than fit in one
 //!    batch. They do not need each other, except that a group's own comes after those of its offsets, so they may be
@@ -71,6 +72,7 @@
 //! | --- | --- | --- |
 //! | `Session` | by every request of a member | the member is removed, unless its request waits here |
 //! | `Session` | when a member id is given out | the id is forgotten |
+//! | `Revocation` | when a member of a consumer group must give up partitions | the member is removed |
 //! | `Join` | when a rebalance begins | the generation is formed of those that have joined |
 //! | `Join` | when a group's first member joins | waits longer if others have joined, else the same |
 //! | `Sync` | when a generation is formed | members that have not sent a SyncGroup are removed |
@@ -82,15 +84,18 @@
 
 mod admission;
 mod asks;
-#[cfg_attr(not(test), expect(dead_code, reason = "consumer groups will use it"))]
 mod assignor;
 mod classic;
-#[expect(dead_code, reason = "heartbeats come next")]
+#[expect(
+    dead_code,
+    reason = "their handlers and members of the classic protocol come next"
+)]
 mod consumer;
 mod decide;
 mod describe;
 mod listing;
 mod memory;
+mod news;
 mod offsets;
 mod records;
 mod registry;
@@ -98,26 +103,26 @@ mod replay;
 mod subscription;
 #[cfg(test)]
 mod tests;
-#[cfg_attr(not(test), expect(dead_code, reason = "consumer groups will use it"))]
 mod topics_hash;
 mod unserved;
 
 pub use asks::{
     CommitInTransaction, CommitOffsets, CommitOffsetsReply, DeleteGroup, DeleteOffsets,
-    DeleteOffsetsReply, DeletedTopic, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember,
-    Leave, LeaveReply, Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
+    DeleteOffsetsReply, ExpireOffsets, Heartbeat, Join, JoinReply, JoinedMember, Leave, LeaveReply,
+    Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "ConsumerGroupDescribe will use them")
-)]
-pub use consumer::{ConsumerDescription, DescribedConsumerMember};
+#[cfg_attr(not(test), expect(unused_imports, reason = "their handlers come next"))]
+pub use consumer::{
+    ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
+};
+pub use consumer::{Expressions, ExpressionsResolved, GroupEffect};
 pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
 #[cfg(test)]
 pub use listing::GROUP_TYPE;
 pub use listing::{ListFilter, ListedGroup, Listing};
+pub use news::GroupNews;
 pub use offsets::FetchedOffset;
 pub use registry::{Outcome, Registry, Settings, TimerKey};
 pub use replay::ReplayError;

@@ -5,18 +5,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asks::{DeletedTopic, Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
+use super::asks::{Heartbeat, Join, JoinReply, Leave, LeaveReply, Sync, SyncReply};
 use super::classic::{Group, Provisional};
-use super::consumer::{ConsumerGroup, ConsumerGroups};
+use super::consumer::{ConsumerGroup, ConsumerGroups, GroupEffect, World};
 use super::listing::LastListing;
 use super::memory::Groups;
 use super::offsets::{Offsets, PendingOffsets, Sweep};
 use super::unserved::{UnservedGroup, UnservedGroups};
 use crate::base::{self, Bounds, ErrorCode, KeyValue, TimerChange, Timestamp, Token, Transaction};
+use crate::config::BrokerConfig;
+use crate::metadata::Image;
 use crate::schema::MAX_STRING;
 
 /// What the machine decides.
-pub type Outcome = base::Outcome<TimerKey>;
+pub type Outcome = base::Outcome<TimerKey, GroupEffect>;
 
 /// The broker's settings for groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,13 @@ pub enum TimerKey {
         /// The group's id.
         group: Arc<str>,
     },
+    /// The time limit for a member of a consumer group to give up partitions.
+    Revocation {
+        /// The group's id.
+        group: Arc<str>,
+        /// The member's id.
+        member: Arc<str>,
+    },
     /// The pause between two steps that remove unused groups and offsets.
     Sweep,
 }
@@ -82,6 +91,7 @@ impl TimerKey {
             Self::Session { .. } => "end of a session",
             Self::Join { .. } => "end of the time to join",
             Self::Sync { .. } => "end of the time to sync",
+            Self::Revocation { .. } => "end of the time to give up partitions",
             Self::Sweep => "removal of offsets that nobody needs",
         }
     }
@@ -89,9 +99,10 @@ impl TimerKey {
     /// The group id; empty for a timer of all groups.
     pub fn group(&self) -> Arc<str> {
         match self {
-            Self::Session { group, .. } | Self::Join { group } | Self::Sync { group } => {
-                Arc::clone(group)
-            }
+            Self::Session { group, .. }
+            | Self::Join { group }
+            | Self::Sync { group }
+            | Self::Revocation { group, .. } => Arc::clone(group),
             Self::Sweep => "".into(),
         }
     }
@@ -145,7 +156,16 @@ impl<'a> Turn<'a> {
     }
 
     pub(crate) fn cancel(&mut self, key: TimerKey) {
-        self.outcome.timers.push(TimerChange::Cancel(key));
+        self.change(TimerChange::Cancel(key));
+    }
+
+    pub(crate) fn change(&mut self, timer: TimerChange<TimerKey>) {
+        self.outcome.timers.push(timer);
+    }
+
+    /// Lets others carry out an effect, once the records are committed.
+    pub(crate) fn have(&mut self, effect: GroupEffect) {
+        self.outcome.effects.push(effect);
     }
 }
 
@@ -156,6 +176,8 @@ pub struct Registry {
     pub(super) bounds: Bounds,
     pub(super) groups: Groups,
     pub(super) consumers: ConsumerGroups,
+    /// What consumer groups rest on beside the log.
+    pub(super) world: World,
     /// Groups of types that are not served.
     pub(super) unserved: UnservedGroups,
     pub(super) offsets: Offsets,
@@ -164,6 +186,8 @@ pub struct Registry {
     pub(super) sweeps: VecDeque<Sweep>,
     /// The changes that groups have made before the records of the last decision.
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
+    /// The sessions of the members that the last decision has removed from consumer groups.
+    pub(super) ended_sessions: Vec<TimerKey>,
     /// Offsets of transactions that have not ended.
     pub(super) pending: PendingOffsets,
     /// Whether the log is still being read. During that time a record defines a group; afterwards it confirms the
@@ -179,13 +203,23 @@ impl Registry {
             bounds: Bounds::default(),
             groups: Groups::default(),
             consumers: ConsumerGroups::default(),
+            world: World::new(Arc::default(), Arc::default()),
             unserved: UnservedGroups::default(),
             offsets: Offsets::default(),
             last_listing: LastListing::default(),
             sweeps: VecDeque::new(),
             provisional: None,
+            ended_sessions: Vec::new(),
             pending: PendingOffsets::default(),
             is_loading: true,
+        }
+    }
+
+    /// The same in a cluster with this metadata, on a broker that was started with this configuration.
+    pub fn in_cluster(self, config: Arc<BrokerConfig>, image: Arc<Image>) -> Self {
+        Self {
+            world: World::new(config, image),
+            ..self
         }
     }
 
@@ -204,6 +238,7 @@ impl Registry {
         self.is_loading = false;
         let mut turn = Turn::new(&self.settings, now);
         self.groups.change_each(|group| group.resume(&mut turn));
+        self.resume_consumer_groups(&mut turn);
         turn.outcome.timers
     }
 
@@ -212,6 +247,14 @@ impl Registry {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
         let group = match key {
+            TimerKey::Session { ref group, .. } | TimerKey::Revocation { ref group, .. }
+                if self.consumers.get(group).is_some() =>
+            {
+                let group = Arc::clone(group);
+                self.fence_late_member(key, &mut turn);
+                Some(group)
+            }
+            TimerKey::Revocation { group, .. } => Some(group),
             TimerKey::Session { group, member } => {
                 self.groups.change(&group, |group| {
                     group.session_timeout(&member, &mut turn);
@@ -241,20 +284,13 @@ impl Registry {
         self.end(turn)
     }
 
-    /// These topics were deleted, so their offsets are meaningless: begins to remove these offsets.
-    pub fn topics_deleted(&mut self, topics: Arc<[DeletedTopic]>, now: Timestamp) -> Outcome {
-        let settings = self.settings;
-        let mut turn = Turn::new(&settings, now);
-        self.forget_topics(topics, &mut turn);
-        self.end(turn)
-    }
-
     /// The log does not accept the records of the last decision, and none of them has been replayed: decides what
     /// follows. The host refuses the requests that the decision has answered, except those that this answers.
     pub fn not_written(&mut self, now: Timestamp) -> Outcome {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
         self.pass_over();
+        self.remove_later(&mut turn);
         if let Some((id, change)) = self.provisional.take() {
             let is_birth = matches!(change, Provisional::Birth);
             self.groups

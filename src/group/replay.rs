@@ -36,6 +36,7 @@ impl Registry {
     /// When the record cannot be read.
     pub fn replay(&mut self, record: &Replayed<'_>, now: Timestamp) -> Result<(), ReplayError> {
         self.provisional = None;
+        self.ended_sessions.clear();
         match (records::decode_key(record.key)?, record.value) {
             (Key::Offset { group, at }, Some(value)) => {
                 let offset = records::decode_offset(value)?;

@@ -1,6 +1,5 @@
 //! The group registry as a hosted machine, and the settings for it and its log.
 
-use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,10 +8,10 @@ use crate::config::BrokerConfig;
 use crate::coordinator::host::LogOptions;
 use crate::coordinator::machine::{Decides, Machine, Subject};
 use crate::group::{
-    CommitInTransaction, CommitOffsetsReply, DeletedTopic, GroupAsk, Outcome, Registry,
+    CommitInTransaction, CommitOffsetsReply, GroupAsk, GroupEffect, GroupNews, Outcome, Registry,
     ReplayError, Settings, TimerKey,
 };
-use crate::metadata::{Delta, Image, TopicImage};
+use crate::metadata::{ConfigResource, ConfigResourceType, Delta, Image};
 use crate::record::Codec;
 
 impl<A: GroupAsk> Decides<A> for Registry {
@@ -48,9 +47,8 @@ impl Decides<CommitInTransaction> for Registry {
 
 impl Machine for Registry {
     type TimerKey = TimerKey;
-    type Effect = Infallible;
-    /// The deleted topics.
-    type News = Arc<[DeletedTopic]>;
+    type Effect = GroupEffect;
+    type News = Arc<GroupNews>;
     type ReplayError = ReplayError;
 
     const TOO_LARGE_CURE: &'static str = "raise max.message.bytes of __consumer_offsets, or have fewer partitions, topics or members in one group";
@@ -97,23 +95,35 @@ impl Machine for Registry {
         }
     }
 
-    fn news_of(_image: &Arc<Image>, delta: &Delta) -> Option<Self::News> {
-        let deleted = |topic: &Arc<TopicImage>| DeletedTopic {
-            name: Arc::clone(&topic.name),
-            id: topic.id,
+    fn news_of(image: &Arc<Image>, delta: &Delta) -> Option<Self::News> {
+        let has_topics =
+            !delta.created_or_changed_topics.is_empty() || !delta.deleted_topics.is_empty();
+        let concerns = |resource: &ConfigResource| {
+            matches!(
+                resource.resource_type,
+                ConfigResourceType::GROUP | ConfigResourceType::BROKER
+            )
         };
-        let deleted: Arc<[_]> = delta.deleted_topics.iter().map(deleted).collect();
-        Some(deleted).filter(|deleted| !deleted.is_empty())
+        let has_settings = delta.changed_other_configs.iter().any(concerns);
+        // Racks of brokers count in the hash of a group's topics.
+        (has_topics || has_settings || !delta.changed_brokers.is_empty()).then(|| {
+            Arc::new(GroupNews {
+                image: Arc::clone(image),
+                changed: delta.created_or_changed_topics.clone(),
+                deleted: delta.deleted_topics.clone(),
+                has_settings,
+            })
+        })
     }
 
-    fn hear(&mut self, deleted: Self::News, now: Timestamp) -> Outcome {
-        self.topics_deleted(deleted, now)
+    fn hear(&mut self, news: Self::News, now: Timestamp) -> Outcome {
+        Self::hear(self, &news, now)
     }
 }
 
-/// Groups have none.
-pub(super) fn no_effect(effect: Infallible) {
-    match effect {}
+/// A machine that knows the cluster as it is now.
+pub(super) fn make(config: &Arc<BrokerConfig>, image: &Arc<Image>) -> Registry {
+    Registry::new(settings(config)).in_cluster(Arc::clone(config), Arc::clone(image))
 }
 
 /// The settings for their log.

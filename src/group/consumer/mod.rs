@@ -2,7 +2,11 @@
 //!
 //! [`ConsumerGroup`] owns what the log says of a group, and indexes over it. It is hard state: only the replay of a
 //! record changes it (`replay.rs`), so a decision reads it, makes changed copies of members, and writes their records.
-//! What is soft (timers, deadlines) is not here.
+//! What is soft (deadlines, regular expressions that are being looked up) is in `world.rs`, with the cluster's metadata
+//! and the broker's settings.
+//!
+//! `heartbeat.rs` shows the way of a heartbeat, and names the files for its parts. A decision collects what it comes to
+//! in a `Draft`, which is dropped when anything is refused. `deciding.rs` is where the registry comes in.
 //!
 //! # Three epochs
 //!
@@ -36,19 +40,36 @@
 //! The indexes are functions of the records that are there. A change of a member costs what that member has, not
 //! what the group has; the state costs a look-up.
 
+mod asks;
 mod assignment;
+mod check;
 mod commit;
+mod deciding;
 mod describe;
+mod draft;
 mod ending;
+mod expressions;
+mod fencing;
+mod heartbeat;
 mod index;
+mod join;
+mod leave;
 mod member;
 mod memory;
+mod reconcile;
 pub(crate) mod records;
+mod refusal;
 mod replay;
+mod static_member;
+mod target;
+mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use asks::{
+    ConsumerHeartbeat, ConsumerHeartbeatReply, Expressions, ExpressionsResolved, GroupEffect,
+};
 pub(crate) use assignment::{Assignment, Held, Owned};
 pub use describe::{ConsumerDescription, DescribedConsumerMember};
 use index::Index;
@@ -56,6 +77,7 @@ pub(crate) use index::Subscribers;
 pub(crate) use member::{ClassicMember, Member, MemberState, Names, Subscription};
 
 pub(in crate::group) use memory::ConsumerGroups;
+pub(in crate::group) use world::World;
 
 use crate::base::{Timestamp, TopicId};
 

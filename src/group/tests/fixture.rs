@@ -9,14 +9,16 @@ use crate::base::{
     ErrorCode, KeyValue, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Replayed, SealedReply,
     TimerChange, Timestamp, Token, TopicId, TopicPartition, Transaction, TransactionEnd,
 };
+use crate::config::BrokerConfig;
 use crate::group::consumer::ConsumerGroup;
 use crate::group::offsets::{Offsets, PendingOffsets};
 use crate::group::records::Generation;
 use crate::group::{
-    CommitInTransaction, CommitOffsets, DeletedTopic, ExpireOffsets, GroupAsk, Heartbeat, Join,
-    JoinReply, Leave, LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry, Settings,
-    StateName, Sync, SyncReply, TimerKey,
+    CommitInTransaction, CommitOffsets, ExpireOffsets, GroupAsk, GroupEffect, GroupNews, Heartbeat,
+    Join, JoinReply, Leave, LeaveReply, Leaver, OffsetToCommit, Outcome, Protocol, Registry,
+    Settings, StateName, Sync, SyncReply, TimerKey,
 };
+use crate::metadata::{Image, TopicImage};
 
 pub(super) const GROUP: &str = "g";
 pub(super) const SESSION_MS: i32 = 10_000;
@@ -34,6 +36,11 @@ pub(super) struct HardState<'a> {
 pub(super) struct Fixture {
     pub(super) registry: Registry,
     pub(super) settings: Settings,
+    /// The broker's configuration, and the metadata that a new process finds.
+    config: Arc<BrokerConfig>,
+    image: Arc<Image>,
+    /// What others are to carry out.
+    pub(super) effects: Vec<GroupEffect>,
     pub(super) now: Timestamp,
     pub(super) log: Vec<KeyValue>,
     /// The producers of records in transactions, by their index in the log.
@@ -57,12 +64,21 @@ impl Fixture {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
-        let mut registry = Registry::new(settings);
+        Self::in_cluster(settings, BrokerConfig::default(), Arc::default())
+    }
+
+    pub(super) fn in_cluster(settings: Settings, config: BrokerConfig, image: Arc<Image>) -> Self {
+        let config = Arc::new(config);
+        let mut registry =
+            Registry::new(settings).in_cluster(Arc::clone(&config), Arc::clone(&image));
         let now = Timestamp(1_700_000_000_000);
         assert_eq!(registry.loaded(now), []);
         Self {
             registry,
             settings,
+            config,
+            image,
+            effects: Vec::new(),
             now,
             log: Vec::new(),
             producers: BTreeMap::new(),
@@ -112,6 +128,7 @@ impl Fixture {
             self.registry.settled(under.producer, &places, true);
         }
         self.change_timers(outcome.timers);
+        self.effects.extend(outcome.effects);
         self.check_held();
         for reply in outcome.replies {
             assert!(
@@ -180,11 +197,28 @@ impl Fixture {
     }
 
     pub(super) fn delete_topic(&mut self, name: &str, id: TopicId) {
-        let name = name.into();
-        let outcome = self
-            .registry
-            .topics_deleted([DeletedTopic { name, id }].into(), self.now);
+        let topic = TopicImage {
+            name: name.into(),
+            id,
+            partitions: Vec::new(),
+        };
+        self.hear(&GroupNews {
+            image: Arc::clone(&self.image),
+            changed: Vec::new(),
+            deleted: vec![topic.into()],
+            has_settings: false,
+        });
+    }
+
+    pub(super) fn hear(&mut self, news: &GroupNews) {
+        let outcome = self.registry.hear(news, self.now);
         self.apply(outcome);
+        self.image = Arc::clone(&news.image);
+    }
+
+    /// A new process will find this metadata.
+    pub(super) fn move_to(&mut self, image: Arc<Image>) {
+        self.image = image;
     }
 
     /// The answer, if there is one.
@@ -215,7 +249,8 @@ impl Fixture {
     }
 
     fn replayed(&self) -> Registry {
-        let mut registry = Registry::new(self.settings);
+        let registry = Registry::new(self.settings);
+        let mut registry = registry.in_cluster(Arc::clone(&self.config), Arc::clone(&self.image));
         let mut markers = self.markers.iter().enumerate().peekable();
         for index in 0..=self.log.len() {
             while let Some((place, marker)) = markers.next_if(|(_, marker)| marker.0 == index) {
@@ -300,7 +335,8 @@ impl Fixture {
     }
 
     pub(super) fn check(&self) {
-        assert_eq!(hard_state(&self.registry), hard_state(&self.replayed()));
+        let replayed = self.replayed();
+        assert_eq!(hard_state(&self.registry), hard_state(&replayed));
     }
 
     pub(super) fn state(&self) -> StateName {

@@ -3,6 +3,7 @@
 
 mod administration;
 mod consumer_state;
+mod consumers;
 mod fixture;
 mod joining;
 mod memory;

@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, GROUP, commit_of, join_as};
 use crate::base::{Bounds, ErrorCode, KafkaUuid, Offset, TopicId, TopicPartition};
-use crate::group::{CommitOffsets, DeleteGroup, DeleteOffsets, DeletedTopic, Settings, StateName};
+use crate::group::{CommitOffsets, DeleteGroup, DeleteOffsets, Settings, StateName};
 
 const RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -230,11 +230,7 @@ fn pending_offsets_of_very_many_groups_go_in_steps() {
             host.commit(ask);
         }
     }
-    let topics = [DeletedTopic {
-        name: "t".into(),
-        id: TopicId::ZERO,
-    }];
-    host.delete_topic("t", topics[0].id);
+    host.delete_topic("t", TopicId::ZERO);
     host.advance(10);
     assert!(host.timers.is_empty());
     host.end(7, true);

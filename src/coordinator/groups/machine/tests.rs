@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{no_effect, settings};
+use super::settings;
 use crate::base::{
     ErrorCode, FixedClock, KafkaUuid, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition,
 };
@@ -42,7 +42,7 @@ fn host(path: &Path) -> (Broker, Handle<Registry>) {
         },
         held: Held::default(),
         make: Box::new(move || Registry::new(settings)),
-        have: Arc::new(no_effect),
+        have: Arc::new(|_| ()),
     });
     (broker, handle)
 }
