@@ -35,7 +35,7 @@
 //! | 2 | [`messages`] | messages of Kafka's that are newer than the protocol crate | tokio |
 //! | 2 | [`security`] | who asks, and what they may do: principals, Kafka's operations and resource types, the authorizer | tokio, messages |
 //! | 3 | [`metadata`] | immutable image, delta, metadata records, snapshot | tokio |
-//! | 4 | [`group`] | classic groups and committed offsets: a pure machine | tokio, clock, chance, I/O |
+//! | 4 | [`group`] | classic and consumer groups, committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`txn`] | transactional ids and their transactions: a pure machine | the same |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
 //! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |

@@ -2,18 +2,17 @@
 //!
 //! Anyone who can connect to the broker may join groups, and the metadata of a member is kept as long as the member.
 //! So the memory is counted: every member with its names, metadata and assignment, every member id that was given
-//! out, and every group that has a member or is completely empty. Groups without members that have offsets are not
-//! counted; their number is that of the committed groups. Offsets of open transactions are counted
-//! (`offsets/pending.rs`).
+//! out, and every group that has a member or is completely empty. Of consumer groups the targets and the regular
+//! expressions are counted, too (`consumer/memory.rs`). Groups without members that have offsets are not counted;
+//! their number is that of the committed groups. Offsets of open transactions are counted (`offsets/pending.rs`).
 //!
 //! A join or an assignment that would exceed `zurau.group.members.max.bytes`, in all partitions together, is refused
 //! (`admission.rs`). Before a join is refused, groups that are empty and have no offsets are removed. Otherwise these
-//! are removed when offsets expire or, if there are many of them ([`Groups::has_many_idle`]), with the next event of
-//! any group.
+//! are removed when offsets expire or, if there are many of them (`has_many_idle`), with the next event of any group.
 //!
-//! [`Groups`] keeps the count correct: a group can only be changed through it. Before each decision the machine gets
-//! the memory of the other partitions and the batch limit of the log as [`Bounds`](crate::base::Bounds): with the
-//! same commands and bounds it decides the same.
+//! [`Groups`] keeps the count of classic groups correct: one can only be changed through it. Before each decision the
+//! machine gets the memory of the other partitions and the batch limit of the log as [`Bounds`](crate::base::Bounds):
+//! with the same commands and bounds it decides the same.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};

@@ -1,9 +1,9 @@
 //! Floor 4: the group coordinator as a pure machine.
 //!
-//! A [`Registry`] is the state of one partition of `__consumer_offsets`: classic groups, consumer groups (`consumer/`)
-//! and committed offsets. Groups of types that are not served are kept unchanged (`unserved.rs`). The input are
-//! requests and the cluster's metadata; the output are records, replies, timer changes and effects. There is no clock,
-//! randomness, lock or I/O here, and nothing of Kafka's messages.
+//! A [`Registry`] is the state of one partition of `__consumer_offsets`: classic groups (`classic`), consumer groups of
+//! KIP-848 (`consumer`) and committed offsets. Groups of types that are not served are kept unchanged (`unserved.rs`).
+//! The input are requests and the cluster's metadata; the output are records, replies, timer changes and effects. There
+//! is no clock, randomness, lock or I/O here, and nothing of Kafka's messages.
 //!
 //! # Contract with the host
 //!
@@ -30,13 +30,14 @@
 //!
 //! # Hard and soft
 //!
-//! Hard state is in the log: committed offsets, those of open transactions (`offsets/pending.rs`), and of each group the last written generation, with members,
-//! protocol, leader and assignments, or without members. Only replay changes it. Soft state may be lost in a restart:
-//! joining clients, waiting requests, the generation whose assignment is not written yet. After a restart clients
-//! find their group stable in its last written generation, or get UNKNOWN_MEMBER_ID and join again.
+//! Hard state is in the log: committed offsets, those of open transactions (`offsets/pending.rs`), consumer groups as
+//! a whole, and of each classic group the last written generation, with members, protocol, leader and assignments, or
+//! without members. Only replay changes it. Soft state may be lost in a restart: joining clients, waiting requests, the
+//! generation whose assignment is not written yet. After a restart clients find their group stable in its last written
+//! generation, or get UNKNOWN_MEMBER_ID and join again.
 //!
-//! Written are: the creation of a group, the leader's assignment, the replacement of a static member in a stable
-//! group, the departure of the last member, and the end of the group.
+//! Of a classic group are written: its creation, the leader's assignment, the replacement of a static member while it
+//! is stable, the departure of the last member, and its end.
 //!
 //! # Bounded
 //!
@@ -48,6 +49,18 @@
 //!
 //! Offsets of open transactions are counted with the members, and may use half of the limit: there is no other bound on
 //! the number of transactions, or on how long they take.
+//!
+//! # One id, one group
+//!
+//! A group has one type at a time. The log may say more for a moment:
+//!
+//! | in the log | counts as |
+//! | --- | --- |
+//! | only offsets | an empty classic group, until there is another record or no offset |
+//! | records of a classic group, and of another type | the classic group. Kafka ends one before it begins the other |
+//! | records of a consumer group, and of a type that is not served | the consumer group |
+//!
+//! An empty group gives way to one of another type, with its offsets.
 //!
 //! # States of a classic group
 //!
@@ -64,7 +77,8 @@
 //!                                       +-------------------------------------- Stable
 //! ```
 //!
-//! [`StateName::may_follow`] has the same as a table. A group that does not exist is described as Dead.
+//! [`StateName::may_follow`] has the same as a table. A group that does not exist is described as Dead. The states of
+//! a consumer group follow from its epochs (`consumer`).
 //!
 //! # Timers
 //!
@@ -80,7 +94,8 @@
 //! # Reading order
 //!
 //! `asks.rs`, `decide.rs`, `registry.rs`, `classic/mod.rs`, `classic/join.rs`, `classic/rebalance.rs`, `classic/sync.rs`,
-//! `replay.rs`, `offsets/`; `records.rs` for the bytes, `memory.rs` and `admission.rs` for the limits.
+//! `replay.rs`, `offsets/`; `consumer/mod.rs`, `consumer/replay.rs`, `consumer/commit.rs`; `records.rs` for the bytes,
+//! `memory.rs` and `admission.rs` for the limits.
 
 mod admission;
 mod asks;

@@ -25,7 +25,7 @@
 //! | memory for one more transactional id or partition | yes | `COORDINATOR_NOT_AVAILABLE` |
 //! | room for a transaction's record in a batch | no | `MESSAGE_TOO_LARGE`, after which a producer aborts (Kafka: `UNKNOWN_SERVER_ERROR`) |
 //! | coordinators of share groups | no | `INVALID_REQUEST` |
-//! | consumer, share and streams groups (`group/unserved.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
+//! | share and streams groups (`group/unserved.rs`) | no | `INCONSISTENT_GROUP_PROTOCOL`, `UNKNOWN_MEMBER_ID`, `GROUP_ID_NOT_FOUND` |
 //! | support for a special timestamp of ListOffsets | no | `UNSUPPORTED_VERSION` |
 //! | a right (`checks.rs`) | no | `TOPIC_AUTHORIZATION_FAILED`, and similar codes for other resources |
 //! | a whole API | no | it is not advertised |
