@@ -108,8 +108,8 @@ impl Index {
         Names::new(shared)
     }
 
-    /// The group has the member in this form now.
-    pub(super) fn add(&mut self, member: &Member) {
+    /// The member says this of itself now.
+    pub(super) fn add_metadata(&mut self, member: &Member) {
         for name in member.subscription.names.iter() {
             self.subscribers_of(name).by_name += 1;
         }
@@ -125,13 +125,10 @@ impl Index {
                 count(&mut self.classic_protocols, &protocol.name);
             }
         }
-        if member.state == MemberState::Stable {
-            count(&mut self.stable, &member.epoch);
-        }
     }
 
-    /// The group has the member not in this form any more.
-    pub(super) fn remove(&mut self, member: &Member) {
+    /// The member does not say this of itself any more.
+    pub(super) fn remove_metadata(&mut self, member: &Member) {
         for name in member.subscription.names.iter() {
             self.change_subscribers(name, |subscribers| {
                 subscribers.by_name = subscribers.by_name.saturating_sub(1);
@@ -149,6 +146,17 @@ impl Index {
                 uncount(&mut self.classic_protocols, &protocol.name);
             }
         }
+    }
+
+    /// The member is in this state now.
+    pub(super) fn add_state(&mut self, member: &Member) {
+        if member.state == MemberState::Stable {
+            count(&mut self.stable, &member.epoch);
+        }
+    }
+
+    /// The member is not in this state any more.
+    pub(super) fn remove_state(&mut self, member: &Member) {
         if member.state == MemberState::Stable {
             uncount(&mut self.stable, &member.epoch);
         }

@@ -109,36 +109,23 @@ impl ConsumerGroup {
         self.put(member, has_metadata, has_assignment);
     }
 
-    /// The member is like this now. Without records it is gone.
+    /// The member is like this now. Without records it is gone. What is the same as before costs nothing: what a member
+    /// reads can be long, and so can what it has.
     fn put(&mut self, member: Member, has_metadata: bool, has_assignment: bool) {
-        let before = self.members.remove(&member.id).map(|known| known.member);
-        let is_there = has_metadata || has_assignment;
-        // Entries that stay must not go in between: others share them.
-        if is_there {
-            self.index.add(&member);
-            self.held += member.held_bytes();
-        }
-        let keeps_claims = is_there
-            && before.as_ref().is_some_and(|before| {
-                before.epoch == member.epoch
-                    && before.assigned == member.assigned
-                    && before.pending_revocation == member.pending_revocation
-            });
+        let known = self.members.remove(&member.id);
+        let before = known.map(|known| known.member);
+        let after = (has_metadata || has_assignment).then(|| Arc::new(member));
+        self.index_metadata(before.as_deref(), after.as_deref());
+        self.index_claims(before.as_deref(), after.as_deref());
         if let Some(before) = before {
-            if !keeps_claims {
-                let others = &self.members;
-                self.index
-                    .release(&before, || others.values().map(|known| &known.member));
-            }
-            self.index.remove(&before);
+            self.index.remove_state(&before);
             self.held -= before.held_bytes();
         }
-        if is_there {
-            if !keeps_claims {
-                self.index.claim(&member);
-            }
+        if let Some(member) = after {
+            self.index.add_state(&member);
+            self.held += member.held_bytes();
             let known = Known {
-                member: Arc::new(member),
+                member,
                 has_metadata,
                 has_assignment,
             };
@@ -147,6 +134,41 @@ impl ConsumerGroup {
             // A tree that was not empty once keeps a node with room for eleven.
             self.members = BTreeMap::new();
             self.index.let_go_of_empty_maps();
+        }
+    }
+
+    fn index_metadata(&mut self, before: Option<&Member>, after: Option<&Member>) {
+        if let (Some(before), Some(after)) = (before, after)
+            && before.subscription == after.subscription
+            && before.assignor == after.assignor
+            && before.classic == after.classic
+        {
+            return;
+        }
+        // The new entries first: others share those that stay.
+        if let Some(after) = after {
+            self.index.add_metadata(after);
+        }
+        if let Some(before) = before {
+            self.index.remove_metadata(before);
+        }
+    }
+
+    fn index_claims(&mut self, before: Option<&Member>, after: Option<&Member>) {
+        if let (Some(before), Some(after)) = (before, after)
+            && before.epoch == after.epoch
+            && before.assigned == after.assigned
+            && before.pending_revocation == after.pending_revocation
+        {
+            return;
+        }
+        if let Some(before) = before {
+            let others = &self.members;
+            self.index
+                .release(before, || others.values().map(|known| &known.member));
+        }
+        if let Some(after) = after {
+            self.index.claim(after);
         }
     }
 
