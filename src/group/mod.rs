@@ -127,7 +127,10 @@ pub use asks::{
     Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
-#[cfg_attr(not(test), expect(unused_imports, reason = "their handlers come next"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(unused_imports, reason = "their handlers come next")
+)]
 pub use consumer::{
     ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
 };

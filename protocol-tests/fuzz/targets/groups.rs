@@ -28,8 +28,10 @@ pub(crate) fn records(bytes: &[u8]) {
     }
     let _ = registry.loaded(now);
     for group in &registry.listing().groups {
-        // those that are only kept are listed with their kind, and not described
+        // those that are only kept are listed with their type, and not described
         let described = registry.describe(&group.group);
         assert!(!matches!(described, Err(NotDescribed::Unknown)));
+        let described = registry.describe_consumer_group(&group.group);
+        assert_eq!(described.is_ok(), group.group_type == "consumer");
     }
 }

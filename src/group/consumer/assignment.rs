@@ -33,9 +33,12 @@ impl Place for Held {
     }
 }
 
+/// A topic with its partitions.
+type Topic<P> = (TopicId, Arc<[P]>);
+
 /// Partitions by topic, both sorted, each partition once, no topic without partitions.
 #[derive(Clone, Debug)]
-pub(crate) struct ByTopic<P>(Arc<[(TopicId, Arc<[P]>)]>);
+pub(crate) struct ByTopic<P>(Arc<[Topic<P>]>);
 
 /// Partitions that a member shall have.
 pub(crate) type Assignment = ByTopic<i32>;
@@ -129,7 +132,7 @@ impl<P: Place> Default for ByTopic<P> {
 
 impl<P: PartialEq> PartialEq for ByTopic<P> {
     fn eq(&self, other: &Self) -> bool {
-        let is_same = |(one, other): (&(TopicId, Arc<[P]>), &(TopicId, Arc<[P]>))| {
+        let is_same = |(one, other): (&Topic<P>, &Topic<P>)| {
             one.0 == other.0 && (Arc::ptr_eq(&one.1, &other.1) || one.1 == other.1)
         };
         Arc::ptr_eq(&self.0, &other.0)
