@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.MapFunction;
+import org.apache.flink.api.common.serialization.SerializationSchema;
 import org.apache.flink.api.common.serialization.SimpleStringSchema;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -102,8 +103,8 @@ final class CountingJob {
             // With this builder, the sink can find out which topics it writes to, as pooling demands.
             .setRecordSerializer(KafkaRecordSerializationSchema.<String>builder()
                 .setTopic(to)
-                .setKeySerializationSchema(text -> part(text, 0))
-                .setValueSerializationSchema(text -> part(text, 1))
+                .setKeySerializationSchema(new Part(0))
+                .setValueSerializationSchema(new Part(1))
                 .build())
             // Longer than the scenario: what is open is committed or aborted by Flink, not by the broker's clock.
             .setProperty("transaction.timeout.ms", "600000")
@@ -111,9 +112,12 @@ final class CountingJob {
             .build();
     }
 
-    /** Before the first space is the key, behind it the value. */
-    private static byte[] part(String text, int index) {
-        return text.split(" ", 2)[index].getBytes(StandardCharsets.UTF_8);
+    /** Before the first space is the key, behind it the value. A class, since Flink looks for its type. */
+    private record Part(int index) implements SerializationSchema<String> {
+        @Override
+        public byte[] serialize(String text) {
+            return text.split(" ", 2)[index].getBytes(StandardCharsets.UTF_8);
+        }
     }
 
     /** Lets every line pass, at {@link Moment#BEFORE_FLUSH}. */
