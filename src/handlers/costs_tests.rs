@@ -132,14 +132,14 @@ DescribeTransactions 0    | | 01 | 00
 DescribeTransactions 0    | | name | 00
 ListTransactions 2        | | name | 01 ffffffffffffffff 00 00
 ListTransactions 2        | 01 | 00000000 number | ffffffffffffffff 00 00
-Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff | name 01 tags | 01 01 00
-Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 02 02 't | number 00000000 0000000000000000 00000000 0000000000000000 00000000 tags | 00 01 01 00
-Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 01 | name 02 00000000 tags | 01 00
 WriteTxnMarkers 2         | | 0000000000000007 0000 01 01 00000000 00 tags | 00
 WriteTxnMarkers 2         | | 00000000 number 0000 01 01 00000000 00 tags | 00
 WriteTxnMarkers 2         | | 00000000 number 0000 01 02 02 't 02 00000000 00 00000000 00 tags | 00
 WriteTxnMarkers 2         | 02 0000000000000007 0000 01 | name 02 00000000 tags | 00000000 00 00 00
 WriteTxnMarkers 2         | 02 0000000000000007 0000 01 02 02 't | number | 00 00000000 00 00 00
+Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff | name 01 tags | 01 01 00
+Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 02 02 't | number 00000000 0000000000000000 00000000 0000000000000000 00000000 tags | 00 01 01 00
+Fetch 12                  | ffffffff 00000000 00000000 00000000 00 00000000 ffffffff 01 | name 02 00000000 tags | 01 00
 ";
 
 /// Routes whose requests have no arrays, or no more than a few fields.

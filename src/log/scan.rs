@@ -17,8 +17,9 @@ use crate::record::{Batch, BatchHeader, HEADER_SIZE};
 use super::page_cache::{Access, ReadAt as _, Reading};
 use super::resync;
 
-/// Read at once by a header walk: room for an index interval of small batches.
-const WALK_CHUNK: u64 = 8 * 1024;
+/// Read at once by a header walk: room for an index interval of small batches. It is on the stack, since every read of a
+/// client walks and should allocate nothing but what it answers.
+const WALK_CHUNK: usize = 8 * 1024;
 
 /// Read at once by a full scan.
 const SCAN_CHUNK: usize = 1024 * 1024;
@@ -56,8 +57,8 @@ pub(crate) struct HeaderWalk<'f> {
     file: Reading<'f>,
     position: u64,
     end: u64,
-    buffer: Vec<u8>,
-    buffer_start: u64,
+    buffer: [u8; WALK_CHUNK],
+    buffered: Range<u64>,
 }
 
 impl<'f> HeaderWalk<'f> {
@@ -73,8 +74,8 @@ impl<'f> HeaderWalk<'f> {
             file,
             position,
             end,
-            buffer: Vec::new(),
-            buffer_start: 0,
+            buffer: [0; WALK_CHUNK],
+            buffered: 0..0,
         }
     }
 
@@ -166,17 +167,20 @@ impl<'f> HeaderWalk<'f> {
     }
 
     fn header_bytes(&mut self) -> io::Result<&[u8]> {
-        let buffered_end = self.buffer_start + self.buffer.len() as u64;
-        if self.position < self.buffer_start || self.position + HEADER_SIZE as u64 > buffered_end {
-            let length = WALK_CHUNK.min(self.end - self.position);
-            self.buffer
-                .resize(usize::try_from(length).unwrap_or(HEADER_SIZE), 0);
-            self.file.fill(&mut self.buffer, self.position)?;
-            self.buffer_start = self.position;
+        let ends_too_early = self.position + HEADER_SIZE as u64 > self.buffered.end;
+        if self.position < self.buffered.start || ends_too_early {
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            let (chunk, _) = self.buffer.split_at_mut(left.min(WALK_CHUNK));
+            self.buffered = 0..0;
+            self.file.fill(chunk, self.position)?;
+            self.buffered = self.position..self.position + chunk.len() as u64;
         }
-        let at = usize::try_from(self.position - self.buffer_start).unwrap_or(usize::MAX);
-        self.buffer
-            .get(at..)
+        let of_buffer = |position: u64| usize::try_from(position - self.buffered.start);
+        let range = of_buffer(self.position)
+            .ok()
+            .zip(of_buffer(self.buffered.end).ok());
+        range
+            .and_then(|(from, to)| self.buffer.get(from..to))
             .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
