@@ -1,7 +1,8 @@
 //! DescribeTransactions: transactional ids in detail, with the partitions of their transactions.
 //!
 //! Each id in the request has a row in the answer. An id that is named several times is looked up once, and its rows
-//! are produced from one description when the socket takes them.
+//! are produced from one description when the socket takes them. A description shares the partitions with the
+//! coordinator; the answer is charged for them, since the transaction may go on without them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::base::{ErrorCode, SharedCost, TopicPartition};
+use crate::base::{ErrorCode, SharedCost};
 use crate::coordinator::TransactionError;
 use crate::security::{Operation, Resource};
-use crate::txn::{Description, Registry};
+use crate::txn::{Description, Partitions, Registry};
 use crate::wire::Reply;
 
 use super::authorize::Rights;
@@ -102,7 +103,7 @@ impl Answer {
             .rows
             .iter()
             .filter_map(|(_, found)| found.as_ref().ok());
-        found.map(|found| size_of_val(&*found.partitions)).sum()
+        found.map(|found| found.partitions.held_bytes()).sum()
     }
 
     fn row(&self, place: u32) -> TransactionState {
@@ -121,19 +122,20 @@ impl Answer {
         }
     }
 
-    /// The topics that the client may see. The partitions are in order.
-    fn topics(&self, partitions: &[TopicPartition]) -> Vec<TopicData> {
-        let topics = partitions.chunk_by(|one, next| one.topic == next.topic);
-        let topic = |partitions: &[TopicPartition]| {
-            let name = &partitions.first()?.topic;
-            let topic = Resource::topic(name);
-            let numbers = partitions.iter().map(|one| one.partition).collect();
-            let row = TopicData::default()
-                .with_topic(wire_name(name))
-                .with_partitions(numbers);
-            self.rights.may(Operation::Describe, topic).then_some(row)
+    /// The topics that the client may see.
+    fn topics(&self, partitions: &Partitions) -> Vec<TopicData> {
+        let may_see = |topic: &str| {
+            let topic = Resource::topic(topic);
+            self.rights.may(Operation::Describe, topic)
         };
-        topics.filter_map(topic).collect()
+        let topics = partitions.topics();
+        let topics = topics.filter(|(topic, _)| may_see(topic));
+        let row = |(topic, numbers): (&Arc<str>, &[i32])| {
+            TopicData::default()
+                .with_topic(wire_name(topic))
+                .with_partitions(numbers.to_vec())
+        };
+        topics.map(row).collect()
     }
 }
 
@@ -154,9 +156,10 @@ mod tests {
             ids: ProducerIdAndEpoch::new(base::ProducerId(7), ProducerEpoch(2)),
             timeout_ms: 60_000,
             started: Timestamp(5),
-            partitions: [("t", 0), ("t", 3), ("u", 1)]
-                .map(|(topic, partition)| TopicPartition::new(topic, partition))
-                .to_vec(),
+            partitions: [("t", vec![0, 3]), ("u", vec![1])]
+                .map(|(topic, numbers)| (topic.into(), numbers))
+                .into_iter()
+                .collect(),
         };
         let not_found = ErrorCode::TRANSACTIONAL_ID_NOT_FOUND;
         let rows = names.into_iter().zip([Ok(found), Err(not_found)]);

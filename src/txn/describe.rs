@@ -2,9 +2,10 @@
 
 use super::asks::TxnError;
 use super::ids::ProducerIdAndEpoch;
+use super::partitions::Partitions;
 use super::registry::Registry;
 use super::state::StateName;
-use crate::base::{Timestamp, TopicPartition};
+use crate::base::Timestamp;
 
 /// A transactional id in detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub struct Description {
     pub timeout_ms: i32,
     /// The start of the last transaction; [`Timestamp::NONE`] if there was none.
     pub started: Timestamp,
-    /// The partitions of the transaction, in order.
-    pub partitions: Vec<TopicPartition>,
+    /// The partitions of the transaction.
+    pub partitions: Partitions,
 }
 
 impl Registry {
@@ -37,7 +38,7 @@ impl Registry {
             ids: value.ids,
             timeout_ms: value.timeout_ms,
             started: value.started,
-            partitions: value.partitions.to_vec(),
+            partitions: value.partitions.clone(),
         })
     }
 }

@@ -137,6 +137,7 @@ pub use decide::TransactionAsk;
 pub use describe::Description;
 pub use ids::ProducerIdAndEpoch;
 pub use listing::{ListFilter, ListedTransaction, Listing};
+pub use partitions::Partitions;
 pub use registry::{Outcome, Registry, Settings, TimerKey};
 pub use replay::ReplayError;
 pub use state::StateName;

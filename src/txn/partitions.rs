@@ -12,26 +12,31 @@ const PARTITION_BYTES: usize = 2 * size_of::<i32>();
 /// Larger than the lengths around a topic in a record.
 const TOPIC_OVERHEAD: usize = 12;
 
-/// Partitions by topic.
+/// Partitions by topic. A copy shares them until one of the two changes, so an answer costs nothing for those that
+/// it tells of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Partitions {
-    /// The numbers are in order, each once.
-    by_topic: BTreeMap<Arc<str>, Vec<i32>>,
+pub struct Partitions {
+    /// The numbers are in order, each once. `None` if there are none, as most transactional ids have none.
+    by_topic: Option<Arc<ByTopic>>,
 }
+
+type ByTopic = BTreeMap<Arc<str>, Vec<i32>>;
 
 impl Partitions {
     pub(super) fn is_empty(&self) -> bool {
-        self.by_topic.is_empty()
+        self.by_topic.is_none()
     }
 
     pub(super) fn contains(&self, at: &TopicPartition) -> bool {
-        let numbers = self.by_topic.get(&at.topic);
+        let by_topic = self.by_topic.as_ref();
+        let numbers = by_topic.and_then(|by_topic| by_topic.get(&at.topic));
         numbers.is_some_and(|numbers| numbers.binary_search(&at.partition).is_ok())
     }
 
     /// Adds partitions of one topic.
     pub(super) fn add(&mut self, topic: Arc<str>, partitions: impl IntoIterator<Item = i32>) {
-        let numbers = self.by_topic.entry(topic).or_default();
+        let by_topic = Arc::make_mut(self.by_topic.get_or_insert_default());
+        let numbers = by_topic.entry(topic).or_default();
         numbers.extend(partitions);
         numbers.sort_unstable();
         numbers.dedup();
@@ -51,10 +56,9 @@ impl Partitions {
     }
 
     /// The topics with their partitions, in order.
-    pub(super) fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &[i32])> {
-        self.by_topic
-            .iter()
-            .map(|(topic, numbers)| (topic, numbers.as_slice()))
+    pub fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &[i32])> {
+        let by_topic = self.by_topic.iter().flat_map(|by_topic| by_topic.iter());
+        by_topic.map(|(topic, numbers)| (topic, numbers.as_slice()))
     }
 
     pub(super) fn to_vec(&self) -> Vec<TopicPartition> {
@@ -70,7 +74,7 @@ impl Partitions {
     }
 
     /// Their memory.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         let of_topic = |(topic, numbers): (&Arc<str>, &[i32])| {
             TOPIC_BYTES + topic.len() + numbers.len() * PARTITION_BYTES
         };
@@ -104,12 +108,17 @@ mod tests {
     fn each_partition_is_there_once_and_in_order() {
         let at = TopicPartition::new;
         let some = Partitions::default().with(&[at("b", 1), at("a", 2), at("b", 0)]);
+        let shared = some.clone();
+        let at_same_place = |(one, other)| Arc::ptr_eq(one, other);
+        let both = some.by_topic.as_ref().zip(shared.by_topic.as_ref());
+        assert!(both.is_some_and(at_same_place));
         let all = some.with(&[at("b", 1), at("a", 2), at("c", 0), at("c", 0)]);
         let expected = [at("a", 2), at("b", 0), at("b", 1), at("c", 0)];
         assert_eq!(all.to_vec(), expected);
         assert!(expected.iter().all(|at| all.contains(at)));
         assert!(!all.contains(&at("a", 1)) && !all.contains(&at("d", 0)));
         assert!(!some.contains(&at("c", 0)));
+        assert_eq!(some, shared);
         assert!(Partitions::default().with(&[]).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, ID, TIMEOUT_MS, V2, add, init};
 use crate::base::{ProducerId, Timestamp};
-use crate::txn::{Description, InitProducer, ListFilter, StateName, TxnError};
+use crate::txn::{Description, InitProducer, ListFilter, Partitions, StateName, TxnError};
 
 #[test]
 fn a_description_has_the_open_transaction() {
@@ -20,7 +20,7 @@ fn a_description_has_the_open_transaction() {
         ids,
         timeout_ms: TIMEOUT_MS,
         started: Timestamp::NONE,
-        partitions: Vec::new(),
+        partitions: Partitions::default(),
     };
     assert_eq!(f.registry.describe(ID), Ok(empty.clone()));
     let ask = add(ids, &[("b", 0), ("a", 1)]);
@@ -28,7 +28,9 @@ fn a_description_has_the_open_transaction() {
     let ongoing = Description {
         state: StateName::Ongoing,
         started: f.value(ID).started,
-        partitions: add(ids, &[("a", 1), ("b", 0)]).partitions,
+        partitions: [("a".into(), vec![1]), ("b".into(), vec![0])]
+            .into_iter()
+            .collect(),
         ..empty
     };
     assert_eq!(f.registry.describe(ID), Ok(ongoing.clone()));
@@ -37,7 +39,7 @@ fn a_description_has_the_open_transaction() {
     let complete = Description {
         state: StateName::CompleteCommit,
         ids: next,
-        partitions: Vec::new(),
+        partitions: Partitions::default(),
         ..ongoing
     };
     assert_eq!(f.registry.describe(ID), Ok(complete));
