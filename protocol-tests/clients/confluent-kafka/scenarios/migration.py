@@ -37,7 +37,8 @@ def settle(members):
 
 
 def type_of_group():
-    return admin().describe_consumer_groups([group.name])[group.name].result(30).type
+    client = admin()
+    return client.describe_consumer_groups([group.name])[group.name].result(30).type
 
 
 sender = threading.Thread(target=keep_sending)

@@ -39,7 +39,7 @@ public final class Main {
         SCENARIOS.put("consumer-protocol-restarts", "group.ConsumerProtocol.restarts");
         SCENARIOS.put("consumer-protocol-migration-eager", "group.ConsumerProtocol.migrationOfEager");
         SCENARIOS.put("consumer-protocol-migration-cooperative", "group.ConsumerProtocol.migrationOfCooperative");
-        for (String scenario : List.of("group-lost-member", "group-more-partitions", "group-static-members",
+        for (String scenario : List.of("group-more-partitions", "group-static-members",
             "group-commit", "group-commit-async", "group-auto-commit", "consumer-seek", "consumer-pause",
             "consumer-pattern", "consumer-offset-reset", "consumer-lag", "transactions-offsets", "restart-clean", "restart-killed",
             "restart-live-clients")) {
