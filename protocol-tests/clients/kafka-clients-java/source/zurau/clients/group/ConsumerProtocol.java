@@ -52,8 +52,10 @@ public final class ConsumerProtocol {
             // Another subscription in the place of this one.
             consumer.subscribe(new SubscriptionPattern(broker.name("(?i)OTHER")));
             awaitTopics(consumer, "another expression", 1, Set.of(broker.name("other")));
+            consumer.unsubscribe();
             consumer.subscribe(List.of(broker.name("read-a")));
             awaitTopics(consumer, "a name", 2, Set.of(broker.name("read-a")));
+            consumer.unsubscribe();
             consumer.subscribe(new SubscriptionPattern(broker.name("read-") + "[ab]"));
             awaitTopics(consumer, "the first two again", 3, Set.of(broker.name("read-a"), broker.name("read-b")));
             admin.deleteTopics(List.of(broker.name("read-b"))).all().get();
