@@ -46,10 +46,10 @@ def listing(tools):
     """By state, by type, and by both."""
     tools.call("consumer-groups", "--list").has(*(f"^{group}$" for group in (CLASSIC, CONSUMER, MIXED, BY_HAND)))
     told = tools.call("consumer-groups", "--list", "--state")
-    told.has(rf"^{CLASSIC} +Stable$", rf"^{CONSUMER} +Stable$", rf"^{MIXED} +Stable$", rf"^{BY_HAND} +Empty$")
+    told.has(rf"^{CLASSIC} +Stable *$", rf"^{CONSUMER} +Stable *$", rf"^{MIXED} +Stable *$", rf"^{BY_HAND} +Empty *$")
     told = tools.call("consumer-groups", "--list", "--type")
-    told.has(rf"^{CLASSIC} +Classic$", rf"^{CONSUMER} +Consumer$", rf"^{MIXED} +Consumer$", rf"^{BY_HAND} +Classic$")
-    tools.call("consumer-groups", "--list", "--type", "--state").has(rf"^{CONSUMER} +Consumer +Stable$")
+    told.has(rf"^{CLASSIC} +Classic *$", rf"^{CONSUMER} +Consumer *$", rf"^{MIXED} +Consumer *$", rf"^{BY_HAND} +Classic *$")
+    tools.call("consumer-groups", "--list", "--type", "--state").has(rf"^{CONSUMER} +Consumer +Stable *$")
     found = tools.call("consumer-groups", "--list", "--type", "consumer").lines[1:]
     same("groups of the consumer protocol", sorted(line.split()[0] for line in found), [CONSUMER, MIXED])
     found = tools.call("consumer-groups", "--list", "--type", "classic", "--state", "stable").lines[1:]
@@ -88,11 +88,11 @@ def describing(tools):
     told = tools.call(*describe, "--members", "--verbose").has("CURRENT-EPOCH +CURRENT-ASSIGNMENT +TARGET-EPOCH +TARGET-ASSIGNMENT")
     told.has(rf"^{CONSUMER} +\S+ +i1 +/127\.0\.0\.1 .* {TOPIC}:\S+ .* {TOPIC}:\S+")
     told = tools.call(*describe, "--state")
-    told.has(r"ASSIGNMENT-STRATEGY +STATE +#MEMBERS", rf"^{CONSUMER} .* uniform +Stable +2$")
-    tools.call(*describe, "--state", "--verbose").has("GROUP-EPOCH +TARGET-ASSIGNMENT-EPOCH", rf"^{CONSUMER} .* uniform +Stable +(\d+) +\1 +2$")
+    told.has(r"ASSIGNMENT-STRATEGY +STATE +#MEMBERS", rf"^{CONSUMER} .* uniform +Stable +2 *$")
+    tools.call(*describe, "--state", "--verbose").has("GROUP-EPOCH +TARGET-ASSIGNMENT-EPOCH", rf"^{CONSUMER} .* uniform +Stable +(\d+) +\1 +2 *$")
     told = tools.call("consumer-groups", "--describe", "--group", CLASSIC, "--members", "--verbose")
     told.has(rf"^{CLASSIC} +\S+ +/127\.0\.0\.1 .* {TOPIC}:\S+")
-    tools.call("consumer-groups", "--describe", "--group", CLASSIC, "--state").has(rf"^{CLASSIC} .* range +Stable +2$")
+    tools.call("consumer-groups", "--describe", "--group", CLASSIC, "--state").has(rf"^{CLASSIC} .* range +Stable +2 *$")
     told = tools.call("consumer-groups", "--describe", "--group", MIXED, "--members", "--verbose").has("UPGRADED")
     same("which members are of the new protocol", sorted(row[-1] for row in rows(told, MIXED)), ["false", "true"])
     tools.call("consumer-groups", "--describe", "--all-groups", "--state").has(f"^{CLASSIC} ", f"^{CONSUMER} ", f"^{MIXED} ", f"^{BY_HAND} ")
@@ -165,7 +165,7 @@ def resetting(tools, group):
     # Some partitions, all topics, all groups.
     said = tools.call("consumer-groups", "--reset-offsets", "--group", group, "--topic", f"{TOPIC}:0,1", "--to-latest", "--execute")
     same("some partitions", {int(row[2]): int(row[3]) for row in rows(said, group)}, {0: ends[0], 1: ends[1]})
-    tools.call("consumer-groups", "--reset-offsets", "--group", group, "--all-topics", "--to-earliest", "--execute").has(rf"^{group} +{TOPIC} +3 +0$")
+    tools.call("consumer-groups", "--reset-offsets", "--group", group, "--all-topics", "--to-earliest", "--execute").has(rf"^{group} +{TOPIC} +3 +0 *$")
     tools.call("consumer-groups", "--reset-offsets", "--all-groups", "--all-topics", "--to-earliest", "--dry-run").has(f"^{CLASSIC} ", f"^{CONSUMER} ")
     tools.call(*reset, "--to-offset", 10**9, "--execute")
     same("an offset behind the end is the end", committed(), ends)
@@ -222,10 +222,10 @@ def main():
             state = ("consumer-groups", "--describe", "--group", group, "--state")
             # A static member is away and not gone.
             if group == CONSUMER:
-                tools.until(state, lambda said: re.search(" (Empty +0|Reconciling +1|Stable +1|Assigning +1)$", said.output, re.MULTILINE))
-                tools.until(state, lambda said: re.search(" Empty +0$", said.output, re.MULTILINE))
+                tools.until(state, lambda said: re.search(" (Empty +0|Reconciling +1|Stable +1|Assigning +1) *$", said.output, re.MULTILINE))
+                tools.until(state, lambda said: re.search(" Empty +0 *$", said.output, re.MULTILINE))
             else:
-                tools.until(state, lambda said: re.search(" Empty +0$", said.output, re.MULTILINE))
+                tools.until(state, lambda said: re.search(" Empty +0 *$", said.output, re.MULTILINE))
             resetting(tools, group)
             deleting(tools, group)
     print(f"the work directory is {WORK}")
