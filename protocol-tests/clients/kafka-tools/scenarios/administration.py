@@ -81,8 +81,6 @@ def settings_of_others(tools):
     if not IS_KAFKA:
         metrics = ("--name", "m", "--metrics", "org.apache.kafka.producer.", "--interval", 10000)
         tools.call("client-metrics", "--alter", *metrics, status=1)
-        group = ("--entity-type", "groups", "--entity-name", "g", "--add-config", "consumer.session.timeout.ms=50000")
-        tools.call("configs", "--alter", *group, status=1)
         quota = ("--entity-type", "clients", "--entity-name", "c", "--add-config", "producer_byte_rate=1000000")
         tools.call("configs", "--alter", *quota, status=1).warns("does not support ALTER_CLIENT_QUOTAS")
         secret = ("--entity-type", "users", "--entity-name", "anna", "--add-config", "SCRAM-SHA-256=[password=secret]")
