@@ -23,7 +23,7 @@ use crate::metadata::record::{FeatureLevel, MetadataRecord, SupportedFeature};
 
 use super::command::Refusal;
 
-/// The levels that this broker announces when it registers and in ApiVersions. A feature that is not
+/// The levels that this broker announces when it registers and in ApiVersions, by name. A feature that is not
 /// listed is served at level 0 only.
 pub fn supported() -> Vec<SupportedFeature> {
     let feature = |name: &str, minimum, maximum| SupportedFeature {
@@ -32,12 +32,12 @@ pub fn supported() -> Vec<SupportedFeature> {
         maximum,
     };
     vec![
+        feature(GROUP_VERSION, 0, NEWEST_GROUP_VERSION),
         feature(
             METADATA_VERSION,
             METADATA_VERSION_3_3_IV3,
             METADATA_VERSION_4_4_IV2,
         ),
-        feature(GROUP_VERSION, 0, NEWEST_GROUP_VERSION),
         feature(TRANSACTION_VERSION, 0, NEWEST_TRANSACTION_VERSION),
     ]
 }
