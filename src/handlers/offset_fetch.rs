@@ -3,7 +3,7 @@
 //!
 //! A request for stable offsets (version 7, KIP-447) gets an error for the partitions whose offsets an open transaction
 //! may change. Otherwise every answer is stable: the coordinator answers when all its earlier decisions are durable.
-//! Member ids and epochs (version 9) belong to group types that are not served.
+//! From version 9 on a member of a consumer group may say who it is: then its epoch is checked.
 //!
 //! A group may be named many times, and may have very many offsets: it is looked up once, and [`rows`] produces the
 //! rows of the answer when the socket takes them.
@@ -34,7 +34,7 @@ use super::authorize::Rights;
 use super::errors;
 use super::route::{Call, Handler};
 use super::streamed::{self, Pace};
-use super::text::domain_text;
+use super::text::{domain_text, optional_domain_text};
 use super::topic_ids;
 
 /// First version with an error for the whole group.
@@ -63,18 +63,29 @@ impl Handler for OffsetFetch {
             version,
             rights: call.rights(),
         };
-        let permit = |one: &Wanted| call.permit(Operation::Describe, Resource::group(&one.group));
+        let permit =
+            |one: &Wanted| call.permit(Operation::Describe, Resource::group(&one.asker.group));
         let permits: Vec<_> = wanted.iter().map(permit).collect();
         let mut found = {
             let permitted = wanted.iter().zip(&permits);
             let permitted = permitted.filter(|(_, permit)| permit.is_ok());
-            let (groups, asked): (Vec<_>, Vec<_>) = permitted
-                .map(|(one, _)| (Arc::clone(&one.group), one.partitions(&topics)))
-                .unzip();
-            let names: Arc<[_]> = groups.iter().cloned().collect();
-            let asked: Arc<[_]> = asked.into();
+            let asked = permitted.map(|(one, _)| (one.asker.clone(), one.partitions(&topics)));
+            let asked: Arc<[_]> = asked.collect();
+            let groups: Vec<_> = asked
+                .iter()
+                .map(|(asker, _)| Arc::clone(&asker.group))
+                .collect();
             let look = move |registry: &Registry, place: usize| {
-                registry.fetch_offsets(&names[place], asked[place].as_deref(), requires_stable)
+                let (
+                    Asker {
+                        group,
+                        member,
+                        epoch,
+                    },
+                    partitions,
+                ) = &asked[place];
+                registry.allow_fetch(group, member.as_deref(), *epoch)?;
+                Ok(registry.fetch_offsets(group, partitions.as_deref(), requires_stable))
             };
             call.broker
                 .groups
@@ -88,7 +99,7 @@ impl Handler for OffsetFetch {
         for (wanted, permit) in wanted.into_iter().zip(permits) {
             let offsets = permit.and_then(|()| {
                 let found = found.next().unwrap_or(Err(CoordinatorError::Refused));
-                found.map_err(errors::of_offset_fetch)
+                found.map_err(errors::of_offset_fetch)?
             });
             told.push(Arc::new(answer(&topics, wanted, offsets)));
             pace.step().await;
@@ -136,7 +147,7 @@ fn of_one_group(
     }
 }
 
-/// Each group whose topics are all requested once, and for each row of the answer the index of its group.
+/// Each question for all topics of a group once, and for each row of the answer the index of its group.
 fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
     let mut places = HashMap::new();
     let mut once = Vec::<Wanted>::new();
@@ -145,7 +156,7 @@ fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
         // The number is limited by the route's number of fields.
         let next = u32::try_from(once.len()).unwrap_or(u32::MAX);
         let place = if one.topics.is_none() {
-            *places.entry(Arc::clone(&one.group)).or_insert(next)
+            *places.entry(one.asker.clone()).or_insert(next)
         } else {
             next
         };
@@ -157,9 +168,17 @@ fn distinct(wanted: Vec<Wanted>) -> (Vec<Wanted>, Vec<u32>) {
     (once, order)
 }
 
-/// A group, and the requested topics; `None` means all.
-struct Wanted {
+/// A group, and the member that asks, if it says who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asker {
     group: Arc<str>,
+    member: Option<Arc<str>>,
+    epoch: i32,
+}
+
+/// The requested topics of a group; `None` means all.
+struct Wanted {
+    asker: Asker,
     topics: Option<Vec<OffsetFetchRequestTopics>>,
 }
 
@@ -168,7 +187,11 @@ fn wanted(request: messages::OffsetFetchRequest, version: i16) -> Vec<Wanted> {
         let groups = request.groups.into_iter();
         return groups
             .map(|group| Wanted {
-                group: domain_text(&group.group_id),
+                asker: Asker {
+                    group: domain_text(&group.group_id),
+                    member: optional_domain_text(group.member_id.as_ref()),
+                    epoch: group.member_epoch,
+                },
                 topics: group.topics,
             })
             .collect();
@@ -182,7 +205,11 @@ fn wanted(request: messages::OffsetFetchRequest, version: i16) -> Vec<Wanted> {
         .topics
         .map(|topics| topics.into_iter().map(as_in_new_versions).collect());
     vec![Wanted {
-        group: domain_text(&request.group_id),
+        asker: Asker {
+            group: domain_text(&request.group_id),
+            member: None,
+            epoch: -1,
+        },
         topics,
     }]
 }
@@ -296,7 +323,7 @@ fn answer(
         ),
     };
     Answer {
-        group: wanted.group,
+        group: wanted.asker.group,
         code,
         topics,
     }

@@ -26,7 +26,8 @@ use super::topic_ids;
 const WITH_LOADING: i16 = 2;
 /// The first version whose clients leave it to the broker to add the group's partition.
 const WITH_ADDING: i16 = 5;
-/// The first version that identifies topics by id, and with an error for groups that do not exist (KIP-1319).
+/// The first version that identifies topics by id, and with errors for groups that do not exist and for old epochs of
+/// members (KIP-1319).
 const WITH_TOPIC_IDS: i16 = 6;
 
 pub(super) struct TxnOffsetCommit;
@@ -131,7 +132,11 @@ fn response(
     decided: Result<CommitOffsetsReply, ErrorCode>,
 ) -> TxnOffsetCommitResponse {
     let known = |code| match code {
-        ErrorCode::GROUP_ID_NOT_FOUND if version < WITH_TOPIC_IDS => ErrorCode::ILLEGAL_GENERATION,
+        ErrorCode::GROUP_ID_NOT_FOUND | ErrorCode::STALE_MEMBER_EPOCH
+            if version < WITH_TOPIC_IDS =>
+        {
+            ErrorCode::ILLEGAL_GENERATION
+        }
         ErrorCode::COORDINATOR_LOAD_IN_PROGRESS if version < WITH_LOADING => {
             ErrorCode::COORDINATOR_NOT_AVAILABLE
         }

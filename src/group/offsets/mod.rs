@@ -80,10 +80,6 @@ impl Registry {
     ///
     /// # Errors
     /// UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH or, for a classic member in a consumer group, ILLEGAL_GENERATION.
-    #[cfg_attr(
-        not(any(test, feature = "fuzzing")),
-        expect(dead_code, reason = "OffsetFetch will ask")
-    )]
     pub fn allow_fetch(
         &self,
         group: &str,

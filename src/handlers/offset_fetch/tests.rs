@@ -55,6 +55,14 @@ fn request(version: i16, all: bool) -> messages::OffsetFetchRequest {
     over_the_wire(&request, version)
 }
 
+fn nobody(group: &str) -> Asker {
+    Asker {
+        group: group.into(),
+        member: None,
+        epoch: -1,
+    }
+}
+
 fn topics(version: i16) -> Topics {
     Topics {
         image: Arc::new(fixture::image()),
@@ -123,6 +131,10 @@ fn row(topic: &str, partition: i32, offset: i64, code: ErrorCode) -> (String, i3
 fn every_version_asks_for_topics_and_is_told_in_its_order() {
     for version in 1..=9 {
         let wanted = wanted(request(version, false), version).remove(0);
+        let asker = &wanted.asker;
+        let is_member = (asker.member.as_deref(), asker.epoch) == (Some("one"), 3);
+        assert_eq!(is_member, version >= 9, "version {version}");
+        assert_eq!(asker == &nobody("group"), version < 9, "version {version}");
         let partitions = wanted.partitions(&topics(version)).expect("not all");
         let names: Vec<String> = partitions.iter().map(|(at, _)| at.to_string()).collect();
         assert_eq!(names, ["gone-0", "orders-1", "orders-0"]);
@@ -221,7 +233,7 @@ fn topics_that_are_named_by_id_are_told_by_id() {
     };
     let named = vec![topic(Uuid::from_u128(77)), topic(fixture::ORDERS)];
     let wanted = Wanted {
-        group: "group".into(),
+        asker: nobody("group"),
         topics: Some(named),
     };
     let partitions = wanted.partitions(&topics(10)).expect("not all");
@@ -288,7 +300,7 @@ fn offsets_with_much_metadata_are_told_as_any_others() {
 #[test]
 fn a_group_that_is_named_again_is_looked_up_once_if_all_is_asked_for() {
     let one = |group: &str, topics| Wanted {
-        group: group.into(),
+        asker: nobody(group),
         topics,
     };
     let some = || Some(Vec::new());
@@ -301,6 +313,6 @@ fn a_group_that_is_named_again_is_looked_up_once_if_all_is_asked_for() {
         one("b", None),
     ]);
     assert_eq!(order, [0, 1, 0, 2, 3, 4]);
-    let names: Vec<&str> = once.iter().map(|one| &*one.group).collect();
+    let names: Vec<&str> = once.iter().map(|one| &*one.asker.group).collect();
     assert_eq!(names, ["a", "b", "b", "a", "b"]);
 }
