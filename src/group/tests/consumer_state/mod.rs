@@ -1,14 +1,14 @@
-//! Consumer groups as they are found in the log: what administrators see of them, who may commit and fetch, and how
-//! they end.
+//! Consumer groups as they are found in the log: what administrators see of them, and how they end.
+
+mod commits;
+mod memory;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, GROUP, commit_of, join, replayed};
 use crate::base::{ErrorCode, KafkaUuid, KeyValue, Offset, Timestamp, TopicId, TopicPartition};
-use crate::group::consumer::{
-    Assignment, ClassicMember, Held, Member, Names, Owned, Subscription, records,
-};
+use crate::group::consumer::{Assignment, Held, Member, Names, Owned, Subscription, records};
 use crate::group::records::{Generation, group_record, group_tombstone, offset_tombstone};
 use crate::group::{
     CommitOffsets, ConsumerDescription, DeleteGroup, DeleteOffsets, DescribedConsumerMember,
@@ -149,124 +149,6 @@ fn it_is_listed_and_described_as_its_type() {
 }
 
 #[test]
-fn members_commit_with_their_epoch_or_one_since_they_have_the_partition() {
-    let mut host = with_group(Some(&member("m")));
-    for (epoch, partition, error) in [
-        (5, 0, ErrorCode::NONE),
-        (5, 9, ErrorCode::NONE),
-        (4, 0, ErrorCode::NONE),
-        (3, 0, ErrorCode::NONE),
-        (2, 0, ErrorCode::STALE_MEMBER_EPOCH),
-        (4, 1, ErrorCode::STALE_MEMBER_EPOCH),
-        (4, 2, ErrorCode::NONE),
-        (3, 2, ErrorCode::STALE_MEMBER_EPOCH),
-        (4, 9, ErrorCode::STALE_MEMBER_EPOCH),
-        (6, 0, ErrorCode::STALE_MEMBER_EPOCH),
-        (-1, 0, ErrorCode::STALE_MEMBER_EPOCH),
-    ] {
-        assert_eq!(
-            commit(&mut host, "m", epoch, partition),
-            error,
-            "{epoch}, {partition}"
-        );
-        let code = host.commit_under(7, commit_to("m", epoch, &[partition]))[0].1;
-        assert_eq!(code, error, "in a transaction");
-    }
-    for (member, epoch) in [("n", 5), ("", -1), ("", 5)] {
-        assert_eq!(
-            commit(&mut host, member, epoch, 0),
-            ErrorCode::UNKNOWN_MEMBER_ID
-        );
-    }
-    // One partition that is not the member's is enough.
-    let written = host.log.len();
-    let codes = host.commit(commit_to("m", 4, &[0, 1]));
-    assert!(
-        codes
-            .iter()
-            .all(|(_, code)| *code == ErrorCode::STALE_MEMBER_EPOCH)
-    );
-    assert_eq!(host.log.len(), written);
-    // Unless its metadata is refused before that.
-    let mut commits = commit_to("m", 4, &[0, 1]);
-    commits.offsets[1].metadata = Some("x".repeat(5_000).into());
-    let codes: Vec<_> = host
-        .commit(commits)
-        .into_iter()
-        .map(|(_, code)| code)
-        .collect();
-    assert_eq!(
-        codes,
-        [ErrorCode::NONE, ErrorCode::OFFSET_METADATA_TOO_LARGE]
-    );
-    let old = CommitOffsets {
-        knows_member_epochs: false,
-        ..commit_to("m", 5, &[0])
-    };
-    assert_eq!(host.commit(old)[0].1, ErrorCode::UNSUPPORTED_VERSION);
-}
-
-#[test]
-fn in_a_transaction_nobody_needs_to_be_named() {
-    let mut host = with_group(Some(&member("m")));
-    let mut code = |member: &str, epoch| host.commit_under(7, commit_to(member, epoch, &[0]))[0].1;
-    assert_eq!(code("", -1), ErrorCode::NONE);
-    assert_eq!(code("n", -1), ErrorCode::UNKNOWN_MEMBER_ID);
-    host.end(7, false);
-    assert_eq!(listed(&host), [("consumer", "Stable")]);
-}
-
-#[test]
-fn a_classic_member_hears_of_generations() {
-    let classic = Member {
-        classic: Some(ClassicMember {
-            session_timeout_ms: 10_000,
-            protocols: [].into(),
-        }),
-        ..member("m")
-    };
-    let mut host = with_group(Some(&classic));
-    let old = |epoch| CommitOffsets {
-        knows_member_epochs: false,
-        ..commit_to("m", epoch, &[0])
-    };
-    assert_eq!(host.commit(old(5))[0].1, ErrorCode::NONE);
-    assert_eq!(host.commit(old(2))[0].1, ErrorCode::ILLEGAL_GENERATION);
-    let fetch = host.registry.allow_fetch(GROUP, Some("m"), 4);
-    assert_eq!(fetch, Err(ErrorCode::ILLEGAL_GENERATION));
-    assert_eq!(described(&host).members[0].member_type, 0);
-}
-
-#[test]
-fn everybody_commits_to_an_empty_group_and_it_keeps_its_type() {
-    let mut host = with_group(None);
-    assert_eq!(commit(&mut host, "", -1, 0), ErrorCode::NONE);
-    assert_eq!(commit(&mut host, "m", -1, 1), ErrorCode::NONE);
-    assert_eq!(commit(&mut host, "m", 0, 0), ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(listed(&host), [("consumer", "Empty")]);
-    host.reload();
-    assert_eq!(listed(&host), [("consumer", "Empty")]);
-    assert_eq!(host.offset("t"), Offset(7));
-}
-
-#[test]
-fn offsets_are_fetched_with_the_members_epoch_or_without_any() {
-    let host = with_group(Some(&member("m")));
-    for (member, epoch, allowed) in [
-        (None, -1, Ok(())),
-        (None, 5, Err(ErrorCode::UNKNOWN_MEMBER_ID)),
-        (Some("m"), 5, Ok(())),
-        (Some("m"), 4, Err(ErrorCode::STALE_MEMBER_EPOCH)),
-        (Some("m"), -1, Err(ErrorCode::STALE_MEMBER_EPOCH)),
-        (Some("n"), 5, Err(ErrorCode::UNKNOWN_MEMBER_ID)),
-        (Some(""), -1, Err(ErrorCode::UNKNOWN_MEMBER_ID)),
-    ] {
-        assert_eq!(host.registry.allow_fetch(GROUP, member, epoch), allowed);
-        assert_eq!(host.registry.allow_fetch("other", member, epoch), Ok(()));
-    }
-}
-
-#[test]
 fn only_offsets_of_topics_that_nobody_reads_are_deleted_or_expire() {
     let mut host = with_group(Some(&member("m")));
     assert_eq!(host.commit_as("m", 5, "t", 7), ErrorCode::NONE);
@@ -383,79 +265,6 @@ fn groups_of_both_types_follow_each_other_under_one_id() {
     host.reload();
     assert_eq!(listed(&host), [("classic", "Empty")]);
     assert_eq!(host.offset("t"), Offset(7));
-}
-
-#[test]
-fn idle_groups_make_room() {
-    let mut host = Fixture::with(Settings {
-        members_max_bytes: 20_000,
-        ..Settings::default()
-    });
-    for number in 0..20 {
-        let id = format!("g{number}");
-        put(&mut host, [records::group_metadata(&id, 1, 0)]);
-    }
-    assert!(host.registry.held() > 20 * 512);
-    host.stable_group(1);
-    assert_eq!(listed(&host), [("classic", "Stable")]);
-}
-
-/// What `members` members in each of `groups` groups take in memory, and what is counted for them.
-fn allocated_and_counted(groups: usize, members: usize, have_left: bool) -> (usize, usize) {
-    let mut kept = Registry::new(Settings::default());
-    let allocated = allocation_counter::measure(|| {
-        let mut host = Fixture::new();
-        for number in 0..groups {
-            let id = format!("group-{number:06}");
-            for number in 0..members {
-                let member = member(&format!("member-{number:06}"));
-                let target = Assignment::new([(topic(), vec![0, 1])]);
-                put(
-                    &mut host,
-                    [
-                        records::member_metadata(&id, &member),
-                        records::target_member(&id, &member.id, &target),
-                        records::current_assignment(&id, &member),
-                    ],
-                );
-                if have_left {
-                    put(
-                        &mut host,
-                        [
-                            records::current_assignment_tombstone(&id, &member.id),
-                            records::target_member_tombstone(&id, &member.id),
-                            records::member_metadata_tombstone(&id, &member.id),
-                        ],
-                    );
-                }
-            }
-            put(&mut host, [records::group_metadata(&id, 5, 11)]);
-        }
-        host.log = Vec::new();
-        std::mem::swap(&mut kept, &mut host.registry);
-    });
-    let allocated = usize::try_from(allocated.bytes_current).unwrap();
-    (allocated, kept.held())
-}
-
-#[test]
-fn what_is_counted_is_at_least_what_is_taken() {
-    for (groups, members, have_left) in [
-        (200, 1, false),
-        (1, 500, false),
-        (200, 0, false),
-        (200, 2, true),
-    ] {
-        let (allocated, counted) = allocated_and_counted(groups, members, have_left);
-        assert!(
-            allocated <= counted,
-            "{allocated} bytes are counted as {counted}"
-        );
-        assert!(
-            counted < 3 * allocated,
-            "{allocated} bytes are counted as {counted}"
-        );
-    }
 }
 
 #[test]
