@@ -120,7 +120,6 @@ impl Assignor {
     }
 
     /// Its name in configurations and requests.
-    #[cfg(test)]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",

@@ -49,9 +49,6 @@ pub struct DescribedConsumerMember {
     pub member_type: i8,
 }
 
-/// The first of Kafka's assignors.
-const DEFAULT_ASSIGNOR: &str = "uniform";
-
 impl Registry {
     /// A consumer group in detail.
     ///
@@ -60,11 +57,12 @@ impl Registry {
     pub fn describe_consumer_group(&self, id: &str) -> Result<ConsumerDescription, NotDescribed> {
         let group = self.consumer(id).ok_or_else(|| self.not_described(id))?;
         let assignor = group.preferred_assignor().cloned();
+        let default = || self.world.assignor(None).name().into();
         Ok(ConsumerDescription {
             state: group.state().name(),
             epoch: group.epoch(),
             assignment_epoch: group.target_epoch(),
-            assignor: assignor.unwrap_or_else(|| DEFAULT_ASSIGNOR.into()),
+            assignor: assignor.unwrap_or_else(default),
             members: group
                 .members()
                 .map(|member| described(group, member))
