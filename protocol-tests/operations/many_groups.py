@@ -15,10 +15,12 @@ from wire.connection import decode_response, encode_request, frame
 from wire.messages import APIS
 
 GROUPS = MEMBERS = 1_000
+PARTITIONS = 100
 HEARTBEATS = 100_000
 # So many requests of a connection are on their way; the broker reads no more than 64.
 WINDOW = 50
-HEARTBEAT_ANSWER = struct.Struct(">iiih")
+# Answers of one size: all that matters is the error.
+HEARTBEAT_ANSWER = struct.Struct(">8xih")
 TICKS = os.sysconf("SC_CLK_TCK")
 COORDINATOR_LOAD_IN_PROGRESS = 14
 REBALANCE_IN_PROGRESS = 27
@@ -71,9 +73,9 @@ def in_windows(connection, api, version, requests):
     return found
 
 
-def heartbeats(connection, requests, count):
-    """Sends them in turn, and returns the errors: the fast form of the above."""
-    size, errors = HEARTBEAT_ANSWER.size, set()
+def heartbeats(connection, requests, count, answer=HEARTBEAT_ANSWER):
+    """Sends them in turn, and returns the errors: the fast form of the above, for answers of one size."""
+    size, errors = answer.size, set()
     windows = [requests[at : at + WINDOW] for at in range(0, len(requests), WINDOW)]
     windows = [(b"".join(part), len(part)) for part in windows]
     sent = 0
@@ -81,15 +83,15 @@ def heartbeats(connection, requests, count):
         for data, length in windows:
             connection.send_bytes(data)
             got = connection._exactly(size * length)
-            errors.update(error for _, _, _, error in HEARTBEAT_ANSWER.iter_unpack(got))
+            errors.update(error for _, error in answer.iter_unpack(got))
             sent += length
     return sent, errors
 
 
-def measured_heartbeats(broker, connection, requests, partitions):
-    heartbeats(connection, requests, len(requests))
+def measured_heartbeats(broker, connection, requests, partitions, answer=HEARTBEAT_ANSWER):
+    heartbeats(connection, requests, len(requests), answer)
     before, cpu, began = log_bytes(broker, partitions), cpu_seconds(broker), time.monotonic()
-    sent, errors = heartbeats(connection, requests, HEARTBEATS)
+    sent, errors = heartbeats(connection, requests, HEARTBEATS, answer)
     seconds, cpu = time.monotonic() - began, cpu_seconds(broker) - cpu
     same("errors of heartbeats", errors, {0})
     same("bytes that heartbeats have written", log_bytes(broker, partitions) - before, 0)
@@ -194,9 +196,87 @@ def one_large_group(stage):
     passed(f"a group of {MEMBERS}, {text}")
 
 
+# The consumer protocol ------------------------------------------------------------------------
+
+CONSUMER = "ConsumerGroupHeartbeat"
+
+
+def consumer_heartbeat(group, member, epoch, **others):
+    return request(CONSUMER, 1, {"group_id": group, "member_id": member, "member_epoch": epoch, "rebalance_timeout_ms": -1, **others})
+
+
+def consumer_join(group, member):
+    return consumer_heartbeat(group, member, 0, rebalance_timeout_ms=60_000, subscribed_topic_names=["read"],
+                              topic_partitions=[])
+
+
+def settle(client, group, members):
+    """Heartbeats until nothing changes any more: (member, epoch), and the number of partitions that they have."""
+    places = {member: 0 for member in members}
+    owned = {member: [] for member in members}
+    requests = [consumer_join(group, member) for member in members]
+    for _ in range(200):
+        changes = 0
+        for member, answer in zip(members, in_windows(client, CONSUMER, 1, requests)):
+            same("error of a heartbeat", answer["error_code"], 0)
+            if answer["assignment"] is not None:
+                owned[member] = answer["assignment"]["topic_partitions"]
+                changes += 1
+            changes += places[member] != answer["member_epoch"]
+            places[member] = answer["member_epoch"]
+        if not changes and len(set(places.values())) == 1:
+            break
+        requests = [consumer_heartbeat(group, member, places[member], topic_partitions=owned[member]) for member in members]
+        time.sleep(0.1)
+    check(not changes, f"{group} does not settle: {len(set(places.values()))} epochs")
+    parts = [(topic["topic_id"], number) for topics in owned.values() for topic in topics for number in topic["partitions"]]
+    same("partitions that have two owners", len(parts) - len(set(parts)), 0)
+    return list(places.items()), len(parts)
+
+
+def consumer_groups(stage):
+    """A thousand groups of one member, and one of a thousand, whose members the broker assigns."""
+    broker = stage.broker({"offsets.topic.num.partitions": 1, "group.consumer.assignment.interval.ms": 0})
+    broker.start()
+    with Client(broker, timeout=60) as client:
+        api = APIS[CONSUMER]
+        if api.key not in client.versions():
+            print("this broker does not serve the consumer protocol", flush=True)
+            return
+        client.create_topic("read", partitions=PARTITIONS)
+        same("error of a commit", client.commit("first", "read", 0), 0)
+        cpu, before, began = cpu_seconds(broker), log_bytes(broker, 1), time.monotonic()
+        members = [f"member-{number:04}" for number in range(MEMBERS)]
+        places, assigned = settle(client, "crowd", members)
+        same("assigned partitions", assigned, PARTITIONS)
+        print(f"{MEMBERS} members of the consumer protocol joined: {time.monotonic() - began:.2f} s, "
+              f"{cpu_seconds(broker) - cpu:.2f} CPU s, {log_bytes(broker, 1) - before} bytes", flush=True)
+        requests = [consumer_heartbeat("crowd", member, epoch) for member, epoch in places]
+        client.send_bytes(requests[0])
+        # Throttle time, then the error; the member's id and what has not changed follow.
+        tail = len(client.receive_frame()) - 4 - 1 - 6
+        text = measured_heartbeats(broker, client, requests, 1, struct.Struct(f">9xih{tail}x"))
+        passed(f"a consumer group of {MEMBERS}, {text}")
+        cpu, began = cpu_seconds(broker), time.monotonic()
+        names = [f"group-{number:04}" for number in range(GROUPS)]
+        joined = in_windows(client, CONSUMER, 1, [consumer_join(name, "a-member") for name in names])
+        same("errors of joins", {answer["error_code"] for answer in joined}, {0})
+        print(f"{GROUPS} consumer groups with a member: {time.monotonic() - began:.2f} s, {cpu_seconds(broker) - cpu:.2f} CPU s", flush=True)
+        requests = [consumer_heartbeat(name, "a-member", answer["member_epoch"]) for name, answer in zip(names, joined)]
+        # The first says once more what is assigned until the member has said that it has it.
+        owned = [consumer_heartbeat(name, "a-member", answer["member_epoch"], topic_partitions=answer["assignment"]["topic_partitions"])
+                 for name, answer in zip(names, joined)]
+        in_windows(client, CONSUMER, 1, owned)
+        client.send_bytes(requests[0])
+        tail = len(client.receive_frame()) - 4 - 1 - 6
+        text = measured_heartbeats(broker, client, requests, 1, struct.Struct(f">9xih{tail}x"))
+    same("exit status", broker.stop(), 0)
+    passed(f"{GROUPS} consumer groups, {text}")
+
+
 # A million offsets, all on one of two partitions of the internal topic ------------------------
 
-OFFSET_GROUPS, PARTITIONS = 10_000, 100
+OFFSET_GROUPS = 10_000
 
 
 def partition_of(group, partitions):
@@ -265,5 +345,5 @@ def a_million_offsets(stage):
 
 
 with Stage(seconds=280) as stage:
-    for step in (many_groups, one_large_group, a_million_offsets):
+    for step in (many_groups, one_large_group, consumer_groups, a_million_offsets):
         stage.step(step)
