@@ -129,7 +129,8 @@ class OutlivingMembers:
                                               "assignments": [{"member_id": member_id, "assignment": b"what it gets"}]})
         same("error of SyncGroup", answer["error_code"], 0)
         first = Member("member-0", self.topic_id, "instance")
-        eventually("a member can join", lambda: first.beat(client)["error_code"] not in (14, 15, 16))
+        eventually("the coordinator is loaded", lambda: client.call(
+            "ConsumerGroupDescribe", 1, {"group_ids": [GROUP]})["groups"][0]["error_code"] not in (14, 15, 16))
         first.goes_on(client)
         self.members.append(first)
         self.settle(client)

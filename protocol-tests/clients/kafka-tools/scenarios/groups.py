@@ -159,17 +159,16 @@ def resetting(tools, group):
     # What is exported can be taken back later.
     exported = tools.call(*reset, "--to-offset", 2, "--export", "--dry-run")
     plan = {partition: min(2, end) for partition, end in ends.items()}
-    same("what is exported", sorted(exported.lines), sorted(f'"{group}",{TOPIC},{p},{o}' if "," in exported.lines[0][:len(group) + 3] and
-                                                            exported.lines[0].startswith('"') else f"{TOPIC},{p},{o}" for p, o in plan.items()))
+    same("what is exported", sorted(exported.lines), sorted(f"{TOPIC},{partition},{offset}" for partition, offset in plan.items()))
     becomes(plan, "--from-file", in_file("plan.csv", "".join(f"{TOPIC},{p},{o}\n" for p, o in plan.items())))
     # Some partitions, all topics, all groups.
     said = tools.call("consumer-groups", "--reset-offsets", "--group", group, "--topic", f"{TOPIC}:0,1", "--to-latest", "--execute")
     same("some partitions", {int(row[2]): int(row[3]) for row in rows(said, group)}, {0: ends[0], 1: ends[1]})
     tools.call("consumer-groups", "--reset-offsets", "--group", group, "--all-topics", "--to-earliest", "--execute").has(rf"^{group} +{TOPIC} +3 +0 *$")
-    tools.call("consumer-groups", "--reset-offsets", "--all-groups", "--all-topics", "--to-earliest", "--dry-run").has(f"^{CLASSIC} ", f"^{CONSUMER} ")
+    tools.call("consumer-groups", "--reset-offsets", "--all-groups", "--all-topics", "--to-earliest", "--dry-run").has(f"^{group} ", f"^{BY_HAND} ")
     tools.call(*reset, "--to-offset", 10**9, "--execute")
     same("an offset behind the end is the end", committed(), ends)
-    tools.call("consumer-groups", "--reset-offsets", "--group", group, "--topic", PREFIX + "missing", "--to-earliest", "--execute", status=None).warns("missing")
+    tools.call("consumer-groups", "--reset-offsets", "--group", group, "--topic", PREFIX + "missing", "--to-earliest", "--execute", status=None).warns("does not host this topic-partition")
 
 
 def deleting(tools, group):
@@ -177,7 +176,7 @@ def deleting(tools, group):
     told.has(rf"^{TOPIC} +0 +Successful")
     found = rows(tools.call("consumer-groups", "--describe", "--group", group, "--offsets"), group)
     same("partitions with offsets", sorted(int(row[2]) for row in found if row[3] != "-"), [1, 2, 3])
-    told = tools.call("consumer-groups", "--delete-offsets", "--group", group, "--topic", OTHER)
+    tools.call("consumer-groups", "--delete-offsets", "--group", group, "--topic", OTHER)
     tools.call("consumer-groups", "--delete", "--group", group).is_exactly(f"Deletion of requested consumer groups ('{group}') was successful.")
     tools.call("consumer-groups", "--describe", "--group", group).has("GroupIdNotFoundException|does not exist")
     tools.call("consumer-groups", "--delete", "--group", group, status=None).has("could not be deleted")
