@@ -15,6 +15,8 @@ pub(crate) mod pattern;
 pub mod pending;
 pub mod shared_cost;
 pub(crate) mod shared_map;
+#[cfg(test)]
+pub(crate) mod test_host;
 
 pub use ask::Ask;
 #[cfg(test)]

@@ -1,13 +1,16 @@
-//! A minimal host: applies the outcomes, and keeps the log, the timers and the replies.
+//! A minimal host: applies the outcomes, and keeps the log with its markers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::base::test_host::TestHost;
+pub(super) use crate::base::test_host::replayed;
 use crate::base::{
-    ErrorCode, KeyValue, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Replayed, SealedReply,
-    TimerChange, Timestamp, Token, TopicId, TopicPartition, Transaction, TransactionEnd,
+    ErrorCode, KeyValue, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Replayed, Timestamp,
+    Token, TopicId, TopicPartition, Transaction, TransactionEnd,
 };
 use crate::config::BrokerConfig;
 use crate::group::consumer::ConsumerGroup;
@@ -36,26 +39,23 @@ pub(super) struct HardState<'a> {
 pub(super) struct Fixture {
     pub(super) registry: Registry,
     pub(super) settings: Settings,
+    host: TestHost<TimerKey>,
     /// The broker's configuration, and the metadata that a new process finds.
     config: Arc<BrokerConfig>,
     image: Arc<Image>,
     /// What others are to carry out.
     pub(super) effects: Vec<GroupEffect>,
-    pub(super) now: Timestamp,
     pub(super) log: Vec<KeyValue>,
     /// The producers of records in transactions, by their index in the log.
     producers: BTreeMap<usize, ProducerId>,
     /// Markers: the producer, and whether the transaction is committed, by the index of the next record.
     markers: Vec<(usize, ProducerId, bool)>,
-    pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
     /// The tokens of waiting requests.
     pub(super) open: BTreeSet<u64>,
     /// Whether records are too large for the log.
     pub(super) is_log_full: bool,
     /// The requests that the host has refused for that reason.
     pub(super) refused: BTreeSet<u64>,
-    replies: BTreeMap<u64, SealedReply>,
-    counter: u64,
 }
 
 impl Fixture {
@@ -71,30 +71,22 @@ impl Fixture {
         let config = Arc::new(config);
         let mut registry =
             Registry::new(settings).in_cluster(Arc::clone(&config), Arc::clone(&image));
-        let now = Timestamp(1_700_000_000_000);
-        assert_eq!(registry.loaded(now), []);
+        let host = TestHost::at(Timestamp(1_700_000_000_000));
+        assert_eq!(registry.loaded(host.now), []);
         Self {
             registry,
             settings,
+            host,
             config,
             image,
             effects: Vec::new(),
-            now,
             log: Vec::new(),
             producers: BTreeMap::new(),
             markers: Vec::new(),
-            timers: BTreeMap::new(),
             open: BTreeSet::new(),
             is_log_full: false,
             refused: BTreeSet::new(),
-            replies: BTreeMap::new(),
-            counter: 0,
         }
-    }
-
-    pub(super) fn count(&mut self) -> u64 {
-        self.counter += 1;
-        self.counter
     }
 
     /// Sends a request, and keeps the answer for later.
@@ -135,7 +127,7 @@ impl Fixture {
                 self.open.remove(&reply.number()),
                 "{reply:?} is not awaited"
             );
-            self.replies.insert(reply.number(), reply);
+            self.keep(reply);
         }
     }
 
@@ -152,38 +144,13 @@ impl Fixture {
         self.apply(next);
     }
 
-    fn change_timers(&mut self, changes: Vec<TimerChange<TimerKey>>) {
-        for change in changes {
-            match change {
-                TimerChange::Set(key, after) => {
-                    let order = self.count();
-                    let at = self
-                        .now
-                        .plus_millis(i64::try_from(after.as_millis()).unwrap());
-                    self.timers.insert(key, (at, order));
-                }
-                TimerChange::Cancel(key) => {
-                    self.timers.remove(&key);
-                }
-            }
-        }
-    }
-
     /// Lets time pass, and timers fire in their order.
     pub(super) fn advance(&mut self, milliseconds: i64) {
         let end = self.now.plus_millis(milliseconds);
-        loop {
-            let due = self.timers.iter().filter(|(_, (at, _))| *at <= end);
-            let Some((key, (at, _))) = due.min_by_key(|(_, when)| **when) else {
-                break;
-            };
-            let (key, at) = (key.clone(), *at);
-            self.timers.remove(&key);
-            self.now = self.now.max(at);
+        while let Some(key) = self.next_timer(end) {
             let outcome = self.registry.timer_fired(key, self.now);
             self.apply(outcome);
         }
-        self.now = end;
     }
 
     /// Lets time pass while `members` send heartbeats.
@@ -219,12 +186,6 @@ impl Fixture {
     /// A new process will find this metadata.
     pub(super) fn move_to(&mut self, image: Arc<Image>) {
         self.image = image;
-    }
-
-    /// The answer, if there is one.
-    pub(super) fn answer<R: 'static>(&mut self, token: Token<R>) -> Option<R> {
-        let reply = self.replies.remove(&token.number())?;
-        Some(reply.open(token).expect("the reply that was asked for"))
     }
 
     /// The answer, which must exist.
@@ -473,13 +434,18 @@ impl Drop for Fixture {
     }
 }
 
-/// A record outside of transactions. Its offset does not matter.
-pub(super) fn replayed(record: &KeyValue) -> Replayed<'_> {
-    Replayed {
-        key: &record.key,
-        value: record.value.as_deref(),
-        producer: None,
-        place: Offset(0),
+/// A test that has the host has its clock and its timers.
+impl Deref for Fixture {
+    type Target = TestHost<TimerKey>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.host
+    }
+}
+
+impl DerefMut for Fixture {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.host
     }
 }
 

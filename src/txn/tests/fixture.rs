@@ -1,11 +1,13 @@
-//! A minimal host: applies the outcomes, and keeps the log, the timers, the replies and the effects.
+//! A minimal host: applies the outcomes, and keeps the log and the effects.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::base::test_host::TestHost;
+pub(super) use crate::base::test_host::replayed;
 use crate::base::{
-    KeyValue, Offset, ProducerEpoch, ProducerId, Replayed, SealedReply, TimerChange, Timestamp,
-    Token, TopicPartition, TransactionVersion,
+    KeyValue, ProducerEpoch, ProducerId, Timestamp, Token, TopicPartition, TransactionVersion,
 };
 use crate::txn::records::{Value, decode_key, decode_value};
 use crate::txn::{
@@ -23,17 +25,14 @@ pub(super) struct Fixture {
     pub(super) registry: Registry,
     pub(super) settings: Settings,
     pub(super) version: TransactionVersion,
-    pub(super) now: Timestamp,
+    host: TestHost<TimerKey>,
     pub(super) log: Vec<KeyValue>,
-    pub(super) timers: BTreeMap<TimerKey, (Timestamp, u64)>,
     /// Markers that are to be written.
     pub(super) effects: Vec<WriteMarkers>,
     /// Whether records are too large for the log.
     pub(super) is_log_full: bool,
     /// The largest decision so far, in records.
     pub(super) most_records: usize,
-    replies: BTreeMap<u64, SealedReply>,
-    counter: u64,
     next_producer: i64,
 }
 
@@ -47,23 +46,15 @@ impl Fixture {
             registry: Registry::new(settings, version),
             settings,
             version,
-            now: Timestamp(1_700_000_000_000),
+            host: TestHost::at(Timestamp(1_700_000_000_000)),
             log: Vec::new(),
-            timers: BTreeMap::new(),
             effects: Vec::new(),
             is_log_full: false,
             most_records: 0,
-            replies: BTreeMap::new(),
-            counter: 0,
             next_producer: 1_000,
         };
         fixture.reload();
         fixture
-    }
-
-    fn count(&mut self) -> u64 {
-        self.counter += 1;
-        self.counter
     }
 
     /// A producer id that nobody has.
@@ -77,8 +68,7 @@ impl Fixture {
         let token = Token::new(self.count());
         let outcome = self.registry.decide(token, ask, self.now);
         self.apply(outcome);
-        let reply = self.replies.remove(&token.number())?;
-        Some(reply.open(token).expect("the reply that was asked for"))
+        self.answer(token)
     }
 
     pub(super) fn ask<A: TransactionAsk>(&mut self, ask: A) -> A::Reply {
@@ -99,42 +89,18 @@ impl Fixture {
         }
         self.effects.extend(outcome.effects);
         for reply in outcome.replies {
-            self.replies.insert(reply.number(), reply);
+            self.keep(reply);
         }
         self.check();
-    }
-
-    fn change_timers(&mut self, changes: Vec<TimerChange<TimerKey>>) {
-        for change in changes {
-            match change {
-                TimerChange::Set(key, after) => {
-                    let order = self.count();
-                    let after = i64::try_from(after.as_millis()).unwrap();
-                    self.timers
-                        .insert(key, (self.now.plus_millis(after), order));
-                }
-                TimerChange::Cancel(key) => {
-                    self.timers.remove(&key);
-                }
-            }
-        }
     }
 
     /// Lets time pass, and timers fire in their order.
     pub(super) fn advance(&mut self, milliseconds: i64) {
         let end = self.now.plus_millis(milliseconds);
-        loop {
-            let due = self.timers.iter().filter(|(_, (at, _))| *at <= end);
-            let Some((key, (at, _))) = due.min_by_key(|(_, when)| **when) else {
-                break;
-            };
-            let (key, at) = (key.clone(), *at);
-            self.timers.remove(&key);
-            self.now = self.now.max(at);
+        while let Some(key) = self.next_timer(end) {
             let outcome = self.registry.timer_fired(key, self.now);
             self.apply(outcome);
         }
-        self.now = end;
     }
 
     /// A new process on the same log.
@@ -316,12 +282,18 @@ impl Fixture {
     }
 }
 
-pub(super) fn replayed(record: &KeyValue) -> Replayed<'_> {
-    Replayed {
-        key: &record.key,
-        value: record.value.as_deref(),
-        producer: None,
-        place: Offset(0),
+/// A test that has the host has its clock and its timers.
+impl Deref for Fixture {
+    type Target = TestHost<TimerKey>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.host
+    }
+}
+
+impl DerefMut for Fixture {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.host
     }
 }
 
