@@ -188,6 +188,8 @@ pub struct Registry {
     pub(super) provisional: Option<(Arc<str>, Provisional)>,
     /// The sessions of the members that the last decision has removed from consumer groups.
     pub(super) ended_sessions: Vec<TimerKey>,
+    /// The group whose regular expressions are to be looked up if the last decision is written.
+    pub(super) looked_up: Option<Arc<str>>,
     /// Offsets of transactions that have not ended.
     pub(super) pending: PendingOffsets,
     /// Whether the log is still being read. During that time a record defines a group; afterwards it confirms the
@@ -210,6 +212,7 @@ impl Registry {
             sweeps: VecDeque::new(),
             provisional: None,
             ended_sessions: Vec::new(),
+            looked_up: None,
             pending: PendingOffsets::default(),
             is_loading: true,
         }
@@ -305,6 +308,10 @@ impl Registry {
     /// The decision is made.
     pub(super) fn end(&mut self, turn: Turn<'_>) -> Outcome {
         self.provisional = turn.provisional;
+        let effects = turn.outcome.effects.iter();
+        self.looked_up = effects
+            .map(|GroupEffect::Resolve(expressions)| Arc::clone(&expressions.group))
+            .next();
         turn.outcome
     }
 

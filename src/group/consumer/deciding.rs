@@ -183,10 +183,14 @@ impl Registry {
         }
     }
 
-    /// The log does not take the records of the last decision. Members that it has removed are there, without timers.
+    /// The log does not take the records of the last decision. Members that it has removed are there, without timers, and
+    /// nobody looks up regular expressions for it.
     pub(in crate::group) fn remove_later(&mut self, turn: &mut Turn<'_>) {
         for session in std::mem::take(&mut self.ended_sessions) {
             turn.set(session, RETRY_MS);
+        }
+        if let Some(group) = self.looked_up.take() {
+            self.world.end_resolving(&group);
         }
     }
 
