@@ -115,15 +115,12 @@ fn altered(
             return Err(invalid(format!("Unknown resource type {other}")));
         }
     }
-    match resource_type {
-        // Settings of resources that only Kafka serves are kept. Accepting a change that has no effect here would be
-        // misleading. For settings of groups the controller sees to that.
-        ConfigResourceType::CLIENT_METRICS => {
-            return Err(invalid(
-                "Client metrics are not served: their settings cannot be changed",
-            ));
-        }
-        _ => {}
+    // Settings of resources that only Kafka serves are kept. Accepting a change that has no effect here would be
+    // misleading. For settings of groups the controller sees to that.
+    if resource_type == ConfigResourceType::CLIENT_METRICS {
+        return Err(invalid(
+            "Client metrics are not served: their settings cannot be changed",
+        ));
     }
     Ok(AlteredResource {
         resource: ConfigResource {
