@@ -47,6 +47,10 @@
 //! half of the memory for members (`MESSAGE_TOO_LARGE`). Clients report these errors and give up. When memory is
 //! short only at present, clients are told to try again (`COORDINATOR_NOT_AVAILABLE`).
 //!
+//! Members of consumer groups have records of their own, so they need not fit beside each other; their memory is bounded
+//! in the same way. As in Kafka, all that a decision about such a group writes must fit into one batch: a new target
+//! assignment has a record for each member whose part of it changes.
+//!
 //! Offsets of open transactions are counted with the members, and may use half of the limit: there is no other bound on
 //! the number of transactions, or on how long they take.
 //!
