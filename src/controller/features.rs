@@ -116,7 +116,6 @@ pub fn served(image: &Image) -> Vec<(&str, i16)> {
 }
 
 /// Whether consumer groups of KIP-848 are served in this cluster.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the handlers to come"))]
 pub fn has_consumer_groups(image: &Image) -> bool {
     let level = image.features().get(GROUP_VERSION);
     level.is_some_and(|level| *level >= 1)

@@ -131,14 +131,14 @@ pub use asks::{
     Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
-#[cfg_attr(
-    not(any(test, feature = "fuzzing")),
-    expect(unused_imports, reason = "their handlers come next")
-)]
 pub use consumer::{
     ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
+    Expressions, ExpressionsResolved, GroupEffect,
 };
-pub use consumer::{Expressions, ExpressionsResolved, GroupEffect};
+pub use consumer::{
+    ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
+    Expressions, ExpressionsResolved, GroupEffect,
+};
 pub use decide::GroupAsk;
 pub use describe::{DescribedMember, Description, NotDescribed};
 #[cfg(test)]

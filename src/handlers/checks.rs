@@ -279,6 +279,20 @@ pub(super) const CHECKS: &[(ApiKey, &[Check])] = &[
         &[check(Describe, TransactionalId).denied(Denied::LeftOut)],
     ),
     (
+        ApiKey::ConsumerGroupHeartbeat,
+        &[
+            check(Read, Group),
+            check(Describe, Topic).when("topics are named"),
+        ],
+    ),
+    (
+        ApiKey::ConsumerGroupDescribe,
+        &[
+            check(Describe, Group),
+            check(Describe, Topic).when("members have partitions"),
+        ],
+    ),
+    (
         ApiKey::ListConfigResources,
         &[check(DescribeConfigs, Cluster)],
     ),

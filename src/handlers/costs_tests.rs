@@ -103,6 +103,11 @@ ListConfigResources 1     | | 02 | 00
 DescribeTopicPartitions 0 | | name tags | 00000064 ff 00
 DescribeTopicPartitions 0 | | 02 't tags | 00000064 ff 00
 JoinGroup 6               | 02 'g 00002710 000003e8 01 00 02 'c | name 01 tags | 00
+ConsumerGroupHeartbeat 1  | 02 'g 02 'm 00000000 00 00 000003e8 | name | 00 00 01 00
+ConsumerGroupHeartbeat 1  | 02 'g 02 'm 00000001 00 00 000003e8 00 00 00 | 00000000000000000000000000000001 01 tags | 00
+ConsumerGroupHeartbeat 1  | 02 'g 02 'm 00000001 00 00 000003e8 00 00 00 02 00000000000000000000000000000001 | number | 00 00
+ConsumerGroupDescribe 1   | | 01 | 00 00
+ConsumerGroupDescribe 1   | | name | 00 00
 SyncGroup 4               | 02 'g 00000001 02 'm 00 | name 01 tags | 00
 ListGroups 5              | | name | 01 00
 CreateAcls 3              | | 02 01 03 01 01 02 03 tags | 00

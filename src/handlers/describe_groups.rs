@@ -76,7 +76,7 @@ impl Handler for DescribeGroups {
 }
 
 /// Each name once, and for each row of the answer the index of its name.
-fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
+pub(super) fn distinct(ids: Vec<GroupId>) -> (Vec<GroupId>, Arc<[u32]>) {
     let mut places = HashMap::new();
     let mut names = Vec::new();
     let order = ids.into_iter().map(|id| {

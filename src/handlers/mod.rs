@@ -49,6 +49,8 @@ mod auto_create;
 mod checks;
 mod cluster_view;
 mod committed;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 #[cfg(test)]
 mod coordinated_tests;
 #[cfg(test)]
@@ -202,6 +204,12 @@ pub static ROUTES: &[Route] = &[
         Bound::new(100_000, 200).with_answer(PIECES),
     ),
     Route::to::<list_transactions::ListTransactions>(Bound::new(100_000, 100).with_answer(PAGE)),
+    Route::to::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(
+        Bound::new(200_000, 100).with_answer(NEW_GROUP),
+    ),
+    Route::to::<consumer_group_describe::ConsumerGroupDescribe>(
+        Bound::new(200_000, 150).with_answer(PIECES),
+    ),
     Route::to::<list_config_resources::ListConfigResources>(
         Bound::new(1_000, 50).with_answer(PIECES),
     ),

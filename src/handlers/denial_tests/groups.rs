@@ -14,9 +14,10 @@ use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    self, ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, ProducerId, SyncGroupRequest,
+    self, ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
+    DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, ProducerId, SyncGroupRequest,
 };
 
 use crate::messages::TxnOffsetCommitRequest;
@@ -94,6 +95,14 @@ pub(super) const PROBES: &[(ApiKey, &[Option<Probe>])] = &[
         })],
     ),
     (
+        ApiKey::ConsumerGroupHeartbeat,
+        &[Some(heartbeat), Some(heartbeat)],
+    ),
+    (
+        ApiKey::ConsumerGroupDescribe,
+        &[Some(describe_consumers), Some(describe_consumers)],
+    ),
+    (
         ApiKey::ListGroups,
         &[
             Some(|on| Seen::Count(listed(on).len())),
@@ -160,6 +169,24 @@ fn commit_in_transaction(on: &Guarded) -> Seen {
     };
     let answer = on.ask(5, &request).known;
     Seen::code(answer.topics[0].partitions[0].error_code)
+}
+
+/// The member of the group `consumers` joins, or joins again.
+pub(super) fn heartbeat(on: &Guarded) -> Seen {
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group("consumers"))
+        .with_member_id(text("member"))
+        .with_rebalance_timeout_ms(300_000)
+        .with_subscribed_topic_names(Some(vec![topic("t")]))
+        .with_topic_partitions(Some(Vec::new()));
+    Seen::code(on.ask(1, &request).error_code)
+}
+
+fn describe_consumers(on: &Guarded) -> Seen {
+    let request = ConsumerGroupDescribeRequest::default()
+        .with_group_ids(vec![group("consumers")])
+        .with_include_authorized_operations(true);
+    Seen::code(on.ask(1, &request).groups[0].error_code)
 }
 
 /// The code for the group `g`, and topics with the codes for their first partitions.

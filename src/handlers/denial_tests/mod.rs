@@ -58,12 +58,14 @@ fn probes(api: ApiKey) -> &'static [Option<Probe>] {
 const WITH_OPERATIONS: &[ApiKey] = &[
     ApiKey::Metadata,
     ApiKey::DescribeGroups,
+    ApiKey::ConsumerGroupDescribe,
     ApiKey::DescribeCluster,
     ApiKey::DescribeTopicPartitions,
 ];
 
 /// A broker whose rights can be taken away. It has the topics `t` and `u` with a record in the first, a group `g` that
-/// has committed an offset of `t`, and an open transaction of `open` in `t`.
+/// has committed an offset of `t`, a consumer group `consumers` whose member reads `t`, and an open transaction of `open`
+/// in `t`.
 struct Guarded {
     serving: Serving,
     authorizer: Arc<Denying>,
@@ -83,6 +85,7 @@ impl Guarded {
         for group in ["g", "deleted"] {
             assert_eq!(groups::commit(&guarded, group, &["t", "u"]), [0, 0]);
         }
+        assert_eq!(groups::heartbeat(&guarded), Seen::code(0));
         transactions::begin(&guarded);
         guarded.authorizer.asked();
         guarded

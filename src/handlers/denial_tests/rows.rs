@@ -65,7 +65,7 @@ fn groups_and_their_offsets_are_answered_each_by_itself() {
         (Describe, Group, Some("deleted")),
         (Read, Topic, Some("u")),
     ]);
-    assert_eq!(listed(&guarded), ["g"]);
+    assert_eq!(listed(&guarded), ["g", "consumers"]);
     assert_eq!(commit(&guarded, "g", &["t", "u"]), [0, NO_TOPIC]);
 
     guarded.authorizer.deny(&[(Describe, Topic, Some("u"))]);
