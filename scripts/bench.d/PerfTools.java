@@ -169,6 +169,7 @@ final class RollingRestart {
     /** So often a record goes to each partition. */
     private static final long BEAT_NANOSECONDS = 20_000_000;
     private static final long PATIENCE_NANOSECONDS = 120_000_000_000L;
+    private static final int HEARTBEAT_MILLISECONDS = 1000;
     /** Of a run without restarts, before the first one. */
     private static final long CALM_NANOSECONDS = 3_000_000_000L;
 
@@ -213,13 +214,17 @@ final class RollingRestart {
             Thread.sleep(CALM_NANOSECONDS / 1_000_000);
             long[] calm = sorted();
             reset();
-            long began = System.nanoTime();
+            long restarting = 0;
             for (int number = 0; number < count; number++) {
+                // Members that came together ask together: each leaves at another moment between two heartbeats.
+                Thread.sleep(HEARTBEAT_MILLISECONDS + HEARTBEAT_MILLISECONDS * number / count);
+                long began = System.nanoTime();
                 members.get(number).leave();
                 members.set(number, new Member());
                 awaitProgress(members);
+                restarting += System.nanoTime() - began;
             }
-            double seconds = (System.nanoTime() - began) / 1e9;
+            double seconds = restarting / 1e9;
             long[] stalls = sorted();
             long usual = calm[partitions / 2];
             System.out.printf("%d members restarted in %.1f s, %.1f ms p50, %.1f ms p99, %.1f ms at most%n", count, seconds,
@@ -314,7 +319,7 @@ final class RollingRestart {
             Map<String, Object> settings = new java.util.HashMap<>(Map.of("bootstrap.servers", servers, "group.id", topic,
                 "group.protocol", protocol, "auto.offset.reset", "earliest"));
             if (protocol.equals("classic")) {
-                settings.put("heartbeat.interval.ms", 1000);
+                settings.put("heartbeat.interval.ms", HEARTBEAT_MILLISECONDS);
             }
             try (KafkaConsumer<String, String> consumer =
                 new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
