@@ -57,6 +57,9 @@ impl Kind {
 /// The client whose session is short.
 pub(super) const MORTAL: usize = 1;
 
+/// The id of no member.
+const NOBODY: &str = "nobody";
+
 /// A member id that a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Id {
@@ -185,13 +188,18 @@ impl Choice {
         };
         let roll = self.rng.random_range(0..100);
         let id = self.id(side, client);
+        // A join or sync in another's name would take the place of its own, which Kafka then never answers.
+        let as_itself = match &id {
+            Id::Named(name) if name != NOBODY => Id::Own,
+            id => id.clone(),
+        };
         let off = [0, 0, 0, 0, 0, 0, 0, 0, 1, -1][self.rng.random_range(0..10)];
         if roll < usual[0] {
             self.join(side, client)
         } else if roll < usual[0] + usual[1] {
             let protocol = [None, None, None, None, None, Some("nothing")].choose(&mut self.rng);
             Op::Sync {
-                id,
+                id: as_itself,
                 off,
                 protocol: protocol.copied().flatten(),
             }
@@ -223,12 +231,12 @@ impl Choice {
         } else {
             (taste, kind)
         };
-        let id = if side.is_member(client) || side.is_pending(client) {
-            self.id(side, client)
-        } else if self.chance(85) {
-            Id::None
-        } else {
-            self.id(side, client)
+        let is_known = side.is_member(client) || side.is_pending(client);
+        let id = match self.rng.random_range(0..100) {
+            0..3 => Id::Named(NOBODY.to_owned()),
+            3..8 if side.instance(client).is_some() => Id::None,
+            8..80 if !is_known => Id::None,
+            _ => Id::Own,
         };
         Op::Join { id, taste, kind }
     }
@@ -241,7 +249,7 @@ impl Choice {
                 .members()
                 .choose(&mut self.rng)
                 .map_or(Id::Own, |name| Id::Named(name.clone())),
-            6..8 => Id::Named("nobody".to_owned()),
+            6..8 => Id::Named(NOBODY.to_owned()),
             _ => Id::Own,
         }
     }
@@ -249,7 +257,7 @@ impl Choice {
     fn leave(&mut self, side: &Side<'_>, client: usize) -> Op {
         // An id that is not used yet leaves only where that means no rebalance: see the chosen differences.
         let own = if side.is_pending(client) && side.has_generation() {
-            (Id::Named("nobody".to_owned()), None)
+            (Id::Named(NOBODY.to_owned()), None)
         } else {
             (Id::Own, side.instance(client))
         };
@@ -285,7 +293,7 @@ impl Choice {
         let member = side.leavable();
         match member.choose(&mut self.rng) {
             Some(name) if self.chance(90) => (Id::Named(name.clone()), instance),
-            _ => (Id::Named("nobody".to_owned()), instance),
+            _ => (Id::Named(NOBODY.to_owned()), instance),
         }
     }
 }

@@ -64,11 +64,7 @@ impl Run<'_> {
                 told.push(line);
                 let last = told.len().saturating_sub(6);
                 let before = told[last..].join("\n      ");
-                let what = format!(
-                    "      {before}\n      Kafka: {}\n      Zurau: {}",
-                    shown(kafka),
-                    shown(zurau)
-                );
+                let what = format!("      {before}\n      {}", different(kafka, zurau));
                 return (number, End::Different(what));
             }
             if let Some(led) = led_by(kafka) {
@@ -154,14 +150,32 @@ fn chose_leaders(before: &str, kafka: &Seen, zurau: &Seen) -> bool {
 }
 
 fn shown(seen: &Seen) -> String {
-    let Seen {
-        answers,
-        waiting,
-        group,
-    } = seen;
+    let members = seen.group["Members"].as_array().into_iter().flatten();
+    let members: Vec<_> = members
+        .filter_map(|member| member["MemberId"].as_str())
+        .collect();
+    let waiting: Vec<_> = seen.waiting.iter().map(|(client, _)| client).collect();
+    let state = &seen.group["GroupState"];
+    format!("{}; {waiting:?} wait; {state} {members:?}", heard(seen))
+}
+
+fn heard(seen: &Seen) -> String {
+    let answers = seen.answers.iter();
     let answers: Vec<_> = answers
-        .iter()
         .map(|(client, answer)| format!("{client} hears {answer}"))
         .collect();
-    format!("{}; waiting {waiting:?}; {group}", answers.join(", "))
+    answers.join(", ")
+}
+
+/// What differs.
+fn different(kafka: &Seen, zurau: &Seen) -> String {
+    let mut lines = vec![
+        format!("Kafka: {}", shown(kafka)),
+        format!("Zurau: {}", shown(zurau)),
+    ];
+    if kafka.group != zurau.group {
+        lines.push(format!("described by Kafka: {}", kafka.group));
+        lines.push(format!("described by Zurau: {}", zurau.group));
+    }
+    lines.join("\n      ")
 }
