@@ -123,6 +123,8 @@ impl Default for Bounds {
 pub enum TimerChange<K> {
     /// Fire `key` after this time. This replaces an earlier setting of the timer.
     Set(K, Duration),
+    /// The same, unless the timer is set already.
+    Start(K, Duration),
     /// Do not fire `key`.
     Cancel(K),
 }

@@ -36,7 +36,8 @@ impl<K: Ord + Clone> TestHost<K> {
     pub fn change_timers(&mut self, changes: Vec<TimerChange<K>>) {
         for change in changes {
             match change {
-                TimerChange::Set(key, after) => {
+                TimerChange::Start(key, _) if self.timers.contains_key(&key) => {}
+                TimerChange::Set(key, after) | TimerChange::Start(key, after) => {
                     let order = self.count();
                     let after = i64::try_from(after.as_millis()).unwrap();
                     let at = self.now.plus_millis(after);

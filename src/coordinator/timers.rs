@@ -31,7 +31,8 @@ impl<K> Default for Timers<K> {
 impl<K: Clone + Eq + Hash> Timers<K> {
     pub(super) fn change(&mut self, change: TimerChange<K>, now: Instant) {
         match change {
-            TimerChange::Set(key, after) => {
+            TimerChange::Start(key, _) if self.positions.contains_key(&key) => {}
+            TimerChange::Set(key, after) | TimerChange::Start(key, after) => {
                 self.cancel(&key);
                 let position = (now + after, self.next);
                 self.next += 1;
@@ -95,6 +96,20 @@ mod tests {
             Some("session")
         );
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn a_timer_that_is_set_is_not_started_again() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.change(TimerChange::Start("join", Duration::from_secs(1)), start);
+        timers.change(TimerChange::Start("join", Duration::from_secs(5)), start);
+        assert_eq!(
+            timers.take_due(start + Duration::from_secs(1)),
+            Some("join")
+        );
+        timers.change(TimerChange::Start("join", Duration::from_secs(5)), start);
+        assert_eq!(timers.next_due(), Some(start + Duration::from_secs(5)));
     }
 
     #[test]
