@@ -69,6 +69,11 @@ impl<K: Ord + Clone> TestHost<K> {
         self.replies.insert(reply.number(), reply);
     }
 
+    /// Whether a reply to this request is there.
+    pub fn has_reply(&self, request: u64) -> bool {
+        self.replies.contains_key(&request)
+    }
+
     /// The reply to a request, if there is one.
     pub fn answer<R: 'static>(&mut self, token: Token<R>) -> Option<R> {
         let reply = self.replies.remove(&token.number())?;

@@ -91,6 +91,8 @@
 //! | `Session` | by every request of a member | the member is removed, unless its request waits here |
 //! | `Session` | when a member id is given out | the id is forgotten |
 //! | `Revocation` | when a member of a consumer group must give up partitions | the member is removed |
+//! | `Rejoin` | when a classic member of a consumer group is told to join again | the same |
+//! | `MemberSync` | by the join of a classic member of a consumer group | the same |
 //! | `Join` | when a rebalance begins | the generation is formed of those that have joined |
 //! | `Join` | when a group's first member joins | waits longer if others have joined, else the same |
 //! | `Sync` | when a generation is formed | members that have not sent a SyncGroup are removed |
@@ -131,10 +133,6 @@ pub use asks::{
     Leaver, OffsetToCommit, Protocol, Sync, SyncReply,
 };
 pub use classic::StateName;
-pub use consumer::{
-    ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
-    Expressions, ExpressionsResolved, GroupEffect,
-};
 pub use consumer::{
     ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatReply, DescribedConsumerMember,
     Expressions, ExpressionsResolved, GroupEffect,

@@ -80,6 +80,20 @@ pub enum TimerKey {
         /// The member's id.
         member: Arc<str>,
     },
+    /// The time limit for a classic member of a consumer group to join again.
+    Rejoin {
+        /// The group's id.
+        group: Arc<str>,
+        /// The member's id.
+        member: Arc<str>,
+    },
+    /// The time limit for a classic member of a consumer group to ask for its assignment.
+    MemberSync {
+        /// The group's id.
+        group: Arc<str>,
+        /// The member's id.
+        member: Arc<str>,
+    },
     /// The pause between two steps that remove unused groups and offsets.
     Sweep,
 }
@@ -89,8 +103,8 @@ impl TimerKey {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Session { .. } => "end of a session",
-            Self::Join { .. } => "end of the time to join",
-            Self::Sync { .. } => "end of the time to sync",
+            Self::Join { .. } | Self::Rejoin { .. } => "end of the time to join",
+            Self::Sync { .. } | Self::MemberSync { .. } => "end of the time to sync",
             Self::Revocation { .. } => "end of the time to give up partitions",
             Self::Sweep => "removal of offsets that nobody needs",
         }
@@ -102,7 +116,9 @@ impl TimerKey {
             Self::Session { group, .. }
             | Self::Join { group }
             | Self::Sync { group }
-            | Self::Revocation { group, .. } => Arc::clone(group),
+            | Self::Revocation { group, .. }
+            | Self::Rejoin { group, .. }
+            | Self::MemberSync { group, .. } => Arc::clone(group),
             Self::Sweep => "".into(),
         }
     }
@@ -144,6 +160,11 @@ impl<'a> Turn<'a> {
     /// Writes the record of a change that a group has made before.
     pub(crate) fn write_for(&mut self, group: &Arc<str>, record: KeyValue, change: Provisional) {
         self.write(record);
+        self.provide(group, change);
+    }
+
+    /// A group has changed before the records of this decision are written.
+    pub(crate) fn provide(&mut self, group: &Arc<str>, change: Provisional) {
         self.provisional = Some((Arc::clone(group), change));
     }
 
@@ -250,14 +271,19 @@ impl Registry {
         let settings = self.settings;
         let mut turn = Turn::new(&settings, now);
         let group = match key {
-            TimerKey::Session { ref group, .. } | TimerKey::Revocation { ref group, .. }
+            TimerKey::Session { ref group, .. }
+            | TimerKey::Revocation { ref group, .. }
+            | TimerKey::Rejoin { ref group, .. }
+            | TimerKey::MemberSync { ref group, .. }
                 if self.consumers.get(group).is_some() =>
             {
                 let group = Arc::clone(group);
                 self.fence_late_member(key, &mut turn);
                 Some(group)
             }
-            TimerKey::Revocation { group, .. } => Some(group),
+            TimerKey::Revocation { group, .. }
+            | TimerKey::Rejoin { group, .. }
+            | TimerKey::MemberSync { group, .. } => Some(group),
             TimerKey::Session { group, member } => {
                 self.groups.change(&group, |group| {
                     group.session_timeout(&member, &mut turn);
@@ -295,11 +321,12 @@ impl Registry {
         self.pass_over();
         self.remove_later(&mut turn);
         if let Some((id, change)) = self.provisional.take() {
-            let is_birth = matches!(change, Provisional::Birth);
+            let is_birth = change.is_birth();
             self.groups
                 .change(&id, |group| group.not_written(change, &mut turn));
             if is_birth {
                 self.groups.remove(&id);
+                self.resume_consumer_group(&id, &mut turn);
             }
         }
         self.end(turn)
@@ -328,11 +355,12 @@ impl Registry {
                 .change(&id, |group| group.join(token, join, turn));
             return;
         }
+        if let Some(reply) = self.join_consumer_group(&join, turn) {
+            return turn.reply(token, reply);
+        }
         let consumer = self.consumer(&id);
         let unserved = self.unserved(&id);
-        if consumer.is_some_and(|consumer| !consumer.is_empty())
-            || unserved.is_some_and(|unserved| !unserved.may_become_classic())
-        {
+        if unserved.is_some_and(|unserved| !unserved.may_become_classic()) {
             let reply = JoinReply::refused(join.member, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             return turn.reply(token, reply);
         }
@@ -371,7 +399,9 @@ impl Registry {
             return turn.reply(token, refusal(ErrorCode::INVALID_GROUP_ID));
         }
         let Some(group) = self.groups.get(&sync.group) else {
-            return turn.reply(token, refusal(ErrorCode::UNKNOWN_MEMBER_ID));
+            let reply = self.sync_consumer_group(&sync, turn);
+            let reply = reply.unwrap_or_else(|| refusal(ErrorCode::UNKNOWN_MEMBER_ID));
+            return turn.reply(token, reply);
         };
         let id = Arc::clone(&sync.group);
         if let Err(error) = self.allow_assignments(group, &sync) {
@@ -386,13 +416,16 @@ impl Registry {
             .change(&id, |group| group.sync(token, sync, turn));
     }
 
-    pub(super) fn heartbeat(&self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
+    pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat, turn: &mut Turn<'_>) -> ErrorCode {
         if heartbeat.group.is_empty() {
             return ErrorCode::INVALID_GROUP_ID;
         }
         match self.groups.get(&heartbeat.group) {
             Some(group) => group.heartbeat(heartbeat, turn),
-            None => ErrorCode::UNKNOWN_MEMBER_ID,
+            None => {
+                let error = self.heartbeat_consumer_group(heartbeat, turn);
+                error.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
+            }
         }
     }
 
@@ -410,8 +443,7 @@ impl Registry {
                 .change(&group, |group| group.leave(members, turn));
             left.unwrap_or_default()
         } else {
-            let unknown = |leaver| (leaver, ErrorCode::UNKNOWN_MEMBER_ID);
-            members.into_iter().map(unknown).collect()
+            self.leave_consumer_group(&group, members, turn)
         };
         LeaveReply {
             error: ErrorCode::NONE,

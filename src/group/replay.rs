@@ -184,7 +184,7 @@ impl Registry {
     }
 
     /// Whether the group has offsets, committed or pending.
-    fn has_offsets(&self, group: &str) -> bool {
+    pub(super) fn has_offsets(&self, group: &str) -> bool {
         self.offsets.has_any(group) || self.pending.has_any(group)
     }
 

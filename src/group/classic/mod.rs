@@ -4,6 +4,7 @@
 //! Everything in [`Group`] is soft, that is, may change while deciding, except `written`, the last generation in the
 //! log. After the replay of a record the two agree (`persist.rs`).
 
+mod conversion;
 mod heartbeat;
 mod join;
 mod leave;

@@ -134,6 +134,11 @@ impl Group {
                 self.enter(State::Stable { awaited }, written.since);
             }
             State::Stable { .. } => {}
+            // It was a consumer group, and its members must join again at once.
+            State::PreparingRebalance { .. } if self.written.is_none() => {
+                self.written = Some(written);
+                return Ok(());
+            }
             State::Empty | State::PreparingRebalance { .. } => return Err(written),
         }
         for record in &written.members {

@@ -4,13 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::conversion::CONSUMER;
 use super::{Group, StateName};
 use crate::base::java_hash;
 use crate::group::asks::Protocol;
 use crate::group::subscription;
 
-/// The protocol type of consumers, the only one whose metadata we understand.
-const CONSUMER: &str = "consumer";
 /// For a group with more topics, the topics are not kept: many short names take much more memory as separate strings
 /// than in the metadata.
 const MAX_TOPICS: usize = 16_384;

@@ -11,6 +11,8 @@
 //! | a static member has come back with a new id | the old member is restored |
 //! | the last member has left | the group is empty; a coordinator that loads it sees the last generation, until its timeout |
 //! | the group ends | it stays |
+//! | the group becomes a consumer group | it stays, and its members join again |
+//! | a consumer group has become this group | the group does not exist, the consumer group stays |
 
 use std::sync::Arc;
 
@@ -32,6 +34,17 @@ pub(crate) enum Provisional {
     LastGone,
     /// The group ends.
     End,
+    /// The group becomes a consumer group.
+    Upgrade,
+    /// A consumer group has become this group.
+    Downgrade,
+}
+
+impl Provisional {
+    /// Whether the group is only there because of this change.
+    pub(crate) const fn is_birth(&self) -> bool {
+        matches!(self, Self::Birth | Self::Downgrade)
+    }
 }
 
 /// A static member that has come back with a new id.
@@ -51,17 +64,21 @@ impl Group {
     /// The log does not accept the record.
     pub(crate) fn not_written(&mut self, change: Provisional, turn: &mut Turn<'_>) {
         match change {
-            Provisional::Birth => self.dissolve(turn),
+            Provisional::Birth | Provisional::Downgrade => self.dissolve(turn),
             Provisional::Assignment => self.prepare_rebalance(turn),
             Provisional::Replacement(replacement) => self.put_back(*replacement, turn),
             Provisional::LastGone => self.become_empty(self.following_generation(), turn.now),
             // Their timers were stopped with the group.
-            Provisional::End => {
-                for member in self.pending.keys() {
-                    let time_ms = turn.settings.min_session_timeout_ms;
-                    turn.set(self.session_key(member), time_ms);
-                }
-            }
+            Provisional::End => self.expect_pending(turn),
+            Provisional::Upgrade => self.stay(turn),
+        }
+    }
+
+    /// Sets the timers again of ids that were given out.
+    pub(super) fn expect_pending(&self, turn: &mut Turn<'_>) {
+        for member in self.pending.keys() {
+            let time_ms = turn.settings.min_session_timeout_ms;
+            turn.set(self.session_key(member), time_ms);
         }
     }
 

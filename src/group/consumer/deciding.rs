@@ -7,7 +7,7 @@ use super::asks::{ConsumerHeartbeat, ConsumerHeartbeatReply, ExpressionsResolved
 use super::draft::Draft;
 use super::member::{Member, MemberState};
 use super::refusal::Refusal;
-use super::{ConsumerGroup, check, expressions, heartbeat, join, leave};
+use super::{ConsumerGroup, check, expressions, heartbeat, join, leave, upgrade};
 use crate::base::{TimerChange, Token};
 use crate::group::StateName;
 use crate::group::decide::GroupAsk;
@@ -136,13 +136,13 @@ impl Registry {
             .map_err(Refusal::no_room)
     }
 
-    /// The door from the classic protocol: the consumer group that takes the place of a group of another type.
-    fn converted(&self, id: &Arc<str>, draft: &mut Draft) -> Result<ConsumerGroup, Refusal> {
+    /// The consumer group that takes the place of a group of another type.
+    fn converted(&mut self, id: &Arc<str>, draft: &mut Draft) -> Result<ConsumerGroup, Refusal> {
         let Some(classic) = self.groups.get(id) else {
             return Err(Refusal::other_type(id));
         };
         if classic.state() != StateName::Empty {
-            return Err(Refusal::other_type(id));
+            return upgrade::upgraded(&mut self.world, classic, draft);
         }
         // Clients with ids that were given out and not used yet are no members.
         draft.write(group_tombstone(id));
@@ -165,6 +165,9 @@ impl Registry {
         let (id, member, is_session) = match &key {
             TimerKey::Session { group, member } => (group, member, true),
             TimerKey::Revocation { group, member } => (group, member, false),
+            TimerKey::Rejoin { group, member } | TimerKey::MemberSync { group, member } => {
+                return self.fence_late_classic_member(group, member, turn);
+            }
             _ => return,
         };
         let Some(group) = self.consumers.get(id) else {
@@ -197,20 +200,33 @@ impl Registry {
     /// After loading, members have all their time again: nobody is fenced by a restart.
     pub(in crate::group) fn resume_consumer_groups(&self, turn: &mut Turn<'_>) {
         for group in self.consumers.iter() {
-            let config = self.world.config_of(group.id());
-            for member in group.members() {
-                let mut draft = Draft::default();
-                draft.resume(group.id(), member, config.session_timeout_ms);
-                draft
-                    .timers
-                    .into_iter()
-                    .for_each(|timer| turn.change(timer));
-            }
+            self.resume_members(group, turn);
+        }
+    }
+
+    /// The same for one group, when it stays although it was decided that it ends.
+    pub(in crate::group) fn resume_consumer_group(&self, id: &str, turn: &mut Turn<'_>) {
+        if let Some(group) = self.consumers.get(id) {
+            self.resume_members(group, turn);
+        }
+    }
+
+    fn resume_members(&self, group: &ConsumerGroup, turn: &mut Turn<'_>) {
+        let config = self.world.config_of(group.id());
+        let mut draft = Draft::default();
+        for member in group.members() {
+            draft.resume(group.id(), member, config.session_timeout_ms);
+        }
+        for timer in draft.timers {
+            turn.change(timer);
         }
     }
 
     /// The decision stands.
-    fn carry(&mut self, id: &Arc<str>, draft: Draft, turn: &mut Turn<'_>) {
+    pub(super) fn carry(&mut self, id: &Arc<str>, draft: Draft, turn: &mut Turn<'_>) {
+        if draft.upgrades {
+            self.groups.change(id, |classic| classic.give_way(turn));
+        }
         draft
             .records
             .into_iter()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asks::Expressions;
+use super::downgrade::Downgrade;
 use super::member::{Member, MemberState};
 use super::{ConsumerGroup, records};
 use crate::base::{KeyValue, TimerChange};
@@ -18,6 +19,10 @@ pub(in crate::group) struct Draft {
     pub(in crate::group) refreshed: Option<i32>,
     /// The regular expressions to look up.
     pub(in crate::group) resolve: Option<Expressions>,
+    /// Whether a classic group makes way for this one.
+    pub(in crate::group) upgrades: bool,
+    /// How the group becomes a classic one, if it does.
+    pub(in crate::group) downgrade: Option<Downgrade>,
 }
 
 impl Draft {
@@ -64,18 +69,50 @@ impl Draft {
 
     /// The timers of a member that is gone.
     pub(super) fn cancel_timers(&mut self, group: &ConsumerGroup, member: &Arc<str>) {
+        let is_classic = group
+            .member(member)
+            .is_some_and(|member| member.is_classic());
         let group = group.id();
         for key in [session_key(group, member), rebalance_key(group, member)] {
             self.timers.push(TimerChange::Cancel(key));
         }
+        if is_classic {
+            self.end_rejoin(group, member);
+            self.end_sync(group, member);
+        }
     }
 
-    /// Times come from clients and may be negative.
-    pub(super) fn set(&mut self, key: TimerKey, milliseconds: i32) {
-        let milliseconds = u64::try_from(milliseconds).unwrap_or(0);
-        let after = Duration::from_millis(milliseconds);
-        self.timers.push(TimerChange::Set(key, after));
+    /// A classic member is told to join again, and must do so in its rebalance timeout from the first time on.
+    pub(super) fn await_rejoin(&mut self, group: &Arc<str>, member: &Member) {
+        let after = duration(member.rebalance_timeout_ms);
+        let key = rejoin_key(group, &member.id);
+        self.timers.push(TimerChange::Start(key, after));
     }
+
+    pub(super) fn end_rejoin(&mut self, group: &Arc<str>, member: &Arc<str>) {
+        self.timers
+            .push(TimerChange::Cancel(rejoin_key(group, member)));
+    }
+
+    /// A classic member has joined, and must ask for its assignment.
+    pub(super) fn await_sync(&mut self, group: &Arc<str>, member: &Arc<str>, timeout_ms: i32) {
+        self.set(sync_key(group, member), timeout_ms);
+    }
+
+    pub(super) fn end_sync(&mut self, group: &Arc<str>, member: &Arc<str>) {
+        self.timers
+            .push(TimerChange::Cancel(sync_key(group, member)));
+    }
+
+    pub(super) fn set(&mut self, key: TimerKey, milliseconds: i32) {
+        self.timers
+            .push(TimerChange::Set(key, duration(milliseconds)));
+    }
+}
+
+/// Times come from clients and may be negative.
+fn duration(milliseconds: i32) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
 }
 
 fn session_key(group: &Arc<str>, member: &Arc<str>) -> TimerKey {
@@ -87,6 +124,20 @@ fn session_key(group: &Arc<str>, member: &Arc<str>) -> TimerKey {
 
 fn rebalance_key(group: &Arc<str>, member: &Arc<str>) -> TimerKey {
     TimerKey::Revocation {
+        group: Arc::clone(group),
+        member: Arc::clone(member),
+    }
+}
+
+fn rejoin_key(group: &Arc<str>, member: &Arc<str>) -> TimerKey {
+    TimerKey::Rejoin {
+        group: Arc::clone(group),
+        member: Arc::clone(member),
+    }
+}
+
+fn sync_key(group: &Arc<str>, member: &Arc<str>) -> TimerKey {
+    TimerKey::MemberSync {
         group: Arc::clone(group),
         member: Arc::clone(member),
     }

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::member::Member;
 use super::refusal::Refusal;
 use super::world::World;
-use super::{ConsumerGroup, Held, Owned, expressions, fencing, records, target};
+use super::{ConsumerGroup, Held, Owned, downgrade, expressions, fencing, records, target};
 use crate::base::ErrorCode;
 
 /// A heartbeat of a member that leaves.
@@ -59,13 +59,16 @@ fn away(member: &Member) -> Member {
     }
 }
 
-/// Removes members, and with them what only they needed. The group gets a new epoch.
+/// Removes members, and with them what only they needed. The group gets a new epoch, or becomes a classic one.
 pub(super) fn remove(
     world: &mut World,
     group: &ConsumerGroup,
     members: &[Arc<Member>],
     draft: &mut Draft,
 ) {
+    if downgrade::is_due_without(world, group, members) {
+        return draft.downgrade_without(members);
+    }
     let id = group.id();
     for member in members {
         draft.write_removal(id, &member.id);

@@ -43,10 +43,13 @@
 mod asks;
 mod assignment;
 mod check;
+mod classic_members;
 mod commit;
 mod deciding;
 mod describe;
+mod downgrade;
 mod draft;
+mod embedded;
 mod ending;
 mod expressions;
 mod fencing;
@@ -56,12 +59,14 @@ mod join;
 mod leave;
 mod member;
 mod memory;
+mod progress;
 mod reconcile;
 pub(crate) mod records;
 mod refusal;
 mod replay;
 mod static_member;
 mod target;
+mod upgrade;
 mod world;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,27 @@ impl Refusal {
         }
     }
 
+    pub(super) fn not_upgraded(group: &str, reason: &'static str) -> Self {
+        Self::new(
+            ErrorCode::GROUP_ID_NOT_FOUND,
+            format_args!(
+                "Cannot upgrade classic group {group} to consumer group because {reason}."
+            ),
+        )
+    }
+
+    pub(super) fn malformed_members(group: &str) -> Self {
+        Self::not_upgraded(group, "the embedded consumer protocol is malformed")
+    }
+
+    pub(super) fn custom_assignor(group: &str) -> Self {
+        Self::not_upgraded(
+            group,
+            "an unsupported custom assignor is in use. Please refer to the documentation or switch to a default assignor \
+             before re-attempting the upgrade",
+        )
+    }
+
     pub(super) fn invalid(message: &'static str) -> Self {
         Self::new(ErrorCode::INVALID_REQUEST, message)
     }

@@ -32,7 +32,12 @@ pub(super) fn member(
 }
 
 /// Puts a member with this id in the place of `owner`. Timers of the old id find nobody when they fire.
-fn replace(group: &ConsumerGroup, owner: &Member, id: &Arc<str>, draft: &mut Draft) -> Member {
+pub(super) fn replace(
+    group: &ConsumerGroup,
+    owner: &Member,
+    id: &Arc<str>,
+    draft: &mut Draft,
+) -> Member {
     let member = Member {
         id: Arc::clone(id),
         epoch: Member::JOIN_EPOCH,

@@ -25,7 +25,7 @@ type Counts = BTreeMap<Arc<str>, usize>;
 #[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) before: &'a Member,
-    pub(super) after: &'a Member,
+    pub(super) after: &'a Arc<Member>,
 }
 
 impl Change<'_> {

@@ -163,6 +163,11 @@ impl World {
         }
     }
 
+    /// How many members a classic group may have.
+    pub(super) fn classic_max_size(&self) -> i32 {
+        self.broker.groups().max_size
+    }
+
     /// The id of a topic that is there.
     pub(super) fn topic_id(&self, name: &str) -> Option<TopicId> {
         self.image.topic(name).map(|topic| topic.id)

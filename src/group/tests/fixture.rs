@@ -188,6 +188,11 @@ impl Fixture {
         self.image = image;
     }
 
+    /// Whether the request will never be answered.
+    pub(super) fn is_lost(&self, request: u64) -> bool {
+        !self.open.contains(&request) && !self.host.has_reply(request)
+    }
+
     /// The answer, which must exist.
     pub(super) fn answered<R: 'static>(&mut self, token: Token<R>) -> R {
         let answer = self.answer(token);

@@ -287,6 +287,7 @@ impl Choice {
             Some("nobody"),
         ];
         let instance = instance.choose(&mut self.rng).copied().flatten();
+        let instance = instance.filter(|instance| side.is_leavable(instance));
         if instance.is_some() && self.chance(60) {
             return (Id::None, instance);
         }

@@ -106,13 +106,30 @@ impl<'a> Side<'a> {
         names.map(str::to_owned).collect()
     }
 
-    /// Who may be removed.
+    /// Who may be removed. Kafka never answers the SyncGroup of a member that is removed meanwhile.
     pub(super) fn leavable(&self) -> Vec<String> {
+        let syncing = self.syncing().filter_map(|client| self.own_name(client));
+        let syncing: Vec<_> = syncing.collect();
         let mut names = self.members();
+        names.retain(|name| !syncing.contains(name));
         if !self.has_generation() {
             names.extend(self.pending.iter().cloned());
         }
         names
+    }
+
+    fn syncing(&self) -> impl Iterator<Item = usize> {
+        let waiting = self.waiting().into_iter();
+        waiting
+            .filter(|(_, api)| *api == "SyncGroup")
+            .map(|(client, _)| client)
+    }
+
+    /// The same for an instance.
+    pub(super) fn is_leavable(&self, instance: &str) -> bool {
+        !self
+            .syncing()
+            .any(|client| self.instance(client) == Some(instance))
     }
 
     /// The clients that do not wait for an answer.

@@ -67,9 +67,8 @@ impl Run<'_> {
                 let what = format!("      {before}\n      {}", different(kafka, zurau));
                 return (number, End::Different(what));
             }
-            if let Some(led) = led_by(kafka) {
-                leader = led;
-            }
+            leader = led_by(kafka).unwrap_or(leader);
+            leader = still_led_by(&leader, &self.sides[0].members());
             told.push(format!("{line}\n        {}", shown(kafka)));
         }
         (steps, End::Same)
@@ -134,17 +133,22 @@ fn led_by(seen: &Seen) -> Option<String> {
     leaders.next()
 }
 
+/// The leader while it is a member, or the static member that has replaced it in this step; empty if it is gone.
+fn still_led_by(leader: &str, members: &[String]) -> String {
+    let is_same = |member: &&String| {
+        **member == leader || (owner(member) == owner(leader) && !leader.is_empty())
+    };
+    members.iter().find(is_same).cloned().unwrap_or_default()
+}
+
 /// Whether the brokers differ in who leads, and the leader before is not a member any more or has not joined.
 fn chose_leaders(before: &str, kafka: &Seen, zurau: &Seen) -> bool {
     let (Some(theirs), Some(ours)) = (led_by(kafka), led_by(zurau)) else {
         return false;
     };
     let joined = |seen: &Seen| {
-        seen.answers.values().any(|answer| {
-            let member = answer["MemberId"].as_str().unwrap_or_default();
-            answer["ErrorCode"] == 0
-                && (member == before || (!member.is_empty() && owner(member) == owner(before)))
-        })
+        let mut answers = seen.answers.values();
+        answers.any(|answer| answer["ErrorCode"] == 0 && answer["MemberId"] == before)
     };
     theirs != ours && !(joined(kafka) && joined(zurau))
 }

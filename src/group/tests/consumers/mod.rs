@@ -1,11 +1,14 @@
 //! Consumer groups: clients that behave as Kafka's do, one rule after the other and at random.
 
+mod classic_client;
 mod client;
 mod cluster;
 mod expressions;
 mod fencing;
 mod joining;
+mod migration;
 mod random;
+mod random_migration;
 mod revoking;
 mod static_members;
 mod topics;
@@ -44,6 +47,11 @@ impl Bench {
 
     pub(super) fn group(&self) -> &ConsumerGroup {
         self.f.registry.consumers.get(GROUP).unwrap()
+    }
+
+    /// Whether a request was refused by the host or lost in a restart.
+    pub(super) fn is_lost(&self, request: u64) -> bool {
+        self.f.is_lost(request)
     }
 
     /// Sends a heartbeat, which must be accepted.
