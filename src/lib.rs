@@ -63,6 +63,9 @@
 //! `active.rs`; then `group/decide.rs`, `group/classic/join.rs` and `rebalance.rs`. A commit goes the same way, from
 //! `handlers/offset_commit.rs` to `group/offsets/commit.rs`.
 //!
+//! A heartbeat of a member that the broker assigns: the same way to `group/consumer/deciding.rs` and `heartbeat.rs`; the
+//! topics of its regular expression come from `coordinator/groups/lookup.rs`.
+//!
 //! A transaction: `handlers/init_producer_id.rs`, `coordinator/transactions.rs` and the cycle of [`coordinator`]; then
 //! [`txn`] (its page shows the states). Its end: `handlers/end_txn.rs`, `txn/end.rs`, `coordinator/transactions/carrier.rs`
 //! (which writes the markers), `partition/markers.rs` and `log/producer`, and back to the coordinator.

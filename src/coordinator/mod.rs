@@ -20,7 +20,7 @@
 //! finds the machine of a key and is the part that all front doors have in common, `host` is its mailbox, `active` is a loaded machine at work, `asking` a question on its way.
 //! [`Groups`] and [`Transactions`] are the front doors, and `groups/machine.rs` and `transactions/machine.rs` make
 //! [`crate::group::Registry`] and [`crate::txn::Registry`] machines. What transactions decide about other partitions is
-//! carried out by `transactions/carrier.rs`, through the door of `Markers`.
+//! carried out by `transactions/carrier.rs`, through the door of `Markers`; `groups/lookup.rs` looks up topics for groups.
 //! [`failures`] describes the errors when a decision cannot be written.
 //!
 //! Invariants
