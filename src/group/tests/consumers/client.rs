@@ -25,6 +25,10 @@ pub(crate) struct Client {
     pub(crate) told: Partitions,
     /// What the coordinator has heard last; nothing after an answer was lost.
     sent: Option<Sent>,
+    /// What it has reported that it owns, if that was after it acted on what it was told.
+    reported: Option<Partitions>,
+    /// Whether it has acted on what it was told.
+    has_acted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,6 @@ struct Sent {
     topics: Vec<Arc<str>>,
     expression: Option<Arc<str>>,
     assignor: Option<Arc<str>>,
-    owned: Partitions,
 }
 
 pub(crate) const REBALANCE_MS: i32 = 60_000;
@@ -49,6 +52,8 @@ impl Client {
             owned: Partitions::new(),
             told: Partitions::new(),
             sent: None,
+            reported: None,
+            has_acted: false,
         }
     }
 
@@ -73,7 +78,6 @@ impl Client {
             |is_same: fn(&Sent, &Self) -> bool| sent.is_none_or(|sent| !is_same(sent, self));
         let topics = is_new(|sent, own| sent.topics == own.topics);
         let expression = is_new(|sent, own| sent.expression == own.expression);
-        let owned = is_new(|sent, own| sent.owned == own.owned);
         let assignor = is_new(|sent, own| sent.assignor == own.assignor);
         ConsumerHeartbeat {
             group: GROUP.into(),
@@ -85,12 +89,18 @@ impl Client {
             topics: topics.then(|| self.topics.clone()),
             expression: expression.then(|| self.expression.clone().unwrap_or_default()),
             assignor: self.assignor.clone().filter(|_| assignor),
-            owned: owned.then(|| by_topic(&self.owned)),
+            owned: self.reports().then(|| by_topic(&self.owned)),
             client_id: "client".into(),
             client_host: "/127.0.0.1".into(),
             member_id_seed: 1,
             needs_member_id: true,
         }
+    }
+
+    /// Whether its next heartbeat says what it owns.
+    fn reports(&self) -> bool {
+        let is_news = self.has_acted && self.reported.as_ref() != Some(&self.owned);
+        self.epoch == 0 || self.sent.is_none() || is_news
     }
 
     /// It leaves, for good or until it comes back.
@@ -132,31 +142,38 @@ impl Client {
                     self.epoch == 0 || reply.member_epoch >= self.epoch,
                     "an epoch goes back: {self:?} {reply:?}"
                 );
+                if self.reports() {
+                    self.reported = Some(self.owned.clone());
+                }
                 self.sent = Some(Sent {
                     topics: self.topics.clone(),
                     expression: self.expression.clone(),
                     assignor: self.assignor.clone(),
-                    owned: self.owned.clone(),
                 });
                 self.epoch = reply.member_epoch;
                 if let Some(assignment) = &reply.assignment {
                     self.told = flat(assignment);
+                    (self.reported, self.has_acted) = (None, false);
                 }
             }
             ErrorCode::UNKNOWN_MEMBER_ID
             | ErrorCode::FENCED_MEMBER_EPOCH
+            | ErrorCode::FENCED_INSTANCE_ID
             | ErrorCode::GROUP_ID_NOT_FOUND => self.begin_anew(),
             _ => {}
         }
         reply.error
     }
 
-    /// It gives up what it shall not have, and only then takes what is new.
+    /// It gives up what it shall not have, and only then takes what is new: not while an answer is missing, which may
+    /// tell something else.
     pub(crate) fn revoke(&mut self) {
-        if self.owned.is_subset(&self.told) {
-            self.owned.clone_from(&self.told);
-        } else {
+        if !self.owned.is_subset(&self.told) {
             self.owned.retain(|partition| self.told.contains(partition));
+            self.has_acted = true;
+        } else if self.sent.is_some() {
+            self.owned.clone_from(&self.told);
+            self.has_acted = true;
         }
     }
 
@@ -166,6 +183,7 @@ impl Client {
         self.owned.clear();
         self.told.clear();
         self.sent = None;
+        (self.reported, self.has_acted) = (None, false);
     }
 }
 

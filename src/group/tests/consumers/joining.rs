@@ -1,7 +1,7 @@
 //! Members that come, change and go, and what the group writes then.
 
 use super::{Bench, Client, all};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, Offset, Token};
 use crate::group::ConsumerHeartbeat;
 use crate::group::consumer::MemberState;
 use crate::group::tests::fixture::GROUP;
@@ -236,4 +236,58 @@ fn a_restart_fences_nobody() {
     );
     bench.f.advance(45_000);
     assert_eq!(bench.group().state().name(), "Empty");
+}
+
+#[test]
+fn an_empty_classic_group_becomes_a_consumer_group() {
+    let mut bench = Bench::new(&[], &[("t", 2)]);
+    bench.f.commit_as("", -1, "t", 7);
+    assert!(bench.f.registry.groups.contains(GROUP));
+    let mut client = Client::new("m", &["t"]);
+    client.epoch = 1;
+    let text = "Group g is not a consumer group.".to_owned();
+    let missing = ErrorCode::GROUP_ID_NOT_FOUND;
+    assert_eq!(bench.refused(client.ask()), (missing, text.clone()));
+    assert_eq!(bench.refused(client.leaving(-1)), (missing, text));
+    client.epoch = 0;
+    bench.settle(&mut [&mut client]);
+    assert!(!bench.f.registry.groups.contains(GROUP));
+    assert_eq!((client.owned.len(), bench.f.offset("t")), (2, Offset(7)));
+    bench.f.check();
+}
+
+#[test]
+fn a_heartbeat_without_news_needs_hardly_any_memory() {
+    let mut bench = Bench::new(&[], &[("t", 100)]);
+    let mut clients: Vec<_> = (0..50)
+        .map(|number| Client::new(&format!("m{number}"), &["t"]))
+        .collect();
+    bench.settle(&mut clients.iter_mut().collect::<Vec<_>>());
+    let ask = clients[7].ask();
+    let (registry, now) = (&mut bench.f.registry, bench.f.now);
+    let mut outcome = None;
+    let used = allocation_counter::measure(|| {
+        outcome = Some(registry.decide(Token::new(1_000_000), ask, now));
+    });
+    let outcome = outcome.unwrap();
+    assert!(outcome.records.is_empty() && outcome.timers.len() == 1);
+    assert!(used.count_total < 12, "{used:?}");
+}
+
+#[test]
+fn a_thousand_members_share_a_thousand_partitions() {
+    let mut bench = Bench::new(&[], &[("t", 1_000)]);
+    let mut clients: Vec<_> = (0..1_000)
+        .map(|number| Client::new(&format!("m{number}"), &["t"]))
+        .collect();
+    bench.settle(&mut clients.iter_mut().collect::<Vec<_>>());
+    assert!(clients.iter().all(|client| client.owned.len() == 1));
+    // One assignment a second, not one for each member.
+    assert!(bench.group().target_epoch() <= 1_001);
+    let made = bench
+        .f
+        .log
+        .iter()
+        .filter(|record| record.key[..2] == [0, 6]);
+    assert!(made.count() < 10);
 }
