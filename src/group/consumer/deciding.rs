@@ -119,8 +119,11 @@ impl Registry {
         let instance = ask.instance.as_deref();
         let former = instance.and_then(|instance| group.static_member(instance));
         let former = former.or_else(|| group.member(&ask.member));
-        let new = Member::new(Arc::clone(&ask.member));
-        let Some(member) = join::updated(former.map_or(&new, |former| former), ask) else {
+        let updated = match former {
+            Some(former) => join::updated(former, ask),
+            None => join::updated(&Member::new(Arc::clone(&ask.member)), ask),
+        };
+        let Some(member) = updated else {
             return Ok(());
         };
         let topics = member.subscription.names.iter();

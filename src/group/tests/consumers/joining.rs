@@ -264,14 +264,15 @@ fn a_heartbeat_without_news_needs_hardly_any_memory() {
         .collect();
     bench.settle(&mut clients.iter_mut().collect::<Vec<_>>());
     let ask = clients[7].ask();
-    let (registry, now) = (&mut bench.f.registry, bench.f.now);
+    let now = bench.f.now;
+    let registry = &mut bench.f.registry;
     let mut outcome = None;
     let used = allocation_counter::measure(|| {
         outcome = Some(registry.decide(Token::new(1_000_000), ask, now));
     });
     let outcome = outcome.unwrap();
     assert!(outcome.records.is_empty() && outcome.timers.len() == 1);
-    assert!(used.count_total < 12, "{used:?}");
+    assert!(used.count_total <= 8, "{used:?}");
 }
 
 #[test]
