@@ -28,6 +28,8 @@
 //! | those in the same bucket: as in the record | by number and by id: our records are sorted; in Kafka's they come as in an earlier table |
 //! | more than eight in one bucket of a table of 64 or more (Java makes a tree) | as in a list |
 //!
+//! Of random groups that live on and on, one assignment in sixty is another than Kafka's for these reasons, and as good.
+//!
 //! The tables are those of Java 17. Since Java 19 sets of 12, 24, 48... get a smaller table.
 //!
 //! # Cost

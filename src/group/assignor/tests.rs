@@ -184,3 +184,35 @@ fn subscriptions_are_the_same_or_not_by_what_is_asked_for() {
     assert!(!homogeneous(&[(&[], Some("x")), (&[], None)]));
     assert!(!homogeneous(&[(&one, Some("x"))]));
 }
+
+/// A group of 1,000 members and 10,000 partitions in which one more joins: what it takes is counted, not timed.
+#[test]
+fn a_large_group_costs_what_changes() {
+    const MEMBERS: usize = 1000;
+    let cluster = cluster(&[100; 100]);
+    let all: Vec<usize> = (0..100).collect();
+    for is_same in [true, false] {
+        let topics = |number: usize| {
+            let least = if is_same { 0 } else { number % 2 };
+            &all[least..]
+        };
+        let new = |number: usize| member(&format!("member-{number}"), topics(number));
+        let mut members: Vec<Member> = (0..MEMBERS).map(new).collect();
+        assign(Assignor::Uniform, &mut members, &cluster);
+        let before: Vec<Assignment> = members
+            .iter()
+            .map(|member| member.assigned.clone())
+            .collect();
+        members.push(new(MEMBERS));
+        let counted = allocation_counter::measure(|| {
+            assign(Assignor::Uniform, &mut members, &cluster);
+        });
+        let stay = members.iter().zip(&before);
+        let stay = stay
+            .filter(|(member, before)| member.assigned == **before)
+            .count();
+        assert!(stay >= MEMBERS - 10, "{stay} share what they had");
+        assert!(counted.count_total < 6000, "{counted:?}");
+        assert!(counted.bytes_total < 4 << 20, "{counted:?}");
+    }
+}

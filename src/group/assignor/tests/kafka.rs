@@ -13,33 +13,51 @@ const RECORDED: &str = include_str!("kafka.txt");
 #[test]
 fn assignments_are_those_of_kafka() {
     let compared = compare(RECORDED);
-    assert!(compared.assignments >= 300, "{compared:?}");
-    assert_eq!(compared.different, 0);
+    assert!(
+        compared.assignments >= 300 && compared.different == 0,
+        "{compared:?}"
+    );
+    assert_eq!(compared.with_missing_topics, 0);
 }
 
 #[test]
 #[ignore = "protocol-tests/group-functions/run makes the cases"]
 fn many_assignments_are_those_of_kafka() {
-    let path = std::env::var_os("KAFKA_ASSIGNMENTS").expect("the file with the cases");
-    let cases = std::fs::read_to_string(path).unwrap();
-    let compared = compare(&cases);
-    println!(
-        "{} of {} assignments differ",
-        compared.different, compared.assignments
+    let compared = compare(&cases("KAFKA_ASSIGNMENTS"));
+    assert!(
+        compared.assignments >= 10_000 && compared.different == 0,
+        "{compared:?}"
     );
-    // Kafka's order within a bucket may come from what the group was before, which no record says.
-    let allowed = if std::env::var_os("KAFKA_HISTORY").is_some() {
-        compared.assignments / 50
-    } else {
-        0
-    };
-    assert!(compared.assignments >= 1000 && compared.different <= allowed);
+    assert!(
+        compared.with_missing_topics * 1000 <= compared.assignments,
+        "{compared:?}"
+    );
+    assert_eq!(compared.unlike, 0);
+}
+
+/// Kafka's order within a bucket may come from what the group was before, which no record says.
+#[test]
+#[ignore = "protocol-tests/group-functions/run makes the cases"]
+fn assignments_after_any_history_are_nearly_those_of_kafka() {
+    let compared = compare(&cases("KAFKA_HISTORY"));
+    println!("{compared:?}");
+    assert!(compared.assignments >= 10_000 && compared.different * 50 <= compared.assignments);
+    assert!(compared.unlike * 500 <= compared.assignments);
+}
+
+fn cases(variable: &str) -> String {
+    let path = std::env::var_os(variable).expect("the file with the cases");
+    std::fs::read_to_string(path).unwrap()
 }
 
 #[derive(Debug, Default)]
 struct Compared {
     assignments: usize,
+    /// Those that may differ: Kafka's table of topics is larger by those that do not exist.
+    with_missing_topics: usize,
     different: usize,
+    /// Those whose shares have other sizes than Kafka's, or that move another number of partitions.
+    unlike: usize,
 }
 
 fn compare(cases: &str) -> Compared {
@@ -60,6 +78,12 @@ fn compare(cases: &str) -> Compared {
             expected.insert(id.into(), assignment);
         }
         compared.assignments += 1;
+        compared.unlike += usize::from(group.is_unlike(&found, &expected));
+        if group.has_missing_topics() && found != expected {
+            compared.with_missing_topics += 1;
+            group.set(expected);
+            continue;
+        }
         compared.different += usize::from(found != expected);
         if found != expected && compared.different <= 3 {
             group.print(number + 1, &found, &expected);
@@ -190,6 +214,12 @@ impl Group {
         assignor.assign(&members, subscription, self)
     }
 
+    /// Whether many topics are subscribed to, and some of them do not exist.
+    fn has_missing_topics(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|member| member.names.len() >= 12 && member.topics.len() < member.names.len())
+    }
+
     fn assigned(&self) -> BTreeMap<Arc<str>, Assignment> {
         let members = self.members.iter();
         members
@@ -203,6 +233,26 @@ impl Group {
             member.assigned = assignment;
             member.joins = false;
         }
+    }
+
+    fn is_unlike(
+        &self,
+        found: &BTreeMap<Arc<str>, Assignment>,
+        expected: &BTreeMap<Arc<str>, Assignment>,
+    ) -> bool {
+        let cost = |assigned: &BTreeMap<Arc<str>, Assignment>| {
+            let mut sizes: Vec<usize> = assigned.values().map(Assignment::len).collect();
+            sizes.sort_unstable();
+            let kept = assigned.iter().map(|(id, assigned)| {
+                let before = &self.members[id].assigned;
+                let kept = assigned
+                    .iter()
+                    .filter(|(topic, number)| before.contains(*topic, *number));
+                kept.count()
+            });
+            (sizes, kept.sum::<usize>())
+        };
+        cost(found) != cost(expected)
     }
 
     fn print(
