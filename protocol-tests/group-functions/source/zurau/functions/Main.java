@@ -5,7 +5,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.apache.kafka.common.Uuid;
 
-/** What Kafka's own functions of groups make of random cases: Main assignments|history|hashes SEED COUNT [small]. */
+/** What Kafka's own functions of groups make of random cases: Main assignments|history|hashes|patterns SEED COUNT [small]. */
 public final class Main {
     private Main() { }
 
@@ -18,6 +18,7 @@ public final class Main {
             switch (arguments[0]) {
                 case "assignments" -> new Assignments(seed, false, small, out).print(count);
                 case "hashes" -> new TopicHashes(seed, out).print(count);
+                case "patterns" -> new Patterns(seed, out).print(count);
                 case "history" -> new Assignments(seed, true, small, out).print(count);
                 default -> throw new IllegalArgumentException(arguments[0]);
             }
