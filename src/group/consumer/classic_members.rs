@@ -7,7 +7,7 @@
 //!   JoinGroup       takes a step        answers the member's epoch as the generation
 //!   SyncGroup       writes nothing      answers what the member has now
 //!   Heartbeat       writes nothing      REBALANCE_IN_PROGRESS when there is a step to take: a newer target, partitions
-//!                                       to give up, or that others have given up
+//!                                       to give up, or that others have given up, or a new target to be made
 //! ```
 //!
 //! | timer | set | when it fires |
@@ -223,6 +223,7 @@ fn heartbeat(group: &ConsumerGroup, ask: &Heartbeat, draft: &mut Draft) -> Resul
     let (member, classic) = sender(group, &ask.member, instance, ask.generation)?;
     draft.begin_session(group.id(), &member.id, classic.session_timeout_ms);
     let has_step = member.epoch < group.target_epoch()
+        || is_left_alone(group)
         || match member.state {
             MemberState::UnrevokedPartitions => true,
             MemberState::UnreleasedPartitions => !waits(group, member),
@@ -233,6 +234,12 @@ fn heartbeat(group: &ConsumerGroup, ask: &Heartbeat, draft: &mut Draft) -> Resul
         return Err(ErrorCode::REBALANCE_IN_PROGRESS);
     }
     Ok(())
+}
+
+/// Whether a new target is due that only the join of a classic member can bring. (In Kafka such a group waits until
+/// somebody joins for another reason.)
+fn is_left_alone(group: &ConsumerGroup) -> bool {
+    group.epoch() > group.target_epoch() && group.classic_count() == group.member_count()
 }
 
 /// Whether others still have what the member shall have.

@@ -247,6 +247,9 @@ impl Registry {
             self.world.begin_resolving(id, turn.now);
             turn.have(GroupEffect::Resolve(expressions));
         }
+        if let Some(downgrade) = &draft.downgrade {
+            self.downgrade(id, downgrade, turn);
+        }
         let consumers = &self.consumers;
         self.world
             .forget(consumers.len(), |group| consumers.get(group).is_some());
