@@ -107,10 +107,6 @@ mod admission;
 mod asks;
 mod assignor;
 mod classic;
-#[expect(
-    dead_code,
-    reason = "their handlers and members of the classic protocol come next"
-)]
 mod consumer;
 mod decide;
 mod describe;

@@ -43,6 +43,7 @@
 mod asks;
 mod assignment;
 mod check;
+mod classic_join;
 mod classic_members;
 mod commit;
 mod deciding;
