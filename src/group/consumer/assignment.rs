@@ -166,6 +166,7 @@ impl Owned {
     }
 
     /// Whether these are the same partitions, whenever the member got them.
+    #[cfg(test)]
     pub(crate) fn is(&self, assignment: &Assignment) -> bool {
         self.0.len() == assignment.0.len()
             && self.0.iter().zip(&*assignment.0).all(|(own, other)| {

@@ -205,7 +205,7 @@ fn both<'a>(
         let one = if order.is_le() { held.next() } else { None };
         let other = if order.is_ge() { target.next() } else { None };
         let topic = one.map(|(topic, _)| topic);
-        let topic = topic.or(other.map(|(topic, _)| topic))?;
+        let topic = topic.or_else(|| other.map(|(topic, _)| topic))?;
         Some((
             topic,
             one.map_or(&[][..], |(_, held)| held),
