@@ -18,8 +18,6 @@ use super::warning::Warning;
 /// What all consumer groups have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerGroupsConfig {
-    /// Whether `group.coordinator.rebalance.protocols` names the consumer protocol.
-    pub is_enabled: bool,
     /// `group.consumer.max.size`
     pub max_size: i32,
     /// `group.consumer.assignors`; the first is the default
@@ -118,11 +116,19 @@ impl ConsumerGroupConfig {
 }
 
 impl BrokerConfig {
+    /// Whether `group.coordinator.rebalance.protocols` names the consumer protocol.
+    pub fn has_consumer_protocol(&self) -> bool {
+        self.names_protocol("consumer")
+    }
+
+    fn names_protocol(&self, protocol: &str) -> bool {
+        let mut named = self.group_coordinator_rebalance_protocols.iter();
+        named.any(|named| named == protocol)
+    }
+
     /// The view of consumer groups.
     pub fn consumer_groups(&self) -> ConsumerGroupsConfig {
-        let protocols = &self.group_coordinator_rebalance_protocols;
         ConsumerGroupsConfig {
-            is_enabled: protocols.iter().any(|protocol| protocol == "consumer"),
             max_size: self.group_consumer_max_size,
             assignors: self.group_consumer_assignors.clone(),
             migration_policy: MigrationPolicy::named(&self.group_consumer_migration_policy),
@@ -171,8 +177,7 @@ impl BrokerConfig {
                 named("group.consumer.session.timeout.ms")
             )));
         }
-        let protocols = &self.group_coordinator_rebalance_protocols;
-        if !protocols.iter().any(|protocol| protocol == "classic") {
+        if !self.names_protocol("classic") {
             return Err(InvalidConfig(format!(
                 "{} leaves out classic, which cannot be turned off: add it",
                 named(PROTOCOLS)

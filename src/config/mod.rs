@@ -52,7 +52,6 @@ pub use describe::{
     ConfigSource, ConfigSynonym, DescribedConfig, describe_client_metrics, describe_group,
     describe_topic,
 };
-#[allow(unused_imports, reason = "consumer groups are about to be served")]
 pub use groups::{ConsumerGroupConfig, ConsumerGroupsConfig, MigrationPolicy};
 pub(crate) use identity::host_name;
 pub use listeners::Listener;

@@ -15,7 +15,6 @@ use kafka_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescri
 use kafka_protocol::protocol::StrBytes;
 
 use crate::base::{ErrorCode, TopicId};
-use crate::controller::features;
 use crate::coordinator::CoordinatorError;
 use crate::group::{ConsumerDescription, DescribedConsumerMember, NotDescribed, Registry};
 use crate::metadata::Image;
@@ -23,6 +22,7 @@ use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
 use super::authorize::{NOT_ASKED, Rights};
+use super::consumer_group_heartbeat::has_consumer_groups;
 use super::describe_groups::distinct;
 use super::errors;
 use super::route::{Call, Handler};
@@ -44,7 +44,7 @@ impl Handler for ConsumerGroupDescribe {
         let names: Vec<Arc<str>> = ids.iter().map(|id| domain_text(id)).collect();
         let rights = call.rights();
         let permit = |group: &Arc<str>| {
-            if !features::has_consumer_groups(&image) {
+            if !has_consumer_groups(&call, &image) {
                 return Err(ErrorCode::UNSUPPORTED_VERSION);
             }
             rights.permit(Operation::Describe, Resource::group(group))?;

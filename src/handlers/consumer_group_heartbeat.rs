@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
 use crate::base::{ErrorCode, KafkaUuid, TopicId};
 use crate::controller::features;
 use crate::group::{ConsumerHeartbeat, ConsumerHeartbeatReply};
+use crate::metadata::Image;
 use crate::security::{Operation, Resource};
 use crate::wire::Reply;
 
@@ -41,12 +42,17 @@ impl Handler for ConsumerGroupHeartbeat {
 
 /// What is wrong with the request before the group's coordinator is asked.
 fn check(call: &Call, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ErrorCode> {
-    if !features::has_consumer_groups(&call.broker.cluster.image()) {
+    if !has_consumer_groups(call, &call.broker.cluster.image()) {
         return Err(ErrorCode::UNSUPPORTED_VERSION);
     }
     call.permit(Operation::Read, Resource::group(&request.group_id))?;
     let mut names = request.subscribed_topic_names.iter().flatten();
     names.try_for_each(|name| call.permit(Operation::Describe, Resource::topic(name)))
+}
+
+/// Whether the cluster's features and the settings of this broker allow consumer groups.
+pub(super) fn has_consumer_groups(call: &Call, image: &Image) -> bool {
+    features::has_consumer_groups(image) && call.broker.config.has_consumer_protocol()
 }
 
 fn heartbeat(call: &Call, request: &ConsumerGroupHeartbeatRequest) -> ConsumerHeartbeat {

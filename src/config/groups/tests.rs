@@ -99,7 +99,7 @@ fn what_the_broker_gives_is_between_its_bounds() {
 #[test]
 fn words_mean_what_they_say() {
     let groups = with(&[]).consumer_groups();
-    assert!(groups.is_enabled);
+    assert!(with(&[]).has_consumer_protocol());
     assert_eq!(groups.assignors, ["uniform", "range"]);
     assert_eq!(groups.migration_policy, MigrationPolicy::Bidirectional);
     let policy = |word: &str| {
@@ -112,7 +112,7 @@ fn words_mean_what_they_say() {
     assert_eq!(policy("downgrade"), (false, true));
     assert_eq!(policy("Disabled"), (false, false));
     let classic = with(&[("group.coordinator.rebalance.protocols", "classic")]);
-    assert!(!classic.consumer_groups().is_enabled);
+    assert!(!classic.has_consumer_protocol());
     assert_eq!(classic.warning_of_protocols(), None);
     let share = with(&[("group.coordinator.rebalance.protocols", "classic,share")]);
     let warning = share.warning_of_protocols().unwrap().to_string();

@@ -140,3 +140,10 @@ fn a_cluster_of_an_older_level_has_no_consumer_groups() {
     let told = on.ask(1, &joining("one"));
     assert_eq!(told.error_code, ErrorCode::UNSUPPORTED_VERSION.0);
 }
+
+#[test]
+fn a_broker_without_the_protocol_has_no_consumer_groups() {
+    let on = Serving::start(&[("group.coordinator.rebalance.protocols", "classic")]);
+    let told = on.ask(1, &joining("one"));
+    assert_eq!(told.error_code, ErrorCode::UNSUPPORTED_VERSION.0);
+}
