@@ -24,6 +24,9 @@ pub(crate) struct ClassicClient {
     pub(crate) generation: i32,
     /// What it reads from.
     pub(crate) owned: Partitions,
+    /// Whether it was removed since its last assignment. It does not hear of that if it joins again, since the id of no
+    /// member is that of a new one in a consumer group.
+    pub(crate) is_stale: bool,
     next: Next,
 }
 
@@ -45,6 +48,7 @@ impl ClassicClient {
             topics: topics.iter().map(|topic| (*topic).into()).collect(),
             generation: -1,
             owned: Partitions::new(),
+            is_stale: false,
             next: Next::Join,
         }
     }
@@ -157,6 +161,7 @@ impl ClassicClient {
             // What it must give up it gives up first, and then joins again.
             let is_less = !self.owned.is_subset(&told);
             self.owned = told;
+            self.is_stale = false;
             self.next = if is_less { Next::Join } else { Next::Heartbeat };
         }
         self.obey(reply.error)

@@ -157,19 +157,21 @@ impl Run {
         }
     }
 
-    fn check(&self) {
-        let classic = self
-            .classic
+    fn check(&mut self) {
+        for client in 0..CLIENTS {
+            let is_gone = !self.is_member(&self.classic[client].id);
+            self.classic[client].is_stale |= is_gone;
+        }
+        // Whoever was removed and has not heard of it yet reads on: nothing can be done about that.
+        let classic = self.classic.iter().filter(|client| !client.is_stale);
+        let classic = classic.map(|client| (&client.id, &client.owned));
+        let clients = self
+            .clients
             .iter()
             .map(|client| (&client.id, &client.owned));
-        let all = classic.chain(
-            self.clients
-                .iter()
-                .map(|client| (&client.id, &client.owned)),
-        );
+        let clients = clients.filter(|(id, _)| self.is_member(id));
         let mut owners = BTreeMap::<(TopicId, i32), &Arc<str>>::new();
-        // Whoever was removed and has not heard of it yet reads on: nothing can be done about that.
-        for (id, owned) in all.filter(|(id, _)| self.is_member(id)) {
+        for (id, owned) in classic.chain(clients) {
             for partition in owned {
                 if let Some(other) = owners.insert(*partition, id) {
                     panic!("{partition:?} is read by {id} and {other}");
