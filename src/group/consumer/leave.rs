@@ -8,7 +8,7 @@ use super::member::Member;
 use super::refusal::Refusal;
 use super::world::World;
 use super::{ConsumerGroup, Held, Owned, downgrade, expressions, fencing, records, target};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, Timestamp};
 
 /// A heartbeat of a member that leaves.
 pub(super) fn leave(
@@ -79,7 +79,12 @@ pub(super) fn remove(
     }
     let topics = target::topics_without(group, members, &unused);
     let hash = world.hash(topics.keys());
-    draft.write(records::group_metadata(id, group.epoch() + 1, hash));
+    let epoch = group.epoch() + 1;
+    draft.write(records::group_metadata(id, epoch, hash));
+    if members.len() == group.member_count() {
+        // Nobody is left for whom there could be a target.
+        draft.write(records::target_epoch(id, epoch, Timestamp(0)));
+    }
     for member in members {
         draft.cancel_timers(group, &member.id);
     }
