@@ -37,7 +37,7 @@
 //! generation, or get UNKNOWN_MEMBER_ID and join again.
 //!
 //! Of a classic group are written: its creation, the leader's assignment, the replacement of a static member while it
-//! is stable, the departure of the last member, and its end.
+//! is stable, the departure of the last member, its end, and its change to a consumer group or from one.
 //!
 //! # Bounded
 //!

@@ -2,7 +2,7 @@
 //!
 //! 1. Who sends it, and may they (`join.rs`, `static_member.rs`, `fencing.rs`)?
 //! 2. Is anything new about the member (`join.rs`, `expressions.rs`), or about the topics that the group reads? Then
-//!    the group gets a new epoch.
+//!    the group gets a new epoch (`progress.rs`).
 //! 3. Is a new target assignment due (`target.rs`)?
 //! 4. The member takes its next step (`reconcile.rs`).
 //!

@@ -5,6 +5,9 @@
 //! What is soft (deadlines, regular expressions that are being looked up) is in `world.rs`, with the cluster's metadata
 //! and the broker's settings.
 //!
+//! Members may speak the classic protocol too (`classic_members.rs`), and a group changes its type while it is in use, both
+//! ways (`upgrade.rs`, `downgrade.rs`).
+//!
 //! `heartbeat.rs` shows the way of a heartbeat, and names the files for its parts. A decision collects what it comes to
 //! in a `Draft`, which is dropped when anything is refused. `deciding.rs` is where the registry comes in.
 //!

@@ -5,6 +5,10 @@
 //! The group epoch, the target's and those of all members are the generation. Each member has what its last assignment
 //! says, and that is also the target. The new member then raises the group epoch, so that the others are told to join
 //! again with their next heartbeat. Those that wait for the classic group are told so at once.
+//!
+//! Two things are other than in Kafka. A group whose first generation is not formed yet can be upgraded, too (there the new
+//! member gets `UNKNOWN_SERVER_ERROR`). And while a classic group rebalances, its members may still have what they were
+//! given last, even if a generation has come to nothing since then: so that is what they have here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
