@@ -164,20 +164,6 @@ impl Owned {
         });
         ByTopic(topics.collect())
     }
-
-    /// Whether these are the same partitions, whenever the member got them.
-    #[cfg(test)]
-    pub(crate) fn is(&self, assignment: &Assignment) -> bool {
-        self.0.len() == assignment.0.len()
-            && self.0.iter().zip(&*assignment.0).all(|(own, other)| {
-                own.0 == other.0
-                    && own
-                        .1
-                        .iter()
-                        .map(|held| held.partition)
-                        .eq(other.1.iter().copied())
-            })
-    }
 }
 
 impl Assignment {
@@ -227,7 +213,6 @@ mod tests {
         assert_eq!(owned.get(topic(1), 3), None);
         let partitions = Assignment::new([(topic(1), vec![1, 2])]);
         assert_eq!(owned.partitions(), partitions);
-        assert!(owned.is(&partitions) && !owned.is(&Assignment::empty()));
         assert_ne!(partitions.held_since(4), owned);
         assert_eq!(partitions.held_since(4).partitions(), partitions);
     }
