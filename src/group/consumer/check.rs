@@ -33,9 +33,11 @@ pub(super) fn check(ask: &ConsumerHeartbeat, assignors: &[String]) -> Result<(),
     check_lengths(ask)
 }
 
+/// A text of nothing but what Java trims is empty, too.
 fn not_empty(text: Option<&str>, message: &'static str) -> Result<(), Refusal> {
+    let is_empty = |text: &str| text.chars().all(|character| character <= ' ');
     match text {
-        Some("") => Err(Refusal::invalid(message)),
+        Some(text) if is_empty(text) => Err(Refusal::invalid(message)),
         _ => Ok(()),
     }
 }
@@ -128,7 +130,7 @@ mod tests {
             "GroupId can't be empty.",
         );
         refused(
-            |ask| ask.instance = Some("".into()),
+            |ask| ask.instance = Some(" \t".into()),
             invalid,
             "InstanceId can't be empty.",
         );
