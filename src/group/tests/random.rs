@@ -26,9 +26,13 @@ enum Step {
     Heartbeat {
         client: usize,
     },
+    /// In one request, each by its id or its name.
     Leave {
+        clients: Vec<(usize, bool)>,
+    },
+    /// As a member of a group of another type.
+    JoinAsWorker {
         client: usize,
-        by_name: bool,
     },
     Commit {
         client: usize,
@@ -55,8 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => client().prop_map(|client| Step::JoinOld { client }),
         10 => client().prop_map(|client| Step::Sync { client }),
         4 => client().prop_map(|client| Step::Heartbeat { client }),
-        2 => (client(), any::<bool>())
-            .prop_map(|(client, by_name)| Step::Leave { client, by_name }),
+        2 => vec((client(), any::<bool>()), 1..4).prop_map(|clients| Step::Leave { clients }),
+        1 => client().prop_map(|client| Step::JoinAsWorker { client }),
         4 => client().prop_map(|client| Step::Commit { client }),
         2 => client().prop_map(|client| Step::Forget { client }),
         8 => (1_i64..15_000).prop_map(|milliseconds| Step::Wait { milliseconds }),
@@ -137,20 +141,30 @@ impl Run {
                 };
                 self.host.send(heartbeat);
             }
-            Step::Leave { client, by_name } => {
-                let Client {
-                    member, instance, ..
-                } = self.clients[client].clone();
-                let member = if by_name { "".into() } else { member };
-                let members = vec![Leaver {
-                    member,
-                    instance,
-                    reason: None,
-                }];
+            Step::Leave { ref clients } => {
+                let leaver = |(client, by_name): &(usize, bool)| {
+                    let Client {
+                        member, instance, ..
+                    } = self.clients[*client].clone();
+                    Leaver {
+                        member: if *by_name { "".into() } else { member },
+                        instance,
+                        reason: None,
+                    }
+                };
+                let members = clients.iter().map(leaver).collect();
                 self.host.send(Leave {
                     group: GROUP.into(),
                     members,
                 });
+            }
+            Step::JoinAsWorker { client } => {
+                let join = Join {
+                    protocol_type: "connect".into(),
+                    ..self.join_of(client, 0, true)
+                };
+                let token = self.host.send(join);
+                self.clients[client].joining = Some(token);
             }
             Step::Commit { client } => {
                 let Client {
@@ -186,6 +200,12 @@ impl Run {
     }
 
     fn join(&mut self, number: usize, taste: usize, modern: bool) {
+        let join = self.join_of(number, taste, modern);
+        let token = self.host.send(join);
+        self.clients[number].joining = Some(token);
+    }
+
+    fn join_of(&self, number: usize, taste: usize, modern: bool) -> Join {
         let client = &self.clients[number];
         // Mostly the same, so that groups form; sometimes another.
         let tastes = [
@@ -195,16 +215,14 @@ impl Run {
             &["sticky"],
         ];
         let names = tastes[taste.saturating_sub(4)];
-        let join = Join {
+        Join {
             member: Arc::clone(&client.member),
             instance: client.instance.clone(),
             needs_known_member_id: modern,
             can_skip_assignment: modern,
             protocols: protocols(names, &["t"]),
             ..join()
-        };
-        let token = self.host.send(join);
-        self.clients[number].joining = Some(token);
+        }
     }
 
     /// Clients read the answers to their joins.
