@@ -38,6 +38,7 @@
 //! | 4 | [`group`] | classic and consumer groups, committed offsets: a pure machine | tokio, clock, chance, I/O |
 //! | 4 | [`txn`] | transactional ids and their transactions: a pure machine | the same |
 //! | 4 | [`controller`] | topics, placement, configs, features: a pure machine | the same |
+//! | 4 | [`raft`] | the quorum of the metadata log, as an observer; a pure machine | the same |
 //! | 4 | [`replication`] | a partition's leader: watermark, ISR; a pure machine | the same |
 //! | 5 | [`partition`] | hosts logs: preparation, storage lanes, leadership, fetches and their sessions, waiters, housekeeping, cleaner | messages |
 //! | 5 | [`cluster`] | hosts the controller over `__cluster_metadata`, publishes the image and the settings, this broker's registration | messages |
@@ -102,6 +103,7 @@ pub mod broker;
 pub mod cli;
 
 // These have what only a cluster, rights and throttles will use.
+pub mod raft;
 pub mod replication;
 pub mod security;
 pub mod txn;
