@@ -73,6 +73,15 @@ class Bodies:
     def of_DeleteGroups(self):
         return {"groups_names": [self.group + "-unknown"]}
 
+    def of_ConsumerGroupHeartbeat(self):
+        # A join of a group of its own: one of classic members would refuse it before anything else is looked at.
+        return {"group_id": self.group + "-assigned", "member_id": "member", "member_epoch": 0, "instance_id": "instance",
+                "rack_id": "rack", "rebalance_timeout_ms": 6000, "subscribed_topic_names": [self.topic],
+                "subscribed_topic_regex": "attacked.*", "server_assignor": "range", "topic_partitions": []}
+
+    def of_ConsumerGroupDescribe(self):
+        return {"group_ids": [self.group + "-assigned", "unknown"], "include_authorized_operations": True}
+
     def of_OffsetDelete(self):
         return {"group_id": self.group, "topics": [self._topic(partitions=[{"partition_index": 0}])]}
 
