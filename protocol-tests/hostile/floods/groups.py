@@ -49,8 +49,34 @@ def speak_for_nobody():
             request("LeaveGroup", 3, {"group_id": "nobody", "members": [{"member_id": "nobody"}]})]
 
 
+def assigned(group, **more):
+    """A member that the broker assigns, new each time: the broker makes its id."""
+    return request("ConsumerGroupHeartbeat", 0, {"group_id": group, "member_id": "", "member_epoch": 0,
+                                                 "rebalance_timeout_ms": 600_000, "topic_partitions": [], **more})
+
+
+def become_a_member():
+    return [assigned("assigned", subscribed_topic_names=["assigned", "nowhere"])]
+
+
+def look_for_topics():
+    """Members of some groups, each with an expression of its own that is costly for every name."""
+    return [request("ConsumerGroupHeartbeat", 1, {
+        "group_id": f"looking-{number % 5}", "member_id": f"member-{number}", "member_epoch": 0, "rebalance_timeout_ms": 600_000,
+        "subscribed_topic_regex": f"((a|b|ab|{number})?{{30}}){{30}}", "topic_partitions": []}) for number in range(PIPELINED)]
+
+
 def ask_for_a_producer_id():
     return [request("InitProducerId", 1, {})]
+
+
+def assigned_topic(arena):
+    arena.create_topic("assigned", partitions=100)
+
+
+def long_names(arena):
+    for number in range(50):
+        arena.create_topic(f"{number:02}" + 240 * "a")
 
 
 def rolling_topic(arena):
@@ -96,6 +122,10 @@ FLOODS = [
           group_that_waits, long=True),
     Flood("members of no group, on 100 connections",
           partial(pipeline_without_end, make=speak_for_nobody, times=PIPELINED // 3, connections=100), long=True),
+    Flood("members without end that the broker assigns, on 100 connections",
+          partial(pipeline_without_end, make=become_a_member, times=PIPELINED, connections=100), assigned_topic, seconds=8),
+    Flood("regular expressions without end, on 20 connections",
+          partial(pipeline_without_end, make=look_for_topics, times=1, connections=20), long_names, seconds=8),
     Flood("ids for producers without end, on 100 connections",
           partial(pipeline_without_end, make=ask_for_a_producer_id, times=PIPELINED, connections=100), long=True),
     Flood("100,000 producers on a partition that rolls", partial(many_producers, connections=20), rolling_topic, seconds=12),
