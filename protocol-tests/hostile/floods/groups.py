@@ -85,8 +85,8 @@ def rolling_topic(arena):
 
 async def many_producers(crowd, connections, **options):
     """One batch of each of 100,000 producers on one partition, whose segments are small: each roll writes all of them down."""
-    template = produce("rolling", simple_batch([b"value"], producer_id=0, producer_epoch=0, base_sequence=0))
     batch = simple_batch([b"value"], producer_id=0, producer_epoch=0, base_sequence=0)
+    template = produce("rolling", batch)
     begin = template.index(batch)
     # What the checksum covers begins behind it; the producer's id stands 43 bytes into the batch.
     covered, identity = begin + 21, begin + 43
